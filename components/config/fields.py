@@ -1,0 +1,149 @@
+"""The vocabulary of the settings: what Kubernetes accepts as a name, a quantity, a device, said once."""
+
+import re
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+from pydantic_core import PydanticCustomError
+
+
+def wrong(what: str, outcome: str, change: str) -> PydanticCustomError:
+    """A value that pydantic shall refuse, with our own words for what is wrong, the outcome and the change."""
+    return PydanticCustomError("refused", "{what}", {"what": what, "outcome": outcome, "change": change})
+
+
+QUANTITY = re.compile(r"[+]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+|[KMGTPE]i|[numkMGTPE])?")
+"""apimachinery `resource.Quantity`, without signs that make no sense for an amount."""
+
+DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+"""RFC 1123 label, as Kubernetes demands of namespaces, Services and containers."""
+
+DNS_SUBDOMAIN = re.compile(r"(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+
+QUALIFIED = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
+"""The part of a label key, label value or resource name after its slash."""
+
+NATIVE_DOMAIN = re.compile(r"(.*\.)?kubernetes\.io")
+
+
+def _quantity(value: Any) -> Any:
+    """A quantity as text; a number is accepted, because `config set --path` writes numbers as numbers."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        value = f"{value:g}" if isinstance(value, float) else str(value)
+    if not isinstance(value, str):
+        raise wrong(
+            "is not a quantity", "the API server would refuse the pod", "write an amount such as 64Gi, 500m or 8"
+        )
+    if not QUANTITY.fullmatch(value):
+        raise wrong(
+            "is not a Kubernetes quantity",
+            "the API server would refuse the pod: quantities must match a number and one of the known suffixes",
+            "write an amount such as 64Gi (binary), 64G (decimal), 500m or 8",
+        )
+    if not float(re.match(r"[+]?[\d.]+", value)[0]):  # type: ignore[index]  # the pattern above begins with it
+        raise wrong("is zero", "a pod that is given nothing of it cannot start", "give an amount above zero")
+    return value
+
+
+def _dns_label(value: Any) -> Any:
+    if isinstance(value, str) and not DNS_LABEL.fullmatch(value):
+        raise wrong(
+            "is not a DNS label",
+            "the API server would refuse every object that carries it in its name",
+            "use 1 to 63 lower-case letters, digits and '-', beginning and ending with a letter or digit",
+        )
+    return value
+
+
+def _object_name(value: Any) -> Any:
+    if isinstance(value, str) and not DNS_SUBDOMAIN.fullmatch(value):
+        raise wrong(
+            "is not a name that Kubernetes gives an object",
+            "no such object can exist, so pods that refer to it would never start",
+            "use lower-case letters, digits, '-' and '.', beginning and ending with a letter or digit",
+        )
+    return value
+
+
+def _device(value: Any) -> Any:
+    """kube-apiserver `IsExtendedResourceName`."""
+    if not isinstance(value, str):
+        return value
+    domain, slash, name = value.partition("/")
+    if not slash:
+        problem = "has no domain: only native resources such as cpu are named without one"
+    elif NATIVE_DOMAIN.fullmatch(domain):
+        problem = "uses the domain kubernetes.io, which is kept for native resources"
+    elif domain.startswith("requests."):
+        problem = "begins with 'requests.', which is kept for quotas"
+    elif not DNS_SUBDOMAIN.fullmatch(domain) or len(domain) > 253 - len("requests."):
+        problem = "has a domain that is not a DNS name"
+    elif not QUALIFIED.fullmatch(name):
+        problem = "has a name after the slash that is not 1 to 63 letters, digits, '-', '_' or '.'"
+    else:
+        return value
+    raise wrong(
+        f"is not an extended resource name: it {problem}",
+        "the API server would refuse the pod, or no node would ever offer the device",
+        "use the name that `kubectl get nodes -o jsonpath='{.items[*].status.allocatable}'` shows, such as rdma/ib",
+    )
+
+
+def _label_value(value: Any) -> Any:
+    if isinstance(value, str) and value and not QUALIFIED.fullmatch(value):
+        raise wrong(
+            "is not a label value",
+            "the API server would refuse the object",
+            "use at most 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit",
+        )
+    return value
+
+
+def _label_key(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    domain, slash, name = value.rpartition("/")
+    if (slash and not DNS_SUBDOMAIN.fullmatch(domain)) or not QUALIFIED.fullmatch(name):
+        raise wrong(
+            "is not a label or annotation key",
+            "the API server would refuse the object",
+            "write [domain/]name with at most 63 letters, digits, '-', '_' and '.' in the name",
+        )
+    return value
+
+
+def _scalar_text(value: Any) -> Any:
+    """Environment variables are text; YAML's numbers and booleans become the text a shell user expects."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)):
+        return str(value)
+    return value
+
+
+def version_text(value: Any) -> Any:
+    """A version or postfix that YAML or the CLI took for a number: say how to quote it."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        raise wrong(
+            "is a number to YAML, text is needed",
+            "0.10 and 0.1 would be the same release, and 007 the postfix 7",
+            f'quote it in the stack file: "{value}", or `pulumi config set --path --type string …`',
+        )
+    return value
+
+
+Quantity = Annotated[str, BeforeValidator(_quantity), Field(json_schema_extra={"type": ["string", "number"]})]
+"""An amount of cpu, memory or storage."""
+DnsLabel = Annotated[str, BeforeValidator(version_text), BeforeValidator(_dns_label)]
+ObjectName = Annotated[str, BeforeValidator(_object_name)]
+Device = Annotated[str, BeforeValidator(_device)]
+"""An extended resource, such as rdma/ib."""
+LabelValue = Annotated[str, BeforeValidator(_label_value)]
+LabelKey = Annotated[str, BeforeValidator(_label_key)]
+EnvValue = Annotated[
+    str, BeforeValidator(_scalar_text), Field(json_schema_extra={"type": ["string", "number", "boolean"]})
+]
+EnvName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+Port = Annotated[int, Field(ge=1, le=65535)]
+Count = Annotated[int, Field(ge=1)]
+Seconds = Annotated[int, Field(ge=1)]

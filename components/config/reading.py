@@ -1,0 +1,161 @@
+"""Reads the stack's configuration: what is there, what is wrong with it, and what can still be checked besides."""
+
+import copy
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+from pulumi.runtime.config import CONFIG
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from components.config.problem import Hidden, Problem
+from components.config.settings import Serving
+from components.config.wording import as_problem, nearest
+
+KEYS = ("serving", "hfToken")
+"""All configuration keys of ours."""
+
+STAND_INS: dict[tuple[str | int, ...], Any] = {
+    ("accelerator",): "amd",
+    ("model",): {"name": "model"},
+    ("model", "name"): "model",
+}
+"""What a required setting counts as while the rest of a file that lacks it is checked."""
+
+
+@dataclass(frozen=True)
+class Draft:
+    """The settings as far as they can be read, with every problem found on the way.
+
+    A setting that is wrong counts as absent, so that the cross-checks still see all others; to be deployed only when
+    there are no problems. `token` is the Hugging Face token, if one is configured.
+    """
+
+    settings: Serving
+    token: pulumi.Output[str] | None
+    problems: list[Problem]
+
+
+def read(config: pulumi.Config) -> Draft:
+    """The stack's settings from Pulumi's configuration.
+
+    Never raises for what a user wrote; `Draft.problems` holds it.
+    """
+    everything = CONFIG.get()
+    prefix = f"{config.name}:"
+    ours = {key.removeprefix(prefix): value for key, value in everything.items() if key.startswith(prefix)}
+    secret = {key for key in ours if pulumi.runtime.is_config_secret(prefix + key)}
+    problems = [*_foreign_keys(everything), *_unknown_keys(ours), *_token_problems(ours, secret)]
+    if "serving" in secret:
+        problems.append(
+            Problem(
+                "serving",
+                Hidden(),
+                "holds an encrypted value (secure:)",
+                "it would be in clear in every object and in the state: only whole keys stay secret",
+                "take it out of serving; the one secret of this program is `pulumi config set --secret hfToken`",
+            )
+        )
+    settings, found = settings_of(_parsed(ours.get("serving", "{}")), hide_values="serving" in secret)
+    return Draft(settings, config.get_secret("hfToken"), problems + found)
+
+
+def settings_of(raw: Any, *, hide_values: bool = False) -> tuple[Serving, list[Problem]]:
+    """The settings in `raw` (the object below `serving`), without those that are wrong, and what is wrong.
+
+    Wrong settings are removed and the rest read again until it can be read, so one call finds everything.
+    """
+    problems: dict[str, Problem] = {}
+    if not isinstance(raw, dict):
+        what = "is not an object", "there would be nothing to deploy", "write settings below `llm-d-pd:serving:`"
+        problems["serving"] = Problem("serving", Hidden() if hide_values else raw, *what)
+        raw = {key[0]: value for key, value in STAND_INS.items() if len(key) == 1}
+    rest = copy.deepcopy(raw)
+    while True:
+        try:
+            return Serving.model_validate_json(json.dumps(rest)), list(problems.values())
+        except ValidationError as error:
+            details = error.errors(include_url=False)
+        for detail in details:
+            problem = as_problem(detail, rest, Serving)
+            if hide_values:
+                problem = Problem(problem.path, Hidden(), problem.wrong, problem.outcome, problem.change)
+            problems.setdefault(problem.path, problem)
+        for detail in details:
+            _repair(rest, detail)
+
+
+def _repair(rest: dict[str, Any], detail: ErrorDetails) -> None:
+    """Put the stand-in where something required is missing; otherwise remove what is wrong (with its whole list)."""
+    at: Any = rest
+    holder, key = rest, str(detail["loc"][0])
+    for part in detail["loc"]:
+        if isinstance(at, dict) and part in at:
+            holder, key = at, str(part)
+            at = at[part]
+    if detail["type"] == "missing":
+        at[detail["loc"][-1]] = copy.deepcopy(STAND_INS.get(detail["loc"]))
+        if at[detail["loc"][-1]] is None:
+            holder.pop(key, None)  # required within something optional: that goes as a whole
+    else:
+        holder.pop(key, None)
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _foreign_keys(keys: Iterable[str]) -> list[Problem]:
+    """`kubernetes:*`: meant for the default provider, which this program does not use."""
+    return [
+        Problem(
+            key,
+            Hidden(),
+            "configures the default Kubernetes provider, which this program does not use",
+            "it would be ignored without a word, and the stack deployed to another cluster than this key names",
+            f"`pulumi config rm {key}`; the cluster is chosen by serving.cluster.context",
+        )
+        for key in keys
+        if key.startswith("kubernetes:")
+    ]
+
+
+def _unknown_keys(ours: Iterable[str]) -> list[Problem]:
+    known = [*KEYS, *(str(field.alias) for field in Serving.model_fields.values())]
+    return [
+        Problem(
+            key,
+            Hidden(),
+            "is not a configuration key of this program" + nearest(key, known),
+            "nobody would read it, and the default be deployed",
+            f"`pulumi config rm {key}`; settings belong below serving: `pulumi config set --path serving.…`",
+        )
+        for key in ours
+        if key not in KEYS
+    ]
+
+
+def _token_problems(ours: dict[str, Any], secret: set[str]) -> list[Problem]:
+    if "hfToken" not in ours:
+        return []
+    if "hfToken" not in secret:
+        what = (
+            "is not encrypted",
+            "the token would stand in clear in the stack file and in the state",
+            "`pulumi config set --secret hfToken`, and revoke the token that was in the file",
+        )
+        return [Problem("hfToken", Hidden(), *what)]
+    if not str(ours["hfToken"]).strip():
+        what = (
+            "is empty",
+            "every download of the model would be refused",
+            "`pulumi config set --secret hfToken`, or `pulumi config rm hfToken`",
+        )
+        return [Problem("hfToken", Hidden(), *what)]
+    return []

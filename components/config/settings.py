@@ -1,0 +1,201 @@
+"""The stack's settings: the one object `llm-d-pd:serving`."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Discriminator, Field, Tag
+
+from components.config.fields import (
+    Count,
+    DnsLabel,
+    LabelKey,
+    LabelValue,
+    ObjectName,
+    Port,
+    Quantity,
+    version_text,
+)
+from components.config.strict import Strict
+from components.config.tiers import Decode, Prefill, Rdma, Toleration
+from components.config.ucx import Ucx
+from components.config.vocabulary import (
+    Accelerator,
+    EnvoyLogLevel,
+    FailureMode,
+    Provider,
+    PullPolicy,
+    ReleaseName,
+    ServiceType,
+)
+
+
+class Model(Strict):
+    """What is served, and where its weights are."""
+
+    name: str = Field(pattern=r"^[\w.-]+(/[\w.-]+)*$")
+    """Hugging Face id, such as RedHatAI/Llama-3.3-70B-Instruct-FP8-dynamic."""
+    served_name: str | None = Field(default=None, pattern=r"^\S+$")
+    """The name clients ask for; default: `name`."""
+    max_model_len: Count = 32000
+    """Longest prompt plus answer, in tokens (guide)."""
+    block_size: Literal[1, 8, 16, 32, 64, 128] = 128
+    """Tokens per KV block; both tiers must agree, so it is the stack's (guide: 128)."""
+    storage: Quantity = "100Gi"
+    """Limit of the emptyDir that each worker downloads the weights to."""
+    claim: ObjectName | None = None
+    """An existing PersistentVolumeClaim instead of the emptyDir; ReadWriteMany when workers sit on several nodes."""
+    path: str | None = Field(default=None, pattern=r"^[^/].*$")
+    """Folder in the claim that holds the weights; unset, the claim is the Hugging Face cache."""
+    token_secret: ObjectName | None = "llm-d-hf-token"
+    """Secret with the key HF_TOKEN, made from `llm-d-pd:hfToken` if that is set; `null` = no token is needed."""
+
+
+class Cluster(Strict):
+    """Which cluster: said, not guessed."""
+
+    context: str | None = None
+    """kubeconfig context; unset is the current one, printed at every preview and up."""
+    identifier: str | None = None
+    """Name of the cluster for Pulumi: another one replaces every object; default: `context`."""
+
+
+class Gateway(Strict):
+    """The model gateway: where requests come in."""
+
+    provider: Provider = Provider.ISTIO
+    """The cluster's gateway controller."""
+    service_type: ServiceType = ServiceType.CLUSTER_IP
+    """Type of the gateway's Service (infra chart ≥ 1.3.3: ClusterIP)."""
+    log_level: EnvoyLogLevel = EnvoyLogLevel.ERROR
+    """Log level of the gateway's proxy (guide: error)."""
+    access_logging: bool = False
+    """Log every request (guide: off)."""
+    cpu: Quantity = "4"
+    """CPU request (guide)."""
+    memory: Quantity = "4Gi"
+    """Memory request (guide)."""
+    cpu_limit: Quantity = "16"
+    """CPU limit (guide)."""
+    memory_limit: Quantity = "16Gi"
+    """Memory limit (guide)."""
+
+
+class Selective(Strict):
+    """Disaggregate only long prompts: one number, in the unit of the release's picker."""
+
+    threshold: Count | None = None
+    """Release 0.4: characters of the prompt that no decode worker has cached."""
+    non_cached_tokens: Count | None = None
+    """Release ≥ 0.6: tokens (characters / 4) that no decode worker has cached."""
+
+
+class Routing(Strict):
+    """The endpoint picker: which workers serve a request."""
+
+    selective_pd: Annotated[
+        Annotated[Literal["always"], Tag("word")] | Annotated[Selective, Tag("object")],
+        Discriminator(lambda given: "object" if isinstance(given, (dict, Selective)) else "word"),
+    ] = "always"
+    """`always`: every request is disaggregated; or `{threshold: N}` / `{nonCachedTokens: N}`."""
+    failure_mode: FailureMode | None = None
+    """While the picker does not answer; default: the release's chart (0.4 FailClose, 0.6 FailOpen)."""
+    verbosity: Annotated[int, Field(ge=0, le=10)] = 1
+    """The picker's `--v` (chart: 1)."""
+    image: str | None = Field(default=None, pattern=r"^\S+$")
+    """The picker's image; default: the release's."""
+    cpu: Quantity | None = None
+    """CPU request; default: the release's chart (0.4 none, 0.6 4)."""
+    memory: Quantity | None = None
+    """Memory request; default: the release's chart (0.4 none, 0.6 8Gi)."""
+    memory_limit: Quantity | None = None
+    """Memory limit; default: the release's chart (0.4 none, 0.6 16Gi)."""
+    node_selector: dict[LabelKey, LabelValue] = {}
+    """Labels of the nodes that may run the picker."""
+    tolerations: list[Toleration] = []
+    """Taints that the picker accepts."""
+
+
+class Monitoring(Strict):
+    """Objects of the Prometheus operator."""
+
+    enabled: bool = True
+    """Make PodMonitors and a ServiceMonitor; their CRDs must exist."""
+    labels: dict[LabelKey, LabelValue] = {}
+    """Labels that the cluster's Prometheus selects monitors by."""
+    worker_interval: str = Field(default="30s", pattern=r"^\d+(ms|s|m)$")
+    """Scrape interval of the workers (guide)."""
+    picker_interval: str = Field(default="10s", pattern=r"^\d+(ms|s|m)$")
+    """Scrape interval of the picker (guide)."""
+
+
+class Images(Strict):
+    """Where images come from."""
+
+    mirror: str | None = Field(default=None, pattern=r"^[\w.-]+(:\d+)?(/[\w.-]+)*$")
+    """Put in place of `ghcr.io` in the release's images, such as registry.example.com/ghcr."""
+    pull_secrets: list[ObjectName] = []
+    """Secrets of type dockerconfigjson in the namespace."""
+    pull_policy: PullPolicy | None = None
+    """For every container; default: the charts' (Always for picker and sidecar, the cluster's for vLLM)."""
+
+
+class Ports(Strict):
+    """Ports of the workers; in host-network mode they are the node's."""
+
+    serving: Port = 8000
+    """Pool target port: the sidecar's on decode, vLLM's on prefill."""
+    decode_vllm: Port = 8200
+    """vLLM on decode, behind the sidecar."""
+    nixl: Port = 5600
+    """NIXL side channel, first of one per GPU (vLLM ≥ 0.11.1: 5600)."""
+
+
+class KvTransfer(Strict):
+    """vLLM's KV connector."""
+
+    connector: str = Field(default="NixlConnector", pattern=r"^\w+$")
+    """`kv_connector` (guide: NixlConnector)."""
+    extra: dict[str, Any] = {}
+    """Further fields of `--kv-transfer-config`, such as kv_buffer_device."""
+
+
+class Serving(Strict):
+    """One prefill/decode disaggregated model server."""
+
+    accelerator: Accelerator
+    """GPU vendor: GPU resource, images, KV transfer flags, defaults."""
+    model: Model
+    """What is served."""
+    release: Annotated[ReleaseName, BeforeValidator(version_text)] = ReleaseName.V0_6
+    """llm-d release: all images and flag dialects together."""
+    namespace: DnsLabel = "llm-d-pd"
+    """Where everything lives."""
+    create_namespace: bool = True
+    """Whether the namespace is this stack's: false = it exists and is never changed or deleted."""
+    postfix: DnsLabel = "pd"
+    """Distinguishes installs: part of every name and of every selector."""
+    cluster: Cluster = Cluster()
+    """Which cluster."""
+    host_network: bool = False
+    """RDMA debugging: 1 prefill and 1 decode worker on two nodes, all GPUs, host network, privileged."""
+    gpus_per_node: Count = 8
+    """GPUs of one node."""
+    rdma: Rdma | None = None
+    """The fabric's RDMA device for each worker; unset = TCP."""
+    ucx: Ucx = Ucx()
+    """UCX variables of both tiers."""
+    kv_transfer: KvTransfer = KvTransfer()
+    """vLLM's KV connector."""
+    gateway: Gateway = Gateway()
+    """Where requests come in."""
+    routing: Routing = Routing()
+    """Which workers serve a request."""
+    prefill: Prefill = Prefill()
+    """Computes the KV cache of prompts."""
+    decode: Decode = Decode()
+    """Generates tokens."""
+    ports: Ports = Ports()
+    """Ports of the workers."""
+    images: Images = Images()
+    """Where images come from."""
+    monitoring: Monitoring = Monitoring()
+    """Prometheus operator objects."""

@@ -1,0 +1,157 @@
+"""The settings of the two worker tiers."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from components.config.fields import (
+    Count,
+    Device,
+    EnvName,
+    EnvValue,
+    LabelKey,
+    LabelValue,
+    ObjectName,
+    Quantity,
+    Seconds,
+    wrong,
+)
+from components.config.strict import Strict
+from components.config.ucx import Ucx
+from components.config.vocabulary import Capability, Effect, HostPathType, Operator, VllmLogLevel, ZapLogLevel
+
+
+def _device_count(value: Any) -> Any:
+    if value == "tensorParallel" or (isinstance(value, int) and not isinstance(value, bool) and value >= 1):
+        return value
+    raise wrong(
+        "is neither a whole number from 1 nor tensorParallel",
+        "the API server would refuse the pod",
+        "write 1 for a shared device, tensorParallel where each GPU has its own adapter",
+    )
+
+
+class Rdma(Strict):
+    """The RDMA device that each worker pod asks for."""
+
+    resource: Device
+    """Extended resource of the network operator, such as `rdma/ib` or `rdma/roce_gdr`."""
+    count: Annotated[int | Literal["tensorParallel"], BeforeValidator(_device_count)] = 1
+    """Devices per pod: 1 for a shared device, `tensorParallel` where each GPU has its own adapter."""
+
+
+class Toleration(Strict):
+    """A taint that the pods accept."""
+
+    key: LabelKey | None = None
+    """The taint's key; unset with `Exists` means every taint."""
+    operator: Operator = Operator.EXISTS
+    """`Exists`, or `Equal` with `value`."""
+    value: LabelValue | None = None
+    """The taint's value, with `Equal`."""
+    effect: Effect | None = None
+    """The taint's effect; unset means all."""
+
+
+class HostPath(Strict):
+    """A file or folder of the node that the worker needs, such as a vendor's RDMA library."""
+
+    host_path: str = Field(pattern=r"^/")
+    """Absolute path on the node."""
+    mount_path: str = Field(pattern=r"^/")
+    """Absolute path in the container."""
+    type: HostPathType | None = None
+    """What must be there; unset means unchecked."""
+    read_only: bool = True
+    """Mounted read-only."""
+
+
+class Rollout(Strict):
+    """How long things may take, and how pods are replaced. All times in seconds."""
+
+    startup_budget: Seconds = 1800
+    """How long a worker may load its model before it is restarted (guide: 60 probes of 30 s)."""
+    termination_grace: Seconds = 30
+    """Between SIGTERM and SIGKILL (Kubernetes' default, which the guides leave)."""
+    max_unavailable: Count = 1
+    """Pods replaced at a time; there is no surge, because the GPUs are full."""
+    create_timeout: Seconds | None = None
+    """How long `pulumi up` waits for a new tier; default: image pull (600) + start-up budget."""
+    update_timeout: Seconds | None = None
+    """How long it waits for a rollout; default: 600 + rounds x (termination grace + start-up budget)."""
+
+
+class Tier(Strict):
+    """What both tiers have in common."""
+
+    replicas: Count
+    """Worker pods."""
+    tensor_parallel: Count
+    """GPUs per pod."""
+    cpu: Quantity
+    """CPU request and limit."""
+    memory: Quantity | None = None
+    """Memory request and limit; default 256Gi on amd, 64Gi on nvidia."""
+    shm_size: Quantity | None = None
+    """Size of /dev/shm; default 16Gi, 64Gi with `hostNetwork` (NCCL/RCCL of 8 GPUs)."""
+    image: str | None = Field(default=None, pattern=r"^\S+$")
+    """vLLM image; default: the release's for the accelerator. Taken as written, mirror or not."""
+    extra_args: list[str] = []
+    """Further `vllm serve` arguments, `--flag=value` each; what the program itself sets is refused."""
+    env: dict[EnvName, EnvValue] = {}
+    """Further environment variables; what the program itself sets is refused."""
+    log_level: VllmLogLevel | None = None
+    """`VLLM_LOGGING_LEVEL`; unset is vLLM's info."""
+    rdma: Rdma | None = None
+    """This tier's RDMA device instead of the stack's; `null` = TCP."""
+    ucx: Ucx = Ucx()
+    """This tier's UCX variables, each over the stack's."""
+    node_selector: dict[LabelKey, LabelValue] = {}
+    """Labels of the nodes that may run the workers."""
+    tolerations: list[Toleration] = []
+    """Taints that the workers accept."""
+    affinity: dict[Literal["nodeAffinity", "podAffinity", "podAntiAffinity"], dict[str, Any]] = {}
+    """A Kubernetes affinity, passed on as written."""
+    annotations: dict[LabelKey, EnvValue] = {}
+    """Annotations of the pods, such as a secondary network's."""
+    priority_class: ObjectName | None = None
+    """PriorityClass of the pods."""
+    capabilities: list[Capability] = []
+    """Linux capabilities, such as IPC_LOCK for pinned memory."""
+    host_paths: list[HostPath] = []
+    """Files and folders of the node."""
+    rollout: Rollout = Rollout()
+    """Start-up, termination and replacement."""
+
+
+class Prefill(Tier):
+    """The prefill tier: computes the KV cache of prompts. Guide: 4 x TP1."""
+
+    replicas: Count = 4
+    """Worker pods; `hostNetwork` makes it 1."""
+    tensor_parallel: Count = 1
+    """GPUs per pod; `hostNetwork` makes it `gpusPerNode`. Decode's must be a multiple of it."""
+    cpu: Quantity = "8"
+    """CPU request and limit."""
+
+
+class Sidecar(Strict):
+    """The routing sidecar of the decode pods: fetches the KV cache from the prefill pod that the picker chose."""
+
+    image: str | None = Field(default=None, pattern=r"^\S+$")
+    """Its image; default: the release's."""
+    log_level: ZapLogLevel = ZapLogLevel.INFO
+    """`--zap-log-level`; the guide's debug prints every request."""
+
+
+class Decode(Tier):
+    """The decode tier: generates the tokens. Guide: 1 x TP4."""
+
+    replicas: Count = 1
+    """Worker pods."""
+    tensor_parallel: Count = 4
+    """GPUs per pod; `hostNetwork` makes it `gpusPerNode`."""
+    cpu: Quantity = "16"
+    """CPU request and limit."""
+    sidecar: Sidecar = Sidecar()
+    """The routing sidecar."""

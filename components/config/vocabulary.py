@@ -1,0 +1,134 @@
+"""Closed vocabularies: every word that a setting may take, one enumeration per axis."""
+
+from enum import StrEnum
+
+
+class Accelerator(StrEnum):
+    """GPU vendor of the workers; one file each in `components/accelerators`."""
+
+    AMD = "amd"
+    NVIDIA = "nvidia"
+
+
+class ReleaseName(StrEnum):
+    """llm-d release: moves all images and flag dialects together (`components/releases`)."""
+
+    V0_6 = "0.6"
+    V0_4 = "0.4"
+
+
+class Provider(StrEnum):
+    """Gateway controller that serves the Gateway; one file each in `components/gateways`."""
+
+    ISTIO = "istio"
+
+
+class ServiceType(StrEnum):
+    """How the gateway's Service is reached."""
+
+    CLUSTER_IP = "ClusterIP"
+    NODE_PORT = "NodePort"
+    LOAD_BALANCER = "LoadBalancer"
+
+
+class FailureMode(StrEnum):
+    """What the gateway does with a request while the endpoint picker does not answer."""
+
+    FAIL_OPEN = "FailOpen"
+    FAIL_CLOSE = "FailClose"
+
+
+class PullPolicy(StrEnum):
+    """When the kubelet asks the registry for an image."""
+
+    ALWAYS = "Always"
+    IF_NOT_PRESENT = "IfNotPresent"
+    NEVER = "Never"
+
+
+class Role(StrEnum):
+    """What a worker does; the value of the pod label `llm-d.ai/role`, which the picker's filters read."""
+
+    PREFILL = "prefill"
+    DECODE = "decode"
+
+
+class VllmLogLevel(StrEnum):
+    """vLLM's `VLLM_LOGGING_LEVEL` (Python logging names)."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class ZapLogLevel(StrEnum):
+    """The routing sidecar's `--zap-log-level`."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    ERROR = "error"
+
+
+class EnvoyLogLevel(StrEnum):
+    """Envoy's log levels, as the gateway takes them."""
+
+    TRACE = "trace"
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+    CRITICAL = "critical"
+    OFF = "off"
+
+
+class UcxLogLevel(StrEnum):
+    """UCX's `UCX_LOG_LEVEL` (ucx_info -cf, UCX 1.19)."""
+
+    FATAL = "fatal"
+    ERROR = "error"
+    WARN = "warn"
+    DIAG = "diag"
+    INFO = "info"
+    DEBUG = "debug"
+    TRACE = "trace"
+    REQ = "req"
+    DATA = "data"
+    ASYNC = "async"
+    FUNC = "func"
+    POLL = "poll"
+
+
+class Capability(StrEnum):
+    """Linux capabilities that RDMA stacks ask for."""
+
+    IPC_LOCK = "IPC_LOCK"
+    NET_ADMIN = "NET_ADMIN"
+    NET_RAW = "NET_RAW"
+    SYS_PTRACE = "SYS_PTRACE"
+    SYS_RAWIO = "SYS_RAWIO"
+    SYS_RESOURCE = "SYS_RESOURCE"
+
+
+class Effect(StrEnum):
+    """A taint's effect."""
+
+    NO_SCHEDULE = "NoSchedule"
+    PREFER_NO_SCHEDULE = "PreferNoSchedule"
+    NO_EXECUTE = "NoExecute"
+
+
+class Operator(StrEnum):
+    """How a toleration matches a taint."""
+
+    EXISTS = "Exists"
+    EQUAL = "Equal"
+
+
+class HostPathType(StrEnum):
+    """What must be at a hostPath on the node."""
+
+    FILE = "File"
+    DIRECTORY = "Directory"
+    CHAR_DEVICE = "CharDevice"
+    SOCKET = "Socket"
