@@ -1,0 +1,1 @@
+"""Run the program with no cluster, no GPU and no container engine: real Pulumi engine, real API server."""

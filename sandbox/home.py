@@ -1,0 +1,72 @@
+"""Where one sandbox keeps everything it has: a folder of the checkout that git ignores."""
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from sandbox.errors import SandboxError
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
+
+
+@dataclass(frozen=True)
+class Home:
+    """The folders and files of one sandbox. Nothing is created by looking."""
+
+    root: Path
+
+    @classmethod
+    def of(cls, checkout: Path = CHECKOUT, name: str | None = None) -> "Home":
+        """Return the home of sandbox `name` (else $SANDBOX, else "default") in a checkout.
+
+        Raises `SandboxError` for a name that isn't lower-case letters, digits and dashes, 32 at most.
+        """
+        name = name or os.environ.get("SANDBOX") or "default"
+        if not _NAME.fullmatch(name):
+            raise SandboxError(
+                f"the sandbox name {name!r} can't be a folder name: use lower-case letters, digits and dashes, "
+                "32 at most (argument --name or the variable SANDBOX)"
+            )
+        return cls(checkout.resolve() / ".sandbox" / name)
+
+    @property
+    def name(self) -> str:
+        """The sandbox's name."""
+        return self.root.name
+
+    @property
+    def lock(self) -> Path:
+        """Held while the sandbox is started, stopped or thrown away; beside the folder, so it outlives it."""
+        return self.root.with_name(f"{self.name}.lock")
+
+    @property
+    def cluster(self) -> Path:
+        """The control plane's own folder: etcd's data, certificates, who keeps it running."""
+        return self.root / "cluster"
+
+    @property
+    def kubeconfig(self) -> Path:
+        """The API server as seen by commands inside the sandbox."""
+        return self.cluster / "kubeconfig"
+
+    @property
+    def host_kubeconfig(self) -> Path:
+        """The same API server through the forwarder on the host's 127.0.0.1."""
+        return self.cluster / "host-kubeconfig"
+
+    @property
+    def logs(self) -> Path:
+        """What the sandbox's own processes say."""
+        return self.root / "logs"
+
+    @property
+    def view(self) -> Path:
+        """The folder in which Pulumi runs."""
+        return self.root / "view"
+
+    @property
+    def state(self) -> Path:
+        """Pulumi's file state and its own home."""
+        return self.root / "state"
