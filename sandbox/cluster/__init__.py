@@ -1,0 +1,1 @@
+"""A real control plane on a bare machine: `lifecycle` starts, enters and stops it, `nodes` and `crds` fill it."""

@@ -1,0 +1,221 @@
+"""Start, enter, stop and throw away the control plane of one sandbox.
+
+Stopping and being killed are the same thing for the files (etcd's log survives both), so there is one way back: start.
+"""
+
+import fcntl
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+
+from sandbox.cluster import control_plane, record
+from sandbox.errors import SandboxError
+from sandbox.home import CHECKOUT, Home
+from sandbox.progress import Progress
+
+NO_NAMESPACES = "SANDBOX_NO_NAMESPACES"
+"""Set to anything to run as on a machine that refuses namespaces."""
+
+
+class _Refused(Exception):
+    """This machine doesn't let us make namespaces."""
+
+
+def running(home: Home) -> bool:
+    """Whether the sandbox's control plane is up."""
+    keeper = record.read(home.cluster)
+    return keeper is not None and keeper.alive
+
+
+def isolated(home: Home) -> bool:
+    """Whether the running sandbox has namespaces of its own."""
+    return _keeper(home).isolated
+
+
+def enter(home: Home) -> list[str]:
+    """Return the words to put in front of a command so that it runs inside the running sandbox.
+
+    The command keeps terminal, working directory, environment and exit code, and hears Ctrl-C; when it ends or is
+    killed, everything it started ends too. Without namespaces there is nothing to enter and the list is empty.
+    """
+    keeper = _keeper(home)
+    return [*_python("entry"), str(keeper.pid)] if keeper.isolated else []
+
+
+def start(home: Home, tools: Mapping[str, Path], report: Progress) -> bool:
+    """Start the control plane and apply the CRDs; return False if it ran already.
+
+    `tools` holds what `toolchain.CONTROL_PLANE` names. A start that fails or is interrupted, even by SIGKILL, leaves
+    no process behind. Raises `SandboxError`.
+    """
+    if sys.platform != "linux":
+        raise SandboxError(
+            f"the sandbox needs Linux (namespaces, /proc); this is {sys.platform}. The same program runs against any "
+            "real cluster, or against one from `kind`: `pulumi up --stack amd` with that cluster's context."
+        )
+    with _locked(home, report):
+        if running(home):
+            return False
+        _end_leftovers(home)
+        threading.Thread(target=import_module, args=("sandbox.cluster.crds",)).start()  # slow; the wait hides it
+        with report.step(f"starting Kubernetes {control_plane.KUBERNETES}"):
+            refusal = f"{NO_NAMESPACES} is set" if os.environ.get(NO_NAMESPACES) else _try_isolated(home, tools)
+            if refusal:
+                _launch(home, tools, isolated=False)
+        if refusal:
+            report.say(
+                f"No private network ({refusal}): every part listens on 127.0.0.1 of this machine instead, where its "
+                "other users can reach it, and a killed command may leave processes behind."
+            )
+        return True
+
+
+def stop(home: Home, report: Progress) -> bool:
+    """End every process of the sandbox, whatever runs in it; the data stay. Return False if it wasn't running."""
+    with _locked(home, report):
+        return _stop(home)
+
+
+def throw_away(home: Home, report: Progress) -> None:
+    """Stop the sandbox and delete everything it has."""
+    with _locked(home, report):
+        _stop(home)
+        if home.root.exists():
+            shutil.rmtree(home.root)
+
+
+def _keeper(home: Home) -> record.Keeper:
+    keeper = record.read(home.cluster)
+    if keeper is None or not keeper.alive:
+        raise SandboxError(f"the sandbox {home.name!r} isn't running: start it with `make up`")
+    return keeper
+
+
+def _stop(home: Home) -> bool:
+    keeper = record.read(home.cluster)
+    was_running = keeper is not None and keeper.alive
+    if keeper and not (keeper.end(signal.SIGTERM, 5) or keeper.end(signal.SIGKILL, 10)):
+        raise SandboxError(f"process {keeper.pid}, which holds the sandbox {home.name!r}, survives SIGKILL")
+    _end_leftovers(home)
+    return was_running
+
+
+def _end_leftovers(home: Home) -> None:
+    """End components that outlived a killed keeper: possible only where there were no namespaces."""
+    for file in control_plane.ControlPlane(home.cluster, {}, isolated=False).pid_files():
+        process = Path("/proc") / file.read_text().strip()
+        try:
+            ours = f"{home.cluster}/".encode() in (process / "cmdline").read_bytes()
+        except OSError:
+            continue
+        keeper = record.read(home.cluster)
+        if ours and keeper and not keeper.isolated:
+            record.Keeper(int(process.name), record.started(int(process.name)), 0, False).end(signal.SIGKILL, 10)
+
+
+@contextmanager
+def _locked(home: Home, report: Progress) -> Iterator[None]:
+    home.lock.parent.mkdir(parents=True, exist_ok=True)
+    with home.lock.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            with report.step(f"waiting for another command that starts or stops the sandbox {home.name!r}"):
+                fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _try_isolated(home: Home, tools: Mapping[str, Path]) -> str | None:
+    try:
+        _launch(home, tools, isolated=True)
+    except _Refused as refusal:
+        return str(refusal)
+    return None
+
+
+def _launch(home: Home, tools: Mapping[str, Path], *, isolated: bool) -> None:
+    """Start a keeper, wait until its API server serves, apply the CRDs, then tell it to stay."""
+    if not control_plane.ControlPlane(home.cluster, {}, isolated).fits:
+        raise SandboxError(
+            f"the sandbox {home.name!r} was made {'without' if isolated else 'with'} a private network and can't be "
+            f"started {'with' if isolated else 'without'} one: throw it away with `make down PURGE=1`"
+        )
+    home.cluster.mkdir(parents=True, exist_ok=True)
+    home.logs.mkdir(exist_ok=True)
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+    listening = _listen(record.read(home.cluster)) if isolated else None
+    plan = {
+        "folder": str(home.cluster),
+        "tools": {name: str(path) for name, path in tools.items()},
+        "isolated": isolated,
+        "lifeline": theirs.fileno(),
+        "forwards": [{"fd": listening.fileno(), "port": control_plane.PORT}] if listening else [],
+    }
+    inherited = [end.fileno() for end in (theirs, listening) if end]
+    with ours, (home.logs / "keeper.log").open("ab") as log:
+        subprocess.Popen(
+            [*_python("keeper"), json.dumps(plan)],
+            pass_fds=inherited,
+            start_new_session=True,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
+        theirs.close()
+        pid = _hear(ours, "started", home)
+        _hear(ours, "ready", home)
+        port = listening.getsockname()[1] if listening else _port(home.kubeconfig)
+        if listening:
+            listening.close()
+        seen_from_host = re.sub(r"(server: https://127\.0\.0\.1:)\d+", rf"\g<1>{port}", home.kubeconfig.read_text())
+        home.host_kubeconfig.write_text(seen_from_host)
+        home.host_kubeconfig.chmod(0o600)
+        import_module("sandbox.cluster.crds").apply(home.host_kubeconfig, tools["crds"])
+        record.Keeper(pid, record.started(pid), port, isolated).write(home.cluster)
+        ours.send(b"keep")
+
+
+def _hear(lifeline: socket.socket, expected: str, home: Home) -> int:
+    """Wait for the keeper's next message; return the sender's process number, which the kernel vouches for."""
+    data, ancillary, _, _ = lifeline.recvmsg(65536, socket.CMSG_SPACE(struct.calcsize("3i")))
+    message = json.loads(data) if data else {"failed": f"it ended without a word; see {home.logs / 'keeper.log'}"}
+    if "refused" in message:
+        raise _Refused(message["refused"])
+    if expected not in message:
+        raise SandboxError(
+            f"the control plane of the sandbox {home.name!r} did not start:\n{message['failed']}\n"
+            "Nothing of it is left running. Try again; if it persists, `make down PURGE=1` starts from nothing."
+        )
+    return int(struct.unpack("3i", ancillary[0][2])[0])
+
+
+def _listen(last: record.Keeper | None) -> socket.socket:
+    """Listen on the host, on the same port as last time if nobody has taken it."""
+    for port in (last.port if last else 0, 0):
+        try:
+            return socket.create_server(("127.0.0.1", port), backlog=128)
+        except OSError:
+            continue
+    raise SandboxError("no port of 127.0.0.1 is free")
+
+
+def _port(kubeconfig: Path) -> int:
+    return int(re.findall(r"server: https://127\.0\.0\.1:(\d+)", kubeconfig.read_text())[0])
+
+
+def _python(module: str) -> list[str]:
+    """Return the start of a command that runs a module of this folder with the standard library only: fast and lean."""
+    code = f"import sys; sys.path.insert(0, {str(CHECKOUT)!r}); from sandbox.cluster.{module} import main; main()"
+    return [sys.executable, "-I", "-S", "-c", code]

@@ -1,0 +1,63 @@
+"""Which process keeps a sandbox running, told apart from a later process with the same number."""
+
+import json
+import os
+import select
+import signal
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Keeper:
+    """A running keeper: its process as the host sees it, and the host port that leads to the API server."""
+
+    pid: int
+    started: str
+    port: int
+    isolated: bool
+
+    def write(self, folder: Path) -> None:
+        """Record it in `folder`, whole or not at all."""
+        unfinished = folder / "keeper.unfinished"
+        unfinished.write_text(json.dumps(asdict(self)))
+        unfinished.rename(folder / "keeper.json")
+
+    @property
+    def alive(self) -> bool:
+        """Whether this very process still runs."""
+        return started(self.pid) == self.started
+
+    def end(self, signal_number: int, seconds: float) -> bool:
+        """Send a signal, wait; return whether the process is gone."""
+        if not self.alive:
+            return True
+        try:
+            handle = os.pidfd_open(self.pid)
+        except ProcessLookupError:
+            return True
+        try:
+            signal.pidfd_send_signal(handle, signal_number)
+            return bool(select.select([handle], [], [], seconds)[0])
+        except ProcessLookupError:
+            return True
+        finally:
+            os.close(handle)
+
+
+def read(folder: Path) -> Keeper | None:
+    """Return the last recorded keeper, alive or not."""
+    try:
+        return Keeper(**json.loads((folder / "keeper.json").read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def started(pid: int) -> str:
+    """Return when process `pid` was started: the boot it belongs to and clock ticks since; "" if there is none."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+    return "" if fields[0] in "ZX" else f"{boot}:{fields[19]}"

@@ -1,0 +1,79 @@
+"""The tools: from PATH when they fit, else built once from pinned Go modules into a per-user cache."""
+
+import shutil
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+from sandbox.progress import Progress
+from sandbox.toolchain import ambient, golang
+from sandbox.toolchain.cache import Cache
+from sandbox.toolchain.catalog import SOURCES, Executables, Source
+
+CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok", "kwokctl", "crds")
+"""What a sandbox's API server needs; "crds" is the folder of the CRDs as JSON."""
+
+
+def provide(
+    names: Iterable[str],
+    report: Progress,
+    *,
+    cache: Cache | None = None,
+    sources: Mapping[str, Source] = SOURCES,
+) -> dict[str, Path]:
+    """Return where each tool is, building what is missing.
+
+    A name is an executable of `sources`, or one of its sets of definitions (then the path is a folder).
+    Raises `SandboxError` when a build fails; finished tools stay, and the next call goes on from there.
+    """
+    cache = cache or Cache.of_user()
+    wanted = {name: _source_of(name, sources) for name in names}
+    with ThreadPoolExecutor() as asking:
+        ready = dict(
+            zip(wanted, asking.map(lambda name: _ready(name, wanted[name], cache, sources), wanted), strict=True)
+        )
+    missing = sorted({wanted[name] for name, path in ready.items() if path is None}, key=list(sources).index)
+    if missing:
+        with cache.lock(report):
+            _make_all(missing, cache, sources, report)
+    return {name: path or _cached(name, wanted[name], cache, sources) for name, path in ready.items()}
+
+
+def _source_of(name: str, sources: Mapping[str, Source]) -> str:
+    for key, source in sources.items():
+        if name in source.packages if isinstance(source, Executables) else name == key:
+            return key
+    raise KeyError(f"no source offers {name!r}")
+
+
+def _ready(name: str, key: str, cache: Cache, sources: Mapping[str, Source]) -> Path | None:
+    source = sources[key]
+    found = ambient.on_path(name, source) if isinstance(source, Executables) else None
+    cached = _cached(name, key, cache, sources)
+    return found or (cached if cached.exists() else None)
+
+
+def _cached(name: str, key: str, cache: Cache, sources: Mapping[str, Source]) -> Path:
+    entry = _entry(key, cache, sources)
+    return entry / name if isinstance(sources[key], Executables) else entry
+
+
+def _entry(key: str, cache: Cache, sources: Mapping[str, Source]) -> Path:
+    return cache.entry(key, sources[key].folder, sources[key].recipe)
+
+
+def _make_all(keys: list[str], cache: Cache, sources: Mapping[str, Source], report: Progress) -> None:
+    """Make what nobody made while we waited for the lock; one download folder for all, dropped at the end."""
+    todo = [key for key in keys if not _entry(key, cache, sources).exists()]
+    if not todo:
+        return
+    from sandbox.toolchain.making import make  # noqa: PLC0415  (YAML is needed here only)
+
+    minutes = sum(sources[key].minutes for key in todo)
+    report.say(f"Building {len(todo)} tools into {cache.root}, once: about {minutes:.0f} min on two cores.")
+    go = golang.find(cache.build, golang.needed(sources[key].folder / "go.mod" for key in todo), report)
+    for number, key in enumerate(todo, start=1):
+        with report.step(f"[{number}/{len(todo)}] {key}", expected=sources[key].minutes * 60):
+            cache.make(_entry(key, cache, sources), partial(make, sources[key], go))
+    shutil.rmtree(cache.build)

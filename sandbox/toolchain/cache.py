@@ -1,0 +1,59 @@
+"""The per-user cache: finished things only, each under a key of everything that it was made from."""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sandbox.progress import Progress
+
+
+@dataclass(frozen=True)
+class Cache:
+    """A folder with `tools/<name>-<key>/` (finished) and `build/` (needed only while something is being made)."""
+
+    root: Path
+
+    @classmethod
+    def of_user(cls) -> "Cache":
+        """Return the cache of this user: $XDG_CACHE_HOME or ~/.cache."""
+        base = os.environ.get("XDG_CACHE_HOME")
+        return cls((Path(base) if base else Path.home() / ".cache") / "llm-d-pd")
+
+    @property
+    def build(self) -> Path:
+        """What downloads and compilers leave behind; deleted when all is made."""
+        return self.root / "build"
+
+    def entry(self, name: str, folder: Path, recipe: str) -> Path:
+        """Return where the result of `folder`'s go.mod and go.sum and of `recipe` (flags, packages) is or will be."""
+        digest = hashlib.sha256(f"{sys.platform} {os.uname().machine} {recipe}".encode())
+        for pinned in ("go.mod", "go.sum"):
+            digest.update((folder / pinned).read_bytes())
+        return self.root / "tools" / f"{name}-{digest.hexdigest()[:12]}"
+
+    def make(self, entry: Path, make: Callable[[Path], None]) -> None:
+        """Fill `entry` by `make(folder)`. It appears whole or not at all, whatever happens meanwhile."""
+        unfinished = self.build / f"{entry.name}.unfinished"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(parents=True)
+        make(unfinished)
+        entry.parent.mkdir(parents=True, exist_ok=True)
+        unfinished.rename(entry)
+
+    @contextmanager
+    def lock(self, report: Progress) -> Iterator[None]:
+        """Let one process build at a time: the others wait, then find things made."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        with (self.root / "lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                with report.step("waiting for another process that is building the tools"):
+                    fcntl.flock(lock, fcntl.LOCK_EX)
+            yield

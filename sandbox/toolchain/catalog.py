@@ -1,0 +1,116 @@
+"""What can be provided and from which pinned Go module. Data only; the versions are in each folder's go.mod."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+_FOLDERS = Path(__file__).resolve().parent
+Version = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Executables:
+    """Executables of one Go module.
+
+    `minutes` were measured cold, downloads included, on two cores. An executable on PATH is taken instead when the
+    version it prints lies in `fits` (from, below).
+    """
+
+    folder: Path
+    packages: Mapping[str, str]
+    minutes: float
+    fits: tuple[Version, Version]
+    asks: tuple[str, ...] = ("--version",)
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def flags(self) -> list[str]:
+        """`go build` flags: no paths of this machine, no debug tables, the version where its releases put it."""
+        stamps = "".join(f" -X {name}={value}" for name, value in self.variables.items())
+        return ["-trimpath", "-buildvcs=false", "-ldflags", f"-s -w{stamps}"]
+
+    @property
+    def recipe(self) -> str:
+        """Everything besides go.mod and go.sum that the result depends on."""
+        return f"{sorted(self.packages.items())} {self.flags}"
+
+
+@dataclass(frozen=True)
+class Definitions:
+    """CustomResourceDefinitions carried by Go modules: module path → (files in it, the names wanted or all)."""
+
+    folder: Path
+    files: Mapping[str, tuple[str, frozenset[str] | None]]
+    minutes: float
+
+    @property
+    def recipe(self) -> str:
+        """Everything besides go.mod and go.sum that the result depends on."""
+        return repr(sorted((module, files, sorted(names or ())) for module, (files, names) in self.files.items()))
+
+
+Source = Executables | Definitions
+
+_COMPONENT_VERSION = "k8s.io/component-base/version"
+
+SOURCES: dict[str, Source] = {
+    "etcd": Executables(
+        folder=_FOLDERS / "etcd",
+        packages={"etcd": "go.etcd.io/etcd/server/v3"},
+        minutes=0.5,
+        fits=((3, 5, 21), (3, 7, 0)),  # what Kubernetes 1.34 supports
+    ),
+    "kubernetes": Executables(
+        folder=_FOLDERS / "kubernetes",
+        packages={
+            name: f"k8s.io/kubernetes/cmd/{name}"
+            for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
+        },
+        minutes=3,
+        fits=((1, 34, 0), (1, 35, 0)),
+        variables={
+            f"{_COMPONENT_VERSION}.gitVersion": "v1.34.1",
+            f"{_COMPONENT_VERSION}.gitMajor": "1",
+            f"{_COMPONENT_VERSION}.gitMinor": "34",
+        },
+    ),
+    "pulumi": Executables(
+        folder=_FOLDERS / "pulumi",
+        packages={"pulumi": "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"},
+        minutes=3,
+        fits=((3, 259, 0), (4, 0, 0)),
+        asks=("version",),
+        variables={"github.com/pulumi/pulumi/sdk/v3/go/common/version.Version": "v3.259.0"},
+    ),
+    "kwok": Executables(
+        folder=_FOLDERS / "kwok",
+        packages={name: f"sigs.k8s.io/kwok/cmd/{name}" for name in ("kwok", "kwokctl")},
+        minutes=1.5,
+        fits=((0, 7, 0), (0, 8, 0)),
+        variables={"sigs.k8s.io/kwok/pkg/consts.Version": "v0.7.0"},
+    ),
+    "actionlint": Executables(
+        folder=_FOLDERS / "actionlint",
+        packages={"actionlint": "github.com/rhysd/actionlint/cmd/actionlint"},
+        minutes=0.3,
+        fits=((1, 7, 7), (2, 0, 0)),
+    ),
+    "crds": Definitions(
+        folder=_FOLDERS / "crds",
+        files={
+            "sigs.k8s.io/gateway-api": ("config/crd/standard/*.yaml", None),
+            "sigs.k8s.io/gateway-api-inference-extension": ("config/crd/bases/*.yaml", None),
+            "istio.io/api": (
+                "kubernetes/customresourcedefinitions.gen.yaml",
+                frozenset({"destinationrules.networking.istio.io"}),
+            ),
+            "github.com/prometheus-operator/prometheus-operator": (
+                "example/prometheus-operator-crd/*.yaml",
+                frozenset(
+                    f"{kind}.monitoring.coreos.com" for kind in ("podmonitors", "servicemonitors", "prometheusrules")
+                ),
+            ),
+        },
+        minutes=0.3,
+    ),
+}

