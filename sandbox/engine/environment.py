@@ -105,7 +105,8 @@ def _install(plugins: Path, folder: str, name: str, official_folder: Path | None
 
 def _launcher(path: Path, module: str) -> None:
     """An executable that runs one of our modules on this interpreter, whatever the folder it is started in."""
-    code = f"import sys; sys.path.insert(0, {str(CHECKOUT)!r}); from {module} import main; main()"
+    ours = repr(str(CHECKOUT))  # off the path again before the program runs: it must not find our modules
+    code = f"import sys; sys.path.insert(0, {ours}); from {module} import main; sys.path.remove({ours}); main()"
     text = f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -P -u -c {shlex.quote(code)} "$@"\n'
     if not path.is_symlink() and path.is_file() and path.read_text() == text:
         return

@@ -14,6 +14,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent import futures
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -34,7 +35,8 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
     """What the CLI asks of a language host for `up`, `preview`, `refresh`, `destroy`, `about` and `install`."""
 
     def __init__(self, engine_address: str) -> None:
-        self.jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
+        self.job: queue.SimpleQueue[Job] = queue.SimpleQueue()
+        self._started = False
         self._engine_address = engine_address
 
     def Handshake(self, request: Any, context: Any) -> pb.LanguageHandshakeResponse:
@@ -70,7 +72,10 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
     def InstallDependencies(self, request: Any, context: Any) -> Iterator[pb.InstallDependenciesResponse]:
         """`pulumi install`: pip, on the interpreter that runs the program."""
         command = [sys.executable, "-m", "pip", "install", "-r", "requirements.txt"]
-        cwd = request.info.program_directory or request.directory
+        cwd = Path(request.info.program_directory or request.directory)
+        if not (cwd / "requirements.txt").is_file():
+            yield pb.InstallDependenciesResponse(stdout=f"{cwd} has no requirements.txt: nothing to install\n".encode())
+            return
         with subprocess.Popen(command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as pip:
             assert pip.stdout
             for line in pip.stdout:
@@ -84,8 +89,11 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         if unsupported:
             names = ", ".join(f"runtime.options.{name}" for name in sorted(unsupported))
             return pb.RunResponse(error=f"{names} in Pulumi.yaml needs the official language host; remove it here")
+        if self._started:  # one program a process, so that no module state outlives it
+            return pb.RunResponse(error="this language host has run its program; it has to be started anew for another")
+        self._started = True
         done: futures.Future[pb.RunResponse] = futures.Future()
-        self.jobs.put((Program(request, self._engine_address), done))
+        self.job.put((Program(request, self._engine_address), done))
         return done.result()
 
     def Cancel(self, request: Any, context: Any) -> empty_pb2.Empty:
@@ -127,10 +135,7 @@ def main() -> None:
     for interrupt in (signal.SIGINT, signal.SIGTERM):
         signal.signal(interrupt, lambda *_: os._exit(0))
     host = LanguageHost(sys.argv[-1])
-    serve(lambda server: language_pb2_grpc.add_LanguageRuntimeServicer_to_server(host, server))
-    program, done = host.jobs.get()
+    server = serve(lambda server: language_pb2_grpc.add_LanguageRuntimeServicer_to_server(host, server))
+    program, done = host.job.get()
     done.set_result(program.run())
-    # One program a process, so that no module state outlives it; a second one would find the first one's.
-    while True:
-        _, done = host.jobs.get()
-        done.set_result(pb.RunResponse(error="this language host has run its program; start a new one"))
+    server.wait_for_termination()
