@@ -13,6 +13,7 @@ from components.config.fields import (
     Port,
     Quantity,
     version_text,
+    wrong,
 )
 from components.config.strict import Strict
 from components.config.tiers import Decode, Prefill, Rdma, Toleration
@@ -79,13 +80,36 @@ class Gateway(Strict):
     """Memory limit (guide)."""
 
 
+def _uncached(value: Any) -> Any:
+    if isinstance(value, int) and not isinstance(value, bool) and value < 1:
+        raise wrong(
+            f"is {value}, which older pickers read as always and newer ones as never",
+            "the same file would disaggregate every request or none, depending on the release",
+            "write `selectivePd: always`, or a number from 1",
+        )
+    return value
+
+
+def _when(value: Any) -> Any:
+    if not isinstance(value, (str, dict, Selective)):
+        raise wrong(
+            "is neither always nor an object: a bare number does not say in what unit",
+            "releases count in different units, and read 0 as always or as never",
+            "write always, {threshold: N} (release 0.4, characters) or {nonCachedTokens: N} (0.6, tokens)",
+        )
+    return value
+
+
+Uncached = Annotated[int, BeforeValidator(_uncached), Field(json_schema_extra={"minimum": 1})]
+
+
 class Selective(Strict):
     """Disaggregate only long prompts: one number, in the unit of the release's picker."""
 
-    threshold: Count | None = None
+    threshold: Uncached | None = None
     """Release 0.4: characters of the prompt that no decode worker has cached."""
-    non_cached_tokens: Count | None = None
-    """Release ≥ 0.6: tokens (characters / 4) that no decode worker has cached."""
+    non_cached_tokens: Uncached | None = None
+    """Release >= 0.6: tokens (characters / 4) that no decode worker has cached."""
 
 
 class Routing(Strict):
@@ -94,6 +118,7 @@ class Routing(Strict):
     selective_pd: Annotated[
         Annotated[Literal["always"], Tag("word")] | Annotated[Selective, Tag("object")],
         Discriminator(lambda given: "object" if isinstance(given, (dict, Selective)) else "word"),
+        BeforeValidator(_when),
     ] = "always"
     """`always`: every request is disaggregated; or `{threshold: N}` / `{nonCachedTokens: N}`."""
     failure_mode: FailureMode | None = None

@@ -56,19 +56,20 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return f"; did you mean {by_lower[near[0]]}?" if near else ""
 
 
-def _place(detail: ErrorDetails, raw: Mapping[str, Any]) -> tuple[list[str | int], Any]:
+def _place(detail: ErrorDetails, at: Any) -> tuple[list[str | int], Any]:
     """Where in the stack file an error is, without the steps that are pydantic's own (unions, `[key]`)."""
-    at: Any = raw
     parts: list[str | int] = []
     for part in detail["loc"]:
-        if (isinstance(at, dict) and part in at) or (isinstance(at, list) and isinstance(part, int) and part < len(at)):
+        if _holds(at, part):
             at = at[part]
-        else:
-            continue
-        parts.append(part)
+            parts.append(part)
     if detail["type"] == "missing":
         return [*parts, detail["loc"][-1]], Hidden()
     return parts, at
+
+
+def _holds(at: Any, part: str | int) -> bool:
+    return (isinstance(at, dict) and part in at) or (isinstance(at, list) and part in range(len(at)))
 
 
 def _words(detail: ErrorDetails, path: str, keys: list[str]) -> tuple[str, str, str]:

@@ -1,0 +1,35 @@
+"""Wiring only: settings, plan, components, outputs. Everything is decided before the first resource."""
+
+import pulumi
+
+from components import cluster, config, exports, plan
+from components.decode_tier import DecodeTier
+from components.endpoint_picker import EndpointPicker
+from components.inference_pool import InferencePool
+from components.model_gateway import ModelGateway
+from components.monitoring import Monitoring
+from components.prefill_tier import PrefillTier
+from components.serving_namespace import ServingNamespace
+
+draft = config.read(pulumi.Config())
+target = cluster.find(draft.settings.cluster)
+cross = plan.check(draft.settings, token_given=draft.token is not None)
+config.refuse(pulumi.get_stack(), [*draft.problems, *cross, *target.problems()])
+serving = plan.resolve(draft.settings, draft.token)
+target.announce()
+for note in serving.notes:
+    pulumi.warn(note)
+
+ours = pulumi.ResourceOptions(provider=cluster.provider(serving.cluster))
+namespace = ServingNamespace("serving-namespace", serving.namespace, ours)
+within = pulumi.ResourceOptions.merge(ours, namespace.first)
+
+pool = InferencePool("inference-pool", serving.pool, within)
+picker = EndpointPicker("endpoint-picker", serving.picker, within)
+gateway = ModelGateway("model-gateway", serving.gateway, within)
+prefill = PrefillTier("prefill", serving.prefill, within)
+decode = DecodeTier("decode", serving.decode, within)
+if serving.monitoring:
+    Monitoring("monitoring", serving.monitoring, within)
+
+exports.publish(exports.contract(serving, target, gateway))

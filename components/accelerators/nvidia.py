@@ -1,0 +1,15 @@
+"""NVIDIA (CUDA). Source: the llm-d NVIDIA guide."""
+
+from components.accelerators.profile import AcceleratorProfile
+from components.config.vocabulary import ReleaseName
+
+NVIDIA = AcceleratorProfile(
+    gpu_resource="nvidia.com/gpu",
+    images={
+        ReleaseName.V0_6: "ghcr.io/llm-d/llm-d-cuda:v0.6.0",
+        ReleaseName.V0_4: "ghcr.io/llm-d/llm-d-cuda:v0.4.0",
+    },
+    memory="64Gi",
+    mixed_tp_attention=None,
+    image_notes={},
+)

@@ -1,0 +1,22 @@
+"""What distinguishes one GPU vendor from another."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from components.config.vocabulary import ReleaseName
+
+
+@dataclass(frozen=True)
+class AcceleratorProfile:
+    """A GPU vendor as the workers see it."""
+
+    gpu_resource: str
+    """Extended resource of the vendor's device plugin."""
+    images: Mapping[ReleaseName, str]
+    """vLLM image with the KV transfer library, per llm-d release."""
+    memory: str
+    """Memory of one worker, unless the tier says otherwise."""
+    mixed_tp_attention: str | None
+    """`--attention-backend` needed when prefill and decode differ in tensor parallelism, if any."""
+    image_notes: Mapping[ReleaseName, str]
+    """What a user must know about an image, shown as a warning."""

@@ -1,0 +1,108 @@
+"""The endpoint picker (EPP): decides for every request which decode pod serves it, and which prefill pod helps."""
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from components.names import CONFIG_FILE, PICKER_PORTS, POOL_GROUP
+from components.objects import metadata
+from components.plan.platform_args import EndpointPickerArgs
+from components.pods.picker_pod import deployment_spec
+
+READ = ["get", "watch", "list"]
+
+
+class EndpointPicker(pulumi.ComponentResource):
+    """Deployment, Service, configuration, rights, and the token for whoever reads its metrics."""
+
+    service_name: pulumi.Output[str]
+    """The picker's Service."""
+
+    def __init__(self, name: str, args: EndpointPickerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("llm-d-pd:index:EndpointPicker", name, None, opts)
+        args = EndpointPickerArgs.of(args)
+        ours = pulumi.ResourceOptions(parent=self)
+        meta = metadata(args.name, args.namespace, args.labels)
+        account = k8s.core.v1.ServiceAccount(f"{name}-account", metadata=meta, opts=ours)
+        _role(name, args, ours)
+        if args.metrics_secret:
+            _metrics_reader(name, args, args.metrics_secret, account, self)
+        k8s.core.v1.ConfigMap(f"{name}-config", metadata=meta, data={CONFIG_FILE: args.config}, opts=ours)
+        k8s.apps.v1.Deployment(f"{name}-deployment", metadata=meta, spec=deployment_spec(args), opts=ours)
+        k8s.core.v1.Service(
+            f"{name}-service",
+            # The Deployment's readiness decides; the plugin's own wait on a Service costs 10 s and says nothing new.
+            metadata=metadata(args.name, args.namespace, args.labels, {"pulumi.com/skipAwait": "true"}),
+            spec=k8s.core.v1.ServiceSpecArgs(
+                type="ClusterIP",
+                selector=args.selector,
+                ports=[_port("grpc-ext-proc", PICKER_PORTS["grpc"]), _port("http-metrics", PICKER_PORTS["metrics"])],
+            ),
+            opts=ours,
+        )
+        self.service_name = pulumi.Output.from_input(args.name)
+        self.register_outputs({"serviceName": self.service_name})
+
+
+def _port(name: str, port: int) -> k8s.core.v1.ServicePortArgs:
+    """istio reads the protocol from the name, so the prefix matters."""
+    return k8s.core.v1.ServicePortArgs(name=name, port=port, target_port=port, protocol="TCP")
+
+
+def _role(name: str, args: EndpointPickerArgs, opts: pulumi.ResourceOptions) -> None:
+    """What every picker version watches; rights to a kind that is not served do no harm."""
+    meta = metadata(args.name, args.namespace, args.labels)
+    rules = {
+        "": ["pods"],
+        POOL_GROUP: ["inferencepools"],
+        "inference.networking.x-k8s.io": ["inferenceobjectives", "inferencemodelrewrites"],
+    }
+    k8s.rbac.v1.Role(
+        f"{name}-role",
+        metadata=meta,
+        rules=[
+            k8s.rbac.v1.PolicyRuleArgs(api_groups=[group], resources=kinds, verbs=READ)
+            for group, kinds in rules.items()
+        ],
+        opts=opts,
+    )
+    k8s.rbac.v1.RoleBinding(
+        f"{name}-role-binding",
+        metadata=meta,
+        role_ref=k8s.rbac.v1.RoleRefArgs(api_group="rbac.authorization.k8s.io", kind="Role", name=args.name),
+        subjects=[_subject(args)],
+        opts=opts,
+    )
+
+
+def _metrics_reader(
+    name: str, args: EndpointPickerArgs, secret: str, account: pulumi.Resource, parent: pulumi.Resource
+) -> None:
+    """The picker asks the API server who scrapes it; the token is one of its own account, as in the chart."""
+    opts = pulumi.ResourceOptions(parent=parent)
+    meta = metadata(args.cluster_role, None, args.labels)
+    rule = k8s.rbac.v1.PolicyRuleArgs
+    k8s.rbac.v1.ClusterRole(
+        f"{name}-metrics-role",
+        metadata=meta,
+        rules=[
+            rule(api_groups=["authentication.k8s.io"], resources=["tokenreviews"], verbs=["create"]),
+            rule(api_groups=["authorization.k8s.io"], resources=["subjectaccessreviews"], verbs=["create"]),
+            rule(non_resource_urls=["/metrics"], verbs=["get"]),
+        ],
+        opts=opts,
+    )
+    role = k8s.rbac.v1.RoleRefArgs(api_group="rbac.authorization.k8s.io", kind="ClusterRole", name=args.cluster_role)
+    k8s.rbac.v1.ClusterRoleBinding(
+        f"{name}-metrics-role-binding", metadata=meta, role_ref=role, subjects=[_subject(args)], opts=opts
+    )
+    k8s.core.v1.Secret(
+        f"{name}-metrics-token",
+        metadata=metadata(secret, args.namespace, args.labels, {"kubernetes.io/service-account.name": args.name}),
+        type="kubernetes.io/service-account-token",
+        # Without its account the token controller deletes such a Secret at once.
+        opts=pulumi.ResourceOptions(parent=parent, depends_on=[account]),
+    )
+
+
+def _subject(args: EndpointPickerArgs) -> k8s.rbac.v1.SubjectArgs:
+    return k8s.rbac.v1.SubjectArgs(kind="ServiceAccount", name=args.name, namespace=args.namespace)

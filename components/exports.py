@@ -1,0 +1,58 @@
+"""Floor 6: the stack outputs. Their keys and types are API: `tests` pins them."""
+
+import json
+from typing import Any
+
+import pulumi
+
+from components.cluster import Target
+from components.model_gateway import ModelGateway
+from components.names import HTTP_PORT, Names
+from components.plan import ServingPlan
+
+LOCAL_PORT = 8000
+"""Local port of the suggested port-forward."""
+
+
+def contract(plan: ServingPlan, target: Target, gateway: ModelGateway) -> dict[str, Any]:
+    """Outputs by key."""
+    worker = plan.decode.worker
+    url = gateway.address.apply(lambda address: f"http://{address}" if address else _port_forward(plan))
+    request = gateway.address.apply(lambda address: _request(plan, address or f"localhost:{LOCAL_PORT}"))
+    return {
+        "gatewayUrl": url,
+        "request": request,
+        "model": worker.model.served_name,
+        "namespace": plan.namespace.namespace,
+        "context": target.context,
+        "server": target.server,
+        "inferencePool": plan.pool.name,
+        "release": plan.release.value,
+        "workloads": {
+            tier.worker.role.value: {
+                "name": tier.worker.name,
+                "replicas": tier.worker.replicas,
+                "gpus": tier.worker.replicas * tier.worker.tensor_parallel,
+            }
+            for tier in (plan.prefill, plan.decode)
+        },
+    }
+
+
+def _port_forward(plan: ServingPlan) -> str:
+    """The way in while the gateway has no address."""
+    names = Names(plan.pool.selector["llm-d.ai/instance"], plan.namespace.namespace)
+    service = names.gateway_service(plan.provider)
+    return f"kubectl --namespace {names.namespace} port-forward service/{service} {LOCAL_PORT}:{HTTP_PORT}"
+
+
+def _request(plan: ServingPlan, host: str) -> str:
+    """A first request, ready to paste."""
+    body = {"model": plan.decode.worker.model.served_name, "prompt": "How are you today?", "max_tokens": 50}
+    return f"curl -sS http://{host}/v1/completions -H 'Content-Type: application/json' -d '{json.dumps(body)}'"
+
+
+def publish(outputs: dict[str, Any]) -> None:
+    """Export them all."""
+    for key, value in outputs.items():
+        pulumi.export(key, value)

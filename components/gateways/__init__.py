@@ -1,0 +1,12 @@
+"""Floor 5: what each gateway provider adds to the Gateway API's objects; one file each."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from components.config.vocabulary import Provider
+from components.gateways.istio import Istio
+from components.gateways.provider import GatewayProvider
+
+PROVIDERS: Mapping[Provider, GatewayProvider] = MappingProxyType({Provider.ISTIO: Istio()})
+
+__all__ = ["PROVIDERS", "GatewayProvider"]

@@ -1,0 +1,31 @@
+"""What the model gateway asks of a provider."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import pulumi
+
+from components.plan.platform_args import ModelGatewayArgs
+
+
+@dataclass(frozen=True)
+class GatewayShape:
+    """What a provider writes into the Gateway object."""
+
+    class_name: str
+    """`spec.gatewayClassName`."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Labels that its controller looks for."""
+    infrastructure: Mapping[str, Any] | None = None
+    """`spec.infrastructure`: where its parameters are."""
+
+
+class GatewayProvider(Protocol):
+    """One gateway controller."""
+
+    def shape(self, args: ModelGatewayArgs) -> GatewayShape:
+        """Its part of the Gateway object."""
+
+    def declare(self, name: str, args: ModelGatewayArgs, opts: pulumi.ResourceOptions) -> None:
+        """Declare what it needs besides Gateway and HTTPRoute."""

@@ -1,0 +1,38 @@
+"""The inference pool: which pods serve, and who picks among them."""
+
+import pulumi
+
+from components.names import POOL_GROUP
+from components.objects import CustomObject, metadata
+from components.plan.platform_args import InferencePoolArgs
+
+
+class InferencePool(pulumi.ComponentResource):
+    """InferencePool v1: both tiers of one install, and its endpoint picker."""
+
+    pool_name: pulumi.Output[str]
+    """The InferencePool."""
+
+    def __init__(self, name: str, args: InferencePoolArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("llm-d-pd:index:InferencePool", name, None, opts)
+        args = InferencePoolArgs.of(args)
+        CustomObject(
+            f"{name}-pool",
+            api_version=f"{POOL_GROUP}/v1",
+            kind="InferencePool",
+            meta=metadata(args.name, args.namespace, args.labels),
+            spec={
+                "selector": {"matchLabels": args.selector},
+                "targetPorts": [{"number": args.target_port}],
+                "endpointPickerRef": {
+                    "group": "",
+                    "kind": "Service",
+                    "name": args.picker,
+                    "port": {"number": args.picker_port},
+                    "failureMode": args.failure_mode.value,
+                },
+            },
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.pool_name = pulumi.Output.from_input(args.name)
+        self.register_outputs({"poolName": self.pool_name})

@@ -1,0 +1,138 @@
+"""Floor 2: every object name, label set and port name, as pure functions of postfix and namespace.
+
+Strings that two components share come from here, never from another component. Source: the guide's helm releases
+`infra-pd`, `gaie-pd` and `ms-pd`, with the `pd` replaced by the postfix in every one (the guide forgets some).
+"""
+
+import re
+from dataclasses import dataclass
+
+from components.config.vocabulary import Provider, Role
+
+LIMIT = 63
+"""Longest name of a Service, a label value or a pod's host name (RFC 1123 label)."""
+
+POOL_GROUP = "inference.networking.k8s.io"
+"""API group of the InferencePool v1; route, picker and pool must agree."""
+
+HTTP_PORT = 80
+"""The gateway's listener."""
+
+PICKER_PORTS = {"grpc": 9002, "grpc-health": 9003, "metrics": 9090}
+"""Ports of the endpoint picker, the same in all versions."""
+
+VLLM_PORT_NAME = "vllm"
+NIXL_PORT_NAME = "nixl"
+TOKEN_KEY = "HF_TOKEN"  # the key's name, not a token
+CONFIG_FILE = "pd-config.yaml"
+
+PART_OF = {"app.kubernetes.io/part-of": "llm-d-pd"}
+
+
+@dataclass(frozen=True)
+class Names:
+    """All names of one install."""
+
+    postfix: str
+    namespace: str
+
+    @property
+    def gateway(self) -> str:
+        """Gateway and its parameters."""
+        return f"infra-{self.postfix}-inference-gateway"
+
+    def gateway_service(self, provider: Provider) -> str:
+        """The Service that the gateway controller makes for the Gateway."""
+        return f"{self.gateway}-{provider}"
+
+    @property
+    def route(self) -> str:
+        """HTTPRoute."""
+        return f"llm-d-{self.postfix}-disaggregation"
+
+    @property
+    def pool(self) -> str:
+        """InferencePool."""
+        return f"gaie-{self.postfix}"
+
+    @property
+    def picker(self) -> str:
+        """Everything of the endpoint picker, and its istio DestinationRule."""
+        return f"gaie-{self.postfix}-epp"
+
+    @property
+    def picker_cluster_role(self) -> str:
+        """Cluster-scoped, so it carries the namespace too."""
+        return f"gaie-{self.postfix}-{self.namespace}-epp"
+
+    @property
+    def metrics_secret(self) -> str:
+        """Token with which Prometheus reads the picker's metrics."""
+        return f"{self.picker}-metrics-reader"
+
+    @property
+    def picker_monitor(self) -> str:
+        """ServiceMonitor."""
+        return f"{self.picker}-monitor"
+
+    @property
+    def workers(self) -> str:
+        """ServiceAccount of the workers, and the stem of their Deployments."""
+        return f"ms-{self.postfix}-llm-d-modelservice"
+
+    def tier(self, role: Role) -> str:
+        """Deployment of a tier."""
+        return f"{self.workers}-{role}"
+
+    def tier_monitor(self, role: Role) -> str:
+        """PodMonitor of a tier."""
+        return f"{self.tier(role)}-podmonitor"
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Labels of every object."""
+        return {**PART_OF, "llm-d.ai/instance": self.postfix}
+
+    @property
+    def picker_labels(self) -> dict[str, str]:
+        """Labels of the picker's objects; the ServiceMonitor finds the Service by the name."""
+        return {**self.labels, "app.kubernetes.io/name": self.picker}
+
+    @property
+    def pool_selector(self) -> dict[str, str]:
+        """Pods that serve: both tiers of this install, nobody else's. Immutable for ever."""
+        return {"llm-d.ai/inference-serving": "true", "llm-d.ai/instance": self.postfix}
+
+    def worker_selector(self, role: Role) -> dict[str, str]:
+        """Pods of one tier. Immutable for ever: nothing in it may depend on a release or a setting."""
+        return {"llm-d.ai/instance": self.postfix, "llm-d.ai/role": role.value}
+
+    def worker_labels(self, role: Role, accelerator: str, model: str) -> dict[str, str]:
+        """Labels of a tier's pods; `llm-d.ai/role` is what the picker's filters read."""
+        return {
+            **PART_OF,
+            **self.pool_selector,
+            **self.worker_selector(role),
+            "llm-d.ai/accelerator-vendor": accelerator,
+            "llm-d.ai/guide": "pd-disaggregation",
+            "llm-d.ai/model": label_value(model.rsplit("/", 1)[-1]),
+        }
+
+    @property
+    def picker_selector(self) -> dict[str, str]:
+        """Pods of the endpoint picker. Immutable for ever."""
+        return {"inferencepool": self.picker}
+
+    def longest(self, provider: Provider) -> str:
+        """The longest name that must be a DNS label: if it fits, all others do."""
+        candidates = [
+            self.gateway_service(provider),
+            self.metrics_secret,
+            *(self.tier(role) for role in Role),
+        ]
+        return max(candidates, key=len)
+
+
+def label_value(text: str) -> str:
+    """`text` as a label value: at most 63 characters, its ends a letter or digit."""
+    return re.sub(r"[^A-Za-z0-9._-]", "-", text)[:LIMIT].strip("-._")

@@ -1,0 +1,59 @@
+"""What component arguments have in common, and the parts that several components take.
+
+Components are given plain typed data, complete and decided: the plan is made of it. Plain types only, so that the
+Pulumi analyzer can offer the components to every language.
+"""
+
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Args(BaseModel):
+    """Base of all component arguments."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, arbitrary_types_allowed=True)
+
+    @classmethod
+    def of(cls, given: Any) -> Self:
+        """The arguments themselves, or made from the mapping of Python names that a component provider host passes."""
+        return given if isinstance(given, cls) else cls.model_validate(given)
+
+
+class TolerationArgs(Args):
+    """A taint that pods accept."""
+
+    key: str | None = None
+    """The taint's key."""
+    operator: str = "Exists"
+    """Exists or Equal."""
+    value: str | None = None
+    """The taint's value."""
+    effect: str | None = None
+    """The taint's effect."""
+
+
+class PlacementArgs(Args):
+    """Where pods may run."""
+
+    node_selector: dict[str, str] = {}
+    """Labels of the nodes."""
+    tolerations: list[TolerationArgs] = []
+    """Taints accepted."""
+    affinity: dict[str, Any] = {}
+    """Kubernetes affinity, as written by the user."""
+    apart_from: dict[str, str] = {}
+    """Labels of pods that must not be on the same node; empty: none."""
+    priority_class: str | None = None
+    """PriorityClass."""
+
+
+class ImageArgs(Args):
+    """An image and how it is pulled."""
+
+    name: str
+    """Reference with tag."""
+    pull_policy: str | None = None
+    """Kubernetes imagePullPolicy; unset is the cluster's default."""
+    pull_secrets: list[str] = []
+    """Pull secrets."""

@@ -1,0 +1,19 @@
+"""check(settings) -> problems: every cross-check, each in the room of what it is about."""
+
+from components.config.problem import Problem
+from components.config.settings import Serving
+from components.plan.checks import commandline, model, network, routing, timing, topology
+from components.plan.context import Context
+
+
+def check(settings: Serving, *, token_given: bool) -> list[Problem]:
+    """Everything impossible about settings that are right one by one; `token_given`: a Hugging Face token is set."""
+    context = Context.of(settings)
+    return [
+        *topology.check(context),
+        *network.check(context),
+        *routing.check(context),
+        *commandline.check(context),
+        *timing.check(context),
+        *model.check(context, token_given=token_given),
+    ]

@@ -1,0 +1,1 @@
+"""Cross-checks: one module per subject, each `check(context) -> Iterator[Problem]`."""

@@ -1,0 +1,53 @@
+"""Where the weights come from, and with which token."""
+
+from collections.abc import Iterator
+
+from components.config.problem import Hidden, Problem
+from components.plan.context import Context
+
+
+def check(context: Context, *, token_given: bool) -> Iterator[Problem]:
+    """Weights that no pod could load."""
+    settings, model = context.settings, context.settings.model
+    if model.path is not None and model.claim is None:
+        yield Problem(
+            "serving.model.path",
+            model.path,
+            "is a folder of a claim, and serving.model.claim is not set",
+            "vLLM would look for weights in an empty folder and stop at start",
+            "set serving.model.claim to the PersistentVolumeClaim that holds them, or delete path",
+        )
+    if model.claim is not None and "storage" in model.model_fields_set:
+        yield Problem(
+            "serving.model.storage",
+            model.storage,
+            "is the size of an emptyDir, and serving.model.claim takes its place",
+            "it would be ignored without a word",
+            "`pulumi config rm --path serving.model.storage`: the claim has its own size",
+        )
+    if {"kv_connector", "kv_role"} & settings.kv_transfer.extra.keys():
+        yield Problem(
+            "serving.kvTransfer.extra",
+            settings.kv_transfer.extra,
+            "sets kv_connector or kv_role, which the program itself sets",
+            "prefill and decode could end up with connectors that do not speak to each other",
+            "use serving.kvTransfer.connector; the role is always kv_both",
+        )
+    if token_given and model.token_secret is None:
+        yield Problem(
+            "hfToken",
+            Hidden(),
+            "is set, and serving.model.tokenSecret: null says that none is needed",
+            "the token would be kept in the state for nothing",
+            "`pulumi config rm hfToken`, or delete serving.model.tokenSecret",
+        )
+    needed = model.token_secret is not None and (model.path is None or "token_secret" in model.model_fields_set)
+    if needed and not token_given and settings.create_namespace:
+        yield Problem(
+            "hfToken",
+            Hidden(),
+            f"is not set, and the namespace {settings.namespace} is made by this stack",
+            f"no Secret {model.token_secret} can be in it: every worker would wait for it until the timeout",
+            "`pulumi config set --secret hfToken`; or serving.model.tokenSecret: null if the model needs none; "
+            "or make namespace and Secret yourself and set serving.createNamespace: false",
+        )

@@ -1,0 +1,123 @@
+"""Names, ports, devices and transports: what the pods share with their node, their namespace and each other."""
+
+from collections.abc import Iterator
+from itertools import combinations
+
+from components.config.problem import Problem
+from components.config.ucx import BETWEEN_PODS
+from components.config.vocabulary import Role
+from components.names import LIMIT
+from components.plan.context import Context
+from components.plan.workers import ucx_variables
+
+NODE_PORTS = {22: "ssh", 10248: "the kubelet", 10249: "kube-proxy", 10250: "the kubelet", 10256: "kube-proxy"}
+"""Ports that every node already uses; they matter when pods are on its network."""
+
+SYSTEM_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
+
+
+def check(context: Context) -> Iterator[Problem]:
+    """What the API server would refuse, or the pods find taken."""
+    yield from _names(context)
+    yield from _ports(context)
+    for role in Role:
+        yield from _devices(context, role)
+        yield from _transports(context, role)
+
+
+def _names(context: Context) -> Iterator[Problem]:
+    settings = context.settings
+    longest = context.names.longest(settings.gateway.provider)
+    if len(longest) > LIMIT:
+        room = LIMIT - (len(longest) - len(settings.postfix))
+        yield Problem(
+            "serving.postfix",
+            settings.postfix,
+            f"makes names too long: {longest} has {len(longest)} characters, {LIMIT} are allowed",
+            "the API server or the gateway controller would refuse the object half-way through the deployment",
+            f"use at most {room} characters",
+        )
+    if settings.create_namespace and settings.namespace in SYSTEM_NAMESPACES:
+        yield Problem(
+            "serving.namespace",
+            settings.namespace,
+            "always exists, and serving.createNamespace asks to make it",
+            "the deployment would stop with 'already exists'; were it adopted, destroy would delete it",
+            "set serving.createNamespace: false, or choose a namespace of its own",
+        )
+
+
+def _ports(context: Context) -> Iterator[Problem]:
+    ports, both = context.settings.ports, "serving.ports"
+    for role in Role:
+        side_channel = range(ports.nixl, ports.nixl + context.tensor_parallel(role))
+        if side_channel[-1] > 65535:
+            yield Problem(
+                f"{both}.nixl",
+                ports.nixl,
+                f"leaves no room: the {role} pod's side channel uses {len(side_channel)} ports from there",
+                "the last workers' side channels could not be opened, and vLLM would stop at start",
+                f"use at most {65536 - len(side_channel)}",
+            )
+        used: dict[str, range] = {"serving": range(ports.serving, ports.serving + 1), "nixl": side_channel}
+        if role is Role.DECODE:
+            used["decodeVllm"] = range(ports.decode_vllm, ports.decode_vllm + 1)
+        for (one, first), (other, second) in combinations(used.items(), 2):
+            clash = sorted(set(first) & set(second))
+            if clash:
+                yield Problem(
+                    f"{both}.{other}",
+                    second[0],
+                    f"collides with {both}.{one} in the {role} pod: both use {clash[0]}"
+                    + (" (one side channel port per GPU)" if "nixl" in (one, other) else ""),
+                    "the second of the two to start could not bind, and restart for ever",
+                    "give them ports apart; the guide's are 8000, 8200 and 5600",
+                )
+        if context.settings.host_network:
+            for key, numbers in used.items():
+                for number in sorted(NODE_PORTS.keys() & set(numbers)):
+                    yield Problem(
+                        f"{both}.{key}",
+                        numbers[0],
+                        f"uses {number}, which belongs to {NODE_PORTS[number]} on every node",
+                        "with hostNetwork the worker could not bind, and restart for ever",
+                        "use another port; the guide's are 8000, 8200 and 5600",
+                    )
+
+
+def _devices(context: Context, role: Role) -> Iterator[Problem]:
+    rdma, tier = context.rdma(role), context.tier(role)
+    if rdma and rdma.resource == context.accelerator.gpu_resource:
+        own = "rdma" in tier.model_fields_set
+        yield Problem(
+            f"serving.{role}.rdma.resource" if own else "serving.rdma.resource",
+            rdma.resource,
+            f"is the GPU resource of serving.accelerator: {context.settings.accelerator}",
+            "the pods would ask for GPUs under the name of an RDMA device, and KV blocks travel over TCP",
+            "name the RDMA device that the network operator offers, such as rdma/ib",
+        )
+
+
+def _transports(context: Context, role: Role) -> Iterator[Problem]:
+    settings, tier = context.settings, context.tier(role)
+    names = ucx_variables(settings.ucx, tier.ucx).get("UCX_TLS", "").split(",")
+    if names == [""] or names[0].startswith("^"):
+        return
+    plain = {name.removeprefix("\\").split(":")[0] for name in names}
+    path = f"serving.{role}.ucx.tls" if tier.ucx.tls is not None else "serving.ucx.tls"
+    if not plain & BETWEEN_PODS:
+        yield Problem(
+            path,
+            ",".join(names),
+            "names no transport between pods",
+            "prefill and decode could not reach each other: every KV transfer would fail",
+            "add rc or ud (RDMA), or tcp",
+        )
+    elif not plain & {"all", "tcp"} and not context.rdma(role) and not settings.host_network:
+        yield Problem(
+            path,
+            ",".join(names),
+            f"names RDMA transports only, and the {role} pods ask for no RDMA device",
+            "UCX would find no device for them: every KV transfer would fail",
+            f"set serving.rdma (or serving.{role}.rdma), or add tcp",
+        )

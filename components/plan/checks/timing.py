@@ -1,0 +1,35 @@
+"""Timeouts that would strike while everything is still going well."""
+
+from collections.abc import Iterator
+from math import ceil
+
+from components.config.problem import Problem
+from components.config.vocabulary import Role
+from components.plan.context import Context
+
+
+def check(context: Context) -> Iterator[Problem]:
+    """Pulumi must not give up before the worker's own start-up budget is spent."""
+    for role in Role:
+        settings = context.tier(role).rollout
+        budget, grace = settings.startup_budget, settings.termination_grace
+        at_a_time = context.replicas(role) if context.settings.host_network else settings.max_unavailable
+        rounds = ceil(context.replicas(role) / at_a_time)
+        update = rounds * (grace + budget)
+        path = f"serving.{role}.rollout"
+        if settings.create_timeout is not None and settings.create_timeout <= budget:
+            yield Problem(
+                f"{path}.createTimeout",
+                settings.create_timeout,
+                f"is not longer than the start-up budget ({budget} s)",
+                "`pulumi up` would report a failure while the model is still loading as it should",
+                f"use more than {budget}, delete it (default: 600 + start-up budget), or shorten {path}.startupBudget",
+            )
+        if settings.update_timeout is not None and settings.update_timeout <= update:
+            yield Problem(
+                f"{path}.updateTimeout",
+                settings.update_timeout,
+                f"is not longer than a rollout may take: {rounds} x (grace {grace} s + start-up budget {budget} s)",
+                "`pulumi up` would report a failure in the middle of a rollout that goes well",
+                f"use more than {update}, or delete it (default: 600 + {update})",
+            )

@@ -1,0 +1,146 @@
+"""Arguments of the components around the workers: namespace, gateway, pool, picker, monitoring."""
+
+from typing import Any
+
+import pulumi
+from pydantic import field_validator
+
+from components.config.vocabulary import FailureMode, Provider, ServiceType
+from components.plan.args import Args, ImageArgs, PlacementArgs
+
+
+class ServingNamespaceArgs(Args):
+    """The namespace and what all workers share in it."""
+
+    namespace: str
+    """Its name."""
+    create: bool
+    """Whether it is this stack's to make and delete."""
+    privileged: bool
+    """Whether Pod Security must admit privileged pods."""
+    labels: dict[str, str]
+    """Labels of every object."""
+    service_account: str
+    """ServiceAccount of the workers."""
+    token_secret: str | None
+    """Secret to make for the Hugging Face token, if a token is given."""
+    token: pulumi.Output[str] | None = None
+    """The Hugging Face token; a secret from here on, whatever it was before."""
+
+    @field_validator("token", mode="before")
+    @classmethod
+    def _secret(cls, given: Any) -> Any:
+        return None if given is None else pulumi.Output.secret(given)
+
+
+class ModelGatewayArgs(Args):
+    """The Gateway, its route to the pool and what the provider needs besides."""
+
+    namespace: str
+    """Where."""
+    name: str
+    """Gateway and its parameters."""
+    route: str
+    """HTTPRoute."""
+    labels: dict[str, str]
+    """Labels of every object."""
+    provider: Provider
+    """The gateway controller."""
+    service_type: ServiceType
+    """Type of the gateway's Service."""
+    log_level: str
+    """Envoy log level."""
+    access_logging: bool
+    """Log every request."""
+    requests: dict[str, str]
+    """Resource requests of the proxy."""
+    limits: dict[str, str]
+    """Resource limits of the proxy."""
+    pool: str
+    """InferencePool that serves the requests."""
+    pool_port: int
+    """Its target port."""
+    picker: str
+    """Service of the endpoint picker."""
+
+
+class InferencePoolArgs(Args):
+    """The set of worker pods and who picks among them."""
+
+    namespace: str
+    """Where."""
+    name: str
+    """InferencePool."""
+    labels: dict[str, str]
+    """Labels of the object."""
+    selector: dict[str, str]
+    """Labels of the worker pods."""
+    target_port: int
+    """Port on which every worker pod serves: vLLM's on prefill, the sidecar's on decode."""
+    picker: str
+    """Service of the endpoint picker."""
+    picker_port: int
+    """Its ext_proc port."""
+    failure_mode: FailureMode
+    """While the picker does not answer."""
+
+
+class EndpointPickerArgs(Args):
+    """The endpoint picker (EPP): Deployment, Service, configuration and rights."""
+
+    namespace: str
+    """Where."""
+    name: str
+    """Deployment, Service, ServiceAccount, ConfigMap, Role and RoleBinding."""
+    labels: dict[str, str]
+    """Labels of every object."""
+    selector: dict[str, str]
+    """Labels that select its pods."""
+    cluster_role: str
+    """ClusterRole and ClusterRoleBinding for metrics authentication."""
+    metrics_secret: str | None
+    """Secret with the token that may read metrics; None: metrics are open and no such Secret is made."""
+    image: ImageArgs
+    """Image."""
+    flags: dict[str, str]
+    """Command-line flags, in order."""
+    config: str
+    """EndpointPickerConfig as YAML text."""
+    requests: dict[str, str]
+    """Resource requests."""
+    limits: dict[str, str]
+    """Resource limits."""
+    placement: PlacementArgs
+    """Where it may run."""
+
+
+class TierMonitorArgs(Args):
+    """One tier's PodMonitor."""
+
+    name: str
+    """PodMonitor."""
+    selector: dict[str, str]
+    """Labels of the tier's pods."""
+
+
+class MonitoringArgs(Args):
+    """Prometheus operator objects."""
+
+    namespace: str
+    """Where."""
+    labels: dict[str, str]
+    """Labels of the monitors."""
+    tiers: dict[str, TierMonitorArgs]
+    """One PodMonitor per role."""
+    picker_monitor: str
+    """ServiceMonitor."""
+    picker_selector: dict[str, str]
+    """Labels of the picker's Service."""
+    picker: str
+    """The picker's Service: its value is the metrics' job."""
+    metrics_secret: str
+    """Secret with the token for the picker's metrics."""
+    worker_interval: str
+    """Scrape interval of workers."""
+    picker_interval: str
+    """Scrape interval of the picker."""

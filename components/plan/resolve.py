@@ -1,0 +1,155 @@
+"""resolve(settings) -> ServingPlan: every decision, no resources. Called with settings that `check` has passed."""
+
+import pulumi
+import yaml
+
+from components.config.settings import Selective, Serving
+from components.config.vocabulary import Role
+from components.names import CONFIG_FILE, PICKER_PORTS, POOL_GROUP
+from components.plan import workers
+from components.plan.args import PlacementArgs, TolerationArgs
+from components.plan.context import Context
+from components.plan.platform_args import (
+    EndpointPickerArgs,
+    InferencePoolArgs,
+    ModelGatewayArgs,
+    MonitoringArgs,
+    ServingNamespaceArgs,
+    TierMonitorArgs,
+)
+from components.plan.serving_plan import ServingPlan
+
+
+def resolve(settings: Serving, token: pulumi.Output[str] | None = None) -> ServingPlan:
+    """The plan for a stack's settings; `token` is the Hugging Face token, if one is configured."""
+    context = Context.of(settings)
+    return ServingPlan(
+        cluster=settings.cluster,
+        release=settings.release,
+        provider=settings.gateway.provider,
+        namespace=_namespace(context, token),
+        gateway=_gateway(context),
+        pool=_pool(context),
+        picker=_picker(context),
+        prefill=workers.prefill(context),
+        decode=workers.decode(context),
+        monitoring=_monitoring(context) if settings.monitoring.enabled else None,
+        notes=_notes(context),
+    )
+
+
+def _namespace(context: Context, token: pulumi.Output[str] | None) -> ServingNamespaceArgs:
+    settings, names = context.settings, context.names
+    return ServingNamespaceArgs(
+        namespace=settings.namespace,
+        create=settings.create_namespace,
+        privileged=settings.host_network,
+        labels=names.labels,
+        service_account=names.workers,
+        token_secret=settings.model.token_secret if token is not None else None,
+        token=token,
+    )
+
+
+def _gateway(context: Context) -> ModelGatewayArgs:
+    settings, names, gateway = context.settings, context.names, context.settings.gateway
+    return ModelGatewayArgs(
+        namespace=settings.namespace,
+        name=names.gateway,
+        route=names.route,
+        labels=names.labels,
+        provider=gateway.provider,
+        service_type=gateway.service_type,
+        log_level=gateway.log_level,
+        access_logging=gateway.access_logging,
+        requests={"cpu": gateway.cpu, "memory": gateway.memory},
+        limits={"cpu": gateway.cpu_limit, "memory": gateway.memory_limit},
+        pool=names.pool,
+        pool_port=settings.ports.serving,
+        picker=names.picker,
+    )
+
+
+def _pool(context: Context) -> InferencePoolArgs:
+    settings, names = context.settings, context.names
+    return InferencePoolArgs(
+        namespace=settings.namespace,
+        name=names.pool,
+        labels=names.labels,
+        selector=names.pool_selector,
+        target_port=settings.ports.serving,
+        picker=names.picker,
+        picker_port=PICKER_PORTS["grpc"],
+        failure_mode=settings.routing.failure_mode or context.release.failure_mode,
+    )
+
+
+def _picker(context: Context) -> EndpointPickerArgs:
+    settings, names, routing, release = context.settings, context.names, context.settings.routing, context.release
+    selective = routing.selective_pd
+    uncached = release.selective_value(selective) if isinstance(selective, Selective) else None
+    chart = release.picker_resources
+    requests = {"cpu": routing.cpu or chart.cpu, "memory": routing.memory or chart.memory}
+    limits = {"memory": routing.memory_limit or chart.memory_limit}
+    monitored = settings.monitoring.enabled
+    flags = {
+        "--pool-name": names.pool,
+        "--pool-namespace": settings.namespace,
+        "--pool-group": POOL_GROUP,
+        "--zap-encoder": "json",
+        "--config-file": f"/config/{CONFIG_FILE}",
+        **release.picker_flags,
+        "--v": str(routing.verbosity),
+        "--tracing": "false",
+    }
+    if not monitored:  # without monitoring nobody may be asked who a scraper is
+        flags["--metrics-endpoint-auth"] = "false"
+    return EndpointPickerArgs(
+        namespace=settings.namespace,
+        name=names.picker,
+        labels=names.picker_labels,
+        selector=names.picker_selector,
+        cluster_role=names.picker_cluster_role,
+        metrics_secret=names.metrics_secret if monitored else None,
+        image=context.image(routing.image, release.picker_image, "Always"),
+        flags=flags,
+        config=yaml.safe_dump(release.picker_config(uncached), sort_keys=False),
+        requests={name: amount for name, amount in requests.items() if amount},
+        limits={name: amount for name, amount in limits.items() if amount},
+        placement=PlacementArgs(
+            node_selector=routing.node_selector,
+            tolerations=[TolerationArgs(**each.model_dump()) for each in routing.tolerations],
+        ),
+    )
+
+
+def _monitoring(context: Context) -> MonitoringArgs:
+    settings, names, monitoring = context.settings, context.names, context.settings.monitoring
+    return MonitoringArgs(
+        namespace=settings.namespace,
+        labels={**names.labels, **monitoring.labels},
+        tiers={
+            role.value: TierMonitorArgs(name=names.tier_monitor(role), selector=names.worker_selector(role))
+            for role in Role
+        },
+        picker_monitor=names.picker_monitor,
+        picker_selector=names.picker_labels,
+        picker=names.picker,
+        metrics_secret=names.metrics_secret,
+        worker_interval=monitoring.worker_interval,
+        picker_interval=monitoring.picker_interval,
+    )
+
+
+def _notes(context: Context) -> list[str]:
+    settings = context.settings
+    notes = []
+    own_images = settings.prefill.image and settings.decode.image
+    if settings.release in context.accelerator.image_notes and not own_images:
+        notes.append(context.accelerator.image_notes[settings.release])
+    if settings.host_network and not settings.create_namespace:
+        notes.append(
+            f"hostNetwork needs privileged pods, and the namespace {settings.namespace} is not this stack's to label: "
+            f"`kubectl label namespace {settings.namespace} pod-security.kubernetes.io/enforce=privileged`"
+        )
+    return notes

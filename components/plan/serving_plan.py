@@ -1,0 +1,32 @@
+"""The plan: everything that one `pulumi up` will declare, decided."""
+
+from dataclasses import dataclass
+
+from components.config.settings import Cluster
+from components.config.vocabulary import Provider, ReleaseName
+from components.plan.platform_args import (
+    EndpointPickerArgs,
+    InferencePoolArgs,
+    ModelGatewayArgs,
+    MonitoringArgs,
+    ServingNamespaceArgs,
+)
+from components.plan.worker_args import DecodeTierArgs, PrefillTierArgs
+
+
+@dataclass(frozen=True)
+class ServingPlan:
+    """Arguments of every component, and what a user should know besides."""
+
+    cluster: Cluster
+    release: ReleaseName
+    provider: Provider
+    namespace: ServingNamespaceArgs
+    gateway: ModelGatewayArgs
+    pool: InferencePoolArgs
+    picker: EndpointPickerArgs
+    prefill: PrefillTierArgs
+    decode: DecodeTierArgs
+    monitoring: MonitoringArgs | None
+    notes: list[str]
+    """Legal, but worth a warning."""

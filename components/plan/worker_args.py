@@ -1,0 +1,155 @@
+"""Arguments of the two worker tiers."""
+
+from enum import StrEnum
+from typing import Any
+
+from components.config.vocabulary import Role
+from components.plan.args import Args, ImageArgs, PlacementArgs
+
+
+class Strategy(StrEnum):
+    """How a tier's pods are replaced."""
+
+    ROLLING = "RollingUpdate"
+    RECREATE = "Recreate"
+
+
+class RolloutArgs(Args):
+    """Replacement and timing of a tier; all times in seconds."""
+
+    strategy: Strategy
+    """RollingUpdate without surge, or Recreate."""
+    max_unavailable: int
+    """Pods replaced at a time."""
+    startup_budget: int
+    """Loading the model."""
+    termination_grace: int
+    """SIGTERM to SIGKILL."""
+    progress_deadline: int
+    """When the Deployment counts as failed."""
+    create_timeout: int
+    """Longest wait of Pulumi for a new tier."""
+    update_timeout: int
+    """Longest wait of Pulumi for a rollout."""
+
+
+class ModelArgs(Args):
+    """What vLLM serves."""
+
+    source: str
+    """First argument of `vllm serve`: a Hugging Face id or a folder."""
+    served_name: str
+    """Name that clients ask for."""
+    max_model_len: int
+    """Tokens."""
+    block_size: int
+    """Tokens per KV block."""
+    storage: str
+    """Limit of the emptyDir for the weights, unless `claim`."""
+    claim: str | None
+    """PersistentVolumeClaim with the weights or the cache."""
+    read_only: bool
+    """Whether the claim is mounted read-only."""
+    token_secret: str | None
+    """Secret with the Hugging Face token."""
+
+
+class HostPathArgs(Args):
+    """A file or folder of the node."""
+
+    host_path: str
+    """On the node."""
+    mount_path: str
+    """In the container."""
+    type: str
+    """What must be there; empty: unchecked."""
+    read_only: bool
+    """Read-only mount."""
+
+
+class WorkerArgs(Args):
+    """A tier of vLLM workers, completely decided."""
+
+    namespace: str
+    """Where."""
+    name: str
+    """Deployment."""
+    role: Role
+    """prefill or decode."""
+    labels: dict[str, str]
+    """Labels of the pods."""
+    selector: dict[str, str]
+    """Labels that select them."""
+    annotations: dict[str, str]
+    """Annotations of the pods."""
+    service_account: str
+    """ServiceAccount."""
+    replicas: int
+    """Pods."""
+    image: ImageArgs
+    """vLLM image."""
+    model: ModelArgs
+    """What is served."""
+    tensor_parallel: int
+    """GPUs per pod."""
+    port: int
+    """vLLM's HTTP port."""
+    nixl_port: int
+    """NIXL side channel."""
+    kv_transfer: dict[str, Any]
+    """`--kv-transfer-config`."""
+    attention_backend: str | None
+    """`--attention-backend`, where the accelerator needs one."""
+    log_level: str | None
+    """`VLLM_LOGGING_LEVEL`."""
+    extra_args: list[str]
+    """Further arguments."""
+    env: dict[str, str]
+    """Further variables."""
+    ucx: dict[str, str]
+    """UCX variables by name."""
+    resources: dict[str, str]
+    """Requests, equal to limits: cpu, memory, GPUs, RDMA devices."""
+    shm_size: str
+    """Size of /dev/shm."""
+    host_network: bool
+    """Host network, privileged."""
+    capabilities: list[str]
+    """Linux capabilities."""
+    host_paths: list[HostPathArgs]
+    """Files and folders of the node."""
+    placement: PlacementArgs
+    """Where the pods may run."""
+    rollout: RolloutArgs
+    """Replacement and timing."""
+
+
+class SidecarArgs(Args):
+    """The routing sidecar of the decode pods."""
+
+    image: ImageArgs
+    """Image."""
+    port: int
+    """Port that the pool sends requests to."""
+    vllm_port: int
+    """vLLM's port in the same pod."""
+    connector_flag: str
+    """Flag for the KV connector in this release's dialect."""
+    log_level: str
+    """`--zap-log-level`."""
+
+
+class PrefillTierArgs(Args):
+    """The prefill tier."""
+
+    worker: WorkerArgs
+    """Its workers."""
+
+
+class DecodeTierArgs(Args):
+    """The decode tier."""
+
+    worker: WorkerArgs
+    """Its workers."""
+    sidecar: SidecarArgs
+    """The routing sidecar before each."""

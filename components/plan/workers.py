@@ -1,0 +1,172 @@
+"""Decides the two worker tiers."""
+
+from math import ceil
+from typing import Any
+
+from components.config.tiers import Decode, Rollout, Tier
+from components.config.ucx import Ucx
+from components.config.vocabulary import Role
+from components.plan.args import PlacementArgs, TolerationArgs
+from components.plan.context import Context
+from components.plan.worker_args import (
+    DecodeTierArgs,
+    HostPathArgs,
+    ModelArgs,
+    PrefillTierArgs,
+    RolloutArgs,
+    SidecarArgs,
+    Strategy,
+    WorkerArgs,
+)
+from components.releases.vllm import ATTENTION_FLAG, flag_of
+
+MODEL_FOLDER = "/model-cache"
+"""Where the weights are in the container (modelservice chart)."""
+
+PULL_ALLOWANCE = 600
+"""Seconds allowed for scheduling and pulling a 10-GB image, before the start-up budget begins to count."""
+
+DEBUG_CAPABILITIES = ("IPC_LOCK", "SYS_PTRACE")
+"""Capabilities of the AMD guide's host-network stack."""
+
+OTHER = {Role.PREFILL: Role.DECODE, Role.DECODE: Role.PREFILL}
+
+
+def prefill(context: Context) -> PrefillTierArgs:
+    """The prefill tier."""
+    return PrefillTierArgs(worker=worker(context, Role.PREFILL))
+
+
+def decode(context: Context) -> DecodeTierArgs:
+    """The decode tier with its sidecar."""
+    sidecar = context.settings.decode.sidecar
+    return DecodeTierArgs(
+        worker=worker(context, Role.DECODE),
+        sidecar=SidecarArgs(
+            image=context.image(sidecar.image, context.release.sidecar_image, "Always"),
+            port=context.settings.ports.serving,
+            vllm_port=context.vllm_port(Role.DECODE),
+            connector_flag=context.release.connector_flag,
+            log_level=sidecar.log_level,
+        ),
+    )
+
+
+def worker(context: Context, role: Role) -> WorkerArgs:
+    """The vLLM workers of a tier."""
+    settings, names, tier = context.settings, context.names, context.tier(role)
+    host = settings.host_network
+    return WorkerArgs(
+        namespace=settings.namespace,
+        name=names.tier(role),
+        role=role,
+        labels=names.worker_labels(role, settings.accelerator.value, settings.model.name),
+        selector=names.worker_selector(role),
+        annotations=tier.annotations,
+        service_account=names.workers,
+        replicas=context.replicas(role),
+        image=context.image(tier.image, context.accelerator.images[settings.release]),
+        model=_model(context),
+        tensor_parallel=context.tensor_parallel(role),
+        port=context.vllm_port(role),
+        nixl_port=settings.ports.nixl,
+        kv_transfer={
+            "kv_connector": settings.kv_transfer.connector,
+            "kv_role": "kv_both",
+            **settings.kv_transfer.extra,
+        },
+        attention_backend=_attention_backend(context, tier),
+        log_level=tier.log_level.upper() if tier.log_level else None,
+        extra_args=tier.extra_args,
+        env=dict(sorted(tier.env.items())),
+        ucx=ucx_variables(settings.ucx, tier.ucx),
+        resources=_resources(context, role),
+        shm_size=tier.shm_size or ("64Gi" if host else "16Gi"),
+        host_network=host,
+        capabilities=sorted({*(DEBUG_CAPABILITIES if host else ()), *tier.capabilities}),
+        host_paths=[
+            HostPathArgs(
+                host_path=each.host_path, mount_path=each.mount_path, type=each.type or "", read_only=each.read_only
+            )
+            for each in tier.host_paths
+        ],
+        placement=PlacementArgs(
+            node_selector=tier.node_selector,
+            tolerations=[TolerationArgs(**each.model_dump()) for each in tier.tolerations],
+            affinity=dict(tier.affinity),
+            apart_from=names.worker_selector(OTHER[role]) if host else {},
+            priority_class=tier.priority_class,
+        ),
+        rollout=rollout(tier.rollout, context.replicas(role), recreate=host),
+    )
+
+
+def rollout(settings: Rollout, replicas: int, *, recreate: bool) -> RolloutArgs:
+    """Replacement and timing of a tier.
+
+    Host ports and whole-node pods cannot overlap with their successors, so those tiers are recreated.
+    """
+    one_pod = settings.termination_grace + settings.startup_budget
+    rounds = 1 if recreate else ceil(replicas / settings.max_unavailable)
+    return RolloutArgs(
+        strategy=Strategy.RECREATE if recreate else Strategy.ROLLING,
+        max_unavailable=settings.max_unavailable,
+        startup_budget=settings.startup_budget,
+        termination_grace=settings.termination_grace,
+        progress_deadline=PULL_ALLOWANCE + one_pod,
+        create_timeout=settings.create_timeout or PULL_ALLOWANCE + settings.startup_budget,
+        update_timeout=settings.update_timeout or PULL_ALLOWANCE + rounds * one_pod,
+    )
+
+
+def ucx_variables(stack: Ucx, tier: Ucx) -> dict[str, str]:
+    """UCX variables of a tier: each of its own over the stack's; unset leaves UCX's choice."""
+
+    def pick(field: str) -> Any:
+        own = getattr(tier, field)
+        return getattr(stack, field) if own is None else own
+
+    proto_info = pick("proto_info")
+    values = {
+        "UCX_IB_GID_INDEX": pick("ib_gid_index"),
+        "UCX_IB_TRAFFIC_CLASS": pick("ib_traffic_class"),
+        "UCX_LOG_LEVEL": pick("log_level"),
+        "UCX_NET_DEVICES": ",".join(pick("net_devices") or []) or None,
+        "UCX_PROTO_INFO": None if proto_info is None else "y" if proto_info else "n",
+        "UCX_TLS": ",".join(pick("tls") or []) or None,
+    }
+    return {name: str(value) for name, value in values.items() if value is not None}
+
+
+def _model(context: Context) -> ModelArgs:
+    model = context.settings.model
+    weights_given = model.path is not None
+    asked_for_token = "token_secret" in model.model_fields_set
+    return ModelArgs(
+        source=f"{MODEL_FOLDER}/{model.path}" if weights_given else model.name,
+        served_name=model.served_name or model.name,
+        max_model_len=model.max_model_len,
+        block_size=model.block_size,
+        storage=model.storage,
+        claim=model.claim,
+        read_only=weights_given,
+        token_secret=None if weights_given and not asked_for_token else model.token_secret,
+    )
+
+
+def _attention_backend(context: Context, tier: Tier | Decode) -> str | None:
+    mixed = context.tensor_parallel(Role.PREFILL) != context.tensor_parallel(Role.DECODE)
+    own = any(flag_of(argument) == ATTENTION_FLAG for argument in tier.extra_args)
+    return context.accelerator.mixed_tp_attention if mixed and not own else None
+
+
+def _resources(context: Context, role: Role) -> dict[str, str]:
+    tier, gpus, rdma = context.tier(role), context.tensor_parallel(role), context.rdma(role)
+    resources = {
+        "cpu": tier.cpu,
+        "memory": tier.memory or context.accelerator.memory,
+        context.accelerator.gpu_resource: str(gpus),
+    }
+    if rdma:
+        resources[rdma.resource] = str(gpus if rdma.count == "tensorParallel" else rdma.count)
+    return resources

@@ -1,0 +1,75 @@
+"""The pod and the Deployment of the endpoint picker. Source: inferencepool chart v1.2.0 and v1.4.0."""
+
+from hashlib import sha256
+
+import pulumi_kubernetes as k8s
+
+from components.names import PICKER_PORTS
+from components.plan.platform_args import EndpointPickerArgs
+from components.pods import placement
+
+TERMINATION_GRACE = 130
+"""Seconds (chart): the picker sees running streams out."""
+
+
+def deployment_spec(picker: EndpointPickerArgs) -> k8s.apps.v1.DeploymentSpecArgs:
+    """One picker; two at once would each know half of the prefix cache."""
+    return k8s.apps.v1.DeploymentSpecArgs(
+        replicas=1,
+        strategy=k8s.apps.v1.DeploymentStrategyArgs(type="Recreate"),
+        selector=k8s.meta.v1.LabelSelectorArgs(match_labels=picker.selector),
+        template=k8s.core.v1.PodTemplateSpecArgs(
+            metadata=k8s.meta.v1.ObjectMetaArgs(
+                labels={**picker.labels, **picker.selector},
+                # The picker reads its file only at start: another configuration is another pod.
+                annotations={"llm-d.ai/config-sha256": sha256(picker.config.encode()).hexdigest()},
+            ),
+            spec=k8s.core.v1.PodSpecArgs(
+                service_account_name=picker.name,
+                image_pull_secrets=placement.pull_secrets(picker.image.pull_secrets),
+                termination_grace_period_seconds=TERMINATION_GRACE,
+                containers=[_container(picker)],
+                volumes=[
+                    k8s.core.v1.VolumeArgs(
+                        name="plugins-config-volume",
+                        config_map=k8s.core.v1.ConfigMapVolumeSourceArgs(name=picker.name),
+                    )
+                ],
+                node_selector=picker.placement.node_selector or None,
+                tolerations=placement.tolerations(picker.placement),
+            ),
+        ),
+    )
+
+
+def _container(picker: EndpointPickerArgs) -> k8s.core.v1.ContainerArgs:
+    return k8s.core.v1.ContainerArgs(
+        name="epp",
+        image=picker.image.name,
+        image_pull_policy=picker.image.pull_policy,
+        args=[f"{flag}={value}" for flag, value in picker.flags.items()],
+        env=[_field("NAMESPACE", "metadata.namespace"), _field("POD_NAME", "metadata.name")],
+        ports=[
+            k8s.core.v1.ContainerPortArgs(name=name, container_port=port, protocol="TCP")
+            for name, port in PICKER_PORTS.items()
+        ],
+        liveness_probe=_health(period=10, delay=5),
+        readiness_probe=_health(period=2),
+        resources=k8s.core.v1.ResourceRequirementsArgs(requests=picker.requests or None, limits=picker.limits or None),
+        termination_message_policy="FallbackToLogsOnError",
+        volume_mounts=[k8s.core.v1.VolumeMountArgs(name="plugins-config-volume", mount_path="/config")],
+    )
+
+
+def _field(name: str, path: str) -> k8s.core.v1.EnvVarArgs:
+    source = k8s.core.v1.EnvVarSourceArgs(field_ref=k8s.core.v1.ObjectFieldSelectorArgs(field_path=path))
+    return k8s.core.v1.EnvVarArgs(name=name, value_from=source)
+
+
+def _health(period: int, delay: int | None = None) -> k8s.core.v1.ProbeArgs:
+    """The picker's own gRPC health service."""
+    return k8s.core.v1.ProbeArgs(
+        grpc=k8s.core.v1.GRPCActionArgs(port=PICKER_PORTS["grpc-health"], service="inference-extension"),
+        initial_delay_seconds=delay,
+        period_seconds=period,
+    )

@@ -1,0 +1,36 @@
+"""Where pods may run."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi_kubernetes as k8s
+
+from components.plan.args import PlacementArgs
+
+REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
+
+
+def affinity(placement: PlacementArgs) -> Mapping[str, Any] | None:
+    """The user's affinity, and in host-network mode the rule that both roles never share a node.
+
+    The rule is explicit because older schedulers do not count the host ports of native sidecars.
+    """
+    rules = dict(placement.affinity)
+    if placement.apart_from:
+        apart = {"labelSelector": {"matchLabels": placement.apart_from}, "topologyKey": "kubernetes.io/hostname"}
+        theirs = rules.get("podAntiAffinity", {})
+        rules["podAntiAffinity"] = {**theirs, REQUIRED: [*theirs.get(REQUIRED, []), apart]}
+    return rules or None
+
+
+def tolerations(placement: PlacementArgs) -> list[k8s.core.v1.TolerationArgs] | None:
+    """Taints that the pods accept."""
+    return [
+        k8s.core.v1.TolerationArgs(key=each.key, operator=each.operator, value=each.value, effect=each.effect)
+        for each in placement.tolerations
+    ] or None
+
+
+def pull_secrets(names: list[str]) -> list[k8s.core.v1.LocalObjectReferenceArgs] | None:
+    """Pull secrets of the pod."""
+    return [k8s.core.v1.LocalObjectReferenceArgs(name=name) for name in names] or None

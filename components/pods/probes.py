@@ -1,0 +1,36 @@
+"""Probes of the vLLM container. Source: the guides' values from 2025-10 on, the same for all accelerators."""
+
+from math import ceil
+
+import pulumi_kubernetes as k8s
+
+from components.names import VLLM_PORT_NAME
+
+STARTUP_PERIOD = 30
+"""Seconds between start-up probes in the guides; 60 of them make the 1800-second budget."""
+
+
+def _http(path: str) -> k8s.core.v1.HTTPGetActionArgs:
+    return k8s.core.v1.HTTPGetActionArgs(path=path, port=VLLM_PORT_NAME)
+
+
+def startup(budget: int) -> k8s.core.v1.ProbeArgs:
+    """`budget` seconds for loading the model; /v1/models answers once it is loaded."""
+    period = min(STARTUP_PERIOD, budget)
+    return k8s.core.v1.ProbeArgs(
+        http_get=_http("/v1/models"),
+        initial_delay_seconds=min(15, budget),
+        period_seconds=period,
+        timeout_seconds=5,
+        failure_threshold=ceil(budget / period),
+    )
+
+
+def liveness() -> k8s.core.v1.ProbeArgs:
+    """Restart a worker whose engine died."""
+    return k8s.core.v1.ProbeArgs(http_get=_http("/health"), period_seconds=10, timeout_seconds=5, failure_threshold=3)
+
+
+def readiness() -> k8s.core.v1.ProbeArgs:
+    """Keep requests from a worker that cannot serve; asks vLLM itself, not the sidecar before it."""
+    return k8s.core.v1.ProbeArgs(http_get=_http("/v1/models"), period_seconds=5, timeout_seconds=2, failure_threshold=3)

@@ -1,0 +1,87 @@
+"""The vLLM container: command line, environment, ports. A new vLLM flag goes here."""
+
+import json
+
+import pulumi_kubernetes as k8s
+
+from components.names import NIXL_PORT_NAME, TOKEN_KEY, VLLM_PORT_NAME
+from components.plan.worker_args import WorkerArgs
+from components.plan.workers import MODEL_FOLDER
+from components.pods import probes, volumes
+from components.pods.resources import equal_resources, security
+
+KEEP_ALIVE = "120"
+"""Seconds that vLLM keeps idle connections: longer than the sidecar's 90, or it meets resets (uvicorn: 5)."""
+
+
+def arguments(worker: WorkerArgs) -> list[str]:
+    """What follows `vllm serve`: the model, then one `--flag=value` each, in the order of the modelservice chart."""
+    model = worker.model
+    flags = [model.source, f"--port={worker.port}"]
+    if worker.tensor_parallel > 1:
+        flags.append(f"--tensor-parallel-size={worker.tensor_parallel}")
+    flags += [
+        f"--served-model-name={model.served_name}",
+        f"--block-size={model.block_size}",
+        f"--kv-transfer-config={json.dumps(worker.kv_transfer, separators=(',', ':'))}",
+        "--disable-uvicorn-access-log",
+        f"--max-model-len={model.max_model_len}",
+    ]
+    if worker.attention_backend:
+        flags.append(f"--attention-backend={worker.attention_backend}")
+    return flags + worker.extra_args
+
+
+def environment(worker: WorkerArgs) -> list[k8s.core.v1.EnvVarArgs]:
+    """Environment variables, sorted by name so that a preview shows only what changed."""
+    plain = {
+        **worker.env,
+        **worker.ucx,
+        "DP_SIZE": "1",
+        "DP_SIZE_LOCAL": "1",
+        "HF_HOME": MODEL_FOLDER,
+        "TP_SIZE": str(worker.tensor_parallel),
+        "VLLM_HTTP_TIMEOUT_KEEP_ALIVE": KEEP_ALIVE,
+        "VLLM_NIXL_SIDE_CHANNEL_PORT": str(worker.nixl_port),
+    }
+    if worker.log_level:
+        plain["VLLM_LOGGING_LEVEL"] = worker.log_level
+    variables = {name: k8s.core.v1.EnvVarArgs(name=name, value=value) for name, value in plain.items()}
+    # Peers fetch KV blocks from this address; unset it would be localhost.
+    variables["VLLM_NIXL_SIDE_CHANNEL_HOST"] = k8s.core.v1.EnvVarArgs(
+        name="VLLM_NIXL_SIDE_CHANNEL_HOST",
+        value_from=k8s.core.v1.EnvVarSourceArgs(
+            field_ref=k8s.core.v1.ObjectFieldSelectorArgs(field_path="status.podIP")
+        ),
+    )
+    if worker.model.token_secret:
+        variables[TOKEN_KEY] = k8s.core.v1.EnvVarArgs(
+            name=TOKEN_KEY,
+            value_from=k8s.core.v1.EnvVarSourceArgs(
+                secret_key_ref=k8s.core.v1.SecretKeySelectorArgs(name=worker.model.token_secret, key=TOKEN_KEY)
+            ),
+        )
+    return [variables[name] for name in sorted(variables)]
+
+
+def container(worker: WorkerArgs) -> k8s.core.v1.ContainerArgs:
+    """The container of a worker."""
+    return k8s.core.v1.ContainerArgs(
+        name="vllm",
+        image=worker.image.name,
+        image_pull_policy=worker.image.pull_policy,
+        command=["vllm", "serve"],
+        args=arguments(worker),
+        env=environment(worker),
+        ports=[
+            k8s.core.v1.ContainerPortArgs(name=VLLM_PORT_NAME, container_port=worker.port, protocol="TCP"),
+            k8s.core.v1.ContainerPortArgs(name=NIXL_PORT_NAME, container_port=worker.nixl_port, protocol="TCP"),
+        ],
+        resources=equal_resources(worker.resources),
+        security_context=security(worker),
+        startup_probe=probes.startup(worker.rollout.startup_budget),
+        liveness_probe=probes.liveness(),
+        readiness_probe=probes.readiness(),
+        termination_message_policy="FallbackToLogsOnError",
+        volume_mounts=volumes.mounts(worker),
+    )

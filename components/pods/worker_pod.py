@@ -1,0 +1,57 @@
+"""The pod and the Deployment of a worker tier."""
+
+from collections.abc import Sequence
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from components.plan.worker_args import RolloutArgs, Strategy, WorkerArgs
+from components.pods import placement, vllm
+from components.pods.volumes import volumes
+
+
+def deployment_spec(
+    worker: WorkerArgs, sidecars: Sequence[k8s.core.v1.ContainerArgs] = ()
+) -> k8s.apps.v1.DeploymentSpecArgs:
+    """The tier as a Deployment; `sidecars` start before vLLM."""
+    return k8s.apps.v1.DeploymentSpecArgs(
+        replicas=worker.replicas,
+        progress_deadline_seconds=worker.rollout.progress_deadline,
+        strategy=_strategy(worker.rollout),
+        selector=k8s.meta.v1.LabelSelectorArgs(match_labels=worker.selector),
+        template=k8s.core.v1.PodTemplateSpecArgs(
+            metadata=k8s.meta.v1.ObjectMetaArgs(labels=worker.labels, annotations=worker.annotations or None),
+            spec=_pod(worker, sidecars),
+        ),
+    )
+
+
+def timeouts(rollout: RolloutArgs) -> pulumi.CustomTimeouts:
+    """How long Pulumi waits for the tier."""
+    return pulumi.CustomTimeouts(create=f"{rollout.create_timeout}s", update=f"{rollout.update_timeout}s")
+
+
+def _pod(worker: WorkerArgs, sidecars: Sequence[k8s.core.v1.ContainerArgs]) -> k8s.core.v1.PodSpecArgs:
+    return k8s.core.v1.PodSpecArgs(
+        service_account_name=worker.service_account,
+        image_pull_secrets=placement.pull_secrets(worker.image.pull_secrets),
+        init_containers=list(sidecars) or None,
+        containers=[vllm.container(worker)],
+        volumes=volumes(worker),
+        termination_grace_period_seconds=worker.rollout.termination_grace,
+        host_network=True if worker.host_network else None,
+        # Without it a pod on the host's network would ask the node's DNS, which knows no Service.
+        dns_policy="ClusterFirstWithHostNet" if worker.host_network else None,
+        node_selector=worker.placement.node_selector or None,
+        tolerations=placement.tolerations(worker.placement),
+        affinity=placement.affinity(worker.placement),  # type: ignore[arg-type]  # a user's, passed on as written
+        priority_class_name=worker.placement.priority_class,
+    )
+
+
+def _strategy(rollout: RolloutArgs) -> k8s.apps.v1.DeploymentStrategyArgs:
+    """Never a surge: an extra pod has no free GPUs to wait for but those of the pod that it replaces."""
+    if rollout.strategy is Strategy.RECREATE:
+        return k8s.apps.v1.DeploymentStrategyArgs(type="Recreate")
+    rolling = k8s.apps.v1.RollingUpdateDeploymentArgs(max_surge=0, max_unavailable=rollout.max_unavailable)
+    return k8s.apps.v1.DeploymentStrategyArgs(type="RollingUpdate", rolling_update=rolling)

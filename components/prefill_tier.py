@@ -1,0 +1,28 @@
+"""The prefill tier: computes the KV cache of prompts."""
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from components.objects import metadata
+from components.plan.worker_args import PrefillTierArgs
+from components.pods.worker_pod import deployment_spec, timeouts
+
+
+class PrefillTier(pulumi.ComponentResource):
+    """Prefill workers: one Deployment, no Service, because the sidecar reaches the pods by address."""
+
+    workload_name: pulumi.Output[str]
+    """The Deployment."""
+
+    def __init__(self, name: str, args: PrefillTierArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("llm-d-pd:index:PrefillTier", name, None, opts)
+        args = PrefillTierArgs.of(args)
+        worker = args.worker
+        k8s.apps.v1.Deployment(
+            f"{name}-deployment",
+            metadata=metadata(worker.name, worker.namespace, worker.labels),
+            spec=deployment_spec(worker),
+            opts=pulumi.ResourceOptions(parent=self, custom_timeouts=timeouts(worker.rollout)),
+        )
+        self.workload_name = pulumi.Output.from_input(worker.name)
+        self.register_outputs({"workloadName": self.workload_name})

@@ -1,0 +1,13 @@
+"""Floor 2: llm-d releases: image pins and the dialects of picker, sidecar and vLLM. A new one is a file and a line."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from components.config.vocabulary import ReleaseName
+from components.releases.release import PickerResources, Release
+from components.releases.v0_4 import V0_4
+from components.releases.v0_6 import V0_6
+
+RELEASES: Mapping[ReleaseName, Release] = MappingProxyType({ReleaseName.V0_6: V0_6, ReleaseName.V0_4: V0_4})
+
+__all__ = ["RELEASES", "PickerResources", "Release"]

@@ -1,0 +1,69 @@
+"""What an llm-d release decides, so that an illegal mix cannot be spelled."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from components.config.settings import Selective
+from components.config.vocabulary import FailureMode, ReleaseName
+
+REGISTRY = "ghcr.io"
+"""Where all images of a release come from; `serving.images.mirror` takes its place."""
+
+Config = dict[str, Any]
+"""An EndpointPickerConfig as data."""
+
+
+@dataclass(frozen=True)
+class PickerResources:
+    """Resources of the endpoint picker in the release's chart; None is unset."""
+
+    cpu: str | None = None
+    memory: str | None = None
+    memory_limit: str | None = None
+
+
+@dataclass(frozen=True)
+class Release:
+    """Image pins and flag dialects of one llm-d release."""
+
+    name: ReleaseName
+    picker_image: str
+    sidecar_image: str
+    picker_flags: Mapping[str, str]
+    """Flags of the picker that this release needs beside those that all take."""
+    picker_resources: PickerResources
+    picker_config: Callable[[int | None], Config]
+    """The picker's configuration: None disaggregates every request, a number only prompts with that many uncached
+    units (`selective_unit`)."""
+    selective_unit: str
+    """The setting of `serving.routing.selectivePd` that this release's picker reads."""
+    ignored_unit: str
+    """The one that it would ignore."""
+    failure_mode: FailureMode
+    connector_flag: str
+    """The sidecar's flag for the KV connector."""
+
+    def selective_value(self, selective: Selective) -> int | None:
+        """The number that this release reads from `selectivePd`, if it is given."""
+        return {"threshold": selective.threshold, "nonCachedTokens": selective.non_cached_tokens}[self.selective_unit]
+
+
+def profile(name: str, *plugins: tuple[str, int | None]) -> Config:
+    """A scheduling profile: plugin references in order, with a weight where they score.
+
+    Weights are whole numbers: older pickers take nothing else.
+    """
+    references = [
+        {"pluginRef": plugin} if weight is None else {"pluginRef": plugin, "weight": weight}
+        for plugin, weight in plugins
+    ]
+    return {"name": name, "plugins": references}
+
+
+def picker_document(plugins: list[Config], profiles: list[Config], gates: list[str] | None = None) -> Config:
+    """The EndpointPickerConfig; group and kind are decoded strictly by every picker version."""
+    head: Config = {"apiVersion": "inference.networking.x-k8s.io/v1alpha1", "kind": "EndpointPickerConfig"}
+    if gates:
+        head["featureGates"] = gates
+    return {**head, "plugins": plugins, "schedulingProfiles": profiles}

@@ -1,0 +1,64 @@
+"""The vLLM command line and environment as this program sets them: what a user may not set besides, and where instead.
+
+Source: `vllm serve --help` of vLLM 0.11 to 0.17. `tests/plan` holds this table against what `pods/vllm.py` renders.
+"""
+
+import re
+from collections.abc import Mapping
+
+SET_FLAGS: Mapping[str, str] = {
+    "--port": "serving.ports",
+    "--served-model-name": "serving.model.servedName",
+    "--tensor-parallel-size": "serving.prefill.tensorParallel or serving.decode.tensorParallel",
+    "--max-model-len": "serving.model.maxModelLen",
+    "--block-size": "serving.model.blockSize",
+    "--kv-transfer-config": "serving.kvTransfer",
+    "--disable-uvicorn-access-log": "nothing: it is always set",
+}
+"""Flags that the program sets, and the setting that decides them."""
+
+POSITIONAL = "--model"
+"""The model is the first argument; this old spelling of it would contradict."""
+
+COUNTING_FLAGS = ("--pipeline-parallel-size", "--data-parallel-size", "--data-parallel-size-local")
+"""Flags that change how many GPUs a pod needs; the program requests `tensorParallel` of them."""
+
+ALIASES: Mapping[str, str] = {
+    "-tp": "--tensor-parallel-size",
+    "-pp": "--pipeline-parallel-size",
+    "-dp": "--data-parallel-size",
+    "-dpl": "--data-parallel-size-local",
+}
+
+ATTENTION_FLAG = "--attention-backend"
+"""Set by the program where the accelerator needs it, unless the user gives one."""
+
+SET_VARIABLES: Mapping[str, str] = {
+    "DP_SIZE": "nothing: it is always 1",
+    "DP_SIZE_LOCAL": "nothing: it is always 1",
+    "HF_HOME": "serving.model.claim",
+    "HF_TOKEN": "`pulumi config set --secret hfToken`, or serving.model.tokenSecret",
+    "TP_SIZE": "serving.prefill.tensorParallel or serving.decode.tensorParallel",
+    "UCX_IB_GID_INDEX": "serving.ucx.ibGidIndex",
+    "UCX_IB_TRAFFIC_CLASS": "serving.ucx.ibTrafficClass",
+    "UCX_LOG_LEVEL": "serving.ucx.logLevel",
+    "UCX_NET_DEVICES": "serving.ucx.netDevices",
+    "UCX_PROTO_INFO": "serving.ucx.protoInfo",
+    "UCX_TLS": "serving.ucx.tls",
+    "VLLM_HTTP_TIMEOUT_KEEP_ALIVE": "nothing: it must outlast the sidecar's idle connections (90 s)",
+    "VLLM_LOGGING_LEVEL": "serving.prefill.logLevel or serving.decode.logLevel",
+    "VLLM_NIXL_SIDE_CHANNEL_HOST": "nothing: it is the pod's address",
+    "VLLM_NIXL_SIDE_CHANNEL_PORT": "serving.ports.nixl",
+}
+"""Environment variables that the program sets, and the setting that decides them."""
+
+
+def flag_of(argument: str) -> str | None:
+    """The flag that an argument names, as vLLM's parser reads it; None for a value.
+
+    The parser takes underscores for dashes, `--flag=value`, and `--flag.field` for a field of a JSON flag.
+    """
+    if not re.match(r"--?[A-Za-z]", argument):
+        return None
+    name = re.split(r"[=.]", argument, maxsplit=1)[0].replace("_", "-")
+    return ALIASES.get(name, name)

@@ -1,0 +1,166 @@
+"""Runs the program or a component against a monitor that keeps every wire request: what the engine would be told."""
+
+import asyncio
+import contextvars
+import json
+import logging
+import runpy
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pulumi
+from google.protobuf import json_format
+from google.protobuf.empty_pb2 import Empty
+from pulumi.runtime.mocks import MockCallArgs, MockEngine, MockMonitor, MockResourceArgs, Mocks, MockSettings
+from pulumi.runtime.stack import run_in_stack
+
+ROOT = Path(__file__).resolve().parent.parent
+SECRET = "4dabf18193072939515e22adb298388d"
+"""Marks a value on the wire; its content tells what it is."""
+
+
+class Echo(Mocks):
+    """Every resource comes out as it went in; the program has nothing to look up."""
+
+    def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
+        return f"{args.name}-id", dict(args.inputs)
+
+    def call(self, args: MockCallArgs) -> Any:
+        raise AssertionError(f"the program must not invoke {args.token}")
+
+
+@dataclass(frozen=True)
+class Declared:
+    """One resource as the engine is told of it."""
+
+    urn: str
+    type: str
+    name: str
+    parent: str
+    inputs: dict[str, Any]
+    request: Any
+
+    @property
+    def key(self) -> str:
+        """`Kind/name` of the Kubernetes object."""
+        return f"{self.inputs['kind']}/{self.inputs['metadata']['name']}"
+
+    @property
+    def is_object(self) -> bool:
+        """Whether it is a Kubernetes object."""
+        return self.type.startswith("kubernetes:")
+
+
+class _Keep(logging.Handler):
+    def __init__(self, messages: list[str]) -> None:
+        super().__init__()
+        self.messages = messages
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.append(f"{record.levelname.lower()}: {record.getMessage()}")
+
+
+class Recorder(MockMonitor):
+    """Keeps the requests by URN; two resources of one URN are an error."""
+
+    def __init__(self) -> None:
+        super().__init__(Echo())
+        self.declared: dict[str, Declared] = {}
+        self.outputs: dict[str, dict[str, Any]] = {}
+        self.messages: list[str] = []
+        self.logger = logging.Logger("engine")
+        self.logger.addHandler(_Keep(self.messages))
+
+    def RegisterResource(self, request: Any) -> Any:
+        reply = super().RegisterResource(request)
+        if request.type != "pulumi:pulumi:Stack":
+            assert reply.urn not in self.declared, f"declared twice: {reply.urn}"
+            inputs = json_format.MessageToDict(request.object)
+            self.declared[reply.urn] = Declared(
+                reply.urn, request.type, request.name, request.parent, _whole_numbers(inputs), request
+            )
+        return reply
+
+    def RegisterResourceOutputs(self, request: Any) -> Any:
+        self.outputs[request.urn] = json_format.MessageToDict(request.outputs)
+        return super().RegisterResourceOutputs(request)
+
+    @property
+    def objects(self) -> dict[str, dict[str, Any]]:
+        """Kubernetes objects by `Kind/name`."""
+        return {each.key: each.inputs for each in self.declared.values() if each.is_object}
+
+    @property
+    def components(self) -> list[Declared]:
+        return [each for each in self.declared.values() if each.type.startswith("llm-d-pd:")]
+
+    @property
+    def stack_outputs(self) -> dict[str, Any]:
+        """What the program exports."""
+        [stack] = [outputs for urn, outputs in self.outputs.items() if "::pulumi:pulumi:Stack::" in urn]
+        return _whole_numbers(stack)
+
+
+def record(
+    declare: Callable[[], Any],
+    *,
+    config: Mapping[str, str] | None = None,
+    secrets: tuple[str, ...] = (),
+    stack: str = "test",
+    preview: bool = False,
+) -> Recorder:
+    """Run `declare` as a Pulumi program would be run, and return what it told the engine."""
+    recorder = Recorder()
+
+    def run() -> None:  # in a context of its own: the SDK's settings and root stack are context variables
+        features = set(recorder.GetDeploymentInfo(Empty()).supportedFeatures)
+        engine = MockEngine(recorder.logger)
+        pulumi.runtime.configure(
+            MockSettings(
+                monitor=recorder,
+                monitor_features=features,
+                engine=engine,
+                project="llm-d-pd",
+                stack=stack,
+                dry_run=preview,
+            )
+        )
+        pulumi.runtime.set_all_config(dict(config or {}), list(secrets))
+        asyncio.run(run_in_stack(declare))
+
+    contextvars.Context().run(run)
+    return recorder
+
+
+def run_program(
+    serving: Mapping[str, Any] | None,
+    *,
+    token: str | None = "hf_secret",
+    more: Mapping[str, str] | None = None,
+    secrets: tuple[str, ...] = ("llm-d-pd:hfToken",),
+    stack: str = "test",
+    preview: bool = False,
+) -> Recorder:
+    """The whole program with these settings."""
+    config = {"llm-d-pd:serving": json.dumps(serving)} if serving is not None else {}
+    if token is not None:
+        config["llm-d-pd:hfToken"] = token
+    program = str(ROOT / "__main__.py")
+    return record(
+        lambda: runpy.run_path(program),
+        config={**config, **(more or {})},
+        secrets=secrets,
+        stack=stack,
+        preview=preview,
+    )
+
+
+def _whole_numbers(value: Any) -> Any:
+    """JSON on the wire has fractions only; Kubernetes has whole numbers."""
+    if isinstance(value, dict):
+        return {key: _whole_numbers(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_whole_numbers(inner) for inner in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
