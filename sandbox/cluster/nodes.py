@@ -1,0 +1,90 @@
+"""Simulated GPU nodes. The scheduler is real: what it places or refuses here, it places or refuses there."""
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sandbox.errors import SandboxError
+
+GPU_RESOURCE = {"amd": "amd.com/gpu", "nvidia": "nvidia.com/gpu"}
+_VENDOR_LABEL = "sandbox.llm-d-pd/vendor"
+_SUBNET = {"amd": "10.244.254", "nvidia": "10.244.253"}
+_SHARED_DEVICES = "1k"
+"""How often a shared RDMA device can be requested on one node: the device plugin's usual setting."""
+
+_MANY = {"cpu": "256", "memory": "3Ti", "ephemeral-storage": "28Ti", "pods": "110"}  # an 8-GPU server's usual size
+MOST = 250
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """The nodes of one vendor: their number, the GPUs of each and the RDMA resources that they offer."""
+
+    vendor: str
+    count: int = 2
+    gpus: int = 8
+    rdma: frozenset[str] = frozenset()
+
+
+def fleet_of(stack_file: Path, count: int = 2) -> Fleet | None:
+    """Return the nodes that a stack file calls for, None if it names no vendor we know.
+
+    Only plain data is read, and leniently: wrong settings are the program's to explain, all at once. Raises
+    `SandboxError` for a count that no address range holds or a file that isn't YAML.
+    """
+    if not 1 <= count <= MOST:
+        raise SandboxError(f"--nodes {count}: between 1 and {MOST} nodes can be simulated")
+    try:
+        document = yaml.load(stack_file.read_text(), Loader=yaml.CSafeLoader)
+    except yaml.YAMLError as error:
+        raise SandboxError(f"{stack_file} isn't YAML: {error}") from None
+    serving = _mapping(_mapping(_mapping(document).get("config")).get("llm-d-pd:serving"))
+    vendor, gpus = serving.get("accelerator"), serving.get("gpusPerNode", 8)
+    if not isinstance(vendor, str) or vendor not in GPU_RESOURCE:
+        return None
+    scopes = (serving, _mapping(serving.get("prefill")), _mapping(serving.get("decode")))
+    rdma = (_mapping(scope.get("rdma")).get("resource") for scope in scopes)
+    return Fleet(
+        vendor, count, gpus if isinstance(gpus, int) else 8, frozenset(one for one in rdma if isinstance(one, str))
+    )
+
+
+def provide(kubeconfig: Path, fleet: Fleet) -> None:
+    """Make the cluster's nodes of this vendor exactly these; other vendors' nodes stay as they are."""
+    from sandbox.cluster.api import connect  # noqa: PLC0415  (slow to import, and callers only read stack files often)
+
+    wanted = {node["metadata"]["name"]: node for node in map(_node, [fleet] * fleet.count, range(fleet.count))}
+    with connect(kubeconfig) as api, ThreadPoolExecutor(4) as together:
+        present = api.get("/api/v1/nodes", labelSelector=f"{_VENDOR_LABEL}={fleet.vendor}")["items"]
+        surplus = {node["metadata"]["name"] for node in present} - wanted.keys()
+
+        def apply(name: str) -> None:
+            path = f"/api/v1/nodes/{name}"
+            api.apply(path, {key: value for key, value in wanted[name].items() if key != "status"})
+            api.apply(f"{path}/status", wanted[name])
+
+        list(together.map(apply, wanted))
+        list(together.map(lambda name: api.delete(f"/api/v1/nodes/{name}"), surplus))
+
+
+def _node(fleet: Fleet, index: int) -> dict[str, Any]:
+    name = f"{fleet.vendor}-{index}"
+    resources = _MANY | {GPU_RESOURCE[fleet.vendor]: str(fleet.gpus)} | dict.fromkeys(fleet.rdma, _SHARED_DEVICES)
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": name, "labels": {"kubernetes.io/hostname": name, _VENDOR_LABEL: fleet.vendor}},
+        "status": {
+            "capacity": resources,
+            "allocatable": resources,
+            "addresses": [{"type": "InternalIP", "address": f"{_SUBNET[fleet.vendor]}.{index + 1}"}],
+        },
+    }
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

@@ -1,0 +1,16 @@
+"""One control plane for the whole test session, thrown away at its end."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.sandbox.running import Running, private_home, start, throw_away
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Running]:
+    home = private_home("session")
+    try:
+        yield start(home)
+    finally:
+        throw_away(home)

@@ -1,0 +1,115 @@
+"""A sandbox's control plane as tests use it, and what the machine says about its processes."""
+
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from sandbox.cluster import lifecycle, record
+from sandbox.home import CHECKOUT, Home
+from sandbox.progress import Progress
+from sandbox.toolchain import CONTROL_PLANE, provide
+
+
+@dataclass(frozen=True)
+class Running:
+    """A running control plane. Starting one takes some 5 s: prefer the session's, fixture `cluster`."""
+
+    home: Home
+
+    @property
+    def host_kubeconfig(self) -> Path:
+        """Reaches the API server from the test's own process."""
+        return self.home.host_kubeconfig
+
+    @property
+    def enter(self) -> list[str]:
+        """The words in front of a command that is to run inside."""
+        return lifecycle.enter(self.home)
+
+    def run(self, *command: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+        """Run a command inside and return what it printed."""
+        return subprocess.run([*self.enter, *command], capture_output=True, text=True, timeout=timeout, check=False)
+
+
+def start(home: Home) -> Running:
+    """Start the control plane of `home` with the cached tools."""
+    lifecycle.start(home, provide(CONTROL_PLANE, Progress()), Progress())
+    return Running(home)
+
+
+def private_home(purpose: str) -> Home:
+    """Return a home that belongs to this test process, after throwing away what killed test runs left."""
+    for lock in (CHECKOUT / ".sandbox").glob(f"test-{purpose}-*.lock"):
+        name = lock.stem
+        if not Path("/proc", name.rpartition("-")[2]).exists():
+            lifecycle.throw_away(Home.of(CHECKOUT, name), Progress())
+            lock.unlink()
+    return Home.of(CHECKOUT, f"test-{purpose}-{os.getpid()}")
+
+
+def throw_away(home: Home) -> None:
+    """Delete a sandbox with all its traces."""
+    lifecycle.throw_away(home, Progress())
+    home.lock.unlink()
+
+
+def processes(home: Home) -> dict[int, str]:
+    """Return pid → command line of every process that belongs to this sandbox, wherever it hides.
+
+    Those that carry its folder in their arguments, and all in the network namespace of its keeper.
+    """
+    keeper = record.read(home.cluster)
+    network = _link(keeper.pid, "net") if keeper and keeper.alive and keeper.isolated else None
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        pid = int(folder.name)
+        try:
+            arguments = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if f"{home.root}/" in arguments or (network and _link(pid, "net") == network):
+            found[pid] = arguments
+    found.pop(os.getpid(), None)
+    return found
+
+
+def listening(pids: set[int]) -> set[str]:
+    """Return the hexadecimal addresses on which these processes listen in the network of this test."""
+    inodes = {link for pid in pids for link in _sockets(pid)}
+    addresses = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        for line in Path(table).read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == "0A" and fields[9] in inodes:
+                addresses.add(fields[1].partition(":")[0])
+    return addresses
+
+
+def memory(pids: set[int]) -> int:
+    """Return the bytes of memory (PSS) that these processes take together."""
+    total = 0
+    for pid in pids:
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                total += int(line.split()[1]) * 1024
+    return total
+
+
+def _link(pid: int, namespace: str) -> str | None:
+    try:
+        return str(Path(f"/proc/{pid}/ns/{namespace}").readlink())
+    except OSError:
+        return None
+
+
+def _sockets(pid: int) -> set[str]:
+    found = set()
+    for descriptor in Path(f"/proc/{pid}/fd").glob("*"):
+        try:
+            target = str(descriptor.readlink())
+        except OSError:
+            continue
+        if target.startswith("socket:["):
+            found.add(target[8:-1])
+    return found
