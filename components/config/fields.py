@@ -12,13 +12,14 @@ def wrong(what: str, outcome: str, change: str) -> PydanticCustomError:
     return PydanticCustomError("refused", "{what}", {"what": what, "outcome": outcome, "change": change})
 
 
-QUANTITY = re.compile(r"[+]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+|[KMGTPE]i|[numkMGTPE])?")
+QUANTITY = re.compile(r"[+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+|[KMGTPE]i|[numkMGTPE])?")
 """apimachinery `resource.Quantity`, without signs that make no sense for an amount."""
 
 DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 """RFC 1123 label, as Kubernetes demands of namespaces, Services and containers."""
 
-DNS_SUBDOMAIN = re.compile(r"(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_DOMAIN = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
+DNS_SUBDOMAIN = re.compile(rf"(?=.{{1,253}}$){_DOMAIN}")
 
 QUALIFIED = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 """The part of a label key, label value or resource name after its slash."""
@@ -132,16 +133,50 @@ def version_text(value: Any) -> Any:
     return value
 
 
-Quantity = Annotated[str, BeforeValidator(_quantity), Field(json_schema_extra={"type": ["string", "number"]})]
+def documented(title: str, **schema: Any) -> Any:
+    """What the JSON schema says of a value that a validator of ours checks: its name in the docs, types, form."""
+    return Field(json_schema_extra={"title": title, **schema})
+
+
+Quantity = Annotated[
+    str,
+    BeforeValidator(_quantity),
+    documented(
+        "quantity",
+        type=["string", "number"],
+        pattern=f"^(?=[+]?[0-9.]*[1-9]){QUANTITY.pattern}$",
+        exclusiveMinimum=0,
+    ),
+]
 """An amount of cpu, memory or storage."""
-DnsLabel = Annotated[str, BeforeValidator(version_text), BeforeValidator(_dns_label)]
-ObjectName = Annotated[str, BeforeValidator(_object_name)]
-Device = Annotated[str, BeforeValidator(_device)]
+DnsLabel = Annotated[
+    str,
+    BeforeValidator(version_text),
+    BeforeValidator(_dns_label),
+    documented("DNS label", pattern=f"^{DNS_LABEL.pattern}$"),
+]
+ObjectName = Annotated[
+    str, BeforeValidator(_object_name), documented("object name", pattern=f"^{DNS_SUBDOMAIN.pattern}$")
+]
+Device = Annotated[
+    str,
+    BeforeValidator(_device),
+    documented(
+        "extended resource",
+        pattern=rf"^(?!requests\.|([^/]*\.)?kubernetes\.io/)(?=[^/]{{1,244}}/){_DOMAIN}/{QUALIFIED.pattern}$",
+    ),
+]
 """An extended resource, such as rdma/ib."""
-LabelValue = Annotated[str, BeforeValidator(_label_value)]
-LabelKey = Annotated[str, BeforeValidator(_label_key)]
+LabelValue = Annotated[
+    str, BeforeValidator(_label_value), documented("label value", pattern=f"^({QUALIFIED.pattern})?$")
+]
+LabelKey = Annotated[
+    str,
+    BeforeValidator(_label_key),
+    documented("label key", pattern=f"^((?=[^/]{{1,253}}/){_DOMAIN}/)?{QUALIFIED.pattern}$"),
+]
 EnvValue = Annotated[
-    str, BeforeValidator(_scalar_text), Field(json_schema_extra={"type": ["string", "number", "boolean"]})
+    str, BeforeValidator(_scalar_text), documented("any scalar", type=["string", "number", "boolean"])
 ]
 EnvName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 Port = Annotated[int, Field(ge=1, le=65535)]

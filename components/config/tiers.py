@@ -14,6 +14,7 @@ from components.config.fields import (
     ObjectName,
     Quantity,
     Seconds,
+    documented,
     wrong,
 )
 from components.config.strict import Strict
@@ -31,12 +32,19 @@ def _device_count(value: Any) -> Any:
     )
 
 
+DeviceCount = Annotated[
+    int | Literal["tensorParallel"],
+    BeforeValidator(_device_count),
+    documented("number", anyOf=[{"type": "integer", "minimum": 1}, {"const": "tensorParallel"}]),
+]
+
+
 class Rdma(Strict):
     """The RDMA device that each worker pod asks for."""
 
     resource: Device
     """Extended resource of the network operator, such as `rdma/ib` or `rdma/roce_gdr`."""
-    count: Annotated[int | Literal["tensorParallel"], BeforeValidator(_device_count)] = 1
+    count: DeviceCount = 1
     """Devices per pod: 1 for a shared device, `tensorParallel` where each GPU has its own adapter."""
 
 

@@ -6,9 +6,9 @@ Source: `ucx_info -cf` and the FAQ of UCX 1.19, the generation in the llm-d 0.4 
 import re
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator
 
-from components.config.fields import wrong
+from components.config.fields import documented, wrong
 from components.config.strict import Strict
 from components.config.vocabulary import UcxLogLevel
 
@@ -69,10 +69,32 @@ def _byte(value: Any) -> Any:
     )
 
 
-_LIST_OR_TEXT = Field(json_schema_extra={"type": ["array", "string"]})
-Transports = Annotated[list[str], AfterValidator(_transports), BeforeValidator(_as_list), _LIST_OR_TEXT]
-NetDevices = Annotated[list[str], AfterValidator(_net_devices), BeforeValidator(_as_list), _LIST_OR_TEXT]
-Byte = Annotated[int | str, BeforeValidator(_byte)]
+def _listed(title: str, name: str) -> Any:
+    """A list of names, or one text with commas; the first may begin with `^`: all but these."""
+    return documented(
+        title,
+        type=["array", "string"],
+        pattern=rf"^ *\^?{name}( *, *{name})* *$",
+        minItems=1,
+        items={"type": "string", "pattern": rf"^\^?{name}$"},
+    )
+
+
+_TRANSPORT = rf"\\?({'|'.join(sorted(WITHIN_POD | BETWEEN_PODS))})(:(aux|init))?"
+Transports = Annotated[
+    list[str], AfterValidator(_transports), BeforeValidator(_as_list), _listed("UCX transports", _TRANSPORT)
+]
+NetDevices = Annotated[
+    list[str],
+    AfterValidator(_net_devices),
+    BeforeValidator(_as_list),
+    _listed("network devices", f"({NET_DEVICE.pattern})"),
+]
+Byte = Annotated[
+    int | str,
+    BeforeValidator(_byte),
+    documented("0 to 255 or auto", anyOf=[{"type": "integer", "minimum": 0, "maximum": 255}, {"const": "auto"}]),
+]
 
 
 class Ucx(Strict):
