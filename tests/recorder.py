@@ -74,7 +74,7 @@ class Recorder(MockMonitor):
         self.logger.addHandler(_Keep(self.messages))
 
     def RegisterResource(self, request: Any) -> Any:
-        reply = super().RegisterResource(request)
+        reply = super().RegisterResource(request)  # type: ignore[no-untyped-call]
         if request.type != "pulumi:pulumi:Stack":
             assert reply.urn not in self.declared, f"declared twice: {reply.urn}"
             inputs = json_format.MessageToDict(request.object)
@@ -85,7 +85,7 @@ class Recorder(MockMonitor):
 
     def RegisterResourceOutputs(self, request: Any) -> Any:
         self.outputs[request.urn] = json_format.MessageToDict(request.outputs)
-        return super().RegisterResourceOutputs(request)
+        return super().RegisterResourceOutputs(request)  # type: ignore[no-untyped-call]
 
     @property
     def objects(self) -> dict[str, dict[str, Any]]:
@@ -100,7 +100,8 @@ class Recorder(MockMonitor):
     def stack_outputs(self) -> dict[str, Any]:
         """What the program exports."""
         [stack] = [outputs for urn, outputs in self.outputs.items() if "::pulumi:pulumi:Stack::" in urn]
-        return _whole_numbers(stack)
+        whole: dict[str, Any] = _whole_numbers(stack)
+        return whole
 
 
 def record(
@@ -115,18 +116,16 @@ def record(
     recorder = Recorder()
 
     def run() -> None:  # in a context of its own: the SDK's settings and root stack are context variables
-        features = set(recorder.GetDeploymentInfo(Empty()).supportedFeatures)
-        engine = MockEngine(recorder.logger)
-        pulumi.runtime.configure(
-            MockSettings(
-                monitor=recorder,
-                monitor_features=features,
-                engine=engine,
-                project="llm-d-pd",
-                stack=stack,
-                dry_run=preview,
-            )
+        features = set(recorder.GetDeploymentInfo(Empty()).supportedFeatures)  # type: ignore[no-untyped-call]
+        settings = MockSettings(  # type: ignore[no-untyped-call]
+            monitor=recorder,
+            monitor_features=features,
+            engine=MockEngine(recorder.logger),
+            project="llm-d-pd",
+            stack=stack,
+            dry_run=preview,
         )
+        pulumi.runtime.configure(settings)
         pulumi.runtime.set_all_config(dict(config or {}), list(secrets))
         asyncio.run(run_in_stack(declare))
 
