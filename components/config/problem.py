@@ -55,7 +55,7 @@ def refuse(stack: str, problems: Iterable[Problem]) -> None:
 
     Raises `pulumi.RunError`, of which the language host prints the text alone; called before the first resource.
     """
-    found = sorted(set_of(problems), key=lambda problem: problem.path)
+    found = distinct(problems)
     if not found:
         return
     count = "1 problem" if len(found) == 1 else f"{len(found)} problems"
@@ -63,6 +63,13 @@ def refuse(stack: str, problems: Iterable[Problem]) -> None:
     raise pulumi.RunError(f"Pulumi.{stack}.yaml cannot be deployed: {count}. Nothing was touched.\n\n{body}\n")
 
 
-def set_of(problems: Iterable[Problem]) -> list[Problem]:
-    """The problems without repetitions: one cause found by two checks is told once."""
-    return list({(problem.path, problem.wrong): problem for problem in problems}.values())
+def distinct(problems: Iterable[Problem]) -> list[Problem]:
+    """The problems without repetitions, by path: one cause is told once.
+
+    What a later check says of a whole object is left out where something within it is already wrong.
+    """
+    told: dict[str, Problem] = {}
+    for problem in problems:
+        if not any(path == problem.path or path.startswith((f"{problem.path}.", f"{problem.path}[")) for path in told):
+            told[problem.path] = problem
+    return sorted(told.values(), key=lambda problem: problem.path)

@@ -76,7 +76,7 @@ def settings_of(raw: Any, *, hide_values: bool = False) -> tuple[Serving, list[P
     rest = copy.deepcopy(raw)
     while True:
         try:
-            return Serving.model_validate_json(json.dumps(rest)), list(problems.values())
+            return Serving.model_validate(rest), list(problems.values())
         except ValidationError as error:
             details = error.errors(include_url=False)
         for detail in details:

@@ -1,29 +1,43 @@
 """Closed vocabularies: every word that a setting may take, one enumeration per axis."""
 
 from enum import StrEnum
+from typing import Any
+
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import CoreSchema
 
 
-class Accelerator(StrEnum):
+class Word(StrEnum):
+    """A closed vocabulary. Strict models would demand members; a stack file has their text."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        schema = handler(source)
+        schema["strict"] = False  # type: ignore[index]  # an enum's core schema has the key
+        return schema
+
+
+class Accelerator(Word):
     """GPU vendor of the workers; one file each in `components/accelerators`."""
 
     AMD = "amd"
     NVIDIA = "nvidia"
 
 
-class ReleaseName(StrEnum):
+class ReleaseName(Word):
     """llm-d release: moves all images and flag dialects together (`components/releases`)."""
 
     V0_6 = "0.6"
     V0_4 = "0.4"
 
 
-class Provider(StrEnum):
+class Provider(Word):
     """Gateway controller that serves the Gateway; one file each in `components/gateways`."""
 
     ISTIO = "istio"
 
 
-class ServiceType(StrEnum):
+class ServiceType(Word):
     """How the gateway's Service is reached."""
 
     CLUSTER_IP = "ClusterIP"
@@ -31,14 +45,14 @@ class ServiceType(StrEnum):
     LOAD_BALANCER = "LoadBalancer"
 
 
-class FailureMode(StrEnum):
+class FailureMode(Word):
     """What the gateway does with a request while the endpoint picker does not answer."""
 
     FAIL_OPEN = "FailOpen"
     FAIL_CLOSE = "FailClose"
 
 
-class PullPolicy(StrEnum):
+class PullPolicy(Word):
     """When the kubelet asks the registry for an image."""
 
     ALWAYS = "Always"
@@ -46,14 +60,14 @@ class PullPolicy(StrEnum):
     NEVER = "Never"
 
 
-class Role(StrEnum):
+class Role(Word):
     """What a worker does; the value of the pod label `llm-d.ai/role`, which the picker's filters read."""
 
     PREFILL = "prefill"
     DECODE = "decode"
 
 
-class VllmLogLevel(StrEnum):
+class VllmLogLevel(Word):
     """vLLM's `VLLM_LOGGING_LEVEL` (Python logging names)."""
 
     DEBUG = "debug"
@@ -62,7 +76,7 @@ class VllmLogLevel(StrEnum):
     ERROR = "error"
 
 
-class ZapLogLevel(StrEnum):
+class ZapLogLevel(Word):
     """The routing sidecar's `--zap-log-level`."""
 
     DEBUG = "debug"
@@ -70,7 +84,7 @@ class ZapLogLevel(StrEnum):
     ERROR = "error"
 
 
-class EnvoyLogLevel(StrEnum):
+class EnvoyLogLevel(Word):
     """Envoy's log levels, as the gateway takes them."""
 
     TRACE = "trace"
@@ -82,7 +96,7 @@ class EnvoyLogLevel(StrEnum):
     OFF = "off"
 
 
-class UcxLogLevel(StrEnum):
+class UcxLogLevel(Word):
     """UCX's `UCX_LOG_LEVEL` (ucx_info -cf, UCX 1.19)."""
 
     FATAL = "fatal"
@@ -99,7 +113,7 @@ class UcxLogLevel(StrEnum):
     POLL = "poll"
 
 
-class Capability(StrEnum):
+class Capability(Word):
     """Linux capabilities that RDMA stacks ask for."""
 
     IPC_LOCK = "IPC_LOCK"
@@ -110,7 +124,7 @@ class Capability(StrEnum):
     SYS_RESOURCE = "SYS_RESOURCE"
 
 
-class Effect(StrEnum):
+class Effect(Word):
     """A taint's effect."""
 
     NO_SCHEDULE = "NoSchedule"
@@ -118,14 +132,14 @@ class Effect(StrEnum):
     NO_EXECUTE = "NoExecute"
 
 
-class Operator(StrEnum):
+class Operator(Word):
     """How a toleration matches a taint."""
 
     EXISTS = "Exists"
     EQUAL = "Equal"
 
 
-class HostPathType(StrEnum):
+class HostPathType(Word):
     """What must be at a hostPath on the node."""
 
     FILE = "File"

@@ -1,0 +1,89 @@
+"""What stands beside `serving`: foreign keys, the token, encrypted values. Told at once, with nothing touched."""
+
+import json
+
+import pulumi
+import pytest
+
+from tests.recorder import run_program
+from tests.stack_file import stack_file
+
+OURS = "llm-d-pd:"
+
+
+def refusal(*args: object, **more: object) -> str:
+    """The text of the program's refusal; it must not have declared anything."""
+    with pytest.raises(pulumi.RunError) as caught:
+        run_program(*args, **more)  # type: ignore[arg-type]
+    return str(caught.value)
+
+
+def test_an_unknown_key_beside_serving_is_refused_with_the_nearest() -> None:
+    text = refusal(stack_file(), more={OURS + "hftoken": "hf_abc"})
+    assert "hftoken\n  wrong:   is not a configuration key of this program; did you mean hfToken?" in text
+    assert "`pulumi config rm hftoken`" in text
+    assert "hf_abc" not in text
+
+
+def test_a_setting_beside_serving_is_told_where_it_belongs() -> None:
+    text = refusal(stack_file(), more={OURS + "hostNetwork": "true"})
+    assert "did you mean hostNetwork?" in text
+    assert "pulumi config set --path serving" in text
+
+
+@pytest.mark.parametrize("key", ["kubernetes:context", "kubernetes:namespace", "kubernetes:kubeconfig"])
+def test_keys_of_the_default_provider_are_refused(key: str) -> None:
+    text = refusal(stack_file(), more={key: "production"})
+    assert f"`pulumi config rm {key}`; the cluster is chosen by serving.cluster.context" in text
+
+
+def test_keys_of_others_are_none_of_our_business() -> None:
+    assert run_program(stack_file(), more={"aws:region": "eu-west-1", "pulumi:tags": "{}"}).declared
+
+
+def test_an_encrypted_value_inside_serving_is_refused_and_nothing_of_it_shown() -> None:
+    serving = stack_file(prefill__env={"X Y": "hf_abc"}, postfix="hf_ABC")
+    text = refusal(serving, secrets=(OURS + "serving", OURS + "hfToken"))
+    assert "serving\n  wrong:   holds an encrypted value (secure:)" in text
+    assert "`pulumi config set --secret hfToken`" in text
+    assert "hf_" not in text
+    assert 'serving.prefill.env["X Y"]' in text, "the other problems are told, without their values"
+
+
+def test_a_token_in_clear_is_refused() -> None:
+    text = refusal(stack_file(), token="hf_abc", secrets=())
+    assert "hfToken\n  wrong:   is not encrypted" in text
+    assert "hf_abc" not in text
+
+
+def test_an_empty_token_is_refused() -> None:
+    assert "hfToken\n  wrong:   is empty" in refusal(stack_file(), token="  ")
+
+
+def test_no_configuration_at_all_names_what_is_required() -> None:
+    text = refusal(None)
+    assert "serving.accelerator\n  wrong:   is required" in text
+    assert "serving.model\n  wrong:   is required" in text
+
+
+def test_the_report_counts_sorts_and_says_that_nothing_was_touched() -> None:
+    text = refusal(stack_file(postfix="P", decode__replicas=0), stack="amd", token=None)
+    assert text.startswith("Pulumi.amd.yaml cannot be deployed: 3 problems. Nothing was touched.\n\n1. hfToken\n")
+    assert text.index("2. serving.decode.replicas = 0") < text.index("3. serving.postfix = P")
+
+
+def test_one_problem_is_singular() -> None:
+    assert "cannot be deployed: 1 problem." in refusal(stack_file(postfix="P"))
+
+
+def test_long_values_are_cut() -> None:
+    text = refusal(stack_file(prefill__extraArgs="x" * 500))
+    assert "x" * 100 in text
+    assert "x" * 200 not in text
+
+
+def test_a_cause_is_told_once() -> None:
+    """An empty object is left of a selectivePd whose only key is wrong: that is no second problem."""
+    text = refusal(stack_file(routing={"selectivePd": {"threshold": "5"}}, release="0.4"))
+    assert "1 problem." in text
+    assert json.dumps("5").strip('"') in text

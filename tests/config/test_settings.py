@@ -1,0 +1,168 @@
+"""Every setting that is wrong by itself is refused with its path, what is wrong and what to change."""
+
+import json
+from typing import Any
+
+import pytest
+
+from components.config.reading import settings_of
+from components.config.vocabulary import Accelerator, ReleaseName
+from tests.stack_file import problems, settings, stack_file
+
+WRONG: list[tuple[dict[str, Any], str, str, str]] = [
+    # unknown keys, everywhere, with the nearest known one
+    ({"hostnetwork": True}, "serving.hostnetwork", "did you mean hostNetwork?", "rename or delete it"),
+    ({"host_network": True}, "serving.host_network", "did you mean hostNetwork?", "rename or delete it"),
+    ({"prefill__replica": 2}, "serving.prefill.replica", "did you mean replicas?", "tensorParallel"),
+    ({"decode__rollout__startBudget": 2}, "serving.decode.rollout.startBudget", "mean startupBudget?", "rename"),
+    ({"routing__selectivePd": {"treshold": 5}}, "serving.routing.selectivePd.treshold", "mean threshold?", "rename"),
+    ({"prefill__tolerations": [{"ky": "x"}]}, "serving.prefill.tolerations[0].ky", "did you mean key?", "rename"),
+    # required
+    (
+        {"accelerator": "DELETE"},
+        "serving.accelerator",
+        "is required and absent",
+        "config set --path serving.accelerator",
+    ),
+    ({"model": "DELETE"}, "serving.model", "is required and absent", "config set --path serving.model.name"),
+    ({"model__name": "DELETE"}, "serving.model.name", "is required and absent", "config set --path serving.model.name"),
+    # types: never coerced, and the message says how to write it
+    ({"prefill__replicas": "4"}, "serving.prefill.replicas", "is text, a whole number is needed", "without quotes"),
+    ({"prefill__replicas": 1.5}, "serving.prefill.replicas", "is a fraction", "a whole number"),
+    ({"prefill__replicas": True}, "serving.prefill.replicas", "is true or false", "a whole number"),
+    ({"prefill__replicas": None}, "serving.prefill.replicas", "is null", "a whole number"),
+    ({"hostNetwork": "yes"}, "serving.hostNetwork", "is text, true or false is needed", "true or false"),
+    ({"hostNetwork": "true"}, "serving.hostNetwork", "is text", "config set --path serving.hostNetwork true"),
+    ({"model": "llama"}, "serving.model", "is text, an object is needed", "write an object"),
+    ({"prefill__extraArgs": "--seed=1"}, "serving.prefill.extraArgs", "a list is needed", "write a list"),
+    ({"prefill__extraArgs": [1]}, "serving.prefill.extraArgs[0]", "text is needed", "in quotes"),
+    ({"prefill__env": ["A=1"]}, "serving.prefill.env", "is a list, an object is needed", "write an object"),
+    # versions that YAML takes for numbers
+    ({"release": 0.6}, "serving.release", "is a number to YAML", "--type string"),
+    ({"postfix": 7}, "serving.postfix", "is a number to YAML", "--type string"),
+    # closed vocabularies
+    ({"accelerator": "amdd"}, "serving.accelerator", "did you mean amd?", "one of them"),
+    ({"release": "0.5"}, "serving.release", "is none of 0.6, 0.4", "one of them"),
+    ({"gateway__serviceType": "LoadBalance"}, "serving.gateway.serviceType", "did you mean LoadBalancer?", "one"),
+    ({"routing__failureMode": "open"}, "serving.routing.failureMode", "FailOpen, FailClose", "one of them"),
+    ({"prefill__capabilities": ["ALL"]}, "serving.prefill.capabilities[0]", "IPC_LOCK", "one of them"),
+    ({"model__blockSize": 100}, "serving.model.blockSize", "is none of", "one of them"),
+    # ranges
+    ({"decode__replicas": 0}, "serving.decode.replicas", "is below 1", "at least 1"),
+    ({"gpusPerNode": -8}, "serving.gpusPerNode", "is below 1", "at least 1"),
+    ({"ports__nixl": 65536}, "serving.ports.nixl", "is above 65535", "at most 65535"),
+    ({"decode__rollout__startupBudget": 0}, "serving.decode.rollout.startupBudget", "is below 1", "at least 1"),
+    # quantities
+    ({"prefill__cpu": "8 cores"}, "serving.prefill.cpu", "is not a Kubernetes quantity", "500m"),
+    ({"prefill__memory": "64GB"}, "serving.prefill.memory", "is not a Kubernetes quantity", "64Gi"),
+    ({"prefill__memory": "-1Gi"}, "serving.prefill.memory", "is not a Kubernetes quantity", "64Gi"),
+    ({"prefill__memory": "0Gi"}, "serving.prefill.memory", "is zero", "above zero"),
+    ({"model__storage": [100]}, "serving.model.storage", "is not a quantity", "64Gi"),
+    ({"decode__shmSize": "16 Gi"}, "serving.decode.shmSize", "is not a Kubernetes quantity", "64Gi"),
+    # names
+    ({"namespace": "LLM"}, "serving.namespace", "is not a DNS label", "lower-case"),
+    ({"namespace": "a" * 64}, "serving.namespace", "is not a DNS label", "1 to 63"),
+    ({"postfix": "pd_2"}, "serving.postfix", "is not a DNS label", "lower-case"),
+    ({"postfix": "-pd"}, "serving.postfix", "is not a DNS label", "beginning and ending"),
+    ({"model__tokenSecret": "HF_TOKEN"}, "serving.model.tokenSecret", "is not a name", "lower-case"),
+    ({"model__name": "not a model"}, "serving.model.name", "does not have the form", "in that form"),
+    ({"prefill__nodeSelector": {"a b": "x"}}, 'serving.prefill.nodeSelector["a b"]', "is not a label", "[domain/]name"),
+    ({"prefill__nodeSelector": {"zone": "a b"}}, "serving.prefill.nodeSelector.zone", "is not a label value", "63"),
+    # extended resources, as kube-apiserver takes them
+    ({"rdma": {"resource": "rdma"}}, "serving.rdma.resource", "has no domain", "kubectl get nodes"),
+    ({"rdma": {"resource": "kubernetes.io/rdma"}}, "serving.rdma.resource", "kept for native", "kubectl get nodes"),
+    ({"rdma": {"resource": "requests.rdma/ib"}}, "serving.rdma.resource", "kept for quotas", "kubectl get nodes"),
+    ({"rdma": {"resource": "RDMA/ib"}}, "serving.rdma.resource", "not a DNS name", "kubectl get nodes"),
+    ({"rdma": {"resource": "rdma/" + "i" * 64}}, "serving.rdma.resource", "1 to 63", "kubectl get nodes"),
+    ({"rdma": {"resource": "rdma/ib/x"}}, "serving.rdma.resource", "1 to 63", "kubectl get nodes"),
+    ({"rdma": {"resource": "rdma/ib", "count": 0}}, "serving.rdma.count", "neither a whole number", "tensorParallel"),
+    ({"rdma": {"resource": "rdma/ib", "count": "tp"}}, "serving.rdma.count", "neither a whole", "tensorParallel"),
+    ({"rdma": {"count": 2}}, "serving.rdma.resource", "is required and absent", "serving.rdma.resource"),
+    # UCX
+    ({"ucx__tls": "self,rocm,rdma"}, "serving.ucx.tls", "does not know: rdma", "ucx_info -d"),
+    ({"ucx__tls": []}, "serving.ucx.tls", "none given", "ucx_info -d"),
+    ({"ucx__netDevices": "mlx5_0:one"}, "serving.ucx.netDevices", "mlx5_0:one", "mlx5_0:1"),
+    ({"ucx__ibGidIndex": 256}, "serving.ucx.ibGidIndex", "from 0 to 255", "show_gids"),
+    ({"ucx__ibTrafficClass": "high"}, "serving.ucx.ibTrafficClass", "from 0 to 255", "41"),
+    ({"decode__ucx__logLevel": "verbose"}, "serving.decode.ucx.logLevel", "is none of", "one of them"),
+    ({"ucx__protoInfo": "y"}, "serving.ucx.protoInfo", "true or false is needed", "true or false"),
+    # selective P/D: a bare number says nothing, and 0 means opposite things
+    ({"routing__selectivePd": 0}, "serving.routing.selectivePd", "in what unit", "nonCachedTokens"),
+    ({"routing__selectivePd": {"nonCachedTokens": 0}}, "serving.routing.selectivePd.nonCachedTokens", "is 0", "always"),
+    ({"routing__selectivePd": "never"}, "serving.routing.selectivePd", "is none of always", "one of them"),
+]
+
+
+@pytest.mark.parametrize(("change", "path", "wrong", "remedy"), WRONG, ids=lambda value: str(value)[:60])
+def test_a_wrong_setting_is_refused_with_path_and_remedy(
+    change: dict[str, Any], path: str, wrong: str, remedy: str
+) -> None:
+    found = problems(**change)
+    assert list(found) == [path], "exactly one problem, and no consequence of it told as a second"
+    assert wrong in found[path].wrong
+    assert remedy in found[path].change
+    assert found[path].outcome
+
+
+def test_all_problems_are_found_at_once() -> None:
+    found = problems(
+        hostnetwork=True, prefill__replicas="4", release=0.6, decode__env={"A B": "1"}, decode__tensorParallel=3
+    )
+    assert set(found) == {
+        "serving.hostnetwork",
+        "serving.prefill.replicas",
+        "serving.release",
+        'serving.decode.env["A B"]',
+        "serving.decode.tensorParallel",
+    }
+
+
+def test_several_wrong_items_of_one_list_keep_their_places() -> None:
+    found = problems(prefill__extraArgs=[1, "--seed=1", 2])
+    assert set(found) == {"serving.prefill.extraArgs[0]", "serving.prefill.extraArgs[2]"}
+
+
+@pytest.mark.parametrize("raw", ["text", [], 7, None])
+def test_something_else_than_an_object_is_refused(raw: Any) -> None:
+    _, [problem] = settings_of(raw)
+    assert (problem.path, problem.wrong) == ("serving", "is not an object")
+
+
+def test_values_that_may_be_tokens_are_not_shown() -> None:
+    found = problems(prefill__env={"MY TOKEN": "hf_abc"}, hfToken="hf_abc", decode__token="hf_abc")
+    assert len(found) == 3
+    assert "hf_abc" not in "".join(problem.text() for problem in found.values())
+
+
+def test_natural_spellings_are_accepted() -> None:
+    """What `pulumi config set --path` writes: numbers for quantities and variables, comma lists for UCX."""
+    result = settings(
+        prefill__cpu=8,
+        prefill__memory=1.5,
+        prefill__env={"A": 1, "B": True, "C": 0.5, "D": "x"},
+        ucx__tls="self, sm,rc",
+        ucx__netDevices=["mlx5_[0-3]:1", "eth0"],
+        ucx__ibGidIndex="auto",
+        rdma={"resource": "rdma/ib", "count": "tensorParallel"},
+    )
+    assert (result.prefill.cpu, result.prefill.memory) == ("8", "1.5")
+    assert result.prefill.env == {"A": "1", "B": "true", "C": "0.5", "D": "x"}
+    assert result.ucx.tls == ["self", "sm", "rc"]
+    assert result.rdma is not None
+    assert result.rdma.count == "tensorParallel"
+
+
+def test_the_least_file_is_the_guide() -> None:
+    result = settings()
+    assert result.accelerator is Accelerator.AMD
+    assert result.release is ReleaseName.V0_6
+    assert (result.prefill.replicas, result.prefill.tensor_parallel) == (4, 1)
+    assert (result.decode.replicas, result.decode.tensor_parallel) == (1, 4)
+    assert (result.namespace, result.postfix, result.create_namespace) == ("llm-d-pd", "pd", True)
+
+
+def test_reading_changes_nothing_in_what_it_is_given() -> None:
+    raw = stack_file(prefill__replicas="4")
+    before = json.dumps(raw)
+    settings_of(raw)
+    assert json.dumps(raw) == before

@@ -1,0 +1,143 @@
+"""Every impossible combination is refused with its path, what would have happened and what to change."""
+
+from typing import Any
+
+import pytest
+
+from tests.stack_file import problems
+
+RDMA = {"resource": "rdma/ib"}
+IMPOSSIBLE: list[tuple[dict[str, Any], str, str, str]] = [
+    # GPUs and tensor parallelism
+    ({"decode__tensorParallel": 16}, "serving.decode.tensorParallel", "more than the 8 GPUs", "gpusPerNode"),
+    ({"gpusPerNode": 2}, "serving.decode.tensorParallel", "more than the 2 GPUs", "at most 2"),
+    ({"decode__tensorParallel": 3}, "serving.decode.tensorParallel", "does not divide the 8", "1, 2, 4, 8"),
+    ({"prefill__tensorParallel": 8}, "serving.decode.tensorParallel", "is not a multiple of", "a multiple of 8"),
+    # host-network mode decides these
+    ({"hostNetwork": True, "prefill__replicas": 2}, "serving.prefill.replicas", "makes it 1", "config rm --path"),
+    ({"hostNetwork": True, "decode__tensorParallel": 4}, "serving.decode.tensorParallel", "makes it 8", "config rm"),
+    ({"hostNetwork": True, "decode__rdma": RDMA}, "serving.decode.rdma", "every adapter of the node", "may stay"),
+    ({"hostNetwork": True, "gpusPerNode": 6}, "serving.gpusPerNode", "is not a power of two", "1, 2, 4 or 8"),
+    # names
+    ({"postfix": "p" * 34}, "serving.postfix", "64 characters, 63 are allowed", "at most 33 characters"),
+    ({"namespace": "default"}, "serving.namespace", "always exists", "createNamespace: false"),
+    # ports
+    ({"ports__decodeVllm": 8000}, "serving.ports.decodeVllm", "collides with serving.ports.serving", "ports apart"),
+    ({"ports__nixl": 8198}, "serving.ports.decodeVllm", "both use 8200 (one side channel port per GPU)", "apart"),
+    ({"ports__nixl": 65533}, "serving.ports.nixl", "leaves no room", "at most 65532"),
+    ({"hostNetwork": True, "ports__serving": 10250}, "serving.ports.serving", "belongs to the kubelet", "another port"),
+    # transports
+    ({"rdma": {"resource": "amd.com/gpu"}}, "serving.rdma.resource", "is the GPU resource", "rdma/ib"),
+    ({"decode__rdma": {"resource": "amd.com/gpu"}}, "serving.decode.rdma.resource", "GPU resource", "rdma/ib"),
+    ({"ucx__tls": "self,sm,rocm", "rdma": RDMA}, "serving.ucx.tls", "no transport between pods", "rc or ud"),
+    ({"ucx__tls": "self,rc"}, "serving.ucx.tls", "ask for no RDMA device", "set serving.rdma"),
+    ({"decode__ucx__tls": "rc"}, "serving.decode.ucx.tls", "the decode pods ask for no RDMA", "serving.decode.rdma"),
+    # what a release's picker would ignore
+    (
+        {"routing__selectivePd": {"threshold": 200}},
+        "serving.routing.selectivePd.threshold",
+        "the picker of release 0.6 does not read",
+        "use nonCachedTokens (tokens",
+    ),
+    (
+        {"release": "0.4", "routing__selectivePd": {"nonCachedTokens": 16}},
+        "serving.routing.selectivePd.nonCachedTokens",
+        "the picker of release 0.4 does not read",
+        "use threshold (characters",
+    ),
+    ({"routing__selectivePd": {}}, "serving.routing.selectivePd", "neither always nor", "{nonCachedTokens: N}"),
+    # flags and variables that the program sets
+    ({"prefill__extraArgs": ["--port=1"]}, "serving.prefill.extraArgs[0]", "set by the program", "serving.ports"),
+    ({"prefill__extraArgs": ["--seed=1", "-tp", "2"]}, "serving.prefill.extraArgs[1]", "set by", "tensorParallel"),
+    ({"decode__extraArgs": ["--max_model_len=9"]}, "serving.decode.extraArgs[0]", "set by", "model.maxModelLen"),
+    ({"decode__extraArgs": ["--max-model=9"]}, "serving.decode.extraArgs[0]", "set by", "model.maxModelLen"),
+    ({"decode__extraArgs": ["--kv-transfer-config.kv_role=x"]}, "serving.decode.extraArgs[0]", "set by", "kvTransfer"),
+    ({"decode__extraArgs": ["--model=x"]}, "serving.decode.extraArgs[0]", "set by the program", "serving.model.name"),
+    ({"decode__extraArgs": ["-dp=2"]}, "serving.decode.extraArgs[0]", "changes how many GPUs", "replicas"),
+    ({"decode__extraArgs": ["llama"]}, "serving.decode.extraArgs[0]", "is not a flag", "--flag=value"),
+    ({"prefill__env": {"UCX_TLS": "tcp"}}, "serving.prefill.env.UCX_TLS", "set by the program", "serving.ucx.tls"),
+    ({"decode__env": {"HF_TOKEN": "x"}}, "serving.decode.env.HF_TOKEN", "set by the program", "--secret hfToken"),
+    # timeouts
+    (
+        {"decode__rollout__createTimeout": 1800},
+        "serving.decode.rollout.createTimeout",
+        "not longer than the start-up budget (1800 s)",
+        "more than 1800",
+    ),
+    (
+        {"prefill__rollout": {"startupBudget": 100, "terminationGrace": 20, "updateTimeout": 480}},
+        "serving.prefill.rollout.updateTimeout",
+        "4 x (grace 20 s + start-up budget 100 s)",
+        "more than 480",
+    ),
+    (
+        {"hostNetwork": True, "prefill__rollout": {"startupBudget": 100, "updateTimeout": 130}},
+        "serving.prefill.rollout.updateTimeout",
+        "1 x (grace 30 s + start-up budget 100 s)",
+        "more than 130",
+    ),
+    # weights
+    ({"model__path": "llama"}, "serving.model.path", "claim is not set", "set serving.model.claim"),
+    ({"model__claim": "weights", "model__storage": "1Ti"}, "serving.model.storage", "takes its place", "config rm"),
+    ({"kvTransfer__extra": {"kv_role": "x"}}, "serving.kvTransfer.extra", "sets kv_connector or kv_role", "connector"),
+    ({"model__tokenSecret": None}, "hfToken", "says that none is needed", "config rm hfToken"),
+]
+
+
+@pytest.mark.parametrize(("change", "path", "wrong", "remedy"), IMPOSSIBLE, ids=lambda value: str(value)[:60])
+def test_an_impossible_combination_is_refused_with_path_and_remedy(
+    change: dict[str, Any], path: str, wrong: str, remedy: str
+) -> None:
+    found = problems(**change)
+    assert list(found) == [path]
+    assert wrong in found[path].wrong
+    assert remedy in found[path].change
+    assert found[path].outcome
+
+
+def test_no_token_where_the_stack_makes_the_namespace() -> None:
+    found = problems(token_given=False)
+    assert list(found) == ["hfToken"]
+    assert "every worker would wait for it until the timeout" in found["hfToken"].outcome
+    assert "serving.createNamespace: false" in found["hfToken"].change
+
+
+LEGAL: list[dict[str, Any]] = [
+    {},
+    {"hostNetwork": True},
+    {"hostNetwork": True, "rdma": RDMA},
+    {"hostNetwork": True, "prefill__replicas": 1, "decode__tensorParallel": 8},
+    {"hostNetwork": True, "decode__rdma": None},
+    {"hostNetwork": True, "ucx__tls": "self,sm,rocm,rc"},
+    {"gpusPerNode": 4},
+    {"prefill__tensorParallel": 4, "prefill__replicas": 1},
+    {"decode__tensorParallel": 8, "prefill__tensorParallel": 2},
+    {"postfix": "p" * 33},
+    {"namespace": "default", "createNamespace": False},
+    {"rdma": RDMA, "decode__rdma": None, "prefill__ucx__tls": "rc"},
+    {"ucx__tls": "^rc"},
+    {"rdma": RDMA, "ucx__tls": "\\rc_mlx5,self"},
+    {"release": "0.4", "routing__selectivePd": {"threshold": 1}},
+    {"decode__extraArgs": ["--attention-backend=TRITON_ATTN", "--gpu-memory-utilization", "0.9"]},
+    {"decode__rollout__createTimeout": 1801},
+    {"model__claim": "weights", "model__path": "llama"},
+    {"ports__serving": 10250},
+]
+
+
+@pytest.mark.parametrize("change", LEGAL, ids=lambda value: str(value)[:60])
+def test_a_legal_combination_is_not_refused(change: dict[str, Any]) -> None:
+    assert problems(**change) == {}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"createNamespace": False},
+        {"model__tokenSecret": None},
+        {"model__claim": "weights", "model__path": "llama"},
+    ],
+    ids=str,
+)
+def test_a_token_is_not_demanded_where_none_is_needed_or_a_secret_can_exist(change: dict[str, Any]) -> None:
+    assert problems(token_given=False, **change) == {}
