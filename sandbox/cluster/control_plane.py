@@ -6,7 +6,7 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox.cluster import network
+from sandbox.cluster import network, record
 
 KUBERNETES = "v1.34.1"
 PORT = 6443
@@ -78,6 +78,11 @@ class ControlPlane:
     def pid_files(self) -> list[Path]:
         """Return kwokctl's own records of the components' process numbers."""
         return list((self.folder / "kwok" / "clusters" / _CLUSTER / "pids").glob("*.pid"))
+
+    def dead(self) -> list[str]:
+        """Return the components that were started and have ended: kwokctl would wait a minute for them."""
+        numbers = {file.stem: file.read_text() for file in self.pid_files()}
+        return sorted(name for name, number in numbers.items() if number and not record.started(int(number)))
 
     def finish(self) -> None:
         """Record that the cluster is whole."""

@@ -22,7 +22,10 @@ def main() -> NoReturn:
     keeper, command = int(sys.argv[1]), sys.argv[2:]
     terminal = os.tcgetpgrp(0) if os.isatty(0) else None
     user = () if os.getuid() == 0 else ("user",)
-    namespaces.join(keeper, *user, "net", "mnt", "pid")
+    try:
+        namespaces.join(keeper, *user, "net", "mnt", "pid")
+    except (FileNotFoundError, ProcessLookupError):
+        sys.exit(f"{command[0]}: the sandbox has been stopped: start it with `make up`")
     code = _run(lambda: _in_sandbox(command))
     if terminal:  # a shell in there has taken the terminal; whoever called us wants to hear Ctrl-C again
         signal.signal(signal.SIGTTOU, signal.SIG_IGN)

@@ -63,12 +63,14 @@ def _start(control_plane: ControlPlane, lifeline: socket.socket) -> str | None:
         kwokctl = subprocess.Popen(
             control_plane.command, env=control_plane.environment, stdout=output, stderr=output, stdin=subprocess.DEVNULL
         )
-        handle = os.pidfd_open(kwokctl.pid)
-        ready, _, _ = select.select([handle, lifeline], [], [])
-        os.close(handle)
-    if handle not in ready:
-        return "interrupted"
-    if code := kwokctl.wait():
+        code = None
+        while code is None:
+            if select.select([lifeline], [], [], 0.05)[0]:
+                return "interrupted"
+            if dead := control_plane.dead():
+                return f"{', '.join(dead)} ended at once:\n{control_plane.complaint()}"
+            code = kwokctl.poll()
+    if code:
         last = "\n".join(log.read_text(errors="replace").strip().splitlines()[-5:])
         return f"kwokctl ended with exit code {code}:\n{last}\n{control_plane.complaint()}"
     return None

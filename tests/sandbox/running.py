@@ -32,9 +32,14 @@ class Running:
         return subprocess.run([*self.enter, *command], capture_output=True, text=True, timeout=timeout, check=False)
 
 
+def tools() -> dict[str, Path]:
+    """Return the control plane's tools, from the cache."""
+    return provide(CONTROL_PLANE, Progress())
+
+
 def start(home: Home) -> Running:
     """Start the control plane of `home` with the cached tools."""
-    lifecycle.start(home, provide(CONTROL_PLANE, Progress()), Progress())
+    lifecycle.start(home, tools(), Progress())
     return Running(home)
 
 

@@ -11,7 +11,6 @@ from sandbox.cluster import nodes
 from sandbox.errors import SandboxError
 from tests.sandbox.running import Running
 
-
 VENDOR = {"sandbox.llm-d-pd/vendor": "amd"}
 
 

@@ -1,0 +1,286 @@
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from sandbox.cluster import lifecycle, record
+from sandbox.errors import SandboxError
+from sandbox.home import CHECKOUT, Home
+from sandbox.progress import Progress
+from tests.sandbox import running
+from tests.sandbox.running import Running
+
+GIGABYTE = 1024**3
+LOCALHOST = {"0100007F"}
+
+
+@pytest.fixture
+def home() -> Iterator[Home]:
+    """A second sandbox, next to the session's."""
+    home = running.private_home("own")
+    try:
+        yield home
+    finally:
+        running.throw_away(home)
+
+
+def get(sandbox: Running, path: str) -> dict[str, object]:
+    from sandbox.cluster.api import connect  # noqa: PLC0415
+
+    with connect(sandbox.host_kubeconfig) as api:
+        return api.get(path)
+
+
+def identity(sandbox: Running) -> object:
+    metadata = get(sandbox, "/api/v1/namespaces/default")["metadata"]
+    assert isinstance(metadata, dict)
+    return metadata["uid"]
+
+
+def soon(condition: Callable[[], bool], seconds: float = 5) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def kill_keeper(home: Home) -> None:
+    keeper = record.read(home.cluster)
+    assert keeper
+    assert keeper.end(signal.SIGKILL, 10)
+
+
+def test_nothing_listens_outside_127_0_0_1_and_memory_is_modest(cluster: Running) -> None:
+    pids = set(running.processes(cluster.home))
+    assert len(pids) >= 6  # etcd, API server, controllers, scheduler, kwok, keeper
+    assert running.listening(pids) == LOCALHOST
+    assert running.memory(pids) < GIGABYTE
+
+
+def test_nothing_gets_out_of_the_private_network(cluster: Running) -> None:
+    reach = "import socket, sys; socket.create_connection((sys.argv[1], 53), timeout=0.5)"
+    outside = cluster.run(sys.executable, "-c", reach, "1.1.1.1")
+    assert "OSError" in outside.stderr or "TimeoutError" in outside.stderr
+
+
+def test_the_same_api_server_answers_inside_and_outside(cluster: Running) -> None:
+    read = (
+        "import sys; from pathlib import Path; from sandbox.cluster.api import connect\n"
+        "with connect(Path(sys.argv[1])) as api: print(api.get('/api/v1/namespaces/default')['metadata']['uid'])"
+    )
+    inside = cluster.run(sys.executable, "-c", read, str(cluster.home.kubeconfig))
+    assert inside.stdout.strip() == identity(cluster), inside.stderr
+
+
+def test_every_kind_of_the_stacks_is_served(cluster: Running) -> None:
+    served = {
+        (group, resource["name"])
+        for group in (
+            "gateway.networking.k8s.io/v1",
+            "inference.networking.k8s.io/v1",
+            "inference.networking.x-k8s.io/v1alpha2",
+            "networking.istio.io/v1",
+            "monitoring.coreos.com/v1",
+        )
+        for resource in get(cluster, f"/apis/{group}")["resources"]  # type: ignore[attr-defined]
+    }
+    assert served >= {
+        ("gateway.networking.k8s.io/v1", "gateways"),
+        ("gateway.networking.k8s.io/v1", "httproutes"),
+        ("inference.networking.k8s.io/v1", "inferencepools"),
+        ("inference.networking.x-k8s.io/v1alpha2", "inferenceobjectives"),
+        ("networking.istio.io/v1", "destinationrules"),
+        ("monitoring.coreos.com/v1", "podmonitors"),
+        ("monitoring.coreos.com/v1", "servicemonitors"),
+    }
+
+
+def test_a_command_keeps_folder_environment_and_exit_code(cluster: Running, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [*cluster.enter, "sh", "-c", 'pwd; echo "$GREETING"; exit 7'],
+        cwd=tmp_path,
+        env={**os.environ, "GREETING": "good day"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (7, f"{tmp_path}\ngood day\n")
+    assert cluster.run("sh", "-c", "kill -KILL $$").returncode == 128 + signal.SIGKILL
+    absent = cluster.run("no-such-command")
+    assert absent.returncode == 127
+    assert absent.stderr == "no-such-command: No such file or directory\n"
+
+
+def test_a_killed_command_leaves_no_process(cluster: Running) -> None:
+    before = set(running.processes(cluster.home))
+    command = subprocess.Popen(
+        [*cluster.enter, "sh", "-c", "(setsid sleep 1000 &) ; echo up; sleep 1000"], stdout=subprocess.PIPE
+    )
+    assert command.stdout
+    assert command.stdout.readline() == b"up\n"
+    assert soon(lambda: sum("sleep 1000" in one for one in running.processes(cluster.home).values()) >= 2)
+    command.kill()
+    command.wait()
+    command.stdout.close()
+    assert soon(lambda: set(running.processes(cluster.home)) <= before)
+
+
+def test_a_daemon_ends_with_the_command_that_left_it(cluster: Running) -> None:
+    before = set(running.processes(cluster.home))
+    assert cluster.run("sh", "-c", "setsid sleep 1000 >/dev/null 2>&1 & exit 3").returncode == 3
+    assert soon(lambda: set(running.processes(cluster.home)) <= before)
+
+
+@pytest.mark.parametrize("send", ["terminal", "SIGTERM", "SIGINT"])
+def test_a_command_hears_ctrl_c_and_signals_once_and_ends_in_its_own_way(cluster: Running, send: str) -> None:
+    script = (
+        "import signal, sys, time\n"
+        "heard = []\n"
+        "for one in (signal.SIGINT, signal.SIGTERM): signal.signal(one, lambda number, _: heard.append(number))\n"
+        "print('up', flush=True)\n"
+        "while not heard: time.sleep(0.01)\n"
+        "time.sleep(0.2)\n"
+        "print('heard', *heard, flush=True); sys.exit(5)"
+    )
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execv(sys.executable, [*cluster.enter, sys.executable, "-c", script])
+    said = b""
+    while b"up" not in said:
+        said += os.read(terminal, 1000)
+    if send == "terminal":
+        os.write(terminal, b"\x03")
+    else:
+        os.kill(child, getattr(signal, send))
+    while b"heard" not in said or not said.endswith(b"\n"):
+        said += os.read(terminal, 1000)
+    number = signal.SIGTERM if send == "SIGTERM" else signal.SIGINT
+    assert f"heard {number:d}\r\n".encode() in said
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 5
+    os.close(terminal)
+
+
+def test_data_survive_stop_and_kill_and_sandboxes_do_not_disturb_each_other(cluster: Running, home: Home) -> None:
+    others, theirs = identity(cluster), set(running.processes(cluster.home))
+    sandbox = running.start(home)
+    ours, config = identity(sandbox), home.host_kubeconfig.read_text()
+    assert ours != others
+    guest = subprocess.Popen([*sandbox.enter, "sh", "-c", "echo up; sleep 1000"], stdout=subprocess.PIPE)
+    assert guest.stdout
+    assert guest.stdout.readline() == b"up\n"
+    late = sandbox.enter
+    kill_keeper(home)
+    guest.stdout.close()
+    assert guest.wait(10) == 128 + signal.SIGKILL
+    assert not running.processes(home)
+    with pytest.raises(SandboxError, match="make up"):
+        lifecycle.enter(home)
+    refused = subprocess.run([*late, "true"], capture_output=True, text=True, check=False)
+    assert refused.returncode == 1
+    assert refused.stderr == "true: the sandbox has been stopped: start it with `make up`\n"
+    running.start(home)
+    assert identity(sandbox) == ours
+    assert home.host_kubeconfig.read_text() == config  # the same port: a kubeconfig in use stays good
+    assert lifecycle.stop(home, Progress())
+    assert not running.processes(home)
+    assert not lifecycle.stop(home, Progress())
+    assert identity(cluster) == others
+    assert set(running.processes(cluster.home)) == theirs
+
+
+START = "from tests.sandbox import running; running.start(running.Home.of(name={name!r}))"
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("seconds", [0.6, pytest.param(2.0, marks=pytest.mark.thorough)])
+def test_an_interrupted_start_leaves_nothing(home: Home, number: signal.Signals, seconds: float) -> None:
+    starter = subprocess.Popen(
+        [sys.executable, "-c", START.format(name=home.name)], cwd=CHECKOUT, stderr=subprocess.DEVNULL
+    )
+    assert soon(lambda: any("kwokctl" in one for one in running.processes(home).values()), 10)
+    time.sleep(seconds)  # somewhere in the middle
+    starter.send_signal(number)
+    starter.wait(10)
+    assert soon(lambda: not running.processes(home))
+    assert soon(lambda: not home.cluster.exists())
+    assert not lifecycle.running(home)
+
+
+def test_a_start_that_fails_says_why_and_leaves_nothing(home: Home, tmp_path: Path) -> None:
+    broken = tmp_path / "kube-apiserver"
+    broken.write_text("#!/bin/sh\necho this machine is too old >&2\nexit 3\n")
+    broken.chmod(0o755)
+    with pytest.raises(SandboxError) as failure:
+        lifecycle.start(home, {**running.tools(), "kube-apiserver": broken}, Progress())
+    assert "this machine is too old" in str(failure.value)
+    assert soon(lambda: not running.processes(home))
+    assert not home.cluster.exists()
+
+
+def test_two_starts_of_one_sandbox_do_not_race(cluster: Running) -> None:
+    before = running.processes(cluster.home)
+    assert lifecycle.start(cluster.home, {}, Progress()) is False
+    assert running.processes(cluster.home).keys() == before.keys()
+
+
+def test_a_later_process_with_the_keepers_number_is_not_taken_for_it(tmp_path: Path) -> None:
+    record.Keeper(os.getpid(), "another boot:1", 1, True).write(tmp_path)
+    keeper = record.read(tmp_path)
+    assert keeper
+    assert not keeper.alive
+    assert keeper.end(signal.SIGKILL, 1)  # and this process is still here to say so
+    (tmp_path / "keeper.json").write_text(json.dumps({"half": "written"}))
+    assert record.read(tmp_path) is None
+
+
+@pytest.mark.parametrize("name", ["Default", "a/b", "..", "x" * 33, "-a"])
+def test_a_name_that_is_no_folder_is_refused(name: str) -> None:
+    with pytest.raises(SandboxError, match="SANDBOX"):
+        Home.of(CHECKOUT, name)
+
+
+def test_without_namespaces_everything_stays_on_127_0_0_1(
+    home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(lifecycle.NO_NAMESPACES, "1")
+    sandbox = running.start(home)
+    assert "No private network" in capsys.readouterr().err
+    assert lifecycle.enter(home) == []
+    ours = identity(sandbox)
+    pids = set(running.processes(home))
+    assert len(pids) >= 6
+    assert running.listening(pids) == LOCALHOST
+    kill_keeper(home)  # the kernel ends nothing here, the next command does
+    running.start(home)
+    assert identity(sandbox) == ours
+    lifecycle.stop(home, Progress())
+    assert not running.processes(home)
+    monkeypatch.delenv(lifecycle.NO_NAMESPACES)
+    with pytest.raises(SandboxError, match="PURGE"):  # its recorded flags would open its ports in no private network
+        running.start(home)
+
+
+@pytest.mark.thorough
+def test_an_ordinary_user_gets_the_same_by_a_user_namespace(home: Home) -> None:
+    script = (
+        f'{sys.executable} -c "{START.format(name=home.name)}" && {sys.executable} -c \''
+        "import os, subprocess; from tests.sandbox import running\n"
+        f'sandbox = running.Running(running.Home.of(name="{home.name}"))\n'
+        "assert os.getuid() == 4711\n"
+        'done = sandbox.run("sh", "-c", "ip -brief link; ps ax; exit 6")\n'
+        "print(done.stdout, done.stderr); assert done.returncode == 6'"
+    )
+    as_user = ["unshare", "--user", "--map-user=4711", "--map-group=4711", "sh", "-c", script]
+    done = subprocess.run(as_user, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "sandbox0" in done.stdout
+    assert "kube-apiserver" not in done.stdout  # a command sees its own processes only
