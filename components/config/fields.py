@@ -175,9 +175,7 @@ LabelKey = Annotated[
     BeforeValidator(_label_key),
     documented("label key", pattern=f"^((?=[^/]{{1,253}}/){_DOMAIN}/)?{QUALIFIED.pattern}$"),
 ]
-EnvValue = Annotated[
-    str, BeforeValidator(_scalar_text), documented("any scalar", type=["string", "number", "boolean"])
-]
+EnvValue = Annotated[str, BeforeValidator(_scalar_text), documented("any scalar", type=["string", "number", "boolean"])]
 EnvName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Count = Annotated[int, Field(ge=1)]

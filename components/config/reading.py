@@ -96,12 +96,10 @@ def _repair(rest: dict[str, Any], detail: ErrorDetails) -> None:
         if isinstance(at, dict) and part in at:
             holder, key = at, str(part)
             at = at[part]
-    if detail["type"] == "missing":
-        at[detail["loc"][-1]] = copy.deepcopy(STAND_INS.get(detail["loc"]))
-        if at[detail["loc"][-1]] is None:
-            holder.pop(key, None)  # required within something optional: that goes as a whole
+    if detail["loc"] in STAND_INS and detail["type"] == "missing":
+        at[detail["loc"][-1]] = copy.deepcopy(STAND_INS[detail["loc"]])
     else:
-        holder.pop(key, None)
+        holder.pop(key, None)  # something required within something optional: that goes as a whole
 
 
 def _parsed(text: str) -> Any:

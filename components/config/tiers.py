@@ -35,7 +35,7 @@ def _device_count(value: Any) -> Any:
 DeviceCount = Annotated[
     int | Literal["tensorParallel"],
     BeforeValidator(_device_count),
-    documented("number", anyOf=[{"type": "integer", "minimum": 1}, {"const": "tensorParallel"}]),
+    documented("1 or more, or tensorParallel", anyOf=[{"type": "integer", "minimum": 1}, {"const": "tensorParallel"}]),
 ]
 
 

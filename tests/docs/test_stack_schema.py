@@ -1,0 +1,223 @@
+"""What an editor says of a stack file (its JSON schema) and what the program says of it are the same."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from components.config.schema import pages, stack_schema
+from tests.docs.stack_text import problems_in
+from tests.stack_file import stack_file
+
+ROOT = Path(__file__).resolve().parents[2]
+TOKEN = {"secure": "AAABAMtlK1h2V3JpdHRlbiBieSBQdWx1bWk="}
+
+EXAMPLES: dict[str, Any] = {
+    "rdma": {"resource": "rdma/ib"},
+    "toleration": [{"key": "amd.com/gpu", "operator": "Exists", "effect": "NoSchedule"}],
+    "host_path": [{"hostPath": "/dev/infiniband", "mountPath": "/dev/infiniband", "type": "Directory"}],
+}
+
+GOOD: list[dict[str, Any]] = [
+    {},
+    {"accelerator": "nvidia", "release": "0.4"},
+    {"prefill__replicas": 2, "prefill__tensorParallel": 2, "decode__tensorParallel": 8},
+    {"prefill__cpu": 12, "prefill__memory": "512Gi", "decode__cpu": 0.5, "decode__memory": "1e11"},
+    {"decode__env": {"A": 1, "B": True, "C_1": "text\nlines", "D": 0.5}},
+    {"prefill__annotations": {"k8s.v1.cni.cncf.io/networks": "default/roce", "plain": 1}},
+    {"rdma": {"resource": "rdma/roce_gdr", "count": "tensorParallel"}},
+    {"rdma": EXAMPLES["rdma"], "prefill__rdma": None},
+    {"ucx": {"tls": "tcp, self,sm", "netDevices": "mlx5_[0-3]:1,eth0", "ibGidIndex": 3, "ibTrafficClass": "auto"}},
+    {"ucx": {"tls": ["^ib", "ud"], "netDevices": ["all"], "logLevel": "info", "protoInfo": True}},
+    {"routing__selectivePd": {"nonCachedTokens": 64}, "routing__failureMode": "FailClose"},
+    {"routing__selectivePd": "always", "routing__tolerations": EXAMPLES["toleration"]},
+    {"model__claim": "weights", "model__path": "llama/70b", "model__tokenSecret": "hf.token"},
+    {"hostNetwork": True, "gpusPerNode": 4, "decode__hostPaths": EXAMPLES["host_path"]},
+    {"postfix": "blue", "createNamespace": False, "cluster": {"context": "prod", "identifier": None}},
+    {"images": {"mirror": "registry.example.com:5000/ghcr", "pullSecrets": ["mirror"], "pullPolicy": "Always"}},
+    {"decode__affinity": {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []}}},
+    {"decode__nodeSelector": {"topology.kubernetes.io/zone": "a", "gpu": ""}},
+    {"monitoring": {"enabled": False, "labels": {"release": "llmd"}, "workerInterval": "500ms"}},
+    {"kvTransfer": {"connector": "NixlConnector", "extra": {"kv_buffer_device": "cpu"}}},
+    {"prefill__rollout": {"startupBudget": 3600, "createTimeout": 7200}, "prefill__capabilities": ["IPC_LOCK"]},
+]
+"""Accepted by both."""
+
+BAD: list[dict[str, Any]] = [
+    {"accelerator": "DELETE"},
+    {"accelerator": "intel"},
+    {"model__name": "DELETE"},
+    {"model__name": "two words"},
+    {"relase": "0.6"},
+    {"release": 0.6},
+    {"release": "0.5"},
+    {"postfix": 7},
+    {"postfix": "Blue"},
+    {"postfix": "a-"},
+    {"namespace": "a" * 64},
+    {"createNamespace": "yes"},
+    {"hostNetwork": 1},
+    {"gpusPerNode": 0},
+    {"prefill": None},
+    {"prefill__replica": 4},
+    {"prefill__replicas": "4"},
+    {"prefill__replicas": 1.5},
+    {"prefill__memory": "64GB"},
+    {"prefill__memory": "-1Gi"},
+    {"prefill__memory": "0Gi"},
+    {"prefill__cpu": 0},
+    {"prefill__cpu": True},
+    {"prefill__sidecar": {"logLevel": "info"}},
+    {"decode__sidecar": {"logLevel": "trace"}},
+    {"decode__env": {"1A": "x"}},
+    {"decode__env": {"A": ["x"]}},
+    {"decode__nodeSelector": {"a b": "x"}},
+    {"decode__nodeSelector": {"gpu": True}},
+    {"decode__nodeSelector": {"gpu": "-x"}},
+    {"decode__annotations": {"Upper.Domain/x": "y"}},
+    {"decode__extraArgs": "--seed=1"},
+    {"decode__capabilities": ["SYS_ADMIN"]},
+    {"decode__affinity": {"nodeaffinity": {}}},
+    {"decode__hostPaths": [{"hostPath": "dev", "mountPath": "/dev"}]},
+    {"decode__hostPaths": [{"hostPath": "/dev"}]},
+    {"decode__tolerations": [{"operator": "Any"}]},
+    {"decode__priorityClass": "High"},
+    {"rdma": {"resource": "cpu"}},
+    {"rdma": {"resource": "rdma.kubernetes.io/ib"}},
+    {"rdma": {"resource": "requests.rdma/ib"}},
+    {"rdma": {"count": 1}},
+    {"rdma": {"resource": "rdma/ib", "count": 0}},
+    {"rdma": {"resource": "rdma/ib", "count": "all"}},
+    {"rdma": "rdma/ib"},
+    {"ucx__tls": "rc,verbs"},
+    {"ucx__tls": []},
+    {"ucx__tls": ""},
+    {"ucx__netDevices": ["mlx5 0"]},
+    {"ucx__ibGidIndex": 256},
+    {"ucx__ibTrafficClass": "high"},
+    {"ucx__logLevel": "verbose"},
+    {"ucx__protoInfo": "y"},
+    {"routing__selectivePd": 0},
+    {"routing__selectivePd": "never"},
+    {"routing__selectivePd": {"nonCachedTokens": 0}},
+    {"routing__selectivePd": {"tokens": 16}},
+    {"routing__verbosity": 11},
+    {"ports__serving": 70000},
+    {"images__mirror": "https://registry.example.com"},
+    {"gateway__provider": "nginx"},
+    {"monitoring__workerInterval": "30"},
+    {"model__blockSize": 64.5},
+    {"model__path": "/models"},
+    {"model__claim": "Weights_1"},
+]
+"""Refused by both."""
+
+PROGRAM_ONLY: dict[str, dict[str, Any]] = {
+    "two settings contradict each other: topology": {"prefill__tensorParallel": 16},
+    "two settings contradict each other: host network": {"hostNetwork": True, "prefill__replicas": 2},
+    "two settings contradict each other: release": {"routing__selectivePd": {"threshold": 10}},
+    "two settings contradict each other: ports": {"ports__nixl": 8000},
+    "two settings contradict each other: time": {"decode__rollout__createTimeout": 60},
+    "two settings contradict each other: transport": {"ucx__tls": "rc"},
+    "an object that says nothing": {"routing__selectivePd": {}},
+    "what the program itself sets": {"decode__extraArgs": ["--port=1"]},
+    "a whole number with a fraction of zero": {"prefill__replicas": 4.0},
+    "a ^ that is not the first of a list": {"ucx__tls": ["tcp", "^ib"]},
+    "an encrypted value where anything may stand": {"kvTransfer__extra": {"key": TOKEN}},
+}
+"""Refused by the program, while a JSON schema cannot say it, with the reason."""
+
+FILES: dict[str, bool] = {
+    "config: {llm-d-pd:serving: SERVING, llm-d-pd:hfToken: TOKEN}": True,
+    "config: {llm-d-pd:serving: SERVING, llm-d-pd:hfToken: TOKEN, pulumi:tags: {team: a}, aws:region: b}": True,
+    "{config: {llm-d-pd:serving: SERVING, llm-d-pd:hfToken: TOKEN}, encryptionsalt: v1, secretsprovider: a}": True,
+    "{config: {llm-d-pd:serving: SERVING, llm-d-pd:hfToken: TOKEN}, encryptedkey: abc}": True,
+    "config: {llm-d-pd:serving: SERVING, llm-d-pd:hfToken: hf_abc}": False,
+    "config: {llm-d-pd:serving: SERVING, llm-d-pd:hfToken: TOKEN, llm-d-pd:hostNetwork: true}": False,
+    "config: {llm-d-pd:serving: SERVING, llm-d-pd:hfToken: TOKEN, kubernetes:context: prod}": False,
+    "config: {llm-d-pd:serving: {secure: AAAB}, llm-d-pd:hfToken: TOKEN}": False,
+    "config: {llm-d-pd:serving: amd, llm-d-pd:hfToken: TOKEN}": False,
+    "config: {llm-d-pd:hfToken: TOKEN}": False,
+    "encryptionsalt: v1": False,
+}
+"""Whole files, and whether both accept them."""
+
+
+def file_with(serving: dict[str, Any]) -> str:
+    return yaml.safe_dump({"config": {"llm-d-pd:serving": serving, "llm-d-pd:hfToken": TOKEN}})
+
+
+def schema_accepts(text: str) -> bool:
+    return bool(jsonschema.Draft202012Validator(stack_schema()).is_valid(yaml.safe_load(text)))
+
+
+@pytest.mark.parametrize("changes", GOOD, ids=str)
+def test_both_accept(changes: dict[str, Any]) -> None:
+    text = file_with(stack_file(**changes))
+    assert [problem.text() for problem in problems_in(text)] == []
+    jsonschema.validate(yaml.safe_load(text), stack_schema(), jsonschema.Draft202012Validator)
+
+
+@pytest.mark.parametrize("changes", BAD, ids=str)
+def test_both_refuse(changes: dict[str, Any]) -> None:
+    text = file_with(stack_file(**changes))
+    assert problems_in(text)
+    assert not schema_accepts(text)
+
+
+@pytest.mark.parametrize("changes", PROGRAM_ONLY.values(), ids=PROGRAM_ONLY)
+def test_the_program_alone_refuses(changes: dict[str, Any]) -> None:
+    text = file_with(stack_file(**changes))
+    assert problems_in(text)
+    assert schema_accepts(text)
+
+
+@pytest.mark.parametrize(("template", "accepted"), FILES.items(), ids=FILES)
+def test_whole_files(template: str, accepted: bool) -> None:
+    text = template.replace("SERVING", json.dumps(stack_file())).replace("TOKEN", json.dumps(TOKEN))
+    assert (not problems_in(text)) is accepted
+    assert schema_accepts(text) is accepted
+
+
+@pytest.mark.parametrize(
+    ("text", "accepted"),
+    [
+        ("environment: [llm-d/production, {shared: {merge: false}}]", True),
+        ("environment: {values: {pulumiConfig: {}}}", True),
+        ("{environment: [a], config: {llm-d-pd:hfToken: {secure: AAAB}}}", True),
+        ("environment: llm-d/production", False),
+        ("{config: {serving: {}}, environment: [a]}", False),
+        ("{environment: [a], outputs: {}}", False),
+    ],
+)
+def test_keys_that_only_pulumi_reads(text: str, accepted: bool) -> None:
+    assert schema_accepts(text) is accepted
+
+
+def test_the_schema_is_one() -> None:
+    jsonschema.Draft202012Validator.check_schema(stack_schema())
+
+
+def test_every_key_says_what_it_is() -> None:
+    definitions = stack_schema()["$defs"]
+    for name, definition in definitions.items():
+        for key, setting in definition.get("properties", {}).items():
+            target = definitions.get(setting.get("$ref", "").rsplit("/", 1)[-1], {})
+            assert setting.get("description") or target.get("description"), f"{name}.{key}"
+        assert definition.get("additionalProperties", False) is False or "enum" in definition, name
+
+
+@pytest.mark.parametrize("file", pages(), ids=lambda file: file.name)
+def test_generated_files_are_fresh(file: Path) -> None:
+    assert file.read_text() == pages()[file], "run `python -m components.config.schema`"
+
+
+@pytest.mark.parametrize("stack", ["amd", "nvidia"])
+def test_the_stack_files_name_the_schema_and_satisfy_it(stack: str) -> None:
+    text = (ROOT / f"Pulumi.{stack}.yaml").read_text()
+    named = text.splitlines()[0].removeprefix("# yaml-language-server: $schema=")
+    assert json.loads((ROOT / named).read_text()) == stack_schema()
+    assert schema_accepts(text)
