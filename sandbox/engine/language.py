@@ -12,18 +12,18 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent import futures
 from pathlib import Path
 from typing import Any
 
 import grpc
 from google.protobuf import empty_pb2
-from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
 from pulumi.runtime.proto import language_pb2 as pb
 from pulumi.runtime.proto import language_pb2_grpc, plugin_pb2
 
 from sandbox.engine.program import Program
+from sandbox.engine.serving import serve
 
 UNSUPPORTED_OPTIONS = {"typechecker"}
 """Settings of `runtime.options` that would make the official host do more than it does here."""
@@ -118,16 +118,6 @@ def _provider_plugins() -> Iterator[plugin_pb2.PackageDependency]:
 
 def _canonical(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def serve(servicer_to: Callable[[grpc.Server], None]) -> grpc.Server:
-    """Start a gRPC server on a free port of 127.0.0.1 and tell the CLI the port, as every plugin does."""
-    server = grpc.server(futures.ThreadPoolExecutor(), options=_GRPC_CHANNEL_OPTIONS)
-    servicer_to(server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    print(port, flush=True)
-    return server
 
 
 def main() -> None:

@@ -1,0 +1,66 @@
+"""What of an object goes into the state and back to the program."""
+
+import base64
+from typing import Any
+
+from sandbox.engine.kubernetes import ownership
+from sandbox.engine.kubernetes.api import Object
+from sandbox.engine.kubernetes.values import UNKNOWN, marked, plain, secrets_in
+
+_SERVER_METADATA = ("uid", "resourceVersion", "generation", "creationTimestamp")
+_ALLOCATED = ("clusterIP", "clusterIPs")
+SHORTEST_SECRET = 4
+"""Texts shorter than this are in every message by chance."""
+
+
+def checkpoint(inputs: dict[str, Any], live: Object) -> dict[str, Any]:
+    """The live object with the program's secrets marked, and what the official plugin keeps beside it."""
+    kept = {
+        "__inputs": marked(plain(inputs), inputs),
+        "__initialApiVersion": plain(inputs)["apiVersion"],
+        "__fieldManager": ownership.manager(plain(inputs)),
+    }
+    return marked(live, inputs) | kept
+
+
+def live_part(properties: dict[str, Any]) -> Object:
+    """The live object of a checkpoint."""
+    return {key: value for key, value in plain(properties).items() if not key.startswith("__")}
+
+
+def preview_of(inputs: dict[str, Any], tried: Object) -> dict[str, Any]:
+    """The result of a dry run, with what a real create would make anew as unknown."""
+    metadata = {key: value for key, value in tried["metadata"].items() if key != "managedFields"}
+    metadata |= {key: UNKNOWN for key in _SERVER_METADATA if key in metadata}
+    shown = {**{key: value for key, value in tried.items() if key != "status"}, "metadata": metadata}
+    if tried.get("kind") == "Service":
+        given = plain(inputs).get("spec") or {}
+        shown["spec"] = {**tried["spec"], **{key: UNKNOWN for key in _ALLOCATED if key not in given}}
+    return checkpoint(inputs, shown)
+
+
+def id_of(obj: Object) -> str:
+    """The resource ID: `namespace/name`, or the name."""
+    metadata = obj["metadata"]
+    return f"{metadata['namespace']}/{metadata['name']}" if metadata.get("namespace") else str(metadata["name"])
+
+
+def identified(obj: Object, resource_id: str) -> Object:
+    """The object under the name and namespace of a resource ID."""
+    namespace, _, name = resource_id.rpartition("/")
+    metadata = {**(obj.get("metadata") or {}), "name": name}
+    return {**obj, "metadata": metadata | ({"namespace": namespace} if namespace else {})}
+
+
+def inputs_of(live: Object) -> Object:
+    """What a program would have to say to get this object: for an import."""
+    metadata = {k: v for k, v in live["metadata"].items() if k not in (*_SERVER_METADATA, "managedFields", "selfLink")}
+    return {**{key: value for key, value in live.items() if key != "status"}, "metadata": metadata}
+
+
+def redacted(text: str, inputs: dict[str, Any]) -> str:
+    """A message without the secrets of the inputs: an API server may quote the value that it refuses."""
+    for secret in secrets_in(marked(inputs, inputs)):
+        if len(secret) >= SHORTEST_SECRET:
+            text = text.replace(secret, "[secret]").replace(base64.b64encode(secret.encode()).decode(), "[secret]")
+    return text

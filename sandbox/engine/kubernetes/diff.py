@@ -1,0 +1,135 @@
+"""What changed, field by field: program inputs against what the API server made of the last ones.
+
+Only fields that the program sets take part, so the server's defaults never show. Values that the server writes in
+another way than the program (`1000m` and `1`, an empty text and none) count as equal.
+"""
+
+import base64
+import binascii
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Any, Literal
+
+from sandbox.engine.kubernetes.paths import Path
+from sandbox.engine.kubernetes.values import UNKNOWN
+
+Change = Literal["add", "delete", "update"]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One changed field."""
+
+    path: Path
+    change: Change
+
+
+def differences(old: Any, new: Any, path: Path = ()) -> Iterator[Difference]:
+    """The smallest changed fields; an added or removed list or mapping counts as one."""
+    if same(old, new, path):
+        return
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in sorted({*old, *new}):
+            yield from _member((*path, key), old.get(key), new.get(key))
+    elif isinstance(old, list) and isinstance(new, list):
+        for index in range(max(len(old), len(new))):
+            before = old[index] if index < len(old) else None
+            after = new[index] if index < len(new) else None
+            yield from _member((*path, index), before, after)
+    else:
+        yield Difference(path, "update")
+
+
+def _member(path: Path, old: Any, new: Any) -> Iterator[Difference]:
+    if old is None or new is None:
+        if not same(old, new, path):
+            yield Difference(path, "add" if old is None else "delete")
+    else:
+        yield from differences(old, new, path)
+
+
+def same(old: Any, new: Any, path: Path) -> bool:
+    """Whether the API server takes both for the same value at this place."""
+    if old is UNKNOWN or new is UNKNOWN:
+        return old is new
+    if isinstance(old, dict) and isinstance(new, dict):
+        return all(same(old.get(key), new.get(key), (*path, key)) for key in {*old, *new})
+    if isinstance(old, list) and isinstance(new, list):
+        return len(old) == len(new) and all(
+            same(a, b, (*path, i)) for i, (a, b) in enumerate(zip(old, new, strict=True))
+        )
+    if type(old) is type(new) and old == new:
+        return True
+    return _is_quantity(path) and _quantity(old) is not None and _quantity(old) == _quantity(new)
+
+
+_QUANTITY_PARENTS = {"limits", "requests", "capacity", "hard", "overhead"}
+_QUANTITY_FIELDS = {"sizeLimit"}
+_SUFFIXES = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
+_BINARY = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4, "Pi": 5, "Ei": 6}
+
+
+def _is_quantity(path: Path) -> bool:
+    return bool(path) and (path[-1] in _QUANTITY_FIELDS or (len(path) > 1 and path[-2] in _QUANTITY_PARENTS))
+
+
+def _quantity(value: Any) -> Decimal | None:
+    text = str(value)
+    try:
+        for binary, power in _BINARY.items():
+            if text.endswith(binary):
+                return Decimal(text.removesuffix(binary)) * Decimal(1024) ** power
+        suffix = text[-1] if text and text[-1] in _SUFFIXES else ""
+        return Decimal(text.removesuffix(suffix)).scaleb(_SUFFIXES[suffix])
+    except InvalidOperation:
+        return None
+
+
+def as_lived(inputs: Any, live: Any, path: Path = ()) -> Any:
+    """The program's inputs with the values that they have in the live object, in the program's spelling where same.
+
+    What somebody else has added beside them is not ours and stays out; what has been removed or altered shows.
+    """
+    if isinstance(inputs, dict) and isinstance(live, dict):
+        pairs = {key: as_lived(value, live.get(key), (*path, key)) for key, value in inputs.items()}
+        return {key: value for key, value in pairs.items() if value is not None}
+    if isinstance(inputs, list) and isinstance(live, list):
+        partners = _partners(inputs, live)
+        if partners is None:
+            return live
+        return [as_lived(item, other, (*path, i)) for i, (item, other) in enumerate(zip(inputs, partners, strict=True))]
+    return inputs if same(inputs, live, path) or (live is None and _left_out(inputs, path)) else live
+
+
+_MAPS = {"labels", "annotations", "matchLabels", "nodeSelector", "data", "stringData", "binaryData"}
+
+
+def _left_out(value: Any, path: Path) -> bool:
+    """Whether Kubernetes leaves such a value out of an object when it writes it; entries of a map it keeps."""
+    return not value and (len(path) < 2 or path[-2] not in _MAPS)
+
+
+def _partners(inputs: list[Any], live: list[Any]) -> list[Any] | None:
+    """The live item for each of ours: by name where all have one, else by place; None when that can't be told."""
+    if inputs and all(isinstance(item, dict) and "name" in item for item in [*inputs, *live]):
+        by_name = {item["name"]: item for item in live}
+        found = [by_name.get(item["name"]) for item in inputs]
+        return found if all(item is not None for item in found) else None
+    return live if len(inputs) == len(live) else None
+
+
+def inputs_as_lived(inputs: dict[str, Any], live: dict[str, Any]) -> dict[str, Any]:
+    """`as_lived` for a whole object. The server never shows a Secret's `stringData`: it is in `data`, encoded."""
+    shown = dict(live)
+    if inputs.get("kind") == "Secret" and "stringData" in inputs:
+        shown["stringData"] = {key: _decoded(value) for key, value in (live.get("data") or {}).items()}
+    lived: dict[str, Any] = as_lived(inputs, shown)
+    return lived
+
+
+def _decoded(value: str) -> str:
+    try:
+        return base64.b64decode(value).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return value

@@ -1,0 +1,150 @@
+"""When a live object counts as ready, kind by kind, and what to say until then."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sandbox.engine.kubernetes import annotations
+from sandbox.engine.kubernetes.api import Object
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far an object is: the line to show, and the reasons for the error at the timeout."""
+
+    ready: bool
+    message: str = ""
+    reasons: tuple[str, ...] = ()
+
+
+Rule = Callable[[Object], Progress]
+READY = Progress(True)
+
+
+def rule(inputs: Object) -> Rule | None:
+    """What to wait for; None when nothing is."""
+    if skipped(inputs):
+        return None
+    wanted = annotations.conditions(inputs)
+    if wanted:
+        return lambda live: _wanted(wanted, live)
+    if inputs["kind"] == "Secret" and inputs.get("type") != "kubernetes.io/service-account-token":
+        return None
+    return _RULES.get((inputs["apiVersion"], inputs["kind"]))
+
+
+def skipped(inputs: Object) -> bool:
+    """Whether the program asks not to wait."""
+    return annotations.is_true(inputs, annotations.SKIP_AWAIT)
+
+
+def _wanted(wanted: list[annotations.Condition], live: Object) -> Progress:
+    missing = [text for text in (_unmet(condition, live) for condition in wanted) if text]
+    return Progress(not missing, missing[0] if missing else "", tuple(missing))
+
+
+def _unmet(condition: annotations.Condition, live: Object) -> str:
+    if condition.is_condition:
+        kind, want = str(condition.field[0]), condition.want
+        for found in _list(live, "status", "conditions"):
+            if str(found.get("type", "")).lower() == kind.lower():
+                seen = found.get("observedGeneration", live["metadata"].get("generation", 0))
+                current = seen >= live["metadata"].get("generation", 0)
+                met = current and str(found.get("status", "")).lower() == str(want).lower()
+                return "" if met else f"Resource has condition {kind}={found.get('status')} (want {want})"
+        return f"Resource has no condition {kind} yet (want {want})"
+    value: Any = live
+    for part in condition.field:
+        try:
+            value = value[part]
+        except (KeyError, IndexError, TypeError):
+            return f"Resource has no {'.'.join(map(str, condition.field))} yet"
+    met = condition.want is None or str(value) == condition.want
+    return "" if met else f"Resource has {'.'.join(map(str, condition.field))}={value} (want {condition.want})"
+
+
+def load_balancer(live: Object) -> Progress:
+    """A Service of type LoadBalancer has its address."""
+    balancer = (live.get("status") or {}).get("loadBalancer") or {}
+    reason = "Service was not allocated an IP address; does your cloud provider support this?"
+    return Progress(bool(balancer.get("ingress")), "Waiting for the load balancer's address", (reason,))
+
+
+def _deployment(live: Object) -> Progress:
+    status, wanted = live.get("status") or {}, live["spec"].get("replicas", 1)
+    available = min(status.get("availableReplicas", 0), status.get("updatedReplicas", 0))
+    observed = status.get("observedGeneration", 0) >= live["metadata"]["generation"]
+    rolled = status.get("updatedReplicas", 0) == status.get("replicas", 0)
+    if observed and rolled and available >= wanted and _is_true(live, "Available"):
+        return READY
+    reasons = [
+        f"[{condition['reason']}] {condition['message']}"
+        for condition in _list(live, "status", "conditions")
+        if condition["status"] == "False"
+    ]
+    if available < wanted:
+        reasons.append("Minimum number of live Pods was not attained")
+        counts = f"{available}/{wanted} Pods available"
+        return Progress(False, f"[1/2] Waiting for app ReplicaSet to be available ({counts})", tuple(reasons))
+    return Progress(False, "[1/2] Waiting for the Pods of the previous ReplicaSet to go", tuple(reasons))
+
+
+def _stateful_set(live: Object) -> Progress:
+    status, wanted = live.get("status") or {}, live["spec"].get("replicas", 1)
+    counts = [status.get(key, 0) for key in ("readyReplicas", "updatedReplicas")]
+    observed = status.get("observedGeneration", 0) >= live["metadata"]["generation"]
+    return Progress(
+        observed and min(counts) >= wanted, f"[1/2] Waiting for StatefulSet ({min(counts)}/{wanted} Pods ready)"
+    )
+
+
+def _daemon_set(live: Object) -> Progress:
+    status = live.get("status") or {}
+    wanted, ready = status.get("desiredNumberScheduled", 0), status.get("numberAvailable", 0)
+    done = status.get("observedGeneration", 0) >= live["metadata"]["generation"] and ready >= wanted
+    return Progress(
+        done and status.get("updatedNumberScheduled", 0) >= wanted,
+        f"Waiting for DaemonSet ({ready}/{wanted} Pods available)",
+    )
+
+
+def _job(live: Object) -> Progress:
+    failed = [c for c in _list(live, "status", "conditions") if c["type"] == "Failed" and c["status"] == "True"]
+    reasons = tuple(f"[{c.get('reason')}] {c.get('message')}" for c in failed)
+    return Progress(_is_true(live, "Complete"), "Waiting for the Job to complete", reasons)
+
+
+def _pod(live: Object) -> Progress:
+    phase = (live.get("status") or {}).get("phase", "Unknown")
+    return Progress(phase == "Succeeded" or _is_true(live, "Ready"), f"Waiting for Pod to be ready (phase {phase})")
+
+
+def _claim(live: Object) -> Progress:
+    phase = (live.get("status") or {}).get("phase", "Pending")
+    return Progress(phase == "Bound", f"Waiting for PersistentVolumeClaim to be bound (phase {phase})")
+
+
+def _token(live: Object) -> Progress:
+    return Progress("token" in (live.get("data") or {}), "Waiting for the service account's token")
+
+
+def _is_true(live: Object, kind: str) -> bool:
+    return any(c["type"] == kind and c["status"] == "True" for c in _list(live, "status", "conditions"))
+
+
+def _list(live: Object, *keys: str) -> list[Any]:
+    value: Any = live
+    for key in keys:
+        value = (value or {}).get(key)
+    return value or []
+
+
+_RULES: dict[tuple[str, str], Rule] = {
+    ("apps/v1", "Deployment"): _deployment,
+    ("apps/v1", "StatefulSet"): _stateful_set,
+    ("apps/v1", "DaemonSet"): _daemon_set,
+    ("batch/v1", "Job"): _job,
+    ("v1", "Pod"): _pod,
+    ("v1", "PersistentVolumeClaim"): _claim,
+    ("v1", "Secret"): _token,
+}

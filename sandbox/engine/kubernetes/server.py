@@ -1,0 +1,185 @@
+"""The gRPC service: engine's requests in, objects' fate out."""
+
+from typing import Any
+
+import grpc
+from google.protobuf import empty_pb2
+from pulumi.runtime.proto import plugin_pb2, provider_pb2_grpc
+from pulumi.runtime.proto import provider_pb2 as pb
+
+from sandbox.engine.kubernetes import annotations, checkpoint, checks, comparison, reporting, settings
+from sandbox.engine.kubernetes.api import ApiError, Cluster, ClusterUnreachable, NoSuchKind, Object
+from sandbox.engine.kubernetes.diff import inputs_as_lived
+from sandbox.engine.kubernetes.following import Canceller
+from sandbox.engine.kubernetes.objects import Objects, Unfinished
+from sandbox.engine.kubernetes.values import decode, encode, has_unknown, marked, plain
+from sandbox.engine.kubernetes.waiting import NotReady
+
+
+class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
+    """One Kubernetes provider of a stack."""
+
+    def __init__(self, version: str, engine_address: str) -> None:
+        self._version = version
+        self._reporter = reporting.Reporter(engine_address)
+        self._canceller = Canceller()
+        self._configure(settings.Settings())
+
+    def _configure(self, given: settings.Settings) -> None:
+        self._settings = given
+        self._objects = Objects(Cluster(given), given, self._canceller)
+
+    def close(self) -> None:
+        """Leave nothing behind."""
+        self._canceller.cancel()
+        self._objects.cluster.close()
+
+    def Handshake(self, request: Any, context: Any) -> pb.ProviderHandshakeResponse:
+        """We understand secrets."""
+        return pb.ProviderHandshakeResponse(accept_secrets=True)
+
+    def GetPluginInfo(self, request: Any, context: Any) -> plugin_pb2.PluginInfo:
+        """The official plugin's version that we stand in for."""
+        return plugin_pb2.PluginInfo(version=self._version)
+
+    def CheckConfig(self, request: pb.CheckRequest, context: Any) -> pb.CheckResponse:
+        """Refuse the settings that only the official plugin has."""
+        failures = [pb.CheckFailure(property=name, reason=why) for name, why in settings.refusals(decode(request.news))]
+        return pb.CheckResponse(inputs=request.news, failures=failures)
+
+    def DiffConfig(self, request: pb.DiffRequest, context: Any) -> pb.DiffResponse:
+        """Is it still the same cluster?"""
+        return comparison.compare_config(decode(request.old_inputs), decode(request.news))
+
+    def Configure(self, request: pb.ConfigureRequest, context: Any) -> pb.ConfigureResponse:
+        """Take the settings; the cluster is asked for nothing yet."""
+        self._configure(settings.Settings.of(decode(request.args)))
+        return pb.ConfigureResponse(acceptSecrets=True, supportsPreview=True)
+
+    def Check(self, request: pb.CheckRequest, context: Any) -> pb.CheckResponse:
+        """Complete and judge a resource's inputs."""
+        news = decode(request.news)
+        checked, failures = checks.check(
+            request.urn,
+            plain(decode(request.olds)),
+            plain(news),
+            seed=request.randomSeed,
+            cluster=self._objects.cluster,
+            namespace=self._settings.namespace,
+        )
+        found = [pb.CheckFailure(property=name, reason=why) for name, why in failures]
+        return pb.CheckResponse(inputs=encode(marked(checked, news)), failures=found)
+
+    def Diff(self, request: pb.DiffRequest, context: Any) -> pb.DiffResponse:
+        """Compare without a request to the API server."""
+        return comparison.compare(
+            plain(decode(request.old_inputs)),
+            decode(request.olds),
+            plain(decode(request.news)),
+            ignored=list(request.ignoreChanges),
+            mutable_kinds=self._settings.mutable_kinds,
+        )
+
+    def Create(self, request: pb.CreateRequest, context: Any) -> pb.CreateResponse:
+        """Create the object, or see what the API server would say to it."""
+        inputs = decode(request.properties)
+        if request.preview:
+            return pb.CreateResponse(properties=self._tried(request, inputs, context, new=True))
+        obj = plain(inputs)
+        say = self._reporter.status_of(request.urn)
+        try:
+            live = self._objects.create(obj, _seconds(obj, request), say, preview=False)
+        except Unfinished as error:
+            reporting.leave_unfinished(context, reporting.created_unready(request.urn), inputs, error)
+        except Exception as error:
+            reporting.refuse(context, reporting.creation_failed(request.urn, obj, error), inputs)
+        return pb.CreateResponse(id=checkpoint.id_of(live), properties=encode(checkpoint.checkpoint(inputs, live)))
+
+    def Update(self, request: pb.UpdateRequest, context: Any) -> pb.UpdateResponse:
+        """Apply the inputs over the object."""
+        inputs = decode(request.news)
+        if request.preview:
+            return pb.UpdateResponse(properties=self._tried(request, inputs, context, new=False))
+        obj = plain(inputs)
+        try:
+            live = self._objects.update(
+                obj, _seconds(obj, request), self._reporter.status_of(request.urn), preview=False
+            )
+        except Unfinished as error:
+            reporting.leave_unfinished(context, reporting.updated_unready(request.id), inputs, error)
+        except Exception as error:
+            reporting.refuse(context, reporting.update_failed(request.urn, error), inputs)
+        return pb.UpdateResponse(properties=encode(checkpoint.checkpoint(inputs, live)))
+
+    def _tried(self, request: Any, inputs: dict[str, Any], context: Any, *, new: bool) -> Any:
+        """A preview: what the server's dry run makes of the inputs, or the inputs where it can't be asked."""
+        echo, obj = encode(inputs), plain(inputs)
+        if has_unknown(inputs):
+            return echo
+        try:
+            if new:
+                tried = self._objects.create(obj, 0, _silently, preview=True)
+                return encode(checkpoint.preview_of(inputs, tried))
+            return encode(checkpoint.checkpoint(inputs, self._objects.update(obj, 0, _silently, preview=True)))
+        except ClusterUnreachable as error:
+            self._reporter.warn_once(f"this preview is not checked by an API server: {error}")
+            return echo
+        except ApiError as error:
+            later = error.code == 404 or error.reason == "AlreadyExists" if new else isinstance(error, NoSuchKind)
+            if later or error.code == 403:  # only the real `up` can tell; a dry run may be forbidden on its own
+                return echo
+            failed = (
+                reporting.creation_failed(request.urn, obj, error)
+                if new
+                else reporting.update_failed(request.urn, error)
+            )
+            reporting.refuse(context, failed, inputs)
+
+    def Read(self, request: pb.ReadRequest, context: Any) -> pb.ReadResponse:
+        """The live object, for refresh and import; an empty answer when it is gone."""
+        inputs = decode(request.inputs)
+        known = plain(inputs) or checkpoint.live_part(decode(request.properties))
+        _, api_version, kind = checks.type_of(request.urn)
+        obj = checkpoint.identified({"apiVersion": api_version, "kind": kind} | known, request.id)
+        try:
+            live = self._objects.read(obj)
+        except Exception as error:
+            reporting.refuse(context, f"failed to read {request.id!r}: {reporting.said(error)}", inputs)
+        if live is None:
+            return pb.ReadResponse()
+        lived = inputs_as_lived(plain(inputs), live) if inputs else checkpoint.inputs_of(live)
+        lived_inputs = marked(lived, inputs)
+        progress = self._objects.unready(lived, live)
+        if progress:
+            unready = Unfinished(live, NotReady(f"{live['metadata']['name']!r} is not ready", progress.reasons))
+            reporting.leave_unfinished(context, f"resource {request.urn}", lived_inputs, unready)
+        properties = encode(checkpoint.checkpoint(lived_inputs, live))
+        return pb.ReadResponse(id=request.id, properties=properties, inputs=encode(lived_inputs))
+
+    def Delete(self, request: pb.DeleteRequest, context: Any) -> empty_pb2.Empty:
+        """Delete the object and wait until it is gone."""
+        state = decode(request.properties)
+        obj = checkpoint.identified(checkpoint.live_part(state), request.id)
+        try:
+            self._objects.delete(obj, _seconds(obj, request), self._reporter.status_of(request.urn))
+        except Exception as error:
+            reporting.refuse(context, f"deletion of resource {request.urn} failed: {reporting.said(error)}", state)
+        return empty_pb2.Empty()
+
+    def Cancel(self, request: Any, context: Any) -> empty_pb2.Empty:
+        """Stop waiting; what exists stays in the state as it is."""
+        self._canceller.cancel()
+        return empty_pb2.Empty()
+
+    def Invoke(self, request: pb.InvokeRequest, context: Any) -> pb.InvokeResponse:
+        """No function of the official plugin has a stand-in."""
+        context.abort(grpc.StatusCode.UNIMPLEMENTED, f"{request.tok} needs the official Kubernetes plugin")
+        raise AssertionError("abort raises")
+
+
+def _seconds(obj: Object, request: Any) -> float:
+    return annotations.timeout(obj, request.timeout)
+
+
+def _silently(text: str) -> None:
+    """A dry run has nothing to show on the way."""

@@ -1,0 +1,156 @@
+"""Property values: protobuf structs on the wire, plain data with `Secret` and `UNKNOWN` here."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from google.protobuf import struct_pb2
+from pulumi.runtime import rpc
+
+SIGNATURE = rpc._special_sig_key
+SECRET_SIGNATURE = rpc._special_secret_sig
+
+
+class _Unknown:
+    def __repr__(self) -> str:
+        return "UNKNOWN"
+
+
+UNKNOWN: Final = _Unknown()
+"""A value that only exists after an `up`; it must never be sent to the API server."""
+
+_UNKNOWN_TEXTS = {  # one for each type of value: bool, number, string, array, asset, archive, object
+    "1c4a061d-8072-4f0a-a4cb-0ff528b18fe7",
+    "3eeb2bf0-c639-47a8-9e75-3b44932eb421",
+    rpc.UNKNOWN,
+    "6a19a0b0-7e62-4c92-b797-7f8e31da9cc2",
+    "030794c1-ac77-496b-92df-f27374a8bd58",
+    "e48ece36-62e2-4504-bad9-02848725956a",
+    "dd056dcd-154b-4c76-9bd3-c8f88648b5ff",
+}
+
+
+@dataclass(frozen=True)
+class Secret:
+    """A value that the engine encrypts in the state and hides on screen."""
+
+    value: Any
+
+
+def decode(struct: struct_pb2.Struct) -> dict[str, Any]:
+    """Read a struct. Nulls are left out, whole numbers are ints (JSON has one kind of number, Kubernetes two)."""
+    return {key: _decode(value) for key, value in struct.fields.items() if value.WhichOneof("kind") != "null_value"}
+
+
+def _decode(value: struct_pb2.Value) -> Any:
+    match value.WhichOneof("kind"):
+        case "struct_value":
+            signature = value.struct_value.fields[SIGNATURE].string_value if SIGNATURE in value.struct_value else None
+            if signature is None:
+                return decode(value.struct_value)
+            if signature == SECRET_SIGNATURE:
+                return Secret(_decode(value.struct_value.fields["value"]))
+            raise ValueError("an asset, archive or resource reference cannot be part of a Kubernetes object")
+        case "list_value":
+            return [_decode(item) for item in value.list_value.values]
+        case "number_value":
+            return int(value.number_value) if value.number_value.is_integer() else value.number_value
+        case "string_value":
+            return UNKNOWN if value.string_value in _UNKNOWN_TEXTS else value.string_value
+        case "bool_value":
+            return value.bool_value
+    return None
+
+
+def encode(properties: dict[str, Any]) -> struct_pb2.Struct:
+    """Write a struct; the inverse of `decode`."""
+    struct = struct_pb2.Struct()
+    struct.update({key: _encode(value) for key, value in properties.items()})
+    return struct
+
+
+def _encode(value: Any) -> Any:
+    if isinstance(value, Secret):
+        return {SIGNATURE: SECRET_SIGNATURE, "value": _encode(value.value)}
+    if value is UNKNOWN:
+        return rpc.UNKNOWN
+    if isinstance(value, dict):
+        return {key: _encode(inner) for key, inner in value.items() if inner is not None}
+    if isinstance(value, list):
+        return [_encode(inner) for inner in value]
+    return value
+
+
+def plain(value: Any) -> Any:
+    """The value without secret marks."""
+    if isinstance(value, Secret):
+        return plain(value.value)
+    if isinstance(value, dict):
+        return {key: plain(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [plain(inner) for inner in value]
+    return value
+
+
+def has_unknown(value: Any) -> bool:
+    """Whether any part of the value is unknown yet."""
+    if isinstance(value, Secret):
+        return has_unknown(value.value)
+    if isinstance(value, dict):
+        return any(has_unknown(inner) for inner in value.values())
+    if isinstance(value, list):
+        return any(has_unknown(inner) for inner in value)
+    return value is UNKNOWN
+
+
+def marked_like(value: Any, pattern: Any) -> Any:
+    """Mark as secret in `value` what is secret in `pattern` at the same place."""
+    if isinstance(pattern, Secret):
+        return Secret(plain(value))
+    if isinstance(value, dict) and isinstance(pattern, dict):
+        return {key: marked_like(inner, pattern.get(key)) for key, inner in value.items()}
+    if isinstance(value, list) and isinstance(pattern, list) and any(True for _ in secrets_in(pattern)):
+        if len(value) != len(pattern):  # no telling which item is the secret one
+            return Secret(value)
+        return [marked_like(inner, item) for inner, item in zip(value, pattern, strict=True)]
+    return value
+
+
+SENSITIVE = ("data", "stringData")
+_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+
+
+def marked(value: dict[str, Any], pattern: dict[str, Any]) -> dict[str, Any]:
+    """`marked_like`, and everything that the kind Secret holds."""
+    result: dict[str, Any] = marked_like(value, pattern)
+    if plain(value.get("kind")) != "Secret":
+        return result
+    result |= {field: Secret(plain(result[field])) for field in SENSITIVE if field in result}
+    annotations = plain(result.get("metadata") or {}).get("annotations") or {}
+    if _LAST_APPLIED in annotations:
+        annotations[_LAST_APPLIED] = Secret(annotations[_LAST_APPLIED])
+        result["metadata"] = {**result["metadata"], "annotations": annotations}
+    return result
+
+
+def secrets_in(value: Any) -> Iterator[str]:
+    """Every text that is secret in the value, to keep it out of messages."""
+    if isinstance(value, Secret):
+        yield from _texts(plain(value))
+    elif isinstance(value, dict):
+        for inner in value.values():
+            yield from secrets_in(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from secrets_in(inner)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for inner in value.values():
+            yield from _texts(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _texts(inner)
+    else:
+        yield str(value)
