@@ -111,9 +111,13 @@ def record(
     secrets: tuple[str, ...] = (),
     stack: str = "test",
     preview: bool = False,
+    recorder: Recorder | None = None,
 ) -> Recorder:
-    """Run `declare` as a Pulumi program would be run, and return what it told the engine."""
-    recorder = Recorder()
+    """Run `declare` as a Pulumi program would be run, and return what it told the engine.
+
+    A `recorder` of the caller's keeps what was said before a program that fails.
+    """
+    recorder = recorder or Recorder()
 
     def run() -> None:  # in a context of its own: the SDK's settings and root stack are context variables
         features = set(recorder.GetDeploymentInfo(Empty()).supportedFeatures)  # type: ignore[no-untyped-call]
@@ -141,6 +145,7 @@ def run_program(
     secrets: tuple[str, ...] = ("llm-d-pd:hfToken",),
     stack: str = "test",
     preview: bool = False,
+    recorder: Recorder | None = None,
 ) -> Recorder:
     """The whole program with these settings."""
     config = {"llm-d-pd:serving": json.dumps(serving)} if serving is not None else {}
@@ -153,6 +158,7 @@ def run_program(
         secrets=secrets,
         stack=stack,
         preview=preview,
+        recorder=recorder,
     )
 
 

@@ -20,7 +20,7 @@ class Combination:
 
     accelerator: str
     release: str
-    hostNetwork: bool  # noqa: N815  # as in the stack file
+    hostNetwork: bool  # as in the stack file
     rdma: bool
     monitoring: bool
 
@@ -44,7 +44,8 @@ class Combination:
         return when.items() <= asdict(self).items()
 
 
-EVERY = [Combination(*switches) for switches in product(MODELS, ("0.4", "0.6"), *[(False, True)] * 3)]
+EITHER = (False, True)
+EVERY = [Combination(*switches) for switches in product(MODELS, ("0.4", "0.6"), EITHER, EITHER, EITHER)]
 
 
 def expected(combination: Combination) -> dict[str, Any]:

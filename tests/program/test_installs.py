@@ -1,0 +1,102 @@
+"""Two installs of different postfix in one namespace: nothing shared, nobody's pods picked by the other."""
+
+from typing import Any
+
+from tests.program.wire import AMD
+from tests.recorder import Recorder, run_program
+
+SELECTORS = ("selector", "matchLabels")
+
+
+def _install(postfix: str) -> Recorder:
+    return run_program({**AMD, "postfix": postfix, "createNamespace": False}, token=None)
+
+
+def _pods(recorder: Recorder) -> dict[str, dict[str, str]]:
+    """Labels of the pods by Deployment."""
+    return {
+        key: each["spec"]["template"]["metadata"]["labels"]
+        for key, each in recorder.objects.items()
+        if key.startswith("Deployment/")
+    }
+
+
+def _selectors(recorder: Recorder) -> dict[str, dict[str, str]]:
+    """What each object selects its pods by."""
+    found: dict[str, dict[str, str]] = {}
+    for key, each in recorder.objects.items():
+        selector: Any = each.get("spec", {}).get("selector")
+        if selector and not key.startswith("ServiceMonitor/"):
+            found[key] = selector.get("matchLabels", selector)
+    return found
+
+
+def _services(recorder: Recorder) -> dict[str, dict[str, str]]:
+    return {key: each["metadata"]["labels"] for key, each in recorder.objects.items() if key.startswith("Service/")}
+
+
+def test_names_are_disjoint() -> None:
+    assert not _install("pd").objects.keys() & _install("pd-2").objects.keys()
+
+
+def test_every_object_name_carries_the_postfix() -> None:
+    for key in _install("blue").objects:
+        assert "-blue-" in f"{key}-", key
+
+
+def test_no_selector_of_one_matches_a_pod_of_the_other() -> None:
+    installs = [_install("pd"), _install("pd-2")]
+    for mine, theirs in (installs, installs[::-1]):
+        assert len(_selectors(mine)) == 7  # three Deployments, pool, Service, two PodMonitors
+        for key, selector in _selectors(mine).items():
+            assert any(selector.items() <= labels.items() for labels in _pods(mine).values()), f"{key} selects nothing"
+            for name, labels in _pods(theirs).items():
+                assert not selector.items() <= labels.items(), f"{key} selects pods of {name}"
+
+
+def test_no_service_monitor_scrapes_the_other_picker() -> None:
+    installs = [_install("pd"), _install("pd-2")]
+    for mine, theirs in (installs, installs[::-1]):
+        [monitor] = [each["spec"] for key, each in mine.objects.items() if key.startswith("ServiceMonitor/")]
+        selector = monitor["selector"]["matchLabels"].items()
+        assert all(selector <= labels.items() for labels in _services(mine).values())
+        assert not any(selector <= labels.items() for labels in _services(theirs).values())
+
+
+def test_each_tier_selects_its_own_pods_only() -> None:
+    recorder = _install("pd")
+    for key, selector in _selectors(recorder).items():
+        if key.startswith(("Deployment/", "PodMonitor/", "Service/")):
+            matched = [name for name, labels in _pods(recorder).items() if selector.items() <= labels.items()]
+            assert len(matched) == 1, key
+            assert matched[0].partition("/")[2] in key
+
+
+def test_the_pool_selects_both_tiers_and_not_the_picker() -> None:
+    recorder = _install("pd")
+    selector = _selectors(recorder)["InferencePool/gaie-pd"].items()
+    assert {name for name, labels in _pods(recorder).items() if selector <= labels.items()} == {
+        "Deployment/ms-pd-llm-d-modelservice-prefill",
+        "Deployment/ms-pd-llm-d-modelservice-decode",
+    }
+
+
+def test_cluster_wide_names_carry_the_namespace() -> None:
+    one = run_program({**AMD, "namespace": "team-a"}).objects
+    other = run_program({**AMD, "namespace": "team-b"}).objects
+    shared = {key for key in one.keys() & other.keys() if "namespace" not in one[key]["metadata"]}
+    assert shared == set()
+
+
+def test_selectors_never_change_with_a_setting() -> None:
+    """They are immutable: a change would delete and make anew the whole tier."""
+    changes: list[dict[str, Any]] = [
+        {"release": "0.4"},
+        {"hostNetwork": True},
+        {"accelerator": "nvidia"},
+        {"model": {"name": "openai/gpt-oss-120b"}},
+        {"prefill": {"tensorParallel": 2, "annotations": {"a": "b"}}},
+    ]
+    plain = _selectors(run_program(AMD))
+    for change in changes:
+        assert _selectors(run_program({**AMD, **change})) == plain, change

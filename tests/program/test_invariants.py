@@ -1,0 +1,145 @@
+"""What holds for every combination: parents, provider, edges, outputs, shared strings."""
+
+from typing import Any
+
+import pytest
+from pulumi.provider.experimental.analyzer import Analyzer
+
+from components.decode_tier import DecodeTier
+from components.endpoint_picker import EndpointPicker
+from components.inference_pool import InferencePool
+from components.model_gateway import ModelGateway
+from components.monitoring import Monitoring
+from components.prefill_tier import PrefillTier
+from components.serving_namespace import ServingNamespace
+from tests.program.expected import EVERY, MODELS, Combination
+from tests.program.wire import AMD, containers, default, recorded, requests, vllm
+from tests.recorder import Recorder, run_program
+
+COMPONENTS = [ServingNamespace, ModelGateway, InferencePool, EndpointPicker, PrefillTier, DecodeTier, Monitoring]
+NAMESPACE = "serving-namespace-namespace"
+EDGES = {"endpoint-picker-metrics-token": {"endpoint-picker-account"}}
+"""The one edge besides the namespace's: without its account the token controller deletes such a Secret at once."""
+
+
+@pytest.fixture(params=EVERY, ids=str)
+def recorder(request: pytest.FixtureRequest) -> Recorder:
+    combination: Combination = request.param
+    return recorded(combination)
+
+
+def test_every_component_registers_exactly_its_declared_outputs(recorder: Recorder) -> None:
+    schema = Analyzer("llm-d-pd").analyze(COMPONENTS)["component_definitions"]
+    declared = {f"llm-d-pd:index:{name}": each.outputs.keys() for name, each in schema.items()}
+    assert {each.type: recorder.outputs[each.urn].keys() for each in recorder.components} == {
+        name: outputs for name, outputs in declared.items() if name in {each.type for each in recorder.components}
+    }
+    unused = declared.keys() - {each.type for each in recorder.components}
+    assert unused <= {"llm-d-pd:index:Monitoring"}
+
+
+def test_every_object_is_a_child_of_a_component_and_uses_our_provider(recorder: Recorder) -> None:
+    components = {each.urn for each in recorder.components}
+    [provider] = [each for each in recorder.declared.values() if each.type == "pulumi:providers:kubernetes"]
+    for each in recorder.declared.values():
+        if each.is_object:
+            assert each.parent in components, each.name
+            assert each.request.provider == f"{provider.urn}::{provider.name}-id", each.name
+
+
+def test_everything_waits_for_the_namespace_and_nothing_for_anything_else(recorder: Recorder) -> None:
+    names = {urn: each.name for urn, each in recorder.declared.items()}
+    [namespace] = [urn for urn, name in names.items() if name == NAMESPACE]
+    for urn, each in recorder.declared.items():
+        if each.name == "cluster" or urn == namespace or each.name == "serving-namespace":
+            continue
+        above = set(recorder.declared[each.parent].request.dependencies) if each.parent in recorder.declared else set()
+        own = set(each.request.dependencies)
+        assert namespace in own | above, f"{each.name} could be made before its namespace"
+        assert {names[edge] for edge in own - {namespace}} == EDGES.get(each.name, set()), each.name
+
+
+def test_no_edge_at_all_where_the_namespace_is_not_ours() -> None:
+    recorder = run_program({**AMD, "createNamespace": False})
+    assert not any(key.startswith("Namespace/") for key in recorder.objects)
+    edges = {each.name: len(each.request.dependencies) for each in recorder.declared.values()}
+    assert {name for name, count in edges.items() if count} == set(EDGES)
+
+
+def test_nothing_is_kept_ignored_or_replaced_in_a_special_way(recorder: Recorder) -> None:
+    for each in recorder.declared.values():
+        request = each.request
+        special = [request.protect, request.retainOnDelete, request.deleteBeforeReplace, list(request.ignoreChanges)]
+        assert not any(special), each.name
+        assert all(alias.spec.type for alias in request.aliases), each.name  # the SDK's own: older API versions
+        assert "waitFor" not in str(each.inputs), each.name
+
+
+def test_only_worker_tiers_have_timeouts_of_their_own(recorder: Recorder) -> None:
+    for each in recorder.declared.values():
+        has = bool(each.request.customTimeouts.create or each.request.customTimeouts.update)
+        assert has == (each.name in ("prefill-deployment", "decode-deployment")), each.name
+
+
+def test_pool_picker_route_and_workers_agree(recorder: Recorder) -> None:
+    objects = recorder.objects
+    [pool] = [each for key, each in objects.items() if key.startswith("InferencePool/")]
+    [route] = [each for key, each in objects.items() if key.startswith("HTTPRoute/")]
+    [rule] = [each for key, each in objects.items() if key.startswith("DestinationRule/")]
+    picker = pool["spec"]["endpointPickerRef"]
+    service = objects[f"Service/{picker['name']}"]
+    group, _, version = pool["apiVersion"].partition("/")
+
+    [backend] = route["spec"]["rules"][0]["backendRefs"]
+    assert (backend["group"], backend["kind"], backend["name"]) == (group, "InferencePool", pool["metadata"]["name"])
+    assert version == "v1"
+    [target] = pool["spec"]["targetPorts"]
+    assert backend["port"] == target["number"]
+    assert route["spec"]["parentRefs"][0]["name"] in {
+        key.partition("/")[2] for key in objects if key.startswith("Gateway/")
+    }
+
+    assert picker["port"]["number"] in {port["port"] for port in service["spec"]["ports"]}
+    assert rule["spec"]["host"] == f"{picker['name']}.{service['metadata']['namespace']}.svc.cluster.local"
+    deployment = objects[f"Deployment/{picker['name']}"]["spec"]
+    assert service["spec"]["selector"].items() <= deployment["template"]["metadata"]["labels"].items()
+    args = deployment["template"]["spec"]["containers"][0]["args"]
+    assert f"--pool-name={pool['metadata']['name']}" in args
+    assert f"--pool-namespace={pool['metadata']['namespace']}" in args
+    assert f"--pool-group={group}" in args
+
+    labels = pool["spec"]["selector"]["matchLabels"].items()
+    for role, container in (("prefill", "containers"), ("decode", "initContainers")):
+        template = objects[f"Deployment/ms-pd-llm-d-modelservice-{role}"]["spec"]["template"]
+        assert labels <= template["metadata"]["labels"].items()
+        assert target["number"] in {port["containerPort"] for port in template["spec"][container][0]["ports"]}
+
+
+def test_every_container_tells_its_last_words(recorder: Recorder) -> None:
+    assert {each.get("terminationMessagePolicy") for each in containers(recorder)} == {"FallbackToLogsOnError"}
+
+
+@pytest.mark.parametrize("role", ["prefill", "decode"])
+def test_the_model_is_the_first_argument_and_no_flag_comes_twice(recorder: Recorder, role: str) -> None:
+    model, *flags = vllm(recorder, role)["args"]
+    assert model in MODELS.values()
+    names = [flag.partition("=")[0] for flag in flags]
+    assert all(name.startswith("--") for name in names)
+    assert len(set(names)) == len(names)
+
+
+def test_a_run_is_the_same_every_time() -> None:
+    assert requests(run_program(AMD)) == requests(default())
+
+
+def test_the_provider_changes_config_maps_and_secrets_in_place_and_names_no_file() -> None:
+    def settings(recorder: Recorder) -> dict[str, Any]:
+        [provider] = [each for each in recorder.declared.values() if each.type == "pulumi:providers:kubernetes"]
+        return provider.inputs
+
+    always = {"enableConfigMapMutable": "true", "enableSecretMutable": "true", "kubeconfig": ""}
+    assert settings(default()) == always
+    other = run_program({**AMD, "cluster": {"context": "other"}})
+    assert settings(other) == {**always, "context": "other", "clusterIdentifier": "other"}
+    named = run_program({**AMD, "cluster": {"context": "other", "identifier": "blue"}})
+    assert settings(named) == {**always, "context": "other", "clusterIdentifier": "blue"}

@@ -1,0 +1,103 @@
+"""What others build on: the stack outputs (D16) and the URNs, whose change is a rename and needs an alias."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.program.expected import FOLDER
+from tests.program.wire import AMD, default
+from tests.recorder import Recorder, run_program
+
+TYPES: dict[str, Any] = {
+    "gatewayUrl": str,
+    "request": str,
+    "model": str,
+    "namespace": str,
+    "context": str,
+    "server": str,
+    "inferencePool": str,
+    "release": str,
+    "workloads": {
+        "prefill": {"name": str, "replicas": int, "gpus": int},
+        "decode": {"name": str, "replicas": int, "gpus": int},
+    },
+}
+"""Keys and types of the outputs: API."""
+
+
+def _types(value: Any) -> Any:
+    return {key: _types(inner) for key, inner in value.items()} if isinstance(value, dict) else type(value)
+
+
+def _urns(recorder: Recorder) -> list[str]:
+    return sorted(urn.removeprefix("urn:pulumi:test::llm-d-pd::") for urn in recorder.declared)
+
+
+def test_keys_and_types_of_the_stack_outputs() -> None:
+    assert _types(default().stack_outputs) == TYPES
+
+
+def test_values_of_the_stack_outputs() -> None:
+    outputs = default().stack_outputs
+    assert outputs["model"] == "amd/Llama-3.3-70B-Instruct-FP8-KV"
+    assert (outputs["namespace"], outputs["inferencePool"], outputs["release"]) == ("llm-d-pd", "gaie-pd", "0.6")
+    assert (outputs["context"], outputs["server"]) == ("gpus", "https://gpus.example.com:6443")
+    assert outputs["workloads"] == {
+        "prefill": {"name": "ms-pd-llm-d-modelservice-prefill", "replicas": 4, "gpus": 4},
+        "decode": {"name": "ms-pd-llm-d-modelservice-decode", "replicas": 1, "gpus": 4},
+    }
+    assert outputs["gatewayUrl"] == (
+        "kubectl --namespace llm-d-pd port-forward service/infra-pd-inference-gateway-istio 8000:80"
+    )
+    assert outputs["request"].startswith("curl -sS http://localhost:8000/v1/completions ")
+    assert '"model": "amd/Llama-3.3-70B-Instruct-FP8-KV"' in outputs["request"]
+
+
+def test_the_gateways_address_is_in_url_and_request_once_it_has_one() -> None:
+    class WithAddress(Recorder):
+        """A controller that gave the Gateway an address."""
+
+        def RegisterResource(self, request: Any) -> Any:
+            reply = super().RegisterResource(request)
+            if request.type.endswith(":Gateway"):
+                reply.object["status"] = {"addresses": [{"type": "IPAddress", "value": "192.0.2.7"}]}
+            return reply
+
+    outputs = run_program(AMD, recorder=WithAddress()).stack_outputs
+    assert outputs["gatewayUrl"] == "http://192.0.2.7"
+    assert outputs["request"].startswith("curl -sS http://192.0.2.7/v1/completions ")
+
+
+def test_urns_are_what_they_were() -> None:
+    """A rename deletes and makes anew: it must be meant, and carry an alias."""
+    everything = run_program({**AMD, "gateway": {"accessLogging": True}})
+    assert _urns(everything) == Path(FOLDER / "urns.txt").read_text().splitlines()
+
+
+@pytest.mark.parametrize(
+    "serving",
+    [
+        {"release": "0.4"},
+        {"hostNetwork": True},
+        {"postfix": "two", "namespace": "elsewhere"},
+        {"accelerator": "nvidia"},
+        {"model": {"name": "openai/gpt-oss-120b"}},
+    ],
+)
+def test_urns_do_not_depend_on_settings(serving: dict[str, Any]) -> None:
+    assert _urns(run_program({**AMD, **serving})) == _urns(default())
+
+
+def test_a_preview_needs_no_kubeconfig(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
+    recorder = run_program(AMD, preview=True)
+    assert _urns(recorder) == _urns(default())
+    assert any("no cluster" in message for message in recorder.messages)
+
+
+def test_context_and_server_are_said_every_time() -> None:
+    assert "info: target cluster: context gpus, server https://gpus.example.com:6443" in default().messages
+    other = run_program({**AMD, "cluster": {"context": "other"}})
+    assert "info: target cluster: context other, server https://other.example.com:6443" in other.messages
+    assert other.stack_outputs["context"] == "other"

@@ -1,0 +1,58 @@
+"""The Hugging Face token (D11): in one Secret, marked secret, and nowhere else."""
+
+import json
+from base64 import b64encode
+
+from google.protobuf import json_format
+
+from tests.program.wire import AMD, changed, default, environment, vllm
+from tests.recorder import SECRET, run_program
+
+TOKEN = "hf_veryprivate"
+CODED = b64encode(TOKEN.encode()).decode()
+
+
+def test_the_token_is_in_one_secret_and_marked() -> None:
+    recorder = run_program(AMD, token=TOKEN)
+    texts = {
+        each.name: json.dumps(json_format.MessageToDict(each.request.object)) for each in recorder.declared.values()
+    }
+    assert [name for name, text in texts.items() if CODED in text] == ["serving-namespace-token"]
+    assert not [name for name, text in texts.items() if TOKEN in text]
+    [secret] = [each for each in recorder.declared.values() if each.name == "serving-namespace-token"]
+    data = secret.inputs["data"]
+    marked = data if SECRET in data else data["HF_TOKEN"]
+    assert SECRET in marked, "the engine would keep it in clear in the state"
+
+
+def test_the_token_is_in_no_output_and_no_message() -> None:
+    recorder = run_program(AMD, token=TOKEN)
+    said = json.dumps([recorder.outputs, recorder.messages])
+    assert TOKEN not in said
+    assert CODED not in said
+
+
+def test_a_rotated_token_changes_the_secret_only() -> None:
+    assert changed(run_program(AMD, token="hf_one"), run_program(AMD, token="hf_two")) == {"serving-namespace-token"}
+
+
+def test_without_a_token_the_secret_is_taken_as_existing() -> None:
+    recorder = run_program({**AMD, "createNamespace": False}, token=None)
+    assert "Secret/llm-d-hf-token" not in recorder.objects
+    [variable] = [each for each in vllm(recorder, "prefill")["env"] if each["name"] == "HF_TOKEN"]
+    assert variable["valueFrom"]["secretKeyRef"] == {"name": "llm-d-hf-token", "key": "HF_TOKEN"}
+
+
+def test_no_token_at_all() -> None:
+    recorder = run_program({**AMD, "model": {**AMD["model"], "tokenSecret": None}}, token=None)
+    assert not [key for key in recorder.objects if key == "Secret/llm-d-hf-token"]
+    for role in ("prefill", "decode"):
+        assert "HF_TOKEN" not in [each["name"] for each in vllm(recorder, role)["env"]]
+        assert environment(recorder, role) == environment(default(), role)
+
+
+def test_another_name_of_the_secret_is_the_workers_too() -> None:
+    recorder = run_program({**AMD, "model": {**AMD["model"], "tokenSecret": "my-token"}})
+    assert recorder.objects["Secret/my-token"]["metadata"]["name"] == "my-token"
+    [variable] = [each for each in vllm(recorder, "decode")["env"] if each["name"] == "HF_TOKEN"]
+    assert variable["valueFrom"]["secretKeyRef"]["name"] == "my-token"

@@ -1,0 +1,85 @@
+"""What a run told the engine, in a form that two runs can be compared in."""
+
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+from tests.program.expected import Combination
+from tests.recorder import Declared, Recorder, run_program
+
+AMD: dict[str, Any] = {
+    "accelerator": "amd",
+    "model": {"name": "amd/Llama-3.3-70B-Instruct-FP8-KV"},
+    "rdma": {"resource": "rdma/ib"},
+}
+"""The tracked stack of that name."""
+
+
+@cache
+def default() -> Recorder:
+    """The amd stack as it is. Not to be changed."""
+    return run_program(AMD)
+
+
+@cache
+def recorded(combination: Combination) -> Recorder:
+    """The program with these switches. Not to be changed."""
+    return run_program(combination.serving)
+
+
+def requests(recorder: Recorder) -> dict[str, Any]:
+    """Everything that the engine is told of each resource, but for where in the sources it was declared."""
+    return {urn: _request(each) for urn, each in recorder.declared.items()}
+
+
+def _request(each: Declared) -> dict[str, Any]:
+    request = each.request
+    return {
+        "inputs": each.inputs,
+        "parent": request.parent,
+        "provider": request.provider,
+        "dependencies": sorted(request.dependencies),
+        "timeouts": (request.customTimeouts.create, request.customTimeouts.update, request.customTimeouts.delete),
+        "deleteBeforeReplace": request.deleteBeforeReplace,
+        "ignoreChanges": list(request.ignoreChanges),
+        "protect": request.protect,
+        "retainOnDelete": request.retainOnDelete,
+        "aliases": [alias.urn or alias.spec.name for alias in request.aliases],
+    }
+
+
+def changed(one: Recorder, other: Recorder) -> set[str]:
+    """Names of the resources of which the engine is told something else."""
+    left, right = requests(one), requests(other)
+    return {urn.rsplit("::", 1)[-1] for urn in left.keys() | right.keys() if left.get(urn) != right.get(urn)}
+
+
+def worker(recorder: Recorder, role: str, postfix: str = "pd") -> dict[str, Any]:
+    """The Deployment of a tier."""
+    return recorder.objects[f"Deployment/ms-{postfix}-llm-d-modelservice-{role}"]
+
+
+def pod(recorder: Recorder, role: str) -> dict[str, Any]:
+    """Pod spec of a tier."""
+    spec: dict[str, Any] = worker(recorder, role)["spec"]["template"]["spec"]
+    return spec
+
+
+def vllm(recorder: Recorder, role: str) -> dict[str, Any]:
+    """The vLLM container of a tier."""
+    [container] = pod(recorder, role)["containers"]
+    assert isinstance(container, dict)
+    return container
+
+
+def environment(recorder: Recorder, role: str) -> dict[str, Any]:
+    """Plain environment variables of a tier."""
+    return {each["name"]: each["value"] for each in vllm(recorder, role)["env"] if "value" in each}
+
+
+def containers(recorder: Recorder) -> Iterator[dict[str, Any]]:
+    """Every container of every Deployment."""
+    for key, each in recorder.objects.items():
+        if key.startswith("Deployment/"):
+            spec = each["spec"]["template"]["spec"]
+            yield from [*spec["containers"], *spec.get("initContainers", [])]
