@@ -19,8 +19,11 @@ from sandbox.errors import SandboxError
 FOREIGN_KEYS = ("encryptionsalt", "secretsprovider", "encryptedkey", "environment")
 """Top-level keys of a stack file that belong to somebody's key or to Pulumi Cloud: neither exists in the sandbox."""
 
+TOKEN = "llm-d-pd:hfToken"
+"""The one secret of the program; optional, so Pulumi.yaml cannot declare it."""
+
 PLACEHOLDER = "sandbox-placeholder"
-"""What a key that Pulumi.yaml declares `secret: true` holds in the sandbox: nothing here talks to the outside."""
+"""What the token is in the sandbox: nothing here talks to the outside."""
 
 Encrypt = Callable[[str, str], None]
 """Stores (key, value) encrypted in the view's stack file: `pulumi config set --secret` in the view."""
@@ -77,13 +80,14 @@ class View:
         tracked = self._tracked_text()
         digest = hashlib.sha256(tracked.encode()).hexdigest()
         record = json.loads(self._record.read_text()) if self._record.is_file() else {}
-        secret_keys = self._secret_keys()
+        stack = _parse(tracked, self.tracked_file)
+        secret_keys = _secret_keys(stack)
         unchanged = record.get("digest") == digest and sorted(record.get("placeholders", {})) == secret_keys
         if unchanged and self.stack_file.is_file():
             return []
 
         before = _mapping(self.stack_file) if self.stack_file.is_file() else {}
-        wanted, left_out = _without_foreign(_parse(tracked, self.tracked_file), set(secret_keys))
+        wanted, left_out = _without_foreign(stack, set(secret_keys))
         salt = before.get("encryptionsalt") or record.get("salt")
         placeholders = {key: value for key, value in record.get("placeholders", {}).items() if key in secret_keys}
         self._write_stack(wanted, salt, placeholders)
@@ -124,13 +128,13 @@ class View:
             )
         )
 
-    def _secret_keys(self) -> list[str]:
-        project = self.project()
-        return sorted(
-            key if ":" in key else f"{project['name']}:{key}"
-            for key, declared in (project.get("config") or {}).items()
-            if isinstance(declared, dict) and declared.get("secret")
-        )
+
+def _secret_keys(stack: dict[str, Any]) -> list[str]:
+    """The program's one secret; none where the stack says that its model needs no token."""
+    serving = (stack.get("config") or {}).get("llm-d-pd:serving")
+    model = serving.get("model") if isinstance(serving, dict) else None
+    needs_none = isinstance(model, dict) and model.get("tokenSecret", TOKEN) is None
+    return [] if needs_none else [TOKEN]
 
 
 def _without_foreign(stack: dict[str, Any], replaced: set[str]) -> tuple[dict[str, Any], list[tuple[str, str]]]:
