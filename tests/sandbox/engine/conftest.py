@@ -1,0 +1,43 @@
+"""Two nodes, namespaces and a plain view of the API server for the plugin's contract."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox.cluster import nodes
+from sandbox.cluster.api import Api, connect
+from tests.sandbox.engine.harness import Stack, on_cluster
+from tests.sandbox.running import Running
+
+
+@pytest.fixture(scope="session")
+def api(cluster: Running) -> Iterator[Api]:
+    nodes.provide(cluster.host_kubeconfig, nodes.Fleet("amd", count=2, rdma=frozenset()))
+    with connect(cluster.host_kubeconfig) as connection:
+        yield connection
+
+
+@pytest.fixture
+def namespace(api: Api, request: pytest.FixtureRequest) -> str:
+    """A namespace of the test's own; it goes with the cluster (deleting it takes 6 s)."""
+    name: str = request.node.name.replace("_", "-").removeprefix("test-")[:60].strip("-")
+    api.apply(f"/api/v1/namespaces/{name}", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    return name
+
+
+@pytest.fixture
+def stack(tmp_path: Path, cluster: Running, api: Api) -> Stack:
+    return on_cluster(tmp_path, cluster)
+
+
+@pytest.fixture
+def live(api: Api, namespace: str) -> Callable[[str], dict[str, Any]]:
+    """Reads `configmaps/name` and the like from the test's namespace."""
+
+    def read(path: str) -> dict[str, Any]:
+        prefix = "/apis/apps/v1" if path.startswith(("deployments", "statefulsets", "replicasets")) else "/api/v1"
+        return api.get(f"{prefix}/namespaces/{namespace}/{path}")
+
+    return read

@@ -1,0 +1,195 @@
+"""A tiny project under the real CLI: declare objects, run a command, look at what the cluster and the state hold."""
+
+import json
+import subprocess
+import textwrap
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sandbox.engine import Engine, prepare
+from sandbox.home import Home
+from sandbox.progress import Progress
+from sandbox.toolchain import provide
+from sandbox.toolchain.cache import Cache
+
+PROJECT = "tiny"
+
+PROGRAM = '''
+"""Registers what objects.json declares. {"secret": x} is a secret, {"output": [name, key]} is another's output."""
+import json, pathlib, pulumi
+
+declared = json.loads(pathlib.Path("objects.json").read_text())
+known = {}
+
+def value(x):
+    if isinstance(x, dict):
+        if set(x) == {"secret"}:
+            return pulumi.Output.secret(x["secret"])
+        if set(x) == {"output"}:
+            name, *keys = x["output"]
+            return getattr(known[name], keys[0]).apply(lambda found: pick(found, keys[1:]))
+        return {k: value(v) for k, v in x.items()}
+    return [value(v) for v in x] if isinstance(x, list) else x
+
+def pick(found, keys):
+    return pick(found[keys[0]], keys[1:]) if keys else found
+
+class Thing(pulumi.CustomResource):
+    metadata: pulumi.Output[dict] = pulumi.property("metadata")
+    def __init__(self, token, name, props, opts):
+        super().__init__(token, name, {"metadata": None, "data": None, **props}, opts)
+
+for name, d in declared.items():
+    opts = d.get("opts", {})
+    if "provider" in opts:
+        opts["provider"] = known[opts["provider"]]
+    if "custom_timeouts" in opts:
+        opts["custom_timeouts"] = pulumi.CustomTimeouts(**opts["custom_timeouts"])
+    opts["depends_on"] = [known[n] for n in opts.get("depends_on", [])]
+    opts = pulumi.ResourceOptions(**opts)
+    if d["token"] == "provider":
+        known[name] = pulumi.ProviderResource("kubernetes", name, d["props"], opts)
+    else:
+        known[name] = Thing(d["token"], name, value(d["props"]), opts)
+'''
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A finished command."""
+
+    code: int
+    output: str
+
+    def ok(self) -> "Ran":
+        assert self.code == 0, self.output
+        return self
+
+    def failed(self) -> "Ran":
+        assert self.code != 0, self.output
+        return self
+
+
+@dataclass
+class Stack:
+    """One project with one stack, in folders of its own."""
+
+    folder: Path
+    engine: Engine
+    enter: list[str] = field(default_factory=list)
+
+    @classmethod
+    def make(
+        cls,
+        folder: Path,
+        *,
+        program: str = PROGRAM,
+        config: dict[str, Any] | None = None,
+        enter: list[str] | None = None,
+    ) -> "Stack":
+        project = folder / "project"
+        project.mkdir(parents=True)
+        runtime = {"name": "python", "options": {"toolchain": "pip", "virtualenv": ".venv"}}
+        (project / "Pulumi.yaml").write_text(yaml.safe_dump({"name": PROJECT, "runtime": runtime}))
+        (project / "Pulumi.dev.yaml").write_text(yaml.safe_dump({"config": config or {}}))
+        (project / "__main__.py").write_text(textwrap.dedent(program))
+        return cls(project, prepared(folder, project), enter or [])
+
+    def pulumi(self, *arguments: str, timeout: float = 120, env: dict[str, str] | None = None) -> Ran:
+        done = subprocess.run(
+            self.command(*arguments),
+            cwd=self.engine.cwd,
+            env={**self.engine.env, **(env or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        return Ran(done.returncode, done.stdout)
+
+    def command(self, *arguments: str) -> list[str]:
+        return [*self.enter, "pulumi", *arguments, "--stack", "dev"]
+
+    def declare(self, **objects: dict[str, Any]) -> "Stack":
+        (self.folder / "objects.json").write_text(json.dumps(objects))
+        return self
+
+    def up(self, *arguments: str, **options: Any) -> Ran:
+        return self.pulumi("up", "--yes", "--skip-preview", *arguments, **options)
+
+    def preview(self, *arguments: str, **options: Any) -> Ran:
+        return self.pulumi("preview", *arguments, **options)
+
+    def steps(self) -> dict[str, dict[str, Any]]:
+        """What a preview proposes, by resource name, unchanged ones left out."""
+        ran = self.pulumi("preview", "--json").ok()
+        digest = json.loads(ran.output[ran.output.index("{") :])
+        return {step["urn"].rpartition("::")[2]: step for step in digest["steps"] if step["op"] != "same"}
+
+    def state_file(self) -> Path:
+        return Path(self.engine.env["PULUMI_BACKEND_URL"].removeprefix("file://"), f".pulumi/stacks/{PROJECT}/dev.json")
+
+    def resources(self) -> dict[str, dict[str, Any]]:
+        """The state, by resource name."""
+        latest = json.loads(self.state_file().read_text())["checkpoint"]["latest"]
+        return {resource["urn"].rpartition("::")[2]: resource for resource in latest.get("resources", [])}
+
+
+def prepared(folder: Path, project: Path, stack: str = "dev") -> Engine:
+    """The engine for a project, with a home below `folder`."""
+    return prepare(
+        Home(folder / "home"), project, stack, tools=provide(["pulumi"], Progress()), cache=Cache.of_user().root
+    )
+
+
+def on_cluster(folder: Path, cluster: Any, **options: Any) -> Stack:
+    """A stack whose kubeconfig is the running cluster's."""
+    stack = Stack.make(folder, enter=cluster.enter, **options)
+    stack.engine.env["KUBECONFIG"] = str(cluster.home.kubeconfig)
+    return stack
+
+
+def provider(**props: Any) -> dict[str, Any]:
+    return {"token": "provider", "props": {"kubeconfig": "", **props}}
+
+
+def obj(
+    token: str, name: str | None, namespace: str | None = None, *, opts: Any = None, **props: Any
+) -> dict[str, Any]:
+    """A declared object; `name` None lets the provider choose one. `metadata` in props is merged in."""
+    metadata = {**({"name": name} if name else {}), **({"namespace": namespace} if namespace else {})}
+    module, kind = token.rsplit(":", 1)
+    api_version = module.removeprefix("core/")
+    metadata |= props.pop("metadata", {})
+    return {
+        "token": f"kubernetes:{token}",
+        "props": {"apiVersion": api_version, "kind": kind, "metadata": metadata, **props},
+        "opts": {"provider": "p", **(opts or {})},
+    }
+
+
+def deployment(name: str, namespace: str, *, gpus: int = 0, opts: Any = None, **spec: Any) -> dict[str, Any]:
+    """A Deployment of one container `c` with image `img:1`."""
+    labels = {"app": name}
+    container: dict[str, Any] = {"name": "c", "image": spec.pop("image", "img:1"), **spec.pop("container", {})}
+    if gpus:
+        container["resources"] = {"limits": {"amd.com/gpu": str(gpus)}}
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
+    return obj(
+        "apps/v1:Deployment",
+        name,
+        namespace,
+        opts=opts,
+        metadata=spec.pop("metadata", {}),
+        spec={"replicas": 1, "selector": {"matchLabels": labels}, "template": template, **spec},
+    )
+
+
+def python(code: str) -> str:
+    """Program text for tests of the language host."""
+    return f"import pulumi\n{textwrap.dedent(code)}"

@@ -1,0 +1,71 @@
+"""Contract: creating objects."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from sandbox.cluster.api import Api
+from tests.sandbox.engine.harness import Stack, deployment, obj, provider
+
+Live = Callable[[str], dict[str, Any]]
+CONFIG_MAP = "core/v1:ConfigMap"
+
+
+def test_create_posts_as_pulumi_and_adds_nothing(stack: Stack, namespace: str, live: Live) -> None:
+    skip = {"annotations": {"pulumi.com/skipAwait": "true"}, "labels": {"app": "x"}}
+    token_of = {"annotations": {"kubernetes.io/service-account.name": "account"}}
+    stack.declare(
+        p=provider(),
+        plain=obj(CONFIG_MAP, "plain", namespace, data={"k": "v"}, metadata=skip),
+        generated=obj(CONFIG_MAP, None, namespace, data={"k": "v"}),
+        workers=deployment("workers", namespace),
+        account=obj("core/v1:ServiceAccount", "account", namespace),
+        token=obj(
+            "core/v1:Secret",
+            "token",
+            namespace,
+            type="kubernetes.io/service-account-token",
+            metadata=token_of,
+            opts={"depends_on": ["account"]},
+        ),
+    )
+    first, second = (stack.steps()["generated"]["newState"]["inputs"]["metadata"]["name"] for _ in range(2))
+    assert first != second and all(re.fullmatch(r"generated-[0-9a-f]{8}", name) for name in (first, second))
+
+    ran = stack.up().ok()
+
+    plain = live("configmaps/plain")["metadata"]
+    assert [(m["manager"], m["operation"]) for m in plain["managedFields"]] == [("pulumi-kubernetes", "Update")]
+    assert plain["labels"] == {"app": "x"} and plain["annotations"] == {"pulumi.com/skipAwait": "true"}
+    name = stack.resources()["generated"]["outputs"]["metadata"]["name"]
+    assert re.fullmatch(r"generated-[0-9a-f]{8}", name)
+    assert live(f"configmaps/{name}")["data"] == {"k": "v"}
+    assert "Waiting for app ReplicaSet to be available (0/1 Pods available)" in ran.output
+    assert live("deployments/workers")["status"]["availableReplicas"] == 1
+    assert "data" in stack.resources()["token"]["outputs"], "a service account's Secret is awaited until it is filled"
+    assert {r["id"] for r in stack.resources().values() if r["type"].startswith("kubernetes:")} >= {
+        f"{namespace}/plain"
+    }
+
+
+def test_an_existing_object_is_an_error_unless_it_is_upserted(
+    stack: Stack, api: Api, namespace: str, live: Live
+) -> None:
+    path = f"/api/v1/namespaces/{namespace}/configmaps/taken"
+    theirs = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "taken"}, "data": {"k": "theirs"}}
+    api.apply(path, theirs)
+    ours = obj(CONFIG_MAP, "taken", namespace, data={"k": "ours"})
+    stack.declare(p=provider(), taken=ours).preview().ok()
+
+    refused = stack.up().failed()
+    assert (
+        'was not successfully created by the Kubernetes API server: configmaps "taken" already exists' in refused.output
+    )
+    assert "taken" not in stack.resources()
+
+    conflict = stack.declare(p=provider(upsertExistingObjects=True), taken=ours).up().failed()
+    assert 'conflict with "sandbox": .data.k' in conflict.output
+    assert live("configmaps/taken")["data"] == {"k": "theirs"}
+
+    stack.declare(p=provider(upsertExistingObjects=True, enablePatchForce=True), taken=ours).up().ok()
+    assert live("configmaps/taken")["data"] == {"k": "ours"}

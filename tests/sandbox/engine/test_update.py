@@ -1,0 +1,94 @@
+"""Contract: what counts as a change, and changing objects in place."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from sandbox.cluster.api import Api
+from tests.sandbox.engine.harness import Stack, deployment, obj, provider
+
+Live = Callable[[str], dict[str, Any]]
+MUTABLE = provider(enableConfigMapMutable=True, enableSecretMutable=True)
+UNREACHABLE = {
+    "apiVersion": "v1",
+    "kind": "Config",
+    "current-context": "c",
+    "clusters": [{"name": "c", "cluster": {"server": "https://127.0.0.1:1"}}],
+    "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+    "users": [{"name": "u", "user": {}}],
+}
+
+
+def everything(namespace: str, image: str, value: str, token: str) -> dict[str, Any]:
+    """Objects whose values the API server writes in another way than we do."""
+    container = {
+        "env": [{"name": "EMPTY", "value": ""}, {"name": "A", "value": "1"}],
+        "resources": {"limits": {"cpu": "1000m", "memory": "1024Mi"}, "requests": {"cpu": 0.5}},
+        "securityContext": {},
+        "ports": [{"containerPort": 80}],
+    }
+    gateway = {"gatewayClassName": "x", "listeners": [{"name": "http", "port": 80, "protocol": "HTTP"}]}
+    return {
+        "p": MUTABLE,
+        "workers": deployment("workers", namespace, image=image, container=container, metadata={"annotations": {}}),
+        "settings": obj("core/v1:ConfigMap", "settings", namespace, data={"k": value, "same": ""}),
+        "token": obj("core/v1:Secret", "token", namespace, stringData={"HF_TOKEN": {"secret": token}}),
+        "gateway": obj("gateway.networking.k8s.io/v1:Gateway", "gateway", namespace, spec=gateway),
+    }
+
+
+def test_only_what_the_program_changes_changes(
+    stack: Stack, api: Api, namespace: str, live: Live, tmp_path: Any
+) -> None:
+    stack.declare(**everything(namespace, "img:1", "1", "hf_first")).up().ok()
+    before = {path: live(path)["metadata"]["uid"] for path in ("deployments/workers", "secrets/token")}
+    label = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings", "labels": {"theirs": "stays"}}}
+    api.apply(f"/api/v1/namespaces/{namespace}/configmaps/settings", label)
+
+    stack.preview("--expect-no-changes").ok()
+    nowhere = tmp_path / "unreachable"
+    nowhere.write_text(json.dumps(UNREACHABLE))
+    stack.preview("--expect-no-changes", env={"KUBECONFIG": str(nowhere)}).ok()
+
+    stack.declare(**everything(namespace, "img:2", "2", "hf_second"))
+    ran = stack.preview("--expect-no-changes")
+    assert ran.code == 7, ran.output
+    found = {name: (step["op"], list(step["detailedDiff"])) for name, step in stack.steps().items()}
+    assert found == {
+        "workers": ("update", ["spec.template.spec.containers[0].image"]),
+        "settings": ("update", ["data.k"]),
+        "token": ("update", ["stringData.HF_TOKEN"]),
+    }
+
+    stack.up().ok()
+    assert {path: live(path)["metadata"]["uid"] for path in before} == before
+    assert live("deployments/workers")["spec"]["template"]["spec"]["containers"][0]["image"] == "img:2"
+    assert live("configmaps/settings")["data"] == {"k": "2", "same": ""}
+    assert live("configmaps/settings")["metadata"]["labels"] == {"theirs": "stays"}
+    stack.preview("--expect-no-changes").ok()
+
+
+def test_a_field_of_another_manager_is_a_conflict(stack: Stack, api: Api, namespace: str, live: Live) -> None:
+    def settings(value: str, **annotations: str) -> dict[str, Any]:
+        return obj(
+            "core/v1:ConfigMap",
+            "settings",
+            namespace,
+            data={"k": value, "old": "x"},
+            metadata={"annotations": annotations},
+        )
+
+    stack.declare(p=MUTABLE, settings=settings("ours", a="b")).up().ok()
+    theirs = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}, "data": {"k": "theirs"}}
+    api.apply(f"/api/v1/namespaces/{namespace}/configmaps/settings", theirs)
+
+    stack.declare(p=MUTABLE, settings=settings("changed", a="b"))
+    assert 'conflict with "sandbox": .data.k' in stack.up().failed().output
+    assert live("configmaps/settings")["data"] == {"k": "theirs", "old": "x"}
+
+    forced = settings("changed", **{"pulumi.com/patchForce": "true"})
+    del forced["props"]["data"]["old"]
+    stack.declare(p=MUTABLE, settings=forced).up().ok()
+    after = live("configmaps/settings")
+    assert after["data"] == {"k": "changed"}, "a field that the program drops goes, though our create had made it"
+    assert after["metadata"]["annotations"] == {"pulumi.com/patchForce": "true"}
