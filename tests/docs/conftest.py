@@ -1,0 +1,15 @@
+"""The real Pulumi CLI for what the pages say about it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sandbox.progress import Progress
+from sandbox.toolchain import provide
+
+
+@pytest.fixture(scope="session")
+def tool() -> Callable[[str], Path]:
+    """The executable of that name."""
+    return lambda name: provide([name], Progress())[name]

@@ -1,0 +1,124 @@
+"""Every command and every setting that the pages name is a real one, and every recipe gives a stack that deploys."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+from components.config.schema import stack_schema
+from tests.docs.pages import PAGES, ROOT, Block, blocks, commands
+from tests.docs.stack_text import problems_in
+from tests.recorder import run_program
+
+Tool = Callable[[str], Path]
+Run = Callable[[Path, list[str]], str]
+
+RECIPES = [block for block in blocks("bash") if any(words[:2] == ["pulumi", "config"] for words in block.commands)]
+SETTING = re.compile(r"\bserving(?:\.[A-Za-z]\w*|\[\d*\])+")
+ROW = re.compile(r"^\| \[?`(serving[^`]*)`\S* \| (.*?) \|", re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def run(tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Runs the real CLI in a folder, with a backend of its own."""
+    own = tmp_path_factory.mktemp("pulumi")
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PULUMI_HOME": str(own / "home"),
+        "PULUMI_CONFIG_PASSPHRASE": "for tests",
+        "PULUMI_SKIP_UPDATE_CHECK": "1",
+    }
+
+    def call(folder: Path, words: list[str]) -> str:
+        ended = subprocess.run(
+            [str(tool("pulumi")), *words[1:]],
+            cwd=folder,
+            env={**environment, "PULUMI_BACKEND_URL": f"file://{folder}"},
+            input="hf_token",
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ended.returncode == 0, f"{' '.join(words)}: {ended.stderr}"
+        return ended.stdout
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def begun(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkout whose stack amd has its token: where every recipe begins."""
+    folder = tmp_path_factory.mktemp("checkout")
+    for file in ROOT.glob("Pulumi*.yaml"):
+        shutil.copy(file, folder)
+    run(folder, ["pulumi", "stack", "init", "amd"])
+    run(folder, ["pulumi", "config", "set", "--secret", "hfToken"])
+    return folder
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=str)
+def test_a_recipe_gives_a_stack_that_deploys(recipe: Block, run: Run, begun: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "checkout"
+    if ["pulumi", "stack", "init", "amd"] in recipe.commands:
+        folder.mkdir()
+        for file in ROOT.glob("Pulumi*.yaml"):
+            shutil.copy(file, folder)
+    else:
+        shutil.copytree(begun, folder)
+        run(folder, ["pulumi", "stack", "select", "amd"])
+    for words in recipe.commands:
+        if words[:2] == ["pulumi", "config"] or words[:3] == ["pulumi", "stack", "init"]:
+            run(folder, words)
+    stack = run(folder, ["pulumi", "stack", "--show-name"]).strip()
+    text = (folder / f"Pulumi.{stack}.yaml").read_text()
+    jsonschema.validate(yaml.safe_load(text), stack_schema(), jsonschema.Draft202012Validator)
+    assert [problem.text() for problem in problems_in(text)] == []
+    assert stack != "amd" or text != (ROOT / "Pulumi.amd.yaml").read_text(), "it changes something"
+
+
+@pytest.mark.parametrize("words", commands("pulumi"), ids=" ".join)
+def test_pulumi_knows_the_command_and_its_flags(words: list[str], run: Run, tmp_path: Path) -> None:
+    named = [word for word in words[1:] if not word.startswith("-")]
+    command = named[:2] if named[0] in ("config", "stack") else named[:1]
+    usage = run(tmp_path, ["pulumi", *command, "--help"])
+    names = re.findall(r"^Usage:\n  (pulumi [\w ]*?)(?: [\[<].*)?$|^Aliases:\n  (.*)$", usage, re.MULTILINE)
+    assert command[-1] in re.findall(r"\w+", str(names)), usage
+    for flag in (word.split("=")[0] for word in words if word.startswith("-")):
+        assert re.search(rf"(^|\s){flag}[ ,\n]", usage), f"{flag} of {' '.join(words)}"
+
+
+@pytest.mark.parametrize("words", commands("make"), ids=" ".join)
+def test_make_knows_the_target(words: list[str]) -> None:
+    made = subprocess.run(["make", "-n", *words[1:]], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert made.returncode == 0, made.stderr
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_setting_named_exists(page: Path) -> None:
+    rows = dict(ROW.findall((ROOT / "docs/settings.md").read_text()))
+    maps = {path for path, value in rows.items() if value in ("map", "object")}
+    text = re.sub(r"^```text\n.*?^```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    for path in set(SETTING.findall(text)):
+        known = re.sub(r"\[\d*\]", "[]", path)
+        assert known.removesuffix("[]") in rows or known.rpartition(".")[0] in maps - {"serving"}, path
+
+
+def test_every_output_is_told_and_every_output_told_exists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = {"name": "c", "cluster": {"server": "https://c"}}
+    context = {"name": "c", "context": {"cluster": "c"}}
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text(json.dumps({"current-context": "c", "contexts": [context], "clusters": [cluster]}))
+    monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
+    serving = yaml.safe_load((ROOT / "Pulumi.amd.yaml").read_text())["config"]["llm-d-pd:serving"]
+    outputs = run_program(serving).stack_outputs
+    readme = (ROOT / "README.md").read_text()
+    assert [key for key in outputs if f"`{key}`" not in readme] == []
+    for page in PAGES:
+        assert set(re.findall(r"pulumi stack output (\w+)", page.read_text())) <= outputs.keys(), page.name
