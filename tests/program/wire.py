@@ -1,6 +1,7 @@
 """What a run told the engine, in a form that two runs can be compared in."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -15,16 +16,24 @@ AMD: dict[str, Any] = {
 """The tracked stack of that name."""
 
 
+def ran(serving: Mapping[str, Any]) -> Recorder:
+    """The program with these settings, run once however often it is asked for. Not to be changed."""
+    return _ran(json.dumps(serving))
+
+
 @cache
+def _ran(serving: str) -> Recorder:
+    return run_program(json.loads(serving))
+
+
 def default() -> Recorder:
-    """The amd stack as it is. Not to be changed."""
-    return run_program(AMD)
+    """The amd stack as it is."""
+    return ran(AMD)
 
 
-@cache
 def recorded(combination: Combination) -> Recorder:
-    """The program with these switches. Not to be changed."""
-    return run_program(combination.serving)
+    """The program with these switches."""
+    return ran(combination.serving)
 
 
 def requests(recorder: Recorder) -> dict[str, Any]:

@@ -1,0 +1,84 @@
+"""What cannot work is refused before the engine is told of a single resource."""
+
+from typing import Any
+
+import pulumi
+import pytest
+
+from tests.program.wire import AMD
+from tests.recorder import Recorder, run_program
+
+
+def _refused(serving: dict[str, Any] | None, **more: Any) -> str:
+    recorder = Recorder()
+    with pytest.raises(pulumi.RunError) as error:
+        run_program(serving, recorder=recorder, **more)
+    assert recorder.declared == {}, "something was registered before the settings were refused"
+    assert not [message for message in recorder.messages if "registering resource: ty=kubernetes" in message]
+    return str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "path"),
+    [
+        ({"prefil": {}}, "serving.prefil"),
+        ({"decode": {"replicas": "two"}}, "serving.decode.replicas"),
+        ({"decode": {"tensorParallel": 3}}, "serving.decode.tensorParallel"),
+        ({"hostNetwork": True, "prefill": {"replicas": 4}}, "serving.prefill.replicas"),
+        ({"ports": {"nixl": 8000}}, "serving.ports"),
+        ({"routing": {"selectivePd": {"threshold": 5}}}, "serving.routing.selectivePd.threshold"),
+        ({"cluster": {"context": "absent"}}, "serving.cluster.context"),
+    ],
+)
+def test_an_impossible_setting_touches_nothing(change: dict[str, Any], path: str) -> None:
+    text = _refused({**AMD, **change})
+    assert path in text
+    assert "Nothing was touched" in text
+
+
+def test_all_problems_come_at_once() -> None:
+    text = _refused({**AMD, "cluster": {"context": "absent"}, "ports": {"nixl": 8000}, "prefil": {}}, token=None)
+    for path in ("serving.cluster.context", "serving.ports", "serving.prefil", "hfToken"):
+        assert path in text, path
+
+
+def test_nothing_at_all_is_configured() -> None:
+    text = _refused(None)
+    assert "serving.accelerator" in text
+    assert "serving.model" in text
+
+
+def test_a_key_of_the_default_provider_is_refused() -> None:
+    assert "kubernetes:context" in _refused(AMD, more={"kubernetes:context": "prod"})
+
+
+def test_a_token_in_clear_is_refused_and_not_repeated() -> None:
+    text = _refused(AMD, token="hf_oops", secrets=())
+    assert "hfToken" in text
+    assert "hf_oops" not in text
+
+
+def test_an_encrypted_value_inside_serving_is_refused() -> None:
+    assert "secure:" in _refused(AMD, secrets=("llm-d-pd:hfToken", "llm-d-pd:serving"))
+
+
+def test_a_named_context_that_is_missing_is_a_warning_in_a_preview() -> None:
+    recorder = run_program({**AMD, "cluster": {"context": "absent"}}, preview=True)
+    assert recorder.objects
+    [warning] = [message for message in recorder.messages if message.startswith("warning")]
+    assert "serving.cluster.context" in warning
+    assert "gpus, other" in warning
+
+
+def test_the_debug_image_of_release_0_4_is_said() -> None:
+    recorder = run_program({**AMD, "release": "0.4"})
+    assert [message for message in recorder.messages if message.startswith("warning") and "debug build" in message]
+    own = {"image": "registry.example.com/vllm:1"}
+    quiet = run_program({**AMD, "release": "0.4", "prefill": own, "decode": own})
+    assert not [message for message in quiet.messages if message.startswith("warning")]
+
+
+def test_privileged_pods_in_a_namespace_of_others_are_said() -> None:
+    recorder = run_program({**AMD, "hostNetwork": True, "createNamespace": False}, token=None)
+    [warning] = [message for message in recorder.messages if message.startswith("warning")]
+    assert "pod-security.kubernetes.io/enforce=privileged" in warning

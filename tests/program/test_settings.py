@@ -1,0 +1,220 @@
+"""Every setting of the model reaches the wire, and exactly the resources that it is about."""
+
+import copy
+import re
+import typing
+from enum import Enum
+from typing import Any, NamedTuple
+
+import pytest
+from pydantic import BaseModel
+
+from components.config.settings import Serving
+from tests.program.wire import AMD, changed, default, ran
+
+TIERS = ("prefill", "decode")
+WORKERS = {f"{tier}-deployment" for tier in TIERS}
+PICKER = {"endpoint-picker-deployment"}
+PICKER_CONFIG = PICKER | {"endpoint-picker-config"}
+POOL = {"inference-pool-pool"}
+PARAMETERS = {"model-gateway-parameters"}
+NAMESPACE = {"serving-namespace-namespace"}
+ACCOUNT = {"serving-namespace-workers"}
+TOKEN = {"serving-namespace-token"}
+TIER_MONITORS = {"monitoring-prefill", "monitoring-decode"}
+MONITORS = TIER_MONITORS | {"monitoring-picker"}
+METRICS = {f"endpoint-picker-metrics-{what}" for what in ("role", "role-binding", "token")}
+RIGHTS = {"endpoint-picker-account", "endpoint-picker-role", "endpoint-picker-role-binding"}
+ROUTE = {"model-gateway-route"}
+RULE = {"model-gateway-picker-rule"}
+GATEWAY = {"model-gateway-gateway"}
+ALL = (
+    *(WORKERS | PICKER_CONFIG | POOL | PARAMETERS | NAMESPACE | ACCOUNT | TOKEN | MONITORS | METRICS | RIGHTS),
+    *(ROUTE | RULE | GATEWAY | {"endpoint-picker-service"}),
+)
+
+
+class Change(NamedTuple):
+    """A setting's other value, what it changes, and the settings that it needs besides."""
+
+    value: Any
+    reaches: set[str]
+    given: dict[str, Any] = {}
+
+
+def _taints(holder: str, reaches: set[str]) -> dict[str, Change]:
+    """Settings of a list of tolerations."""
+    equal = {f"{holder}.tolerations": [{"key": "gpu", "operator": "Equal", "value": "old"}]}
+    return {
+        f"{holder}.tolerations[].key": Change("other", reaches, equal),
+        f"{holder}.tolerations[].operator": Change(
+            "Exists", reaches, {f"{holder}.tolerations": [{"operator": "Equal"}]}
+        ),
+        f"{holder}.tolerations[].value": Change("new", reaches, equal),
+        f"{holder}.tolerations[].effect": Change("NoSchedule", reaches, equal),
+    }
+
+
+def _ucx(holder: str, reaches: set[str]) -> dict[str, Change]:
+    return {
+        f"{holder}.tls": Change("self,sm,rocm,rc", reaches),
+        f"{holder}.netDevices": Change(["mlx5_0:1", "mlx5_2:1"], reaches),
+        f"{holder}.ibGidIndex": Change(3, reaches),
+        f"{holder}.ibTrafficClass": Change(41, reaches),
+        f"{holder}.logLevel": Change("info", reaches),
+        f"{holder}.protoInfo": Change(True, reaches),
+    }
+
+
+def _tier(tier: str) -> dict[str, Change]:
+    own = {f"{tier}-deployment"}
+    paths = {f"{tier}.hostPaths": [{"hostPath": "/a", "mountPath": "/b", "type": "File"}]}
+    return {
+        f"{tier}.replicas": Change(3, own),
+        f"{tier}.cpu": Change("12", own),
+        f"{tier}.memory": Change("100Gi", own),
+        f"{tier}.shmSize": Change("20Gi", own),
+        f"{tier}.image": Change("registry.example.com/vllm:1", own),
+        f"{tier}.extraArgs": Change(["--gpu-memory-utilization=0.9"], own),
+        f"{tier}.env": Change({"VLLM_ROCM_USE_AITER": "1"}, own),
+        f"{tier}.logLevel": Change("debug", own),
+        f"{tier}.rdma.resource": Change("rdma/roce_gdr", own, {f"{tier}.rdma": {"resource": "rdma/ib"}}),
+        f"{tier}.rdma.count": Change(2, own, {f"{tier}.rdma": {"resource": "rdma/ib"}}),
+        **_ucx(f"{tier}.ucx", own),
+        f"{tier}.nodeSelector": Change({"pool": "gpu"}, own),
+        **_taints(tier, own),
+        f"{tier}.affinity": Change({"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []}}, own),
+        f"{tier}.annotations": Change({"k8s.v1.cni.cncf.io/networks": "vf"}, own),
+        f"{tier}.priorityClass": Change("high", own),
+        f"{tier}.capabilities": Change(["IPC_LOCK"], own),
+        f"{tier}.hostPaths[].hostPath": Change("/c", own, paths),
+        f"{tier}.hostPaths[].mountPath": Change("/c", own, paths),
+        f"{tier}.hostPaths[].type": Change("Directory", own, paths),
+        f"{tier}.hostPaths[].readOnly": Change(False, own, paths),
+        f"{tier}.rollout.startupBudget": Change(3600, own),
+        f"{tier}.rollout.terminationGrace": Change(90, own),
+        f"{tier}.rollout.maxUnavailable": Change(2, own),
+        f"{tier}.rollout.createTimeout": Change(9999, own),
+        f"{tier}.rollout.updateTimeout": Change(9999, own),
+    }
+
+
+EVERY_SETTING: dict[str, Change] = {
+    "accelerator": Change("nvidia", WORKERS),
+    "model.name": Change("amd/other", WORKERS),
+    "model.servedName": Change("llama", WORKERS),
+    "model.maxModelLen": Change(8192, WORKERS),
+    "model.blockSize": Change(64, WORKERS),
+    "model.storage": Change("300Gi", WORKERS),
+    "model.claim": Change("weights", WORKERS),
+    "model.path": Change("llama", WORKERS, {"model.claim": "weights"}),
+    "model.tokenSecret": Change("my-token", WORKERS | TOKEN),
+    "release": Change("0.4", WORKERS | PICKER_CONFIG | POOL),
+    "namespace": Change("elsewhere", set(ALL)),
+    "createNamespace": Change(False, NAMESPACE | ACCOUNT | TOKEN),  # the latter two: their edge to the first
+    "postfix": Change("two", set(ALL)),
+    "cluster.context": Change("other", {"cluster"}),
+    "cluster.identifier": Change("blue", {"cluster"}),
+    "hostNetwork": Change(True, WORKERS | NAMESPACE),
+    "gpusPerNode": Change(4, WORKERS, {"hostNetwork": True}),
+    "rdma.resource": Change("rdma/roce_gdr", WORKERS),
+    "rdma.count": Change(2, WORKERS),
+    **_ucx("ucx", WORKERS),
+    "kvTransfer.connector": Change("MoRIIOConnector", WORKERS),
+    "kvTransfer.extra": Change({"kv_buffer_device": "cpu"}, WORKERS),
+    "gateway.serviceType": Change("LoadBalancer", PARAMETERS),
+    "gateway.logLevel": Change("debug", PARAMETERS),
+    "gateway.accessLogging": Change(True, {"model-gateway-access-log"}),
+    "gateway.cpu": Change("1", PARAMETERS),
+    "gateway.memory": Change("1Gi", PARAMETERS),
+    "gateway.cpuLimit": Change("2", PARAMETERS),
+    "gateway.memoryLimit": Change("2Gi", PARAMETERS),
+    "routing.selectivePd.threshold": Change({"threshold": 100}, PICKER_CONFIG, {"release": "0.4"}),
+    "routing.selectivePd.nonCachedTokens": Change({"nonCachedTokens": 16}, PICKER_CONFIG),
+    "routing.failureMode": Change("FailClose", POOL),
+    "routing.verbosity": Change(4, PICKER),
+    "routing.image": Change("registry.example.com/epp:1", PICKER),
+    "routing.cpu": Change("1", PICKER),
+    "routing.memory": Change("1Gi", PICKER),
+    "routing.memoryLimit": Change("20Gi", PICKER),
+    "routing.nodeSelector": Change({"pool": "cpu"}, PICKER),
+    **_taints("routing", PICKER),
+    **_tier("prefill"),
+    "prefill.tensorParallel": Change(2, {"prefill-deployment"}),
+    **_tier("decode"),
+    "decode.tensorParallel": Change(8, {"decode-deployment"}),
+    "decode.sidecar.image": Change("registry.example.com/sidecar:1", {"decode-deployment"}),
+    "decode.sidecar.logLevel": Change("error", {"decode-deployment"}),
+    "ports.serving": Change(9000, POOL | ROUTE | WORKERS),
+    "ports.decodeVllm": Change(9200, {"decode-deployment"}),
+    "ports.nixl": Change(5700, WORKERS),
+    "images.mirror": Change("registry.example.com/ghcr", WORKERS | PICKER),
+    "images.pullSecrets": Change(["pull"], WORKERS | PICKER),
+    "images.pullPolicy": Change("IfNotPresent", WORKERS | PICKER),
+    "monitoring.enabled": Change(False, MONITORS | METRICS | PICKER),
+    "monitoring.labels": Change({"release": "llmd"}, MONITORS),
+    "monitoring.workerInterval": Change("15s", TIER_MONITORS),
+    "monitoring.pickerInterval": Change("5s", {"monitoring-picker"}),
+}
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    """The settings classes within an annotation."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in typing.get_args(annotation) for model in _models(part)]
+
+
+def _is_list(annotation: Any) -> bool:
+    return typing.get_origin(annotation) is list
+
+
+def _settings(model: type[BaseModel], prefix: str = "") -> dict[str, Any]:
+    """Every leaf of the settings by config path, with its annotation."""
+    found: dict[str, Any] = {}
+    for field in model.model_fields.values():
+        path = f"{prefix}{field.alias}"
+        inner = _models(field.annotation)
+        for each in inner:
+            found |= _settings(each, f"{path}[]." if _is_list(field.annotation) else f"{path}.")
+        if not inner:
+            found[path] = field.annotation
+    return found
+
+
+def _with(serving: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
+    result = copy.deepcopy(serving)
+    *above, last = re.sub(r"\[\]", ".0", path).split(".")
+    at: Any = result
+    for key in above:
+        at = at[0] if key == "0" else at.setdefault(key, {})
+    at[last] = value
+    return result
+
+
+def test_every_setting_is_here() -> None:
+    one_word = {
+        path
+        for path, annotation in _settings(Serving).items()
+        if isinstance(annotation, type) and issubclass(annotation, Enum) and len(annotation) == 1
+    }
+    assert one_word <= {"gateway.provider"}, "nothing else to set it to"
+    assert _settings(Serving).keys() - one_word == EVERY_SETTING.keys()
+
+
+@pytest.mark.parametrize("path", EVERY_SETTING)
+def test_a_setting_changes_exactly_what_it_is_about(path: str) -> None:
+    change = EVERY_SETTING[path]
+    before = AMD
+    for needed, value in change.given.items():
+        before = _with(before, needed, value)
+    at = "routing.selectivePd" if path.startswith("routing.selectivePd") else path
+    after = _with(before, at, change.value)
+    names = changed(ran(before), ran(after))
+    components = {"inference-pool", "endpoint-picker", "model-gateway", "prefill", "decode", "monitoring"}
+    assert names - (components if path in ("createNamespace", "monitoring.enabled") else set()) == change.reaches
+
+
+def test_prefill_and_decode_agree_on_attention_when_their_parallelism_becomes_equal() -> None:
+    """The one setting of a tier that reaches the other: ROCM_ATTN is for tiers of different parallelism only."""
+    assert changed(default(), ran(_with(AMD, "prefill.tensorParallel", 4))) == WORKERS

@@ -1,0 +1,233 @@
+"""What a user may set on workers, and what becomes of it in their pods."""
+
+from typing import Any
+
+import pytest
+
+from tests.program.wire import AMD, containers, default, environment, pod, ran, vllm, worker
+
+UCX = {
+    "tls": "self,sm,rocm,rc",
+    "netDevices": ["mlx5_0:1", "mlx5_2:1"],
+    "ibGidIndex": 3,
+    "ibTrafficClass": 41,
+    "logLevel": "info",
+    "protoInfo": True,
+}
+ROLES = ("prefill", "decode")
+
+
+def _resources(serving: dict[str, Any]) -> dict[str, dict[str, str]]:
+    return {role: vllm(ran({**AMD, **serving}), role)["resources"]["limits"] for role in ROLES}
+
+
+def test_all_six_ucx_variables_reach_both_tiers() -> None:
+    for role in ROLES:
+        assert {
+            "UCX_TLS": "self,sm,rocm,rc",
+            "UCX_NET_DEVICES": "mlx5_0:1,mlx5_2:1",
+            "UCX_IB_GID_INDEX": "3",
+            "UCX_IB_TRAFFIC_CLASS": "41",
+            "UCX_LOG_LEVEL": "info",
+            "UCX_PROTO_INFO": "y",
+        }.items() <= environment(ran({**AMD, "ucx": UCX}), role).items()
+
+
+def test_unset_ucx_leaves_the_choice_to_ucx() -> None:
+    assert not [name for role in ROLES for name in environment(default(), role) if name.startswith("UCX_")]
+
+
+def test_a_tiers_ucx_variables_go_over_the_stacks_one_by_one() -> None:
+    recorder = ran({**AMD, "ucx": UCX, "decode": {"ucx": {"ibGidIndex": "auto", "protoInfo": False}}})
+    assert environment(recorder, "prefill")["UCX_IB_GID_INDEX"] == "3"
+    decode = environment(recorder, "decode")
+    assert (decode["UCX_IB_GID_INDEX"], decode["UCX_PROTO_INFO"]) == ("auto", "n")
+    assert decode["UCX_TLS"] == "self,sm,rocm,rc"
+
+
+def test_rdma_one_shared_device_for_each_pod() -> None:
+    for limits in _resources({}).values():
+        assert limits["rdma/ib"] == "1"
+
+
+def test_rdma_one_device_for_each_gpu() -> None:
+    limits = _resources({"rdma": {"resource": "nvidia.com/sriov-rdma-vf", "count": "tensorParallel"}})
+    assert limits["prefill"]["nvidia.com/sriov-rdma-vf"] == "1"
+    assert limits["decode"]["nvidia.com/sriov-rdma-vf"] == "4"
+
+
+def test_rdma_of_one_tier_and_none_of_the_other() -> None:
+    limits = _resources({"prefill": {"rdma": {"resource": "rdma/roce_gdr", "count": 2}}, "decode": {"rdma": None}})
+    assert limits["prefill"]["rdma/roce_gdr"] == "2"
+    assert not [name for each in limits.values() for name in each if name == "rdma/ib"]
+    assert set(limits["decode"]) == {"cpu", "memory", "amd.com/gpu"}
+
+
+def test_requests_equal_limits() -> None:
+    for role in ROLES:
+        resources = vllm(default(), role)["resources"]
+        assert resources["requests"] == resources["limits"]
+
+
+def test_own_environment_is_added_and_sorted() -> None:
+    recorder = ran({**AMD, "prefill": {"env": {"ZZZ": 1, "AITER_JIT_DIR": "/.aiter", "FLAG": True}}})
+    names = [each["name"] for each in vllm(recorder, "prefill")["env"]]
+    assert names == sorted(names)
+    assert len(set(names)) == len(names)
+    assert environment(recorder, "prefill").items() >= {"ZZZ": "1", "AITER_JIT_DIR": "/.aiter", "FLAG": "true"}.items()
+
+
+def test_the_log_level_is_spelled_as_python_spells_it() -> None:
+    recorder = ran({**AMD, "decode": {"logLevel": "debug"}})
+    assert environment(recorder, "decode")["VLLM_LOGGING_LEVEL"] == "DEBUG"
+    assert "VLLM_LOGGING_LEVEL" not in environment(recorder, "prefill")
+
+
+def test_extra_arguments_come_last_as_written() -> None:
+    extra = ["--gpu-memory-utilization=0.9", "--enforce-eager"]
+    args = vllm(ran({**AMD, "prefill": {"extraArgs": extra}}), "prefill")["args"]
+    assert args[-2:] == extra
+
+
+def test_an_attention_backend_of_the_users_takes_the_place_of_ours() -> None:
+    recorder = ran({**AMD, "decode": {"extraArgs": ["--attention-backend=TRITON_ATTN"]}})
+    assert [arg for arg in vllm(recorder, "decode")["args"] if "attention" in arg] == [
+        "--attention-backend=TRITON_ATTN"
+    ]
+    assert "--attention-backend=ROCM_ATTN" in vllm(recorder, "prefill")["args"]
+
+
+def test_equal_parallelism_needs_no_attention_backend() -> None:
+    recorder = ran({**AMD, "prefill": {"tensorParallel": 4, "replicas": 1}})
+    assert not [arg for role in ROLES for arg in vllm(recorder, role)["args"] if "attention" in arg]
+
+
+def test_the_mirror_takes_the_registrys_place_in_release_images_only() -> None:
+    serving = {**AMD, "images": {"mirror": "registry.example.com/ghcr"}, "decode": {"image": "ghcr.io/me/vllm:1"}}
+    assert sorted(each["image"] for each in containers(ran(serving))) == [
+        "ghcr.io/me/vllm:1",
+        "registry.example.com/ghcr/llm-d/llm-d-inference-scheduler:v0.7.1",
+        "registry.example.com/ghcr/llm-d/llm-d-rocm:v0.6.0",
+        "registry.example.com/ghcr/llm-d/llm-d-routing-sidecar:v0.7.1",
+    ]
+
+
+def test_pull_secrets_and_policy_are_everybodys() -> None:
+    recorder = ran({**AMD, "images": {"pullSecrets": ["one", "two"], "pullPolicy": "Never"}})
+    for key, each in recorder.objects.items():
+        if key.startswith("Deployment/"):
+            assert each["spec"]["template"]["spec"]["imagePullSecrets"] == [{"name": "one"}, {"name": "two"}]
+    assert {each["imagePullPolicy"] for each in containers(recorder)} == {"Never"}
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_weights_in_a_claim_are_read_only_and_need_no_token(role: str) -> None:
+    model = {"name": "amd/Llama-3.3-70B-Instruct-FP8-KV", "claim": "weights", "path": "llama/70b"}
+    recorder = ran({**AMD, "model": model})
+    [storage] = [each for each in pod(recorder, role)["volumes"] if each["name"] == "model-storage"]
+    assert storage == {"name": "model-storage", "persistentVolumeClaim": {"claimName": "weights", "readOnly": True}}
+    container = vllm(recorder, role)
+    [mount] = [each for each in container["volumeMounts"] if each["name"] == "model-storage"]
+    assert mount == {"name": "model-storage", "mountPath": "/model-cache", "readOnly": True}
+    assert container["args"][0] == "/model-cache/llama/70b"
+    assert "--served-model-name=amd/Llama-3.3-70B-Instruct-FP8-KV" in container["args"]
+    assert "HF_TOKEN" not in [each["name"] for each in container["env"]]
+
+
+def test_a_claim_without_a_path_is_the_cache_and_written_to() -> None:
+    recorder = ran({**AMD, "model": {**AMD["model"], "claim": "cache"}})
+    [storage] = [each for each in pod(recorder, "decode")["volumes"] if each["name"] == "model-storage"]
+    assert storage == {"name": "model-storage", "persistentVolumeClaim": {"claimName": "cache"}}
+    assert vllm(recorder, "decode")["args"][0] == AMD["model"]["name"]
+    assert "HF_TOKEN" in [each["name"] for each in vllm(recorder, "decode")["env"]]
+
+
+def test_host_paths_are_mounted() -> None:
+    library = {"hostPath": "/usr/local/lib/lib.so", "mountPath": "/usr/lib/lib.so", "type": "File"}
+    device = {"hostPath": "/dev/infiniband", "mountPath": "/dev/infiniband", "readOnly": False}
+    recorder = ran({**AMD, "decode": {"hostPaths": [library, device]}})
+    volumes = [each for each in pod(recorder, "decode")["volumes"] if "hostPath" in each]
+    mounts = {each["name"]: each for each in vllm(recorder, "decode")["volumeMounts"]}
+    assert [each["hostPath"]["path"] for each in volumes] == ["/usr/local/lib/lib.so", "/dev/infiniband"]
+    assert volumes[0]["hostPath"]["type"] == "File"
+    assert [(mounts[each["name"]]["mountPath"], mounts[each["name"]]["readOnly"]) for each in volumes] == [
+        ("/usr/lib/lib.so", True),
+        ("/dev/infiniband", False),
+    ]
+    assert not [each for each in pod(recorder, "prefill")["volumes"] if "hostPath" in each]
+
+
+def test_the_users_affinity_is_kept_beside_the_one_of_host_network_mode() -> None:
+    required = "requiredDuringSchedulingIgnoredDuringExecution"
+    own = {"labelSelector": {"matchLabels": {"app": "noisy"}}, "topologyKey": "kubernetes.io/hostname"}
+    node = {required: {"nodeSelectorTerms": [{"matchExpressions": [{"key": "gpu", "operator": "Exists"}]}]}}
+    affinity = {"nodeAffinity": node, "podAntiAffinity": {required: [own]}}
+    serving = {**AMD, "prefill": {"affinity": affinity}}
+    assert pod(ran(serving), "prefill")["affinity"] == affinity
+    host = pod(ran({**serving, "hostNetwork": True}), "prefill")["affinity"]
+    assert host["nodeAffinity"] == node
+    assert host["podAntiAffinity"][required] == [
+        own,
+        {
+            "labelSelector": {"matchLabels": {"llm-d.ai/instance": "pd", "llm-d.ai/role": "decode"}},
+            "topologyKey": "kubernetes.io/hostname",
+        },
+    ]
+
+
+def test_capabilities_alone_do_not_make_a_pod_privileged() -> None:
+    recorder = ran({**AMD, "prefill": {"capabilities": ["IPC_LOCK"]}})
+    assert vllm(recorder, "prefill")["securityContext"] == {"capabilities": {"add": ["IPC_LOCK"]}}
+    assert "securityContext" not in vllm(recorder, "decode")
+    host = ran({**AMD, "hostNetwork": True, "prefill": {"capabilities": ["IPC_LOCK", "NET_RAW"]}})
+    assert vllm(host, "prefill")["securityContext"]["capabilities"]["add"] == ["IPC_LOCK", "NET_RAW", "SYS_PTRACE"]
+
+
+def test_placement_and_annotations_are_the_tiers_own() -> None:
+    prefill = {
+        "nodeSelector": {"pool": "gpu"},
+        "tolerations": [{"key": "amd.com/gpu", "effect": "NoSchedule"}],
+        "priorityClass": "high",
+        "annotations": {"k8s.v1.cni.cncf.io/networks": "vf"},
+    }
+    recorder = ran({**AMD, "prefill": prefill})
+    spec = pod(recorder, "prefill")
+    assert (spec["nodeSelector"], spec["priorityClassName"]) == ({"pool": "gpu"}, "high")
+    assert spec["tolerations"] == [{"key": "amd.com/gpu", "operator": "Exists", "effect": "NoSchedule"}]
+    template = worker(recorder, "prefill")["spec"]["template"]
+    assert template["metadata"]["annotations"] == {"k8s.v1.cni.cncf.io/networks": "vf"}
+    assert not {"nodeSelector", "tolerations", "priorityClassName"} & pod(recorder, "decode").keys()
+
+
+def _timing(serving: dict[str, Any], role: str) -> tuple[int, int, int]:
+    recorder = ran({**AMD, **serving})
+    [each] = [each for each in recorder.declared.values() if each.name == f"{role}-deployment"]
+    timeouts = each.request.customTimeouts
+    deadline = worker(recorder, role)["spec"]["progressDeadlineSeconds"]
+    return deadline, int(timeouts.create.removesuffix("s")), int(timeouts.update.removesuffix("s"))
+
+
+@pytest.mark.parametrize(
+    ("serving", "rounds"),
+    [
+        ({}, 4),
+        ({"prefill": {"replicas": 5, "rollout": {"maxUnavailable": 2}}}, 3),
+        ({"hostNetwork": True}, 1),
+        ({"prefill": {"rollout": {"startupBudget": 5400, "terminationGrace": 300}}}, 4),
+    ],
+)
+def test_nothing_gives_up_before_the_start_up_budget_is_spent(serving: dict[str, Any], rounds: int) -> None:
+    """D12."""
+    given = serving.get("prefill", {}).get("rollout", {})
+    budget, grace = given.get("startupBudget", 1800), given.get("terminationGrace", 30)
+    deadline, create, update = _timing(serving, "prefill")
+    assert deadline > grace + budget
+    assert create > budget
+    assert update > rounds * (grace + budget)
+
+
+@pytest.mark.parametrize(("budget", "period", "threshold"), [(1800, 30, 60), (1801, 30, 61), (20, 20, 1)])
+def test_the_start_up_probe_spends_the_budget(budget: int, period: int, threshold: int) -> None:
+    recorder = ran({**AMD, "decode": {"rollout": {"startupBudget": budget}}})
+    probe = vllm(recorder, "decode")["startupProbe"]
+    assert (probe["periodSeconds"], probe["failureThreshold"]) == (period, threshold)
