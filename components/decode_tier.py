@@ -22,7 +22,7 @@ class DecodeTier(pulumi.ComponentResource):
         k8s.apps.v1.Deployment(
             f"{name}-deployment",
             metadata=metadata(worker.name, worker.namespace, worker.labels),
-            spec=deployment_spec(worker, [sidecar.container(args.sidecar)]),
+            spec=deployment_spec(worker, [sidecar.container(args.sidecar, on_host=worker.host_network)]),
             opts=pulumi.ResourceOptions(parent=self, custom_timeouts=timeouts(worker.rollout)),
         )
         self.workload_name = pulumi.Output.from_input(worker.name)

@@ -7,6 +7,7 @@ import pulumi_kubernetes as k8s
 from components.names import PICKER_PORTS
 from components.plan.platform_args import EndpointPickerArgs
 from components.pods import placement
+from components.pods.ports import container_port
 
 TERMINATION_GRACE = 130
 """Seconds (chart): the picker sees running streams out."""
@@ -49,10 +50,7 @@ def _container(picker: EndpointPickerArgs) -> k8s.core.v1.ContainerArgs:
         image_pull_policy=picker.image.pull_policy,
         args=[f"{flag}={value}" for flag, value in picker.flags.items()],
         env=[_field("NAMESPACE", "metadata.namespace"), _field("POD_NAME", "metadata.name")],
-        ports=[
-            k8s.core.v1.ContainerPortArgs(name=name, container_port=port, protocol="TCP")
-            for name, port in PICKER_PORTS.items()
-        ],
+        ports=[container_port(port, name) for name, port in PICKER_PORTS.items()],
         liveness_probe=_health(period=10, delay=5),
         readiness_probe=_health(period=2),
         resources=k8s.core.v1.ResourceRequirementsArgs(requests=picker.requests or None, limits=picker.limits or None),

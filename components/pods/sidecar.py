@@ -3,10 +3,14 @@
 import pulumi_kubernetes as k8s
 
 from components.plan.worker_args import SidecarArgs
+from components.pods.ports import container_port
 
 
-def container(sidecar: SidecarArgs) -> k8s.core.v1.ContainerArgs:
-    """An init container with restartPolicy Always: a native sidecar, up before vLLM and down after it."""
+def container(sidecar: SidecarArgs, *, on_host: bool) -> k8s.core.v1.ContainerArgs:
+    """An init container with restartPolicy Always: a native sidecar, up before vLLM and down after it.
+
+    `on_host`: the pod is on its node's network.
+    """
     return k8s.core.v1.ContainerArgs(
         name="routing-proxy",
         image=sidecar.image.name,
@@ -20,7 +24,7 @@ def container(sidecar: SidecarArgs) -> k8s.core.v1.ContainerArgs:
             f"--zap-log-level={sidecar.log_level}",
             "--secure-proxy=false",  # the default is a TLS server, and the gateway speaks plain HTTP
         ],
-        ports=[k8s.core.v1.ContainerPortArgs(container_port=sidecar.port, protocol="TCP")],
+        ports=[container_port(sidecar.port, on_host=on_host)],
         security_context=k8s.core.v1.SecurityContextArgs(allow_privilege_escalation=False, run_as_non_root=True),
         termination_message_policy="FallbackToLogsOnError",
     )

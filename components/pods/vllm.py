@@ -8,6 +8,7 @@ from components.names import NIXL_PORT_NAME, TOKEN_KEY, VLLM_PORT_NAME
 from components.plan.worker_args import WorkerArgs
 from components.plan.workers import MODEL_FOLDER
 from components.pods import probes, volumes
+from components.pods.ports import container_port
 from components.pods.resources import equal_resources, security
 
 KEEP_ALIVE = "120"
@@ -74,8 +75,8 @@ def container(worker: WorkerArgs) -> k8s.core.v1.ContainerArgs:
         args=arguments(worker),
         env=environment(worker),
         ports=[
-            k8s.core.v1.ContainerPortArgs(name=VLLM_PORT_NAME, container_port=worker.port, protocol="TCP"),
-            k8s.core.v1.ContainerPortArgs(name=NIXL_PORT_NAME, container_port=worker.nixl_port, protocol="TCP"),
+            container_port(worker.port, VLLM_PORT_NAME, on_host=worker.host_network),
+            container_port(worker.nixl_port, NIXL_PORT_NAME, on_host=worker.host_network),
         ],
         resources=equal_resources(worker.resources),
         security_context=security(worker),
