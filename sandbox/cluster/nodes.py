@@ -22,21 +22,24 @@ MOST = 250
 
 @dataclass(frozen=True)
 class Fleet:
-    """The nodes of one vendor: their number, the GPUs of each and the RDMA resources that they offer."""
+    """The nodes of one vendor: the GPUs of each, the RDMA resources that they offer, and their number.
+
+    Without a number there are as many as there were, two at first.
+    """
 
     vendor: str
-    count: int = 2
+    count: int | None = None
     gpus: int = 8
     rdma: frozenset[str] = frozenset()
 
 
-def fleet_of(stack_file: Path, count: int = 2) -> Fleet | None:
+def fleet_of(stack_file: Path, count: int | None = None) -> Fleet | None:
     """Return the nodes that a stack file calls for, None if it names no vendor we know.
 
     Only plain data is read, and leniently: wrong settings are the program's to explain, all at once. Raises
     `SandboxError` for a count that no address range holds or a file that isn't YAML.
     """
-    if not 1 <= count <= MOST:
+    if count is not None and not 1 <= count <= MOST:
         raise SandboxError(f"--nodes {count}: between 1 and {MOST} nodes can be simulated")
     try:
         document = yaml.load(stack_file.read_text(), Loader=yaml.CSafeLoader)
@@ -57,9 +60,10 @@ def provide(kubeconfig: Path, fleet: Fleet) -> None:
     """Make the cluster's nodes of this vendor exactly these; other vendors' nodes stay as they are."""
     from sandbox.cluster.api import connect  # noqa: PLC0415  (slow to import, and callers only read stack files often)
 
-    wanted = {node["metadata"]["name"]: node for node in map(_node, [fleet] * fleet.count, range(fleet.count))}
     with connect(kubeconfig) as api, ThreadPoolExecutor(4) as together:
         present = api.get("/api/v1/nodes", labelSelector=f"{_VENDOR_LABEL}={fleet.vendor}")["items"]
+        count = fleet.count or len(present) or 2
+        wanted = {f"{fleet.vendor}-{index}": _node(fleet, index) for index in range(count)}
         surplus = {node["metadata"]["name"] for node in present} - wanted.keys()
 
         def apply(name: str) -> None:

@@ -106,6 +106,8 @@ def test_both_vendors_live_in_one_sandbox_and_a_fleet_becomes_what_it_is_told(cl
 
     nodes.provide(cluster.host_kubeconfig, nodes.Fleet("nvidia", count=3, gpus=4, rdma=frozenset({"rdma/old"})))
     assert set(named("nvidia")) == {"nvidia-0", "nvidia-1", "nvidia-2"}
+    nodes.provide(cluster.host_kubeconfig, nodes.Fleet("nvidia", gpus=2))
+    assert set(named("nvidia")) == {"nvidia-0", "nvidia-1", "nvidia-2"}  # as many as there were
     nodes.provide(cluster.host_kubeconfig, nodes.Fleet("nvidia", count=1, gpus=8))
     assert set(named("nvidia")) == {"nvidia-0"}
     assert set(named("amd")) == {"amd-0", "amd-1"}
@@ -133,7 +135,7 @@ def test_the_fleet_is_read_from_the_stack_file(tmp_path: Path) -> None:
     }
     wanted = nodes.Fleet("nvidia", count=3, gpus=4, rdma=frozenset({"rdma/a", "rdma/b"}))
     assert nodes.fleet_of(stack(tmp_path, serving), 3) == wanted
-    assert nodes.fleet_of(stack(tmp_path, {"accelerator": "amd"})) == nodes.Fleet("amd", count=2, gpus=8)
+    assert nodes.fleet_of(stack(tmp_path, {"accelerator": "amd"})) == nodes.Fleet("amd", count=None, gpus=8)
 
 
 @pytest.mark.parametrize("serving", [None, "text", {}, {"accelerator": "tpu"}, {"accelerator": ["amd"]}])

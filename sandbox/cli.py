@@ -1,0 +1,126 @@
+"""`python -m sandbox <command>`: the stacks, tried with no cluster. Each command calls one room."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+
+from sandbox.cluster import lifecycle
+from sandbox.errors import SandboxError
+from sandbox.home import Home
+from sandbox.progress import Progress
+from sandbox.session import Session
+from sandbox.status import show
+from sandbox.watching import watching
+
+Command = Callable[[argparse.Namespace, Home, Progress], int]
+
+
+def up(arguments: argparse.Namespace, home: Home, report: Progress) -> int:
+    """Start the sandbox and deploy the stack."""
+    session = _ready(arguments, home, report)
+    with watching(home.host_kubeconfig, report):
+        code = session.call("pulumi", "up", "--yes", "--stack", arguments.stack, *arguments.rest)
+    show(home, report)
+    if code == 0:
+        report.say(_NEXT.format(stack=arguments.stack))
+    return code
+
+
+def preview(arguments: argparse.Namespace, home: Home, report: Progress) -> int:
+    """Show what `up` would change, field by field."""
+    session = _ready(arguments, home, report)
+    return session.call("pulumi", "preview", "--diff", "--stack", arguments.stack, *arguments.rest)
+
+
+def refresh(arguments: argparse.Namespace, home: Home, report: Progress) -> int:
+    """Read the cluster's present state into the stack's."""
+    session = _ready(arguments, home, report)
+    return session.call("pulumi", "refresh", "--yes", "--stack", arguments.stack, *arguments.rest)
+
+
+def destroy(arguments: argparse.Namespace, home: Home, report: Progress) -> int:
+    """Delete every object of the stack; the sandbox keeps running."""
+    session = _ready(arguments, home, report)
+    return session.call("pulumi", "destroy", "--yes", "--stack", arguments.stack, *arguments.rest)
+
+
+def status(_: argparse.Namespace, home: Home, report: Progress) -> int:
+    """Say what runs where, what waits and why, and the stacks' outputs."""
+    if not lifecycle.running(home):
+        raise SandboxError(f"the sandbox {home.name!r} isn't running: start it with `make up`")
+    show(home, report, outputs=True)
+    return 0
+
+
+def shell(arguments: argparse.Namespace, home: Home, report: Progress) -> int:
+    """Open a shell in which `pulumi` (and kubectl, where installed) talks to the sandbox."""
+    session = _ready(arguments, home, report)
+    report.say(
+        f"pulumi up|preview --diff|refresh|destroy|stack output|config set --path … work here for stack "
+        f"{arguments.stack}; kubectl too, if this machine has it.\n"
+        "Nothing you type changes a tracked file. `exit` leaves; the sandbox keeps running until `make down`."
+    )
+    return session.call("bash", *arguments.rest)
+
+
+def down(arguments: argparse.Namespace, home: Home, report: Progress) -> int:
+    """Stop the sandbox; its objects are back at the next start, unless they are purged."""
+    if arguments.purge:
+        lifecycle.throw_away(home, report)
+        report.say(f"The sandbox {home.name!r} and all its data are gone.")
+    elif lifecycle.stop(home, report):
+        report.say(f"The sandbox {home.name!r} is stopped; `make up` brings its objects back, PURGE=1 deletes them.")
+    else:
+        report.say(f"The sandbox {home.name!r} wasn't running.")
+    return 0
+
+
+_ON_A_STACK: tuple[Command, ...] = (up, preview, refresh, destroy, shell)
+
+_NEXT = """
+Next: make status · make shell STACK={stack}, then `pulumi config set --path serving.decode.replicas 2`,
+`pulumi preview --diff`, `pulumi up` · make destroy STACK={stack} · make down"""
+
+
+def _ready(arguments: argparse.Namespace, home: Home, report: Progress) -> Session:
+    wrong = [one for one in arguments.set if "=" not in one or one.startswith("=")]
+    if wrong:
+        raise SandboxError(f"--set {wrong[0]}: write it as path=value, such as --set serving.hostNetwork=true")
+    session = Session.ready(home, arguments.stack, report)
+    session.set(arguments.set)
+    session.provide_nodes(arguments.nodes)
+    session.heal()
+    return session
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+    for command in (*_ON_A_STACK, status, down):
+        own = commands.add_parser(command.__name__, help=command.__doc__, description=command.__doc__)
+        own.add_argument("--name", help="the sandbox (default: $SANDBOX, else 'default')")
+        own.set_defaults(run=command, rest=[])
+        if command in _ON_A_STACK:
+            own.add_argument("--stack", required=True, help="a stack: the middle of a Pulumi.<stack>.yaml")
+            own.add_argument("--nodes", type=int, help="simulated nodes of its vendor (first two, then as they are)")
+            own.add_argument("--set", action="append", default=[], metavar="PATH=VALUE", help="a setting, kept")
+            own.epilog = "What follows `--` goes to pulumi (or bash) as it is."
+    down_parser = commands.choices["down"]
+    down_parser.add_argument("--purge", action="store_true", help="delete its data too")
+    return parser
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run one command; return the exit code: Pulumi's own, 1 for an error of ours, 130 after Ctrl-C."""
+    words = list(sys.argv[1:] if words is None else words)
+    ours, rest = (words[: words.index("--")], words[words.index("--") + 1 :]) if "--" in words else (words, [])
+    arguments = _parser().parse_args(ours)
+    arguments.rest = rest
+    try:
+        return int(arguments.run(arguments, Home.of(name=arguments.name), Progress()))
+    except SandboxError as error:
+        print(f"\nerror: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nstopped; nothing of it is left running", file=sys.stderr)
+        return 130

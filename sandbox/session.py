@@ -1,0 +1,101 @@
+"""A sandbox made ready for one stack, and commands run inside it."""
+
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+
+from sandbox import healing
+from sandbox.cluster import lifecycle, nodes
+from sandbox.engine import Engine, prepare
+from sandbox.home import CHECKOUT, Home
+from sandbox.progress import Progress
+from sandbox.toolchain import CONTROL_PLANE, provide
+from sandbox.toolchain.cache import Cache
+
+_PASSED_ON = (signal.SIGTERM, signal.SIGHUP)
+
+
+@dataclass(frozen=True)
+class Session:
+    """A running sandbox with the environment of one stack."""
+
+    home: Home
+    stack: str
+    engine: Engine
+    report: Progress
+
+    @classmethod
+    def ready(cls, home: Home, stack: str, report: Progress) -> "Session":
+        """Start the sandbox unless it runs and prepare the stack's view; both wait mostly, so they do it together."""
+        tools = provide([*CONTROL_PLANE, "pulumi"], report)
+        with ThreadPoolExecutor(1) as beside:
+            preparing = beside.submit(
+                prepare, home, CHECKOUT, stack, tools={"pulumi": tools["pulumi"]}, cache=Cache.of_user().root
+            )
+            lifecycle.start(home, tools, report)
+            engine = preparing.result()
+        for note in engine.notes:
+            report.say(note)
+        return cls(home, stack, engine, report)
+
+    def set(self, assignments: Sequence[str]) -> None:
+        """Do `pulumi config set --path` for each path=value, in the sandbox's copy of the stack file."""
+        for assignment in assignments:
+            path, _, value = assignment.partition("=")
+            self.call("pulumi", "config", "set", "--path", path, value, "--stack", self.stack)
+
+    def provide_nodes(self, count: int | None) -> None:
+        """Make the nodes that the stack's settings call for."""
+        fleet = nodes.fleet_of(self.engine.cwd / f"Pulumi.{self.stack}.yaml", count)
+        if fleet:
+            nodes.provide(self.home.host_kubeconfig, fleet)
+
+    def heal(self) -> None:
+        """Clear what a killed engine left, so that the next command starts as if it had ended in good order."""
+        if healing.engine_runs(self.home):
+            return  # it is at work, not gone: its lock stands, and Pulumi says so itself
+        if healing.stale_locks(self.home, self.stack):
+            self.report.say("An earlier run was killed: taking back its lock.")
+            self.call("pulumi", "cancel", "--yes", "--stack", self.stack)
+        if healing.has_pending(self.home, self.stack):
+            self.report.say("An earlier run was killed in the middle: bringing its state up to date.")
+            from sandbox.cluster.api import connect  # noqa: PLC0415  (slow to import)
+
+            with connect(self.home.host_kubeconfig) as api:
+                for wanted in healing.cut_short(self.home, self.stack):
+                    healing.delete(api, wanted)
+            clear = ("refresh", "--yes", "--skip-preview", "--clear-pending-creates", "--stack", self.stack)
+            self.call("pulumi", *clear)
+
+    def call(self, *command: str) -> int:
+        """Run a command inside, on this terminal; it hears Ctrl-C itself. Return its exit code."""
+        with _left_to_the_command() as running:
+            child = subprocess.Popen([*lifecycle.enter(self.home), *command], env=self.engine.env, cwd=self.engine.cwd)
+            running.append(child)
+            return child.wait()
+
+
+@contextmanager
+def _left_to_the_command() -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Let Ctrl-C, which the terminal sends to everybody, be the command's business; pass other signals on to it."""
+    running: list[subprocess.Popen[bytes]] = []
+
+    def pass_on(number: int, _: FrameType | None) -> None:
+        if number != signal.SIGINT:
+            for child in running:
+                child.send_signal(number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield running
+        return
+    before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, *_PASSED_ON)}
+    try:
+        yield running
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
