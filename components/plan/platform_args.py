@@ -22,7 +22,7 @@ class ServingNamespaceArgs(Args):
     """Labels of every object."""
     service_account: str
     """ServiceAccount of the workers."""
-    token_secret: str | None
+    token_secret: str | None = None
     """Secret to make for the Hugging Face token, if a token is given."""
     token: pulumi.Output[str] | None = None
     """The Hugging Face token; a secret from here on, whatever it was before."""
@@ -98,7 +98,7 @@ class EndpointPickerArgs(Args):
     """Labels that select its pods."""
     cluster_role: str
     """ClusterRole and ClusterRoleBinding for metrics authentication."""
-    metrics_secret: str | None
+    metrics_secret: str | None = None
     """Secret with the token that may read metrics; None: metrics are open and no such Secret is made."""
     image: ImageArgs
     """Image."""

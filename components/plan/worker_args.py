@@ -46,11 +46,11 @@ class ModelArgs(Args):
     """Tokens per KV block."""
     storage: str
     """Limit of the emptyDir for the weights, unless `claim`."""
-    claim: str | None
+    claim: str | None = None
     """PersistentVolumeClaim with the weights or the cache."""
     read_only: bool
     """Whether the claim is mounted read-only."""
-    token_secret: str | None
+    token_secret: str | None = None
     """Secret with the Hugging Face token."""
 
 
@@ -98,9 +98,9 @@ class WorkerArgs(Args):
     """NIXL side channel."""
     kv_transfer: dict[str, Any]
     """`--kv-transfer-config`."""
-    attention_backend: str | None
+    attention_backend: str | None = None
     """`--attention-backend`, where the accelerator needs one."""
-    log_level: str | None
+    log_level: str | None = None
     """`VLLM_LOGGING_LEVEL`."""
     extra_args: list[str]
     """Further arguments."""
