@@ -1,0 +1,190 @@
+"""Each component on its own: from its arguments, from a mapping, and through the SDK's own provider host."""
+
+from collections.abc import Callable
+from enum import Enum
+from functools import cache
+from typing import Any
+
+import pulumi
+import pytest
+from pulumi.provider.experimental.analyzer import Analyzer
+from pulumi.provider.experimental.component import ComponentProvider
+from pulumi.provider.experimental.schema import generate_schema
+from pydantic import BaseModel
+from pydantic.alias_generators import to_camel
+
+from components.config.reading import settings_of
+from components.decode_tier import DecodeTier
+from components.endpoint_picker import EndpointPicker
+from components.inference_pool import InferencePool
+from components.model_gateway import ModelGateway
+from components.monitoring import Monitoring
+from components.plan import ServingPlan, resolve
+from components.prefill_tier import PrefillTier
+from components.serving_namespace import ServingNamespace
+from tests.program.wire import requests
+from tests.recorder import Recorder, record
+
+Component = Any
+"""A component class: (name, args, opts)."""
+
+COMPONENTS: dict[str, Component] = {
+    "namespace": ServingNamespace,
+    "gateway": ModelGateway,
+    "pool": InferencePool,
+    "picker": EndpointPicker,
+    "prefill": PrefillTier,
+    "decode": DecodeTier,
+    "monitoring": Monitoring,
+}
+"""By the plan's field that holds its arguments."""
+
+SERVING: dict[str, Any] = {
+    "accelerator": "amd",
+    "model": {"name": "amd/Llama-3.3-70B-Instruct-FP8-KV"},
+    "rdma": {"resource": "rdma/ib"},
+    "ucx": {"tls": "rc,sm,self", "protoInfo": True},
+    "routing": {"tolerations": [{"key": "dedicated"}]},
+    "prefill": {
+        "env": {"A": "b"},
+        "tolerations": [{"key": "amd.com/gpu", "effect": "NoSchedule"}],
+        "affinity": {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []}},
+        "hostPaths": [{"hostPath": "/dev/infiniband", "mountPath": "/dev/infiniband"}],
+        "capabilities": ["IPC_LOCK"],
+    },
+    "images": {"pullSecrets": ["pull"]},
+}
+"""Reaches every nested arguments class."""
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "full": SERVING,
+    "host network": {"accelerator": "amd", "model": {"name": "m"}, "hostNetwork": True},
+    "least": {
+        "accelerator": "nvidia",
+        "model": {"name": "m", "tokenSecret": None},
+        "release": "0.4",
+        "gateway": {"accessLogging": True},
+    },
+}
+
+
+def _plan(variant: str) -> ServingPlan:
+    settings, problems = settings_of(VARIANTS[variant])
+    assert not problems
+    return resolve(settings, None)
+
+
+def _build(component: Component, args: Any) -> Recorder:
+    return record(lambda: component("it", args, pulumi.ResourceOptions()))
+
+
+def _python_names(args: Any) -> Any:
+    """What a component provider host passes: mappings by Python name, no value where there is none."""
+    if isinstance(args, BaseModel):
+        return {name: _python_names(value) for name, value in args if value is not None}
+    if isinstance(args, dict):
+        return {key: _python_names(value) for key, value in args.items()}
+    return [_python_names(each) for each in args] if isinstance(args, list) else args
+
+
+def _schema_names(args: Any) -> Any:
+    """What another language sends: camel case, text for enumerations, fractions for all numbers."""
+    if isinstance(args, BaseModel):
+        return {to_camel(name): _schema_names(value) for name, value in args if value is not None}
+    if isinstance(args, dict):
+        return {key: _schema_names(value) for key, value in args.items()}
+    if isinstance(args, list):
+        return [_schema_names(each) for each in args]
+    if isinstance(args, Enum):
+        return args.value
+    return float(args) if isinstance(args, int) and not isinstance(args, bool) else args
+
+
+@cache
+def _host() -> ComponentProvider:
+    return ComponentProvider(list(COMPONENTS.values()), "llm-d-pd", version="1.0.0")
+
+
+def _through_the_host(component: Component, args: Any) -> Recorder:
+    token = f"llm-d-pd:index:{component.__name__}"
+    return record(lambda: _host().construct("it", token, _schema_names(args), pulumi.ResourceOptions()))
+
+
+def _from_mapping(component: Component, args: Any) -> Recorder:
+    return _build(component, _python_names(args))
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("way", [_from_mapping, _through_the_host])
+@pytest.mark.parametrize("part", COMPONENTS)
+def test_a_component_says_the_same_however_its_arguments_come(
+    part: str, way: Callable[[Component, Any], Recorder], variant: str
+) -> None:
+    component, args = COMPONENTS[part], getattr(_plan(variant), part)
+    typed = requests(_build(component, args))
+    assert len(typed) > 1
+    assert requests(way(component, args)) == typed
+
+
+def test_a_token_from_a_mapping_is_a_secret_whatever_it_was() -> None:
+    args = _python_names(_plan("full").namespace)
+    recorder = _build(ServingNamespace, {**args, "token_secret": "llm-d-hf-token", "token": "hf_x"})
+    secret = recorder.objects["Secret/llm-d-hf-token"]
+    assert "aGZfeA==" in str(secret["data"])
+    assert "4dabf18193072939515e22adb298388d" in str(secret["data"]), "not marked as a secret"
+
+
+@pytest.mark.parametrize("part", COMPONENTS)
+def test_an_unknown_argument_is_refused(part: str) -> None:
+    args = _python_names(getattr(_plan("full"), part))
+    with pytest.raises(ValueError, match="replicaz"):
+        _build(COMPONENTS[part], {**args, "replicaz": 1})
+
+
+def test_children_inherit_nothing_but_the_parent() -> None:
+    """An alias or ignored change of the component is not copied to its children (D3)."""
+    options = pulumi.ResourceOptions(aliases=[pulumi.Alias(name="old")], ignore_changes=["x"])
+    recorder = record(lambda: EndpointPicker("it", _plan("full").picker, options))
+    children = [each.request for each in recorder.declared.values() if each.is_object]
+    assert children
+    assert not [child for child in children if list(child.ignoreChanges)]
+
+
+def _analysed() -> Any:
+    return Analyzer("llm-d-pd").analyze(list(COMPONENTS.values()))
+
+
+def test_every_component_analyses_for_other_languages() -> None:
+    found = _analysed()
+    assert found["component_definitions"].keys() == {each.__name__ for each in COMPONENTS.values()}
+    for name, each in found["component_definitions"].items():
+        assert each.inputs, f"{name} has no inputs"
+        assert each.outputs, f"{name} has no outputs"
+        assert each.description, name
+
+
+def test_no_type_of_the_schema_is_empty_and_everything_is_described() -> None:
+    found = _analysed()
+    for name, each in found["type_definitions"].items():
+        assert each.properties or each.enum, f"{name} would be an object without properties"
+        assert each.description, name
+        for key, field in each.properties.items():
+            assert field.description, f"{name}.{key}"
+    for name, each in found["component_definitions"].items():
+        for key, field in {**each.inputs, **each.outputs}.items():
+            assert field.description, f"{name}.{key}"
+
+
+def test_a_schema_is_generated_with_our_type_tokens() -> None:
+    found = _analysed()
+    schema = generate_schema(
+        "llm-d-pd",
+        "1.0.0",
+        None,
+        found["component_definitions"],
+        found["type_definitions"],
+        sorted(found["dependencies"], key=str),
+    ).to_json()
+    assert schema["resources"].keys() == {f"llm-d-pd:index:{each.__name__}" for each in COMPONENTS.values()}
+    assert all(each["isComponent"] for each in schema["resources"].values())
+    assert "llm-d-pd:index:WorkerArgs" in schema["types"]
