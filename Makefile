@@ -1,0 +1,92 @@
+# Needs git, make and a Python of at least 3.11; everything else is made here or in the per-user cache, once.
+#
+#   make up STACK=amd [NODES=2] [SET="serving.hostNetwork=true …"]    start the sandbox and deploy a stack
+#   make preview | refresh | destroy | shell [STACK=…]                 what `pulumi` calls it, in the sandbox
+#   make status | down [PURGE=1]                                       what runs where; stop (and delete)
+#   make test | test-all | lint | bench                                for those who change the program
+#   make clean | clean-tools                                           this checkout's files; the per-user cache
+#
+# SANDBOX=<name> works on another sandbox beside the first.
+
+STACK ?= amd
+NODES ?=
+SET ?=
+PURGE ?=
+ARGS ?=
+
+PYTHON = .venv/bin/python
+SANDBOXED = .venv/.sandbox-is-installed
+DEVELOPED = .venv/.dev-is-installed
+COMMAND = @$(PYTHON) -m sandbox $@
+ON_STACK = --stack $(STACK) $(if $(NODES),--nodes $(NODES)) $(foreach one,$(SET),--set '$(one)') $(if $(ARGS),-- $(ARGS))
+
+.PHONY: help up preview refresh destroy shell status down test test-all lint bench clean clean-tools
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+help:
+	@sed -n '/^#   /s/^#   //p' Makefile
+
+up preview refresh destroy shell: $(SANDBOXED)
+	$(COMMAND) $(ON_STACK)
+
+status: $(SANDBOXED)
+	$(COMMAND)
+
+down: $(SANDBOXED)
+	$(COMMAND) $(if $(PURGE),--purge)
+
+test: $(DEVELOPED)
+	@$(PYTHON) -m sandbox.toolchain > /dev/null
+	$(PYTHON) -m pytest -m "not thorough" $(ARGS)
+
+test-all: test
+	$(PYTHON) -m pytest -m thorough $(ARGS)
+
+lint: $(DEVELOPED)
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy .
+	$$($(PYTHON) -m sandbox.toolchain actionlint) .github/workflows/*.yml
+
+bench: $(DEVELOPED)
+	@$(PYTHON) -m sandbox.toolchain > /dev/null
+	$(PYTHON) -m bench.program_cost $(ARGS)
+
+clean:
+	@for home in .sandbox/*/; do \
+	  if [ -d "$$home" ]; then $(PYTHON) -m sandbox down --purge --name "$$(basename "$$home")" || exit 1; fi; \
+	done
+	rm -rf .venv .sandbox .mypy_cache .ruff_cache .pytest_cache sdks
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	@echo "The tools stay in the per-user cache for the next time; \`make clean-tools\` deletes them."
+
+clean-tools:
+	rm -rf "$${XDG_CACHE_HOME:-$$HOME/.cache}/llm-d-pd"
+
+# The virtual environment: made when it is missing, brought up to date when a requirements file is newer.
+$(SANDBOXED): requirements-sandbox.txt requirements.txt constraints.txt
+	$(call installed,requirements-sandbox.txt,half a minute)
+	@touch $@
+
+$(DEVELOPED): requirements-dev.txt requirements-sandbox.txt requirements.txt constraints.txt
+	$(call installed,requirements-dev.txt,a minute)
+	@touch $@ $(SANDBOXED)
+
+define installed
+@python=; \
+for one in python3 python3.14 python3.13 python3.12 python3.11; do \
+  if $$one -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2> /dev/null; then python=$$one; break; fi; \
+done; \
+if [ -z "$$python" ]; then \
+  echo "error: Python 3.11 or newer is needed; found: $$(python3 --version 2>&1 || true). Install one, such as" >&2; \
+  echo "python3.12 of your distribution, so that python3 or python3.11 … python3.14 is on PATH." >&2; exit 1; \
+fi; \
+if ! $(PYTHON) -m pip --version > /dev/null 2>&1; then \
+  $$python -m venv --clear .venv || { echo "error: $$python can't make virtual environments:" \
+    "install its venv package, such as python3-venv" >&2; exit 1; }; \
+fi; \
+echo "Installing $(1) into .venv (about $(2)) …"; \
+$(PYTHON) -m pip install --disable-pip-version-check --quiet --requirement $(1) || \
+  { echo "error: pip could not install $(1): see above; it needs its package index" >&2; exit 1; }
+endef

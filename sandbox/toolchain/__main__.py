@@ -1,0 +1,29 @@
+"""`python -m sandbox.toolchain [name …]`: provide tools (all of them without a name) and print where each one is."""
+
+import sys
+
+from sandbox.errors import SandboxError
+from sandbox.progress import Progress
+from sandbox.toolchain import provide
+from sandbox.toolchain.catalog import SOURCES, Executables
+
+
+def main(names: list[str]) -> int:
+    """Print one path per line, in the order of the names; progress and errors go to standard error."""
+    known = [name for key, one in SOURCES.items() for name in (one.packages if isinstance(one, Executables) else [key])]
+    try:
+        if unknown := set(names) - set(known):
+            raise SandboxError(f"no such tool: {', '.join(sorted(unknown))}; there are {', '.join(known)}")
+        found = provide(names or known, Progress())
+    except SandboxError as error:
+        print(f"\nerror: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nstopped; what is built so far is kept", file=sys.stderr)
+        return 130
+    print(*found.values(), sep="\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
