@@ -39,8 +39,9 @@ def pick(found, keys):
 
 class Thing(pulumi.CustomResource):
     metadata: pulumi.Output[dict] = pulumi.property("metadata")
+    status: pulumi.Output[dict] = pulumi.property("status")
     def __init__(self, token, name, props, opts):
-        super().__init__(token, name, {"metadata": None, "data": None, **props}, opts)
+        super().__init__(token, name, {"metadata": None, "status": None, **props}, opts)
 
 for name, d in declared.items():
     opts = d.get("opts", {})
@@ -127,9 +128,7 @@ class Stack:
 
     def steps(self) -> dict[str, dict[str, Any]]:
         """What a preview proposes, by resource name, unchanged ones left out."""
-        ran = self.pulumi("preview", "--json").ok()
-        digest = json.loads(ran.output[ran.output.index("{") :])
-        return {step["urn"].rpartition("::")[2]: step for step in digest["steps"] if step["op"] != "same"}
+        return proposed(self.preview("--json").ok())
 
     def state_file(self) -> Path:
         return Path(self.engine.env["PULUMI_BACKEND_URL"].removeprefix("file://"), f".pulumi/stacks/{PROJECT}/dev.json")
@@ -138,6 +137,12 @@ class Stack:
         """The state, by resource name."""
         latest = json.loads(self.state_file().read_text())["checkpoint"]["latest"]
         return {resource["urn"].rpartition("::")[2]: resource for resource in latest.get("resources", [])}
+
+
+def proposed(ran: Ran) -> dict[str, dict[str, Any]]:
+    """The steps in the output of `preview --json`, which are there even when a dry run was refused."""
+    digest = json.JSONDecoder().raw_decode(ran.output[ran.output.index("{") :])[0]
+    return {step["urn"].rpartition("::")[2]: step for step in digest["steps"] if step["op"] != "same"}
 
 
 def prepared(folder: Path, project: Path, stack: str = "dev") -> Engine:

@@ -1,0 +1,93 @@
+"""Contract: what is waited for, for how long, and what is said meanwhile."""
+
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from typing import Any
+
+from sandbox.cluster.api import Api
+from tests.sandbox.engine.harness import Stack, deployment, obj, provider
+
+Live = Callable[[str], dict[str, Any]]
+SKIP = {"annotations": {"pulumi.com/skipAwait": "true"}}
+
+
+def gateway(namespace: str, **annotations: str) -> dict[str, Any]:
+    spec = {"gatewayClassName": "x", "listeners": [{"name": "http", "port": 80, "protocol": "HTTP"}]}
+    metadata = {"annotations": annotations} if annotations else {}
+    return obj("gateway.networking.k8s.io/v1:Gateway", "gateway", namespace, spec=spec, metadata=metadata)
+
+
+def took(ran_output: str, name: str) -> float:
+    """Seconds that the CLI reports for creating a resource."""
+    found = re.search(rf" {name} created \(([\d.]+)s\)", ran_output)
+    assert found, ran_output
+    return float(found.group(1))
+
+
+def test_waits_end_at_the_timeout_and_keep_the_object(stack: Stack, api: Api, namespace: str, live: Live) -> None:
+    greedy = deployment("greedy", namespace, gpus=99, opts={"custom_timeouts": {"create": "3s"}})
+    wish = {"pulumi.com/waitFor": "condition=Programmed", "pulumi.com/timeoutSeconds": "3"}
+    ports = {"ports": [{"port": 80}], "selector": {"app": "ready"}}
+    stack.declare(
+        p=provider(),
+        greedy=greedy,
+        gateway=gateway(namespace, **wish),
+        ready=deployment("ready", namespace),
+        awaited=obj("core/v1:Service", "awaited", namespace, spec=ports),
+        skipped=obj("core/v1:Service", "skipped", namespace, spec=ports, metadata=SKIP),
+        headless=obj("core/v1:Service", "headless", namespace, spec={"ports": [{"port": 80}]}),
+    )
+    stack.preview().ok()  # too many GPUs and a condition that nobody sets: a preview can't know
+
+    output = stack.up().failed().output
+    assert "Waiting for app ReplicaSet to be available (0/1 Pods available)" in output
+    assert "'greedy' timed out waiting to be Ready" in output
+    assert "Insufficient" not in output, "the scheduler's reason is not shown: hence `make status`"
+    assert "Resource has condition Programmed=Unknown (want True)" in output
+    assert "'gateway' timed out waiting to be Ready" in output
+    assert 10 <= took(output, "awaited") < 13
+    assert took(output, "skipped") < 3 and took(output, "headless") < 3
+    state = stack.resources()
+    assert state["greedy"]["id"] == f"{namespace}/greedy" and state["greedy"]["initErrors"]
+    assert state["gateway"]["initErrors"]
+
+    path = f"/apis/gateway.networking.k8s.io/v1/namespaces/{namespace}/gateways/gateway"
+    condition = {
+        "type": "Programmed",
+        "status": "True",
+        "reason": "Test",
+        "message": "",
+        "lastTransitionTime": "2024-01-01T00:00:00Z",
+        "observedGeneration": 1,
+    }
+    head = {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway", "metadata": {"name": "gateway"}}
+    api.apply(f"{path}/status", {**head, "status": {"conditions": [condition]}})
+    stack.declare(p=provider(), greedy=deployment("greedy", namespace), gateway=gateway(namespace, **wish)).up().ok()
+    assert not any(resource.get("initErrors") for resource in stack.resources().values())
+
+
+def test_a_custom_resource_is_not_awaited_by_itself(stack: Stack, namespace: str) -> None:
+    output = stack.declare(p=provider(), gateway=gateway(namespace)).up().ok().output
+    assert took(output, "gateway") < 3
+
+
+def test_an_interrupt_ends_a_wait_at_once_and_keeps_the_object(stack: Stack, namespace: str, live: Live) -> None:
+    stack.declare(p=provider(), greedy=deployment("greedy", namespace, gpus=99))
+    command = stack.command("up", "--yes", "--skip-preview")
+    with subprocess.Popen(
+        command, cwd=stack.engine.cwd, env=stack.engine.env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as up:
+        assert up.stdout
+        for line in up.stdout:
+            if "0/1 Pods available" in line:
+                break
+        started = time.monotonic()
+        up.send_signal(signal.SIGINT)
+        output = up.communicate(timeout=30)[0]
+    assert time.monotonic() - started < 5, output
+    assert "cancelled" in output
+    assert stack.resources()["greedy"]["id"] == f"{namespace}/greedy"
+    assert live("deployments/greedy")["status"]["unavailableReplicas"] == 1

@@ -1,0 +1,56 @@
+"""Contract: drift, refresh and destroy."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from kubernetes.client import ApiException
+
+from sandbox.cluster.api import Api
+from tests.sandbox.engine.harness import Stack, deployment, obj, proposed, provider
+
+Live = Callable[[str], dict[str, Any]]
+
+
+def test_refresh_sees_the_drift_that_a_preview_does_not(stack: Stack, api: Api, namespace: str, live: Live) -> None:
+    root = f"/api/v1/namespaces/{namespace}"
+    objects = {
+        "p": provider(enableConfigMapMutable=True),
+        "drifting": obj("core/v1:ConfigMap", "drifting", namespace, data={"k": "v", "same": "x"}),
+        "lost": obj("core/v1:ServiceAccount", "lost", namespace),
+        "secret": obj("core/v1:Secret", "secret", namespace, stringData={"k": "v"}),
+        "workers": deployment("workers", namespace, container={"resources": {"limits": {"cpu": "1000m"}}}),
+    }
+    stack.declare(**objects).up().ok()
+    stack.pulumi("refresh", "--yes", "--skip-preview", "--expect-no-changes").ok()
+
+    drift = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "drifting"}, "data": {"k": "drifted"}}
+    api.apply(f"{root}/configmaps/drifting", drift)
+    api.delete(f"{root}/serviceaccounts/lost")
+    stack.preview("--expect-no-changes").ok()
+
+    stack.pulumi("refresh", "--yes", "--skip-preview").ok()
+    assert "lost" not in stack.resources()
+    steps = proposed(stack.preview("--json"))  # the other manager's field is a conflict besides
+    found = {name: (step["op"], list(step.get("detailedDiff") or {})) for name, step in steps.items()}
+    assert found == {"drifting": ("update", ["data.k"]), "lost": ("create", [])}
+
+
+def test_destroy_waits_until_everything_is_gone(stack: Stack, api: Api, namespace: str) -> None:
+    own = f"{namespace}-own"
+    stack.declare(
+        p=provider(),
+        own=obj("core/v1:Namespace", own),
+        workers=deployment("workers", namespace),
+        inside=obj("core/v1:ConfigMap", "inside", own, data={"k": "v"}, opts={"depends_on": ["own"]}),
+    ).up().ok()
+    api.delete(f"/api/v1/namespaces/{own}/configmaps/inside")  # gone already: not an error
+
+    stack.pulumi("destroy", "--yes", "--skip-preview").ok()
+
+    assert stack.resources() == {}
+    for kind in ("replicasets", "deployments"):  # in the foreground: what it owned went first
+        assert api.get(f"/apis/apps/v1/namespaces/{namespace}/{kind}")["items"] == []
+    assert api.get(f"/api/v1/namespaces/{namespace}/pods")["items"] == []
+    with pytest.raises(ApiException, match="NotFound"):
+        api.get(f"/api/v1/namespaces/{own}")
