@@ -40,9 +40,6 @@ class Combination:
         }
         return {**serving, "rdma": {"resource": "rdma/ib"}} if self.rdma else serving
 
-    def meets(self, when: dict[str, Any]) -> bool:
-        return when.items() <= asdict(self).items()
-
 
 EITHER = (False, True)
 EVERY = [Combination(*switches) for switches in product(MODELS, ("0.4", "0.6"), EITHER, EITHER, EITHER)]
@@ -50,10 +47,15 @@ EVERY = [Combination(*switches) for switches in product(MODELS, ("0.4", "0.6"), 
 
 def expected(combination: Combination) -> dict[str, Any]:
     """Objects by `Kind/name` in normal form."""
+    return layered((*EVERY_ACCELERATOR, combination.accelerator), asdict(combination))
+
+
+def layered(files: tuple[str, ...], switches: dict[str, Any]) -> dict[str, Any]:
+    """Every layer of the files whose conditions the switches meet, one over the other."""
     objects: dict[str, Any] = {}
-    for file in (*EVERY_ACCELERATOR, combination.accelerator):
+    for file in files:
         for layer in _layers(file):
-            if combination.meets(layer["when"]):
+            if layer["when"].items() <= switches.items():
                 objects = laid_over(objects, layer["objects"])
     return objects
 

@@ -1,0 +1,147 @@
+"""The house keeps its order: floors, the two halves, file size, docstrings, collected tests."""
+
+import ast
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+FLOORS: dict[str, int] = {
+    "config": 1,
+    "accelerators": 2,
+    "releases": 2,
+    "names": 2,
+    "plan": 3,
+    "pods": 4,
+    "objects": 4,
+    "gateways": 5,
+    "serving_namespace": 6,
+    "model_gateway": 6,
+    "inference_pool": 6,
+    "endpoint_picker": 6,
+    "prefill_tier": 6,
+    "decode_tier": 6,
+    "monitoring": 6,
+    "cluster": 6,
+    "exports": 7,
+}
+"""Rooms of components/; a room imports lower floors and itself. Gateways are a step below the components that use them,
+so that components import no other component: what they share comes from names."""
+
+LONGEST = 250
+
+
+def _tracked() -> list[Path]:
+    """Python files that git knows, and new ones that it would."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.py"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    return [ROOT / name for name in listed.splitlines() if (ROOT / name).exists()]
+
+
+def _files(half: str) -> list[Path]:
+    return [file for file in _tracked() if file.is_relative_to(ROOT / half)]
+
+
+def _imports(file: Path) -> Iterator[str]:
+    """Modules that a file imports, dotted; a name imported from a package may be a module of it."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file.relative_to(ROOT)}: relative import hides the floor"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _room(file: Path) -> str:
+    return file.relative_to(ROOT / "components").parts[0].removesuffix(".py")
+
+
+def _named(files: list[Path]) -> list[str]:
+    return [str(file.relative_to(ROOT)) for file in files]
+
+
+def test_every_room_has_a_floor() -> None:
+    assert {_room(file) for file in _files("components")} - {"__init__"} == FLOORS.keys()
+
+
+@pytest.mark.parametrize("name", _named(_files("components")))
+def test_a_floor_imports_lower_floors_only(name: str) -> None:
+    file = ROOT / name
+    room = _room(file)
+    for module in _imports(file):
+        parts = module.split(".")
+        if parts[0] != "components" or room == "__init__":
+            continue
+        other = parts[1]
+        assert other == room or FLOORS[other] < FLOORS[room], f"{name} imports {module} of a floor not below its own"
+
+
+def test_lower_floors_of_components_make_no_resource() -> None:
+    """Floors 1 to 3 decide; only from floor 4 on is the Kubernetes SDK known."""
+    for file in _files("components"):
+        if FLOORS.get(_room(file), 0) <= FLOORS["plan"]:
+            assert not [name for name in _imports(file) if name.startswith("pulumi_kubernetes")], file
+
+
+@pytest.mark.parametrize(("half", "other"), [("sandbox", "components"), ("components", "sandbox")])
+def test_the_two_halves_do_not_know_each_other(half: str, other: str) -> None:
+    for file in _files(half):
+        strangers = [name for name in _imports(file) if name.split(".")[0] in (other, "tests")]
+        assert not strangers, f"{file.relative_to(ROOT)} imports {strangers}"
+
+
+def test_the_program_on_top_knows_components_and_pulumi_only() -> None:
+    assert {name.split(".")[0] for name in _imports(ROOT / "__main__.py")} == {"components", "pulumi"}
+
+
+def test_no_file_is_longer_than_a_person_reads() -> None:
+    long = {str(file.relative_to(ROOT)): len(file.read_text().splitlines()) for file in _tracked()}
+    assert not {name: lines for name, lines in long.items() if lines > LONGEST}
+
+
+def _public(tree: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]:
+    """Public functions and classes of a module, and public methods of public classes."""
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+            yield node
+            if isinstance(node, ast.ClassDef):
+                overridden = bool(node.bases)  # a method that a base class asks for is documented there
+                for inner in node.body:
+                    if isinstance(inner, ast.FunctionDef) and not inner.name.startswith("_") and not overridden:
+                        yield inner
+
+
+@pytest.mark.parametrize("half", ["components", "sandbox"])
+def test_everything_public_says_what_it_is(half: str) -> None:
+    silent = []
+    for file in _files(half):
+        tree = ast.parse(file.read_text())
+        silent += [f"{file.relative_to(ROOT)}: the module"] if not ast.get_docstring(tree) else []
+        silent += [f"{file.relative_to(ROOT)}: {node.name}" for node in _public(tree) if not ast.get_docstring(node)]
+    assert not silent
+
+
+def test_every_test_is_collected() -> None:
+    """pytest collects test_*.py; a test function elsewhere would never run."""
+    lost = []
+    for file in _files("tests"):
+        if file.name.startswith("test_"):
+            continue
+        functions = [node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.FunctionDef)]
+        lost += [f"{file.relative_to(ROOT)}: {each.name}" for each in functions if each.name.startswith("test_")]
+    assert not lost
+
+
+def test_no_test_file_is_without_tests() -> None:
+    for file in _files("tests"):
+        if file.name.startswith("test_"):
+            nodes = ast.walk(ast.parse(file.read_text()))
+            assert any(isinstance(node, ast.FunctionDef) and node.name.startswith("test_") for node in nodes), file
