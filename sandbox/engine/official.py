@@ -18,6 +18,9 @@ from pathlib import Path
 HOST = "pulumi-language-python"
 PLUGIN = "pulumi-resource-kubernetes"
 
+BASE = "https://get.pulumi.com/releases"
+"""Where Pulumi publishes its executables."""
+
 CONNECT_SECONDS = 5
 """How long a machine without internet waits, once."""
 
@@ -75,10 +78,9 @@ def _user_plugins(environ: Mapping[str, str]) -> list[Path]:
 def _url(name: str) -> str:
     """The archive that carries an executable; KeyError for a machine that Pulumi doesn't publish for."""
     machine = {"x86_64": ("amd64", "x64"), "aarch64": ("arm64", "arm64")}[platform.machine()]
-    base = "https://get.pulumi.com/releases"
     if name == PLUGIN:
-        return f"{base}/plugins/{PLUGIN}-v{version('pulumi-kubernetes')}-linux-{machine[0]}.tar.gz"
-    return f"{base}/sdk/pulumi-v{version('pulumi')}-linux-{machine[1]}.tar.gz"
+        return f"{BASE}/plugins/{PLUGIN}-v{version('pulumi-kubernetes')}-linux-{machine[0]}.tar.gz"
+    return f"{BASE}/sdk/pulumi-v{version('pulumi')}-linux-{machine[1]}.tar.gz"
 
 
 def _download(url: str, folder: Path) -> None:

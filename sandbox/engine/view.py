@@ -81,7 +81,7 @@ class View:
         digest = hashlib.sha256(tracked.encode()).hexdigest()
         record = json.loads(self._record.read_text()) if self._record.is_file() else {}
         stack = _parse(tracked, self.tracked_file)
-        secret_keys = _secret_keys(stack)
+        secret_keys = _secret_keys(stack, self.project()["name"])
         unchanged = record.get("digest") == digest and sorted(record.get("placeholders", {})) == secret_keys
         if unchanged and self.stack_file.is_file():
             return []
@@ -129,12 +129,12 @@ class View:
         )
 
 
-def _secret_keys(stack: dict[str, Any]) -> list[str]:
-    """The program's one secret; none where the stack says that its model needs no token."""
+def _secret_keys(stack: dict[str, Any], project: str) -> list[str]:
+    """The program's one secret; none where the stack says that its model needs no token, or in another project."""
     serving = (stack.get("config") or {}).get("llm-d-pd:serving")
     model = serving.get("model") if isinstance(serving, dict) else None
     needs_none = isinstance(model, dict) and model.get("tokenSecret", TOKEN) is None
-    return [] if needs_none else [TOKEN]
+    return [] if needs_none or not TOKEN.startswith(f"{project}:") else [TOKEN]
 
 
 def _without_foreign(stack: dict[str, Any], replaced: set[str]) -> tuple[dict[str, Any], list[tuple[str, str]]]:

@@ -136,7 +136,7 @@ class Cluster:
         except ApiException as error:
             raise ApiError(error.status, _status(error)) from None
         except HTTPError as error:
-            reason = getattr(error, "reason", error)
+            reason = str(getattr(error, "reason", error)).rpartition(">: ")[2]  # urllib3 puts its objects in front
             server = client.configuration.host
             raise ClusterUnreachable(f"the API server at {server} does not answer: {reason}") from None
 

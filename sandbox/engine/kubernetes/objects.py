@@ -1,7 +1,6 @@
 """Create, read, update and delete one object as the official plugin does: by server-side apply, never by force."""
 
 import base64
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -117,8 +116,7 @@ class Objects:
             "force": str(forced).lower(),
         } | _dry_run(preview)
         try:
-            body = json.dumps(_encoded(inputs))
-            return self.cluster.request("PATCH", path, body, "application/apply-patch+yaml", **query)
+            return self.cluster.request("PATCH", path, _encoded(inputs), "application/apply-patch+yaml", **query)
         except ApiError as error:
             if error.code == 409:
                 error.args = (f"{CONFLICT_HELP}\n: {error}",)

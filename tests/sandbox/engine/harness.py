@@ -87,6 +87,7 @@ class Stack:
         cls,
         folder: Path,
         *,
+        name: str = PROJECT,
         program: str = PROGRAM,
         config: dict[str, Any] | None = None,
         enter: list[str] | None = None,
@@ -94,7 +95,7 @@ class Stack:
         project = folder / "project"
         project.mkdir(parents=True)
         runtime = {"name": "python", "options": {"toolchain": "pip", "virtualenv": ".venv"}}
-        (project / "Pulumi.yaml").write_text(yaml.safe_dump({"name": PROJECT, "runtime": runtime}))
+        (project / "Pulumi.yaml").write_text(yaml.safe_dump({"name": name, "runtime": runtime}))
         (project / "Pulumi.dev.yaml").write_text(yaml.safe_dump({"config": config or {}}))
         (project / "__main__.py").write_text(textwrap.dedent(program))
         return cls(project, prepared(folder, project), enter or [])

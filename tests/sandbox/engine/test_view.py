@@ -1,0 +1,90 @@
+"""The view: commands work as typed, tracked files never change, and nobody's edits vanish in silence."""
+
+from pathlib import Path
+
+import pytest
+
+from sandbox.engine.view import PLACEHOLDER
+from sandbox.errors import SandboxError
+from tests.sandbox.engine.harness import Stack, prepared
+
+TRACKED = """\
+# a comment
+encryptionsalt: v1:GJx2SOMEBODY:v1:ELSES:SALT
+config:
+  llm-d-pd:hfToken: {secure: v1:somebody:elses}
+  llm-d-pd:serving:
+    accelerator: amd
+    hidden: {secure: v1:somebody:elses}
+    list: [1, {secure: v1:somebody:elses}, 3]
+environment: [cloud/shared]
+"""
+PROGRAM = """
+import pulumi
+config = pulumi.Config()
+pulumi.export("serving", config.require_object("serving"))
+pulumi.export("token", config.require_secret("hfToken"))
+"""
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Stack:
+    made = Stack.make(tmp_path, name="llm-d-pd", program=PROGRAM)
+    tracked(made).write_text(TRACKED)
+    made.engine = prepared(tmp_path, made.folder)
+    return made
+
+
+def tracked(stack: Stack) -> Path:
+    return stack.folder / "Pulumi.dev.yaml"
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(f): f.read_bytes() for f in folder.rglob("*") if f.is_file() and "__pycache__" not in f.parts}
+
+
+def test_commands_work_as_typed_and_tracked_files_never_change(stack: Stack) -> None:
+    before = contents(stack.folder)
+    stack.pulumi("config", "set", "--path", "serving.hostNetwork", "true").ok()
+    assert stack.pulumi("config", "get", "hfToken").ok().output.strip() == PLACEHOLDER
+    assert stack.pulumi("config", "get", "--path", "llm-d-pd:serving.list").ok().output.strip() == "[1,3]"
+    assert "true" in stack.up().ok().output
+    assert contents(stack.folder) == before
+
+
+def test_what_was_encrypted_with_another_key_is_left_out_and_named(stack: Stack) -> None:
+    notes = "\n".join(note for note in stack.engine.notes if "left out" in note)
+    for path in ("llm-d-pd:serving.hidden", "llm-d-pd:serving.list[1]", "environment"):
+        assert f"Pulumi.dev.yaml: {path} is left out" in notes
+    assert "hfToken" not in notes, "it has a placeholder"
+    assert "SOMEBODY" not in (stack.engine.cwd / "Pulumi.dev.yaml").read_text()
+
+
+def test_edits_stand_until_the_tracked_file_changes_and_are_named_then(stack: Stack) -> None:
+    for key, value in (("serving.hostNetwork", "true"), ("serving.accelerator", "nvidia")):
+        stack.pulumi("config", "set", "--path", key, value).ok()
+    assert prepared(stack.folder.parent, stack.folder).notes == [n for n in stack.engine.notes if "left out" not in n]
+    assert stack.pulumi("config", "get", "--path", "serving.accelerator").ok().output.strip() == "nvidia"
+
+    tracked(stack).write_text(TRACKED.replace("accelerator: amd", "accelerator: amd\n    release: '0.4'"))
+    note = prepared(stack.folder.parent, stack.folder).notes[-1]
+    assert "llm-d-pd:serving.accelerator, llm-d-pd:serving.hostNetwork" in note and "release" not in note
+    assert stack.pulumi("config", "get", "--path", "serving.accelerator").ok().output.strip() == "amd"
+    assert stack.pulumi("config", "get", "hfToken").ok().output.strip() == PLACEHOLDER
+
+
+def test_a_missing_stack_names_those_that_exist(stack: Stack) -> None:
+    with pytest.raises(SandboxError, match=r"no stack 'prod'.*Stacks that do: dev\."):
+        prepared(stack.folder.parent, stack.folder, "prod")
+
+
+def test_a_stack_file_that_is_not_yaml_is_named(stack: Stack) -> None:
+    tracked(stack).write_text("config: [")
+    with pytest.raises(SandboxError, match=r"Pulumi\.dev\.yaml is not YAML"):
+        prepared(stack.folder.parent, stack.folder)
+
+
+def test_a_model_without_a_token_gets_no_placeholder(stack: Stack) -> None:
+    tracked(stack).write_text("config:\n  llm-d-pd:serving: {model: {name: x, tokenSecret: null}}\n")
+    prepared(stack.folder.parent, stack.folder)
+    assert "hfToken" not in stack.pulumi("config").ok().output
