@@ -77,4 +77,14 @@ def differences(left: Any, right: Any, path: str = "") -> dict[str, tuple[Any, A
             below = f"{path}.{key}" if path else str(key)
             found |= differences(left.get(key), right.get(key), below)
         return found
+    if _same_length(left, right):
+        pairs = enumerate(zip(left, right, strict=True))
+        return {key: both for at, pair in pairs for key, both in differences(*pair, f"{path}[{at}]").items()}
     return {path: (left, right)}
+
+
+def _same_length(left: Any, right: Any) -> bool:
+    """Whether both are lists of as many mappings, to be compared one by one."""
+    if not isinstance(left, list) or not isinstance(right, list) or len(left) != len(right):
+        return False
+    return all(isinstance(each, dict) for each in (*left, *right))

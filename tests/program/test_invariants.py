@@ -18,6 +18,7 @@ from tests.recorder import Recorder, run_program
 
 COMPONENTS = [ServingNamespace, ModelGateway, InferencePool, EndpointPicker, PrefillTier, DecodeTier, Monitoring]
 NAMESPACE = "serving-namespace-namespace"
+TIERS = ("prefill-deployment", "decode-deployment")
 EDGES = {"endpoint-picker-metrics-token": {"endpoint-picker-account"}}
 """The one edge besides the namespace's: without its account the token controller deletes such a Secret at once."""
 
@@ -66,19 +67,26 @@ def test_no_edge_at_all_where_the_namespace_is_not_ours() -> None:
     assert {name for name, count in edges.items() if count} == set(EDGES)
 
 
-def test_nothing_is_kept_ignored_or_replaced_in_a_special_way(recorder: Recorder) -> None:
+def test_nothing_is_kept_ignored_or_waited_for_in_a_special_way(recorder: Recorder) -> None:
     for each in recorder.declared.values():
         request = each.request
-        special = [request.protect, request.retainOnDelete, request.deleteBeforeReplace, list(request.ignoreChanges)]
-        assert not any(special), each.name
+        assert not any([request.protect, request.retainOnDelete, list(request.ignoreChanges)]), each.name
         assert all(alias.spec.type for alias in request.aliases), each.name  # the SDK's own: older API versions
         assert "waitFor" not in str(each.inputs), each.name
+
+
+def test_only_a_tier_whose_pods_change_shape_is_replaced(recorder: Recorder) -> None:
+    for each in recorder.declared.values():
+        replaced = (each.request.deleteBeforeReplace, list(each.request.replaceOnChanges))
+        assert replaced == ((True, ["metadata.annotations"]) if each.name in TIERS else (False, [])), each.name
+        if each.name in TIERS:
+            assert each.inputs["metadata"]["annotations"].keys() == {"llm-d.ai/pod-shape"}
 
 
 def test_only_worker_tiers_have_timeouts_of_their_own(recorder: Recorder) -> None:
     for each in recorder.declared.values():
         has = bool(each.request.customTimeouts.create or each.request.customTimeouts.update)
-        assert has == (each.name in ("prefill-deployment", "decode-deployment")), each.name
+        assert has == (each.name in TIERS), each.name
 
 
 def test_pool_picker_route_and_workers_agree(recorder: Recorder) -> None:

@@ -231,3 +231,21 @@ def test_the_start_up_probe_spends_the_budget(budget: int, period: int, threshol
     recorder = ran({**AMD, "decode": {"rollout": {"startupBudget": budget}}})
     probe = vllm(recorder, "decode")["startupProbe"]
     assert (probe["periodSeconds"], probe["failureThreshold"]) == (period, threshold)
+
+
+@pytest.mark.parametrize(
+    ("serving", "replaced"),
+    [
+        ({"decode": {"tensorParallel": 8}}, {"decode"}),
+        ({"hostNetwork": True}, {"prefill", "decode"}),
+        ({"release": "0.4"}, set()),
+        ({"model": {"name": "amd/other"}}, set()),
+        ({"decode": {"memory": "100Gi", "replicas": 2, "annotations": {"a": "b"}}, "rdma": None}, set()),
+    ],
+)
+def test_a_tier_is_replaced_when_its_pods_take_other_gpus_of_a_node_and_else_rolls(
+    serving: dict[str, Any], replaced: set[str]
+) -> None:
+    before, after = default(), ran({**AMD, **serving})
+    annotations = {role: [worker(run, role)["metadata"]["annotations"] for run in (before, after)] for role in ROLES}
+    assert {role for role, (old, new) in annotations.items() if old != new} == replaced

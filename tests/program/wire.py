@@ -50,6 +50,7 @@ def _request(each: Declared) -> dict[str, Any]:
         "dependencies": sorted(request.dependencies),
         "timeouts": (request.customTimeouts.create, request.customTimeouts.update, request.customTimeouts.delete),
         "deleteBeforeReplace": request.deleteBeforeReplace,
+        "replaceOnChanges": list(request.replaceOnChanges),
         "ignoreChanges": list(request.ignoreChanges),
         "protect": request.protect,
         "retainOnDelete": request.retainOnDelete,
