@@ -6,7 +6,7 @@ import pulumi_kubernetes as k8s
 from components.objects import metadata
 from components.plan.worker_args import DecodeTierArgs
 from components.pods import sidecar
-from components.pods.worker_pod import deployment_spec, timeouts
+from components.pods.worker_pod import deployment_spec, options, shape
 
 
 class DecodeTier(pulumi.ComponentResource):
@@ -21,9 +21,9 @@ class DecodeTier(pulumi.ComponentResource):
         worker = args.worker
         k8s.apps.v1.Deployment(
             f"{name}-deployment",
-            metadata=metadata(worker.name, worker.namespace, worker.labels),
+            metadata=metadata(worker.name, worker.namespace, worker.labels, shape(worker)),
             spec=deployment_spec(worker, [sidecar.container(args.sidecar, on_host=worker.host_network)]),
-            opts=pulumi.ResourceOptions(parent=self, custom_timeouts=timeouts(worker.rollout)),
+            opts=options(worker, self),
         )
         self.workload_name = pulumi.Output.from_input(worker.name)
         self.register_outputs({"workloadName": self.workload_name})

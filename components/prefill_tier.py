@@ -5,7 +5,7 @@ import pulumi_kubernetes as k8s
 
 from components.objects import metadata
 from components.plan.worker_args import PrefillTierArgs
-from components.pods.worker_pod import deployment_spec, timeouts
+from components.pods.worker_pod import deployment_spec, options, shape
 
 
 class PrefillTier(pulumi.ComponentResource):
@@ -20,9 +20,9 @@ class PrefillTier(pulumi.ComponentResource):
         worker = args.worker
         k8s.apps.v1.Deployment(
             f"{name}-deployment",
-            metadata=metadata(worker.name, worker.namespace, worker.labels),
+            metadata=metadata(worker.name, worker.namespace, worker.labels, shape(worker)),
             spec=deployment_spec(worker),
-            opts=pulumi.ResourceOptions(parent=self, custom_timeouts=timeouts(worker.rollout)),
+            opts=options(worker, self),
         )
         self.workload_name = pulumi.Output.from_input(worker.name)
         self.register_outputs({"workloadName": self.workload_name})

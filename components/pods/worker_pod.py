@@ -26,9 +26,25 @@ def deployment_spec(
     )
 
 
-def timeouts(rollout: RolloutArgs) -> pulumi.CustomTimeouts:
-    """How long Pulumi waits for the tier."""
-    return pulumi.CustomTimeouts(create=f"{rollout.create_timeout}s", update=f"{rollout.update_timeout}s")
+def shape(worker: WorkerArgs) -> dict[str, str]:
+    """Annotation of the Deployment that says what one pod takes of a node.
+
+    A tier whose pods change shape is replaced as a whole (`options`). Rolled, it would wait for ever: Kubernetes scales
+    the old pods to the new count first, and they keep the GPUs that the new ones wait for.
+    """
+    network = "host" if worker.host_network else "pod"
+    return {"llm-d.ai/pod-shape": f"{worker.tensor_parallel} x GPU, {network} network"}
+
+
+def options(worker: WorkerArgs, parent: pulumi.Resource) -> pulumi.ResourceOptions:
+    """How long Pulumi waits for the tier, and when it is replaced instead of rolled."""
+    rollout = worker.rollout
+    return pulumi.ResourceOptions(
+        parent=parent,
+        custom_timeouts=pulumi.CustomTimeouts(create=f"{rollout.create_timeout}s", update=f"{rollout.update_timeout}s"),
+        replace_on_changes=["metadata.annotations"],
+        delete_before_replace=True,
+    )
 
 
 def _pod(worker: WorkerArgs, sidecars: Sequence[k8s.core.v1.ContainerArgs]) -> k8s.core.v1.PodSpecArgs:
