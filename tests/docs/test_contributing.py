@@ -1,0 +1,124 @@
+"""Every how-to of CONTRIBUTING.md, followed to the letter in a copy of the tree, does what it says."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.docs.pages import ROOT, blocks
+
+COPIED = ("components", "tests", "docs", "__main__.py", "Pulumi.yaml", "Pulumi.amd.yaml", "pyproject.toml")
+HOW_TO = {"vendor": 0, "release": 1, "setting": 2, "rename": 3}
+MODEL = {"name": "meta-llama/Llama-3.3-70B-Instruct"}
+
+RUN = """
+import json, pulumi, sys
+from tests.recorder import run_program
+runs = []
+for serving in sys.argv[1:]:
+    try:
+        recorder = run_program(json.loads(serving))
+    except pulumi.RunError as error:
+        runs.append({"refused": str(error)})
+        continue
+    aliases = {each.name: [alias.spec.name for alias in each.request.aliases] for each in recorder.declared.values()}
+    runs.append({"objects": recorder.objects, "aliases": aliases})
+print(json.dumps(runs))
+"""
+
+
+class Copy:
+    """A copy of the tree, with some of the how-tos followed."""
+
+    def __init__(self, folder: Path, *names: str) -> None:
+        self.folder = folder
+        for each in COPIED:
+            source = ROOT / each
+            if source.is_dir():
+                shutil.copytree(source, folder / each, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(source, folder)
+        changes = [block for block in blocks("diff") if block.page.name == "CONTRIBUTING.md"]
+        assert len(changes) == len(HOW_TO)
+        for name in names:
+            applied = self._call("git", "apply", "-", text=changes[HOW_TO[name]].text)
+            assert applied.returncode == 0, f"{name}: {applied.stderr}"
+        self.python("-m", "components.config.schema")
+
+    def python(self, *words: str) -> str:
+        """What Python prints in the copy; it must succeed."""
+        ended = self._call(sys.executable, *words)
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        return ended.stdout
+
+    def program(self, *stacks: dict[str, Any]) -> list[Any]:
+        """What the copy's program declares for each of these settings, or why it refuses them."""
+        runs: list[Any] = json.loads(self.python("-c", RUN, *map(json.dumps, stacks)))
+        return runs
+
+    def _call(self, *words: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(words, cwd=self.folder, input=text, capture_output=True, text=True, check=False)
+
+
+def vllm(run: Any, tier: str) -> Any:
+    """The vLLM container of a tier."""
+    deployment = run["objects"][f"Deployment/ms-pd-llm-d-modelservice-{tier}"]
+    return deployment["spec"]["template"]["spec"]["containers"][0]
+
+
+def test_a_vendor(tmp_path: Path) -> None:
+    [run] = Copy(tmp_path, "vendor").program({"accelerator": "intel", "model": MODEL})
+    for tier, gpus in (("prefill", "1"), ("decode", "4")):
+        assert vllm(run, tier)["image"] == "ghcr.io/llm-d/llm-d-xpu:v0.6.0"
+        assert vllm(run, tier)["resources"]["requests"]["gpu.intel.com/xe"] == gpus
+    assert "`amd` `intel` `nvidia`" in (tmp_path / "docs/settings.md").read_text()
+    assert (tmp_path / "Pulumi.intel.yaml").exists()
+
+
+def test_a_release(tmp_path: Path) -> None:
+    [run] = Copy(tmp_path, "release").program({"accelerator": "amd", "model": MODEL, "release": "0.7"})
+    picker = run["objects"]["Deployment/gaie-pd-epp"]["spec"]["template"]["spec"]["containers"][0]
+    decode = run["objects"]["Deployment/ms-pd-llm-d-modelservice-decode"]["spec"]["template"]["spec"]
+    assert picker["image"] == "ghcr.io/llm-d/llm-d-inference-scheduler:v0.8.0"
+    assert decode["initContainers"][0]["image"] == "ghcr.io/llm-d/llm-d-routing-sidecar:v0.8.0"
+    assert vllm(run, "decode")["image"] == "ghcr.io/llm-d/llm-d-rocm:v0.7.0"
+    assert "featureGates" not in run["objects"]["ConfigMap/gaie-pd-epp"]["data"]["pd-config.yaml"]
+    assert "| `0.7` `0.6` `0.4` | `0.6` |" in (tmp_path / "docs/settings.md").read_text()
+
+
+def test_a_setting(tmp_path: Path) -> None:
+    copy = Copy(tmp_path, "setting")
+    stack = {"accelerator": "amd", "model": MODEL}
+    given, absent, twice, none = copy.program(
+        {**stack, "decode": {"maxNumSeqs": 64}},
+        stack,
+        {**stack, "decode": {"extraArgs": ["--max-num-seqs=64"]}},
+        {**stack, "prefill": {"maxNumSeqs": 0}},
+    )
+    assert "--max-num-seqs=64" in vllm(given, "decode")["args"]
+    assert not [word for word in vllm(absent, "decode")["args"] if word.startswith("--max-num-seqs")]
+    assert "serving.decode.maxNumSeqs" in twice["refused"]
+    assert "serving.prefill.maxNumSeqs = 0" in none["refused"]
+    assert "`serving.decode.maxNumSeqs` | 1 or more" in (tmp_path / "docs/settings.md").read_text()
+    copy.python("-m", "pytest", "-q", "tests/plan/test_resolve.py", "-p", "no:cacheprovider")
+
+
+def test_a_rename(tmp_path: Path) -> None:
+    [run] = Copy(tmp_path, "rename").program({"accelerator": "amd", "model": MODEL})
+    assert "inference-pool-pool" in run["aliases"]["inference-pool-workers"]
+    assert "InferencePool/gaie-pd" in run["objects"], "the object keeps its name"
+    before = (ROOT / "tests/expected/urns.txt").read_text().splitlines()
+    after = (tmp_path / "tests/expected/urns.txt").read_text().splitlines()
+    assert len(set(before) ^ set(after)) == 2
+
+
+@pytest.mark.thorough
+def test_together_they_are_typed_and_clean(tmp_path: Path) -> None:
+    copy = Copy(tmp_path, *HOW_TO)
+    copy.python("-m", "ruff", "check", "components")
+    copy.python("-m", "ruff", "format", "--check", "components")
+    copy.python("-m", "mypy", "components", "__main__.py")
