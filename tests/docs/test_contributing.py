@@ -17,7 +17,9 @@ MODEL = {"name": "meta-llama/Llama-3.3-70B-Instruct"}
 
 RUN = """
 import json, pulumi, sys
+from components.config import schema
 from tests.recorder import run_program
+schema.main([])
 runs = []
 for serving in sys.argv[1:]:
     try:
@@ -47,7 +49,6 @@ class Copy:
         for name in names:
             applied = self._call("git", "apply", "-", text=changes[HOW_TO[name]].text)
             assert applied.returncode == 0, f"{name}: {applied.stderr}"
-        self.python("-m", "components.config.schema")
 
     def python(self, *words: str) -> str:
         """What Python prints in the copy; it must succeed."""
@@ -56,7 +57,7 @@ class Copy:
         return ended.stdout
 
     def program(self, *stacks: dict[str, Any]) -> list[Any]:
-        """What the copy's program declares for each of these settings, or why it refuses them."""
+        """Write the copy's docs; what its program declares for each of these settings, or why it refuses them."""
         runs: list[Any] = json.loads(self.python("-c", RUN, *map(json.dumps, stacks)))
         return runs
 
