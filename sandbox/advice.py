@@ -26,7 +26,7 @@ _REMEDIES: tuple[tuple[str, str], ...] = (
     (r"Insufficient cpu", "serving.{role}.cpu"),
     (r"Insufficient memory", "serving.{role}.memory and serving.{role}.shm"),
     (r"Insufficient ephemeral-storage", "serving.model.storage"),
-    (r"Insufficient [\w.-]+/[\w.-]+", "serving.rdma.resource and serving.rdma.count, or the tier's own"),
+    (r"Insufficient (?!\w+\.com/gpu)[\w.-]+/", "serving.rdma.resource and serving.rdma.count, or the tier's own"),
     (r"persistentvolumeclaim|PersistentVolumeClaim", "serving.model.claim: the claim must exist in the namespace"),
     (
         r"PodSecurity",

@@ -12,6 +12,7 @@ from types import FrameType
 from sandbox import healing
 from sandbox.cluster import lifecycle, nodes
 from sandbox.engine import Engine, prepare
+from sandbox.engine.view import View
 from sandbox.home import CHECKOUT, Home
 from sandbox.progress import Progress
 from sandbox.toolchain import CONTROL_PLANE, provide
@@ -32,6 +33,7 @@ class Session:
     @classmethod
     def ready(cls, home: Home, stack: str, report: Progress) -> "Session":
         """Start the sandbox unless it runs and prepare the stack's view; both wait mostly, so they do it together."""
+        View(home.view, CHECKOUT, stack).require_tracked()  # before anything is built or started for it
         tools = provide([*CONTROL_PLANE, "pulumi"], report)
         with ThreadPoolExecutor(1) as beside:
             preparing = beside.submit(

@@ -36,9 +36,9 @@ class Api:
         """Server-side apply an object as the sandbox itself, which owns it."""
         return self._request("PATCH", path, {"fieldManager": _MANAGER, "force": "true"}, body)
 
-    def delete(self, path: str) -> dict[str, Any]:
+    def delete(self, path: str, **query: str) -> dict[str, Any]:
         """Delete an object."""
-        return self._request("DELETE", path, {})
+        return self._request("DELETE", path, query)
 
     def _request(self, method: str, path: str, query: dict[str, str], body: object = None) -> dict[str, Any]:
         headers = {"Accept": "application/json"}

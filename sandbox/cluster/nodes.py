@@ -4,11 +4,14 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from sandbox.errors import SandboxError
+
+if TYPE_CHECKING:
+    from sandbox.cluster.api import Api
 
 GPU_RESOURCE = {"amd": "amd.com/gpu", "nvidia": "nvidia.com/gpu"}
 _VENDOR_LABEL = "sandbox.llm-d-pd/vendor"
@@ -72,7 +75,15 @@ def provide(kubeconfig: Path, fleet: Fleet) -> None:
             api.apply(f"{path}/status", wanted[name])
 
         list(together.map(apply, wanted))
-        list(together.map(lambda name: api.delete(f"/api/v1/nodes/{name}"), surplus))
+        list(together.map(lambda name: _remove(api, name), surplus))
+
+
+def _remove(api: "Api", name: str) -> None:
+    """Delete a node and its pods: nobody else would end them until the garbage collector comes, a minute later."""
+    api.delete(f"/api/v1/nodes/{name}")
+    for pod in api.get("/api/v1/pods", fieldSelector=f"spec.nodeName={name}")["items"]:
+        metadata = pod["metadata"]
+        api.delete(f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}", gracePeriodSeconds="0")
 
 
 def _node(fleet: Fleet, index: int) -> dict[str, Any]:

@@ -119,6 +119,14 @@ def test_both_vendors_live_in_one_sandbox_and_a_fleet_becomes_what_it_is_told(cl
     assert kinds == ["Ready"]
 
 
+def test_pods_go_with_a_node_that_is_taken_away(cluster: Running, api: Any, namespace: str) -> None:
+    nodes.provide(cluster.host_kubeconfig, nodes.Fleet("nvidia", count=2))
+    pod(api, namespace, "p", {"nvidia.com/gpu": "8"}, nodeSelector={"kubernetes.io/hostname": "nvidia-1"})
+    assert eventually(lambda: api.list_namespaced_pod(namespace).items, lambda pods: all(map(ready, pods)))
+    nodes.provide(cluster.host_kubeconfig, nodes.Fleet("nvidia", count=1))
+    assert api.list_namespaced_pod(namespace).items == []
+
+
 def stack(folder: Path, serving: object) -> Path:
     file = folder / "Pulumi.x.yaml"
     file.write_text(json.dumps({"config": {"llm-d-pd:serving": serving}}))
