@@ -1,0 +1,107 @@
+"""What settings, plan and components cost: the amd stack against a flat program that declares the same objects.
+
+`make bench`. Both run on the same engine and cluster, in turn, and what is printed is the ratio of the medians.
+"""
+
+import json
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sandbox.cluster import lifecycle, nodes
+from sandbox.engine import Engine, prepare
+from sandbox.home import CHECKOUT, Home
+from sandbox.progress import Progress
+from sandbox.toolchain import CONTROL_PLANE, provide
+from tests.recorder import run_program
+
+RUNS = 5
+LIMITS = {"first preview": 1.15, "preview without changes": 1.15, "up without preview": 1.2}
+FLAT = Path(__file__).parent / "flat"
+
+
+def main() -> int:
+    """Print the table; 1 if a ratio is over its limit."""
+    progress = Progress()
+    home = Home.of(CHECKOUT, "bench")
+    tools = provide([*CONTROL_PLANE, "pulumi"], progress)
+    try:
+        lifecycle.start(home, tools, progress)
+        fleet = nodes.fleet_of(CHECKOUT / "Pulumi.amd.yaml")
+        assert fleet is not None
+        nodes.provide(home.host_kubeconfig, fleet)
+        engine = prepare(home, CHECKOUT, "amd", tools=tools, cache=home.root / "cache")
+        runs = {"program": engine, "flat": _flat(home, engine)}
+        times: dict[str, dict[str, list[float]]] = {name: {what: [] for what in LIMITS} for name in runs}
+        for name in [*runs, *(list(runs) * RUNS)]:  # the first round warms up and is not counted
+            for what, seconds in _round(home, runs[name]).items():
+                times[name][what].append(seconds)
+    finally:
+        lifecycle.throw_away(home, progress)
+    return _report(times)
+
+
+def _flat(home: Home, engine: Engine) -> Engine:
+    """The flat program as a project of its own, on the same backend, with the objects that the recorder saw."""
+    folder = home.root / "flat"
+    folder.mkdir()
+    project = yaml.safe_load((engine.cwd / "Pulumi.yaml").read_text())
+    kept = {key: project[key] for key in ("runtime",)}
+    (folder / "Pulumi.yaml").write_text(yaml.safe_dump({"name": "flat", "main": str(FLAT), **kept}))
+    serving = yaml.safe_load((CHECKOUT / "Pulumi.amd.yaml").read_text())["config"]["llm-d-pd:serving"]
+    objects = [_plain(each) for each in run_program(serving, token="placeholder").objects.values()]
+    order = {"Namespace": 0, "ServiceAccount": 1}
+    objects.sort(key=lambda each: order.get(each["kind"], 2))
+    (folder / "objects.json").write_text(json.dumps(objects))
+    flat = Engine({**engine.env, "BENCH_OBJECTS": str(folder / "objects.json")}, folder, [])
+    _pulumi(home, flat, "stack", "init", "amd")
+    return flat
+
+
+def _plain(value: Any) -> Any:
+    """The recorded object without the wire's marks of secrets."""
+    if isinstance(value, dict):
+        marked = len(value) == 2 and "value" in value and any(len(key) == 32 for key in value)
+        return _plain(value["value"]) if marked else {key: _plain(inner) for key, inner in value.items()}
+    return [_plain(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _round(home: Home, engine: Engine) -> dict[str, float]:
+    """Seconds of each command, from an empty cluster back to an empty cluster."""
+    seconds = {
+        "first preview": _pulumi(home, engine, "preview"),
+        "up without preview": _pulumi(home, engine, "up", "--yes", "--skip-preview"),
+        "preview without changes": _pulumi(home, engine, "preview", "--expect-no-changes"),
+    }
+    _pulumi(home, engine, "destroy", "--yes", "--skip-preview")
+    return seconds
+
+
+def _pulumi(home: Home, engine: Engine, *arguments: str) -> float:
+    stack = [] if arguments[0] == "stack" else ["--stack", "amd"]
+    command = [*lifecycle.enter(home), "pulumi", *arguments, *stack, "--non-interactive"]
+    begun = time.monotonic()
+    done = subprocess.run(command, cwd=engine.cwd, env=engine.env, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"pulumi {' '.join(arguments)} in {engine.cwd} failed:\n{done.stdout}\n{done.stderr}")
+    return time.monotonic() - begun
+
+
+def _report(times: dict[str, dict[str, list[float]]]) -> int:
+    print(f"{'medians of ' + str(RUNS):<26}{'program':>9}{'flat':>9}{'ratio':>8}{'limit':>8}")
+    over = 0
+    for what, limit in LIMITS.items():
+        ours, floor = (statistics.median(times[name][what][1:]) for name in ("program", "flat"))
+        ratio = ours / floor
+        over |= ratio > limit
+        print(f"{what:<26}{ours:>8.2f}s{floor:>8.2f}s{ratio:>8.2f}{limit:>8.2f}")
+    return int(over)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,117 @@
+"""The amd stack on the real engine and the real API server, from nothing to nothing. Tests build on each other."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+
+from tests.sandbox.running import Running
+from tests.sandbox.stack.deployment import Deployment, deployment, destroyed_afterwards, gpus, ready
+
+AMD = "amd.com/gpu"
+
+
+@pytest.fixture(scope="module")
+def amd(cluster: Running) -> Iterator[Deployment]:
+    with destroyed_afterwards(deployment(cluster, "amd")) as made:
+        made.up()
+        yield made
+
+
+def test_up_makes_every_pod_ready_on_nodes_with_enough_gpus(amd: Deployment) -> None:
+    prefill, decode, everything = amd.pods(role="prefill"), amd.pods(role="decode"), amd.pods()
+    assert [gpus(pod, AMD) for pod in prefill] == [1, 1, 1, 1]
+    assert [gpus(pod, AMD) for pod in decode] == [4]
+    assert len(everything) == 6, "and one endpoint picker"
+    assert all(ready(pod) for pod in everything)
+    used = Counter[str]()
+    for pod in (*prefill, *decode):
+        assert pod.spec.node_name in {"amd-0", "amd-1"}
+        used[pod.spec.node_name] += gpus(pod, AMD)
+    assert sum(used.values()) == 8
+    assert max(used.values()) <= 8
+
+
+def test_outputs_say_how_to_ask(amd: Deployment) -> None:
+    outputs = amd.outputs
+    assert outputs["model"] == "amd/Llama-3.3-70B-Instruct-FP8-KV"
+    assert outputs["workloads"]["decode"] == {"name": "ms-pd-llm-d-modelservice-decode", "replicas": 1, "gpus": 4}
+    assert outputs["gatewayUrl"].startswith(
+        "kubectl --namespace llm-d-pd port-forward service/infra-pd-inference-gateway"
+    )
+    assert outputs["request"].startswith("curl ")
+
+
+def test_a_second_preview_proposes_nothing(amd: Deployment) -> None:
+    amd.pulumi("preview", "--expect-no-changes")
+
+
+def test_refresh_is_clean(amd: Deployment) -> None:
+    amd.pulumi("refresh", "--yes", "--expect-no-changes")
+
+
+def test_a_change_shows_exactly_the_field_that_changed(amd: Deployment) -> None:
+    amd.configure(decode__cpu=12)
+    container = "spec.template.spec.containers[0].resources"
+    assert amd.changes() == {"decode-deployment": ["update", f"{container}.limits.cpu", f"{container}.requests.cpu"]}
+    amd.configure(decode__cpu=None)
+    assert amd.changes() == {}
+
+
+def test_a_setting_of_the_picker_rolls_the_picker_only(amd: Deployment) -> None:
+    before = {pod.metadata.uid for pod in amd.pods(**{"inference-serving": "true"})}
+    [picker] = [pod for pod in amd.pods() if "inferencepool" in pod.metadata.labels]
+    amd.configure(routing__selectivePd__nonCachedTokens=64)
+    assert set(amd.changes()) == {"endpoint-picker-config", "endpoint-picker-deployment"}
+    amd.up()
+    assert {pod.metadata.uid for pod in amd.pods(**{"inference-serving": "true"})} == before
+    [after] = [pod for pod in amd.pods() if "inferencepool" in pod.metadata.labels]
+    assert after.metadata.uid != picker.metadata.uid
+    amd.up(routing=None)
+    amd.pulumi("preview", "--expect-no-changes")
+
+
+def test_a_rotated_token_is_changed_in_place_and_restarts_nobody(amd: Deployment) -> None:
+    pods = {pod.metadata.uid for pod in amd.pods()}
+    secret = amd.api.read_namespaced_secret("llm-d-hf-token", "llm-d-pd").metadata.uid
+    amd.pulumi("config", "set", "--secret", "hfToken", "rotated")
+    assert set(amd.changes()) == {"serving-namespace-token"}
+    amd.up()
+    after = amd.api.read_namespaced_secret("llm-d-hf-token", "llm-d-pd")
+    assert (after.metadata.uid, after.data) == (secret, {"HF_TOKEN": "cm90YXRlZA=="})
+    assert {pod.metadata.uid for pod in amd.pods()} == pods
+
+
+def test_host_network_mode_takes_two_nodes_and_gives_them_back(amd: Deployment) -> None:
+    amd.up(hostNetwork=True)
+    [prefill], [decode] = amd.pods(role="prefill"), amd.pods(role="decode")
+    assert {prefill.spec.node_name, decode.spec.node_name} == {"amd-0", "amd-1"}
+    for pod in (prefill, decode):
+        assert ready(pod)
+        assert gpus(pod, AMD) == 8
+        assert pod.spec.host_network
+        assert pod.spec.dns_policy == "ClusterFirstWithHostNet"
+        assert pod.spec.containers[0].security_context.privileged
+        assert "rdma/ib" not in pod.spec.containers[0].resources.limits
+    namespace = amd.api.read_namespace("llm-d-pd")
+    assert namespace.metadata.labels["pod-security.kubernetes.io/enforce"] == "privileged"
+    amd.pulumi("preview", "--expect-no-changes")
+    amd.up(hostNetwork=None)
+    assert len(amd.pods(role="prefill")) == 4
+    amd.pulumi("preview", "--expect-no-changes")
+
+
+def test_pods_of_another_shape_replace_their_tier(amd: Deployment) -> None:
+    """Rolled, they could wait for ever for GPUs that pods of the old shape keep."""
+    amd.configure(decode__tensorParallel=2, decode__replicas=2)
+    assert {name: change[0] for name, change in amd.changes().items()} == {"decode-deployment": "replace"}
+    amd.up()
+    assert [gpus(pod, AMD) for pod in amd.pods(role="decode")] == [2, 2]
+    amd.up(decode=None)
+
+
+def test_destroy_leaves_nothing_behind(amd: Deployment) -> None:
+    assert {"ClusterRole//gaie-pd-llm-d-pd-epp", "Namespace//llm-d-pd"} <= amd.objects()
+    amd.pulumi("destroy", "--yes", "--skip-preview")
+    assert amd.objects() == set()
+    assert "llm-d-pd" not in {each.metadata.name for each in amd.api.list_namespace().items}
