@@ -1,6 +1,8 @@
 """A tiny project under the real CLI: declare objects, run a command, look at what the cluster and the state hold."""
 
+import functools
 import json
+import shutil
 import subprocess
 import textwrap
 from dataclasses import dataclass, field
@@ -98,6 +100,8 @@ class Stack:
         (project / "Pulumi.yaml").write_text(yaml.safe_dump({"name": name, "runtime": runtime}))
         (project / "Pulumi.dev.yaml").write_text(yaml.safe_dump({"config": config or {}}))
         (project / "__main__.py").write_text(textwrap.dedent(program))
+        if name == PROJECT:
+            shutil.copytree(_prepared_home(folder.parent), folder / "home", symlinks=True)
         return cls(project, prepared(folder, project), enter or [])
 
     def pulumi(self, *arguments: str, timeout: float = 120, env: dict[str, str] | None = None) -> Ran:
@@ -134,16 +138,32 @@ class Stack:
     def state_file(self) -> Path:
         return Path(self.engine.env["PULUMI_BACKEND_URL"].removeprefix("file://"), f".pulumi/stacks/{PROJECT}/dev.json")
 
+    def latest(self) -> dict[str, Any]:
+        """The state."""
+        found: dict[str, Any] = json.loads(self.state_file().read_text())["checkpoint"]["latest"]
+        return found
+
     def resources(self) -> dict[str, dict[str, Any]]:
-        """The state, by resource name."""
-        latest = json.loads(self.state_file().read_text())["checkpoint"]["latest"]
-        return {resource["urn"].rpartition("::")[2]: resource for resource in latest.get("resources", [])}
+        """The resources in the state, by name."""
+        return {resource["urn"].rpartition("::")[2]: resource for resource in self.latest().get("resources", [])}
 
 
 def proposed(ran: Ran) -> dict[str, dict[str, Any]]:
     """The steps in the output of `preview --json`, which are there even when a dry run was refused."""
     digest = json.JSONDecoder().raw_decode(ran.output[ran.output.index("{") :])[0]
     return {step["urn"].rpartition("::")[2]: step for step in digest["steps"] if step["op"] != "same"}
+
+
+@functools.cache
+def _prepared_home(session: Path) -> Path:
+    """A home in which `pulumi stack init` has been run: half a second that each test would spend again."""
+    folder = session / "prepared"
+    project = folder / "project"
+    project.mkdir(parents=True)
+    (project / "Pulumi.yaml").write_text(yaml.safe_dump({"name": PROJECT, "runtime": "python"}))
+    (project / "Pulumi.dev.yaml").write_text("config: {}\n")
+    prepared(folder, project)
+    return folder / "home"
 
 
 def prepared(folder: Path, project: Path, stack: str = "dev") -> Engine:

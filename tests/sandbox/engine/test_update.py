@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sandbox.cluster.api import Api
-from tests.sandbox.engine.harness import Stack, deployment, obj, provider
+from tests.sandbox.engine.harness import Stack, deployment, obj, proposed, provider
 
 Live = Callable[[str], dict[str, Any]]
 MUTABLE = provider(enableConfigMapMutable=True, enableSecretMutable=True)
@@ -45,15 +45,14 @@ def test_only_what_the_program_changes_changes(
     label = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings", "labels": {"theirs": "stays"}}}
     api.apply(f"/api/v1/namespaces/{namespace}/configmaps/settings", label)
 
-    stack.preview("--expect-no-changes").ok()
     nowhere = tmp_path / "unreachable"
     nowhere.write_text(json.dumps(UNREACHABLE))
     stack.preview("--expect-no-changes", env={"KUBECONFIG": str(nowhere)}).ok()
 
     stack.declare(**everything(namespace, "img:2", "2", "hf_second"))
-    ran = stack.preview("--expect-no-changes")
+    ran = stack.preview("--json", "--expect-no-changes")
     assert ran.code == 7, ran.output
-    found = {name: (step["op"], list(step["detailedDiff"])) for name, step in stack.steps().items()}
+    found = {name: (step["op"], list(step["detailedDiff"])) for name, step in proposed(ran).items()}
     assert found == {
         "workers": ("update", ["spec.template.spec.containers[0].image"]),
         "settings": ("update", ["data.k"]),
