@@ -69,6 +69,21 @@ def test_requests_equal_limits() -> None:
         assert resources["requests"] == resources["limits"]
 
 
+def test_every_port_is_said_the_same_wherever_it_is_said() -> None:
+    recorder = ran({**AMD, "ports": {"serving": 9000, "decodeVllm": 9200, "nixl": 9700}})
+    for role, port in (("prefill", 9000), ("decode", 9200)):
+        container = vllm(recorder, role)
+        assert {each["name"]: each["containerPort"] for each in container["ports"]} == {"vllm": port, "nixl": 9700}
+        assert f"--port={port}" in container["args"]
+        assert environment(recorder, role)["VLLM_NIXL_SIDE_CHANNEL_PORT"] == "9700"
+    [sidecar] = pod(recorder, "decode")["initContainers"]
+    assert [each["containerPort"] for each in sidecar["ports"]] == [9000]
+    assert {"--port=9000", "--vllm-port=9200"} <= set(sidecar["args"])
+    [backend] = recorder.objects["HTTPRoute/llm-d-pd-disaggregation"]["spec"]["rules"][0]["backendRefs"]
+    assert backend["port"] == 9000
+    assert recorder.objects["InferencePool/gaie-pd"]["spec"]["targetPorts"] == [{"number": 9000}]
+
+
 def test_own_environment_is_added_and_sorted() -> None:
     recorder = ran({**AMD, "prefill": {"env": {"ZZZ": 1, "AITER_JIT_DIR": "/.aiter", "FLAG": True}}})
     names = [each["name"] for each in vllm(recorder, "prefill")["env"]]
