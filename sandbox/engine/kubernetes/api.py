@@ -1,26 +1,25 @@
-"""The API server as the provider sees it: kinds, objects, errors in the server's own words.
-
-Importing the Kubernetes client takes half a second, so it happens at the first request: a preview in which nothing has
-changed never makes one.
-"""
+"""The API server as the provider sees it: kinds, objects, errors in the server's own words."""
 
 import contextlib
 import json
 import socket
-import tempfile
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
-from sandbox.engine.kubernetes import kubeconfig
+import urllib3
+from urllib3.exceptions import HTTPError
+
+from sandbox.engine.kubernetes import connection, kubeconfig
 from sandbox.engine.kubernetes.settings import Settings
 
 Object = dict[str, Any]
 """A Kubernetes object as JSON."""
 
-CONNECTIONS = 64
-"""As many requests at once as the engine has resource operations under way."""
+CONNECT_SECONDS = 10.0
+"""An API server that is there answers at once; reading may take as long as the server likes."""
 
 
 class ClusterUnreachable(Exception):
@@ -65,8 +64,7 @@ class Cluster:
         self._settings = settings
         self._lock = threading.Lock()
         self._connecting = threading.Lock()
-        self._client: Any = None
-        self._certificates = tempfile.TemporaryDirectory(prefix="sandbox-kubeconfig-")
+        self._connection: tuple[urllib3.HTTPConnectionPool, dict[str, str]] | None = None
         self._kinds: dict[str, dict[str, Kind]] = {}
 
     def namespace(self) -> str:
@@ -113,58 +111,35 @@ class Cluster:
         query = {"watch": "true", "fieldSelector": f"metadata.name={name}", "timeoutSeconds": str(int(seconds) + 1)}
         return Watch(self._send("GET", collection, None, "", query))
 
-    def close(self) -> None:
-        """Remove the certificates that the kubeconfig carries and TLS wants as files."""
-        self._certificates.cleanup()
-
     def _send(self, method: str, path: str, body: Any, content: str, query: dict[str, str]) -> Any:
-        client = self._connected()
-        from kubernetes.client import ApiException  # noqa: PLC0415  (see the module's docstring)
-        from urllib3.exceptions import HTTPError  # noqa: PLC0415
-
-        headers = {"Accept": "application/json"} | ({"Content-Type": content} if body is not None else {})
+        pool, login = self._connected()
+        headers = {"Accept": "application/json", **login} | ({"Content-Type": content} if body is not None else {})
         try:
-            return client.call_api(
-                path,
+            response = pool.urlopen(
                 method,
-                query_params=list(query.items()),
-                header_params=headers,
-                body=body,
-                _preload_content=False,
-                _return_http_data_only=True,
+                f"{path}?{urlencode(query)}" if query else path,
+                body=None if body is None else json.dumps(body).encode(),
+                headers=headers,
+                timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=None),
+                preload_content=False,
             )
-        except ApiException as error:
-            raise ApiError(error.status, _status(error)) from None
+            if response.status >= 400:
+                raise ApiError(response.status, _status(response.status, response.data))
         except HTTPError as error:
-            reason = str(getattr(error, "reason", error)).rpartition(">: ")[2]  # urllib3 puts its objects in front
-            server = client.configuration.host
-            raise ClusterUnreachable(f"the API server at {server} does not answer: {reason}") from None
+            reason = str(error).rpartition(">: ")[2]  # urllib3 puts its objects in front
+            raise ClusterUnreachable(f"the API server at {pool.host}:{pool.port} does not answer: {reason}") from None
+        return response
 
-    def _connected(self) -> Any:
+    def _connected(self) -> tuple[urllib3.HTTPConnectionPool, dict[str, str]]:
         with self._connecting:
-            if self._client is None:
-                self._client = self._connect()
-            return self._client
-
-    def _connect(self) -> Any:
-        try:
-            target = kubeconfig.target(self._settings)
-        except kubeconfig.Unusable as error:
-            raise ClusterUnreachable(
-                f"unable to load Kubernetes client configuration from kubeconfig file: {error}"
-            ) from None
-        from kubernetes import client, config  # noqa: PLC0415  (see the module's docstring)
-
-        configuration = client.Configuration()
-        configuration.connection_pool_maxsize = CONNECTIONS
-        config.load_kube_config_from_dict(
-            target.config,
-            context=target.context,
-            client_configuration=configuration,
-            persist_config=False,
-            temp_file_path=self._certificates.name,
-        )
-        return client.ApiClient(configuration)
+            if self._connection is None:
+                try:
+                    self._connection = connection.connect(kubeconfig.target(self._settings))
+                except kubeconfig.Unusable as error:
+                    raise ClusterUnreachable(
+                        f"unable to load Kubernetes client configuration from kubeconfig file: {error}"
+                    ) from None
+            return self._connection
 
 
 class Watch:
@@ -186,9 +161,9 @@ class Watch:
             self._response.connection.sock.shutdown(socket.SHUT_RDWR)
 
 
-def _status(error: Any) -> Object:
+def _status(code: int, body: bytes) -> Object:
     try:
-        status = json.loads(error.body)
-    except (TypeError, ValueError):
-        return {"message": f"{error.status} {error.reason}"}
+        status = json.loads(body)
+    except ValueError:
+        return {"message": f"the API server answered {code}: {body.decode(errors='replace')[:200]}"}
     return status if isinstance(status, dict) else {"message": str(status)}

@@ -34,9 +34,19 @@ class Target:
         return str(self._entry.get("namespace") or "default")
 
     @property
+    def cluster(self) -> dict[str, Any]:
+        """The context's cluster; empty when it names no known one."""
+        return dict(_named(self.config["clusters"], self._entry.get("cluster", "")) or {})
+
+    @property
+    def user(self) -> dict[str, Any]:
+        """How the context logs in."""
+        return dict(_named(self.config["users"], self._entry.get("user", "")) or {})
+
+    @property
     def server(self) -> str:
-        """The URL of the API server; empty when the context names no known cluster."""
-        return str((_named(self.config["clusters"], self._entry.get("cluster", "")) or {}).get("server", ""))
+        """The URL of the API server."""
+        return str(self.cluster.get("server", ""))
 
 
 def target(settings: Settings) -> Target:

@@ -4,7 +4,6 @@ import importlib.metadata
 import os
 import signal
 import sys
-import threading
 
 from pulumi.runtime.proto import provider_pb2_grpc
 
@@ -14,12 +13,8 @@ from sandbox.engine.serving import serve
 
 def main() -> None:
     """Serve until the CLI interrupts us; its last argument is the engine's address."""
-    stop = threading.Event()
     for interrupt in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(interrupt, lambda *_: stop.set())
+        signal.signal(interrupt, lambda *_: os._exit(0))
     provider = KubernetesProvider(importlib.metadata.version("pulumi-kubernetes"), sys.argv[-1])
     server = serve(lambda server: provider_pb2_grpc.add_ResourceProviderServicer_to_server(provider, server))
-    stop.wait()
-    provider.close()
-    server.stop(grace=None)
-    os._exit(0)  # a watch may still sit in its socket; there is nothing left to lose
+    server.wait_for_termination()

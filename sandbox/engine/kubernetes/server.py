@@ -29,11 +29,6 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
         self._settings = given
         self._objects = Objects(Cluster(given), given, self._canceller)
 
-    def close(self) -> None:
-        """Leave nothing behind."""
-        self._canceller.cancel()
-        self._objects.cluster.close()
-
     def Handshake(self, request: Any, context: Any) -> pb.ProviderHandshakeResponse:
         """We understand secrets."""
         return pb.ProviderHandshakeResponse(accept_secrets=True)
