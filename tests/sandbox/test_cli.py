@@ -97,8 +97,7 @@ def test_status_tells_the_same_with_the_outputs(checkout: Checkout, deployed: st
     assert "inferencePool: gaie-pd" in told
 
 
-def test_a_second_preview_proposes_nothing_and_pulumis_exit_code_passes(checkout: Checkout, deployed: str) -> None:
-    checkout.run("preview", "--stack", "amd", "--", "--expect-no-changes")
+def test_preview_shows_a_change_then_none_and_pulumis_exit_code_passes(checkout: Checkout, deployed: str) -> None:
     changed = ["--set", "serving.decode.replicas=2"]
     told = checkout.run("preview", "--stack", "amd", *changed, "--", "--expect-no-changes", code=7)
     assert "~ replicas: 1 => 2" in told
@@ -112,11 +111,13 @@ def test_the_shell_has_pulumi_and_the_cluster_and_passes_its_exit_code(checkout:
     assert f"{checkout.home.kubeconfig}\n{checkout.home.view}\n" in told
 
 
+@pytest.mark.thorough
 def test_refresh_is_clean(checkout: Checkout, deployed: str) -> None:
     told = checkout.run("refresh", "--stack", "amd", "--", "--expect-no-changes")
     assert "unchanged" in told
 
 
+@pytest.mark.thorough
 def test_it_comes_back_after_down(checkout: Checkout, deployed: str) -> None:
     assert "is stopped" in checkout.run("down")
     assert not running.processes(checkout.home)
