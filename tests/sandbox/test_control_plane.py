@@ -1,11 +1,10 @@
 import json
 import os
-import pty
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ from sandbox.errors import SandboxError
 from sandbox.home import CHECKOUT, Home
 from sandbox.progress import Progress
 from tests.sandbox import running
-from tests.sandbox.running import Running
+from tests.sandbox.running import Running, soon
 
 GIGABYTE = 1024**3
 LOCALHOST = {"0100007F"}
@@ -42,15 +41,6 @@ def identity(sandbox: Running) -> object:
     metadata = get(sandbox, "/api/v1/namespaces/default")["metadata"]
     assert isinstance(metadata, dict)
     return metadata["uid"]
-
-
-def soon(condition: Callable[[], bool], seconds: float = 5) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 def kill_keeper(home: Home) -> None:
@@ -102,71 +92,6 @@ def test_every_kind_of_the_stacks_is_served(cluster: Running) -> None:
         ("monitoring.coreos.com/v1", "podmonitors"),
         ("monitoring.coreos.com/v1", "servicemonitors"),
     }
-
-
-def test_a_command_keeps_folder_environment_and_exit_code(cluster: Running, tmp_path: Path) -> None:
-    done = subprocess.run(
-        [*cluster.enter, "sh", "-c", 'pwd; echo "$GREETING"; exit 7'],
-        cwd=tmp_path,
-        env={**os.environ, "GREETING": "good day"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (done.returncode, done.stdout) == (7, f"{tmp_path}\ngood day\n")
-    assert cluster.run("sh", "-c", "kill -KILL $$").returncode == 128 + signal.SIGKILL
-    absent = cluster.run("no-such-command")
-    assert absent.returncode == 127
-    assert absent.stderr == "no-such-command: No such file or directory\n"
-
-
-def test_a_killed_command_leaves_no_process(cluster: Running) -> None:
-    before = set(running.processes(cluster.home))
-    command = subprocess.Popen(
-        [*cluster.enter, "sh", "-c", "(setsid sleep 1000 &) ; echo up; sleep 1000"], stdout=subprocess.PIPE
-    )
-    assert command.stdout
-    assert command.stdout.readline() == b"up\n"
-    assert soon(lambda: sum("sleep 1000" in one for one in running.processes(cluster.home).values()) >= 2)
-    command.kill()
-    command.wait()
-    command.stdout.close()
-    assert soon(lambda: set(running.processes(cluster.home)) <= before)
-
-
-def test_a_daemon_ends_with_the_command_that_left_it(cluster: Running) -> None:
-    before = set(running.processes(cluster.home))
-    assert cluster.run("sh", "-c", "setsid sleep 1000 >/dev/null 2>&1 & exit 3").returncode == 3
-    assert soon(lambda: set(running.processes(cluster.home)) <= before)
-
-
-@pytest.mark.parametrize("send", ["terminal", "SIGTERM", "SIGINT"])
-def test_a_command_hears_ctrl_c_and_signals_once_and_ends_in_its_own_way(cluster: Running, send: str) -> None:
-    script = (
-        "import signal, sys, time\n"
-        "heard = []\n"
-        "for one in (signal.SIGINT, signal.SIGTERM): signal.signal(one, lambda number, _: heard.append(number))\n"
-        "print('up', flush=True)\n"
-        "while not heard: time.sleep(0.01)\n"
-        "time.sleep(0.2)\n"
-        "print('heard', *heard, flush=True); sys.exit(5)"
-    )
-    child, terminal = pty.fork()
-    if child == 0:
-        os.execv(sys.executable, [*cluster.enter, sys.executable, "-c", script])
-    said = b""
-    while b"up" not in said:
-        said += os.read(terminal, 1000)
-    if send == "terminal":
-        os.write(terminal, b"\x03")
-    else:
-        os.kill(child, getattr(signal, send))
-    while b"heard" not in said or not said.endswith(b"\n"):
-        said += os.read(terminal, 1000)
-    number = signal.SIGTERM if send == "SIGTERM" else signal.SIGINT
-    assert f"heard {number:d}\r\n".encode() in said
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 5
-    os.close(terminal)
 
 
 def test_data_survive_stop_and_kill_and_sandboxes_do_not_disturb_each_other(cluster: Running, home: Home) -> None:
