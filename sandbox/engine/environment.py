@@ -65,8 +65,14 @@ def prepare(home: Home, checkout: Path, stack: str, *, tools: Mapping[str, Path]
     project = view.project()["name"]
     if not list((home.state / "backend" / ".pulumi" / "stacks" / project).glob(f"{stack}.json*")):
         pulumi("stack", "init")
+    elif not _is_selected(home, f"organization/{project}/{stack}"):
+        pulumi("stack", "select")  # for commands in the shell that name no stack
     notes = view.copy_stack(lambda key, value: pulumi("config", "set", "--secret", key, stdin=value))
     return Engine(env, view.folder, [*_about(found), *notes])
+
+
+def _is_selected(home: Home, stack: str) -> bool:
+    return any(f'"{stack}"' in file.read_text() for file in (home.state / "pulumi" / "workspaces").glob("*.json"))
 
 
 def _environment(home: Home, bin_folder: Path, caller: Mapping[str, str]) -> dict[str, str]:

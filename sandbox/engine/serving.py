@@ -1,5 +1,7 @@
 """A plugin process: a gRPC server whose port the CLI reads from the first line of output."""
 
+import os
+import threading
 from collections.abc import Callable
 from concurrent import futures
 
@@ -12,9 +14,17 @@ WORKERS = 256
 
 def serve(add_to: Callable[[grpc.Server], None]) -> grpc.Server:
     """Serve on a free port of 127.0.0.1 and print it. The server stops when the caller drops it."""
+    threading.Thread(target=_end_with_caller, daemon=True).start()
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=WORKERS), options=_GRPC_CHANNEL_OPTIONS)
     add_to(server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     print(port, flush=True)
     return server
+
+
+def _end_with_caller() -> None:
+    """The CLI holds our standard input open as long as it lives; a killed one must not leave us behind."""
+    while os.read(0, 1024):
+        pass
+    os._exit(0)

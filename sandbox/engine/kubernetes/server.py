@@ -62,7 +62,7 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
             cluster=self._objects.cluster,
             namespace=self._settings.namespace,
         )
-        found = [pb.CheckFailure(property=name, reason=why) for name, why in failures]
+        found = [pb.CheckFailure(reason=f"{name}: {why}" if name else why) for name, why in failures]
         return pb.CheckResponse(inputs=encode(marked(checked, news)), failures=found)
 
     def Diff(self, request: pb.DiffRequest, context: Any) -> pb.DiffResponse:

@@ -1,5 +1,6 @@
 """The view: commands work as typed, tracked files never change, and nobody's edits vanish in silence."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -88,3 +89,12 @@ def test_a_model_without_a_token_gets_no_placeholder(stack: Stack) -> None:
     tracked(stack).write_text("config:\n  llm-d-pd:serving: {model: {name: x, tokenSecret: null}}\n")
     prepared(stack.folder.parent, stack.folder)
     assert "hfToken" not in stack.pulumi("config").ok().output
+
+
+def test_commands_without_a_stack_mean_the_one_prepared_last(stack: Stack) -> None:
+    tracked(stack).with_name("Pulumi.other.yaml").write_text("config: {}\n")
+    for name in ("other", "dev"):
+        engine = prepared(stack.folder.parent, stack.folder, name)
+        command = ["pulumi", "stack", "--show-name"]
+        shown = subprocess.run(command, cwd=engine.cwd, env=engine.env, capture_output=True, text=True, check=True)
+        assert shown.stdout.strip() == name
