@@ -20,6 +20,7 @@ from components.inference_pool import InferencePool
 from components.model_gateway import ModelGateway
 from components.monitoring import Monitoring
 from components.plan import ServingPlan, resolve
+from components.plan.platform_args import ServingNamespaceArgs
 from components.prefill_tier import PrefillTier
 from components.serving_namespace import ServingNamespace
 from tests.program.wire import requests
@@ -132,6 +133,17 @@ def test_a_token_from_a_mapping_is_a_secret_whatever_it_was() -> None:
     secret = recorder.objects["Secret/llm-d-hf-token"]
     assert "aGZfeA==" in str(secret["data"])
     assert "4dabf18193072939515e22adb298388d" in str(secret["data"]), "not marked as a secret"
+
+
+def test_a_token_is_a_secret_from_the_moment_it_is_an_argument() -> None:
+    given = {**_python_names(_plan("full").namespace), "token": "hf_x"}
+
+    def program() -> None:
+        token = ServingNamespaceArgs.of(given).token
+        assert token is not None
+        pulumi.export("isSecret", token.is_secret())
+
+    assert record(program).stack_outputs == {"isSecret": True}
 
 
 @pytest.mark.parametrize("part", COMPONENTS)
