@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from sandbox.errors import SandboxError
 from sandbox.progress import Progress
 
 _INTERVAL = 1.0
@@ -25,7 +26,6 @@ def watching(kubeconfig: Path, report: Progress) -> Iterator[None]:
 
 def _watch(kubeconfig: Path, report: Progress, ended: threading.Event) -> None:
     from kubernetes.client import ApiException  # noqa: PLC0415  (slow: imported while Pulumi starts)
-    from urllib3.exceptions import HTTPError  # noqa: PLC0415
 
     from sandbox.cluster.api import connect  # noqa: PLC0415
     from sandbox.situation import Situation, Waiting  # noqa: PLC0415
@@ -36,7 +36,7 @@ def _watch(kubeconfig: Path, report: Progress, ended: threading.Event) -> None:
         while not ended.wait(_INTERVAL):
             try:
                 now = set(Situation.now(api).waiting())
-            except (ApiException, HTTPError):
+            except (ApiException, SandboxError):
                 return  # the sandbox was stopped meanwhile; Pulumi says so
             for one in sorted((now & before) - said, key=str):
                 report.say(f"\n{one}")

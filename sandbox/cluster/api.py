@@ -11,6 +11,9 @@ from typing import Any
 
 from kubernetes import config
 from kubernetes.client import ApiClient
+from urllib3.exceptions import HTTPError
+
+from sandbox.errors import SandboxError
 
 _MANAGER = "sandbox"
 
@@ -23,7 +26,7 @@ def connect(kubeconfig: Path) -> Iterator["Api"]:
 
 
 class Api:
-    """Requests to one API server; `kubernetes.client.ApiException` when it refuses."""
+    """Requests to one API server; `kubernetes.client.ApiException` when it refuses, `SandboxError` when it is gone."""
 
     def __init__(self, client: ApiClient) -> None:
         self._client = client
@@ -44,13 +47,18 @@ class Api:
         headers = {"Accept": "application/json"}
         if body is not None:
             headers["Content-Type"] = "application/apply-patch+yaml"
-        answer = self._client.call_api(
-            path,
-            method,
-            query_params=list(query.items()),
-            header_params=headers,
-            body=body,
-            _preload_content=False,
-            _return_http_data_only=True,
-        )
+        try:
+            answer = self._client.call_api(
+                path,
+                method,
+                query_params=list(query.items()),
+                header_params=headers,
+                body=body,
+                _preload_content=False,
+                _return_http_data_only=True,
+            )
+        except HTTPError:
+            raise SandboxError(
+                "the sandbox's API server doesn't answer: it was stopped meanwhile; `make up` starts it again"
+            ) from None
         return dict(json.loads(answer.data))
