@@ -64,7 +64,8 @@ def test_the_gateways_address_is_in_url_and_request_once_it_has_one() -> None:
                 reply.object["status"] = {"addresses": [{"type": "IPAddress", "value": "192.0.2.7"}]}
             return reply
 
-    outputs = run_program(AMD, recorder=WithAddress()).stack_outputs
+    assert run_program(AMD, recorder=WithAddress()).stack_outputs["gatewayUrl"].startswith("kubectl"), "ClusterIP"
+    outputs = run_program({**AMD, "gateway": {"serviceType": "LoadBalancer"}}, recorder=WithAddress()).stack_outputs
     assert outputs["gatewayUrl"] == "http://192.0.2.7"
     assert outputs["request"].startswith("curl -sS http://192.0.2.7/v1/completions ")
 

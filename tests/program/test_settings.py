@@ -32,6 +32,8 @@ ALL = (
     *(WORKERS | PICKER_CONFIG | POOL | PARAMETERS | NAMESPACE | ACCOUNT | TOKEN | MONITORS | METRICS | RIGHTS),
     *(ROUTE | RULE | GATEWAY | {"endpoint-picker-service"}),
 )
+THEIRS = {"createNamespace": False}
+"""What must exist before the pods can only be in a namespace that does."""
 
 
 class Change(NamedTuple):
@@ -106,8 +108,8 @@ EVERY_SETTING: dict[str, Change] = {
     "model.maxModelLen": Change(8192, WORKERS),
     "model.blockSize": Change(64, WORKERS),
     "model.storage": Change("300Gi", WORKERS),
-    "model.claim": Change("weights", WORKERS),
-    "model.path": Change("llama", WORKERS, {"model.claim": "weights"}),
+    "model.claim": Change("weights", WORKERS, THEIRS),
+    "model.path": Change("llama", WORKERS, {**THEIRS, "model.claim": "weights"}),
     "model.tokenSecret": Change("my-token", WORKERS | TOKEN),
     "release": Change("0.4", WORKERS | PICKER_CONFIG | POOL),
     "namespace": Change("elsewhere", set(ALL)),
@@ -149,7 +151,7 @@ EVERY_SETTING: dict[str, Change] = {
     "ports.decodeVllm": Change(9200, {"decode-deployment"}),
     "ports.nixl": Change(5700, WORKERS),
     "images.mirror": Change("registry.example.com/ghcr", WORKERS | PICKER),
-    "images.pullSecrets": Change(["pull"], WORKERS | PICKER),
+    "images.pullSecrets": Change(["pull"], WORKERS | PICKER, THEIRS),
     "images.pullPolicy": Change("IfNotPresent", WORKERS | PICKER),
     "monitoring.enabled": Change(False, MONITORS | METRICS | PICKER),
     "monitoring.labels": Change({"release": "llmd"}, MONITORS),

@@ -15,6 +15,8 @@ UCX = {
     "protoInfo": True,
 }
 ROLES = ("prefill", "decode")
+THEIRS = {"createNamespace": False}
+"""What must exist before the pods can only be in a namespace that does."""
 
 
 def _resources(serving: dict[str, Any]) -> dict[str, dict[str, str]]:
@@ -128,7 +130,7 @@ def test_the_mirror_takes_the_registrys_place_in_release_images_only() -> None:
 
 
 def test_pull_secrets_and_policy_are_everybodys() -> None:
-    recorder = ran({**AMD, "images": {"pullSecrets": ["one", "two"], "pullPolicy": "Never"}})
+    recorder = ran({**AMD, **THEIRS, "images": {"pullSecrets": ["one", "two"], "pullPolicy": "Never"}})
     for key, each in recorder.objects.items():
         if key.startswith("Deployment/"):
             assert each["spec"]["template"]["spec"]["imagePullSecrets"] == [{"name": "one"}, {"name": "two"}]
@@ -138,7 +140,7 @@ def test_pull_secrets_and_policy_are_everybodys() -> None:
 @pytest.mark.parametrize("role", ROLES)
 def test_weights_in_a_claim_are_read_only_and_need_no_token(role: str) -> None:
     model = {"name": "amd/Llama-3.3-70B-Instruct-FP8-KV", "claim": "weights", "path": "llama/70b"}
-    recorder = ran({**AMD, "model": model})
+    recorder = ran({**AMD, **THEIRS, "model": model})
     [storage] = [each for each in pod(recorder, role)["volumes"] if each["name"] == "model-storage"]
     assert storage == {"name": "model-storage", "persistentVolumeClaim": {"claimName": "weights", "readOnly": True}}
     container = vllm(recorder, role)
@@ -150,7 +152,7 @@ def test_weights_in_a_claim_are_read_only_and_need_no_token(role: str) -> None:
 
 
 def test_a_claim_without_a_path_is_the_cache_and_written_to() -> None:
-    recorder = ran({**AMD, "model": {**AMD["model"], "claim": "cache"}})
+    recorder = ran({**AMD, **THEIRS, "model": {**AMD["model"], "claim": "cache"}})
     [storage] = [each for each in pod(recorder, "decode")["volumes"] if each["name"] == "model-storage"]
     assert storage == {"name": "model-storage", "persistentVolumeClaim": {"claimName": "cache"}}
     assert vllm(recorder, "decode")["args"][0] == AMD["model"]["name"]
