@@ -6,6 +6,7 @@ from typing import Any
 import pulumi
 
 from components.cluster import Target
+from components.config.vocabulary import ServiceType
 from components.model_gateway import ModelGateway
 from components.names import HTTP_PORT, Names
 from components.plan import ServingPlan
@@ -17,15 +18,18 @@ LOCAL_PORT = 8000
 def contract(plan: ServingPlan, target: Target, gateway: ModelGateway) -> dict[str, Any]:
     """Outputs by key."""
     worker = plan.decode.worker
-    url = gateway.address.apply(lambda address: f"http://{address}" if address else _port_forward(plan))
-    request = gateway.address.apply(lambda address: _request(plan, address or f"localhost:{LOCAL_PORT}"))
+    # A ClusterIP gateway's address is good inside the cluster only.
+    inside = plan.gateway.service_type is ServiceType.CLUSTER_IP
+    address = gateway.address.apply(lambda given: "" if inside else given)
+    url = address.apply(lambda given: f"http://{given}" if given else _port_forward(plan))
+    request = address.apply(lambda given: _request(plan, given or f"localhost:{LOCAL_PORT}"))
     return {
         "gatewayUrl": url,
         "request": request,
         "model": worker.model.served_name,
         "namespace": plan.namespace.namespace,
-        "context": target.context,
-        "server": target.server,
+        "context": target.context or "",
+        "server": target.server or "",
         "inferencePool": plan.pool.name,
         "release": plan.release.value,
         "workloads": {

@@ -138,6 +138,11 @@ def documented(title: str, **schema: Any) -> Any:
     return Field(json_schema_extra={"title": title, **schema})
 
 
+def null_word(value: Any) -> Any:
+    """`pulumi config set --path … null` writes the word; where null means something, it is meant."""
+    return None if value == "null" else value
+
+
 Quantity = Annotated[
     str,
     BeforeValidator(_quantity),

@@ -12,6 +12,7 @@ from components.config.fields import (
     ObjectName,
     Port,
     Quantity,
+    null_word,
     version_text,
     wrong,
 )
@@ -46,7 +47,7 @@ class Model(Strict):
     """An existing PersistentVolumeClaim instead of the emptyDir; ReadWriteMany when workers sit on several nodes."""
     path: str | None = Field(default=None, pattern=r"^[^/].*$")
     """Folder in the claim that holds the weights; unset, the claim is the Hugging Face cache."""
-    token_secret: ObjectName | None = "llm-d-hf-token"
+    token_secret: Annotated[ObjectName | None, BeforeValidator(null_word)] = "llm-d-hf-token"
     """Secret with the key HF_TOKEN, made from `llm-d-pd:hfToken` if that is set; `null` = no token is needed."""
 
 

@@ -15,6 +15,7 @@ from components.config.fields import (
     Quantity,
     Seconds,
     documented,
+    null_word,
     wrong,
 )
 from components.config.strict import Strict
@@ -110,7 +111,7 @@ class Tier(Strict):
     """Further environment variables; what the program itself sets is refused."""
     log_level: VllmLogLevel | None = None
     """`VLLM_LOGGING_LEVEL`; unset is vLLM's info."""
-    rdma: Rdma | None = None
+    rdma: Annotated[Rdma | None, BeforeValidator(null_word)] = None
     """This tier's RDMA device instead of the stack's; `null` = TCP."""
     ucx: Ucx = Ucx()
     """This tier's UCX variables, each over the stack's."""

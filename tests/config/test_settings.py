@@ -152,6 +152,14 @@ def test_natural_spellings_are_accepted() -> None:
     assert result.rdma.count == "tensorParallel"
 
 
+def test_the_word_null_is_meant_where_null_means_something() -> None:
+    """`pulumi config set --path serving.decode.rdma null` writes the word."""
+    result = settings(model__tokenSecret="null", decode__rdma="null", rdma={"resource": "rdma/ib"})
+    assert result.model.token_secret is None
+    assert result.decode.rdma is None
+    assert "rdma" in result.decode.model_fields_set
+
+
 def test_the_least_file_is_the_guide() -> None:
     result = settings()
     assert result.accelerator is Accelerator.AMD

@@ -78,7 +78,14 @@ IMPOSSIBLE: list[tuple[dict[str, Any], str, str, str]] = [
     ),
     # weights
     ({"model__path": "llama"}, "serving.model.path", "claim is not set", "set serving.model.claim"),
-    ({"model__claim": "weights", "model__storage": "1Ti"}, "serving.model.storage", "takes its place", "config rm"),
+    (
+        {"model__claim": "weights", "model__storage": "1Ti", "createNamespace": False},
+        "serving.model.storage",
+        "takes its place",
+        "config rm",
+    ),
+    ({"model__claim": "weights"}, "serving.model.claim", "which is made by this stack", "createNamespace: false"),
+    ({"images__pullSecrets": ["x"]}, "serving.images.pullSecrets", "made by this stack", "createNamespace: false"),
     ({"kvTransfer__extra": {"kv_role": "x"}}, "serving.kvTransfer.extra", "sets kv_connector or kv_role", "connector"),
     ({"model__tokenSecret": None}, "hfToken", "says that none is needed", "config rm hfToken"),
 ]
@@ -120,7 +127,7 @@ LEGAL: list[dict[str, Any]] = [
     {"release": "0.4", "routing__selectivePd": {"threshold": 1}},
     {"decode__extraArgs": ["--attention-backend=TRITON_ATTN", "--gpu-memory-utilization", "0.9"]},
     {"decode__rollout__createTimeout": 1801},
-    {"model__claim": "weights", "model__path": "llama"},
+    {"model__claim": "weights", "model__path": "llama", "createNamespace": False},
     {"ports__serving": 10250},
 ]
 
@@ -135,7 +142,7 @@ def test_a_legal_combination_is_not_refused(change: dict[str, Any]) -> None:
     [
         {"createNamespace": False},
         {"model__tokenSecret": None},
-        {"model__claim": "weights", "model__path": "llama"},
+        {"model__tokenSecret": "null"},
     ],
     ids=str,
 )

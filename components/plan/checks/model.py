@@ -25,6 +25,18 @@ def check(context: Context, *, token_given: bool) -> Iterator[Problem]:
             "it would be ignored without a word",
             "`pulumi config rm --path serving.model.storage`: the claim has its own size",
         )
+    for path, given, kind in (
+        ("serving.model.claim", model.claim, "PersistentVolumeClaim"),
+        ("serving.images.pullSecrets", settings.images.pull_secrets or None, "pull secret"),
+    ):
+        if given is not None and settings.create_namespace:
+            yield Problem(
+                path,
+                given,
+                f"is expected in the namespace {settings.namespace}, which is made by this stack",
+                f"no {kind} can be in it: every worker would wait for it until the timeout",
+                "make the namespace and it yourself, and set serving.createNamespace: false",
+            )
     if {"kv_connector", "kv_role"} & settings.kv_transfer.extra.keys():
         yield Problem(
             "serving.kvTransfer.extra",
