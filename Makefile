@@ -17,6 +17,8 @@ ARGS ?=
 PYTHON = .venv/bin/python
 SANDBOXED = .venv/.sandbox-is-installed
 DEVELOPED = .venv/.dev-is-installed
+# The tests of one file build on each other; each of the processes has a sandbox of its own.
+BOTH_CORES = -n auto --dist loadfile
 COMMAND = @$(PYTHON) -m sandbox $@
 ON_STACK = --stack $(STACK) $(if $(NODES),--nodes $(NODES)) $(foreach one,$(SET),--set '$(one)') $(if $(ARGS),-- $(ARGS))
 
@@ -38,10 +40,10 @@ down: $(SANDBOXED)
 
 test: $(DEVELOPED)
 	@$(PYTHON) -m sandbox.toolchain > /dev/null
-	$(PYTHON) -m pytest -m "not thorough" $(ARGS)
+	$(PYTHON) -m pytest $(BOTH_CORES) -m "not thorough" $(ARGS)
 
 test-all: test
-	$(PYTHON) -m pytest -m thorough $(ARGS)
+	$(PYTHON) -m pytest $(BOTH_CORES) -m thorough $(ARGS)
 
 lint: $(DEVELOPED)
 	$(PYTHON) -m ruff check .

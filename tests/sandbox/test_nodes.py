@@ -70,7 +70,7 @@ def test_gpus_are_placed_and_refused_by_the_real_scheduler(api: Any, namespace: 
     assert {one.spec.node_name for one in placed} == {"amd-0", "amd-1"}
     assert all(one.status.pod_ip.startswith("10.244.") for one in placed)
     [waiting] = [one for one in pods if not ready(one)]
-    assert "2 Insufficient amd.com/gpu" in condition(waiting, "PodScheduled").message
+    assert "Insufficient amd.com/gpu" in condition(waiting, "PodScheduled").message
 
 
 def test_rdma_is_shared_by_many_pods_of_a_node(api: Any, namespace: str) -> None:
