@@ -1,5 +1,10 @@
 """Wiring only: settings, plan, components, outputs. Everything is decided before the first resource."""
 
+# ruff: noqa: E402
+import gc
+
+gc.disable()  # the program lives for a second, and collecting garbage would take a tenth of it
+
 import pulumi
 
 from components import cluster, config, exports, plan

@@ -2,6 +2,7 @@
 
 import json
 import os
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ KINDS: dict[str, Any] = {
     "ServiceAccount": k8s.core.v1.ServiceAccount,
 }
 
+token = pulumi.Config().require_secret("hfToken")
 provider = k8s.Provider("cluster", kubeconfig="", enable_config_map_mutable=True, enable_secret_mutable=True)
 first: list[pulumi.Resource] = []
 for manifest in json.loads(Path(os.environ["BENCH_OBJECTS"]).read_text()):
@@ -28,6 +30,10 @@ for manifest in json.loads(Path(os.environ["BENCH_OBJECTS"]).read_text()):
     opts = pulumi.ResourceOptions(provider=provider, depends_on=list(first))
     if kind in KINDS:
         body = {key: value for key, value in manifest.items() if key not in ("apiVersion", "kind")}
+        if body.get("type") == "Opaque":  # a flat program takes the token from the configuration too
+            body["data"] = {"HF_TOKEN": token.apply(lambda text: b64encode(text.encode()).decode())}
+        if "roleRef" in body:
+            body["role_ref"] = body.pop("roleRef")
         made = KINDS[kind](f"{kind}-{name}", opts=opts, **body)
     else:
         made = k8s.apiextensions.CustomResource(

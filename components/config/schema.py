@@ -4,15 +4,19 @@
 `docs/settings.md` the table of every setting. With `--check` nothing is written; stale files are named, exit code 1.
 """
 
+import ast
+import inspect
 import json
 import sys
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema
 
 from components.config.settings import Serving
+from components.config.strict import Strict
 
 Schema = Mapping[str, Any]
 
@@ -49,6 +53,30 @@ Beside `serving` there is one more key, always a secret: `pulumi config set --se
 """
 
 
+def _described(schema: dict[str, Any]) -> dict[str, Any]:
+    """pydantic's schema with attribute docstrings as descriptions."""
+    objects = {**schema["$defs"], Serving.__name__: schema}
+    models = _models_below(Strict)
+    for model in models:
+        texts = {name: text for one in reversed(model.__mro__) if one in models for name, text in _docs(one)}
+        for name, field in model.model_fields.items() if model.__name__ in objects else ():
+            objects[model.__name__]["properties"][field.alias]["description"] = texts[name]
+    return schema
+
+
+def _models_below(model: type[Strict]) -> list[type[Strict]]:
+    return [each for below in model.__subclasses__() for each in (below, *_models_below(below))]
+
+
+def _docs(model: type) -> Iterator[tuple[str, str]]:
+    """Name and docstring of each attribute that a class itself declares."""
+    [declared] = ast.parse(inspect.getsource(model)).body
+    for statement, after in pairwise(declared.body):  # type: ignore[attr-defined]  # a class
+        match statement, after:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                yield name, inspect.cleandoc(text)
+
+
 class _Untitled(GenerateJsonSchema):
     """Titles are for values that have a name of their own (quantity, label key), not for repeating the key."""
 
@@ -59,7 +87,7 @@ class _Untitled(GenerateJsonSchema):
 
 def stack_schema() -> dict[str, Any]:
     """The JSON schema (2020-12) of a whole stack file."""
-    serving = _closed(Serving.model_json_schema(by_alias=True, schema_generator=_Untitled))
+    serving = _closed(_described(Serving.model_json_schema(by_alias=True, schema_generator=_Untitled)))
     definitions = serving.pop("$defs")
     config = {
         "description": "Configuration of the stack.",

@@ -5,7 +5,10 @@ from pydantic.alias_generators import to_camel
 
 
 class Strict(BaseModel):
-    """Camel-case keys as in Kubernetes, no unknown key, no coercion, frozen; attribute docstrings are the docs."""
+    """Camel-case keys as in Kubernetes, no unknown key, no coercion, frozen.
+
+    Attribute docstrings are the docs; `schema` reads them when it writes those, so that no preview pays for it.
+    """
 
     model_config = ConfigDict(
         extra="forbid",
@@ -13,5 +16,5 @@ class Strict(BaseModel):
         frozen=True,
         alias_generator=to_camel,
         populate_by_name=False,
-        use_attribute_docstrings=True,
+        defer_build=True,  # as part of the model that is read, instead of each for itself
     )

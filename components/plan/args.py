@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 class Args(BaseModel):
     """Base of all component arguments."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, arbitrary_types_allowed=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, defer_build=True)
 
     @classmethod
     def of(cls, given: Any) -> Self:

@@ -52,6 +52,13 @@ class Context:
         own = "rdma" in tier.model_fields_set
         return None if self.settings.host_network else tier.rdma if own else self.settings.rdma
 
+    @property
+    def token_secret(self) -> str | None:
+        """Secret with the Hugging Face token; weights that are in a claim need none unless one is asked for."""
+        model = self.settings.model
+        asked = "token_secret" in model.model_fields_set
+        return model.token_secret if asked or model.path is None else None
+
     def vllm_port(self, role: Role) -> int:
         """vLLM's HTTP port: behind the sidecar on decode, the pool's target port on prefill."""
         return self.settings.ports.serving if role is Role.PREFILL else self.settings.ports.decode_vllm

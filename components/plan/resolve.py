@@ -46,7 +46,7 @@ def _namespace(context: Context, token: pulumi.Output[str] | None) -> ServingNam
         privileged=settings.host_network,
         labels=names.labels,
         service_account=names.workers,
-        token_secret=settings.model.token_secret if token is not None else None,
+        token_secret=context.token_secret if token is not None else None,
         token=token,
     )
 

@@ -141,7 +141,6 @@ def ucx_variables(stack: Ucx, tier: Ucx) -> dict[str, str]:
 def _model(context: Context) -> ModelArgs:
     model = context.settings.model
     weights_given = model.path is not None
-    asked_for_token = "token_secret" in model.model_fields_set
     return ModelArgs(
         source=f"{MODEL_FOLDER}/{model.path}" if weights_given else model.name,
         served_name=model.served_name or model.name,
@@ -150,7 +149,7 @@ def _model(context: Context) -> ModelArgs:
         storage=model.storage,
         claim=model.claim,
         read_only=weights_given,
-        token_secret=None if weights_given and not asked_for_token else model.token_secret,
+        token_secret=context.token_secret,
     )
 
 

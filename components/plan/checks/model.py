@@ -53,13 +53,12 @@ def check(context: Context, *, token_given: bool) -> Iterator[Problem]:
             "the token would be kept in the state for nothing",
             "`pulumi config rm hfToken`, or delete serving.model.tokenSecret",
         )
-    needed = model.token_secret is not None and (model.path is None or "token_secret" in model.model_fields_set)
-    if needed and not token_given and settings.create_namespace:
+    if context.token_secret and not token_given and settings.create_namespace:
         yield Problem(
             "hfToken",
             Hidden(),
             f"is not set, and the namespace {settings.namespace} is made by this stack",
-            f"no Secret {model.token_secret} can be in it: every worker would wait for it until the timeout",
+            f"no Secret {context.token_secret} can be in it: every worker would wait for it until the timeout",
             "`pulumi config set --secret hfToken`; or serving.model.tokenSecret: null if the model needs none; "
             "or make namespace and Secret yourself and set serving.createNamespace: false",
         )
