@@ -3,7 +3,6 @@
 import json
 from typing import Any
 
-import pulumi
 import pytest
 
 from components.plan import resolve
@@ -154,10 +153,6 @@ class TestModel:
         model = plan(model__claim="weights", model__path="llama/70b").decode.worker.model
         assert (model.source, model.claim, model.read_only) == ("/model-cache/llama/70b", "weights", True)
         assert model.token_secret is None
-
-    def test_a_token_that_no_worker_reads_is_put_into_no_secret(self) -> None:
-        claim = settings(model__claim="weights", model__path="llama", createNamespace=False)
-        assert resolve(claim, pulumi.Output.secret("hf_abc")).namespace.token_secret is None
 
     def test_a_claim_alone_is_a_cache(self) -> None:
         model = plan(model__claim="cache").decode.worker.model

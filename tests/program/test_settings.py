@@ -109,7 +109,7 @@ EVERY_SETTING: dict[str, Change] = {
     "model.blockSize": Change(64, WORKERS),
     "model.storage": Change("300Gi", WORKERS),
     "model.claim": Change("weights", WORKERS, THEIRS),
-    "model.path": Change("llama", WORKERS, {**THEIRS, "model.claim": "weights"}),
+    "model.path": Change("llama", WORKERS | TOKEN, {**THEIRS, "model.claim": "weights"}),
     "model.tokenSecret": Change("my-token", WORKERS | TOKEN),
     "release": Change("0.4", WORKERS | PICKER_CONFIG | POOL),
     "namespace": Change("elsewhere", set(ALL)),
