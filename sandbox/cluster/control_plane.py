@@ -50,6 +50,8 @@ class ControlPlane:
         create = [self.tools["kwokctl"], "create", "cluster", "--name", _CLUSTER, "--wait", "60s"]
         create += ["--runtime", "binary", "--config", str(Path(__file__).with_name("kwok.yaml"))]
         create += ["--kubeconfig", str(self.folder / "kubeconfig"), "--disable-qps-limits"]
+        # Without node leases: after a restart kwok would leave every node alone until its last run's lease ends (200 s).
+        create += ["--node-lease-duration-seconds", "0"]
         for component, name in _BINARIES.items():
             create += [f"--{component}-binary", self.tools[name]]
         arguments = [f"kube-apiserver=advertise-address={network.ADDRESS}"]
