@@ -38,7 +38,8 @@ class Target:
             named,
             f"is not in the kubeconfig, which has: {', '.join(self.known) or 'no context at all'}",
             "there is no cluster to deploy to",
-            "name one of those, set KUBECONFIG to the file that has it, or `pulumi config rm` the key",
+            "name one of those, set KUBECONFIG to the file that has it, or "
+            "`pulumi config rm --path serving.cluster.context`",
         )
 
     def problems(self) -> list[Problem]:

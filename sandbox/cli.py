@@ -78,7 +78,7 @@ def down(arguments: argparse.Namespace, home: Home, report: Progress) -> int:
 _ON_A_STACK: tuple[Command, ...] = (up, preview, refresh, destroy, shell)
 
 _NEXT = """
-Next: make status · make shell STACK={stack}, then `pulumi config set --path serving.decode.replicas 2`,
+Next: make status · make shell STACK={stack}, then `pulumi config set --path serving.routing.verbosity 2`,
 `pulumi preview --diff`, `pulumi up` · make destroy STACK={stack} · make down"""
 
 

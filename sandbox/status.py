@@ -14,7 +14,9 @@ def show(home: Home, report: Progress, *, outputs: bool = False) -> None:
 
     keeper = record.read(home.cluster)
     if keeper:
-        report.say(f"\nSandbox {home.name!r}, API server https://127.0.0.1:{keeper.port} ({home.host_kubeconfig})")
+        report.say(
+            f"\nSandbox {home.name!r}, API server https://127.0.0.1:{keeper.port} from outside ({home.host_kubeconfig})"
+        )
     with connect(home.host_kubeconfig) as api:
         for line in Situation.now(api).lines():
             report.say(line)

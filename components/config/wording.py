@@ -93,7 +93,11 @@ def _words(detail: ErrorDetails, path: str, keys: list[str]) -> tuple[str, str, 
     if kind in {"enum", "literal_error"}:
         legal = str(context["expected"]).replace("'", "").replace(" or ", ", ").split(", ")
         hint = nearest(given, legal) if isinstance(given, str) else ""
-        return f"is none of {', '.join(legal)}{hint}", OUTCOME_OF_TYPE, "write one of them"
+        return (
+            f"is none of {', '.join(legal)}{hint}",
+            "there is nothing to deploy for it",
+            "write one of them",
+        )
     if kind in {"greater_than_equal", "less_than_equal"}:
         side, bound = ("below", context.get("ge")) if "ge" in context else ("above", context.get("le"))
         return f"is {side} {bound}", "Kubernetes or vLLM would refuse it", f"give at {_most(side)} {bound}"
@@ -119,6 +123,8 @@ def _without_quotes(given: Any, stem: str, path: str, needed: str) -> str:
         return f"write it without quotes, or `pulumi config set --path {path} {given}`"
     if stem == "string" and isinstance(given, (int, float)):
         return f"write it in quotes, or `pulumi config set --path --type string {path} {given}`"
+    if needed == "an object":
+        return f"write an object: `pulumi config rm --path {path}`, then set the keys within it"
     return f"write {needed}"
 
 

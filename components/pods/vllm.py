@@ -16,12 +16,14 @@ KEEP_ALIVE = "120"
 
 
 def arguments(worker: WorkerArgs) -> list[str]:
-    """What follows `vllm serve`: the model, then one `--flag=value` each, in the order of the modelservice chart."""
+    """What follows `vllm serve`: the model, then one `--flag=value` each.
+
+    Those that not every worker has are last, so that a preview shows what changed and not what moved.
+    """
     model = worker.model
-    flags = [model.source, f"--port={worker.port}"]
-    if worker.tensor_parallel > 1:
-        flags.append(f"--tensor-parallel-size={worker.tensor_parallel}")
-    flags += [
+    flags = [
+        model.source,
+        f"--port={worker.port}",
         f"--served-model-name={model.served_name}",
         f"--block-size={model.block_size}",
         f"--kv-transfer-config={json.dumps(worker.kv_transfer, separators=(',', ':'))}",
@@ -30,6 +32,8 @@ def arguments(worker: WorkerArgs) -> list[str]:
     ]
     if worker.attention_backend:
         flags.append(f"--attention-backend={worker.attention_backend}")
+    if worker.tensor_parallel > 1:
+        flags.append(f"--tensor-parallel-size={worker.tensor_parallel}")
     return flags + worker.extra_args
 
 

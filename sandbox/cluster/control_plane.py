@@ -50,7 +50,7 @@ class ControlPlane:
         create = [self.tools["kwokctl"], "create", "cluster", "--name", _CLUSTER, "--wait", "60s"]
         create += ["--runtime", "binary", "--config", str(Path(__file__).with_name("kwok.yaml"))]
         create += ["--kubeconfig", str(self.folder / "kubeconfig"), "--disable-qps-limits"]
-        # Without node leases: after a restart kwok would leave every node alone until its last run's lease ends (200 s).
+        # No leases: a restarted kwok leaves nodes alone until those of its last run end, 200 s later.
         create += ["--node-lease-duration-seconds", "0"]
         for component, name in _BINARIES.items():
             create += [f"--{component}-binary", self.tools[name]]

@@ -132,4 +132,5 @@ def _about(found: official.Official) -> list[str]:
     missing = [name for name, place in ((official.HOST, found.host), (official.PLUGIN, found.plugin)) if place is None]
     if not missing:
         return []
-    return [f"Using the sandbox's stand-in for {' and '.join(missing)}: not on this machine, {found.reason}"]
+    why = "neither on this machine nor downloadable" if found.reason else "not on this machine"
+    return [f"Using the sandbox's stand-ins for {' and '.join(missing)}: {why}."]

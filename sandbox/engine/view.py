@@ -84,7 +84,7 @@ class View:
         secret_keys = _secret_keys(stack, self.project()["name"])
         unchanged = record.get("digest") == digest and sorted(record.get("placeholders", {})) == secret_keys
         if unchanged and self.stack_file.is_file():
-            return []
+            return self._own_values(record)
 
         before = _mapping(self.stack_file) if self.stack_file.is_file() else {}
         wanted, left_out = _without_foreign(stack, set(secret_keys))
@@ -110,6 +110,17 @@ class View:
                 f"`pulumi config set` are gone: {', '.join(dropped)}"
             )
         return notes
+
+    def _own_values(self, record: dict[str, Any]) -> list[str]:
+        """What `config set` has made different from the tracked file: it stands until it is taken back."""
+        copied, now = (dict(_leaves(config, "")) for config in (record["config"], _mapping(self.stack_file)["config"]))
+        own = sorted(path for path in copied.keys() | now.keys() if copied.get(path) != now.get(path))
+        if not own:
+            return []
+        return [
+            f"The sandbox's copy of {self.tracked_file.name} differs in {', '.join(own)} (`config set` or SET); "
+            "`pulumi config rm --path …` in `make shell` takes that back, `make down PURGE=1` everything"
+        ]
 
     def _write_stack(self, config: dict[str, Any], salt: str | None, placeholders: dict[str, Any]) -> None:
         stack = {"config": {**config, **placeholders}, **({"encryptionsalt": salt} if salt else {})}
