@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import gc
 import json
 import logging
 import runpy
@@ -133,7 +134,10 @@ def record(
         pulumi.runtime.set_all_config(dict(config or {}), list(secrets))
         asyncio.run(run_in_stack(declare))
 
-    contextvars.Context().run(run)
+    try:
+        contextvars.Context().run(run)
+    finally:
+        gc.enable()  # the program has a process to itself and leaves it off; here loops and their files would pile up
     return recorder
 
 

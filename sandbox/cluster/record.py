@@ -38,7 +38,9 @@ class Keeper:
             return True
         try:
             signal.pidfd_send_signal(handle, signal_number)
-            return bool(select.select([handle], [], [], seconds)[0])
+            ended = select.poll()  # unlike select.select it takes a handle of any number
+            ended.register(handle, select.POLLIN)
+            return bool(ended.poll(seconds * 1000))
         except ProcessLookupError:
             return True
         finally:
