@@ -8,7 +8,7 @@ import pulumi
 from components.cluster import Target
 from components.config.vocabulary import ServiceType
 from components.model_gateway import ModelGateway
-from components.names import HTTP_PORT, Names
+from components.names import HTTP_PORT
 from components.plan import ServingPlan
 
 LOCAL_PORT = 8000
@@ -45,9 +45,8 @@ def contract(plan: ServingPlan, target: Target, gateway: ModelGateway) -> dict[s
 
 def _port_forward(plan: ServingPlan) -> str:
     """The way in while the gateway has no address."""
-    names = Names(plan.pool.selector["llm-d.ai/instance"], plan.namespace.namespace)
-    service = names.gateway_service(plan.provider)
-    return f"kubectl --namespace {names.namespace} port-forward service/{service} {LOCAL_PORT}:{HTTP_PORT}"
+    service, namespace = plan.gateway_service, plan.namespace.namespace
+    return f"kubectl --namespace {namespace} port-forward service/{service} {LOCAL_PORT}:{HTTP_PORT}"
 
 
 def _request(plan: ServingPlan, host: str) -> str:

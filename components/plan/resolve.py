@@ -26,7 +26,7 @@ def resolve(settings: Serving, token: pulumi.Output[str] | None = None) -> Servi
     return ServingPlan(
         cluster=settings.cluster,
         release=settings.release,
-        provider=settings.gateway.provider,
+        gateway_service=context.names.gateway_service(settings.gateway.provider),
         namespace=_namespace(context, token),
         gateway=_gateway(context),
         pool=_pool(context),

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from components.config.settings import Cluster
-from components.config.vocabulary import Provider, ReleaseName
+from components.config.vocabulary import ReleaseName
 from components.plan.platform_args import (
     EndpointPickerArgs,
     InferencePoolArgs,
@@ -20,7 +20,8 @@ class ServingPlan:
 
     cluster: Cluster
     release: ReleaseName
-    provider: Provider
+    gateway_service: str
+    """The Service that the gateway controller makes."""
     namespace: ServingNamespaceArgs
     gateway: ModelGatewayArgs
     pool: InferencePoolArgs

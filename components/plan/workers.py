@@ -107,7 +107,7 @@ def rollout(settings: Rollout, replicas: int, *, recreate: bool) -> RolloutArgs:
     Host ports and whole-node pods cannot overlap with their successors, so those tiers are recreated.
     """
     one_pod = settings.termination_grace + settings.startup_budget
-    rounds = 1 if recreate else ceil(replicas / settings.max_unavailable)
+    times = rounds(settings, replicas, recreate=recreate)
     return RolloutArgs(
         strategy=Strategy.RECREATE if recreate else Strategy.ROLLING,
         max_unavailable=settings.max_unavailable,
@@ -115,8 +115,13 @@ def rollout(settings: Rollout, replicas: int, *, recreate: bool) -> RolloutArgs:
         termination_grace=settings.termination_grace,
         progress_deadline=PULL_ALLOWANCE + one_pod,
         create_timeout=settings.create_timeout or PULL_ALLOWANCE + settings.startup_budget,
-        update_timeout=settings.update_timeout or PULL_ALLOWANCE + rounds * one_pod,
+        update_timeout=settings.update_timeout or PULL_ALLOWANCE + times * one_pod,
     )
+
+
+def rounds(settings: Rollout, replicas: int, *, recreate: bool) -> int:
+    """How many times in a row pods are replaced until a tier is new."""
+    return 1 if recreate else ceil(replicas / settings.max_unavailable)
 
 
 def ucx_variables(stack: Ucx, tier: Ucx) -> dict[str, str]:

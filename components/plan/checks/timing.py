@@ -1,11 +1,11 @@
 """Timeouts that would strike while everything is still going well."""
 
 from collections.abc import Iterator
-from math import ceil
 
 from components.config.problem import Problem
 from components.config.vocabulary import Role
 from components.plan.context import Context
+from components.plan.workers import rounds
 
 
 def check(context: Context) -> Iterator[Problem]:
@@ -13,9 +13,8 @@ def check(context: Context) -> Iterator[Problem]:
     for role in Role:
         settings = context.tier(role).rollout
         budget, grace = settings.startup_budget, settings.termination_grace
-        at_a_time = context.replicas(role) if context.settings.host_network else settings.max_unavailable
-        rounds = ceil(context.replicas(role) / at_a_time)
-        update = rounds * (grace + budget)
+        times = rounds(settings, context.replicas(role), recreate=context.settings.host_network)
+        update = times * (grace + budget)
         path = f"serving.{role}.rollout"
         if settings.create_timeout is not None and settings.create_timeout <= budget:
             yield Problem(
@@ -29,7 +28,7 @@ def check(context: Context) -> Iterator[Problem]:
             yield Problem(
                 f"{path}.updateTimeout",
                 settings.update_timeout,
-                f"is not longer than a rollout may take: {rounds} x (grace {grace} s + start-up budget {budget} s)",
+                f"is not longer than a rollout may take: {times} x (grace {grace} s + start-up budget {budget} s)",
                 "`pulumi up` would report a failure in the middle of a rollout that goes well",
                 f"use more than {update}, or delete it (default: 600 + {update})",
             )
