@@ -12,6 +12,9 @@ from components.pods.ports import container_port
 TERMINATION_GRACE = 130
 """Seconds (chart): the picker sees running streams out."""
 
+STARTUP_BUDGET = 60
+"""Seconds for reading pool and pods and making a key (seen: 3); then the container is restarted, as liveness would."""
+
 
 def deployment_spec(picker: EndpointPickerArgs) -> k8s.apps.v1.DeploymentSpecArgs:
     """One picker; two at once would each know half of the prefix cache."""
@@ -51,6 +54,7 @@ def _container(picker: EndpointPickerArgs) -> k8s.core.v1.ContainerArgs:
         args=[f"{flag}={value}" for flag, value in picker.flags.items()],
         env=[_field("NAMESPACE", "metadata.namespace"), _field("POD_NAME", "metadata.name")],
         ports=[container_port(port, name) for name, port in PICKER_PORTS.items()],
+        startup_probe=_listening(),
         liveness_probe=_health(period=10, delay=5),
         readiness_probe=_health(period=2),
         resources=k8s.core.v1.ResourceRequirementsArgs(requests=picker.requests or None, limits=picker.limits or None),
@@ -62,6 +66,18 @@ def _container(picker: EndpointPickerArgs) -> k8s.core.v1.ContainerArgs:
 def _field(name: str, path: str) -> k8s.core.v1.EnvVarArgs:
     source = k8s.core.v1.EnvVarSourceArgs(field_ref=k8s.core.v1.ObjectFieldSelectorArgs(field_path=path))
     return k8s.core.v1.EnvVarArgs(name=name, value_from=source)
+
+
+def _listening() -> k8s.core.v1.ProbeArgs:
+    """Ready means that the gateway is answered: the health service says so up to two seconds before.
+
+    The port opens last, after a TLS key of 4096 bits is made.
+    """
+    return k8s.core.v1.ProbeArgs(
+        tcp_socket=k8s.core.v1.TCPSocketActionArgs(port=PICKER_PORTS["grpc"]),
+        period_seconds=1,
+        failure_threshold=STARTUP_BUDGET,
+    )
 
 
 def _health(period: int, delay: int | None = None) -> k8s.core.v1.ProbeArgs:
