@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sandbox.cluster.api import Api
+from sandbox.cluster.api import Api, ApiError
 from sandbox.errors import SandboxError
 from sandbox.home import Home
 
@@ -48,18 +48,16 @@ def has_pending(home: Home, stack: str) -> bool:
 
 def delete(api: Api, wanted: dict[str, Any]) -> bool:
     """Delete an object that a cut-short creation may have made, wait until it is gone; return whether there was one."""
-    from kubernetes.client import ApiException  # noqa: PLC0415  (slow to import, and needed after a kill only)
-
     try:
         path = _path(api, wanted)
         api.delete(path)
-    except (ApiException, StopIteration, KeyError):  # no such kind, name or object: nothing was made
+    except (ApiError, StopIteration, KeyError):  # no such kind, name or object: nothing was made
         return False
     deadline = time.monotonic() + _PATIENCE
     while time.monotonic() < deadline:
         try:
             api.get(path)
-        except ApiException:
+        except ApiError:
             return True
         time.sleep(0.1)
     raise SandboxError(f"{path} is being deleted for {_PATIENCE:.0f} s already: try again when it is gone")

@@ -11,6 +11,7 @@ from types import FrameType
 
 from sandbox import healing
 from sandbox.cluster import lifecycle, nodes
+from sandbox.cluster.api import connect
 from sandbox.engine import Engine, prepare
 from sandbox.engine.view import View
 from sandbox.home import CHECKOUT, Home
@@ -66,8 +67,6 @@ class Session:
             self.call("pulumi", "cancel", "--yes", "--stack", self.stack)
         if healing.has_pending(self.home, self.stack):
             self.report.say("An earlier run was killed in the middle: bringing its state up to date.")
-            from sandbox.cluster.api import connect  # noqa: PLC0415  (slow to import)
-
             with connect(self.home.host_kubeconfig) as api:
                 for wanted in healing.cut_short(self.home, self.stack):
                     healing.delete(api, wanted)

@@ -3,15 +3,14 @@
 import json
 
 from sandbox.cluster import record
+from sandbox.cluster.api import connect
 from sandbox.home import Home
 from sandbox.progress import Progress
+from sandbox.situation import Situation
 
 
 def show(home: Home, report: Progress, *, outputs: bool = False) -> None:
     """Say which pods sit on which node with which GPUs, what waits and why, and the stacks' outputs if asked."""
-    from sandbox.cluster.api import connect  # noqa: PLC0415  (half a second that `make down` needn't wait)
-    from sandbox.situation import Situation  # noqa: PLC0415
-
     keeper = record.read(home.cluster)
     if keeper:
         report.say(

@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from sandbox.cluster.api import ApiError, connect
 from sandbox.errors import SandboxError
 from sandbox.progress import Progress
+from sandbox.situation import Situation, Waiting
 
 _INTERVAL = 1.0
 
@@ -25,18 +27,13 @@ def watching(kubeconfig: Path, report: Progress) -> Iterator[None]:
 
 
 def _watch(kubeconfig: Path, report: Progress, ended: threading.Event) -> None:
-    from kubernetes.client import ApiException  # noqa: PLC0415  (slow: imported while Pulumi starts)
-
-    from sandbox.cluster.api import connect  # noqa: PLC0415
-    from sandbox.situation import Situation, Waiting  # noqa: PLC0415
-
     said: set[Waiting] = set()
     before: set[Waiting] = set()
     with connect(kubeconfig) as api:
         while not ended.wait(_INTERVAL):
             try:
                 now = set(Situation.now(api).waiting())
-            except (ApiException, SandboxError):
+            except (ApiError, SandboxError):
                 return  # the sandbox was stopped meanwhile; Pulumi says so
             for one in sorted((now & before) - said, key=str):
                 report.say(f"\n{one}")

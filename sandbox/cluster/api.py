@@ -1,64 +1,187 @@
-"""The sandbox's API server as plain JSON, from the host. Importing this takes about half a second.
+"""The sandbox's API server as plain JSON: objects by path, and watches that never end.
 
-Paths and objects instead of the client's typed models: those take longer to build than the answers to fetch.
+Over the same light connection as the plugin stand-in: importing the Kubernetes client takes half a second, and its
+typed models longer to build than the answers to fetch.
 """
 
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
-from kubernetes import config
-from kubernetes.client import ApiClient
+import urllib3
+import yaml
 from urllib3.exceptions import HTTPError
 
+from sandbox.engine.kubernetes.connection import connect as connection_to
+from sandbox.engine.kubernetes.kubeconfig import Target
 from sandbox.errors import SandboxError
 
+Object = dict[str, Any]
+"""A Kubernetes object as JSON."""
+Event = tuple[str, Object]
+"""ADDED, MODIFIED or DELETED with the object; SYNCED with nothing once everything that exists has been told."""
+
 _MANAGER = "sandbox"
+_QUIET_SECONDS = 300
+"""A watch without any news is asked for anew after so long: the server may be gone without a word."""
+
+
+class ApiError(Exception):
+    """The API server said no; the text is its own."""
+
+    def __init__(self, code: int, status: Object) -> None:
+        super().__init__(f"{status.get('reason', code)}: {status.get('message', '')}")
+        self.code = code
+        self.reason = str(status.get("reason", ""))
 
 
 @contextmanager
 def connect(kubeconfig: Path) -> Iterator["Api"]:
-    """Yield a connection to the cluster of this file."""
-    with config.new_client_from_config(str(kubeconfig)) as client:
-        yield Api(client)
+    """Yield connections to the cluster of this file, for any number of threads."""
+    document = yaml.load(kubeconfig.read_text(), Loader=yaml.CSafeLoader)
+    pool, headers = connection_to(Target(document, document["current-context"]))
+    with pool:
+        yield Api(pool, headers)
 
 
 class Api:
-    """Requests to one API server; `kubernetes.client.ApiException` when it refuses, `SandboxError` when it is gone."""
+    """Requests to one API server; `ApiError` when it refuses, `SandboxError` when it is gone."""
 
-    def __init__(self, client: ApiClient) -> None:
-        self._client = client
+    def __init__(self, pool: urllib3.HTTPConnectionPool, headers: dict[str, str]) -> None:
+        self._pool, self._headers = pool, headers
 
-    def get(self, path: str, **query: str) -> dict[str, Any]:
+    def get(self, path: str, **query: str) -> Object:
         """Read an object or a list."""
         return self._request("GET", path, query)
 
-    def apply(self, path: str, body: object) -> dict[str, Any]:
-        """Server-side apply an object as the sandbox itself, which owns it."""
-        return self._request("PATCH", path, {"fieldManager": _MANAGER, "force": "true"}, body)
+    def create(self, path: str, body: object) -> Object:
+        """Create an object in the collection at `path`, or what a subresource such as `…/token` makes."""
+        return self._request("POST", path, {"fieldManager": _MANAGER}, body)
 
-    def delete(self, path: str, **query: str) -> dict[str, Any]:
+    def apply(self, path: str, body: object) -> Object:
+        """Server-side apply an object as the sandbox itself, which owns it."""
+        query = {"fieldManager": _MANAGER, "force": "true"}
+        return self._request("PATCH", path, query, body, "application/apply-patch+yaml")
+
+    def patch(self, path: str, body: object, content: str = "application/merge-patch+json", **query: str) -> Object:
+        """Patch an object, or its status; `content` may be "application/strategic-merge-patch+json" instead."""
+        return self._request("PATCH", path, {"fieldManager": _MANAGER, **query}, body, content)
+
+    def delete(self, path: str, **query: str) -> Object:
         """Delete an object."""
         return self._request("DELETE", path, query)
 
-    def _request(self, method: str, path: str, query: dict[str, str], body: object = None) -> dict[str, Any]:
-        headers = {"Accept": "application/json"}
-        if body is not None:
-            headers["Content-Type"] = "application/apply-patch+yaml"
+    def text(self, path: str, **query: str) -> str:
+        """Read what isn't JSON: logs, or what a pod answers through the API server's proxy."""
+        answer: bytes = self._send("GET", path, query).data
+        return answer.decode(errors="replace")
+
+    def lines(self, path: str, **query: str) -> Iterator[str]:
+        """Read such a text line by line, as it comes."""
+        response = self._send("GET", path, query, preload_content=False)
+        with response:
+            for line in _lines(response):
+                yield line.decode(errors="replace")
+
+    def watch(self, path: str, **query: str) -> Iterator[Event]:
+        """List a collection and follow it for ever, across interruptions.
+
+        Every object is told at least once; after an interruption those that vanished meanwhile are told as DELETED.
+        Ends with `SandboxError` only if the server is gone at the very first request.
+        """
+        known: dict[str, Object] = {}
+        first = True
+        while True:
+            try:
+                version = yield from self._list(path, query, known)
+                first = False
+                yield from self._follow(path, query, version, known)
+            except SandboxError:
+                if first:
+                    raise
+                time.sleep(0.2)  # it is being restarted, or everything is about to end
+            except ApiError as error:
+                if error.code not in (404, 410, 429, 500, 503):  # not served yet, too old, too busy: ask again
+                    raise
+                time.sleep(0.2)
+
+    def _list(self, path: str, query: dict[str, str], known: dict[str, Object]) -> Generator[Event, None, str]:
+        listed = self.get(path, **query)
+        kind, version = listed["kind"].removesuffix("List"), listed["apiVersion"]
+        present = {one["metadata"]["uid"]: {"kind": kind, "apiVersion": version, **one} for one in listed["items"]}
+        for gone in known.keys() - present.keys():
+            yield "DELETED", known[gone]
+        for uid, one in present.items():
+            yield "MODIFIED" if uid in known else "ADDED", one
+        known.clear()
+        known.update(present)
+        yield "SYNCED", {}
+        return str(listed["metadata"]["resourceVersion"])
+
+    def _follow(self, path: str, query: dict[str, str], version: str, known: dict[str, Object]) -> Iterator[Event]:
+        asked = {"timeoutSeconds": str(_QUIET_SECONDS), **query, "watch": "true", "resourceVersion": version}
+        with self._send("GET", path, asked, preload_content=False) as response:
+            for line in _lines(response):
+                event = json.loads(line)
+                kind, one = event["type"], event["object"]
+                if kind == "ERROR":
+                    raise ApiError(one.get("code", 500), one)
+                if kind == "DELETED":
+                    known.pop(one["metadata"]["uid"], None)
+                elif kind != "BOOKMARK":
+                    known[one["metadata"]["uid"]] = one
+                yield kind, one
+
+    def _request(self, method: str, path: str, query: dict[str, str], body: object = None, content: str = "") -> Object:
+        return dict(json.loads(self._send(method, path, query, body, content or "application/json").data))
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        query: dict[str, str],
+        body: object = None,
+        content: str = "",
+        *,
+        preload_content: bool = True,
+    ) -> Any:
         try:
-            answer = self._client.call_api(
-                path,
+            response = self._pool.urlopen(
                 method,
-                query_params=list(query.items()),
-                header_params=headers,
-                body=body,
-                _preload_content=False,
-                _return_http_data_only=True,
+                f"{path}?{urlencode(query)}" if query else path,
+                body=None if body is None else json.dumps(body).encode(),
+                headers={**self._headers, **({"Content-Type": content} if content else {})},
+                preload_content=preload_content,
             )
+            if response.status >= 400:
+                raise ApiError(response.status, _status(response.data))
         except HTTPError:
             raise SandboxError(
                 "the sandbox's API server doesn't answer: it was stopped meanwhile; `make up` starts it again"
             ) from None
-        return dict(json.loads(answer.data))
+        return response
+
+
+def _lines(response: Any) -> Iterator[bytes]:
+    """Split a response into lines as they arrive. Raises `SandboxError` when the connection breaks."""
+    rest = b""
+    try:
+        for chunk in response.stream():
+            *lines, rest = (rest + chunk).split(b"\n")
+            yield from (line for line in lines if line)
+    except HTTPError:
+        raise SandboxError("the connection to the sandbox's API server broke") from None
+    if rest:
+        yield rest
+
+
+def _status(body: bytes) -> Object:
+    try:
+        status = json.loads(body)
+    except ValueError:
+        return {"message": body.decode(errors="replace")[:300]}
+    return status if isinstance(status, dict) else {"message": str(status)}

@@ -13,13 +13,11 @@ import socket
 import struct
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
 
-from sandbox.cluster import control_plane, record
+from sandbox.cluster import control_plane, crds, record
 from sandbox.errors import SandboxError
 from sandbox.home import CHECKOUT, Home
 from sandbox.progress import Progress
@@ -68,7 +66,6 @@ def start(home: Home, tools: Mapping[str, Path], report: Progress) -> bool:
         if running(home):
             return False
         _end_leftovers(home)
-        threading.Thread(target=import_module, args=("sandbox.cluster.crds",)).start()  # slow; the wait hides it
         with report.step(f"starting Kubernetes {control_plane.KUBERNETES}"):
             refusal = f"{NO_NAMESPACES} is set" if os.environ.get(NO_NAMESPACES) else _try_isolated(home, tools)
             if refusal:
@@ -182,7 +179,7 @@ def _launch(home: Home, tools: Mapping[str, Path], *, isolated: bool) -> None:
         seen_from_host = re.sub(r"(server: https://127\.0\.0\.1:)\d+", rf"\g<1>{port}", home.kubeconfig.read_text())
         home.host_kubeconfig.write_text(seen_from_host)
         home.host_kubeconfig.chmod(0o600)
-        import_module("sandbox.cluster.crds").apply(home.host_kubeconfig, tools["crds"])
+        crds.apply(home.host_kubeconfig, tools["crds"])
         record.Keeper(pid, record.started(pid), port, isolated).write(home.cluster)
         ours.send(b"keep")
 

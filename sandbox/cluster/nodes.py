@@ -4,14 +4,12 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 
+from sandbox.cluster.api import Api, connect
 from sandbox.errors import SandboxError
-
-if TYPE_CHECKING:
-    from sandbox.cluster.api import Api
 
 GPU_RESOURCE = {"amd": "amd.com/gpu", "nvidia": "nvidia.com/gpu"}
 _VENDOR_LABEL = "sandbox.llm-d-pd/vendor"
@@ -61,8 +59,6 @@ def fleet_of(stack_file: Path, count: int | None = None) -> Fleet | None:
 
 def provide(kubeconfig: Path, fleet: Fleet) -> None:
     """Make the cluster's nodes of this vendor exactly these; other vendors' nodes stay as they are."""
-    from sandbox.cluster.api import connect  # noqa: PLC0415  (slow to import, and callers only read stack files often)
-
     with connect(kubeconfig) as api, ThreadPoolExecutor(4) as together:
         present = api.get("/api/v1/nodes", labelSelector=f"{_VENDOR_LABEL}={fleet.vendor}")["items"]
         count = fleet.count or len(present) or 2
@@ -78,7 +74,7 @@ def provide(kubeconfig: Path, fleet: Fleet) -> None:
         list(together.map(lambda name: _remove(api, name), surplus))
 
 
-def _remove(api: "Api", name: str) -> None:
+def _remove(api: Api, name: str) -> None:
     """Delete a node and its pods: nobody else would end them until the garbage collector comes, a minute later."""
     api.delete(f"/api/v1/nodes/{name}")
     for pod in api.get("/api/v1/pods", fieldSelector=f"spec.nodeName={name}")["items"]:

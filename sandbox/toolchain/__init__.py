@@ -14,6 +14,9 @@ from sandbox.toolchain.catalog import SOURCES, Executables, Source
 CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok", "kwokctl", "crds")
 """What a sandbox's API server needs; "crds" is the folder of the CRDs as JSON."""
 
+DATA_PATH = ("epp-v0.7.1", "epp-v0.4.0", "pd-sidecar-v0.7.1", "pd-sidecar-v0.4.0", "llm-d-inference-sim")
+"""What runs in the pods; Envoy comes with the Python packages."""
+
 
 def provide(
     names: Iterable[str],

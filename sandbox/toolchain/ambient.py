@@ -14,7 +14,7 @@ _VERSION = re.compile(r"\bv?(\d+)\.(\d+)\.(\d+)")
 def on_path(name: str, source: Executables) -> Path | None:
     """Return the executable `name` on PATH if it runs and prints a version that fits `source`."""
     found = shutil.which(name)
-    if not found:
+    if not found or not source.fits:
         return None
     quiet = {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"}
     try:

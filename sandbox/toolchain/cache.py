@@ -31,10 +31,10 @@ class Cache:
         return self.root / "build"
 
     def entry(self, name: str, folder: Path, recipe: str) -> Path:
-        """Return where the result of `folder`'s go.mod and go.sum and of `recipe` (flags, packages) is or will be."""
+        """Return where the result of `folder`'s modules and sources and of `recipe` (flags, packages) is or will be."""
         digest = hashlib.sha256(f"{sys.platform} {os.uname().machine} {recipe}".encode())
-        for pinned in ("go.mod", "go.sum"):
-            digest.update((folder / pinned).read_bytes())
+        for source in (folder / "go.mod", folder / "go.sum", *sorted(folder.glob("*.go"))):
+            digest.update(source.read_bytes())
         return self.root / "tools" / f"{name}-{digest.hexdigest()[:12]}"
 
     def make(self, entry: Path, make: Callable[[Path], None]) -> None:

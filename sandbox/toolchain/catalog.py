@@ -13,13 +13,13 @@ class Executables:
     """Executables of one Go module.
 
     `minutes` were measured cold, downloads included, on two cores. An executable on PATH is taken instead when the
-    version it prints lies in `fits` (from, below).
+    version it prints lies in `fits` (from, below); None: never.
     """
 
     folder: Path
     packages: Mapping[str, str]
     minutes: float
-    fits: tuple[Version, Version]
+    fits: tuple[Version, Version] | None
     asks: tuple[str, ...] = ("--version",)
     variables: Mapping[str, str] = field(default_factory=dict)
 
@@ -50,6 +50,20 @@ class Definitions:
 
 
 Source = Executables | Definitions
+
+
+def _scheduler(release: str, version: str) -> Executables:
+    """Endpoint picker (our own main without cgo) and routing sidecar of one release of llm-d-inference-scheduler."""
+    return Executables(
+        folder=_FOLDERS / f"inference-scheduler-{release}",
+        packages={
+            f"epp-{version}": ".",
+            f"pd-sidecar-{version}": "github.com/llm-d/llm-d-inference-scheduler/cmd/pd-sidecar",
+        },
+        minutes=2,
+        fits=None,
+    )
+
 
 _COMPONENT_VERSION = "k8s.io/component-base/version"
 
@@ -88,6 +102,14 @@ SOURCES: dict[str, Source] = {
         minutes=1.5,
         fits=((0, 7, 0), (0, 8, 0)),
         variables={"sigs.k8s.io/kwok/pkg/consts.Version": "v0.7.0"},
+    ),
+    "inference-scheduler-0.7": _scheduler("0.7", "v0.7.1"),
+    "inference-scheduler-0.4": _scheduler("0.4", "v0.4.0"),
+    "simulator": Executables(
+        folder=_FOLDERS / "simulator",
+        packages={"llm-d-inference-sim": "github.com/llm-d/llm-d-inference-sim/cmd/llm-d-inference-sim"},
+        minutes=1.7,
+        fits=None,
     ),
     "actionlint": Executables(
         folder=_FOLDERS / "actionlint",

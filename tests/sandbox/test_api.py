@@ -1,12 +1,15 @@
-"""An API server that went away is an error of one line."""
+"""The API server as the sandbox's own parts see it: watches that tell everything, and errors of one line."""
 
+from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
 import yaml
 
-from sandbox.cluster.api import connect
+from sandbox.cluster.api import Api, ApiError, Event, connect
 from sandbox.errors import SandboxError
+from tests.sandbox.running import Running
 
 NOBODY = {
     "apiVersion": "v1",
@@ -16,6 +19,21 @@ NOBODY = {
     "clusters": [{"name": "gone", "cluster": {"server": "https://127.0.0.1:1"}}],
     "users": [{"name": "gone", "user": {}}],
 }
+MAPS = "/api/v1/namespaces/default/configmaps"
+
+
+@pytest.fixture
+def api(cluster: Running) -> Iterator[Api]:
+    with connect(cluster.host_kubeconfig) as connected:
+        yield connected
+
+
+def config_map(name: str, **data: str) -> dict[str, object]:
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data}
+
+
+def told(event: Event) -> tuple[str, str]:
+    return event[0], event[1]["metadata"]["name"]
 
 
 def test_a_stopped_sandbox_is_named_with_the_way_back(tmp_path: Path) -> None:
@@ -23,3 +41,38 @@ def test_a_stopped_sandbox_is_named_with_the_way_back(tmp_path: Path) -> None:
     file.write_text(yaml.safe_dump(NOBODY))
     with connect(file) as api, pytest.raises(SandboxError, match="stopped meanwhile; `make up` starts it again"):
         api.get("/api/v1/nodes")
+
+
+def test_a_refusal_is_in_the_servers_own_words(api: Api) -> None:
+    with pytest.raises(ApiError, match='NotFound: configmaps "nothing" not found') as refused:
+        api.get(f"{MAPS}/nothing")
+    assert refused.value.code == 404
+
+
+def test_a_watch_tells_what_exists_then_what_changes(api: Api) -> None:
+    api.create(MAPS, config_map("early"))
+    watch = api.watch(MAPS)
+    existing = [told(event) for event in takewhile(lambda event: event[0] != "SYNCED", watch)]
+    assert ("ADDED", "early") in existing
+    api.patch(f"{MAPS}/early", {"data": {"key": "value"}})
+    changed = next(watch)
+    assert (told(changed), changed[1]["data"]) == (("MODIFIED", "early"), {"key": "value"})
+    api.delete(f"{MAPS}/early")
+    assert told(next(watch)) == ("DELETED", "early")
+    api.create(MAPS, config_map("late"))
+    assert told(next(watch)) == ("ADDED", "late")
+    api.delete(f"{MAPS}/late")
+
+
+def test_listed_objects_say_what_they_are(api: Api) -> None:
+    kind, namespace = next(api.watch("/api/v1/namespaces", fieldSelector="metadata.name=default"))
+    assert (kind, namespace["kind"], namespace["apiVersion"]) == ("ADDED", "Namespace", "v1")
+
+
+def test_a_watch_goes_on_after_an_interruption_and_tells_what_vanished_meanwhile(api: Api) -> None:
+    api.create(MAPS, config_map("vanishing"))
+    watch = api.watch(MAPS, timeoutSeconds="1")  # the server ends it after a second, and we list again
+    assert ("ADDED", "vanishing") in [told(event) for event in takewhile(lambda event: event[0] != "SYNCED", watch)]
+    assert ("MODIFIED", "vanishing") in [told(event) for event in takewhile(lambda event: event[0] != "SYNCED", watch)]
+    api.delete(f"{MAPS}/vanishing")
+    assert told(next(watch)) == ("DELETED", "vanishing")

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.cluster import lifecycle, record
+from sandbox.cluster.api import connect
 from sandbox.errors import SandboxError
 from sandbox.home import CHECKOUT, Home
 from sandbox.progress import Progress
@@ -31,8 +32,6 @@ def home() -> Iterator[Home]:
 
 
 def get(sandbox: Running, path: str) -> dict[str, object]:
-    from sandbox.cluster.api import connect  # noqa: PLC0415
-
     with connect(sandbox.host_kubeconfig) as api:
         return api.get(path)
 

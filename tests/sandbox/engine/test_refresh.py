@@ -4,9 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from kubernetes.client import ApiException
 
-from sandbox.cluster.api import Api
+from sandbox.cluster.api import Api, ApiError
 from tests.sandbox.engine.harness import Stack, deployment, obj, proposed, provider
 
 Live = Callable[[str], dict[str, Any]]
@@ -52,5 +51,5 @@ def test_destroy_waits_until_everything_is_gone(stack: Stack, api: Api, namespac
     for kind in ("replicasets", "deployments"):  # in the foreground: what it owned went first
         assert api.get(f"/apis/apps/v1/namespaces/{namespace}/{kind}")["items"] == []
     assert api.get(f"/api/v1/namespaces/{namespace}/pods")["items"] == []
-    with pytest.raises(ApiException, match="NotFound"):
+    with pytest.raises(ApiError, match="NotFound"):
         api.get(f"/api/v1/namespaces/{own}")

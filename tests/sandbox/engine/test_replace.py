@@ -4,9 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from kubernetes.client import ApiException
 
-from sandbox.cluster.api import Api
+from sandbox.cluster.api import Api, ApiError
 from tests.sandbox.engine.harness import Stack, deployment, obj, provider
 
 Live = Callable[[str], dict[str, Any]]
@@ -64,7 +63,7 @@ def test_identity_and_immutable_fields_replace(stack: Stack, api: Api, namespace
     assert live("configmaps/settings")["data"] == {"k": "2"}
     assert live("configmaps/dependent")["data"] == {"of": stack.resources()["generated"]["outputs"]["metadata"]["name"]}
     for gone in (f"configmaps/{generated}", "serviceaccounts/renamed-1", "serviceaccounts/moved"):
-        with pytest.raises(ApiException, match="NotFound"):
+        with pytest.raises(ApiError, match="NotFound"):
             live(gone)
     api.delete("/api/v1/namespaces/default/serviceaccounts/moved")
 
