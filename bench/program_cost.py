@@ -17,7 +17,7 @@ from sandbox.cluster import lifecycle, nodes
 from sandbox.engine import Engine, prepare
 from sandbox.home import CHECKOUT, Home
 from sandbox.progress import Progress
-from sandbox.toolchain import CONTROL_PLANE, provide
+from sandbox.toolchain import SANDBOX, provide
 from tests.recorder import run_program
 
 RUNS = 5
@@ -29,7 +29,7 @@ def main() -> int:
     """Print the table; 1 if a ratio is over its limit."""
     progress = Progress()
     home = Home.of(CHECKOUT, "bench")
-    tools = provide([*CONTROL_PLANE, "pulumi"], progress)
+    tools = provide([*SANDBOX, "pulumi"], progress)
     try:
         lifecycle.start(home, tools, progress)
         fleet = nodes.fleet_of(CHECKOUT / "Pulumi.amd.yaml")

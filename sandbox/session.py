@@ -16,7 +16,7 @@ from sandbox.engine import Engine, prepare
 from sandbox.engine.view import View
 from sandbox.home import CHECKOUT, Home
 from sandbox.progress import Progress
-from sandbox.toolchain import CONTROL_PLANE, provide
+from sandbox.toolchain import SANDBOX, provide
 from sandbox.toolchain.cache import Cache
 
 _PASSED_ON = (signal.SIGTERM, signal.SIGHUP)
@@ -35,7 +35,7 @@ class Session:
     def ready(cls, home: Home, stack: str, report: Progress) -> "Session":
         """Start the sandbox unless it runs and prepare the stack's view; both wait mostly, so they do it together."""
         View(home.view, CHECKOUT, stack).require_tracked()  # before anything is built or started for it
-        tools = provide([*CONTROL_PLANE, "pulumi"], report)
+        tools = provide([*SANDBOX, "pulumi"], report)
         with ThreadPoolExecutor(1) as beside:
             preparing = beside.submit(
                 prepare, home, CHECKOUT, stack, tools={"pulumi": tools["pulumi"]}, cache=Cache.of_user().root

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from sandbox.cluster import namespaces, network
+from sandbox.cluster.companions import Companions
 from sandbox.cluster.control_plane import ControlPlane
 from sandbox.cluster.forwarder import Forward, serve
 from sandbox.errors import SandboxError
@@ -39,7 +40,8 @@ def main() -> None:
     failure = _start(control_plane, lifeline)
     if failure is None:
         forwards = [Forward(**forward) for forward in plan["forwards"]]
-        asyncio.run(_stay(lifeline, forwards, control_plane))
+        companions = Companions(Path(plan["companions"]), Path(plan["logs"]))
+        asyncio.run(_stay(lifeline, forwards, control_plane, companions))
     else:
         _undo(control_plane)
         _report(lifeline, failed=failure)
@@ -76,7 +78,9 @@ def _start(control_plane: ControlPlane, lifeline: socket.socket) -> str | None:
     return None
 
 
-async def _stay(lifeline: socket.socket, forwards: list[Forward], control_plane: ControlPlane) -> None:
+async def _stay(
+    lifeline: socket.socket, forwards: list[Forward], control_plane: ControlPlane, companions: Companions
+) -> None:
     loop = asyncio.get_running_loop()
     servers = await serve(forwards)
 
@@ -91,18 +95,19 @@ async def _stay(lifeline: socket.socket, forwards: list[Forward], control_plane:
         control_plane.finish()
         lifeline.close()
 
-    loop.add_signal_handler(signal.SIGCHLD, _collect)
+    loop.add_signal_handler(signal.SIGCHLD, _collect, companions)
     loop.add_signal_handler(signal.SIGTERM, leave)
     loop.add_reader(lifeline, told)
+    companions.start()
     _report(lifeline, ready=True)
     await asyncio.gather(*(server.serve_forever() for server in servers), asyncio.Event().wait())
 
 
-def _collect() -> None:
-    """Collect ended processes whose parents went before them: the first process of a namespace inherits them all."""
+def _collect(companions: Companions) -> None:
+    """Collect ended processes, also those whose parents went before them: we inherit them all."""
     with contextlib.suppress(ChildProcessError):
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
+        while ended := os.waitpid(-1, os.WNOHANG)[0]:
+            companions.ended(ended)
 
 
 def _undo(control_plane: ControlPlane) -> None:

@@ -15,15 +15,20 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import zip_longest
 from pathlib import Path
 
-from sandbox.cluster import control_plane, crds, record
+from sandbox.cluster import companions, control_plane, crds, record
 from sandbox.errors import SandboxError
 from sandbox.home import CHECKOUT, Home
 from sandbox.progress import Progress
 
 NO_NAMESPACES = "SANDBOX_NO_NAMESPACES"
 """Set to anything to run as on a machine that refuses namespaces."""
+
+
+GATEWAYS = 4
+"""As many Gateways at once get a port on the host."""
 
 
 class _Refused(Exception):
@@ -54,7 +59,7 @@ def enter(home: Home) -> list[str]:
 def start(home: Home, tools: Mapping[str, Path], report: Progress) -> bool:
     """Start the control plane and apply the CRDs; return False if it ran already.
 
-    `tools` holds what `toolchain.CONTROL_PLANE` names. A start that fails or is interrupted, even by SIGKILL, leaves
+    `tools` holds what `toolchain.SANDBOX` names. A start that fails or is interrupted, even by SIGKILL, leaves
     no process behind. Raises `SandboxError`.
     """
     if sys.platform != "linux":
@@ -68,12 +73,18 @@ def start(home: Home, tools: Mapping[str, Path], report: Progress) -> bool:
         _end_leftovers(home)
         with report.step(f"starting Kubernetes {control_plane.KUBERNETES}"):
             refusal = f"{NO_NAMESPACES} is set" if os.environ.get(NO_NAMESPACES) else _try_isolated(home, tools)
+            if refusal and os.environ.get("CI") and not os.environ.get(NO_NAMESPACES):
+                raise SandboxError(
+                    f"this machine refuses namespaces ({refusal}), and in CI nothing takes their place: run as "
+                    f"root, allow unprivileged user namespaces, or set {NO_NAMESPACES}=1 to accept simulated readiness"
+                )
             if refusal:
                 _launch(home, tools, isolated=False)
         if refusal:
             report.say(
-                f"No private network ({refusal}): every part listens on 127.0.0.1 of this machine instead, where its "
-                "other users can reach it, and a killed command may leave processes behind."
+                f"No private network ({refusal}). READINESS IS SIMULATED: pods run nothing and no request is answered. "
+                "Every part listens on 127.0.0.1 of this machine instead, where its other users can reach it, and a "
+                "killed command may leave processes behind."
             )
         return True
 
@@ -152,15 +163,20 @@ def _launch(home: Home, tools: Mapping[str, Path], *, isolated: bool) -> None:
     home.logs.mkdir(exist_ok=True)
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
-    listening = _listen(record.read(home.cluster)) if isolated else None
+    last = record.read(home.cluster)
+    before = [last.port, *last.gateway_ports] if last else []
+    listening = [_listen(port) for port, _ in zip_longest(before, range(1 + GATEWAYS))] if isolated else []
+    gateways = {one.fileno(): int(one.getsockname()[1]) for one in listening[1:]}
     plan = {
         "folder": str(home.cluster),
         "tools": {name: str(path) for name, path in tools.items()},
         "isolated": isolated,
         "lifeline": theirs.fileno(),
-        "forwards": [{"fd": listening.fileno(), "port": control_plane.PORT}] if listening else [],
+        "forwards": [{"fd": one.fileno(), "port": control_plane.PORT} for one in listening[:1]],
+        "companions": str(companions.write_plan(home.root, home.kubeconfig, tools, gateways, isolated=isolated)),
+        "logs": str(home.logs),
     }
-    inherited = [end.fileno() for end in (theirs, listening) if end]
+    inherited = [end.fileno() for end in (theirs, *listening)]
     with ours, (home.logs / "keeper.log").open("ab") as log:
         subprocess.Popen(
             [*_python("keeper"), json.dumps(plan)],
@@ -173,14 +189,14 @@ def _launch(home: Home, tools: Mapping[str, Path], *, isolated: bool) -> None:
         theirs.close()
         pid = _hear(ours, "started", home)
         _hear(ours, "ready", home)
-        port = listening.getsockname()[1] if listening else _port(home.kubeconfig)
-        if listening:
-            listening.close()
+        port = listening[0].getsockname()[1] if listening else _port(home.kubeconfig)
+        for one in listening:
+            one.close()
         seen_from_host = re.sub(r"(server: https://127\.0\.0\.1:)\d+", rf"\g<1>{port}", home.kubeconfig.read_text())
         home.host_kubeconfig.write_text(seen_from_host)
         home.host_kubeconfig.chmod(0o600)
         crds.apply(home.host_kubeconfig, tools["crds"])
-        record.Keeper(pid, record.started(pid), port, isolated).write(home.cluster)
+        record.Keeper(pid, record.started(pid), port, isolated, tuple(gateways.values())).write(home.cluster)
         ours.send(b"keep")
 
 
@@ -198,9 +214,9 @@ def _hear(lifeline: socket.socket, expected: str, home: Home) -> int:
     return int(struct.unpack("3i", ancillary[0][2])[0])
 
 
-def _listen(last: record.Keeper | None) -> socket.socket:
+def _listen(wanted: int | None) -> socket.socket:
     """Listen on the host, on the same port as last time if nobody has taken it."""
-    for port in (last.port if last else 0, 0):
+    for port in (wanted or 0, 0):
         try:
             return socket.create_server(("127.0.0.1", port), backlog=128)
         except OSError:

@@ -10,12 +10,13 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Keeper:
-    """A running keeper: its process as the host sees it, and the host port that leads to the API server."""
+    """A running keeper: its process as the host sees it, and the host ports that lead to API server and gateways."""
 
     pid: int
     started: str
     port: int
     isolated: bool
+    gateway_ports: tuple[int, ...] = ()
 
     def write(self, folder: Path) -> None:
         """Record it in `folder`, whole or not at all."""

@@ -9,13 +9,16 @@ from pathlib import Path
 from sandbox.progress import Progress
 from sandbox.toolchain import ambient, golang
 from sandbox.toolchain.cache import Cache
-from sandbox.toolchain.catalog import SOURCES, Executables, Source
+from sandbox.toolchain.catalog import PACKAGED, SOURCES, Executables, Source
 
 CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok", "kwokctl", "crds")
-"""What a sandbox's API server needs; "crds" is the folder of the CRDs as JSON."""
+"""What the API server needs; "crds" is the folder of the CRDs as JSON."""
 
-DATA_PATH = ("epp-v0.7.1", "epp-v0.4.0", "pd-sidecar-v0.7.1", "pd-sidecar-v0.4.0", "llm-d-inference-sim")
-"""What runs in the pods; Envoy comes with the Python packages."""
+DATA_PATH = ("epp-v0.7.1", "epp-v0.4.0", "pd-sidecar-v0.7.1", "pd-sidecar-v0.4.0", "llm-d-inference-sim", "envoy")
+"""What runs in pods."""
+
+SANDBOX = (*CONTROL_PLANE, *DATA_PATH)
+"""What a sandbox runs."""
 
 
 def provide(
@@ -27,11 +30,14 @@ def provide(
 ) -> dict[str, Path]:
     """Return where each tool is, building what is missing.
 
-    A name is an executable of `sources`, or one of its sets of definitions (then the path is a folder).
+    A name is an executable of `sources`, or one of its sets of definitions (then the path is a folder), or carried by a
+    Python package.
     Raises `SandboxError` when a build fails; finished tools stay, and the next call goes on from there.
     """
     cache = cache or Cache.of_user()
-    wanted = {name: _source_of(name, sources) for name in names}
+    names = list(names)
+    packaged = {name: PACKAGED[name].path for name in names if name in PACKAGED}
+    wanted = {name: _source_of(name, sources) for name in names if name not in PACKAGED}
     with ThreadPoolExecutor() as asking:
         ready = dict(
             zip(wanted, asking.map(lambda name: _ready(name, wanted[name], cache, sources), wanted), strict=True)
@@ -40,7 +46,8 @@ def provide(
     if missing:
         with cache.lock(report):
             _make_all(missing, cache, sources, report)
-    return {name: path or _cached(name, wanted[name], cache, sources) for name, path in ready.items()}
+    made = {name: path or _cached(name, wanted[name], cache, sources) for name, path in ready.items()}
+    return made | packaged
 
 
 def _source_of(name: str, sources: Mapping[str, Source]) -> str:

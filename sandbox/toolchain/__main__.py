@@ -5,14 +5,14 @@ import sys
 from sandbox.errors import SandboxError
 from sandbox.progress import Progress
 from sandbox.toolchain import provide
-from sandbox.toolchain.catalog import SOURCES, Executables
+from sandbox.toolchain.catalog import PACKAGED, SOURCES, Executables
 
 
 def main(names: list[str]) -> int:
     """Print one path per line, in the order of the names; progress and errors go to standard error."""
     known = [name for key, one in SOURCES.items() for name in (one.packages if isinstance(one, Executables) else [key])]
     try:
-        if unknown := set(names) - set(known):
+        if unknown := set(names) - {*known, *PACKAGED}:
             raise SandboxError(f"no such tool: {', '.join(sorted(unknown))}; there are {', '.join(known)}")
         found = provide(names or known, Progress())
     except SandboxError as error:

@@ -2,7 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
+
+from sandbox.errors import SandboxError
 
 _FOLDERS = Path(__file__).resolve().parent
 Version = tuple[int, int, int]
@@ -49,7 +52,26 @@ class Definitions:
         return repr(sorted((module, files, sorted(names or ())) for module, (files, names) in self.files.items()))
 
 
+@dataclass(frozen=True)
+class Packaged:
+    """An executable that a Python package of the virtual environment carries."""
+
+    package: str
+    inside: str
+
+    @property
+    def path(self) -> Path:
+        """Where it is. Raises `SandboxError` when the package isn't installed."""
+        spec = find_spec(self.package)
+        if spec is None or spec.origin is None:
+            raise SandboxError(
+                f"the Python package {self.package!r} is missing: `make` installs requirements-sandbox.txt"
+            )
+        return Path(spec.origin).parent / self.inside
+
+
 Source = Executables | Definitions
+"""What is built or copied into the cache."""
 
 
 def _scheduler(release: str, version: str) -> Executables:
@@ -136,3 +158,5 @@ SOURCES: dict[str, Source] = {
         minutes=0.3,
     ),
 }
+
+PACKAGED = {"envoy": Packaged("envoy", "_bin/envoy")}

@@ -10,7 +10,7 @@ from pathlib import Path
 from sandbox.cluster import lifecycle, record
 from sandbox.home import CHECKOUT, Home
 from sandbox.progress import Progress
-from sandbox.toolchain import CONTROL_PLANE, provide
+from sandbox.toolchain import SANDBOX, provide
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class Running:
 
 
 def tools() -> dict[str, Path]:
-    """Return the control plane's tools, from the cache."""
-    return provide(CONTROL_PLANE, Progress())
+    """Return what a sandbox runs, from the cache."""
+    return provide(SANDBOX, Progress())
 
 
 def start(home: Home) -> Running:
