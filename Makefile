@@ -3,7 +3,7 @@
 #   make up STACK=amd [NODES=2] [SET="serving.hostNetwork=true …"]    start the sandbox and deploy a stack
 #   make preview | refresh | destroy | shell [STACK=…]                 what `pulumi` calls it, in the sandbox
 #   make status | down [PURGE=1]                                       what runs where; stop (and delete)
-#   make test | test-all | lint | bench                                for those who change the program
+#   make test | test-all | lint | bench | bench-datapath                            for those who change the program
 #   make clean | clean-tools                                           this checkout's files; the per-user cache
 #
 # SANDBOX=<name> works on another sandbox beside the first.
@@ -22,7 +22,7 @@ BOTH_CORES = -n auto --dist loadfile
 COMMAND = @$(PYTHON) -m sandbox $@
 ON_STACK = --stack $(STACK) $(if $(NODES),--nodes $(NODES)) $(foreach one,$(SET),--set '$(one)') $(if $(ARGS),-- $(ARGS))
 
-.PHONY: help up preview refresh destroy shell status down test test-all lint bench clean clean-tools
+.PHONY: help up preview refresh destroy shell status down test test-all lint bench bench-datapath clean clean-tools
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -54,6 +54,10 @@ lint: $(DEVELOPED)
 bench: $(DEVELOPED)
 	@$(PYTHON) -m sandbox.toolchain > /dev/null
 	$(PYTHON) -m bench.program_cost $(ARGS)
+
+bench-datapath: $(DEVELOPED)
+	@$(PYTHON) -m sandbox.toolchain > /dev/null
+	$(PYTHON) -m bench.datapath
 
 clean:
 	@for home in .sandbox/*/; do \

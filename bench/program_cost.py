@@ -5,19 +5,16 @@
 
 import json
 import statistics
-import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from sandbox.cluster import lifecycle, nodes
-from sandbox.engine import Engine, prepare
+from bench.stage import pulumi, stage
+from sandbox.engine import Engine
 from sandbox.home import CHECKOUT, Home
 from sandbox.progress import Progress
-from sandbox.toolchain import SANDBOX, provide
 from tests.recorder import run_program
 
 RUNS = 5
@@ -27,22 +24,12 @@ FLAT = Path(__file__).parent / "flat"
 
 def main() -> int:
     """Print the table; 1 if a ratio is over its limit."""
-    progress = Progress()
-    home = Home.of(CHECKOUT, "bench")
-    tools = provide([*SANDBOX, "pulumi"], progress)
-    try:
-        lifecycle.start(home, tools, progress)
-        fleet = nodes.fleet_of(CHECKOUT / "Pulumi.amd.yaml")
-        assert fleet is not None
-        nodes.provide(home.host_kubeconfig, fleet)
-        engine = prepare(home, CHECKOUT, "amd", tools=tools, cache=home.root / "cache")
+    with stage(Progress()) as (home, engine):
         runs = {"program": engine, "flat": _flat(home, engine)}
         times: dict[str, dict[str, list[float]]] = {name: {what: [] for what in LIMITS} for name in runs}
         for name in [*runs, *(list(runs) * RUNS)]:  # the first round warms up and is not counted
             for what, seconds in _round(home, runs[name]).items():
                 times[name][what].append(seconds)
-    finally:
-        lifecycle.throw_away(home, progress)
     return _report(times)
 
 
@@ -59,8 +46,8 @@ def _flat(home: Home, engine: Engine) -> Engine:
     objects.sort(key=lambda each: order.get(each["kind"], 2))
     (folder / "objects.json").write_text(json.dumps(objects))
     flat = Engine({**engine.env, "BENCH_OBJECTS": str(folder / "objects.json")}, folder, [])
-    _pulumi(home, flat, "stack", "init", "amd")
-    _pulumi(home, flat, "config", "set", "--secret", "hfToken", "placeholder")
+    pulumi(home, flat, "stack", "init", "amd")
+    pulumi(home, flat, "config", "set", "--secret", "hfToken", "placeholder")
     return flat
 
 
@@ -75,22 +62,12 @@ def _plain(value: Any) -> Any:
 def _round(home: Home, engine: Engine) -> dict[str, float]:
     """Seconds of each command, from an empty cluster back to an empty cluster."""
     seconds = {
-        "first preview": _pulumi(home, engine, "preview"),
-        "up without preview": _pulumi(home, engine, "up", "--yes", "--skip-preview"),
-        "preview without changes": _pulumi(home, engine, "preview", "--expect-no-changes"),
+        "first preview": pulumi(home, engine, "preview"),
+        "up without preview": pulumi(home, engine, "up", "--yes", "--skip-preview"),
+        "preview without changes": pulumi(home, engine, "preview", "--expect-no-changes"),
     }
-    _pulumi(home, engine, "destroy", "--yes", "--skip-preview")
+    pulumi(home, engine, "destroy", "--yes", "--skip-preview")
     return seconds
-
-
-def _pulumi(home: Home, engine: Engine, *arguments: str) -> float:
-    stack = [] if arguments[0] == "stack" else ["--stack", "amd"]
-    command = [*lifecycle.enter(home), "pulumi", *arguments, *stack, "--non-interactive"]
-    begun = time.monotonic()
-    done = subprocess.run(command, cwd=engine.cwd, env=engine.env, capture_output=True, text=True, check=False)
-    if done.returncode:
-        sys.exit(f"pulumi {' '.join(arguments)} in {engine.cwd} failed:\n{done.stdout}\n{done.stderr}")
-    return time.monotonic() - begun
 
 
 def _report(times: dict[str, dict[str, list[float]]]) -> int:

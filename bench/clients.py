@@ -1,0 +1,84 @@
+"""`python -m bench.clients <plan as JSON>`: requests to several targets in turn, run inside the sandbox's network."""
+
+import http.client
+import json
+import sys
+import threading
+import time
+from dataclasses import asdict, dataclass
+from statistics import median, quantiles
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where requests go, and the headers that they carry."""
+
+    name: str
+    host: str
+    port: int
+    headers: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Times:
+    """Milliseconds per request, and requests per second over all clients."""
+
+    p50: float
+    p99: float
+    per_second: float
+
+
+def main() -> None:
+    """Print {"sequential": {target: times}, "concurrent": …} as JSON."""
+    plan = json.loads(sys.argv[1])
+    targets = [Target(**target) for target in plan["targets"]]
+    result = {}
+    for what, clients in (("sequential", 1), ("concurrent", plan["clients"])):
+        seconds: dict[str, list[float]] = {target.name: [] for target in targets}
+        busy = dict.fromkeys(seconds, 0.0)
+        for number in range(plan["rounds"] + 1):  # in turn, so that a busy moment of the machine hits all alike
+            for target in targets:
+                started = time.perf_counter()
+                took = _load(target, plan["model"], clients, plan["requests"])
+                if number:  # the first round warms up
+                    seconds[target.name] += took
+                    busy[target.name] += time.perf_counter() - started
+        result[what] = {name: asdict(_times(took, busy[name])) for name, took in seconds.items()}
+    print(json.dumps(result))
+
+
+def _times(took: list[float], busy: float) -> Times:
+    return Times(median(took) * 1000, quantiles(took, n=100)[98] * 1000, len(took) / busy)
+
+
+def _load(target: Target, model: str, clients: int, requests: int) -> list[float]:
+    took: list[float] = []
+    threads = [
+        threading.Thread(target=_client, args=(target, model, requests // clients, took)) for _ in range(clients)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return took
+
+
+def _client(target: Target, model: str, requests: int, took: list[float]) -> None:
+    connection = http.client.HTTPConnection(target.host, target.port, timeout=30)
+    for number in range(requests):
+        prompt = f"{time.perf_counter_ns()} {number} of a prompt that nobody has cached"
+        body = json.dumps({"model": model, "prompt": prompt, "max_tokens": 4})
+        started = time.perf_counter()
+        connection.request(
+            "POST", "/v1/completions", body, {"Content-Type": "application/json", "Host": "bench", **target.headers}
+        )
+        response = connection.getresponse()
+        response.read()
+        took.append(time.perf_counter() - started)
+        if response.status != 200:
+            raise SystemExit(f"{target.name} answered {response.status}")
+    connection.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,39 @@
+"""The sandbox that benchmarks run in: two nodes, the amd stack's engine, nothing deployed."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sandbox.cluster import lifecycle, nodes
+from sandbox.engine import Engine, prepare
+from sandbox.home import CHECKOUT, Home
+from sandbox.progress import Progress
+from sandbox.toolchain import SANDBOX, provide
+
+
+@contextmanager
+def stage(progress: Progress) -> Iterator[tuple[Home, Engine]]:
+    """Start it, and throw it away afterwards."""
+    home = Home.of(CHECKOUT, "bench")
+    tools = provide([*SANDBOX, "pulumi"], progress)
+    try:
+        lifecycle.start(home, tools, progress)
+        fleet = nodes.fleet_of(CHECKOUT / "Pulumi.amd.yaml")
+        assert fleet is not None
+        nodes.provide(home.host_kubeconfig, fleet)
+        yield home, prepare(home, CHECKOUT, "amd", tools=tools, cache=home.root / "cache")
+    finally:
+        lifecycle.throw_away(home, progress)
+
+
+def pulumi(home: Home, engine: Engine, *arguments: str) -> float:
+    """Run a Pulumi command on the amd stack inside; return its seconds. Exits with its output if it fails."""
+    stack = [] if arguments[0] == "stack" else ["--stack", "amd"]
+    command = [*lifecycle.enter(home), "pulumi", *arguments, *stack, "--non-interactive"]
+    begun = time.monotonic()
+    done = subprocess.run(command, cwd=engine.cwd, env=engine.env, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"pulumi {' '.join(arguments)} in {engine.cwd} failed:\n{done.stdout}\n{done.stderr}")
+    return time.monotonic() - begun
