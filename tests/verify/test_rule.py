@@ -1,0 +1,68 @@
+"""What the picker's configuration means for a prompt: the configurations that the program renders, and broken ones."""
+
+import pytest
+import yaml
+
+from components.releases.v0_4 import picker_config as of_0_4
+from components.releases.v0_6 import picker_config as of_0_6
+from verify import request, rule
+from verify.rule import ALWAYS, NEVER, Rule
+
+
+@pytest.mark.parametrize(
+    ("document", "expected"),
+    [
+        (of_0_4(None), ALWAYS),
+        (of_0_4(500), Rule(500, "characters")),
+        (of_0_6(None), ALWAYS),
+        (of_0_6(256), Rule(256, "tokens")),
+    ],
+)
+def test_the_rendered_configurations_are_understood(document: object, expected: Rule) -> None:
+    assert rule.of(yaml.safe_dump(document)) == expected
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("nonCachedTokens: 256", "nonCachedTokens: 0"),
+        ("nonCachedTokens: 256", "nonCachedTokenz: 256"),
+        ("- prepareDataPlugins", "- flowControl"),
+        ("prefill: prefix-based-pd-decider", "prefil: prefix-based-pd-decider"),
+        ("type: disagg-profile-handler", "type: single-profile-handler"),
+    ],
+)
+def test_what_the_picker_ignores_silently_means_never(old: str, new: str) -> None:
+    text = yaml.safe_dump(of_0_6(256))
+    assert old in text
+
+    assert rule.of(text.replace(old, new)) == NEVER
+
+
+@pytest.mark.parametrize("decision", [ALWAYS, Rule(256, "tokens"), Rule(5000, "characters"), Rule(1, "characters")])
+def test_the_prompt_is_long_enough_for_the_rule(decision: Rule) -> None:
+    prompt = request.prompt(rule.prompt_size(decision, 32000))
+
+    assert rule.applies(decision, prompt)
+
+
+def test_the_prompt_stays_below_the_models_context_even_if_the_rule_wants_more() -> None:
+    decision = Rule(4000, "tokens")
+    words = rule.prompt_size(decision, 4096)
+
+    assert words * 6 < 4096
+    assert not rule.applies(decision, request.prompt(words))
+
+
+def test_no_prompt_is_ever_the_same() -> None:
+    firsts = {request.prompt(1) for _ in range(50)}
+
+    assert len(firsts) > 40
+
+
+def test_a_rule_is_written_for_people() -> None:
+    assert [str(one) for one in (ALWAYS, NEVER, Rule(256, "tokens"))] == [
+        "every prompt",
+        "never",
+        "prompts of at least 256 uncached tokens",
+    ]

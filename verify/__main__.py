@@ -1,0 +1,59 @@
+"""`python -m verify --stack <stack>`: prove that a deployed stack serves and disaggregates, wherever it is."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from verify import outputs, report
+from verify.cluster import Cluster
+from verify.finding import VerifyError
+from verify.steps import Verification
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return number
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m verify", description=__doc__)
+    parser.add_argument("--stack", required=True, help="a stack of this folder's Pulumi project")
+    parser.add_argument("--context", help="another name in your kubeconfig for the cluster that the stack targets")
+    parser.add_argument("--requests", type=_count, default=3, help="requests to send, one after another (default: 3)")
+    parser.add_argument(
+        "--timeout", type=float, default=120, help="seconds that an answer may stay silent (default: 120)"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON document instead of a screen")
+    return parser
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Verify and report; return 0, or 1 when a step failed or nothing could be verified."""
+    arguments = _parser().parse_args(words)
+
+    def tell(text: str) -> None:
+        if not arguments.json:
+            print(text, flush=True)
+
+    try:
+        declared = outputs.read(arguments.stack)
+        cluster = Cluster.connect(arguments.context or declared.context or None)
+        done = Verification(cluster, declared, lambda finding: tell(report.line(finding)))
+        tell(f"stack {declared.stack}, namespace {declared.namespace}, {cluster.server}\n")
+        done.run(arguments.requests, arguments.timeout)
+    except VerifyError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nstopped", file=sys.stderr)
+        return 130
+    if arguments.json:
+        print(report.document(done))
+    tell(f"\n{report.requests(done.trials)}\n\n{report.verdict(done)}" if done.trials else f"\n{report.verdict(done)}")
+    return int(done.failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,177 @@
+"""The cluster through its API server alone: objects, and through its proxy pods and Services.
+
+No port-forward, no kubelet, no load balancer: whoever may use `kubectl` from here can verify from here.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+from kubernetes import config
+from kubernetes.client import ApiClient
+from urllib3 import HTTPResponse, Timeout
+from urllib3.exceptions import HTTPError, ReadTimeoutError
+
+from verify.finding import VerifyError
+
+Object = dict[str, Any]
+"""A Kubernetes object as JSON."""
+
+CONNECT_SECONDS = 5.0
+READ_SECONDS = 30.0
+
+
+class Unreachable(Exception):
+    """Something could not be asked: why, and the right or firewall rule that is missing."""
+
+    def __init__(self, why: str, remedy: str) -> None:
+        super().__init__(why)
+        self.remedy = remedy
+
+
+@dataclass
+class Reply:
+    """An HTTP answer of a pod, a Service or a gateway; `lines` yields its body as it arrives."""
+
+    status: int
+    headers: Mapping[str, str]
+    _response: Any = field(repr=False)
+
+    def text(self) -> str:
+        """Read all of the body."""
+        return str(self._response.data.decode(errors="replace"))
+
+    def lines(self) -> Iterator[str]:
+        """Yield the body's lines as they arrive."""
+        rest = b""
+        for chunk in self._response.stream(65536, decode_content=True):
+            *whole, rest = (rest + chunk).split(b"\n")
+            yield from (line.decode(errors="replace") for line in whole)
+        if rest:
+            yield rest.decode(errors="replace")
+
+
+class Cluster:
+    """Requests to one API server with the rights of the kubeconfig's user."""
+
+    def __init__(self, client: ApiClient) -> None:
+        self._client = client
+        self.server: str = client.configuration.host
+
+    @classmethod
+    def connect(cls, context: str | None) -> "Cluster":
+        """Connect with a context of $KUBECONFIG or the default file; None is the current one. Raises `VerifyError`."""
+        try:
+            return cls(config.new_client_from_config(context=context))
+        except config.ConfigException as error:
+            raise VerifyError(
+                f"no cluster to verify: {error}\nThe stack was deployed with "
+                f"{f'context {context!r}' if context else 'the current context'}: point KUBECONFIG to a file that has "
+                "it, or name another context for the same cluster with --context"
+            ) from None
+
+    def get(self, path: str, **query: str) -> Object:
+        """Read an object or a list. Raises `Unreachable`, `VerifyError` when there is no API server."""
+        return dict(json.loads(self._kubernetes("GET", path, query).data))
+
+    def log(self, namespace: str, pod: str, container: str, **query: str) -> str:
+        """Read a container's log. Raises `Unreachable`."""
+        path = f"/api/v1/namespaces/{namespace}/pods/{pod}/log"
+        response = self._kubernetes("GET", path, {"container": container, **query})
+        return str(response.data.decode(errors="replace"))
+
+    def pod(self, namespace: str, name: str, port: int, path: str) -> Reply:
+        """GET a path of a pod."""
+        return self._proxied("GET", f"/api/v1/namespaces/{namespace}/pods/{name}:{port}/proxy{path}", None, None)
+
+    def service(
+        self, namespace: str, name: str, port: int, path: str, *, body: object = None, seconds: float = READ_SECONDS
+    ) -> Reply:
+        """GET a path of a Service, or POST a body to it and wait `seconds` for each part of the answer."""
+        place = f"/api/v1/namespaces/{namespace}/services/{name}:{port}/proxy{path}"
+        return self._proxied("GET" if body is None else "POST", place, body, seconds)
+
+    def _proxied(self, method: str, path: str, body: object, seconds: float | None) -> Reply:
+        response = self._send(method, path, {}, body, seconds)
+        if response.status >= 400:
+            complaint = _status(response)
+            if complaint is not None:
+                raise _refusal(method, path, response.status, complaint)
+        return Reply(response.status, response.headers, response)
+
+    def _kubernetes(self, method: str, path: str, query: Mapping[str, str]) -> Any:
+        response = self._send(method, path, query, None, None)
+        if response.status >= 400:
+            raise _refusal(method, path, response.status, _status(response) or {})
+        return response
+
+    def _send(
+        self, method: str, path: str, query: Mapping[str, str], body: object, seconds: float | None
+    ) -> HTTPResponse:
+        headers = {"Content-Type": "application/json"}
+        self._client.update_params_for_auth(headers, [], ["BearerToken"])
+        try:
+            response: HTTPResponse = self._client.rest_client.pool_manager.request(
+                method,
+                f"{self.server}{path}{'?' if query else ''}{urlencode(query)}",
+                headers=headers,
+                body=None if body is None else json.dumps(body),
+                timeout=Timeout(connect=CONNECT_SECONDS, read=seconds or READ_SECONDS),
+                retries=False,
+                preload_content=False,
+            )
+        except ReadTimeoutError:
+            raise Unreachable(
+                f"no answer within {seconds or READ_SECONDS:.0f} s", "see the logs of what should answer; or --timeout"
+            ) from None
+        except HTTPError as error:
+            raise VerifyError(
+                f"the API server {self.server} doesn't answer: {str(error).rpartition('>: ')[2]}\n"
+                "Is it the right cluster, is a VPN needed? --context names another way to the same cluster"
+            ) from None
+        return response
+
+
+def _status(response: HTTPResponse) -> Object | None:
+    """Return the API server's own complaint; None when the answer came from behind it. Its body stays readable."""
+    try:
+        document = json.loads(response.data)
+    except ValueError:
+        return None
+    return document if isinstance(document, dict) and document.get("kind") == "Status" else None
+
+
+def _refusal(method: str, path: str, code: int, status: Object) -> Unreachable:
+    message = status.get("message") or f"HTTP {code}"
+    verb = "create" if method == "POST" else "get"
+    namespace, resource = _resource(path)
+    if code == 401:
+        return Unreachable(message, "the kubeconfig's credentials are refused: log in to the cluster again")
+    if code == 403:
+        where = f" in namespace {namespace}" if namespace else ""
+        return Unreachable(message, f"RBAC: let this user `{verb}` `{resource}`{where}")
+    if code == 404:
+        return Unreachable(message, "the stack's objects are changed or gone: `pulumi refresh`, then `pulumi up`")
+    if "no endpoints available" in message:
+        return Unreachable(message, "no Ready pod is behind this Service")
+    if resource.endswith("/proxy"):
+        return Unreachable(
+            message,
+            "firewall or NetworkPolicy: let the control plane reach the pods' ports",
+        )
+    if resource.endswith("/log"):
+        return Unreachable(message, "firewall: let the control plane reach the kubelets (port 10250)")
+    return Unreachable(message, "see the API server's own message")
+
+
+def _resource(path: str) -> tuple[str, str]:
+    """Return the namespace and the resource as RBAC names it: `pods/proxy` for …/pods/name/proxy/metrics."""
+    parts = path.strip("/").split("/")
+    namespace = ""
+    if "namespaces" in parts:
+        at = parts.index("namespaces")
+        namespace, parts = parts[at + 1], parts[at + 2 :]
+        return namespace, parts[0] + (f"/{parts[2]}" if len(parts) > 2 else "")
+    return namespace, parts[-1]

@@ -1,0 +1,95 @@
+"""What falls back without a word: the sidecar to decode-only, UCX to TCP. Told by logs."""
+
+import re
+
+from verify import ucx
+from verify.cluster import Cluster, Object, Unreachable
+from verify.finding import Finding, failed, ok, unseen, warning
+from verify.tiers import VLLM, Tier, containers, is_gpu, limits, name
+
+_HOUR = "3600"
+_MOST_LOG = str(16 * 1024 * 1024)
+"""Bytes; UCX speaks when a pod first connects to another, which may be long ago."""
+_FALLBACK = re.compile(r"fall(?:ing)?[ -]?back", re.IGNORECASE)
+_QUIET_LEVELS = {"warn", "error", "dpanic", "panic", "fatal"}
+
+
+def judge_sidecar(cluster: Cluster, namespace: str, decode: Tier) -> Finding:
+    """Say whether the routing sidecars gave up on prefill workers during the last hour."""
+    step = "sidecar"
+    lines: list[str] = []
+    for pod in decode.ready:
+        sidecar = next((one for one in containers(pod) if one["name"] != VLLM), None)
+        if sidecar is None:
+            return failed(
+                step,
+                f"{name(pod)} has no sidecar",
+                "it never asks a prefill pod",
+                "`pulumi refresh`, `pulumi up`",
+            )
+        if level := _quiet(sidecar):
+            return unseen(step, f"it logs {level} only", "serving.decode.sidecar.logLevel: info")
+        try:
+            log = cluster.log(namespace, name(pod), sidecar["name"], sinceSeconds=_HOUR)
+        except Unreachable as refused:
+            return unseen(step, f"its log can't be read: {refused}", refused.remedy)
+        lines += [line for line in log.splitlines() if _FALLBACK.search(line)]
+    if lines:
+        return warning(
+            step,
+            f"{len(lines)} requests of the last hour fell back to decode only; the last: {lines[-1][:160]}",
+            "a prefill worker failed, and decode workers computed these prompts themselves",
+            "the line before each in the sidecar's log names the prefill worker and its error",
+        )
+    return ok(step, "no fallback to decode only in the last hour's logs")
+
+
+def judge_transport(cluster: Cluster, namespace: str, decode: Tier) -> Finding:
+    """Say whether KV blocks go by RDMA, by TCP, or within the node, as UCX tells in the decode pods' logs."""
+    step = "transport"
+    pods = decode.ready
+    try:
+        logs = [cluster.log(namespace, name(pod), VLLM, limitBytes=_MOST_LOG) for pod in pods]
+    except Unreachable as refused:
+        return unseen(step, f"vLLM's log can't be read: {refused}", refused.remedy)
+    seen = ucx.transports("\n".join(logs))
+    if not seen.seen:
+        return unseen(
+            step,
+            "UCX doesn't say which way KV blocks take",
+            "set serving.ucx.protoInfo: true and serving.ucx.logLevel: info, `pulumi up`, verify again",
+        )
+    told = ", ".join(sorted(seen.seen))
+    devices = sorted({one for pod in pods for one in limits(pod) if not is_gpu(one)})
+    if seen.tcp and (devices or _asks_for_rdma(pods)):
+        wants = f"the pods request {', '.join(devices)}" if devices else "UCX_TLS names RDMA transports"
+        finding = warning if seen.rdma else failed
+        return finding(
+            step,
+            f"{told}, though {wants}",
+            "silent fallback: KV blocks go over TCP, at a fraction of the speed",
+            "serving.ucx.ibGidIndex (RoCE v2 is usually 3), serving.ucx.netDevices, serving.rdma; without tcp in "
+            "serving.ucx.tls a fallback becomes an error instead",
+        )
+    return ok(step, told)
+
+
+def _quiet(sidecar: Object) -> str:
+    """Return the log level of a sidecar that says nothing of fallbacks, or an empty text."""
+    for argument in sidecar.get("args") or []:
+        flag, _, level = argument.partition("=")
+        if flag.lstrip("-") == "zap-log-level" and level in _QUIET_LEVELS:
+            return str(level)
+    return ""
+
+
+def _asks_for_rdma(pods: list[Object]) -> bool:
+    transports = {
+        word
+        for pod in pods
+        for container in containers(pod)
+        for variable in container.get("env") or []
+        if variable["name"] == "UCX_TLS"
+        for word in variable.get("value", "").split(",")
+    }
+    return any(re.fullmatch(r"(ib|rc|dc|ud|srd)(_\w+)?", word) for word in transports)

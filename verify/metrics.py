@@ -1,0 +1,86 @@
+"""Prometheus' text format, and what vLLM and its simulator say in it."""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+_SAMPLE = re.compile(r"([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})?\s+(\S+)(?:\s+-?\d+)?")
+_LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)\s*=\s*"((?:[^"\\]|\\.)*)"')
+_ESCAPE = re.compile(r"\\(.)")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One line: a series and its value."""
+
+    name: str
+    labels: dict[str, str]
+    value: float
+
+
+def parse(text: str) -> Iterator[Sample]:
+    """Yield the samples of a /metrics answer; lines that are none are left out."""
+    for line in text.splitlines():
+        match = _SAMPLE.fullmatch(line.strip())
+        if match is None:
+            continue
+        name, labels, value = match.groups()
+        try:
+            number = float(value)
+        except ValueError:
+            continue
+        yield Sample(name, {key: _plain(raw) for key, raw in _LABEL.findall(labels or "")}, number)
+
+
+def _plain(raw: str) -> str:
+    return _ESCAPE.sub(lambda match: "\n" if match[1] == "n" else match[1], raw)
+
+
+@dataclass(frozen=True)
+class Worker:
+    """One vLLM: gauges of this moment and counters since its start. None: not exported."""
+
+    finished: float
+    """Requests finished, whatever the reason: a prefill leg ends as `length` (vLLM) or `remote_decode` (simulator)."""
+    prompt_tokens: float
+    running: float
+    waiting: float
+    cache_use: float
+    """Share of the KV cache in use, 0 to 1."""
+    transfers: float | None
+    """KV transfers by NIXL."""
+    transferred: float | None
+    """Bytes."""
+    transfer_seconds: float | None
+    failures: float | None
+    """Failed transfers and notifications, and blocks that expired before they were fetched."""
+
+
+def worker(text: str) -> Worker:
+    """Read a worker's /metrics. vLLM sums up per engine, so every figure is a sum over its label sets."""
+    samples = list(parse(text))
+    failures = [
+        _sum(samples, f"vllm:nixl_num_{what}", f"vllm:nixl_num_{what}_total")
+        for what in ("failed_transfers", "failed_notifications", "kv_expired_reqs")
+    ]
+    known = [count for count in failures if count is not None]
+    return Worker(
+        finished=_sum(samples, "vllm:request_success_total") or 0,
+        prompt_tokens=_sum(samples, "vllm:prompt_tokens_total") or 0,
+        running=_sum(samples, "vllm:num_requests_running") or 0,
+        waiting=_sum(samples, "vllm:num_requests_waiting") or 0,
+        cache_use=max((one.value for one in samples if one.name == "vllm:kv_cache_usage_perc"), default=0.0),
+        transfers=_sum(samples, "vllm:nixl_bytes_transferred_count"),
+        transferred=_sum(samples, "vllm:nixl_bytes_transferred_sum"),
+        transfer_seconds=_sum(samples, "vllm:nixl_xfer_time_seconds_sum"),
+        failures=sum(known) if known else None,
+    )
+
+
+def _sum(samples: Iterable[Sample], *names: str) -> float | None:
+    """Add up a series over its labels; the first of `names` that is there, as versions spell counters differently."""
+    for name in names:
+        values = [sample.value for sample in samples if sample.name == name]
+        if values:
+            return sum(values)
+    return None

@@ -1,0 +1,80 @@
+"""What the stack says that it deployed: its outputs, read with the Pulumi CLI."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from verify.finding import VerifyError
+
+ROLES = ("prefill", "decode")
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A tier as declared: its Deployment, the replicas, and the GPUs of all of them."""
+
+    name: str
+    replicas: int
+    gpus: int
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """The stack outputs that a verification needs."""
+
+    stack: str
+    namespace: str
+    model: str
+    pool: str
+    context: str
+    """Context of the kubeconfig that the stack was deployed with; empty: the current one."""
+    server: str
+    """API server that the stack was deployed to; empty if unknown."""
+    workloads: Mapping[str, Workload]
+
+
+def read(stack: str) -> Outputs:
+    """Ask the Pulumi CLI on PATH for the outputs of `stack`, in this folder. Raises `VerifyError`."""
+    command = ["pulumi", "stack", "output", "--json", "--stack", stack, "--non-interactive"]
+    if shutil.which("pulumi") is None:
+        raise VerifyError(
+            "the Pulumi CLI isn't on PATH, so the stack's outputs can't be read: install it "
+            "(https://www.pulumi.com/docs/iac/download-install/), or verify a sandbox with `make verify`"
+        )
+    done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    if done.returncode:
+        complaint = done.stderr.strip() or done.stdout.strip() or f"exit code {done.returncode}"
+        raise VerifyError(
+            f"the outputs of stack {stack!r} can't be read. Pulumi says:\n  {complaint}\n"
+            "`pulumi stack ls` names the stacks of this folder's project; `pulumi login` chooses where they are kept"
+        )
+    return parse(stack, done.stdout)
+
+
+def parse(stack: str, text: str) -> Outputs:
+    """Read the outputs' JSON. Raises `VerifyError` when the stack has none, or lacks what is needed."""
+    document: dict[str, Any] = json.loads(text or "{}")
+    if not document:
+        raise VerifyError(f"stack {stack!r} has no outputs, so nothing is deployed: `pulumi up --stack {stack}`")
+    try:
+        return Outputs(
+            stack=stack,
+            namespace=document["namespace"],
+            model=document["model"],
+            pool=document["inferencePool"],
+            context=document["context"],
+            server=document["server"],
+            workloads={role: _workload(document["workloads"][role]) for role in ROLES},
+        )
+    except KeyError as missing:
+        raise VerifyError(
+            f"stack {stack!r} has no output {missing}: it was deployed by another version of the program; "
+            f"`pulumi up --stack {stack}` brings its outputs up to date"
+        ) from None
+
+
+def _workload(value: Mapping[str, Any]) -> Workload:
+    return Workload(value["name"], int(value["replicas"]), int(value["gpus"]))

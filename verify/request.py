@@ -1,0 +1,108 @@
+"""One request through the gateway, streamed, and what of it was seen."""
+
+import json
+import secrets
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from urllib3 import PoolManager, Timeout
+from urllib3.exceptions import HTTPError
+
+from verify.cluster import CONNECT_SECONDS, READ_SECONDS, Cluster, Reply, Unreachable
+from verify.routing import Entrance
+
+MAX_TOKENS = 16
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A completed request."""
+
+    status: int
+    text: str
+    """What was generated; the error's text for a status other than 200."""
+    first_token: float
+    """Seconds."""
+    total: float
+    """Seconds."""
+    prompt_tokens: int | None
+    tokens: int | None
+
+
+class Door:
+    """The way through the gateway: its Service by the API server's proxy, else its address."""
+
+    def __init__(self, cluster: Cluster, entrance: Entrance, seconds: float) -> None:
+        self._cluster, self._entrance, self._seconds = cluster, entrance, seconds
+        self._direct = PoolManager()
+        place = f"service {entrance.service}" if entrance.service else entrance.address
+        self.name = f"{place} port {entrance.port}, {'via the API server' if entrance.service else 'directly'}"
+
+    def models(self) -> Reply:
+        """Ask for the list of models. Raises `Unreachable`."""
+        return self._send("/v1/models", None)
+
+    def complete(self, model: str, prompt: str) -> Answer:
+        """Send one streamed completion. Raises `Unreachable` when no answer comes or it breaks off."""
+        body = {
+            "model": model,
+            "prompt": prompt,
+            "max_tokens": MAX_TOKENS,
+            "stream": True,
+            "stream_options": {"include_usage": True},
+        }
+        start = time.monotonic()
+        try:
+            reply = self._send("/v1/completions", body)
+            if reply.status != 200:
+                return Answer(reply.status, reply.text().strip(), 0, time.monotonic() - start, None, None)
+            return _read(reply.lines(), start)
+        except (HTTPError, OSError) as broken:
+            raise Unreachable(f"the answer broke off: {broken}", "the gateway's and the decode pod's logs") from None
+
+    def _send(self, path: str, body: object) -> Reply:
+        way = self._entrance
+        if way.service:
+            return self._cluster.service(way.namespace, way.service, way.port, path, body=body, seconds=self._seconds)
+        try:
+            response = self._direct.request(
+                "GET" if body is None else "POST",
+                f"http://{way.address}:{way.port}{path}",
+                headers={"Content-Type": "application/json"},
+                body=None if body is None else json.dumps(body),
+                timeout=Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS if body is None else self._seconds),
+                retries=False,
+                preload_content=False,
+            )
+        except HTTPError as error:
+            reason = str(error).rpartition(">: ")[2]
+            raise Unreachable(
+                f"http://{way.address}:{way.port} doesn't answer: {reason}",
+                "firewall: can this machine reach it?",
+            ) from None
+        return Reply(response.status, response.headers, response)
+
+
+def prompt(words: int) -> str:
+    """Return a prompt that no cache has seen: random words of six characters and a blank."""
+    return " ".join(secrets.token_hex(3) for _ in range(words))
+
+
+def _read(lines: Iterator[str], start: float) -> Answer:
+    text, first = "", 0.0
+    usage: dict[str, int] = {}
+    for line in lines:
+        if not line.startswith("data: ") or line == "data: [DONE]":
+            continue
+        event = json.loads(line.removeprefix("data: "))
+        if "error" in event:
+            raise Unreachable(f"the answer broke off: {event['error']}", "the decode pod's log")
+        piece = "".join(choice.get("text") or "" for choice in event.get("choices") or [])
+        if piece and not first:
+            first = time.monotonic() - start
+        text += piece
+        usage = event.get("usage") or usage
+    return Answer(
+        200, text, first, time.monotonic() - start, usage.get("prompt_tokens"), usage.get("completion_tokens")
+    )

@@ -1,0 +1,108 @@
+"""The verification, step by step. What an earlier step could not find, later ones do without, and say so."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from verify import fallbacks, request, routing, rule, tiers, traffic
+from verify.cluster import Cluster, Unreachable
+from verify.finding import Finding, Outcome, failed, unseen, warning
+from verify.legs import Counters, Trial
+from verify.outputs import ROLES, Outputs
+from verify.request import Door
+from verify.routing import Entrance
+from verify.tiers import Tier, name
+
+
+@dataclass
+class Verification:
+    """One stack on one cluster. `tell` hears every finding when it is made."""
+
+    cluster: Cluster
+    outputs: Outputs
+    tell: Callable[[Finding], None]
+    findings: list[Finding] = field(default_factory=list)
+    trials: list[Trial] = field(default_factory=list)
+    """The requests that were sent."""
+    _tiers: dict[str, Tier] = field(default_factory=dict)
+
+    @property
+    def failed(self) -> bool:
+        """Whether any step failed."""
+        return any(one.outcome is Outcome.FAILED for one in self.findings)
+
+    def run(self, requests: int, seconds: float) -> None:
+        """Take all steps. `requests` are sent one after another; `seconds` is how long each may stay silent."""
+        self._same_cluster()
+        self._workers()
+        decision = self._picker()
+        entrance = self._way_in()
+        if entrance is None or not (entrance.service or entrance.address):
+            self._found(unseen("request", "none was sent: there is no gateway to send it to"))
+        else:
+            self._requests(Door(self.cluster, entrance, seconds), decision, requests)
+        if decode := self._tiers.get("decode"):
+            self._found(fallbacks.judge_sidecar(self.cluster, self.outputs.namespace, decode))
+            self._found(fallbacks.judge_transport(self.cluster, self.outputs.namespace, decode))
+
+    def _found(self, finding: Finding) -> None:
+        self.findings.append(finding)
+        self.tell(finding)
+
+    def _same_cluster(self) -> None:
+        if self.outputs.server not in ("", self.cluster.server):
+            self._found(
+                warning(
+                    "cluster",
+                    f"asking {self.cluster.server}; the stack was deployed to {self.outputs.server}",
+                    "if it is another cluster, everything below is missing or somebody else's",
+                    "--context, or KUBECONFIG",
+                )
+            )
+
+    def _workers(self) -> None:
+        for role in ROLES:
+            finding, tier = tiers.judge(self.cluster, self.outputs, role)
+            self._found(finding)
+            if tier:
+                self._tiers[role] = tier
+
+    def _picker(self) -> rule.Rule | None:
+        finding, pool = routing.judge_pool(self.cluster, self.outputs, list(self._tiers.values()))
+        self._found(finding)
+        if pool is None:
+            return None
+        finding, text = routing.judge_picker(self.cluster, self.outputs, pool)
+        self._found(finding)
+        return rule.of(text) if text else None
+
+    def _way_in(self) -> Entrance | None:
+        finding, reference = routing.judge_route(self.cluster, self.outputs)
+        self._found(finding)
+        if reference is None:
+            return None
+        finding, entrance = routing.judge_gateway(self.cluster, reference)
+        self._found(finding)
+        return entrance
+
+    def _requests(self, door: Door, decision: rule.Rule | None, requests: int) -> None:
+        finding, longest = traffic.judge_models(door, self.outputs.model)
+        self._found(finding)
+        words = rule.prompt_size(decision or rule.ALWAYS, longest)
+        counters = Counters(self.cluster, self.outputs.namespace, list(self._tiers.values()))
+        prompt = ""
+        try:
+            before = now = counters.read()
+            for _ in range(requests):
+                prompt = request.prompt(words)
+                trial, now = counters.try_out(door, self.outputs.model, prompt, now)
+                self.trials.append(trial)
+        except Unreachable as error:
+            meaning = "no answer, or no proof of the path that it took"
+            self._found(failed("request", str(error), meaning, error.remedy))
+            return
+        self._found(traffic.judge_requests(self.trials))
+        if all(trial.answer.status == 200 for trial in self.trials):
+            pods = {role: [name(pod) for pod in tier.ready] for role, tier in self._tiers.items()}
+            self._found(traffic.judge_legs(self.trials, decision, prompt))
+            self._found(traffic.judge_spread(before, now, pods.get("prefill", [])))
+            self._found(traffic.judge_transfer(before, now, pods.get("decode", [])))

@@ -1,0 +1,153 @@
+"""The worker tiers: are the pods there, Ready, with their GPUs?"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from verify.cluster import Cluster, Object, Unreachable
+from verify.finding import Finding, failed, ok, warning
+from verify.outputs import Outputs, Workload
+
+_GPU = re.compile(r"(^|[./])(gpu|gaudi|tpu)|gpu\.intel\.com/")
+_PLAIN = {"cpu", "memory", "ephemeral-storage"}
+VLLM = "vllm"
+"""Name of the container and of its port."""
+
+
+@dataclass(frozen=True)
+class Tier:
+    """The pods of one role, as declared and as they are."""
+
+    role: str
+    declared: Workload
+    pods: list[Object]
+    """Those that are not being deleted."""
+
+    @property
+    def ready(self) -> list[Object]:
+        """The pods that are Ready."""
+        return [pod for pod in self.pods if is_ready(pod)]
+
+
+def read(cluster: Cluster, outputs: Outputs, role: str) -> Tier:
+    """Find a tier's pods by the selector of its Deployment. Raises `Unreachable`."""
+    declared = outputs.workloads[role]
+    deployment = cluster.get(f"/apis/apps/v1/namespaces/{outputs.namespace}/deployments/{declared.name}")
+    return Tier(role, declared, pods_of(cluster, outputs.namespace, deployment["spec"]["selector"]["matchLabels"]))
+
+
+def pods_of(cluster: Cluster, namespace: str, labels: dict[str, str]) -> list[Object]:
+    """List the pods with these labels, without those that are being deleted."""
+    selector = ",".join(f"{key}={value}" for key, value in labels.items())
+    found = cluster.get(f"/api/v1/namespaces/{namespace}/pods", labelSelector=selector)["items"]
+    return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
+
+
+def judge(cluster: Cluster, outputs: Outputs, role: str) -> tuple[Finding, Tier | None]:
+    """Say whether a tier is complete."""
+    try:
+        tier = read(cluster, outputs, role)
+    except Unreachable as missing:
+        return failed(role, str(missing), f"no {role} worker can be found", missing.remedy), None
+    return _judged(tier), tier
+
+
+def _judged(tier: Tier) -> Finding:
+    declared, ready = tier.declared, tier.ready
+    held = sum(gpus(pod) for pod in ready)
+    evidence = f"{len(ready)} of {declared.replicas} pods Ready, {held} of {declared.gpus} GPUs ({declared.name})"
+    if len(ready) < declared.replicas:
+        waiting = "; ".join(f"{name(pod)}: {why_not_ready(pod)}" for pod in tier.pods if not is_ready(pod))
+        return failed(
+            tier.role,
+            f"{evidence}; {waiting or 'no more pods exist'}",
+            "requests find fewer workers than planned, or none",
+            "the reason above; `kubectl describe pod` and `kubectl logs`. A 70B model loads for up to half an hour",
+        )
+    if held != declared.gpus or len(ready) > declared.replicas:
+        return failed(
+            tier.role,
+            evidence,
+            "the cluster has something else than the stack declared: somebody scaled or edited the Deployment",
+            "`pulumi refresh`, then `pulumi up`",
+        )
+    restarts = {name(pod): count for pod in ready if (count := restart_count(pod))}
+    if restarts:
+        return warning(
+            tier.role,
+            f"{evidence}; restarts: {', '.join(f'{pod} {count}' for pod, count in restarts.items())}",
+            "containers died and came back; requests in flight were lost then",
+            "`kubectl logs --previous` of these pods says why",
+        )
+    return ok(tier.role, evidence)
+
+
+def name(pod: Object) -> str:
+    """Return the pod's name."""
+    return str(pod["metadata"]["name"])
+
+
+def is_ready(pod: Object) -> bool:
+    """Whether the pod is Ready."""
+    return any(one["type"] == "Ready" and one["status"] == "True" for one in pod["status"].get("conditions") or [])
+
+
+def containers(pod: Object) -> list[Object]:
+    """Return the containers, native sidecars first."""
+    sidecars = [one for one in pod["spec"].get("initContainers") or [] if one.get("restartPolicy") == "Always"]
+    return sidecars + list(pod["spec"]["containers"])
+
+
+def vllm_port(pod: Object) -> int:
+    """Return the port of vLLM itself, which a decode pod's sidecar hides. Raises `Unreachable`."""
+    for container in containers(pod):
+        for port in container.get("ports") or []:
+            if port.get("name") == VLLM:
+                return int(port["containerPort"])
+    raise Unreachable(f"pod {name(pod)} has no port named {VLLM}", "`pulumi refresh`, then `pulumi up`")
+
+
+def limits(pod: Object) -> dict[str, str]:
+    """Return the extended resources (GPUs, RDMA devices) that the pod's containers hold."""
+    return {
+        resource: str(amount)
+        for container in containers(pod)
+        for resource, amount in container.get("resources", {}).get("limits", {}).items()
+        if resource not in _PLAIN
+    }
+
+
+def is_gpu(resource: str) -> bool:
+    """Whether a resource is an accelerator."""
+    return bool(_GPU.search(resource))
+
+
+def gpus(pod: Object) -> int:
+    """Return the accelerators that a pod holds."""
+    return sum(int(amount) for resource, amount in limits(pod).items() if is_gpu(resource))
+
+
+def restart_count(pod: Object) -> int:
+    """Return how often containers of the pod were restarted."""
+    return sum(int(one.get("restartCount", 0)) for one in _container_statuses(pod))
+
+
+def why_not_ready(pod: Object) -> str:
+    """Return the scheduler's or a container's reason, in Kubernetes' words."""
+    for one in pod["status"].get("conditions") or []:
+        if one["type"] == "PodScheduled" and one["status"] == "False":
+            return str(one.get("message", "not scheduled"))
+    for one in _container_statuses(pod):
+        state = one.get("state", {})
+        detail = state.get("waiting") or state.get("terminated")
+        if detail and detail.get("reason") != "Completed":
+            return f"container {one['name']}: {detail.get('reason', 'waits')} {detail.get('message', '')}".strip()
+    for one in _container_statuses(pod):
+        if not one.get("ready"):
+            return f"container {one['name']} runs, but its readiness probe doesn't succeed yet"
+    return str(pod["status"].get("phase", "unknown"))
+
+
+def _container_statuses(pod: Object) -> Iterable[Object]:
+    status = pod["status"]
+    return [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]

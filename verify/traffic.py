@@ -1,0 +1,150 @@
+"""Requests through the gateway, and what the workers' counters prove about them."""
+
+import json
+from collections.abc import Sequence
+
+from verify.cluster import Unreachable
+from verify.finding import Finding, failed, ok, unseen, warning
+from verify.legs import Counted, Trial
+from verify.metrics import Worker
+from verify.request import Door
+from verify.rule import Rule, applies
+
+
+def judge_models(door: Door, model: str) -> tuple[Finding, int | None]:
+    """Say whether the gateway lists the model; return the longest prompt that it takes, in tokens."""
+    step = "models"
+    try:
+        reply = door.models()
+        text = reply.text()
+    except Unreachable as error:
+        return failed(step, str(error), "the gateway can't be reached", error.remedy), None
+    if reply.status != 200:
+        return failed(step, f"GET /v1/models: HTTP {reply.status} {text.strip()[:200]}", *explain(reply.status)), None
+    listed = {one["id"]: one.get("max_model_len") for one in json.loads(text)["data"]}
+    if model not in listed:
+        return failed(
+            step,
+            f"/v1/models lists {', '.join(listed)}, not {model}",
+            "requests for the stack's model get a 404",
+            "do the workers of this stack answer? Another install behind the same Gateway needs a Gateway of its own",
+        ), None
+    return ok(step, f"{model} is served ({door.name})"), listed[model]
+
+
+def explain(status: int) -> tuple[str, str]:
+    """Return what an HTTP status means on this path, and what to change."""
+    return {
+        400: ("the worker refuses the request", "the answer's text; a TLS sidecar behind a plain gateway says so, too"),
+        403: (
+            "the sidecar or the gateway refuses it",
+            "the sidecar's log (its SSRF protection fails with pools v1)",
+        ),
+        404: ("no route or no such model", "the HTTPRoute's status, and the model's name in /v1/models"),
+        429: ("the picker finds no Ready decode worker", "the decode pods, and their label llm-d.ai/role: decode"),
+        500: ("the gateway can't ask the picker", "is the picker Ready, does the gateway trust its certificate?"),
+        503: (
+            "no Ready worker, or decode's vLLM is silent",
+            "the pool's selector and the decode logs",
+        ),
+    }.get(status, ("the request failed", "the logs of gateway, picker and decode workers"))
+
+
+def judge_requests(trials: Sequence[Trial]) -> Finding:
+    """Say whether every request was answered with tokens."""
+    step = "request"
+    for trial in trials:
+        answer = trial.answer
+        if answer.status != 200:
+            return failed(step, f"HTTP {answer.status} {answer.text[:200]}", *explain(answer.status))
+        if not answer.text:
+            return failed(step, "HTTP 200, but no token", "clients get empty answers", "the decode pods' logs")
+    fastest = min(trial.answer.first_token for trial in trials)
+    return ok(step, f"{len(trials)} of {len(trials)} answered, first token after {fastest * 1000:.0f} ms at best")
+
+
+def judge_legs(trials: Sequence[Trial], rule: Rule | None, prompt: str) -> Finding:
+    """Say whether the requests were disaggregated as the picker's configuration wants it."""
+    step = "legs"
+    fewest = {role: min(trial.of(role) for trial in trials) for role in ("prefill", "decode")}
+    noise = sum(trial.of("decode") for trial in trials) > len(trials)
+    evidence = f"each request: at least {fewest['prefill']} prefill and {fewest['decode']} decode legs"
+    evidence += "; other clients are at work, so legs may be theirs" if noise else ""
+    if not fewest["decode"]:
+        return failed(
+            step,
+            evidence,
+            "answers don't come from decode workers: prefill workers, or others, generate tokens",
+            "the picker's filters (prefill-filter, decode-filter) and the pods' label llm-d.ai/role",
+        )
+    if rule is None:
+        return unseen(step, f"{evidence}; the picker's configuration can't be read, so what should be is unknown")
+    wanted = applies(rule, prompt)
+    if wanted and not fewest["prefill"]:
+        return failed(
+            step,
+            f"{evidence}; the configuration disaggregates {rule}",
+            "silent fallback: decode workers compute the prompts themselves and the prefill GPUs idle",
+            "the step sidecar below; the picker's log; pool targetPorts must be the sidecar's port, not vLLM's",
+        )
+    if not wanted and rule.at_least:
+        return unseen(
+            step, f"{evidence}; {rule} would be disaggregated, and such a prompt doesn't fit the model's context"
+        )
+    if not wanted:
+        return warning(
+            step,
+            f"{evidence}; the picker's configuration never disaggregates",
+            "prefill workers idle for ever",
+            "serving.routing.selectivePd: always, or a number from 1; then `pulumi up`",
+        )
+    return ok(step, f"{evidence}, as configured ({rule})")
+
+
+def judge_spread(before: Counted, after: Counted, prefill: Sequence[str]) -> Finding:
+    """Say whether any prefill worker never got a request though others got many."""
+    step = "prefill spread"
+    finished = {pod: round(after[pod].finished) for pod in prefill}
+    now = sum(1 for pod in prefill if after[pod].finished > before[pod].finished)
+    evidence = f"{now} of {len(prefill)} prefill pods worked for these requests; since their start: " + ", ".join(
+        str(count) for count in sorted(finished.values(), reverse=True)
+    )
+    idle = sorted(pod for pod, count in finished.items() if not count)
+    if idle and sum(finished.values()) >= 20 * len(prefill):
+        return warning(
+            step,
+            f"{evidence}; never: {', '.join(idle)}",
+            "their GPUs idle",
+            "new pods start at 0; otherwise compare their labels with the others'",
+        )
+    return ok(step, evidence)
+
+
+def judge_transfer(before: Counted, after: Counted, decode: Sequence[str]) -> Finding:
+    """Say what NIXL's metrics tell about the KV blocks that decode workers fetched."""
+    step = "KV transfer"
+    figures = [(before[pod], after[pod]) for pod in decode]
+    if all(now.transfers is None and now.failures is None for _, now in figures):
+        return unseen(step, "the workers export no vllm:nixl_* metrics (a simulator, or vLLM before 0.11)")
+    failures = sum((now.failures or 0) - (then.failures or 0) for then, now in figures)
+    if failures:
+        return failed(
+            step,
+            f"{failures:.0f} transfers failed or expired",
+            "decode workers compute these prompts again, or fail the request",
+            "VLLM_NIXL_SIDE_CHANNEL_HOST, the nixl port and UCX's transports between the pods: the vLLM logs",
+        )
+    transfers, size, seconds = (_grown(figures, what) for what in ("transfers", "transferred", "transfer_seconds"))
+    if not transfers:
+        return warning(
+            step,
+            "no KV transfer was counted",
+            "decode workers computed the prompts themselves",
+            "the legs above; kv_role and kv_connector of both tiers (serving.kvTransfer)",
+        )
+    rate = f", {size / seconds / 1e9:.2f} GB/s" if seconds else ""
+    return ok(step, f"{transfers:.0f} transfers of {size / transfers / 1e6:.1f} MB on average{rate}")
+
+
+def _grown(figures: Sequence[tuple[Worker, Worker]], what: str) -> float:
+    return float(sum((getattr(now, what) or 0) - (getattr(then, what) or 0) for then, now in figures))
