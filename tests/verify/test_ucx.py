@@ -10,7 +10,7 @@ INFO 11-22 04:00:00 [nixl_connector.py:800] NIXL is ready; tcp/eth0 is only a wo
 [1767.2] [n-1:13:0]   | ucp_context_0 inter-node cfg#2 | active message by ucp_am_send* from host memory |
 [1767.2] [n-1:13:0]   +--------------------------------+-------------------+------------------+
 [1767.2] [n-1:13:0]   |                         0..inf | short             | tcp/eth0         |
-[1767.2] [n-1:13:0]   | ucp_context_0 inter-node cfg#2 | remote memory read by ucp_get*(multi) into rocm/GPU0 from rocm |
+[1767.2] [n-1:13:0]   | ucp_context_0 inter-node cfg#2 | remote memory read by ucp_get* into rocm from rocm |
 [1767.2] [n-1:13:0]   +--------------------------------+-------------------+------------------+
 [1767.2] [n-1:13:0]   |                        0..2048 | copy-out          | tcp/eth0         |
 """
