@@ -80,8 +80,9 @@ class Rollout(Strict):
 
     startup_budget: Seconds = 1800
     """How long a worker may load its model before it is restarted (guide: 60 probes of 30 s)."""
-    termination_grace: Seconds = 30
-    """Between SIGTERM and SIGKILL (Kubernetes' default, which the guides leave)."""
+    termination_grace: Seconds | None = None
+    """How long a worker may take to finish its requests before it is killed; an idle one ends at once.
+    Default: 120; decode `maxModelLen` / 20 tokens a second (1600), at least 120."""
     max_unavailable: Count = 1
     """Pods replaced at a time; there is no surge, because the GPUs are full."""
     create_timeout: Seconds | None = None

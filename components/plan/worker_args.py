@@ -31,6 +31,8 @@ class RolloutArgs(Args):
     """Longest wait of Pulumi for a new tier."""
     update_timeout: int
     """Longest wait of Pulumi for a rollout."""
+    delete_timeout: int
+    """Longest wait of Pulumi for a tier's end."""
 
 
 class ModelArgs(Args):
@@ -96,6 +98,8 @@ class WorkerArgs(Args):
     """vLLM's HTTP port."""
     nixl_port: int
     """NIXL side channel."""
+    prefill_port: int | None = None
+    """On decode: vLLM's port on the prefill pods, where the sidecar sends a request first."""
     kv_transfer: dict[str, Any]
     """`--kv-transfer-config`."""
     attention_backend: str | None = None

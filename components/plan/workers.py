@@ -3,7 +3,7 @@
 from math import ceil
 from typing import Any
 
-from components.config.tiers import Decode, Rollout, Tier
+from components.config.tiers import Decode, Tier
 from components.config.ucx import Ucx
 from components.config.vocabulary import Role
 from components.plan.args import PlacementArgs, TolerationArgs
@@ -25,6 +25,15 @@ MODEL_FOLDER = "/model-cache"
 
 PULL_ALLOWANCE = 600
 """Seconds allowed for scheduling and pulling a 10-GB image, before the start-up budget begins to count."""
+
+DELETE_ALLOWANCE = 600
+"""Seconds for a tier's end besides its pods' grace: what the provider waits by default."""
+
+LEAST_GRACE = 120
+"""Seconds for the prompts that a prefill worker has queued (the longest takes 16) and for fetching their KV cache."""
+
+SLOWEST_STREAM = 20
+"""Tokens per second that a stream has at least under full load; the longest of 32000 tokens then takes 1600 s."""
 
 DEBUG_CAPABILITIES = ("IPC_LOCK", "SYS_PTRACE")
 """Capabilities of the AMD guide's host-network stack."""
@@ -70,6 +79,7 @@ def worker(context: Context, role: Role) -> WorkerArgs:
         tensor_parallel=context.tensor_parallel(role),
         port=context.vllm_port(role),
         nixl_port=settings.ports.nixl,
+        prefill_port=context.vllm_port(Role.PREFILL) if role is Role.DECODE else None,
         kv_transfer={
             "kv_connector": settings.kv_transfer.connector,
             "kv_role": "kv_both",
@@ -97,31 +107,42 @@ def worker(context: Context, role: Role) -> WorkerArgs:
             apart_from=names.worker_selector(OTHER[role]) if host else {},
             priority_class=tier.priority_class,
         ),
-        rollout=rollout(tier.rollout, context.replicas(role), recreate=host),
+        rollout=rollout(context, role),
     )
 
 
-def rollout(settings: Rollout, replicas: int, *, recreate: bool) -> RolloutArgs:
+def rollout(context: Context, role: Role) -> RolloutArgs:
     """Replacement and timing of a tier.
 
     Host ports and whole-node pods cannot overlap with their successors, so those tiers are recreated.
     """
-    one_pod = settings.termination_grace + settings.startup_budget
-    times = rounds(settings, replicas, recreate=recreate)
+    settings, grace = context.tier(role).rollout, termination_grace(context, role)
+    one_pod = grace + settings.startup_budget
     return RolloutArgs(
-        strategy=Strategy.RECREATE if recreate else Strategy.ROLLING,
+        strategy=Strategy.RECREATE if context.settings.host_network else Strategy.ROLLING,
         max_unavailable=settings.max_unavailable,
         startup_budget=settings.startup_budget,
-        termination_grace=settings.termination_grace,
+        termination_grace=grace,
         progress_deadline=PULL_ALLOWANCE + one_pod,
         create_timeout=settings.create_timeout or PULL_ALLOWANCE + settings.startup_budget,
-        update_timeout=settings.update_timeout or PULL_ALLOWANCE + times * one_pod,
+        update_timeout=settings.update_timeout or PULL_ALLOWANCE + rounds(context, role) * one_pod,
+        delete_timeout=DELETE_ALLOWANCE + grace,
     )
 
 
-def rounds(settings: Rollout, replicas: int, *, recreate: bool) -> int:
+def rounds(context: Context, role: Role) -> int:
     """How many times in a row pods are replaced until a tier is new."""
-    return 1 if recreate else ceil(replicas / settings.max_unavailable)
+    at_once = context.tier(role).rollout.max_unavailable
+    return 1 if context.settings.host_network else ceil(context.replicas(role) / at_once)
+
+
+def termination_grace(context: Context, role: Role) -> int:
+    """Seconds that a pod may take to finish what it has begun. Only a busy one takes them."""
+    own = context.tier(role).rollout.termination_grace
+    if own is not None:
+        return own
+    longest_answer = context.settings.model.max_model_len / SLOWEST_STREAM if role is Role.DECODE else 0
+    return max(ceil(longest_answer), LEAST_GRACE)
 
 
 def ucx_variables(stack: Ucx, tier: Ucx) -> dict[str, str]:

@@ -10,6 +10,11 @@ STARTUP_PERIOD = 30
 """Seconds between start-up probes in the guides; 60 of them make the 1800-second budget."""
 
 
+RESTART_GRACE = 30
+"""Seconds that a worker gets which a probe found dead or stuck (Kubernetes' default): nothing to wait for there, while
+the pod's own grace is that of a worker with requests."""
+
+
 def _http(path: str) -> k8s.core.v1.HTTPGetActionArgs:
     return k8s.core.v1.HTTPGetActionArgs(path=path, port=VLLM_PORT_NAME)
 
@@ -23,12 +28,19 @@ def startup(budget: int) -> k8s.core.v1.ProbeArgs:
         period_seconds=period,
         timeout_seconds=5,
         failure_threshold=ceil(budget / period),
+        termination_grace_period_seconds=RESTART_GRACE,
     )
 
 
 def liveness() -> k8s.core.v1.ProbeArgs:
     """Restart a worker whose engine died."""
-    return k8s.core.v1.ProbeArgs(http_get=_http("/health"), period_seconds=10, timeout_seconds=5, failure_threshold=3)
+    return k8s.core.v1.ProbeArgs(
+        http_get=_http("/health"),
+        period_seconds=10,
+        timeout_seconds=5,
+        failure_threshold=3,
+        termination_grace_period_seconds=RESTART_GRACE,
+    )
 
 
 def readiness() -> k8s.core.v1.ProbeArgs:

@@ -7,7 +7,7 @@ import pulumi_kubernetes as k8s
 from components.names import NIXL_PORT_NAME, TOKEN_KEY, VLLM_PORT_NAME
 from components.plan.worker_args import WorkerArgs
 from components.plan.workers import MODEL_FOLDER
-from components.pods import probes, volumes
+from components.pods import drain, probes, volumes
 from components.pods.ports import container_port
 from components.pods.resources import equal_resources, security
 
@@ -87,6 +87,7 @@ def container(worker: WorkerArgs) -> k8s.core.v1.ContainerArgs:
         startup_probe=probes.startup(worker.rollout.startup_budget),
         liveness_probe=probes.liveness(),
         readiness_probe=probes.readiness(),
+        lifecycle=drain.lifecycle(worker),
         termination_message_policy="FallbackToLogsOnError",
         volume_mounts=volumes.mounts(worker),
     )

@@ -41,7 +41,11 @@ def options(worker: WorkerArgs, parent: pulumi.Resource) -> pulumi.ResourceOptio
     rollout = worker.rollout
     return pulumi.ResourceOptions(
         parent=parent,
-        custom_timeouts=pulumi.CustomTimeouts(create=f"{rollout.create_timeout}s", update=f"{rollout.update_timeout}s"),
+        custom_timeouts=pulumi.CustomTimeouts(
+            create=f"{rollout.create_timeout}s",
+            update=f"{rollout.update_timeout}s",
+            delete=f"{rollout.delete_timeout}s",
+        ),
         replace_on_changes=["metadata.annotations"],
         delete_before_replace=True,
     )

@@ -73,8 +73,8 @@ IMPOSSIBLE: list[tuple[dict[str, Any], str, str, str]] = [
     (
         {"hostNetwork": True, "prefill__rollout": {"startupBudget": 100, "updateTimeout": 130}},
         "serving.prefill.rollout.updateTimeout",
-        "1 x (grace 30 s + start-up budget 100 s)",
-        "more than 130",
+        "1 x (grace 120 s + start-up budget 100 s)",
+        "more than 220",
     ),
     # weights
     ({"model__path": "llama"}, "serving.model.path", "claim is not set", "set serving.model.claim"),

@@ -121,9 +121,19 @@ class TestTiming:
     )
     def test_pulumi_waits_longer_than_a_rollout_may_take(self, changes: dict[str, Any], rounds: int) -> None:
         rollout = plan(**changes).prefill.worker.rollout
-        assert rollout.progress_deadline == 600 + 30 + 1800
+        assert rollout.progress_deadline == 600 + 120 + 1800
         assert rollout.create_timeout == 600 + 1800
-        assert rollout.update_timeout == 600 + rounds * (30 + 1800)
+        assert rollout.update_timeout == 600 + rounds * (120 + 1800)
+        assert rollout.delete_timeout == 600 + 120
+
+    @pytest.mark.parametrize(("tokens", "grace"), [(32000, 1600), (8001, 401), (1000, 120)])
+    def test_a_decode_worker_may_finish_the_longest_answer_and_a_prefill_worker_its_queue(
+        self, tokens: int, grace: int
+    ) -> None:
+        serving = plan(model__maxModelLen=tokens)
+        assert serving.decode.worker.rollout.termination_grace == grace
+        assert serving.decode.worker.rollout.delete_timeout == 600 + grace
+        assert serving.prefill.worker.rollout.termination_grace == 120
 
     def test_explicit_timeouts_win(self) -> None:
         rollout = plan(

@@ -9,12 +9,14 @@ from tests.program.wire import AMD, default, ran, vllm, worker
 ROLES = ("prefill", "decode")
 
 
-def _timing(serving: dict[str, Any], role: str) -> tuple[int, int, int]:
+def _timing(serving: dict[str, Any], role: str) -> tuple[int, int, int, int]:
     recorder = ran({**AMD, **serving})
     [each] = [each for each in recorder.declared.values() if each.name == f"{role}-deployment"]
     timeouts = each.request.customTimeouts
     deadline = worker(recorder, role)["spec"]["progressDeadlineSeconds"]
-    return deadline, int(timeouts.create.removesuffix("s")), int(timeouts.update.removesuffix("s"))
+    waits = (timeouts.create, timeouts.update, timeouts.delete)
+    create, update, delete = (int(each.removesuffix("s")) for each in waits)
+    return deadline, create, update, delete
 
 
 @pytest.mark.parametrize(
@@ -28,11 +30,12 @@ def _timing(serving: dict[str, Any], role: str) -> tuple[int, int, int]:
 )
 def test_nothing_gives_up_before_the_start_up_budget_is_spent(serving: dict[str, Any], rounds: int) -> None:
     given = serving.get("prefill", {}).get("rollout", {})
-    budget, grace = given.get("startupBudget", 1800), given.get("terminationGrace", 30)
-    deadline, create, update = _timing(serving, "prefill")
+    budget, grace = given.get("startupBudget", 1800), given.get("terminationGrace", 120)
+    deadline, create, update, delete = _timing(serving, "prefill")
     assert deadline > grace + budget
     assert create > budget
     assert update > rounds * (grace + budget)
+    assert delete > grace
 
 
 @pytest.mark.parametrize(("budget", "period", "threshold"), [(1800, 30, 60), (1801, 30, 61), (20, 20, 1)])

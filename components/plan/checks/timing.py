@@ -5,15 +5,15 @@ from collections.abc import Iterator
 from components.config.problem import Problem
 from components.config.vocabulary import Role
 from components.plan.context import Context
-from components.plan.workers import rounds
+from components.plan.workers import rounds, termination_grace
 
 
 def check(context: Context) -> Iterator[Problem]:
     """Pulumi must not give up before the worker's own start-up budget is spent."""
     for role in Role:
         settings = context.tier(role).rollout
-        budget, grace = settings.startup_budget, settings.termination_grace
-        times = rounds(settings, context.replicas(role), recreate=context.settings.host_network)
+        budget, grace = settings.startup_budget, termination_grace(context, role)
+        times = rounds(context, role)
         update = times * (grace + budget)
         path = f"serving.{role}.rollout"
         if settings.create_timeout is not None and settings.create_timeout <= budget:

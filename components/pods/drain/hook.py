@@ -1,0 +1,66 @@
+"""Runs in the vLLM container before SIGTERM, which aborts running requests: waits until the worker has none left.
+
+Usage: python3 -c <this text> <vLLM's port> <seconds at most> <hold> <the prefill workers' port, on decode>
+
+Needs Python's standard library only. Whatever goes wrong ends the hook, and the pod ends as it would without one.
+"""
+
+import http.client
+import sys
+import time
+from pathlib import Path
+
+QUIET = 2
+"""Seconds without a request: by then the picker, told at once that the pod ends, has stopped choosing it."""
+PATIENCE = 30
+"""Seconds that a worker may leave /metrics unanswered before it counts as hung."""
+ESTABLISHED = "01"
+
+
+def gauges(port: int) -> dict[str, float]:
+    """vLLM's gauges without their labels, summed over its engines. Raises OSError when nobody answers."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    connection.request("GET", "/metrics")
+    found: dict[str, float] = {}
+    for line in connection.getresponse().read().decode().splitlines():
+        if line.startswith("vllm:"):
+            name, value = line.split("{")[0].split(" ")[0], line.rsplit(" ", 1)[1]
+            found[name] = found.get(name, 0) + float(value)
+    connection.close()
+    return found
+
+
+def connected(port: int) -> bool:
+    """Whether anyone in this pod, the sidecar that is, has a connection to a prefill worker."""
+    rows = [row.split() for file in Path("/proc/net").glob("tcp*") for row in file.read_text().splitlines()[1:]]
+    return any(row[3] == ESTABLISHED and int(row[2].rsplit(":", 1)[1], 16) == port for row in rows)
+
+
+def main(port: int, limit: int, hold: int, prefill_port: int | None = None) -> None:
+    """Return when the worker has been without requests for long enough, at the latest after `limit` seconds.
+
+    Longer than QUIET, namely `hold`, where something may still come of what vLLM does not count as a request: on decode
+    one whose prefill is under way, on prefill KV blocks that no decode worker has fetched yet.
+    """
+    begin = answered = busy = time.monotonic()
+    while (now := time.monotonic()) - begin < limit:
+        try:
+            vllm = gauges(port)
+        except ConnectionRefusedError:
+            return  # nobody serves: still loading, or dead
+        except OSError:
+            if now - answered > PATIENCE:
+                return
+            busy = now
+        else:
+            answered = now
+            if vllm["vllm:num_requests_running"] + vllm["vllm:num_requests_waiting"]:
+                busy = now
+            owed = connected(prefill_port) if prefill_port else vllm.get("vllm:kv_cache_usage_perc", 0) > 0
+            if now - busy >= (hold if owed else QUIET):
+                return
+        time.sleep(0.25)
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))
