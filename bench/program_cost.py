@@ -7,7 +7,6 @@ import json
 import statistics
 import sys
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -15,7 +14,7 @@ from bench.stage import pulumi, stage
 from sandbox.engine import Engine
 from sandbox.home import CHECKOUT, Home
 from sandbox.progress import Progress
-from tests.recorder import run_program
+from tests.recorder import plain, run_program
 
 RUNS = 5
 LIMITS = {"first preview": 1.15, "preview without changes": 1.15, "up without preview": 1.2}
@@ -41,7 +40,7 @@ def _flat(home: Home, engine: Engine) -> Engine:
     kept = {key: project[key] for key in ("runtime",)}
     (folder / "Pulumi.yaml").write_text(yaml.safe_dump({"name": "flat", "main": str(FLAT), **kept}))
     serving = yaml.safe_load((CHECKOUT / "Pulumi.amd.yaml").read_text())["config"]["llm-d-pd:serving"]
-    objects = [_plain(each) for each in run_program(serving, token="placeholder").objects.values()]
+    objects = [plain(each) for each in run_program(serving, token="placeholder").objects.values()]
     order = {"Namespace": 0, "ServiceAccount": 1}
     objects.sort(key=lambda each: order.get(each["kind"], 2))
     (folder / "objects.json").write_text(json.dumps(objects))
@@ -49,14 +48,6 @@ def _flat(home: Home, engine: Engine) -> Engine:
     pulumi(home, flat, "stack", "init", "amd")
     pulumi(home, flat, "config", "set", "--secret", "hfToken", "placeholder")
     return flat
-
-
-def _plain(value: Any) -> Any:
-    """The recorded object without the wire's marks of secrets."""
-    if isinstance(value, dict):
-        marked = len(value) == 2 and "value" in value and any(len(key) == 32 for key in value)
-        return _plain(value["value"]) if marked else {key: _plain(inner) for key, inner in value.items()}
-    return [_plain(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _round(home: Home, engine: Engine) -> dict[str, float]:

@@ -173,3 +173,11 @@ def _whole_numbers(value: Any) -> Any:
     if isinstance(value, list):
         return [_whole_numbers(inner) for inner in value]
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def plain(value: Any) -> Any:
+    """The recorded object without the wire's marks of secrets."""
+    if isinstance(value, dict):
+        marked = len(value) == 2 and "value" in value and any(len(key) == 32 for key in value)
+        return plain(value["value"]) if marked else {key: plain(inner) for key, inner in value.items()}
+    return [plain(inner) for inner in value] if isinstance(value, list) else value

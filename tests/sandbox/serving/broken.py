@@ -1,0 +1,101 @@
+"""A small stack in a namespace of its own, put on the API server as it is or with a defect in it, and verified."""
+
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+from kubernetes import config
+
+from sandbox.cluster.api import Api, ApiError
+from tests.recorder import plain, run_program
+from tests.sandbox.serving.defects import Defect, Objects
+from verify.cluster import Cluster
+from verify.finding import Finding
+from verify.outputs import Outputs, Workload
+from verify.steps import Verification
+
+MODEL = "amd/Llama-3.3-70B-Instruct-FP8-KV"
+_CLUSTER_SCOPED = {"Namespace", "ClusterRole", "ClusterRoleBinding"}
+_PATIENCE = 15.0
+"""Seconds; a stack that works is ready in four of them, with two others starting beside it."""
+_ONE_GPU = {"replicas": 1, "tensorParallel": 1}
+
+
+def render(namespace: str, *, selective: bool) -> Objects:
+    """What the program declares for one prefill and one decode worker with a GPU each."""
+    serving = {
+        "accelerator": "amd",
+        "model": {"name": MODEL},
+        "namespace": namespace,
+        "prefill": _ONE_GPU,
+        "decode": _ONE_GPU,
+        "routing": {"selectivePd": {"nonCachedTokens": 32} if selective else "always"},
+        "monitoring": {"enabled": False},
+    }
+    objects: Objects = plain(run_program(serving, token="placeholder").objects)
+    return objects
+
+
+def with_defect(defect: Defect, objects: Objects) -> Objects:
+    """The objects with the defect in them."""
+    changed = deepcopy(objects)
+    defect.change(changed)
+    assert changed != objects, f"{defect.name}: nothing was changed"
+    return changed
+
+
+def deploy(api: Api, objects: Objects) -> None:
+    """Create them, the namespace first; returns when all is ready, or after some patience."""
+    for one in sorted(objects.values(), key=lambda each: each["kind"] != "Namespace"):
+        api.apply(_path(one), one)
+    [namespace] = [one["metadata"]["name"] for one in objects.values() if one["kind"] == "Namespace"]
+    deadline = time.monotonic() + _PATIENCE
+    while not _ready(api, namespace) and time.monotonic() < deadline:
+        time.sleep(0.2)
+
+
+def verify(kubeconfig: Path, namespace: str) -> list[Finding]:
+    """What `verify` finds."""
+    tiers = {role: Workload(f"ms-pd-llm-d-modelservice-{role}", 1, 1) for role in ("prefill", "decode")}
+    cluster = Cluster(config.new_client_from_config(str(kubeconfig)))
+    outputs = Outputs("test", namespace, MODEL, "gaie-pd", "", "", tiers)
+    verification = Verification(cluster, outputs, lambda _: None)
+    verification.run(requests=2, seconds=5)
+    return verification.findings
+
+
+def remove(api: Api, objects: Objects) -> None:
+    """Delete everything, without waiting for the end and without the pods' grace."""
+    [namespace] = [one["metadata"]["name"] for one in objects.values() if one["kind"] == "Namespace"]
+    for one in objects.values():
+        if one["kind"] in ("Deployment", *_CLUSTER_SCOPED):
+            with suppress(ApiError):
+                api.delete(_path(one))
+    for pod in api.get(f"/api/v1/namespaces/{namespace}/pods")["items"]:
+        with suppress(ApiError):
+            api.delete(f"/api/v1/namespaces/{namespace}/pods/{pod['metadata']['name']}", gracePeriodSeconds="0")
+
+
+def _ready(api: Api, namespace: str) -> bool:
+    deployments = api.get(f"/apis/apps/v1/namespaces/{namespace}/deployments")["items"]
+    gateways = api.get(f"/apis/gateway.networking.k8s.io/v1/namespaces/{namespace}/gateways")["items"]
+    return all(
+        _is(one, condition)
+        for group, condition in ((deployments, "Available"), (gateways, "Programmed"))
+        for one in group
+    )
+
+
+def _is(one: Mapping[str, Any], condition: str) -> bool:
+    conditions = (one.get("status") or {}).get("conditions") or []
+    return any(each["type"] == condition and each["status"] == "True" for each in conditions)
+
+
+def _path(one: Mapping[str, Any]) -> str:
+    version, metadata = one["apiVersion"], one["metadata"]
+    root = f"/apis/{version}" if "/" in version else f"/api/{version}"
+    within = "" if one["kind"] in _CLUSTER_SCOPED else f"/namespaces/{metadata['namespace']}"
+    return f"{root}{within}/{one['kind'].lower()}s/{metadata['name']}"

@@ -1,0 +1,224 @@
+"""Deliberate defects of a stack's objects, one at a time, and the step of `verify` that has to catch each."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+Objects = dict[str, dict[str, Any]]
+"""`Kind/name` → object, as the program declares them."""
+GATEWAY, ROUTE, RULE = (
+    "Gateway/infra-pd-inference-gateway",
+    "HTTPRoute/llm-d-pd-disaggregation",
+    "DestinationRule/gaie-pd-epp",
+)
+POOL, PICKER, PREFILL, DECODE = (
+    "InferencePool/gaie-pd",
+    "Deployment/gaie-pd-epp",
+    "Deployment/ms-pd-llm-d-modelservice-prefill",
+    "Deployment/ms-pd-llm-d-modelservice-decode",
+)
+ROLE, BINDING, SERVICE, CONFIG = (
+    "Role/gaie-pd-epp",
+    "RoleBinding/gaie-pd-epp",
+    "Service/gaie-pd-epp",
+    "ConfigMap/gaie-pd-epp",
+)
+
+
+@dataclass(frozen=True)
+class Defect:
+    """What is changed, how it would come about, and the first step of `verify` that isn't fine."""
+
+    name: str
+    step: str
+    change: Callable[[Objects], object]
+    selective: bool = False
+    """Introduced into a stack with selective P/D."""
+
+
+def _at(key: str, path: str, value: object) -> Callable[[Objects], object]:
+    """Set one field, `path` in dots; numbers are list indexes; None removes it."""
+
+    def change(objects: Objects) -> None:
+        *parents, last = [int(part) if part.isdigit() else part for part in path.split(".")]
+        target: Any = objects[key]
+        for part in parents:
+            target = target[part]
+        if value is None:
+            del target[last]
+        else:
+            target[last] = value
+
+    return change
+
+
+def _without(key: str) -> Callable[[Objects], object]:
+    return lambda objects: objects.pop(key)
+
+
+def _argument(key: str, pattern: str, replacement: str, where: str = "containers") -> Callable[[Objects], object]:
+    """Replace an argument of the first container; "" drops it."""
+
+    def change(objects: Objects) -> None:
+        container = objects[key]["spec"]["template"]["spec"][where][0]
+        changed = [re.sub(pattern, replacement, argument) for argument in container["args"]]
+        assert changed != container["args"], f"{pattern} matches nothing in {container['args']}"
+        container["args"] = [argument for argument in changed if argument]
+
+    return change
+
+
+def _label(key: str, name: str, value: str | None) -> Callable[[Objects], object]:
+    """Change a label of the pods; the Deployment's own selector follows, or the API server would refuse it."""
+
+    def change(objects: Objects) -> None:
+        spec = objects[key]["spec"]
+        for labels in (spec["template"]["metadata"]["labels"], spec["selector"]["matchLabels"]):
+            if value is None:
+                labels.pop(name, None)
+            elif name in labels:
+                labels[name] = value
+
+    return change
+
+
+def _config(change: Callable[[dict[str, Any]], object]) -> Callable[[Objects], object]:
+    """Change the picker's configuration."""
+
+    def changed(objects: Objects) -> None:
+        [(file, text)] = objects[CONFIG]["data"].items()
+        document = yaml.safe_load(text)
+        change(document)
+        objects[CONFIG]["data"][file] = yaml.safe_dump(document, sort_keys=False)
+
+    return changed
+
+
+def _swap_filters(document: dict[str, Any]) -> None:
+    for profile in document["schedulingProfiles"]:
+        for plugin in profile["plugins"]:
+            swapped = {"prefill-filter": "decode-filter", "decode-filter": "prefill-filter"}
+            plugin["pluginRef"] = swapped.get(plugin["pluginRef"], plugin["pluginRef"])
+
+
+def _misspell(document: dict[str, Any]) -> None:
+    [decider] = [plugin for plugin in document["plugins"] if plugin["type"] == "prefix-based-pd-decider"]
+    decider["parameters"] = {"nonCachedTokenz": decider["parameters"]["nonCachedTokens"]}
+
+
+def _drop_plugin(name: str) -> Callable[[dict[str, Any]], None]:
+    def change(document: dict[str, Any]) -> None:
+        document["plugins"] = [plugin for plugin in document["plugins"] if plugin["type"] != name]
+        for profile in document["schedulingProfiles"]:
+            profile["plugins"] = [plugin for plugin in profile["plugins"] if plugin["pluginRef"] != name]
+
+    return change
+
+
+def _drop_deciders(document: dict[str, Any]) -> None:
+    [handler] = [plugin for plugin in document["plugins"] if plugin["type"] == "disagg-profile-handler"]
+    handler["parameters"] = {}
+
+
+def _rename_decode(document: dict[str, Any]) -> None:
+    document["schedulingProfiles"][1]["name"] = "decoding"
+
+
+def _decider_last(document: dict[str, Any]) -> None:
+    document["plugins"].sort(key=lambda plugin: plugin["type"].endswith("-decider"))
+
+
+def _drop_resource(name: str) -> Callable[[Objects], object]:
+    def change(objects: Objects) -> None:
+        rules = objects[ROLE]["rules"]
+        assert any(name in rule["resources"] for rule in rules), name
+        objects[ROLE]["rules"] = [
+            {**rule, "resources": kept}
+            for rule in rules
+            if (kept := [resource for resource in rule["resources"] if resource != name])
+        ]
+
+    return change
+
+
+def _gpus(number: str) -> Callable[[Objects], object]:
+    def change(objects: Objects) -> None:
+        resources = objects[DECODE]["spec"]["template"]["spec"]["containers"][0]["resources"]
+        for amounts in resources.values():
+            amounts["amd.com/gpu"] = number
+
+    return change
+
+
+_POD = "spec.template.spec"
+DEFECTS = [
+    # the way in
+    Defect("Gateway of an unknown class", "gateway", _at(GATEWAY, "spec.gatewayClassName", "isto")),
+    Defect("Gateway's listener takes another host name", "route", _at(GATEWAY, "spec.listeners.0.hostname", "x.test")),
+    Defect("route to another Gateway", "route", _at(ROUTE, "spec.parentRefs.0.name", "infra-pd-gateway")),
+    Defect("route to another pool", "route", _at(ROUTE, "spec.rules.0.backendRefs.0.name", "gaie-dp")),
+    Defect("route to a Service of the pool's name", "route", _at(ROUTE, "spec.rules.0.backendRefs.0.kind", "Service")),
+    Defect("route for another path", "models", _at(ROUTE, "spec.rules.0.matches.0.path.value", "/v2")),
+    Defect("no rule that the picker speaks TLS", "models", _without(RULE)),
+    Defect(
+        "the picker's TLS rule for another host", "models", _at(RULE, "spec.host", "gaie-pd.llm-d-pd.svc.cluster.local")
+    ),
+    # the pool
+    Defect("pool selects nothing", "pool", _at(POOL, "spec.selector.matchLabels", {"llm-d.ai/instance": "dp"})),
+    Defect("pool goes past the sidecar", "models", _at(POOL, "spec.targetPorts", [{"number": 8200}])),
+    Defect("pool goes to a port of nobody", "models", _at(POOL, "spec.targetPorts", [{"number": 8001}])),
+    Defect("pool names another picker", "pool", _at(POOL, "spec.endpointPickerRef.name", "gaie-pd")),
+    Defect("pool names the picker's health port", "models", _at(POOL, "spec.endpointPickerRef.port.number", 9003)),
+    # the picker
+    Defect("picker watches another pool", "picker", _argument(PICKER, "^(--pool-name)=.*", r"\1=gaie-dp")),
+    Defect("picker looks in another namespace", "picker", _argument(PICKER, "^(--pool-namespace)=.*", r"\1=default")),
+    Defect("picker without its configuration", "picker", _at(PICKER, f"{_POD}.containers.0.volumeMounts", [])),
+    Defect("picker with a flag of a later version", "picker", _argument(PICKER, "^(--zap-encoder=.*)", "--kv-x=1")),
+    Defect("picker under the default account", "picker", _at(PICKER, f"{_POD}.serviceAccountName", "default")),
+    Defect("picker's Service selects nothing", "pool", _at(SERVICE, "spec.selector", {"inferencepool": "gaie-dp"})),
+    Defect("picker's Service leads to another port", "models", _at(SERVICE, "spec.ports.0.targetPort", 9003)),
+    Defect("picker may not see pods", "picker", _drop_resource("pods")),
+    Defect("picker may not see pools", "picker", _drop_resource("inferencepools")),
+    Defect("picker may not see objectives", "picker", _drop_resource("inferenceobjectives")),
+    Defect("picker's rights go to nobody", "picker", _at(BINDING, "subjects.0.name", "gaie-pd-pepp")),
+    # the picker's configuration
+    Defect("filters swapped between the profiles", "legs", _config(_swap_filters)),
+    Defect("no plugin sets the prefill header", "legs", _config(_drop_plugin("disagg-headers-handler"))),
+    Defect("handler without deciders", "legs", _config(_drop_deciders)),
+    Defect("decode profile has another name", "models", _config(_rename_decode)),
+    Defect("decider after the handler", "picker", _config(_decider_last)),
+    Defect("misspelt parameter of the decider", "legs", _config(_misspell), selective=True),
+    Defect("no prefix-cache scorer", "legs", _config(_drop_plugin("prefix-cache-scorer")), selective=True),
+    Defect("no feature gate", "legs", _config(lambda document: document.pop("featureGates")), selective=True),
+    # the sidecar
+    Defect("sidecar serves TLS", "models", _argument(DECODE, "^--secure-proxy=.*", "", "initContainers")),
+    Defect(
+        "sidecar looks for vLLM elsewhere",
+        "models",
+        _argument(DECODE, "^(--vllm-port)=.*", r"\1=8300", "initContainers"),
+    ),
+    Defect("sidecar listens elsewhere", "models", _argument(DECODE, "^(--port)=.*", r"\1=8001", "initContainers")),
+    Defect(
+        "sidecar with a flag of another release",
+        "decode",
+        _argument(DECODE, "^--kv-connector", "--kv-conn", "initContainers"),
+    ),
+    Defect("no sidecar", "models", _at(DECODE, f"{_POD}.initContainers", None)),
+    # the workers
+    Defect("prefill pods without a role", "prefill", _label(PREFILL, "llm-d.ai/role", None)),
+    Defect("decode pods of another instance", "pool", _label(DECODE, "llm-d.ai/instance", "dp")),
+    Defect("vLLM with a flag that it doesn't know", "prefill", _argument(PREFILL, "^--block-size", "--blok-size")),
+    Defect("broken JSON in a flag", "decode", _argument(DECODE, "^(--kv-transfer-config=.*).$", r"\1")),
+    Defect("another model name on the workers", "models", _argument(DECODE, "^(--served-model-name)=.*", r"\1=other")),
+    Defect("vLLM on another port than the probes", "decode", _argument(DECODE, "^(--port)=.*", r"\1=8300")),
+    Defect(
+        "probe of a path that isn't there",
+        "prefill",
+        _at(PREFILL, f"{_POD}.containers.0.readinessProbe.httpGet.path", "/ready"),
+    ),
+    Defect("token Secret without the key", "prefill", _at("Secret/llm-d-hf-token", "data", {"TOKEN": "eA=="})),
+    Defect("more GPUs than a node has", "decode", _gpus("16")),
+]

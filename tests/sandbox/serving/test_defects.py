@@ -1,0 +1,60 @@
+"""A stack that is broken on purpose, in more than forty ways: `verify` names the step that doesn't work.
+
+Each defect has a namespace of its own; several are tried at once, because a broken stack mostly waits.
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from sandbox.cluster import nodes
+from sandbox.cluster.api import connect
+from sandbox.home import CHECKOUT
+from tests.sandbox.running import Running
+from tests.sandbox.serving import broken
+from tests.sandbox.serving.defects import DEFECTS, Defect
+from verify.finding import Finding, Outcome
+
+pytestmark = pytest.mark.thorough
+AT_ONCE = 3
+"""Two cores start no more stacks in time."""
+
+Found = dict[str, list[Finding]]
+
+
+@pytest.fixture(scope="module")
+def found(cluster: Running) -> Iterator[Found]:
+    """What `verify` says of every defect, and of the stack without any."""
+    fleet = nodes.fleet_of(CHECKOUT / "Pulumi.amd.yaml", 4)
+    assert fleet is not None
+    nodes.provide(cluster.host_kubeconfig, fleet)
+    stacks = {"nothing": broken.render("sound", selective=False)}
+    for number, defect in enumerate(DEFECTS):
+        objects = broken.render(f"broken-{number}", selective=defect.selective)
+        stacks[defect.name] = broken.with_defect(defect, objects)
+
+    with connect(cluster.host_kubeconfig) as api, ThreadPoolExecutor(AT_ONCE) as together:
+
+        def try_out(name: str) -> list[Finding]:
+            objects = stacks[name]
+            [namespace] = [one["metadata"]["name"] for one in objects.values() if one["kind"] == "Namespace"]
+            try:
+                broken.deploy(api, objects)
+                return broken.verify(cluster.host_kubeconfig, namespace)
+            finally:
+                broken.remove(api, objects)
+
+        yield dict(zip(stacks, together.map(try_out, stacks), strict=True))
+
+
+def test_nothing_is_found_where_nothing_is_broken(found: Found) -> None:
+    assert [one for one in found["nothing"] if one.outcome in (Outcome.FAILED, Outcome.WARNING)] == []
+
+
+@pytest.mark.parametrize("defect", DEFECTS, ids=lambda defect: defect.name.replace(" ", "-"))
+def test_a_defect_is_caught(found: Found, defect: Defect) -> None:
+    bad = [one for one in found[defect.name] if one.outcome in (Outcome.FAILED, Outcome.WARNING)]
+    assert bad, "nobody noticed"
+    assert bad[0].step == defect.step, bad
+    assert all(one.meaning and one.remedy for one in bad), bad

@@ -1,0 +1,79 @@
+"""The official OpenAI client against the port that `make up` prints."""
+
+from collections.abc import Iterator
+
+import openai
+import pytest
+
+from tests.sandbox.running import Running
+from tests.sandbox.serving.traffic import Traffic, traffic
+from tests.sandbox.stack.deployment import deployment, destroyed_afterwards
+
+
+@pytest.fixture(scope="module")
+def serving(cluster: Running) -> Iterator[Traffic]:
+    with destroyed_afterwards(deployment(cluster, "nvidia")) as made:
+        made.up()
+        with traffic(made) as requests:
+            yield requests
+
+
+@pytest.fixture(scope="module")
+def model(serving: Traffic) -> str:
+    return serving.model
+
+
+@pytest.fixture
+def client(serving: Traffic) -> openai.OpenAI:
+    return openai.OpenAI(base_url=f"http://127.0.0.1:{serving.port}/v1", api_key="none", max_retries=0, timeout=30)
+
+
+def test_models_lists_the_model_of_the_stack(client: openai.OpenAI, model: str) -> None:
+    assert [one.id for one in client.models.list()] == [model]
+
+
+def test_a_chat(client: openai.OpenAI, model: str) -> None:
+    answer = client.chat.completions.create(model=model, messages=[{"role": "user", "content": "hi"}], max_tokens=8)
+    assert answer.choices[0].message.content
+    assert answer.usage is not None
+    assert answer.usage.completion_tokens <= 8
+
+
+def test_a_streamed_chat(client: openai.OpenAI, model: str) -> None:
+    chunks = list(
+        client.chat.completions.create(
+            model=model,
+            messages=[{"role": "user", "content": "hi"}],
+            max_tokens=8,
+            stream=True,
+            stream_options={"include_usage": True},
+        )
+    )
+    said = [chunk.choices[0].delta.content for chunk in chunks if chunk.choices and chunk.choices[0].delta.content]
+    assert len(said) > 1, "in pieces"
+    assert chunks[-1].usage is not None
+    assert any(chunk.choices and chunk.choices[0].finish_reason for chunk in chunks)
+
+
+def test_a_completion(client: openai.OpenAI, model: str) -> None:
+    answer = client.completions.create(model=model, prompt="Once upon a time", max_tokens=8)
+    assert answer.choices[0].text
+
+
+def test_a_streamed_completion(client: openai.OpenAI, model: str) -> None:
+    said = [chunk.choices[0].text for chunk in client.completions.create(model=model, prompt="hi", stream=True)]
+    assert len(said) > 1
+
+
+def test_errors_of_the_worker_are_passed_through(client: openai.OpenAI, model: str) -> None:
+    with pytest.raises(openai.NotFoundError, match="does not exist"):
+        client.completions.create(model="another/model", prompt="hi")
+    with pytest.raises(openai.BadRequestError, match="max_tokens"):
+        client.completions.create(model=model, prompt="hi", max_tokens=-1)
+
+
+def test_every_answer_had_a_prefill_leg(serving: Traffic, client: openai.OpenAI, model: str) -> None:
+    def send() -> None:
+        client.completions.create(model=model, prompt="a new prompt", max_tokens=4)
+
+    assert serving.counted(send).totals == (1, 1)

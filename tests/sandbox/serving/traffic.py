@@ -1,0 +1,116 @@
+"""Requests through a stack's gateway from outside the sandbox, and the legs they took according to the workers."""
+
+import http.client
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from sandbox.cluster.api import Api, connect
+from tests.sandbox.running import soon
+from tests.sandbox.stack.deployment import Deployment
+
+_SERVED = re.compile(r"^vllm:request_success_total\{.*\} ([0-9.e+]+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the gateway answered."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass(frozen=True)
+class Legs:
+    """How many requests each worker pod answered."""
+
+    prefill: Counter[str]
+    decode: Counter[str]
+
+    @property
+    def totals(self) -> tuple[int, int]:
+        """All prefill legs and all decode legs."""
+        return self.prefill.total(), self.decode.total()
+
+    def __sub__(self, before: "Legs") -> "Legs":
+        return Legs(self.prefill - before.prefill, self.decode - before.decode)
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """One stack that serves."""
+
+    stack: Deployment
+    api: Api
+    namespace: str = "llm-d-pd"
+    postfix: str = "pd"
+
+    @property
+    def port(self) -> int:
+        """The port of this machine that leads to the stack's gateway."""
+        file = self.stack.cluster.home.root / "gateways.json"
+        name = f"{self.namespace}/infra-{self.postfix}-inference-gateway"
+        assert soon(lambda: file.exists() and name in json.loads(file.read_text()))
+        return int(json.loads(file.read_text())[name])
+
+    @property
+    def model(self) -> str:
+        return str(self.stack.outputs["model"])
+
+    def ask(self, method: str, path: str, body: object = None) -> Answer:
+        """Send one request on a connection of its own."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            connection.request(method, path, json.dumps(body), {"Content-Type": "application/json"})
+            response = connection.getresponse()
+            headers = {key.lower(): value for key, value in response.getheaders()}
+            return Answer(response.status, headers, response.read())
+        finally:
+            connection.close()
+
+    def complete(self, prompt: str, model: str, max_tokens: int = 4) -> Answer:
+        """Ask for a completion, which must succeed."""
+        answer = self.ask("POST", "/v1/completions", {"model": model, "prompt": prompt, "max_tokens": max_tokens})
+        assert answer.status == 200, answer
+        return answer
+
+    def legs(self) -> Legs:
+        """Every worker's count of answered requests."""
+        return Legs(self._served("prefill", 8000), self._served("decode", 8200))
+
+    def counted(self, send: Callable[[], object], decode: int = 1) -> Legs:
+        """Return the legs of what `send` sends: `decode` decode legs, or as many as there are after 2 s."""
+        before = self.legs()
+        send()
+        soon(lambda: (self.legs() - before).totals[1] >= decode, 2)
+        return self.legs() - before
+
+    def _served(self, role: str, port: int) -> Counter[str]:
+        pods = f"/api/v1/namespaces/{self.namespace}/pods"
+        selector = f"llm-d.ai/role={role},llm-d.ai/instance={self.postfix}"
+        names = [pod["metadata"]["name"] for pod in self.api.get(pods, labelSelector=selector)["items"]]
+        return Counter({name: self._requests(f"{pods}/{name}:{port}/proxy/metrics") for name in names})
+
+    def _requests(self, path: str) -> int:
+        return sum(int(float(number)) for number in _SERVED.findall(self.api.text(path)))
+
+
+@contextmanager
+def traffic(stack: Deployment, namespace: str = "llm-d-pd", postfix: str = "pd") -> Iterator[Traffic]:
+    """Requests to a stack that is up."""
+    with connect(stack.cluster.host_kubeconfig) as api:
+        yield Traffic(stack, api, namespace, postfix)
+
+
+def words(count: int, first: str) -> str:
+    """A prompt of so many words that begins like no other."""
+    return " ".join([first, *(f"word{number}" for number in range(count - 1))])
