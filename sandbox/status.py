@@ -2,6 +2,7 @@
 
 import json
 
+from sandbox import outputs as stack_outputs
 from sandbox.cluster import record
 from sandbox.cluster.api import connect
 from sandbox.home import Home
@@ -20,18 +21,7 @@ def show(home: Home, report: Progress, *, outputs: bool = False) -> None:
         for line in Situation.now(api).lines():
             report.say(line)
     if outputs:
-        for stack, values in _outputs(home).items():
+        for stack, values in stack_outputs.read(home).items():
             report.say(f"outputs of stack {stack}")
             for key, value in values.items():
                 report.say(f"    {key}: {value if isinstance(value, str) else json.dumps(value)}")
-
-
-def _outputs(home: Home) -> dict[str, dict[str, object]]:
-    """Read every deployed stack's outputs from the file backend: no engine has to start for it."""
-    found = {}
-    for file in sorted((home.state / "backend" / ".pulumi" / "stacks").glob("*/*.json")):
-        latest = json.loads(file.read_text()).get("checkpoint", {}).get("latest") or {}
-        for resource in latest.get("resources") or []:
-            if resource["type"] == "pulumi:pulumi:Stack" and resource.get("outputs"):
-                found[file.stem] = resource["outputs"]
-    return found

@@ -1,0 +1,72 @@
+"""Ask the deployed stack something, as a client would, and show how it was answered."""
+
+import sys
+from typing import TextIO
+
+from sandbox.cluster.api import Api, connect
+from sandbox.errors import SandboxError
+from sandbox.home import Home
+from sandbox.progress import Progress
+from sandbox.talking import path, pods
+from sandbox.talking.completion import Answer, Refused, stream
+from sandbox.talking.target import Target, find
+
+GREETING = "In one paragraph: why are prompts and answers of a language model computed on different GPUs?"
+MAX_TOKENS = 64
+_LOOK_AT = {
+    400: "decode",
+    403: "decode",
+    404: "gateway",
+    429: "epp",
+    500: "gateway",
+    502: "decode",
+    503: "decode",
+    504: "decode",
+}
+"""Whose log explains an error status: the simulator and sidecar, the picker, or the gateway."""
+_SIMULATED = (
+    "vLLM is simulated on the CPU:\nrandom text, and times that say nothing of a GPU; gateway, picker and sidecars are "
+    "the real ones."
+)
+
+
+def chat(home: Home, stack: str, report: Progress, prompt: str = GREETING, out: TextIO | None = None) -> int:
+    """Send one chat completion through the stack's gateway; print the answer as it arrives, then its path.
+
+    Nothing is tried twice: a stack that is Ready answers. Returns 0, or 1 after an error status. Raises `SandboxError`
+    when there is nothing to ask or the answer breaks off.
+    """
+    out = out or sys.stdout
+    with connect(home.host_kubeconfig) as api:
+        target = find(home, stack, api)
+        report.say(f"\nPOST {target.url}/chat/completions  {prompt!r}\n")
+        try:
+            answer = stream(target, prompt, MAX_TOKENS, lambda piece: print(piece, end="", file=out, flush=True))
+        except Refused as refused:
+            report.say(
+                f"{refused}\nThe stack is deployed but refuses requests. Look at: "
+                f"make logs POD={_LOOK_AT.get(refused.status, 'gateway')}"
+            )
+            return 1
+        except SandboxError as broken:
+            raise SandboxError(f"{broken}\nLook at: make logs POD=gateway, make logs POD=decode") from None
+        print(file=out, flush=True)
+        _explain(api, target, answer, report)
+    return 0
+
+
+def _explain(api: Api, target: Target, answer: Answer, report: Progress) -> None:
+    listed = pods.listed(api)
+    found = path.find(api, listed, target, answer.headers.get("x-request-id", ""))
+    report.say("")
+    if found:
+        for line in path.lines(*found, listed):
+            report.say(line)
+    else:
+        report.say("The gateway didn't write this request down: its path is unknown (make logs POD=gateway)")
+    speed = answer.tokens / answer.total if answer.total else 0
+    first, total = (f"{seconds * 1000:.0f} ms" for seconds in (answer.first_token, answer.total))
+    report.say(
+        f"{answer.tokens} tokens: the first after {first}, all after {total}, {speed:.0f} tokens/s. {_SIMULATED}\n"
+        f"Any OpenAI client works with base URL {target.url} (model {target.model})."
+    )

@@ -1,0 +1,88 @@
+"""One streamed chat completion, over plain HTTP."""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException, HTTPResponse
+
+from sandbox.errors import SandboxError
+from sandbox.talking.target import Target
+
+_SILENCE_SECONDS = 60
+"""The simulator answers in milliseconds; a queue behind a load test may take longer."""
+
+
+class Refused(SandboxError):
+    """The stack answered, but with an error."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(f"HTTP {status} {text.strip()[:500]}")
+        self.status = status
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back."""
+
+    headers: Mapping[str, str]
+    """In lower case."""
+    first_token: float
+    """Seconds after the request was sent."""
+    total: float
+    """Seconds."""
+    tokens: int
+    """Generated."""
+
+
+def stream(target: Target, prompt: str, max_tokens: int, hear: Callable[[str], object]) -> Answer:
+    """Ask, and let `hear` have every piece of the answer as it arrives.
+
+    Raises `Refused` for an error status and `SandboxError` when nothing answers or the answer breaks off.
+    """
+    body = {
+        "model": target.model,
+        "messages": [{"role": "user", "content": prompt}],
+        "max_tokens": max_tokens,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+    connection = HTTPConnection("127.0.0.1", target.port, timeout=_SILENCE_SECONDS)
+    start = time.monotonic()
+    try:
+        connection.request("POST", "/v1/chat/completions", json.dumps(body), {"Content-Type": "application/json"})
+        response = connection.getresponse()
+        if response.status != 200:
+            raise Refused(response.status, response.read().decode(errors="replace"))
+        return _heard(response, start, hear)
+    except (OSError, HTTPException) as error:
+        raise SandboxError(f"{target.url} broke off: {error or type(error).__name__}") from None
+    finally:
+        connection.close()
+
+
+def _heard(response: HTTPResponse, start: float, hear: Callable[[str], object]) -> Answer:
+    first, pieces, tokens, whole = 0.0, 0, None, False
+    for event in _events(response):
+        whole = whole or event == "[DONE]"
+        if event == "[DONE]":
+            continue
+        content = json.loads(event)
+        tokens = (content.get("usage") or {}).get("completion_tokens", tokens)
+        for choice in content.get("choices") or []:
+            piece = choice.get("delta", {}).get("content")
+            if piece:
+                first = first or time.monotonic() - start
+                pieces += 1
+                hear(piece)
+    if not whole:
+        raise HTTPException("the answer ended in the middle")
+    headers = {name.lower(): value for name, value in response.getheaders()}
+    return Answer(headers, first, time.monotonic() - start, pieces if tokens is None else tokens)
+
+
+def _events(response: HTTPResponse) -> Iterator[str]:
+    for line in response:
+        text = line.decode(errors="replace").strip()
+        if text.startswith("data:"):
+            yield text.removeprefix("data:").strip()

@@ -1,0 +1,128 @@
+"""A live view: pods, the requests that each has computed and holds, and the picker's decisions as they are made."""
+
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from shutil import get_terminal_size
+from typing import TextIO
+
+from sandbox.cluster.api import Api, ApiError, connect
+from sandbox.gateway.accesslog import Access
+from sandbox.home import Home
+from sandbox.talking import path, pods
+from sandbox.talking.pods import Pod
+from verify import metrics
+
+_DECISIONS = 12
+_HEADER = ("POD", "NODE", "STATE", "RESTARTS", "GPUS", "LEGS", "RUNNING", "WAITING", "KV CACHE")
+
+
+def follow(home: Home, *, every: float = 1.0, out: TextIO | None = None) -> int:
+    """Show the state of the sandbox every `every` seconds until Ctrl-C: redrawn on a terminal, else what is new."""
+    out = out or sys.stdout
+    screen: Screen | Journal = Screen(out) if out.isatty() else Journal(out)
+    watcher = Watcher()
+    with connect(home.host_kubeconfig) as api, ThreadPoolExecutor(8) as together:
+        try:
+            while True:
+                start = time.monotonic()
+                table, decisions = watcher.look(api, together)
+                screen.show(f"Sandbox {home.name!r}", table, decisions)
+                time.sleep(max(0.0, every - (time.monotonic() - start)))
+        except KeyboardInterrupt:
+            return 0
+
+
+class Watcher:
+    """Looks at the cluster; knows which requests it has told already."""
+
+    def __init__(self) -> None:
+        self._told: dict[tuple[str | None, datetime], None] = {}
+
+    def look(self, api: Api, together: ThreadPoolExecutor) -> tuple[list[str], list[str]]:
+        """Return the table of this moment and the decisions since the last look."""
+        listed = pods.listed(api)
+        figures = together.map(lambda pod: _figures(api, pod), listed)
+        served = together.map(lambda pod: list(path.recent(api, pod)), path.gateway_pods(listed))
+        rows = [_row(pod, worker) for pod, worker in zip(listed, figures, strict=True)]
+        seen = sorted((access for each in served for access in each), key=lambda access: access.start)
+        new = [access for access in seen if (access.id, access.start) not in self._told]
+        self._told = dict.fromkeys((access.id, access.start) for access in seen)
+        return _aligned([_HEADER, *rows]), [decision(access, listed) for access in new]
+
+
+class Screen:
+    """A terminal, drawn anew."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._decisions: list[str] = []
+
+    def show(self, title: str, table: Sequence[str], decisions: Sequence[str]) -> None:
+        """Draw everything from the top, cut to the window."""
+        self._decisions = [*self._decisions, *decisions][-_DECISIONS:]
+        size = get_terminal_size()
+        text = [f"{title}  {datetime.now():%H:%M:%S}  (Ctrl-C leaves)", *table, "", "DECISIONS", *self._decisions]
+        cut = [line[: size.columns - 1] for line in text[: size.lines - 1]]
+        self._out.write("\x1b[H" + "".join(f"{line}\x1b[K\n" for line in cut) + "\x1b[J")
+        self._out.flush()
+
+
+class Journal:
+    """A file or a pipe: the lines that are new or have changed."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._before: set[str] = set()
+
+    def show(self, title: str, table: Sequence[str], decisions: Sequence[str]) -> None:
+        """Append what differs from the last time, after the time of day."""
+        now = f"{datetime.now():%H:%M:%S}"
+        changed = [line for line in table if line not in self._before]
+        if not self._before:
+            print(f"{now}  {title}", file=self._out)
+        for line in [*changed, *decisions]:
+            print(f"{now}  {line}", file=self._out)
+        self._out.flush()
+        self._before = set(table)
+
+
+def decision(access: Access, listed: Sequence[Pod]) -> str:
+    """Write down one request: what the picker chose, and how it went."""
+    prefill, decode = (pods.at(listed, address) for address in (access.prefill, access.decode))
+    chosen = " → ".join(
+        f"{role} {pod.name if pod else address}"
+        for role, pod, address in (("prefill", prefill, access.prefill), ("decode", decode, access.decode))
+        if address
+    )
+    return (
+        f"{access.start:%H:%M:%S}.{access.start.microsecond // 1000:03d} {access.status} {access.path}  "
+        f"{chosen or 'nobody picked'}  picked {path.milliseconds(access.picked_us)}, first byte "
+        f"{path.milliseconds(access.first_byte_us)}, all {path.milliseconds(access.total_us)}"
+    )
+
+
+def _figures(api: Api, pod: Pod) -> metrics.Worker | None:
+    """Read a worker's figures; None for pods that aren't workers, or don't answer."""
+    port = pod.port("vllm")
+    if port is None or pod.state != "Ready":
+        return None
+    try:
+        return metrics.worker(api.text(f"{pod.path}:{port}/proxy/metrics"))
+    except ApiError:
+        return None
+
+
+def _row(pod: Pod, worker: metrics.Worker | None) -> tuple[str, ...]:
+    what = (pod.name, pod.node, pod.state, str(pod.restarts), str(pod.gpus or ""))
+    if worker is None:
+        return (*what, "", "", "", "")
+    counts = (worker.finished, worker.running, worker.waiting)
+    return (*what, *(f"{count:.0f}" for count in counts), f"{worker.cache_use:.1%}")
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

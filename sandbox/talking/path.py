@@ -1,0 +1,74 @@
+"""The path that a request took: told by the gateway, with the names of the pods behind the addresses."""
+
+import time
+from collections.abc import Iterator, Sequence
+
+from sandbox.cluster.api import Api, ApiError
+from sandbox.gateway import accesslog
+from sandbox.gateway.accesslog import Access
+from sandbox.talking import pods
+from sandbox.talking.pods import Pod
+from sandbox.talking.target import Target
+
+_LOG_SECONDS = 2.0
+"""How long a gateway may take to write a request down after it has answered."""
+_RECENT = "200"
+
+
+def gateway_pods(listed: Sequence[Pod], namespace: str | None = None, gateway: str | None = None) -> list[Pod]:
+    """Return the pods of one Gateway, or of all."""
+    return [
+        pod
+        for pod in listed
+        if pod.role == "gateway"
+        and (namespace is None or pod.namespace == namespace)
+        and (gateway is None or pod.object["metadata"]["labels"][pods.GATEWAY_LABEL] == gateway)
+    ]
+
+
+def recent(api: Api, pod: Pod) -> Iterator[Access]:
+    """Yield the last requests through a gateway pod, oldest first; none while it starts or ends."""
+    try:
+        log = api.text(f"{pod.path}/log", tailLines=_RECENT)
+    except ApiError:
+        return
+    for line in log.splitlines():
+        access = accesslog.read(line)
+        if access:
+            yield access
+
+
+def find(api: Api, listed: Sequence[Pod], target: Target, request_id: str) -> tuple[Pod, Access] | None:
+    """Return who served a request and what it wrote down about it; None if it isn't told in time."""
+    deadline = time.monotonic() + _LOG_SECONDS
+    while time.monotonic() < deadline:
+        for pod in gateway_pods(listed, target.namespace, target.gateway):
+            for access in recent(api, pod):
+                if access.id == request_id:
+                    return pod, access
+        time.sleep(0.05)
+    return None
+
+
+def lines(gateway: Pod, access: Access, listed: Sequence[Pod]) -> list[str]:
+    """Write the path down, one station per line."""
+    picker = next((pod for pod in listed if pod.role == "epp" and pod.namespace == gateway.namespace), None)
+    decided = f", decided after {milliseconds(access.picked_us)}" if access.picked_us is not None else ""
+    stations = [("gateway", _place(gateway, None))]
+    stations += [("picker", _place(picker, None) + decided)] if access.decode else []
+    stations += [("prefill", _place(pods.at(listed, access.prefill), access.prefill))] if access.prefill else []
+    served = access.upstream or access.decode
+    elsewhere = "" if access.as_picked or not access.decode else f" (picked was {access.decode})"
+    stations.append(("decode", _place(pods.at(listed, served), served) + elsewhere))
+    return [f"{'  ' if not index else '→ '}{what:<8} {where}" for index, (what, where) in enumerate(stations)]
+
+
+def milliseconds(microseconds: int | None) -> str:
+    """Write a time of the access log."""
+    return "?" if microseconds is None else f"{microseconds / 1000:.1f} ms"
+
+
+def _place(pod: Pod | None, address: str | None) -> str:
+    if pod is None:
+        return address or "unknown"
+    return f"{pod.name} on {pod.node}"

@@ -1,0 +1,112 @@
+"""Pods by what people and addresses call them."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sandbox.cluster.api import Api
+
+GATEWAY_LABEL = "gateway.networking.k8s.io/gateway-name"
+_ROLE_LABEL, _PICKER_LABEL = "llm-d.ai/role", "inferencepool"
+ROLES = ("prefill", "decode", "epp", "gateway")
+
+
+@dataclass(frozen=True)
+class Pod:
+    """One pod that exists."""
+
+    object: dict[str, Any]
+
+    @property
+    def namespace(self) -> str:
+        """Its namespace."""
+        return str(self.object["metadata"]["namespace"])
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return str(self.object["metadata"]["name"])
+
+    @property
+    def path(self) -> str:
+        """Its place in the API."""
+        return f"/api/v1/namespaces/{self.namespace}/pods/{self.name}"
+
+    @property
+    def role(self) -> str:
+        """One of `ROLES`, or empty for a pod that has no part in serving."""
+        labels = self.object["metadata"].get("labels") or {}
+        if GATEWAY_LABEL in labels:
+            return "gateway"
+        return "epp" if _PICKER_LABEL in labels else str(labels.get(_ROLE_LABEL, ""))
+
+    @property
+    def node(self) -> str:
+        """The node that it is bound to, or empty."""
+        return str(self.object["spec"].get("nodeName", ""))
+
+    @property
+    def state(self) -> str:
+        """Ready, Terminating, or its phase."""
+        if "deletionTimestamp" in self.object["metadata"]:
+            return "Terminating"
+        conditions = self.object["status"].get("conditions") or []
+        ready = any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+        return "Ready" if ready else str(self.object["status"].get("phase", "Pending"))
+
+    @property
+    def containers(self) -> list[dict[str, Any]]:
+        """Its containers, native sidecars and init containers first."""
+        spec = self.object["spec"]
+        return [*(spec.get("initContainers") or []), *spec["containers"]]
+
+    @property
+    def container_names(self) -> list[str]:
+        """Names of its containers."""
+        return [str(one["name"]) for one in self.containers]
+
+    @property
+    def restarts(self) -> int:
+        """How often its containers were started again."""
+        status = self.object["status"]
+        states = [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
+        return sum(int(one.get("restartCount", 0)) for one in states)
+
+    @property
+    def gpus(self) -> int:
+        """GPUs that its containers hold."""
+        limits = [one.get("resources", {}).get("limits", {}) for one in self.containers]
+        return sum(int(amount) for limit in limits for name, amount in limit.items() if name.endswith("/gpu"))
+
+    def port(self, name: str) -> int | None:
+        """Return the number of a named port; None if it has none of that name."""
+        ports = (port for one in self.containers for port in one.get("ports") or [])
+        return next((int(port["containerPort"]) for port in ports if port.get("name") == name), None)
+
+    def listens_on(self, address: str) -> bool:
+        """Whether this is the pod at `address`, "10.244.0.7:8000"; pods on their node's network share its address."""
+        host, _, port = address.rpartition(":")
+        if self.object["status"].get("podIP") != host or self.state == "Terminating":
+            return False
+        on_host = self.object["spec"].get("hostNetwork", False)
+        return not on_host or any(
+            str(each["containerPort"]) == port for one in self.containers for each in one.get("ports") or []
+        )
+
+
+def listed(api: Api, namespace: str | None = None) -> list[Pod]:
+    """Ask the API server for the pods, in the order gateway, picker, prefill, decode, others, then by name."""
+    where = f"/api/v1/namespaces/{namespace}/pods" if namespace else "/api/v1/pods"
+    found = [Pod(one) for one in api.get(where)["items"]]
+    order = {"gateway": 0, "epp": 1, "prefill": 2, "decode": 3}
+    return sorted(found, key=lambda pod: (pod.namespace, order.get(pod.role, 4), pod.name))
+
+
+def at(pods: Iterable[Pod], address: str | None) -> Pod | None:
+    """Return the pod at an address, None if there is none (any more)."""
+    return next((pod for pod in pods if address and pod.listens_on(address)), None)
+
+
+def matching(pods: Sequence[Pod], words: str) -> list[Pod]:
+    """Return the pods of a role, or those with `words` in their name."""
+    return [pod for pod in pods if pod.role == words] or [pod for pod in pods if words in pod.name]

@@ -1,0 +1,61 @@
+"""Where a stack's requests go: the model, and the port of this machine that leads to its gateway."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sandbox import outputs
+from sandbox.cluster import lifecycle
+from sandbox.cluster.api import Api
+from sandbox.errors import SandboxError
+from sandbox.gateway import slots
+from sandbox.home import Home
+
+_ROUTES = "/apis/gateway.networking.k8s.io/v1/namespaces/{}/httproutes"
+
+
+@dataclass(frozen=True)
+class Target:
+    """A deployed stack, ready to be asked."""
+
+    namespace: str
+    gateway: str
+    model: str
+    port: int
+    """On 127.0.0.1."""
+
+    @property
+    def url(self) -> str:
+        """What an OpenAI client calls its base URL."""
+        return f"http://127.0.0.1:{self.port}/v1"
+
+
+def find(home: Home, stack: str, api: Api) -> Target:
+    """Find a stack's gateway: its HTTPRoute leads to its pool. Raises `SandboxError` when there is none to ask."""
+    if not lifecycle.isolated(home):
+        raise SandboxError(
+            f"nothing in the sandbox {home.name!r} answers requests: this machine allows no namespaces, so no "
+            "container runs and readiness is simulated"
+        )
+    deployed = outputs.read(home).get(stack)
+    if not deployed:
+        raise SandboxError(f"stack {stack!r} isn't deployed in the sandbox {home.name!r}: `make up STACK={stack}`")
+    namespace, pool = deployed["namespace"], deployed["inferencePool"]
+    routes = api.get(_ROUTES.format(namespace))["items"]
+    parents = [one["spec"]["parentRefs"][0] for one in routes if _leads_to(one, pool)]
+    if not parents:
+        raise SandboxError(
+            f"no HTTPRoute in {namespace} leads to the pool {pool}: `make up STACK={stack}` makes it anew"
+        )
+    place, name = parents[0].get("namespace", namespace), parents[0]["name"]
+    port = slots.read(home.root).get((place, name))
+    if port is None:
+        raise SandboxError(
+            f"the Gateway {place}/{name} has no port on this machine: the gateway controller says why in "
+            f"{home.logs / 'gateway.log'}"
+        )
+    return Target(place, name, deployed["model"], port)
+
+
+def _leads_to(route: dict[str, Any], pool: str) -> bool:
+    backends = (backend for rule in route["spec"].get("rules") or [] for backend in rule.get("backendRefs") or [])
+    return any(one.get("kind") == "InferencePool" and one["name"] == pool for one in backends)
