@@ -1,0 +1,105 @@
+"""istio's parameters of a Gateway: a ConfigMap with what to lay over the Deployment and the Service that are made."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from sandbox.gateway.classes import GatewayClass
+from sandbox.gateway.store import Object, World
+
+PROXY = "istio-proxy"
+"""The container that istio's overlays name; Envoy's in every class."""
+
+_KEYS = ("deployment", "service")
+_MERGED_BY = {"containers": "name", "env": "name", "volumes": "name", "ports": "port", "volumeMounts": "mountPath"}
+"""Lists that a strategic merge joins by a key; any other list is replaced."""
+
+_TRANSLATED = {"--proxyLogLevel": "--log-level", "--proxyComponentLogLevel": "--component-log-level"}
+_AGENTS_OWN = ("--domain", "--log_output_level")
+"""Flags of istio's agent around Envoy that change nothing here."""
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """What the ConfigMap of a Gateway says, or what is wrong with it."""
+
+    deployment: Mapping[str, Any] = field(default_factory=dict)
+    service: Mapping[str, Any] = field(default_factory=dict)
+    wrong: str = ""
+
+    @classmethod
+    def of(cls, world: World, gateway: Object, gateway_class: GatewayClass) -> "Overlay":
+        """Read the parameters that a Gateway refers to; none is an empty overlay."""
+        reference = (gateway["spec"].get("infrastructure") or {}).get("parametersRef")
+        if reference is None:
+            return cls()
+        if not gateway_class.istio or (reference["group"], reference["kind"]) != ("", "ConfigMap"):
+            return cls(wrong=f"class {gateway_class.name} takes no parameters from a {reference['kind']} here")
+        namespace = gateway["metadata"]["namespace"]
+        found = world["ConfigMap"].get((namespace, reference["name"]))
+        if found is None:
+            return cls(
+                wrong=f"there is no ConfigMap {namespace}/{reference['name']}, spec.infrastructure.parametersRef"
+            )
+        try:
+            parts = dict(_parts(found.get("data") or {}))
+            overlay = cls(parts.get("deployment", {}), parts.get("service", {}))
+            arguments(overlay)
+        except ValueError as error:
+            return cls(wrong=f"ConfigMap {namespace}/{reference['name']}: {error}")
+        return overlay
+
+
+def arguments(overlay: Overlay) -> list[str]:
+    """Return Envoy's arguments for those of istio's agent; raises `ValueError` for one that it would refuse."""
+    pod = overlay.deployment.get("spec", {}).get("template", {}).get("spec", {})
+    container: Mapping[str, Any] = next((one for one in pod.get("containers") or () if one.get("name") == PROXY), {})
+    given: Sequence[str] = container.get("args") or ("proxy", "router")
+    if list(given[:2]) != ["proxy", "router"]:
+        raise ValueError(f"the arguments of {PROXY} must begin with: proxy router")
+    result = []
+    rest = iter(word for argument in given[2:] for word in str(argument).split("=", 1))
+    for flag in rest:
+        value = next(rest, None)
+        if value is None or flag not in (*_TRANSLATED, *_AGENTS_OWN):
+            raise ValueError(f"istio's agent doesn't know the argument {flag}")
+        if flag in _TRANSLATED:
+            result += [_TRANSLATED[flag], value]
+    return result
+
+
+def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `over` laid over `base` as a strategic merge does it; null removes."""
+    result = dict(base)
+    for key, value in over.items():
+        below = result.get(key)
+        if value is None:
+            result.pop(key, None)
+        elif isinstance(value, Mapping):
+            result[key] = merge(below if isinstance(below, Mapping) else {}, value)
+        elif isinstance(value, list) and isinstance(below, list) and key in _MERGED_BY:
+            result[key] = _merge_lists(below, value, _MERGED_BY[key])
+        else:
+            result[key] = value
+    return result
+
+
+def _merge_lists(below: list[Any], over: list[Any], key: str) -> list[Any]:
+    changes = {one[key]: one for one in over if key in one}
+    kept = [merge(one, changes.pop(one.get(key), {})) for one in below]
+    return kept + list(changes.values()) + [one for one in over if key not in one]
+
+
+def _parts(data: Mapping[str, str]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for key, text in data.items():
+        if key not in _KEYS:
+            raise ValueError(f"the key {key!r} is neither {' nor '.join(_KEYS)}")
+        try:
+            part = yaml.load(text, Loader=yaml.CSafeLoader)
+        except yaml.YAMLError as error:
+            raise ValueError(f"{key} isn't YAML: {error}") from None
+        if not isinstance(part, Mapping):
+            raise ValueError(f"{key} isn't a mapping")
+        yield key, part
