@@ -2,7 +2,10 @@
 #
 #   make up STACK=amd [NODES=2] [SET="serving.hostNetwork=true …"]    start the sandbox and deploy a stack
 #   make preview | refresh | destroy | shell [STACK=…]                 what `pulumi` calls it, in the sandbox
-#   make status | down [PURGE=1]                                       what runs where; stop (and delete)
+#   make chat [PROMPT="…"]                                             ask the deployed stack; the path of the request
+#   make verify STACK=amd                                              prove that it serves and disaggregates
+#   make status [FOLLOW=1] | logs POD=decode [CONTAINER=…] [FOLLOW=1]  what runs where, live; what containers say
+#   make down [PURGE=1]                                                stop (and delete)
 #   make test | test-all | lint | bench | bench-datapath                            for those who change the program
 #   make clean | clean-tools                                           this checkout's files; the per-user cache
 #
@@ -12,6 +15,10 @@ STACK ?= amd
 NODES ?=
 SET ?=
 PURGE ?=
+PROMPT ?=
+POD ?=
+CONTAINER ?=
+FOLLOW ?=
 ARGS ?=
 
 PYTHON = .venv/bin/python
@@ -22,18 +29,25 @@ BOTH_CORES = -n auto --dist loadfile
 COMMAND = @$(PYTHON) -m sandbox $@
 ON_STACK = --stack $(STACK) $(if $(NODES),--nodes $(NODES)) $(foreach one,$(SET),--set '$(one)') $(if $(ARGS),-- $(ARGS))
 
-.PHONY: help up preview refresh destroy shell status down test test-all lint bench bench-datapath clean clean-tools
+.PHONY: help up preview refresh destroy shell verify chat status logs down test test-all lint bench bench-datapath clean clean-tools
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
 help:
 	@sed -n '/^#   /s/^#   //p' Makefile
 
-up preview refresh destroy shell: $(SANDBOXED)
+up preview refresh destroy shell verify: $(SANDBOXED)
 	$(COMMAND) $(ON_STACK)
 
+export PROMPT
+chat: $(SANDBOXED)
+	$(COMMAND) --stack $(STACK) $(if $(PROMPT),--prompt "$$PROMPT")
+
 status: $(SANDBOXED)
-	$(COMMAND)
+	$(COMMAND) $(if $(FOLLOW),--follow)
+
+logs: $(SANDBOXED)
+	$(COMMAND) $(if $(POD),--pod '$(POD)') $(if $(CONTAINER),--container '$(CONTAINER)') $(if $(FOLLOW),--follow)
 
 down: $(SANDBOXED)
 	$(COMMAND) $(if $(PURGE),--purge)

@@ -4,9 +4,10 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
+from sandbox import talking
 from sandbox.cluster import lifecycle
 from sandbox.errors import SandboxError
-from sandbox.home import Home
+from sandbox.home import CHECKOUT, Home
 from sandbox.progress import Progress
 from sandbox.session import Session
 from sandbox.status import show
@@ -21,6 +22,8 @@ def up(arguments: argparse.Namespace, home: Home, report: Progress) -> int:
     with watching(home.host_kubeconfig, report):
         code = session.call("pulumi", "up", "--yes", "--stack", arguments.stack, *arguments.rest)
     show(home, report)
+    if code == 0 and lifecycle.isolated(home):
+        code = talking.chat(home, arguments.stack, report)
     if code == 0:
         report.say(_NEXT.format(stack=arguments.stack))
     return code
@@ -44,10 +47,30 @@ def destroy(arguments: argparse.Namespace, home: Home, report: Progress) -> int:
     return session.call("pulumi", "destroy", "--yes", "--stack", arguments.stack, *arguments.rest)
 
 
-def status(_: argparse.Namespace, home: Home, report: Progress) -> int:
+def verify(arguments: argparse.Namespace, home: Home, report: Progress) -> int:
+    """Prove from objects, a request and metrics that the stack serves and disaggregates; as on a real cluster."""
+    session = _ready(arguments, home, report)
+    command = (sys.executable, "-m", "verify", "--stack", arguments.stack, *arguments.rest)
+    return session.call("env", f"PYTHONPATH={CHECKOUT}", *command)
+
+
+def chat(arguments: argparse.Namespace, home: Home, report: Progress) -> int:
+    """Send your prompt to the stack, print the answer as it arrives and the path that it took."""
+    _require_running(home)
+    return talking.chat(home, arguments.stack, report, arguments.prompt or talking.GREETING)
+
+
+def logs(arguments: argparse.Namespace, home: Home, _: Progress) -> int:
+    """Print the log of a pod's containers."""
+    _require_running(home)
+    return talking.logs(home, arguments.pod, arguments.container, follow=arguments.follow)
+
+
+def status(arguments: argparse.Namespace, home: Home, report: Progress) -> int:
     """Say what runs where, what waits and why, and the stacks' outputs."""
-    if not lifecycle.running(home):
-        raise SandboxError(f"the sandbox {home.name!r} isn't running: start it with `make up`")
+    _require_running(home)
+    if arguments.follow:
+        return talking.follow(home)
     show(home, report, outputs=True)
     return 0
 
@@ -75,11 +98,17 @@ def down(arguments: argparse.Namespace, home: Home, report: Progress) -> int:
     return 0
 
 
-_ON_A_STACK: tuple[Command, ...] = (up, preview, refresh, destroy, shell)
+_ON_A_STACK: tuple[Command, ...] = (up, preview, refresh, destroy, shell, verify)
 
 _NEXT = """
-Next: make status · make shell STACK={stack}, then `pulumi config set --path serving.routing.verbosity 2`,
-`pulumi preview --diff`, `pulumi up` · make destroy STACK={stack} · make down"""
+Next: make chat PROMPT="…" · make status FOLLOW=1 · make logs POD=decode · make verify STACK={stack}
+make shell STACK={stack}, then `pulumi config set --path serving.routing.verbosity 2`, `pulumi preview --diff`,
+`pulumi up` · make destroy STACK={stack} · make down"""
+
+
+def _require_running(home: Home) -> None:
+    if not lifecycle.running(home):
+        raise SandboxError(f"the sandbox {home.name!r} isn't running: start it with `make up`")
 
 
 def _ready(arguments: argparse.Namespace, home: Home, report: Progress) -> Session:
@@ -96,7 +125,7 @@ def _ready(arguments: argparse.Namespace, home: Home, report: Progress) -> Sessi
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
-    for command in (*_ON_A_STACK, status, down):
+    for command in (*_ON_A_STACK, chat, logs, status, down):
         own = commands.add_parser(command.__name__, help=command.__doc__, description=command.__doc__)
         own.add_argument("--name", help="the sandbox (default: $SANDBOX, else 'default')")
         own.set_defaults(run=command, rest=[])
@@ -105,6 +134,13 @@ def _parser() -> argparse.ArgumentParser:
             own.add_argument("--nodes", type=int, help="simulated nodes of its vendor (first two, then as they are)")
             own.add_argument("--set", action="append", default=[], metavar="PATH=VALUE", help="a setting, kept")
             own.epilog = "What follows `--` goes to pulumi (or bash) as it is."
+    chat_parser, logs_parser = commands.choices["chat"], commands.choices["logs"]
+    chat_parser.add_argument("--stack", required=True, help="a deployed stack")
+    chat_parser.add_argument("--prompt", help="what to ask")
+    logs_parser.add_argument("--pod", default="", help="prefill, decode, epp, gateway, or part of a pod's name")
+    logs_parser.add_argument("--container", default="", help="one container of it (default: all)")
+    for own in (logs_parser, commands.choices["status"]):
+        own.add_argument("--follow", action="store_true", help="go on until Ctrl-C")
     down_parser = commands.choices["down"]
     down_parser.add_argument("--purge", action="store_true", help="delete its data too")
     return parser

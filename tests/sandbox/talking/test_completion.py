@@ -1,0 +1,71 @@
+"""What a client sees of answers that aren't as they should be."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from sandbox.errors import SandboxError
+from sandbox.talking.completion import Refused, stream
+from sandbox.talking.target import Target
+
+
+@contextmanager
+def answering(status: int, body: str) -> Iterator[Target]:
+    """A server on 127.0.0.1 that says the same to every request, then closes the connection."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(status)
+            self.send_header("X-Request-Id", "abc")
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever).start()
+        try:
+            yield Target("llm-d-pd", "gateway", "model", server.server_port)
+        finally:
+            server.shutdown()
+
+
+def chunk(text: str) -> str:
+    return f'data: {{"choices": [{{"delta": {{"content": "{text}"}}}}]}}\n\n'
+
+
+USAGE = 'data: {"choices": [], "usage": {"completion_tokens": 5}}\n\n'
+DONE = "data: [DONE]\n\n"
+
+
+def test_a_streamed_answer_is_heard_piece_by_piece() -> None:
+    heard: list[str] = []
+    with answering(200, chunk("to") + chunk("kens") + USAGE + DONE) as target:
+        answer = stream(target, "hello", 8, heard.append)
+
+    assert heard == ["to", "kens"]
+    assert answer.tokens == 5
+    assert answer.headers["x-request-id"] == "abc"
+    assert 0 < answer.first_token <= answer.total
+
+
+def test_an_error_is_the_stacks_own() -> None:
+    with answering(429, "no decode workers\n") as target, pytest.raises(Refused, match="HTTP 429 no decode workers"):
+        stream(target, "hello", 8, print)
+
+
+def test_an_answer_that_stops_in_the_middle_is_no_answer() -> None:
+    with answering(200, chunk("to")) as target, pytest.raises(SandboxError, match="ended in the middle"):
+        stream(target, "hello", 8, print)
+
+
+def test_nobody_there() -> None:
+    with answering(200, DONE) as target:
+        pass
+    with pytest.raises(SandboxError, match=r"http://127.0.0.1:\d+/v1 broke off: .*Connection refused"):
+        stream(target, "hello", 8, print)

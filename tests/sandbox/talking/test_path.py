@@ -1,0 +1,42 @@
+"""The path of a request, written for people."""
+
+from sandbox.talking import path
+from sandbox.talking.following import decision
+from tests.sandbox.talking.examples import ALL, GATEWAY, access
+
+
+def test_a_disaggregated_request() -> None:
+    lines = path.lines(GATEWAY, access("10.244.0.3:8000", "10.244.0.5:8000"), ALL)
+
+    assert lines == [
+        "  gateway  infra-pd-inference-gateway-istio-1 on amd-0",
+        "→ picker   gaie-pd-epp-1 on amd-0, decided after 1.3 ms",
+        "→ prefill  ms-pd-prefill-1 on amd-0",
+        "→ decode   ms-pd-decode-1 on amd-0",
+    ]
+
+
+def test_a_request_that_was_decoded_only() -> None:
+    lines = path.lines(GATEWAY, access(None, "10.244.0.5:8000"), ALL)
+
+    assert [line.split()[1] for line in lines[1:]] == ["picker", "decode"]
+
+
+def test_a_request_that_landed_elsewhere_than_picked() -> None:
+    lines = path.lines(GATEWAY, access(None, "10.244.0.5:8000", "10.244.0.77:8000"), ALL)
+
+    assert lines[-1] == "→ decode   10.244.0.77:8000 (picked was 10.244.0.5:8000)"
+
+
+def test_a_decision_in_one_line() -> None:
+    assert decision(access("10.244.0.4:8000", "10.244.0.5:8000"), ALL) == (
+        "12:00:00.250 200 /v1/completions  prefill ms-pd-prefill-2 → decode ms-pd-decode-1  "
+        "picked 1.3 ms, first byte 5.0 ms, all 12.0 ms"
+    )
+    assert "nobody picked" in decision(access(None, None, "10.244.0.5:8000"), ALL)
+
+
+def test_only_the_pods_of_the_gateway_asked_for() -> None:
+    assert path.gateway_pods(ALL) == [GATEWAY]
+    assert path.gateway_pods(ALL, "llm-d-pd", "infra-pd-inference-gateway") == [GATEWAY]
+    assert path.gateway_pods(ALL, "llm-d-pd", "another") == []
