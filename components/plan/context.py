@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from components.accelerators import PROFILES, AcceleratorProfile
-from components.config.settings import Serving
+from components.config.settings import Selective, Serving
 from components.config.tiers import Decode, Prefill, Rdma
 from components.config.vocabulary import Role
 from components.names import Names
@@ -58,6 +58,12 @@ class Context:
         model = self.settings.model
         asked = "token_secret" in model.model_fields_set
         return model.token_secret if asked or model.path is None else None
+
+    @property
+    def uncached(self) -> int | None:
+        """From how many uncached units on a request is disaggregated; None: every one is."""
+        selective = self.settings.routing.selective_pd
+        return self.release.selective_value(selective) if isinstance(selective, Selective) else None
 
     def vllm_port(self, role: Role) -> int:
         """vLLM's HTTP port: behind the sidecar on decode, the pool's target port on prefill."""

@@ -3,7 +3,7 @@
 import pulumi
 import yaml
 
-from components.config.settings import Selective, Serving
+from components.config.settings import Serving
 from components.config.vocabulary import Role
 from components.names import CONFIG_FILE, PICKER_PORTS, POOL_GROUP
 from components.plan import workers
@@ -86,8 +86,7 @@ def _pool(context: Context) -> InferencePoolArgs:
 
 def _picker(context: Context) -> EndpointPickerArgs:
     settings, names, routing, release = context.settings, context.names, context.settings.routing, context.release
-    selective = routing.selective_pd
-    uncached = release.selective_value(selective) if isinstance(selective, Selective) else None
+    config = release.picker_config(context.uncached)
     chart = release.picker_resources
     requests = {"cpu": routing.cpu or chart.cpu, "memory": routing.memory or chart.memory}
     limits = {"memory": routing.memory_limit or chart.memory_limit}
@@ -113,7 +112,7 @@ def _picker(context: Context) -> EndpointPickerArgs:
         metrics_secret=names.metrics_secret if monitored else None,
         image=context.image(routing.image, release.picker_image, "Always"),
         flags=flags,
-        config=yaml.safe_dump(release.picker_config(uncached), sort_keys=False),
+        config=yaml.safe_dump(config.document(), sort_keys=False),
         requests={name: amount for name, amount in requests.items() if amount},
         limits={name: amount for name, amount in limits.items() if amount},
         placement=PlacementArgs(

@@ -2,16 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from components.config.settings import Selective
 from components.config.vocabulary import FailureMode, ReleaseName
+from components.releases.picker_config import PickerConfig
+from components.releases.picker_dialect import PickerDialect
 
 REGISTRY = "ghcr.io"
 """Where all images of a release come from; `serving.images.mirror` takes its place."""
-
-Config = dict[str, Any]
-"""An EndpointPickerConfig as data."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +31,9 @@ class Release:
     picker_flags: Mapping[str, str]
     """Flags of the picker that this release needs beside those that all take."""
     picker_resources: PickerResources
-    picker_config: Callable[[int | None], Config]
+    picker_dialect: PickerDialect
+    """What its configuration may say."""
+    picker_config: Callable[[int | None], PickerConfig]
     """The picker's configuration: None disaggregates every request, a number only prompts with that many uncached
     units (`selective_unit`)."""
     selective_unit: str
@@ -47,23 +47,3 @@ class Release:
     def selective_value(self, selective: Selective) -> int | None:
         """The number that this release reads from `selectivePd`, if it is given."""
         return {"threshold": selective.threshold, "nonCachedTokens": selective.non_cached_tokens}[self.selective_unit]
-
-
-def profile(name: str, *plugins: tuple[str, int | None]) -> Config:
-    """A scheduling profile: plugin references in order, with a weight where they score.
-
-    Weights are whole numbers: older pickers take nothing else.
-    """
-    references = [
-        {"pluginRef": plugin} if weight is None else {"pluginRef": plugin, "weight": weight}
-        for plugin, weight in plugins
-    ]
-    return {"name": name, "plugins": references}
-
-
-def picker_document(plugins: list[Config], profiles: list[Config], gates: list[str] | None = None) -> Config:
-    """The EndpointPickerConfig; group and kind are decoded strictly by every picker version."""
-    head: Config = {"apiVersion": "inference.networking.x-k8s.io/v1alpha1", "kind": "EndpointPickerConfig"}
-    if gates:
-        head["featureGates"] = gates
-    return {**head, "plugins": plugins, "schedulingProfiles": profiles}

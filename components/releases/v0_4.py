@@ -4,25 +4,56 @@ Source: the AMD guide's charts (inferencepool v1.2.0, modelservice v0.3.17).
 """
 
 from components.config.vocabulary import FailureMode, ReleaseName
-from components.releases.release import Config, PickerResources, Release, picker_document, profile
+from components.releases.picker_config import PickerConfig, Plugin, profile
+from components.releases.picker_dialect import CACHE, COMMON, Job, PickerDialect, PluginType
+from components.releases.release import PickerResources, Release
 
 BLOCK_CHARACTERS = 5
 """Characters per hash block (guide: hashBlockSize 5); handler and scorer must agree, or cached prompts look new."""
 
 
-def picker_config(threshold: int | None) -> Config:
+DIALECT = PickerDialect(
+    plugins={
+        **COMMON,
+        CACHE: PluginType(
+            Job.SCORER, {"autoTune": bool, "blockSize": int, "maxPrefixBlocksToMatch": int, "lruCapacityPerServer": int}
+        ),
+        "active-request-scorer": PluginType(Job.SCORER, {"requestTimeout": str}),
+        "no-hit-lru-scorer": PluginType(Job.SCORER, {"prefixPluginName": str, "lruSize": int}),
+        "precise-prefix-cache-scorer": PluginType(Job.SCORER, {"indexerConfig": dict, "kvEventsConfig": dict}),
+        "prefill-header-handler": PluginType(Job.HEADERS),
+        "pd-profile-handler": PluginType(Job.HANDLER, {"threshold": int, "hashBlockSize": int}),
+    },
+    gates=frozenset({"dataLayer", "flowControl"}),
+    handler="pd-profile-handler",
+    decider_at=(),
+    amount_at=("pd-profile-handler", "threshold"),
+    zero_is_never=False,
+    cache_gate=None,
+    block_sizes=("hashBlockSize", "blockSize"),
+    fractional_weights=False,
+    successors={
+        "disagg-headers-handler": "prefill-header-handler",
+        "disagg-profile-handler": "pd-profile-handler",
+        "prefix-based-pd-decider": "the threshold of pd-profile-handler",
+        "always-disagg-pd-decider": "threshold: 0 of pd-profile-handler",
+    },
+)
+
+
+def picker_config(threshold: int | None) -> PickerConfig:
     """`threshold` counts characters of the prompt that no decode worker has cached; 0 is the guide's "always"."""
     selective = threshold is not None
-    plugins: list[Config] = [
-        {"type": "prefill-header-handler"},
-        {"type": "prefill-filter"},
-        {"type": "decode-filter"},
-        {"type": "queue-scorer"},
-        {"type": "max-score-picker"},
-        {
-            "type": "pd-profile-handler",
-            "parameters": {"threshold": threshold or 0, "hashBlockSize": BLOCK_CHARACTERS},
-        },
+    plugins = [
+        Plugin(type="prefill-header-handler"),
+        Plugin(type="prefill-filter"),
+        Plugin(type="decode-filter"),
+        Plugin(type="queue-scorer"),
+        Plugin(type="max-score-picker"),
+        Plugin(
+            type="pd-profile-handler",
+            parameters={"threshold": threshold or 0, "hashBlockSize": BLOCK_CHARACTERS},
+        ),
     ]
     scorers: list[tuple[str, int | None]] = [("queue-scorer", 1)]
     if selective:  # without the scorer nothing ever counts as cached
@@ -32,12 +63,12 @@ def picker_config(threshold: int | None) -> Config:
             "maxPrefixBlocksToMatch": 256,
             "lruCapacityPerServer": 31250,
         }
-        plugins.insert(3, {"type": "prefix-cache-scorer", "parameters": cache})
-        scorers.insert(0, ("prefix-cache-scorer", 2))
+        plugins.insert(3, Plugin(type=CACHE, parameters=cache))
+        scorers.insert(0, (CACHE, 2))
     profiles = [
         profile(role, (f"{role}-filter", None), *scorers, ("max-score-picker", None)) for role in ("prefill", "decode")
     ]
-    return picker_document(plugins, profiles)
+    return PickerConfig(plugins=plugins, scheduling_profiles=profiles)
 
 
 V0_4 = Release(
@@ -47,6 +78,7 @@ V0_4 = Release(
     # The picker's default is still the metric's name before vLLM 0.10, which no worker exports.
     picker_flags={"--kv-cache-usage-percentage-metric": "vllm:kv_cache_usage_perc"},
     picker_resources=PickerResources(),
+    picker_dialect=DIALECT,
     picker_config=picker_config,
     selective_unit="threshold",
     ignored_unit="nonCachedTokens",

@@ -4,46 +4,87 @@ Source: the newest helmfile version of the guide (inferencepool v1.4.0, modelser
 """
 
 from components.config.vocabulary import FailureMode, ReleaseName
-from components.releases.release import Config, PickerResources, Release, picker_document, profile
+from components.releases.picker_config import PickerConfig, Plugin, profile
+from components.releases.picker_dialect import CACHE, COMMON, Job, PickerDialect, PluginType
+from components.releases.release import PickerResources, Release
 
 BLOCK_TOKENS = 16
 """Tokens per block of the picker's prefix index, set where a decision hangs on it instead of tuned by metrics."""
 
+DIALECT = PickerDialect(
+    plugins={
+        **COMMON,
+        CACHE: PluginType(
+            Job.SCORER,
+            {"autoTune": bool, "blockSizeTokens": int, "maxPrefixBlocksToMatch": int, "lruCapacityPerServer": int},
+        ),
+        "running-requests-size-scorer": PluginType(Job.SCORER),
+        "active-request-scorer": PluginType(
+            Job.SCORER, {"requestTimeout": str, "idleThreshold": int, "maxBusyScore": float}
+        ),
+        "no-hit-lru-scorer": PluginType(Job.SCORER, {"prefixPluginType": str, "prefixPluginName": str, "lruSize": int}),
+        "precise-prefix-cache-scorer": PluginType(
+            Job.SCORER,
+            {
+                "tokenProcessorConfig": dict,
+                "indexerConfig": dict,
+                "kvEventsConfig": dict,
+                "speculativeIndexing": bool,
+                "speculativeTTL": str,
+            },
+        ),
+        "disagg-headers-handler": PluginType(Job.HEADERS),
+        "always-disagg-pd-decider": PluginType(Job.DECIDER),
+        "prefix-based-pd-decider": PluginType(Job.DECIDER, {"nonCachedTokens": int}),
+        "disagg-profile-handler": PluginType(Job.HANDLER, {"deciders": {"prefill": str}}),
+    },
+    gates=frozenset({"dataLayer", "flowControl", "prepareDataPlugins"}),
+    handler="disagg-profile-handler",
+    decider_at=("deciders", "prefill"),
+    amount_at=("prefix-based-pd-decider", "nonCachedTokens"),
+    zero_is_never=True,
+    cache_gate="prepareDataPlugins",
+    block_sizes=None,
+    fractional_weights=True,
+    successors={
+        "prefill-header-handler": "disagg-headers-handler",
+        "pd-profile-handler": "disagg-profile-handler, with a decider",
+    },
+)
 
-def picker_config(non_cached_tokens: int | None) -> Config:
+
+def picker_config(non_cached_tokens: int | None) -> PickerConfig:
     """`non_cached_tokens` counts tokens (characters / 4) of the prompt that no decode worker has cached.
 
     "Always" is a decider of its own: a 0 in the other one means never since v0.7.
     """
     selective = non_cached_tokens is not None
     decider = "prefix-based-pd-decider" if selective else "always-disagg-pd-decider"
-    cache: Config = {"maxPrefixBlocksToMatch": 256, "lruCapacityPerServer": 31250}
-    decision: Config = {"type": decider}
+    cache = {"maxPrefixBlocksToMatch": 256, "lruCapacityPerServer": 31250}
     if selective:
         cache = {"autoTune": False, "blockSizeTokens": BLOCK_TOKENS, **cache}
-        decision["parameters"] = {"nonCachedTokens": non_cached_tokens}
-    plugins: list[Config] = [
-        {"type": "disagg-headers-handler"},
-        {"type": "prefill-filter"},
-        {"type": "decode-filter"},
-        {"type": "prefix-cache-scorer", "parameters": cache},
-        {"type": "queue-scorer"},
-        {"type": "max-score-picker"},
-        decision,  # before the handler that refers to it
-        {"type": "disagg-profile-handler", "parameters": {"deciders": {"prefill": decider}}},
+    plugins = [
+        Plugin(type="disagg-headers-handler"),
+        Plugin(type="prefill-filter"),
+        Plugin(type="decode-filter"),
+        Plugin(type=CACHE, parameters=cache),
+        Plugin(type="queue-scorer"),
+        Plugin(type="max-score-picker"),
+        Plugin(type=decider, parameters={"nonCachedTokens": non_cached_tokens} if selective else None),
+        Plugin(type="disagg-profile-handler", parameters={"deciders": {"prefill": decider}}),
     ]
     profiles = [
         profile(
             role,
             (f"{role}-filter", None),
-            ("prefix-cache-scorer", 2),
+            (CACHE, 2),
             ("queue-scorer", 1),
             ("max-score-picker", None),
         )
         for role in ("prefill", "decode")
     ]
     # Without the gate the decider never sees the prefix index and never disaggregates; v0.8 refuses it.
-    return picker_document(plugins, profiles, gates=["prepareDataPlugins"])
+    return PickerConfig(feature_gates=["prepareDataPlugins"], plugins=plugins, scheduling_profiles=profiles)
 
 
 V0_6 = Release(
@@ -52,6 +93,7 @@ V0_6 = Release(
     sidecar_image="ghcr.io/llm-d/llm-d-routing-sidecar:v0.7.1",
     picker_flags={},  # any of the metric-name flags is a fatal error since v0.7
     picker_resources=PickerResources(cpu="4", memory="8Gi", memory_limit="16Gi"),
+    picker_dialect=DIALECT,
     picker_config=picker_config,
     selective_unit="nonCachedTokens",
     ignored_unit="threshold",

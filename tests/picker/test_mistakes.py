@@ -1,0 +1,76 @@
+"""Mistakes in a picker's configuration: each is refused by our rules, and what the real picker says of it is told.
+
+Most it takes without a word: requests are answered then, and not disaggregated. That is why the rules exist.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from components.config.vocabulary import ReleaseName
+from components.plan.checks import routing
+from components.plan.context import Context
+from components.releases import RELEASES
+from components.releases.picker_config import PickerConfig
+from components.releases.picker_rules import mistakes
+from tests.picker import real
+from tests.picker.wrong import MISTAKES, NEW, REFUSES, REMARKS, SILENT, right, wrong
+from tests.stack_file import problems, settings
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_our_rules_refuse_it_with_place_outcome_and_change(name: str) -> None:
+    release, document, path, _ = wrong(name)
+    found = {
+        each.path: each
+        for each in mistakes(PickerConfig.model_validate(document), RELEASES[ReleaseName(release)].picker_dialect)
+    }
+    assert path in found, list(found)
+    assert all([found[path].wrong, found[path].outcome, found[path].change])
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_the_real_picker_says_of_it_what_the_table_says(name: str, tmp_path: Path) -> None:
+    release, document, _, picker = wrong(name)
+    verdict = real.judge(release, yaml.safe_dump(document, sort_keys=False), tmp_path)
+    said = REFUSES if not verdict.accepted else REMARKS if verdict.warnings else SILENT
+    assert said == picker, verdict
+
+
+@pytest.mark.parametrize("release", real.PICKERS)
+@pytest.mark.parametrize("uncached", [None, 1, 16])
+def test_what_a_release_renders_has_no_mistake(release: str, uncached: int | None) -> None:
+    entry = RELEASES[ReleaseName(release)]
+    assert list(mistakes(entry.picker_config(uncached), entry.picker_dialect)) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("pluginz", []), ("kind", "EndpointPickerConf"), ("apiVersion", "llm-d.ai/v1alpha1")]
+)
+def test_a_wrong_head_cannot_be_written_down_at_all(key: str, value: Any, tmp_path: Path) -> None:
+    document = {**right(NEW), key: value}
+    with pytest.raises(ValueError, match=key):
+        PickerConfig.model_validate(document)
+    assert not real.judge(NEW, yaml.safe_dump(document), tmp_path).accepted
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_release_that_would_render_it_is_refused_before_anything_is_touched(name: str) -> None:
+    release, document, path, _ = wrong(name)
+    context = Context.of(settings(release=release))
+    broken = replace(context.release, picker_config=lambda uncached: PickerConfig.model_validate(document))
+    found = list(routing.check(replace(context, release=broken)))
+    assert found
+    assert {each.path for each in found} == {"serving.release"}
+    assert any(path in each.wrong for each in found)
+    assert not problems(release=release), "as it is, it is right"
+
+
+def test_an_empty_file_cannot_be_written_down_and_the_picker_would_take_it(tmp_path: Path) -> None:
+    """It would send requests to prefill and decode workers alike."""
+    with pytest.raises(ValueError, match="schedulingProfiles"):
+        PickerConfig.model_validate({})
+    assert real.judge(NEW, "", tmp_path).accepted
