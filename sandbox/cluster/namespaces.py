@@ -5,17 +5,24 @@ import os
 import signal
 
 NEW_MOUNTS = 0x00020000
+NEW_HOSTNAME = 0x04000000
+NEW_IPC = 0x08000000
 NEW_USER = 0x10000000
 NEW_PIDS = 0x20000000
 NEW_NETWORK = 0x40000000
 
-_MS_NOSUID, _MS_NODEV, _MS_NOEXEC, _MS_REC, _MS_SLAVE = 0x2, 0x4, 0x8, 0x4000, 0x80000
-_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
+_MS_NOSUID, _MS_NODEV, _MS_NOEXEC = 0x2, 0x4, 0x8
+_MS_BIND, _MS_REC, _MS_PRIVATE, _MS_SLAVE = 0x1000, 0x4000, 0x40000, 0x80000
+_MNT_DETACH = 2
+_SYS_MOUNT_SETATTR, _AT_FDCWD, _AT_RECURSIVE, _MOUNT_ATTR_RDONLY = 442, -100, 0x8000, 1  # one number everywhere
+_PR_SET_PDEATHSIG, _PR_CAPBSET_DROP, _PR_SET_CHILD_SUBREAPER = 1, 24, 36
+_CAPABILITIES = 41
+_KEPT = {0, 1, 3, 4, 5, 6, 7, 8, 10, 13, 18, 27, 29, 31}  # capabilities of a container that asks for none
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def _call(name: str, *arguments: int | bytes | None) -> None:
+def _call(name: str, *arguments: "int | bytes | ctypes.Array[ctypes.c_uint64] | None") -> None:
     if getattr(_libc, name)(*arguments) != 0:
         error = ctypes.get_errno()
         raise OSError(error, f"{name}: {os.strerror(error)}")
@@ -34,17 +41,70 @@ def unshare(flags: int) -> None:
 def join(pid: int, *names: str) -> None:
     """Enter namespaces of process `pid`, by their names in /proc/<pid>/ns, and keep the working directory."""
     here = os.getcwd()  # noqa: PTH109  (no pathlib: this starts in front of every command)
+    move_into(pid, *names)
+    os.chdir(here)
+
+
+def move_into(pid: int, *names: str) -> None:
+    """Enter namespaces of process `pid`; with its "mnt", working directory and root are that process's root."""
     files = [os.open(f"/proc/{pid}/ns/{name}", os.O_RDONLY | os.O_CLOEXEC) for name in names]
     for file in files:
-        _call("setns", file, 0)
+        enter(file)
         os.close(file)
-    os.chdir(here)
+
+
+def enter(file: int) -> None:
+    """Enter the namespace that an open file of some /proc/…/ns holds. For a network, only this thread does."""
+    _call("setns", file, 0)
 
 
 def mount_proc() -> None:
     """Give this mount namespace a /proc that shows this process namespace; nothing mounted here gets out."""
     _call("mount", None, b"/", None, _MS_REC | _MS_SLAVE, None)
     _call("mount", b"proc", b"/proc", b"proc", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC, None)
+
+
+def make_private() -> None:
+    """Let nothing that is mounted or unmounted here show elsewhere, nor the other way round."""
+    _call("mount", None, b"/", None, _MS_REC | _MS_PRIVATE, None)
+
+
+def mount(kind: str, target: str, options: str = "") -> None:
+    """Mount a new file system of a kind such as tmpfs or proc."""
+    _call("mount", kind.encode(), target.encode(), kind.encode(), _MS_NOSUID, options.encode())
+
+
+def unmount(target: str) -> None:
+    """Take a mount away, at once, whoever still uses it."""
+    _call("umount2", target.encode(), _MNT_DETACH)
+
+
+def bind(source: str, target: str, *, read_only: bool) -> None:
+    """Show a file or folder, with all that is mounted below it, at a second place."""
+    _call("mount", source.encode(), target.encode(), None, _MS_BIND | _MS_REC, None)
+    if read_only:
+        set_read_only(target, _AT_RECURSIVE)
+
+
+def set_read_only(target: str, flags: int = 0) -> None:
+    """Make a mount read-only."""
+    attributes = (ctypes.c_uint64 * 4)(_MOUNT_ATTR_RDONLY, 0, 0, 0)
+    _call("syscall", _SYS_MOUNT_SETATTR, _AT_FDCWD, target.encode(), flags, attributes, ctypes.sizeof(attributes))
+
+
+def change_root(folder: str) -> None:
+    """Make a mounted folder the root of this mount namespace; nothing outside it can be reached any more."""
+    os.chdir(folder)
+    _call("pivot_root", b".", b".")
+    unmount(".")
+    os.chdir("/")
+
+
+def drop_capabilities() -> None:
+    """Leave what is executed next no more power than container engines give to a container that asks for none."""
+    for capability in range(_CAPABILITIES):
+        if capability not in _KEPT:
+            _call("prctl", _PR_CAPBSET_DROP, capability, 0, 0, 0)
 
 
 def die_with_parent() -> None:

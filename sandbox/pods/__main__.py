@@ -1,0 +1,53 @@
+"""`python -m sandbox.pods <plan.json>`, started inside a sandbox by its keeper."""
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from sandbox.cluster import namespaces
+from sandbox.cluster.api import ApiError, connect
+from sandbox.errors import SandboxError
+from sandbox.pods import network
+from sandbox.pods.launcher import Launcher
+from sandbox.pods.runner import Runner
+from sandbox.pods.runtime import Runtime
+from sandbox.pods.tokens import Tokens
+
+
+async def _run(plan: dict[str, Any]) -> None:
+    root = Path(plan["root"])
+    volumes = root / "pods"
+    volumes.mkdir(exist_ok=True)
+    # A tmpfs that nobody else sees: secrets reach no disk, and the kernel takes it away with this process.
+    namespaces.unshare(namespaces.NEW_MOUNTS)
+    namespaces.make_private()
+    namespaces.mount("tmpfs", str(volumes), "mode=700")
+    network.settle()
+    with connect(Path(plan["kubeconfig"])) as api:
+        runtime = Runtime(
+            api=api,
+            launcher=Launcher(gone=lambda: os._exit(1)),  # nothing runs any more: the keeper starts us again
+            tokens=Tokens(api),
+            tools=plan["tools"],
+            simulator=plan.get("simulator", []),
+            volumes=volumes,
+            claims=root / "claims",
+            logs=root / "logs" / "pods",
+        )
+        await Runner(runtime, "").run()
+
+
+def main() -> None:
+    """Run until killed; ends with a word if the API server is gone."""
+    plan = json.loads(Path(sys.argv[1]).read_text())
+    try:
+        asyncio.run(_run(plan))
+    except (SandboxError, ApiError) as error:
+        sys.exit(f"pod runner: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""What a container finds in its environment and on its command line: the pod spec's own words, as a kubelet reads them.
+
+Not there: the variables of Services (`enableServiceLinks`), because their addresses lead nowhere in the sandbox.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from sandbox.cluster.api import Object
+from sandbox.pods.quantity import divided
+
+Lookup = Callable[[str, str], Object | None]
+"""Returns the ConfigMap or Secret ("configmap" or "secret", name) of the pod's namespace, None if there is none.
+A Secret's data are plain text here."""
+
+_REFERENCE = re.compile(r"\$\$|\$\(([^()$]+)\)")
+_SUBSCRIPT = re.compile(r"metadata\.(labels|annotations)\['(.+)'\]")
+_NAMES = {"configmap": "ConfigMap", "secret": "Secret"}
+
+
+class ConfigError(Exception):
+    """The container cannot be configured yet: what it refers to is missing. The words are a kubelet's."""
+
+
+def environment(container: Object, pod: Object, lookup: Lookup, base: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables of a container on top of `base`. Raises `ConfigError`."""
+    result = dict(base)
+    for source in container.get("envFrom", []):
+        result.update(_all_of(source, pod, lookup))
+    for variable in container.get("env", []):
+        value = _value(variable, container, pod, lookup, result)
+        if value is not None:
+            result[variable["name"]] = value
+    return result
+
+
+def words(container: Object, entrypoint: Sequence[str], variables: Mapping[str, str]) -> list[str]:
+    """Return the command line: `command` stands for the image's entrypoint, `args` follow either."""
+    command = container.get("command") or entrypoint
+    return [expanded(word, variables) for word in (*command, *container.get("args", []))]
+
+
+def expanded(text: str, variables: Mapping[str, str]) -> str:
+    """Put values where $(NAME) names one; unknown names stay as they are and $$ is a dollar."""
+    return _REFERENCE.sub(
+        lambda found: "$" if found[1] is None else variables.get(found[1], found[0]),
+        text,
+    )
+
+
+def field(path: str, pod: Object) -> str:
+    """Return a field of the pod for a fieldRef; one that is unset is empty."""
+    metadata, status = pod["metadata"], pod.get("status", {})
+    if found := _SUBSCRIPT.fullmatch(path):
+        return str(metadata.get(found[1], {}).get(found[2], ""))
+    if path in ("metadata.labels", "metadata.annotations"):
+        entries: dict[str, str] = metadata.get(path.partition(".")[2], {})
+        return "\n".join(f"{name}={_quoted(value)}" for name, value in sorted(entries.items()))
+    if path in ("status.podIPs", "status.hostIPs"):
+        return ",".join(entry["ip"] for entry in status.get(path.partition(".")[2], []))
+    value: Any = pod
+    for name in path.split("."):
+        value = value.get(name, {}) if isinstance(value, dict) else {}
+    return value if isinstance(value, str) else ""
+
+
+def resource(reference: Object, containers: Sequence[Object], own: Object | None) -> str:
+    """Return the number that a resourceFieldRef asks for; a limit that is unset is the request, else 0."""
+    name = reference.get("containerName")
+    container = next((one for one in containers if one["name"] == name), own) if name else own
+    kind, _, what = reference["resource"].partition(".")
+    resources = (container or {}).get("resources", {})
+    quantity = resources.get(kind, {}).get(what) or resources.get("requests", {}).get(what) or "0"
+    return str(divided(quantity, reference.get("divisor") or "1"))
+
+
+def _all_of(source: Object, pod: Object, lookup: Lookup) -> dict[str, str]:
+    kind = "configmap" if "configMapRef" in source else "secret"
+    reference = source.get("configMapRef") or source["secretRef"]
+    found = lookup(kind, reference["name"])
+    if found is None:
+        if reference.get("optional"):
+            return {}
+        raise ConfigError(f'{kind} "{reference["name"]}" not found')
+    return {source.get("prefix", "") + name: value for name, value in found.get("data", {}).items()}
+
+
+def _value(
+    variable: Object, container: Object, pod: Object, lookup: Lookup, variables: Mapping[str, str]
+) -> str | None:
+    source = variable.get("valueFrom")
+    if not source:
+        return expanded(variable.get("value", ""), variables)
+    if "fieldRef" in source:
+        return field(source["fieldRef"]["fieldPath"], pod)
+    if "resourceFieldRef" in source:
+        spec = pod["spec"]
+        return resource(source["resourceFieldRef"], [*spec.get("initContainers", []), *spec["containers"]], container)
+    kind = "configmap" if "configMapKeyRef" in source else "secret"
+    return _key(kind, source.get("configMapKeyRef") or source["secretKeyRef"], pod, lookup)
+
+
+def _key(kind: str, reference: Object, pod: Object, lookup: Lookup) -> str | None:
+    found = lookup(kind, reference["name"])
+    value = None if found is None else found.get("data", {}).get(reference["key"])
+    if value is not None or reference.get("optional"):
+        return value
+    if found is None:
+        raise ConfigError(f'{kind} "{reference["name"]}" not found')
+    whole = f"{pod['metadata']['namespace']}/{reference['name']}"
+    raise ConfigError(f"couldn't find key {reference['key']} in {_NAMES[kind]} {whole}")
+
+
+def _quoted(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'

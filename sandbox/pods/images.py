@@ -1,0 +1,76 @@
+"""Which program stands for which image. Nothing is pulled: an image is known by the end of its name, whatever mirror
+or registry stands before it.
+"""
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+
+NEWEST_VLLM = "0.17.1"
+_VLLM_OF_TAG = ((re.compile(r"v?0\.(4\.|11\.).*"), "0.11.2"),)
+"""llm-d 0.4's images carry vLLM 0.11.2, llm-d 0.6's 0.17.1; vLLM's own images are tagged with its version."""
+_VLLM = re.compile(r"llm-d|llm-d-(rocm|cuda|aws|xpu|hpu|cpu|gb200)[a-z0-9-]*|llm-d-dev|vllm|vllm-openai[a-z0-9-]*")
+_REFERENCE = re.compile(r"(?:.*/)?(?P<name>[^/:@]+)(?::(?P<tag>[^/@]+))?(?:@(?P<digest>.+))?")
+
+
+class UnknownImage(Exception):
+    """Nothing here can stand for this image; the text lists what can be run."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """What runs for an image.
+
+    `tool` is its name in the plan, "" if the machine's own programs are all. `path` is where the container finds it,
+    `entrypoint` what runs if the pod says no command. `whole`: the image has shell and Python; the others hold nothing
+    but their program, as upstream's do. `vllm` is the version whose flags are understood.
+    """
+
+    tool: str
+    path: str
+    entrypoint: tuple[str, ...]
+    whole: bool
+    vllm: str | None = None
+
+
+def program(image: str, tools: Collection[str]) -> Program:
+    """Return the program that stands for an image. Raises `UnknownImage`."""
+    found = _REFERENCE.fullmatch(image)
+    name, tag = (found["name"], found["tag"] or "latest") if found else (image, "latest")
+    answer = _program(name, tag)
+    if answer and answer.tool in ("", *tools):
+        return answer
+    raise UnknownImage(
+        f"the sandbox has no program for the image {image!r}. It runs {', '.join(_known(tools))}, "
+        "each from any registry or mirror."
+    )
+
+
+def _program(name: str, tag: str) -> Program | None:
+    if name == "llm-d-inference-scheduler":
+        return Program(f"epp-{tag}", "/app/epp", ("/app/epp",), whole=False)
+    if name == "llm-d-routing-sidecar":
+        return Program(f"pd-sidecar-{tag}", "/app/pd-sidecar", ("/app/pd-sidecar",), whole=False)
+    if name == "pause":
+        return Program("", "", ("/bin/sh", "-c", "trap 'exit 0' TERM INT; sleep infinity & wait"), whole=True)
+    if name == "busybox":
+        return Program("", "", ("/bin/sh",), whole=True)
+    if name == "envoy":
+        return Program("envoy", "/opt/envoy/envoy", ("envoy",), whole=True)
+    if _VLLM.fullmatch(name):
+        version = next((version for tags, version in _VLLM_OF_TAG if tags.fullmatch(tag)), NEWEST_VLLM)
+        return Program("llm-d-inference-sim", "/opt/vllm/simulator", ("vllm", "serve"), whole=True, vllm=version)
+    return None
+
+
+def _known(tools: Collection[str]) -> list[str]:
+    epps = [f"llm-d-inference-scheduler:{tool[4:]}" for tool in sorted(tools) if tool.startswith("epp-")]
+    sidecars = [f"llm-d-routing-sidecar:{tool[11:]}" for tool in sorted(tools) if tool.startswith("pd-sidecar-")]
+    return [
+        *epps,
+        *sidecars,
+        "envoy",
+        "pause",
+        "busybox",
+        "vLLM images (llm-d-cuda, llm-d-rocm, llm-d-xpu, vllm-openai, …)",
+    ]

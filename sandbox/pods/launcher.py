@@ -1,0 +1,124 @@
+"""The pod runner's end of the launcher: starts processes in containers and hears how they end."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from sandbox.home import CHECKOUT
+from sandbox.pods.root import Root
+
+
+class StartError(Exception):
+    """The container's program could not be started; the text says why."""
+
+
+class Process:
+    """A process that the launcher started. `ended` becomes its exit code: 128 + the signal if one ended it."""
+
+    def __init__(self) -> None:
+        loop = asyncio.get_running_loop()
+        self.pid = 0
+        self._doomed = False
+        self.ended: asyncio.Future[int] = loop.create_future()
+        self.running: asyncio.Future[None] = loop.create_future()
+
+    def kill(self, number: signal.Signals) -> None:
+        """Send a signal, unless it has ended; one that isn't there yet is killed as soon as it is."""
+        if self.pid and not self.ended.done():
+            os.kill(self.pid, number)
+        elif not self.pid and number == signal.SIGKILL:
+            self._doomed = True
+
+    def hear(self, message: Mapping[str, Any]) -> None:
+        """Take note of what the launcher says."""
+        if "pid" in message:
+            self.pid = message["pid"]
+            if self._doomed:
+                self.kill(signal.SIGKILL)
+        if "started" in message and not self.running.done():
+            self.running.set_result(None)
+        if "failed" in message and not self.running.done():
+            self.running.set_exception(StartError(message["failed"]))
+        if "ended" in message:
+            if not self.running.done():
+                self.running.set_exception(StartError("it ended before its program ran"))
+            self.running.exception()  # nobody may be waiting for it any more
+            self.ended.set_result(message["ended"])
+
+
+class Launcher:
+    """Starts processes through one small process of its own; `gone` is called if that one ends."""
+
+    def __init__(self, gone: Callable[[], None]) -> None:
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        code = f"import sys; sys.path.insert(0, {str(CHECKOUT)!r}); from sandbox.pods.launch import main; main()"
+        with theirs:
+            subprocess.Popen(
+                [sys.executable, "-I", "-S", "-c", code, str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+            )
+        self._control.setblocking(False)
+        self._gone = gone
+        self._number = 0
+        self._processes: dict[int, Process] = {}
+        asyncio.get_running_loop().add_reader(self._control, self._hear)
+
+    async def container(
+        self,
+        root: Root,
+        network: int,
+        output: int,
+        *,
+        hostname: str,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        folder: str,
+    ) -> Process:
+        """Start a container's program as first process of namespaces of its own. Raises `StartError`.
+
+        `network` is an open network namespace, `output` where stdout and stderr go, `folder` the working directory.
+        """
+        order = {"root": root, "hostname": hostname, "command": command, "environment": environment, "folder": folder}
+        return await self._send(order, network, output)
+
+    async def inside(
+        self, container: Process, output: int, *, command: Sequence[str], environment: Mapping[str, str], folder: str
+    ) -> Process:
+        """Start a command inside a running container. Raises `StartError`."""
+        order = {"inside": container.pid, "command": command, "environment": environment, "folder": folder}
+        return await self._send(order, output)
+
+    async def _send(self, order: dict[str, Any], *files: int) -> Process:
+        self._number += 1
+        process = self._processes[self._number] = Process()
+        data = json.dumps({"id": self._number, **order}).encode()
+        try:
+            socket.send_fds(self._control, [data], files)
+        except OSError as error:
+            del self._processes[self._number]
+            raise StartError(f"command line, environment or files are too large: {error.strerror}") from None
+        try:
+            await asyncio.shield(process.running)
+        except asyncio.CancelledError:
+            process.kill(signal.SIGKILL)
+            raise
+        return process
+
+    def _hear(self) -> None:
+        data = self._control.recv(65536)
+        if not data:
+            asyncio.get_running_loop().remove_reader(self._control)
+            self._gone()
+            return
+        message = json.loads(data)
+        process = self._processes[message["id"]]
+        if "ended" in message:
+            del self._processes[message["id"]]
+        process.hear(message)

@@ -1,0 +1,117 @@
+"""Addresses and network namespaces of pods and nodes, on the sandbox's bridge.
+
+A namespace is held by an open file and nothing else: when the pod runner ends, however it ends, they are gone, and with
+them the interfaces.
+"""
+
+import ipaddress
+import os
+import socket
+import subprocess
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import TypeVar
+
+from sandbox.cluster import namespaces
+from sandbox.cluster.network import ADDRESS, BRIDGE
+from sandbox.errors import SandboxError
+
+PODS = ipaddress.IPv4Network("10.244.0.0/17")
+"""Addresses of pods; nodes and API server have the upper half of the bridge's network."""
+
+_Result = TypeVar("_Result")
+
+
+class Addresses:
+    """Gives out pod addresses in turn, so that a freed one rests as long as possible."""
+
+    def __init__(self) -> None:
+        self._used: set[str] = set()
+        self._last = 0
+
+    def take(self, address: str) -> None:
+        """Mark an address that a pod has already."""
+        self._used.add(address)
+        if (number := ipaddress.IPv4Address(address)) in PODS:
+            self._last = max(self._last, int(number) - int(PODS[0]))
+
+    def give(self) -> str:
+        """Return a free address."""
+        while True:
+            self._last = self._last % (PODS.num_addresses - 2) + 1
+            address = str(PODS[self._last])
+            if address not in self._used:
+                self._used.add(address)
+                return address
+
+    def free(self, address: str) -> None:
+        """Let the address be given to another pod, later."""
+        self._used.discard(address)
+
+
+def listen(namespace: int, address: str, port: int) -> socket.socket:
+    """Return a socket that listens inside a namespace; it may be served from anywhere."""
+
+    def enter_and_listen() -> socket.socket:
+        namespaces.enter(namespace)
+        return socket.create_server((address, port), backlog=16)
+
+    return _in_own_thread(enter_and_listen)
+
+
+def settle() -> None:
+    """Give the bridge a hardware address for good; by itself it takes another whenever a pod comes or goes."""
+    _ip(f"link set {BRIDGE} address {_hardware(ADDRESS)}")
+
+
+def make(address: str) -> int:
+    """Make a network namespace that has this address on the bridge; return the open file that holds it."""
+    outer = "veth" + ipaddress.IPv4Address(address).packed.hex()
+
+    def inner_end() -> int:
+        namespaces.unshare(namespaces.NEW_NETWORK)
+        _ip(
+            "link set lo up",
+            f"link add eth0 address {_hardware(address)} type veth peer name {outer} netns {os.getpid()}",
+            f"addr add {address}/16 dev eth0",
+            "link set eth0 up",
+            f"route add default via {ADDRESS}",
+        )
+        return os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+
+    try:
+        namespace = _in_own_thread(inner_end)
+    except SandboxError:  # a killed runner's interface, which the kernel has not taken away yet
+        _ip(f"link delete {outer}")
+        namespace = _in_own_thread(inner_end)
+    _ip(f"link set {outer} master {BRIDGE} up")
+    return namespace
+
+
+def _hardware(address: str) -> str:
+    """Return a hardware address that follows from the address.
+
+    Were it random, a neighbour's memory of the address's last owner would keep a new pod unreachable for up to 50 s.
+    """
+    return "0a:58:" + ipaddress.IPv4Address(address).packed.hex(":")
+
+
+def _ip(*commands: str) -> None:
+    done = subprocess.run(["ip", "-batch", "-"], input="\n".join(commands), text=True, capture_output=True, check=False)
+    if done.returncode:
+        raise SandboxError(f"`ip` refused: {done.stderr.strip()}")
+
+
+def _in_own_thread(work: Callable[[], _Result]) -> _Result:
+    """Run `work` in a thread that ends with it, because it changes that thread's network namespace."""
+    outcome: Future[_Result] = Future()
+
+    def body() -> None:
+        try:
+            outcome.set_result(work())
+        except Exception as error:
+            outcome.set_exception(error)
+
+    threading.Thread(target=body).start()
+    return outcome.result()

@@ -1,0 +1,192 @@
+"""The life of one pod: volumes and network, its containers in order, its status, its end."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import time
+from collections.abc import Coroutine
+from typing import Any
+
+from sandbox.cluster.api import ApiError, Object
+from sandbox.errors import SandboxError
+from sandbox.pods import logs, network, status
+from sandbox.pods.container import Container
+from sandbox.pods.events import Events
+from sandbox.pods.runtime import Runtime, path_of
+from sandbox.pods.volumes import MountError, Volumes
+
+_MOUNT_RETRY = 1.0
+_RENEWAL = 60.0
+"""How often ConfigMaps, Secrets and tokens are read again, in seconds: a kubelet's default."""
+
+
+class Pod:
+    """A pod on a node of the sandbox.
+
+    `host` is the node's address; `shared_network` the node's open network namespace for a pod on the host's network,
+    which then has the node's address as well.
+    """
+
+    def __init__(self, pod: Object, runtime: Runtime, *, host: str, address: str, shared_network: int | None) -> None:
+        metadata, spec = pod["metadata"], pod["spec"]
+        self.runtime, self.address, self.host = runtime, address, host
+        self.name, self.namespace, self.uid = metadata["name"], metadata["namespace"], metadata["uid"]
+        own_name = spec.get("hostname") or self.name
+        self.hostname: str = own_name[:63] if shared_network is None else spec["nodeName"]
+        self.folder = runtime.volumes / self.uid
+        self.logs = logs.folder(runtime.logs, self.name, self.namespace)
+        self.update(pod)
+        self.lookup = runtime.lookup(self.namespace)
+        self.volumes = Volumes(self.object, self.folder / "volumes", runtime.claims, self.lookup, runtime.tokens)
+        self.events = Events(runtime.api, pod)
+        self.network = -1 if shared_network is None else shared_network
+        self.containers = self._made()
+        self._shares_network = shared_network is not None
+        self._started = pod.get("status", {}).get("startTime") or status.now()
+        self._conditions = {one["type"]: one for one in pod.get("status", {}).get("conditions", [])}
+        self._changed, self._deleted = asyncio.Event(), asyncio.Event()
+        self._deadline = 0.0
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Run it until it is deleted and has ended; cancelled, everything is killed at once. Leaves nothing behind."""
+        try:
+            reporting = self.spawn(self._report())
+            life, deleted = self.spawn(self._live()), self.spawn(self._until_deleted())
+            await asyncio.wait([life, deleted], return_when=asyncio.FIRST_COMPLETED)
+            if life.done():
+                life.result()
+                await deleted
+            await self._end_those([status.INIT, status.MAIN, status.SIDECAR])
+            reporting.cancel()
+            await self._tell()
+            await self._delete()
+        finally:
+            await self._clean_up()
+
+    def update(self, pod: Object) -> None:
+        """Take note of the object's present state."""
+        told = {"hostIP": self.host, "hostIPs": [{"ip": self.host}]}
+        told |= {"podIP": self.address, "podIPs": [{"ip": self.address}]}
+        self.object: Object = pod | {"status": pod.get("status", {}) | told}
+
+    def terminate(self, grace: float) -> None:
+        """Begin the end; called again, shorten it."""
+        if not self._deleted.is_set():
+            self._deadline = time.monotonic() + grace
+            self._deleted.set()
+        elif time.monotonic() + grace < self._deadline:
+            asyncio.get_running_loop().call_later(grace, self._kill)
+
+    def changed(self) -> None:
+        """Let the API be told that something is different."""
+        self._changed.set()
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run something that ends with the pod at the latest."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def _made(self) -> list[Container]:
+        spec, known = self.object["spec"], self.object["status"]
+        told = {one["name"]: one for one in known.get("containerStatuses", []) + known.get("initContainerStatuses", [])}
+        made = []
+        for one in spec.get("initContainers", []):
+            role = status.SIDECAR if one.get("restartPolicy") == "Always" else status.INIT
+            made.append(Container(self, one, role, told.get(one["name"])))
+        return made + [Container(self, one, status.MAIN, told.get(one["name"])) for one in spec["containers"]]
+
+    async def _live(self) -> None:
+        await self._prepare()
+        self.changed()
+        self.spawn(self._renew())
+        for one in self.containers:
+            if one.told.role == status.MAIN:
+                continue
+            running = self.spawn(one.run())
+            if one.told.role == status.SIDECAR:
+                await one.may_follow.wait()
+                continue
+            await running
+            if not one.told.done:
+                await self._end_those([status.SIDECAR])
+                return
+        mains = [one for one in self.containers if one.told.role == status.MAIN]
+        for one in mains:
+            one.told.state = status.waiting("ContainerCreating")
+        await asyncio.gather(*[self.spawn(one.run()) for one in mains])
+        await self._end_those([status.SIDECAR])
+
+    async def _prepare(self) -> None:
+        if not self._shares_network:
+            self.network = await asyncio.to_thread(network.make, self.address)
+        while True:
+            try:
+                await asyncio.to_thread(self.volumes.prepare)
+                return
+            except (MountError, ApiError, SandboxError) as error:
+                self.events.warn("FailedMount", f"MountVolume.SetUp failed: {error}")
+                for one in self.containers:
+                    one.told.state = status.waiting("ContainerCreating", str(error))
+                self.changed()
+                await asyncio.sleep(_MOUNT_RETRY)
+
+    async def _renew(self) -> None:
+        """Read again what may change, and keep logs in bounds."""
+        while True:
+            await asyncio.sleep(_RENEWAL)
+            with contextlib.suppress(MountError, ApiError, SandboxError):  # what is there stays
+                await asyncio.to_thread(self.volumes.prepare)
+            for one in self.containers:
+                await asyncio.to_thread(one.log.bound)
+
+    async def _until_deleted(self) -> None:
+        await self._deleted.wait()
+
+    async def _end_those(self, roles: list[str]) -> None:
+        """End containers: the main ones together, then sidecars, the last one first; their hooks start at once."""
+        grace = self.object["spec"].get("terminationGracePeriodSeconds", 30)
+        deadline = self._deadline or time.monotonic() + grace
+        ending: list[asyncio.Task[None]] = []
+        wanted = [one for one in self.containers if one.told.role in roles]
+        ending += [self.spawn(one.end(deadline, [])) for one in wanted if one.told.role != status.SIDECAR]
+        for one in reversed([one for one in wanted if one.told.role == status.SIDECAR]):
+            ending.append(self.spawn(one.end(deadline, list(ending))))
+        await asyncio.gather(*ending)
+
+    def _kill(self) -> None:
+        for one in self.containers:
+            one.kill()
+
+    async def _report(self) -> None:
+        while True:
+            await self._tell()
+            await self._changed.wait()
+
+    async def _tell(self) -> None:
+        self._changed.clear()
+        address = None if self.network < 0 else self.address
+        containers = [one.told for one in self.containers]
+        told = status.whole(
+            self.object, containers, self._conditions, host=self.host, address=address, started=self._started
+        )
+        self._conditions = self._conditions | {one["type"]: one for one in told["conditions"]}
+        await self.runtime.patch_status(self.object, told)
+
+    async def _delete(self) -> None:
+        with contextlib.suppress(ApiError, SandboxError):  # somebody else has deleted it, or the sandbox ends
+            await asyncio.to_thread(self.runtime.api.delete, path_of(self.object), gracePeriodSeconds="0")
+
+    async def _clean_up(self) -> None:
+        for task in (left := set(self._tasks)):
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+        if self.network >= 0 and not self._shares_network:
+            os.close(self.network)
+        self.runtime.tokens.forget(self.uid)
+        await asyncio.to_thread(self.volumes.discard)
+        for folder in (self.folder, self.logs):
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)

@@ -1,0 +1,126 @@
+"""The root file system of a container: a tmpfs with read-only views of the machine and the pod's volumes.
+
+Runs in the container's first process, in a mount namespace of its own, with the standard library only.
+"""
+
+import errno
+import os
+from pathlib import Path
+from typing import TypedDict
+
+from sandbox.cluster import namespaces
+
+_MERGED = ("bin", "lib", "lib32", "lib64", "libx32", "sbin")
+_FROM_ETC = ("alternatives", "ca-certificates", "ld.so.cache", "pki", "ssl")
+_FOLDERS = {"proc": 0o555, "dev": 0o755, "etc": 0o755, "tmp": 0o1777, "root": 0o700}
+_DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
+_LINKS = {"fd": "", "stdin": "/0", "stdout": "/1", "stderr": "/2"}
+
+
+class Bind(TypedDict):
+    """A file or folder of the machine that the container sees at `target`."""
+
+    source: str
+    target: str
+    read_only: bool
+
+
+class Root(TypedDict):
+    """What a root consists of; `folder` is an empty folder to build it on, `whole` brings the machine's programs."""
+
+    folder: str
+    whole: bool
+    files: dict[str, str]
+    executables: dict[str, str]
+    binds: list[Bind]
+    read_only: bool
+
+
+def build(root: Root) -> None:
+    """Build the root and move into it. Raises `OSError` with what could not be done."""
+    namespaces.make_private()
+    folder = Path(root["folder"])
+    namespaces.mount("tmpfs", str(folder), "mode=755")
+    for name, mode in _FOLDERS.items():
+        (folder / name).mkdir()
+        (folder / name).chmod(mode)
+    namespaces.mount("proc", str(folder / "proc"))
+    _devices(folder)
+    _machine(folder, whole=root["whole"])
+    for path, text in (root["files"] | root["executables"]).items():
+        _write(_below(folder, path), text, 0o755 if path in root["executables"] else 0o644)
+    for bind in sorted(root["binds"], key=lambda one: one["target"].count("/")):
+        try:
+            _show(folder, bind["source"], bind["target"], read_only=bind["read_only"])
+        except OSError as error:
+            text = f"cannot mount {bind['source']} at {bind['target']}: {error.strerror}"
+            raise OSError(error.errno, text) from None
+    if root["read_only"]:
+        namespaces.set_read_only(str(folder))
+    namespaces.change_root(str(folder))
+
+
+def _devices(folder: Path) -> None:
+    for name in _DEVICES:
+        _show(folder, f"/dev/{name}", f"/dev/{name}", read_only=False)
+    for name, end in _LINKS.items():
+        (folder / "dev" / name).symlink_to(f"/proc/self/fd{end}")
+    (folder / "dev" / "shm").mkdir()
+    namespaces.mount("tmpfs", str(folder / "dev" / "shm"), "mode=1777,size=64m")
+
+
+def _machine(folder: Path, *, whole: bool) -> None:
+    for name in _FROM_ETC:
+        if Path("/etc", name).exists():
+            _show(folder, f"/etc/{name}", f"/etc/{name}", read_only=True)
+    if not whole:
+        return
+    _show(folder, "/usr", "/usr", read_only=True)
+    for name in _MERGED:
+        own = Path("/", name)
+        if own.is_symlink():
+            (folder / name).symlink_to(own.readlink())
+        elif own.is_dir():
+            _show(folder, str(own), str(own), read_only=True)
+
+
+def _show(folder: Path, source: str, target: str, *, read_only: bool) -> None:
+    place = _below(folder, target)
+    is_folder = Path(source).is_dir()
+    if not os.path.lexists(place):
+        try:
+            _make(place, is_folder=is_folder)
+        except OSError as error:
+            if error.errno != errno.EROFS:
+                raise
+            _make_room(folder, place)
+            _make(place, is_folder=is_folder)
+    namespaces.bind(source, str(place), read_only=read_only)
+
+
+def _make(place: Path, *, is_folder: bool) -> None:
+    if is_folder:
+        place.mkdir(parents=True)
+    else:
+        _write(place, "", 0o644)
+
+
+def _make_room(folder: Path, place: Path) -> None:
+    """Let something be made in a read-only folder: cover that with links to all it holds."""
+    covered = next(parent for parent in place.parents if parent.exists())
+    kept = Path("/.kept") / covered.relative_to(folder)
+    _below(folder, str(kept)).mkdir(parents=True)
+    namespaces.bind(str(covered), str(_below(folder, str(kept))), read_only=True)
+    namespaces.mount("tmpfs", str(covered), "mode=755")
+    for entry in _below(folder, str(kept)).iterdir():
+        (covered / entry.name).symlink_to(kept / entry.name)
+
+
+def _write(file: Path, text: str, mode: int) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+    file.chmod(mode)
+
+
+def _below(folder: Path, path: str) -> Path:
+    return folder / path.lstrip("/")

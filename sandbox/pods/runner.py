@@ -1,0 +1,147 @@
+"""Follows pods and nodes in the API server and gives each pod on a node of the sandbox its life."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from sandbox.cluster.api import Api, ApiError, Object
+from sandbox.errors import SandboxError
+from sandbox.pods import network
+from sandbox.pods.node import Node
+from sandbox.pods.pod import Pod
+from sandbox.pods.runtime import Runtime, path_of
+
+_BOUND = "spec.nodeName!="
+_OVER = ("Succeeded", "Failed")
+
+
+@dataclass
+class _Life:
+    pod: Pod
+    task: asyncio.Task[None]
+
+
+@dataclass
+class Runner:
+    """The kubelet of all nodes. `certificates` is the folder of the control plane's."""
+
+    runtime: Runtime
+    certificates: str
+    _nodes: dict[str, Node] = field(default_factory=dict)
+    _lives: dict[str, _Life] = field(default_factory=dict)
+    _bound: dict[str, Object] = field(default_factory=dict)
+    _addresses: network.Addresses = field(default_factory=network.Addresses)
+    _synced: bool = False
+
+    async def run(self) -> None:
+        """Run until cancelled. Raises what ends a watch: `SandboxError`, `ApiError`."""
+        broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._follow("/api/v1/nodes", "", self._hear_of_node, broken)
+        self._follow("/api/v1/pods", _BOUND, self._hear_of_pod, broken)
+        await broken
+
+    def _follow(
+        self, path: str, selector: str, hear: Callable[[str, Object], None], broken: asyncio.Future[None]
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        query = {"fieldSelector": selector} if selector else {}
+
+        def follow() -> None:
+            try:
+                for kind, one in self.runtime.api.watch(path, **query):
+                    loop.call_soon_threadsafe(hear, kind, one)
+            except (SandboxError, ApiError) as error:
+                loop.call_soon_threadsafe(broken.set_exception, error)
+
+        threading.Thread(target=follow, daemon=True).start()
+
+    def _hear_of_node(self, kind: str, node: Object) -> None:
+        if kind == "SYNCED":
+            return
+        name = node["metadata"]["name"]
+        if kind == "DELETED":
+            for life in [life for life in self._lives.values() if life.pod.object["spec"]["nodeName"] == name]:
+                life.task.cancel()
+            if gone := self._nodes.pop(name, None):
+                gone.close()
+        elif name not in self._nodes and (address := _address(node)):
+            self._nodes[name] = Node(name, address, self.runtime, self._pod_named)
+            for pod in [pod for pod in self._bound.values() if pod["spec"]["nodeName"] == name]:
+                self._consider(pod)
+
+    def _hear_of_pod(self, kind: str, pod: Object) -> None:
+        if kind == "SYNCED":
+            self._begin()
+            return
+        uid = pod["metadata"]["uid"]
+        if kind == "DELETED":
+            self._bound.pop(uid, None)
+            if life := self._lives.get(uid):
+                life.task.cancel()
+            return
+        self._bound[uid] = pod
+        if self._synced:
+            self._consider(pod)
+
+    def _begin(self) -> None:
+        """Start what was there before us: first no address that a pod has already may be given to another."""
+        if self._synced:
+            return
+        self._synced = True
+        for pod in self._bound.values():
+            if address := pod.get("status", {}).get("podIP"):
+                self._addresses.take(address)
+        for pod in list(self._bound.values()):
+            self._consider(pod)
+
+    def _consider(self, pod: Object) -> None:
+        metadata = pod["metadata"]
+        life, node = self._lives.get(metadata["uid"]), self._nodes.get(pod["spec"]["nodeName"])
+        if life:
+            life.pod.update(pod)
+            if metadata.get("deletionTimestamp"):
+                life.pod.terminate(metadata.get("deletionGracePeriodSeconds", 0))
+        elif metadata.get("deletionTimestamp"):
+            asyncio.get_running_loop().run_in_executor(None, _delete, self.runtime.api, pod)
+        elif node and pod.get("status", {}).get("phase") not in _OVER:
+            self._start(pod, node)
+
+    def _start(self, pod: Object, node: Node) -> None:
+        metadata = pod["metadata"]
+        before = [life.task for life in self._lives.values() if path_of(life.pod.object) == path_of(pod)]
+        on_host = bool(pod["spec"].get("hostNetwork"))
+        address = node.address if on_host else pod.get("status", {}).get("podIP") or self._addresses.give()
+        life = Pod(
+            pod, self.runtime, host=node.address, address=address, shared_network=node.network if on_host else None
+        )
+        task = asyncio.create_task(self._live(life, before))
+        self._lives[metadata["uid"]] = _Life(life, task)
+
+    async def _live(self, pod: Pod, before: list[asyncio.Task[None]]) -> None:
+        try:
+            if before:  # a pod of the same name that was deleted without waiting for its end
+                await asyncio.wait(before)
+            await pod.run()
+        finally:
+            del self._lives[pod.uid]
+            if pod.address != pod.host:
+                self._addresses.free(pod.address)
+
+    def _pod_named(self, namespace: str, name: str) -> Pod | None:
+        for life in self._lives.values():
+            if (life.pod.namespace, life.pod.name) == (namespace, name):
+                return life.pod
+        return None
+
+
+def _address(node: Object) -> str | None:
+    addresses = node.get("status", {}).get("addresses") or []
+    return next((one["address"] for one in addresses if one["type"] == "InternalIP"), None)
+
+
+def _delete(api: Api, pod: Object) -> None:
+    try:
+        api.delete(path_of(pod), gracePeriodSeconds="0")
+    except (ApiError, SandboxError):  # gone already, or the sandbox ends
+        return

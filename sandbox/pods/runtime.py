@@ -1,0 +1,84 @@
+"""What all pods of the sandbox share: the API server, the launcher, the programs, the folders."""
+
+import asyncio
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sandbox.cluster import network
+from sandbox.cluster.api import Api, ApiError, Object
+from sandbox.cluster.control_plane import PORT
+from sandbox.errors import SandboxError
+from sandbox.pods.environment import Lookup
+from sandbox.pods.launcher import Launcher
+from sandbox.pods.tokens import Tokens
+
+BASE_ENVIRONMENT = {
+    "HOME": "/root",
+    "KUBERNETES_SERVICE_HOST": network.ADDRESS,
+    "KUBERNETES_SERVICE_PORT": str(PORT),
+    "KUBERNETES_SERVICE_PORT_HTTPS": str(PORT),
+}
+"""What every container finds. Nobody relays Services' addresses here, so the API server's own is given."""
+
+
+@dataclass
+class Runtime:
+    """`volumes` is a tmpfs of the runner's own; `tools` and `simulator` (arguments for every vLLM) are the plan's."""
+
+    api: Api
+    launcher: Launcher
+    tokens: Tokens
+    tools: Mapping[str, str]
+    simulator: Sequence[str]
+    volumes: Path
+    claims: Path
+    logs: Path
+
+    def lookup(self, namespace: str) -> Lookup:
+        """Return a function that reads ConfigMaps and Secrets of a namespace."""
+
+        def read(kind: str, name: str) -> Object | None:
+            try:
+                found = self.api.get(f"/api/v1/namespaces/{namespace}/{kind}s/{name}")
+            except ApiError as error:
+                if error.code == 404:
+                    return None
+                raise
+            return _plain(found) if kind == "secret" else found
+
+        return read
+
+    async def patch_status(self, pod: Object, status: Object) -> bool:
+        """Write a pod's status; False if the pod is gone. Waits for an API server that is being restarted."""
+        metadata = pod["metadata"]
+        body = {"metadata": {"uid": metadata["uid"]}, "status": status}
+        path = f"{path_of(pod)}/status"
+        while True:
+            try:
+                await asyncio.to_thread(self.api.patch, path, body, "application/strategic-merge-patch+json")
+            except ApiError as error:
+                if error.code in (404, 409):
+                    return False
+                raise
+            except SandboxError:
+                await asyncio.sleep(0.5)
+            else:
+                return True
+
+
+def path_of(pod: Object) -> str:
+    """Return a pod's path in the API."""
+    return f"/api/v1/namespaces/{pod['metadata']['namespace']}/pods/{pod['metadata']['name']}"
+
+
+def _plain(secret: Object) -> Object:
+    """Return a Secret with text as text; what is none stays encoded, apart."""
+    text, binary = {}, {}
+    for key, value in secret.get("data", {}).items():
+        try:
+            text[key] = base64.b64decode(value).decode()
+        except UnicodeDecodeError:
+            binary[key] = value
+    return {"data": text, "binaryData": binary}

@@ -1,0 +1,162 @@
+"""The status of a pod, as a kubelet writes it. Plain functions from what is known to what is told."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from sandbox.cluster.api import Object
+
+MAIN, SIDECAR, INIT = "main", "sidecar", "init"
+"""What a container is to its pod: a sidecar is an init container that is restarted always."""
+
+
+def now() -> str:
+    """Return the time as Kubernetes writes it."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@dataclass
+class Container:
+    """What is known of one container; `state` is the API's own (waiting, running or terminated)."""
+
+    name: str
+    image: str
+    role: str
+    state: Object = field(default_factory=lambda: {"waiting": {"reason": "PodInitializing"}})
+    last_state: Object = field(default_factory=dict)
+    restarts: int = 0
+    ready: bool = False
+    started: bool = False
+
+    @property
+    def running(self) -> bool:
+        """Whether its process runs."""
+        return "running" in self.state
+
+    @property
+    def done(self) -> bool:
+        """Whether it has ended well."""
+        return bool(self.state.get("terminated", {}).get("exitCode", 1) == 0)
+
+    def told(self) -> Object:
+        """Return its entry in the pod's status."""
+        return {
+            "name": self.name,
+            "image": self.image,
+            "imageID": f"sandbox://{self.image}",
+            "containerID": "",
+            "restartCount": self.restarts,
+            "ready": self.ready or (self.role == INIT and self.done),
+            "started": self.started,
+            "state": self.state,
+            "lastState": self.last_state,
+        }
+
+
+def waiting(reason: str, message: str = "") -> Object:
+    """Return the state of a container that doesn't run, and why."""
+    return {"waiting": {"reason": reason, **({"message": message} if message else {})}}
+
+
+def terminated(code: int, reason: str, message: str, started: str) -> Object:
+    """Return the state of a container that has ended."""
+    ended = {"exitCode": code, "reason": reason, "startedAt": started, "finishedAt": now()}
+    return {"terminated": ended | ({"message": message} if message else {})}
+
+
+def phase(containers: Sequence[Container], restart_policy: str) -> str:
+    """Return the pod's phase. Initialisation is Pending, whatever fails in it; a pod that is restarted never ends."""
+    inits = [one for one in containers if one.role == INIT]
+    mains = [one for one in containers if one.role == MAIN]
+    if restart_policy == "Never" and any("terminated" in one.state and not one.done for one in inits):
+        return "Failed"
+    if not _initialized(containers):
+        return "Pending"
+    if restart_policy != "Always" and all("terminated" in one.state for one in mains):
+        if all(one.done for one in mains):
+            return "Succeeded"
+        if restart_policy == "Never":
+            return "Failed"
+    waits_for_first = [one for one in mains if "waiting" in one.state and not one.last_state]
+    return "Pending" if waits_for_first else "Running"
+
+
+def conditions(
+    containers: Sequence[Container], pod: Object, known: Mapping[str, Object], *, has_network: bool
+) -> list[Object]:
+    """Return the conditions that are a kubelet's; the time of one changes only when its status does."""
+    counted = [one for one in containers if one.role != INIT]
+    unready = [one.name for one in counted if not one.ready]
+    complete = phase(containers, pod["spec"].get("restartPolicy", "Always")) in ("Succeeded", "Failed")
+    failing: dict[str, tuple[str, str]] = {}
+    if complete:
+        failing["ContainersReady"] = ("PodCompleted", "")
+    elif unready:
+        failing["ContainersReady"] = ("ContainersNotReady", f"containers with unready status: [{' '.join(unready)}]")
+    if not _initialized(containers):
+        names = [one.name for one in containers if one.role != MAIN and not _passed(one)]
+        failing["Initialized"] = ("ContainersNotInitialized", f"containers with incomplete status: [{' '.join(names)}]")
+    if "ContainersReady" in failing:
+        failing["Ready"] = failing["ContainersReady"]
+    elif gates := _closed_gates(pod):
+        failing["Ready"] = ("ReadinessGatesNotReady", f"corresponding condition of pod readiness gate {gates[0]!r}")
+    if not has_network:
+        failing["PodReadyToStartContainers"] = ("", "")
+    return [
+        _condition(kind, failing.get(kind), known.get(kind))
+        for kind in ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady")
+    ]
+
+
+def _initialized(containers: Sequence[Container]) -> bool:
+    return all(_passed(one) for one in containers if one.role != MAIN)
+
+
+def _passed(one: Container) -> bool:
+    """Whether what comes after this init container or sidecar may start; once it could, a restart doesn't matter."""
+    return one.started or one.done or bool(one.last_state and one.role == SIDECAR)
+
+
+def _closed_gates(pod: Object) -> list[str]:
+    true = {one["type"] for one in pod.get("status", {}).get("conditions", []) if one["status"] == "True"}
+    gates = (gate["conditionType"] for gate in pod["spec"].get("readinessGates", []))
+    return [gate for gate in gates if gate not in true]
+
+
+def _condition(kind: str, failure: tuple[str, str] | None, known: Object | None) -> Object:
+    status = "False" if failure else "True"
+    since = known["lastTransitionTime"] if known and known["status"] == status else now()
+    reason, message = failure or (None, None)
+    return {
+        "type": kind,
+        "status": status,
+        "lastTransitionTime": since,
+        "reason": reason or None,  # null takes a key away that was there before
+        "message": message or None,
+    }
+
+
+def whole(
+    pod: Object,
+    containers: Sequence[Container],
+    known: Mapping[str, Object],
+    *,
+    host: str,
+    address: str | None,
+    started: str,
+) -> Object:
+    """Return the whole status; `known` are the conditions so far. Addresses are told once the pod has a network."""
+    told: dict[str, Any] = {
+        "phase": phase(containers, pod["spec"].get("restartPolicy", "Always")),
+        "conditions": conditions(containers, pod, known, has_network=address is not None),
+        "hostIP": host,
+        "hostIPs": [{"ip": host}],
+        "startTime": started,
+        "containerStatuses": [one.told() for one in containers if one.role == MAIN],
+    }
+    if inits := [one.told() for one in containers if one.role != MAIN]:
+        told["initContainerStatuses"] = inits
+    if address:
+        told |= {"podIP": address, "podIPs": [{"ip": address}]}
+    return told

@@ -1,0 +1,183 @@
+"""The volumes of one pod, as folders that its containers see at their mountPaths.
+
+They live in a tmpfs of the pod runner's own, so that no secret reaches a disk and nothing is left behind; claims are
+folders of the sandbox that outlive pods. ConfigMaps, Secrets and tokens are read again while the pod runs, and replaced
+in one step, through the same `..data` link as on a real node.
+"""
+
+import base64
+import os
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sandbox.cluster import namespaces
+from sandbox.cluster.api import Object
+from sandbox.pods.environment import Lookup, expanded, field, resource
+from sandbox.pods.quantity import number
+from sandbox.pods.root import Bind
+from sandbox.pods.tokens import Tokens
+
+_FILES = ("File", "FileOrCreate", "Socket", "CharDevice", "BlockDevice")
+_Files = dict[str, tuple[bytes, int]]
+"""Path within the volume → content and permissions."""
+
+
+class MountError(Exception):
+    """A volume cannot be made ready yet; the words are a kubelet's."""
+
+
+@dataclass
+class Volumes:
+    """The volumes of `pod` below `folder`; `claims` holds those of PersistentVolumeClaims."""
+
+    pod: Object
+    folder: Path
+    claims: Path
+    lookup: Lookup
+    tokens: Tokens
+
+    def prepare(self) -> None:
+        """Make or renew what is in the volumes. Raises `MountError`."""
+        for volume in self.pod["spec"].get("volumes", []):
+            place = self.folder / volume["name"]
+            if "emptyDir" in volume:
+                _empty(volume["emptyDir"], place)
+            elif (files := self._files(volume)) is not None:
+                place.mkdir(parents=True, exist_ok=True)
+                _replace(place, files)
+
+    def binds(self, container: Object, variables: Mapping[str, str]) -> list[Bind]:
+        """Return what a container mounts where. Raises `MountError`."""
+        volumes = {volume["name"]: volume for volume in self.pod["spec"].get("volumes", [])}
+        return [self._bind(mount, volumes[mount["name"]], variables) for mount in container.get("volumeMounts", [])]
+
+    def discard(self) -> None:
+        """Throw everything away but claims."""
+        for volume in self.pod["spec"].get("volumes", []):
+            place = self.folder / volume["name"]
+            if place.is_mount():
+                namespaces.unmount(str(place))
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _bind(self, mount: Object, volume: Object, variables: Mapping[str, str]) -> Bind:
+        source = self._source(volume)
+        if sub := mount.get("subPath") or expanded(mount.get("subPathExpr", ""), variables):
+            source = source / sub
+            if not source.exists():
+                source.mkdir(parents=True)
+        # Nothing of the machine itself may be written.
+        read_only = bool(mount.get("readOnly")) or "hostPath" in volume
+        return {"source": str(source), "target": mount["mountPath"].rstrip("/"), "read_only": read_only}
+
+    def _source(self, volume: Object) -> Path:
+        if "hostPath" in volume:
+            return _of_host(volume["hostPath"], self.folder / str(volume["name"]))
+        if "persistentVolumeClaim" in volume:
+            name = volume["persistentVolumeClaim"]["claimName"]
+            claim = self.claims / f"{self.pod['metadata']['namespace']}_{name}"
+            claim.mkdir(parents=True, exist_ok=True)
+            return claim
+        return self.folder / str(volume["name"])
+
+    def _files(self, volume: Object) -> _Files | None:
+        if "projected" in volume:
+            projected = volume["projected"]
+            mode = projected.get("defaultMode", 0o644)
+            return {path: file for source in projected["sources"] for path, file in self._projected(source, mode)}
+        for kind in ("configMap", "secret", "downwardAPI"):
+            if kind in volume:
+                return dict(self._projected({kind: volume[kind]}, volume[kind].get("defaultMode", 0o644)))
+        if volume.keys() & {"hostPath", "persistentVolumeClaim"}:
+            return None
+        raise MountError(f"the sandbox has no volumes like {volume['name']!r}: {', '.join(volume.keys() - {'name'})}")
+
+    def _projected(self, source: Object, mode: int) -> Sequence[tuple[str, tuple[bytes, int]]]:
+        if "serviceAccountToken" in source:
+            wanted = source["serviceAccountToken"]
+            return [(wanted["path"], (self.tokens.get(self.pod, wanted).encode(), 0o600))]
+        if "downwardAPI" in source:
+            items = source["downwardAPI"].get("items", [])
+            return [(item["path"], (self._downward(item).encode(), item.get("mode", mode))) for item in items]
+        if "configMap" in source or "secret" in source:
+            kind = "configmap" if "configMap" in source else "secret"
+            return self._keys(kind, source.get("configMap") or source["secret"], mode)
+        raise MountError(f"the sandbox cannot project {', '.join(source)}")
+
+    def _keys(self, kind: str, source: Object, mode: int) -> Sequence[tuple[str, tuple[bytes, int]]]:
+        name = source.get("name") or source["secretName"]
+        found = self.lookup(kind, name)
+        if found is None:
+            if source.get("optional"):
+                return []
+            raise MountError(f'{kind} "{name}" not found')
+        content = {key: text.encode() for key, text in found.get("data", {}).items()}
+        content |= {key: base64.b64decode(text) for key, text in found.get("binaryData", {}).items()}
+        if not source.get("items"):
+            return [(key, (data, mode)) for key, data in content.items()]
+        missing = [item["key"] for item in source["items"] if item["key"] not in content]
+        if missing and not source.get("optional"):
+            raise MountError(f"references non-existent {kind} key: {missing[0]}")
+        kept = [item for item in source["items"] if item["key"] in content]
+        return [(item["path"], (content[item["key"]], item.get("mode", mode))) for item in kept]
+
+    def _downward(self, item: Object) -> str:
+        if "fieldRef" in item:
+            return field(item["fieldRef"]["fieldPath"], self.pod)
+        spec = self.pod["spec"]
+        return resource(item["resourceFieldRef"], [*spec.get("initContainers", []), *spec["containers"]], None)
+
+
+def _empty(source: Object, place: Path) -> None:
+    if place.exists():
+        return
+    place.mkdir(parents=True)
+    if source.get("medium") == "Memory":
+        limit = f",size={int(number(source['sizeLimit']))}" if source.get("sizeLimit") else ""
+        namespaces.mount("tmpfs", str(place), f"mode=1777{limit}")
+    place.chmod(0o777)
+
+
+def _of_host(source: Object, stand_in: Path) -> Path:
+    """Return the machine's file or folder; an empty one where it has none, as it is no GPU server either."""
+    path = Path(source["path"])
+    if path.exists():
+        return path
+    if source.get("type", "") in _FILES:
+        stand_in.touch()
+    else:
+        stand_in.mkdir(exist_ok=True)
+    return stand_in
+
+
+def _replace(place: Path, files: _Files) -> None:
+    """Put new contents in place in one step; do nothing if they are the same."""
+    current = place / "..data"
+    if current.exists() and _read(current) == {path: content for path, (content, _) in files.items()}:
+        return
+    fresh = place / f"..{time.monotonic_ns()}"
+    for path, (content, mode) in files.items():
+        file = fresh / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+        file.chmod(mode)
+    fresh.mkdir(exist_ok=True)
+    old = current.resolve() if current.exists() else None
+    link = place / "..data_tmp"
+    link.symlink_to(fresh.name)
+    link.rename(current)
+    for top in {path.partition("/")[0] for path in files}:
+        if not os.path.lexists(place / top):
+            (place / top).symlink_to(f"..data/{top}")
+    for entry in place.iterdir():
+        if entry.is_symlink() and not entry.exists():
+            entry.unlink()
+    if old:
+        shutil.rmtree(old)
+
+
+def _read(folder: Path) -> dict[str, bytes]:
+    folder = folder.resolve()
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
