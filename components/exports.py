@@ -1,6 +1,7 @@
 """Floor 6: the stack outputs. Their keys and types are API: `tests` pins them."""
 
 import json
+import shlex
 from typing import Any
 
 import pulumi
@@ -18,14 +19,13 @@ LOCAL_PORT = 8000
 def contract(plan: ServingPlan, target: Target, gateway: ModelGateway) -> dict[str, Any]:
     """Outputs by key."""
     worker = plan.decode.worker
-    # A ClusterIP gateway's address is good inside the cluster only.
-    inside = plan.gateway.service_type is ServiceType.CLUSTER_IP
-    address = gateway.address.apply(lambda given: "" if inside else given)
-    url = address.apply(lambda given: f"http://{given}" if given else _port_forward(plan))
-    request = address.apply(lambda given: _request(plan, given or f"localhost:{LOCAL_PORT}"))
+    # Only a load balancer's address is good outside the cluster.
+    outside = plan.gateway.service_type is ServiceType.LOAD_BALANCER
+    host = gateway.address.apply(lambda given: _host(given) if outside else "")
     return {
-        "gatewayUrl": url,
-        "request": request,
+        "gatewayUrl": host.apply(lambda given: f"http://{given}" if given else _port_forward(plan)),
+        "request": host.apply(lambda given: _request(plan, given)),
+        "streamingRequest": host.apply(lambda given: _request(plan, given, stream=True)),
         "model": worker.model.served_name,
         "namespace": plan.namespace.namespace,
         "context": target.context or "",
@@ -49,10 +49,17 @@ def _port_forward(plan: ServingPlan) -> str:
     return f"kubectl --namespace {namespace} port-forward service/{service} {LOCAL_PORT}:{HTTP_PORT}"
 
 
-def _request(plan: ServingPlan, host: str) -> str:
-    """A first request, ready to paste."""
+def _host(address: str) -> str:
+    """An address as it stands in a URL."""
+    return f"[{address}]" if ":" in address else address
+
+
+def _request(plan: ServingPlan, host: str, *, stream: bool = False) -> str:
+    """A first request, ready to paste; to the port-forward while there is no host."""
     body = {"model": plan.decode.worker.model.served_name, "prompt": "How are you today?", "max_tokens": 50}
-    return f"curl -sS http://{host}/v1/completions -H 'Content-Type: application/json' -d '{json.dumps(body)}'"
+    url = f"http://{host or f'localhost:{LOCAL_PORT}'}/v1/completions"
+    command = ["curl", "-sSN" if stream else "-sS", url, "-H", "Content-Type: application/json", "-d"]
+    return shlex.join([*command, json.dumps({**body, "stream": True} if stream else body)])
 
 
 def publish(outputs: dict[str, Any]) -> None:

@@ -5,8 +5,6 @@ import json
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,8 +12,7 @@ import pytest
 from components.config.vocabulary import Role
 from components.plan import resolve
 from components.pods import drain
-from sandbox.progress import Progress
-from sandbox.toolchain import provide
+from tests.simulator import free_port, running
 from tests.stack_file import settings
 
 QUIET = 2.0
@@ -25,53 +22,12 @@ LATER = 2.5
 NONE = {"running-requests": 0, "waiting-requests": 0, "kv-cache-usage": 0}
 """What the simulator shall report; without `--fake-metrics` it reports what it does."""
 
-Worker = Callable[..., AbstractContextManager[int]]
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _answers(port: int) -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-    try:
-        connection.request("GET", "/metrics")
-        return connection.getresponse().status == 200
-    except OSError:
-        return False
-    finally:
-        connection.close()
-
-
-@pytest.fixture(scope="module")
-def worker() -> Worker:
-    """A worker on a free port, by its flags."""
-    program = provide(["llm-d-inference-sim"], Progress())["llm-d-inference-sim"]
-
-    @contextmanager
-    def started(*flags: str) -> Iterator[int]:
-        port = _free_port()
-        command = [str(program), "--model=m", "--force-dummy-tokenizer", f"--port={port}", *flags]
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
-            while not _answers(port):
-                assert process.poll() is None
-                time.sleep(0.05)
-            yield port
-        finally:
-            process.kill()
-            process.wait()
-
-    return started
-
 
 def _hook(role: Role, port: int, *, grace: int = 60, prefill: int | None = None) -> list[str]:
     """The rendered command for a worker whose port is `port`; the prefill workers' is one that nobody uses."""
     ports = {"ports__decodeVllm" if role is Role.DECODE else "ports__serving": port}
     if role is Role.DECODE:
-        ports["ports__serving"] = prefill or _free_port()
+        ports["ports__serving"] = prefill or free_port()
     plan = resolve(settings(**ports, **{f"{role}__rollout": {"terminationGrace": grace}}))
     hook = drain.lifecycle(plan.decode.worker if role is Role.DECODE else plan.prefill.worker)
     return list(hook.pre_stop.exec_.command)  # type: ignore[union-attr, arg-type]  # typed as inputs
@@ -86,13 +42,13 @@ def _seconds(command: list[str]) -> float:
 
 
 @pytest.mark.parametrize("role", Role)
-def test_an_idle_worker_ends_once_the_picker_has_had_time_to_stop_choosing_it(worker: Worker, role: Role) -> None:
-    with worker() as port:
+def test_an_idle_worker_ends_once_the_picker_has_had_time_to_stop_choosing_it(role: Role) -> None:
+    with running() as port:
         assert QUIET <= _seconds(_hook(role, port)) < QUIET + LATER
 
 
-def test_a_running_stream_is_finished_first(worker: Worker) -> None:
-    with worker("--time-to-first-token=1s", "--inter-token-latency=200ms") as port:
+def test_a_running_stream_is_finished_first() -> None:
+    with running("--time-to-first-token=1s", "--inter-token-latency=200ms") as port:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
         body = {"model": "m", "prompt": "hello", "stream": True, "max_tokens": 20, "ignore_eos": True}
         connection.request("POST", "/v1/completions", json.dumps(body), {"Content-Type": "application/json"})
@@ -106,25 +62,21 @@ def test_a_running_stream_is_finished_first(worker: Worker) -> None:
 
 
 @pytest.mark.parametrize(("role", "gauge"), [(Role.PREFILL, "waiting-requests"), (Role.DECODE, "running-requests")])
-def test_requests_that_never_end_are_waited_for_until_the_grace_is_nearly_spent(
-    worker: Worker, role: Role, gauge: str
-) -> None:
-    with worker("--fake-metrics", json.dumps({**NONE, gauge: 1})) as port:
+def test_requests_that_never_end_are_waited_for_until_the_grace_is_nearly_spent(role: Role, gauge: str) -> None:
+    with running("--fake-metrics", json.dumps({**NONE, gauge: 1})) as port:
         assert 3 <= _seconds(_hook(role, port, grace=drain.STOP + 3)) < 3 + LATER
 
 
-def test_kv_blocks_that_nobody_has_fetched_are_kept_for_a_while(
-    worker: Worker, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_kv_blocks_that_nobody_has_fetched_are_kept_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drain, "HOLD", 4)
-    with worker("--fake-metrics", json.dumps({**NONE, "kv-cache-usage": 0.01})) as port:
+    with running("--fake-metrics", json.dumps({**NONE, "kv-cache-usage": 0.01})) as port:
         assert 4 <= _seconds(_hook(Role.PREFILL, port)) < 4 + LATER
 
 
-def test_a_prefill_under_way_for_a_decode_worker_is_waited_for(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_prefill_under_way_for_a_decode_worker_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """The request is not vLLM's yet; that the sidecar is connected to a prefill worker is all there is to see."""
     monkeypatch.setattr(drain, "HOLD", 4)
-    with worker() as port, socket.create_server(("127.0.0.1", 0)) as prefill:
+    with running() as port, socket.create_server(("127.0.0.1", 0)) as prefill:
         address = prefill.getsockname()
         with socket.create_connection(address):
             assert 4 <= _seconds(_hook(Role.DECODE, port, prefill=address[1])) < 4 + LATER
@@ -134,11 +86,11 @@ def test_a_prefill_under_way_for_a_decode_worker_is_waited_for(worker: Worker, m
 
 @pytest.mark.parametrize("role", Role)
 def test_a_worker_that_does_not_serve_ends_at_once(role: Role) -> None:
-    assert _seconds(_hook(role, _free_port())) < LATER
+    assert _seconds(_hook(role, free_port())) < LATER
 
 
-def test_a_grace_too_short_for_anything_is_no_error(worker: Worker) -> None:
-    with worker() as port:
+def test_a_grace_too_short_for_anything_is_no_error() -> None:
+    with running() as port:
         assert _seconds(_hook(Role.PREFILL, port, grace=1)) < LATER
 
 

@@ -12,6 +12,7 @@ from tests.recorder import Recorder, run_program
 TYPES: dict[str, Any] = {
     "gatewayUrl": str,
     "request": str,
+    "streamingRequest": str,
     "model": str,
     "namespace": str,
     "context": str,
@@ -54,20 +55,41 @@ def test_values_of_the_stack_outputs() -> None:
     assert '"model": "amd/Llama-3.3-70B-Instruct-FP8-KV"' in outputs["request"]
 
 
+class WithAddress(Recorder):
+    """A controller that gave the Gateway an address."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__()
+        self.address = address
+
+    def RegisterResource(self, request: Any) -> Any:
+        reply = super().RegisterResource(request)
+        if request.type.endswith(":Gateway"):
+            reply.object["status"] = {"addresses": [{"value": self.address}]}
+        return reply
+
+
+def _outputs(service: str, address: str) -> dict[str, Any]:
+    serving = {**AMD, "gateway": {"serviceType": service}}
+    return run_program(serving, recorder=WithAddress(address)).stack_outputs
+
+
+@pytest.mark.parametrize("service", ["ClusterIP", "NodePort"])
+def test_an_address_inside_the_cluster_is_none_for_people(service: str) -> None:
+    outputs = _outputs(service, "infra-pd-inference-gateway-istio.llm-d-pd.svc.cluster.local")
+    assert outputs["gatewayUrl"].startswith("kubectl --namespace llm-d-pd port-forward ")
+    assert outputs["request"].startswith("curl -sS http://localhost:8000/v1/completions ")
+
+
+def test_an_address_of_the_newer_protocol_is_written_as_urls_want_it() -> None:
+    assert _outputs("LoadBalancer", "2001:db8::7")["gatewayUrl"] == "http://[2001:db8::7]"
+
+
 def test_the_gateways_address_is_in_url_and_request_once_it_has_one() -> None:
-    class WithAddress(Recorder):
-        """A controller that gave the Gateway an address."""
-
-        def RegisterResource(self, request: Any) -> Any:
-            reply = super().RegisterResource(request)
-            if request.type.endswith(":Gateway"):
-                reply.object["status"] = {"addresses": [{"type": "IPAddress", "value": "192.0.2.7"}]}
-            return reply
-
-    assert run_program(AMD, recorder=WithAddress()).stack_outputs["gatewayUrl"].startswith("kubectl"), "ClusterIP"
-    outputs = run_program({**AMD, "gateway": {"serviceType": "LoadBalancer"}}, recorder=WithAddress()).stack_outputs
+    outputs = _outputs("LoadBalancer", "192.0.2.7")
     assert outputs["gatewayUrl"] == "http://192.0.2.7"
     assert outputs["request"].startswith("curl -sS http://192.0.2.7/v1/completions ")
+    assert outputs["streamingRequest"].startswith("curl -sSN http://192.0.2.7/v1/completions ")
 
 
 def test_urns_are_what_they_were() -> None:

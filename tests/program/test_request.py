@@ -1,0 +1,41 @@
+"""The requests among the stack outputs, pasted into a shell before a real server of that model."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from tests.program.wire import AMD
+from tests.recorder import run_program
+from tests.simulator import running
+
+NAME = "the-team's-model"
+"""A name that a shell would misread unless it is quoted."""
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    with running(f"--served-model-name={NAME}") as number:
+        yield number
+
+
+def _pasted(output: str, port: int) -> str:
+    serving = {**AMD, "model": {**AMD["model"], "servedName": NAME}}
+    command = run_program(serving).stack_outputs[output]
+    assert command.count("http://localhost:8000/") == 1
+    here = command.replace("http://localhost:8000/", f"http://127.0.0.1:{port}/")
+    return subprocess.run(["sh", "-c", here], check=True, capture_output=True, text=True, timeout=30).stdout
+
+
+def test_the_request_is_answered(port: int) -> None:
+    answer = json.loads(_pasted("request", port))
+    assert answer["choices"][0]["text"]
+    assert answer["model"] == NAME
+
+
+def test_the_streaming_request_is_answered_piece_by_piece(port: int) -> None:
+    events = [line.removeprefix("data: ") for line in _pasted("streamingRequest", port).splitlines() if line]
+    assert events[-1] == "[DONE]"
+    assert len(events) > 3
+    assert {json.loads(event)["model"] for event in events[:-1]} == {NAME}
