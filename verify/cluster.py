@@ -4,6 +4,7 @@ No port-forward, no kubelet, no load balancer: whoever may use `kubectl` from he
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +15,7 @@ from kubernetes.client import ApiClient
 from urllib3 import HTTPResponse, Timeout
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
-from verify.finding import VerifyError
+from verify.finding import Unreachable, VerifyError
 
 Object = dict[str, Any]
 """A Kubernetes object as JSON."""
@@ -23,12 +24,7 @@ CONNECT_SECONDS = 5.0
 READ_SECONDS = 30.0
 
 
-class Unreachable(Exception):
-    """Something could not be asked: why, and the right or firewall rule that is missing."""
-
-    def __init__(self, why: str, remedy: str) -> None:
-        super().__init__(why)
-        self.remedy = remedy
+_FORBIDDEN = re.compile(r'cannot (\w+) resource "([^"]+)"')
 
 
 @dataclass
@@ -151,9 +147,13 @@ def _refusal(method: str, path: str, code: int, status: Object) -> Unreachable:
         return Unreachable(message, "the kubeconfig's credentials are refused: log in to the cluster again")
     if code == 403:
         where = f" in namespace {namespace}" if namespace else ""
+        if told := _FORBIDDEN.search(message):
+            verb, resource = told.groups()
         return Unreachable(message, f"RBAC: let this user `{verb}` `{resource}`{where}")
     if code == 404:
-        return Unreachable(message, "the stack's objects are changed or gone: `pulumi refresh`, then `pulumi up`")
+        return Unreachable(
+            message, "the stack's objects are changed or gone: `pulumi refresh`, then `pulumi up`", missing=True
+        )
     if "no endpoints available" in message:
         return Unreachable(message, "no Ready pod is behind this Service")
     if resource.endswith("/proxy"):

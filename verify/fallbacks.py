@@ -3,8 +3,8 @@
 import re
 
 from verify import ucx
-from verify.cluster import Cluster, Object, Unreachable
-from verify.finding import Finding, failed, ok, unseen, warning
+from verify.cluster import Cluster, Object
+from verify.finding import Finding, Unreachable, failed, ok, unseen, warning
 from verify.tiers import VLLM, Tier, containers, is_gpu, limits, name
 
 _HOUR = "3600"

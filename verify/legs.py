@@ -10,7 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from verify import metrics
-from verify.cluster import Cluster, Object, Unreachable
+from verify.cluster import Cluster, Object
+from verify.finding import Unreachable
 from verify.request import Answer, Door
 from verify.tiers import Tier, name, vllm_port
 

@@ -28,10 +28,8 @@ def requests(trials: list[Trial]) -> str:
     text = []
     for number, trial in enumerate(trials, 1):
         answer = trial.answer
-        text.append(
-            f"request {number}: {trial.path}; first token {answer.first_token * 1000:.0f} ms, "
-            f"all {answer.tokens or '?'} tokens {answer.total * 1000:.0f} ms"
-        )
+        times = f"first token {answer.first_token * 1000:.0f} ms, all {answer.tokens or '?'} tokens "
+        text.append(_wrapped(f"request {number}: ", f"{trial.path}; {times}{answer.total * 1000:.0f} ms"))
     answered = [trial.answer for trial in trials if trial.answer.status == 200]
     if answered:
         text.append(f"answer: {' '.join(answered[-1].text.split())[:200]!r}")

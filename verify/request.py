@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from urllib3 import PoolManager, Timeout
 from urllib3.exceptions import HTTPError
 
-from verify.cluster import CONNECT_SECONDS, READ_SECONDS, Cluster, Reply, Unreachable
+from verify.cluster import CONNECT_SECONDS, READ_SECONDS, Cluster, Reply
+from verify.finding import Unreachable
 from verify.routing import Entrance
 
 MAX_TOKENS = 16

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from verify.cluster import Cluster, Object, Unreachable
-from verify.finding import Finding, failed, ok, warning
+from verify.cluster import Cluster, Object
+from verify.finding import Finding, Unreachable, absent, failed, ok, warning
 from verify.outputs import Outputs
 from verify.tiers import Tier, is_ready, name, pods_of, why_not_ready
 
@@ -30,7 +30,7 @@ def judge_pool(cluster: Cluster, outputs: Outputs, tiers: Sequence[Tier]) -> tup
     try:
         pool = cluster.get(f"{POOLS}/namespaces/{outputs.namespace}/inferencepools/{outputs.pool}")
     except Unreachable as missing:
-        return failed(step, str(missing), "the gateway has no workers to send requests to", missing.remedy), None
+        return absent(step, missing, "the gateway has no workers to send requests to"), None
     selected = {name(pod) for pod in pods_of(cluster, outputs.namespace, pool["spec"]["selector"]["matchLabels"])}
     ours = {tier.role: {name(pod) for pod in tier.pods} for tier in tiers}
     ready = {tier.role: len({name(pod) for pod in tier.ready} & selected) for tier in tiers}
@@ -40,8 +40,8 @@ def judge_pool(cluster: Cluster, outputs: Outputs, tiers: Sequence[Tier]) -> tup
         return failed(
             step,
             evidence,
-            "no decode worker: every request fails (429 or 503); no prefill worker: decode workers do everything",
-            f"the pods' labels and the pool's selector {pool['spec']['selector']['matchLabels']} must agree: {_APPLY}",
+            "decode workers compute the prompts too" if ready.get("decode") else "every request fails: 429 or 503",
+            f"the pods need the labels {_written(pool['spec']['selector']['matchLabels'])}: {_APPLY}",
         ), pool
     if strangers:
         return warning(
@@ -62,7 +62,7 @@ def judge_picker(cluster: Cluster, outputs: Outputs, pool: Object) -> tuple[Find
         pods = pods_of(cluster, outputs.namespace, service["spec"]["selector"])
         text = _configuration(cluster, outputs.namespace, pods)
     except Unreachable as missing:
-        return failed(step, str(missing), "nobody chooses workers for requests", missing.remedy), None
+        return absent(step, missing, "nobody chooses workers for requests"), None
     ready = [pod for pod in pods if is_ready(pod)]
     mode = reference.get("failureMode", "FailClose")
     evidence = f"{len(ready)} Ready ({reference['name']}, failure mode {mode})"
@@ -90,7 +90,7 @@ def judge_route(cluster: Cluster, outputs: Outputs) -> tuple[Finding, Object | N
     try:
         routes = cluster.get(f"{GATEWAYS}/namespaces/{outputs.namespace}/httproutes")["items"]
     except Unreachable as missing:
-        return failed(step, str(missing), "no route can be found", missing.remedy), None
+        return absent(step, missing, "the gateway leads nowhere"), None
     mine = [route for route in routes if _leads_to(route, outputs.pool)]
     if not mine:
         seen = ", ".join(name(route) for route in routes) or "none"
@@ -126,7 +126,7 @@ def judge_gateway(cluster: Cluster, reference: Object) -> tuple[Finding, Entranc
             labelSelector=f"gateway.networking.k8s.io/gateway-name={reference['name']}",
         )["items"]
     except Unreachable as missing:
-        return failed(step, str(missing), "there is no way in", missing.remedy), None
+        return absent(step, missing, "there is no way in"), None
     status = gateway.get("status") or {}
     addresses = [one["value"] for one in status.get("addresses") or []]
     port = int(gateway["spec"]["listeners"][0]["port"])
@@ -141,6 +141,10 @@ def judge_gateway(cluster: Cluster, reference: Object) -> tuple[Finding, Entranc
             "address: no load balancer in this cluster, set serving.gateway.serviceType: ClusterIP",
         ), entrance
     return ok(step, f"{name(gateway)} Programmed at {addresses[0]}:{port}"), entrance
+
+
+def _written(labels: dict[str, str]) -> str:
+    return ",".join(f"{key}={value}" for key, value in labels.items())
 
 
 def _first(services: Sequence[Object]) -> str | None:

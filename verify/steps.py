@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from verify import fallbacks, request, routing, rule, tiers, traffic
-from verify.cluster import Cluster, Unreachable
-from verify.finding import Finding, Outcome, failed, unseen, warning
+from verify.cluster import Cluster
+from verify.finding import Finding, Outcome, Unreachable, failed, unseen, warning
 from verify.legs import Counters, Trial
 from verify.outputs import ROLES, Outputs
 from verify.request import Door
@@ -104,5 +104,7 @@ class Verification:
         if all(trial.answer.status == 200 for trial in self.trials):
             pods = {role: [name(pod) for pod in tier.ready] for role, tier in self._tiers.items()}
             self._found(traffic.judge_legs(self.trials, decision, prompt))
-            self._found(traffic.judge_spread(before, now, pods.get("prefill", [])))
-            self._found(traffic.judge_transfer(before, now, pods.get("decode", [])))
+            if pods.get("prefill"):
+                self._found(traffic.judge_spread(before, now, pods["prefill"]))
+            if pods.get("decode"):
+                self._found(traffic.judge_transfer(before, now, pods["decode"]))

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from verify.cluster import Cluster, Object, Unreachable
-from verify.finding import Finding, failed, ok, warning
+from verify.cluster import Cluster, Object
+from verify.finding import Finding, Unreachable, absent, failed, ok, warning
 from verify.outputs import Outputs, Workload
 
 _GPU = re.compile(r"(^|[./])(gpu|gaudi|tpu)|gpu\.intel\.com/")
@@ -48,7 +48,7 @@ def judge(cluster: Cluster, outputs: Outputs, role: str) -> tuple[Finding, Tier 
     try:
         tier = read(cluster, outputs, role)
     except Unreachable as missing:
-        return failed(role, str(missing), f"no {role} worker can be found", missing.remedy), None
+        return absent(role, missing, f"there are no {role} workers"), None
     return _judged(tier), tier
 
 

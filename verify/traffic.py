@@ -3,8 +3,7 @@
 import json
 from collections.abc import Sequence
 
-from verify.cluster import Unreachable
-from verify.finding import Finding, failed, ok, unseen, warning
+from verify.finding import Finding, Unreachable, failed, ok, unseen, warning
 from verify.legs import Counted, Trial
 from verify.metrics import Worker
 from verify.request import Door
