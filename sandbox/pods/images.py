@@ -7,8 +7,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 NEWEST_VLLM = "0.17.1"
-_VLLM_OF_TAG = ((re.compile(r"v?0\.(4\.|11\.).*"), "0.11.2"),)
-"""llm-d 0.4's images carry vLLM 0.11.2, llm-d 0.6's 0.17.1; vLLM's own images are tagged with its version."""
+_VLLM_OF_TAG = ((re.compile(r"v?0\.4\.5-debug"), NEWEST_VLLM), (re.compile(r"v?0\.(4|11)(\..*)?"), "0.11.2"))
+"""llm-d 0.4's images carry vLLM 0.11.2, llm-d 0.6's 0.17.1; vLLM's own images are tagged with its version. The AMD
+guide's own build 0.4.5-debug is newer than 0.4: the guide gives it --attention-backend, which 0.11.2 doesn't know."""
 _VLLM = re.compile(r"llm-d|llm-d-(rocm|cuda|aws|xpu|hpu|cpu|gb200)[a-z0-9-]*|llm-d-dev|vllm|vllm-openai[a-z0-9-]*")
 _REFERENCE = re.compile(r"(?:.*/)?(?P<name>[^/:@]+)(?::(?P<tag>[^/@]+))?(?:@(?P<digest>.+))?")
 

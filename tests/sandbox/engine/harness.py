@@ -200,9 +200,9 @@ def obj(
 
 
 def deployment(name: str, namespace: str, *, gpus: int = 0, opts: Any = None, **spec: Any) -> dict[str, Any]:
-    """A Deployment of one container `c` with image `img:1`."""
+    """A Deployment of one container `c` with image `pause:1`."""
     labels = {"app": name}
-    container: dict[str, Any] = {"name": "c", "image": spec.pop("image", "img:1"), **spec.pop("container", {})}
+    container: dict[str, Any] = {"name": "c", "image": spec.pop("image", "pause:1"), **spec.pop("container", {})}
     if gpus:
         container["resources"] = {"limits": {"amd.com/gpu": str(gpus)}}
     template = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}

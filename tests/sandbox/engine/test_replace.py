@@ -16,7 +16,7 @@ def objects(namespace: str, other: str, *, second: bool) -> dict[str, Any]:
     value = "2" if second else "1"
     skip = {"annotations": {"pulumi.com/skipAwait": "true"}}
     labels = {"app": "set", "v": value}
-    template = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "c", "image": "img:1"}]}}
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "c", "image": "pause:1"}]}}
     workers = deployment("workers", namespace, metadata=skip)
     workers["props"]["spec"] |= {"selector": {"matchLabels": labels}, "template": template}
     role = {"apiGroup": RBAC, "kind": "Role", "name": f"role-{value}"}

@@ -40,7 +40,7 @@ def everything(namespace: str, image: str, value: str, token: str) -> dict[str, 
 def test_only_what_the_program_changes_changes(
     stack: Stack, api: Api, namespace: str, live: Live, tmp_path: Any
 ) -> None:
-    stack.declare(**everything(namespace, "img:1", "1", "hf_first")).up().ok()
+    stack.declare(**everything(namespace, "pause:1", "1", "hf_first")).up().ok()
     before = {path: live(path)["metadata"]["uid"] for path in ("deployments/workers", "secrets/token")}
     label = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings", "labels": {"theirs": "stays"}}}
     api.apply(f"/api/v1/namespaces/{namespace}/configmaps/settings", label)
@@ -49,7 +49,7 @@ def test_only_what_the_program_changes_changes(
     nowhere.write_text(json.dumps(UNREACHABLE))
     stack.preview("--expect-no-changes", env={"KUBECONFIG": str(nowhere)}).ok()
 
-    stack.declare(**everything(namespace, "img:2", "2", "hf_second"))
+    stack.declare(**everything(namespace, "pause:2", "2", "hf_second"))
     ran = stack.preview("--json", "--expect-no-changes")
     assert ran.code == 7, ran.output
     found = {name: (step["op"], list(step["detailedDiff"])) for name, step in proposed(ran).items()}
@@ -61,7 +61,7 @@ def test_only_what_the_program_changes_changes(
 
     stack.up().ok()
     assert {path: live(path)["metadata"]["uid"] for path in before} == before
-    assert live("deployments/workers")["spec"]["template"]["spec"]["containers"][0]["image"] == "img:2"
+    assert live("deployments/workers")["spec"]["template"]["spec"]["containers"][0]["image"] == "pause:2"
     assert live("configmaps/settings")["data"] == {"k": "2", "same": ""}
     assert live("configmaps/settings")["metadata"]["labels"] == {"theirs": "stays"}
     stack.preview("--expect-no-changes").ok()

@@ -1,0 +1,57 @@
+"""`vllm serve` in a container of the sandbox: vLLM's command line, answered by the simulator llm-d-inference-sim.
+
+Every flag is checked as the vLLM version of the image would check it; a command line that vLLM refuses ends the
+container as it ends vLLM. The simulator is told the model, --port, --served-model-name, --max-model-len,
+--max-num-seqs and --seed. Everything else changes nothing here: parallelism, memory, quantization and attention, KV
+transfer (the KV blocks that the sidecar announces are not moved, and nobody listens on the NIXL side channel), TLS, API
+keys, LoRA, logging. A --config file and commands besides `serve` are refused. Variables of the environment (VLLM_*,
+UCX_*) are the container's, and the simulator ignores them.
+"""
+
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Sequence
+from typing import NoReturn
+
+from sandbox.pods.vllm.parser import VERSIONS, parser
+from sandbox.pods.vllm.spelling import plain
+
+_ALWAYS = ("--force-dummy-tokenizer", "--mode=random")
+"""Otherwise a real model's name wants a tokenizer service; echo mode would ignore max_tokens."""
+_MODEL = "Qwen/Qwen3-0.6B"
+"""vLLM's default model."""
+_MODEL_LENGTH, _SEQUENCES = 131072, 256
+"""Where vLLM asks the model (Llama 3.3's length) and takes its default; the simulator's own are 1024 and 5."""
+
+
+def main(words: Sequence[str], *, version: str, simulator: str, more: Sequence[str]) -> NoReturn:
+    """Become the simulator, or exit as vLLM does. `more` are simulator arguments that win over ours."""
+    arguments = translated(words, version)
+    os.execv(simulator, [simulator, *arguments, *more])
+
+
+def translated(words: Sequence[str], version: str) -> list[str]:
+    """Return the simulator's arguments for a command line after `vllm`. Raises `SystemExit` as vLLM's parser does."""
+    _, _, level = VERSIONS[version]
+    if words[:1] == ["serve"]:
+        words = ["serve", *plain(words[1:], level)]
+    vllm = parser(version)
+    given = vllm.parse_args(words)
+    if given.config:
+        vllm.error("the sandbox reads no --config file: give its settings as flags")
+    if given.model_tag is None and given.served_model_name:
+        sys.exit("ValueError: `model` should be provided as the first positional argument when using `vllm serve`.")
+    return _arguments(given)
+
+
+def _arguments(given: Namespace) -> list[str]:
+    model = given.model_tag or _MODEL
+    length = given.max_model_len if (given.max_model_len or -1) > 0 else _MODEL_LENGTH
+    arguments = [f"--model={model}", *_ALWAYS, f"--port={given.port or 8000}", f"--max-model-len={length}"]
+    arguments.append(f"--max-num-seqs={given.max_num_seqs or _SEQUENCES}")
+    if given.seed is not None:
+        arguments.append(f"--seed={given.seed}")
+    if given.served_model_name:
+        arguments += ["--served-model-name", *given.served_model_name]
+    return arguments

@@ -1,0 +1,126 @@
+"""vLLM's command line, parsed as vLLM parses it: what it refuses is refused here in its own style, with exit code 2."""
+
+import argparse
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sandbox.pods.vllm import flags_0_11, flags_0_17
+from sandbox.pods.vllm.kinds import Kind
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)([kKmMgGtT])")
+_ROLES = ("kv_producer", "kv_consumer", "kv_both")
+_TRANSFER_KEYS = set(
+    [
+        "enable_permute_local_kv",
+        "engine_id",
+        "kv_buffer_device",
+        "kv_buffer_size",
+        "kv_connector",
+        "kv_connector_extra_config",
+        "kv_connector_module_path",
+        "kv_ip",
+        "kv_load_failure_policy",
+        "kv_parallel_size",
+        "kv_port",
+        "kv_rank",
+        "kv_role",
+    ]
+)
+"""Fields of KVTransferConfig (vllm/config/kv_transfer.py, 0.17.1, where unknown ones are refused)."""
+
+_Flags = Mapping[Kind, str]
+VERSIONS: Mapping[str, tuple[_Flags, Mapping[str, str], str]] = {
+    "0.11.2": (flags_0_11.FLAGS, flags_0_11.CHOICES, "-O.mode"),
+    "0.17.1": (flags_0_17.FLAGS, flags_0_17.CHOICES, "--optimization-level"),
+}
+"""vLLM version → its flags, the values of those that take few, and the long form of -O."""
+
+
+def names(version: str) -> set[str]:
+    """Return every flag of a version, short forms and --no- forms too."""
+    flags, _, _ = VERSIONS[version]
+    found = {name for text in flags.values() for word in text.split() for name in word.split("/")}
+    switches = [name for word in flags[Kind.SWITCH].split() for name in word.split("/") if name.startswith("--")]
+    return found | {f"--no-{name.removeprefix('--')}" for name in switches}
+
+
+def parser(version: str) -> argparse.ArgumentParser:
+    """Return the parser of `vllm`, with `serve` as its only command."""
+    flags, choices, _ = VERSIONS[version]
+    whole = argparse.ArgumentParser(prog="vllm", description="vLLM, simulated by llm-d-inference-sim")
+    whole.add_argument("-v", "--version", action="version", version=version)
+    commands = whole.add_subparsers(dest="command", required=True)
+    serve = commands.add_parser("serve", usage="vllm serve [model_tag] [options]")
+    serve.add_argument("model_tag", nargs="?")
+    for kind, text in flags.items():
+        for word in text.split():
+            options: dict[str, Any] = dict(_OPTIONS[kind])
+            long = word.partition("/")[0]
+            if long in choices:
+                options["choices"] = [options["type"](one) for one in choices[long].split()]
+            if long == "--kv-transfer-config":
+                options["type"] = _transfer_config(strict=version != "0.11.2")
+            if long == "--middleware":
+                options["action"] = "append"
+            serve.add_argument(*word.split("/"), **options)
+    return whole
+
+
+def _json(text: str) -> Any:
+    if text in ("", "None"):
+        return None
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"Value {text} is no JSON: {error}") from None
+
+
+def _size(text: str) -> int:
+    if text.strip().lower() == "auto":
+        return -1
+    if found := _SIZE.fullmatch(text.strip()):
+        base = 1000 if found[2].islower() else 1024
+        if base == 1024 and "." in found[1]:
+            raise argparse.ArgumentTypeError(
+                f"Decimals are not allowed with binary suffixes like {found[2]}; did you mean {text.lower()}?"
+            )
+        return int(float(found[1]) * base ** ("kmgt".index(found[2].lower()) + 1))
+    return int(text)
+
+
+_size.__name__ = "int"  # argparse names the type in its complaint
+
+
+def _transfer_config(*, strict: bool) -> Callable[[str], Any]:
+    def check(text: str) -> Any:
+        value = _json(text)
+        if value is None:
+            return None
+        if not isinstance(value, dict):
+            raise argparse.ArgumentTypeError("KVTransferConfig: Input should be an object")
+        if strict and (unknown := sorted(value.keys() - _TRANSFER_KEYS)):
+            raise argparse.ArgumentTypeError(f"KVTransferConfig: {unknown[0]}: Unexpected keyword argument")
+        role = value.get("kv_role")
+        if role is not None and role not in _ROLES:
+            raise argparse.ArgumentTypeError(f"KVTransferConfig: Unsupported kv_role: {role}. Supported: {_ROLES}")
+        if value.get("kv_connector") is not None and role is None:
+            raise argparse.ArgumentTypeError(f"KVTransferConfig: Please specify kv_role, one of {_ROLES}")
+        return value
+
+    return check
+
+
+_OPTIONS: Mapping[Kind, Mapping[str, Any]] = {
+    Kind.FLAG: {"action": "store_true"},
+    Kind.SWITCH: {"action": argparse.BooleanOptionalAction},
+    Kind.INTEGER: {"type": int},
+    Kind.INTEGERS: {"type": int, "nargs": "+"},
+    Kind.SIZE: {"type": _size},
+    Kind.NUMBER: {"type": float},
+    Kind.JSON: {"type": _json},
+    Kind.TEXT: {"type": str},
+    Kind.TEXTS: {"type": str, "nargs": "+"},
+    Kind.MAYBE: {"type": str, "nargs": "?", "const": "True"},
+}
