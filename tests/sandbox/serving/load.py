@@ -67,7 +67,8 @@ class Load:
                 self._stop.wait(0.05)  # a person would not hammer either
 
     def _ask(self, prompt: str, streamed: bool) -> str:
-        body = {"model": self.model, "prompt": prompt, "stream": streamed, "max_tokens": LONG if streamed else 2}
+        tokens = LONG if streamed else 2
+        body = {"model": self.model, "prompt": prompt, "stream": streamed, "max_tokens": tokens, "ignore_eos": True}
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             connection.request("POST", "/v1/completions", json.dumps(body), {"Content-Type": "application/json"})
