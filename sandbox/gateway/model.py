@@ -28,7 +28,7 @@ class Cluster:
 
     name: str
     endpoints: tuple[tuple[str, int], ...]
-    policy: Policy = Policy()
+    policy: Policy = field(default_factory=Policy)
     http2: bool = False
     picked: bool = False
     """Whether the request's own header names the endpoint (the pool), rather than Envoy choosing."""
