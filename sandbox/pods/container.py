@@ -36,7 +36,8 @@ class Container:
         self.log = Log(pod.logs / f"{spec['name']}.log")
         if known and ("running" in known["state"] or known.get("lastState")):  # it ran under a pod runner before us
             self.told.restarts = known["restartCount"] + ("running" in known["state"])
-            lost = status.terminated(137, "ContainerStatusUnknown", "the pod runner ended", "")
+            since = known["state"].get("running", {}).get("startedAt", "")
+            lost = status.terminated(137, "ContainerStatusUnknown", "the pod runner ended", since)
             self.told.last_state = lost if "running" in known["state"] else known["lastState"]
         self._folder: Path = pod.folder / "containers" / spec["name"]
         self._variables: dict[str, str] = {}

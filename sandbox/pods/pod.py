@@ -54,10 +54,10 @@ class Pod:
         try:
             reporting = self.spawn(self._report())
             life, deleted = self.spawn(self._live()), self.spawn(self._until_deleted())
-            await asyncio.wait([life, deleted], return_when=asyncio.FIRST_COMPLETED)
-            if life.done():
-                life.result()
-                await deleted
+            await asyncio.wait([life, deleted, reporting], return_when=asyncio.FIRST_COMPLETED)
+            for broken in (one for one in (life, reporting) if one.done()):
+                broken.result()
+            await asyncio.wait([deleted, reporting], return_when=asyncio.FIRST_COMPLETED)
             await self._end_those([status.INIT, status.MAIN, status.SIDECAR])
             reporting.cancel()
             await self._tell()
@@ -162,11 +162,11 @@ class Pod:
             one.kill()
 
     async def _report(self) -> None:
-        while True:
-            await self._tell()
+        while await self._tell():
             await self._changed.wait()
 
-    async def _tell(self) -> None:
+    async def _tell(self) -> bool:
+        """Write the status; False if the pod is gone."""
         self._changed.clear()
         address = None if self.network < 0 else self.address
         containers = [one.told for one in self.containers]
@@ -174,7 +174,7 @@ class Pod:
             self.object, containers, self._conditions, host=self.host, address=address, started=self._started
         )
         self._conditions = self._conditions | {one["type"]: one for one in told["conditions"]}
-        await self.runtime.patch_status(self.object, told)
+        return await self.runtime.patch_status(self.object, told)
 
     async def _delete(self) -> None:
         with contextlib.suppress(ApiError, SandboxError):  # somebody else has deleted it, or the sandbox ends

@@ -1,7 +1,9 @@
 """Follows pods and nodes in the API server and gives each pod on a node of the sandbox its life."""
 
 import asyncio
+import sys
 import threading
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -123,6 +125,8 @@ class Runner:
             if before:  # a pod of the same name that was deleted without waiting for its end
                 await asyncio.wait(before)
             await pod.run()
+        except Exception:  # a fault of ours: the others go on, and the log has it
+            print(f"pod {pod.namespace}/{pod.name}:\n{traceback.format_exc()}", file=sys.stderr, flush=True)
         finally:
             del self._lives[pod.uid]
             if pod.address != pod.host:

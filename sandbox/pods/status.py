@@ -61,8 +61,8 @@ def waiting(reason: str, message: str = "") -> Object:
 
 def terminated(code: int, reason: str, message: str, started: str) -> Object:
     """Return the state of a container that has ended."""
-    ended = {"exitCode": code, "reason": reason, "startedAt": started, "finishedAt": now()}
-    return {"terminated": ended | ({"message": message} if message else {})}
+    ended = {"exitCode": code, "reason": reason, "startedAt": started, "finishedAt": now(), "message": message}
+    return {"terminated": {name: value for name, value in ended.items() if value != ""}}
 
 
 def phase(containers: Sequence[Container], restart_policy: str) -> str:

@@ -11,23 +11,10 @@ from sandbox.pods.vllm.kinds import Kind
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)([kKmMgGtT])")
 _ROLES = ("kv_producer", "kv_consumer", "kv_both")
-_TRANSFER_KEYS = set(
-    [
-        "enable_permute_local_kv",
-        "engine_id",
-        "kv_buffer_device",
-        "kv_buffer_size",
-        "kv_connector",
-        "kv_connector_extra_config",
-        "kv_connector_module_path",
-        "kv_ip",
-        "kv_load_failure_policy",
-        "kv_parallel_size",
-        "kv_port",
-        "kv_rank",
-        "kv_role",
-    ]
-)
+_TRANSFER_KEYS = """
+    enable_permute_local_kv engine_id kv_buffer_device kv_buffer_size kv_connector kv_connector_extra_config
+    kv_connector_module_path kv_ip kv_load_failure_policy kv_parallel_size kv_port kv_rank kv_role
+"""
 """Fields of KVTransferConfig (vllm/config/kv_transfer.py, 0.17.1, where unknown ones are refused)."""
 
 _Flags = Mapping[Kind, str]
@@ -100,7 +87,7 @@ def _transfer_config(*, strict: bool) -> Callable[[str], Any]:
             return None
         if not isinstance(value, dict):
             raise argparse.ArgumentTypeError("KVTransferConfig: Input should be an object")
-        if strict and (unknown := sorted(value.keys() - _TRANSFER_KEYS)):
+        if strict and (unknown := sorted(value.keys() - set(_TRANSFER_KEYS.split()))):
             raise argparse.ArgumentTypeError(f"KVTransferConfig: {unknown[0]}: Unexpected keyword argument")
         role = value.get("kv_role")
         if role is not None and role not in _ROLES:
