@@ -3,9 +3,12 @@
 import asyncio
 import json
 import os
+import ssl
 import sys
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from sandbox.cluster import namespaces
 from sandbox.cluster.api import ApiError, connect
@@ -37,7 +40,15 @@ async def _run(plan: dict[str, Any]) -> None:
             claims=root / "claims",
             logs=root / "logs" / "pods",
         )
-        await Runner(runtime, "").run()
+        await Runner(runtime, _certificates(Path(plan["kubeconfig"]))).run()
+
+
+def _certificates(kubeconfig: Path) -> ssl.SSLContext:
+    """Return the control plane's own certificates, by which the API server may know a kubelet."""
+    (user,) = yaml.load(kubeconfig.read_text(), Loader=yaml.CSafeLoader)["users"]
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(user["user"]["client-certificate"], user["user"]["client-key"])
+    return context
 
 
 def main() -> None:

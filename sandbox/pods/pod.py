@@ -13,6 +13,7 @@ from sandbox.errors import SandboxError
 from sandbox.pods import logs, network, status
 from sandbox.pods.container import Container
 from sandbox.pods.events import Events
+from sandbox.pods.node import Node
 from sandbox.pods.runtime import Runtime, path_of
 from sandbox.pods.volumes import MountError, Volumes
 
@@ -22,27 +23,24 @@ _RENEWAL = 60.0
 
 
 class Pod:
-    """A pod on a node of the sandbox.
+    """A pod on a node of the sandbox. On the host's network it has the node's own address."""
 
-    `host` is the node's address; `shared_network` the node's open network namespace for a pod on the host's network,
-    which then has the node's address as well.
-    """
-
-    def __init__(self, pod: Object, runtime: Runtime, *, host: str, address: str, shared_network: int | None) -> None:
+    def __init__(self, pod: Object, runtime: Runtime, node: Node, address: str) -> None:
         metadata, spec = pod["metadata"], pod["spec"]
-        self.runtime, self.address, self.host = runtime, address, host
+        self.runtime, self.node, self.address = runtime, node, address
         self.name, self.namespace, self.uid = metadata["name"], metadata["namespace"], metadata["uid"]
         own_name = spec.get("hostname") or self.name
-        self.hostname: str = own_name[:63] if shared_network is None else spec["nodeName"]
+        self._on_host = bool(spec.get("hostNetwork"))
+        self.hostname: str = spec["nodeName"] if self._on_host else own_name[:63]
         self.folder = runtime.volumes / self.uid
         self.logs = logs.folder(runtime.logs, self.name, self.namespace)
         self.update(pod)
         self.lookup = runtime.lookup(self.namespace)
         self.volumes = Volumes(self.object, self.folder / "volumes", runtime.claims, self.lookup, runtime.tokens)
         self.events = Events(runtime.api, pod)
-        self.network = -1 if shared_network is None else shared_network
+        self.network = -1
+        """Its open network namespace, once it has one."""
         self.containers = self._made()
-        self._shares_network = shared_network is not None
         self._started = pod.get("status", {}).get("startTime") or status.now()
         self._conditions = {one["type"]: one for one in pod.get("status", {}).get("conditions", [])}
         self._changed, self._deleted = asyncio.Event(), asyncio.Event()
@@ -67,7 +65,7 @@ class Pod:
 
     def update(self, pod: Object) -> None:
         """Take note of the object's present state."""
-        told = {"hostIP": self.host, "hostIPs": [{"ip": self.host}]}
+        told = {"hostIP": self.node.address, "hostIPs": [{"ip": self.node.address}]}
         told |= {"podIP": self.address, "podIPs": [{"ip": self.address}]}
         self.object: Object = pod | {"status": pod.get("status", {}) | told}
 
@@ -121,8 +119,8 @@ class Pod:
         await self._end_those([status.SIDECAR])
 
     async def _prepare(self) -> None:
-        if not self._shares_network:
-            self.network = await asyncio.to_thread(network.make, self.address)
+        await self.node.open()
+        self.network = self.node.network if self._on_host else await asyncio.to_thread(network.make, self.address)
         while True:
             try:
                 await asyncio.to_thread(self.volumes.prepare)
@@ -171,7 +169,7 @@ class Pod:
         address = None if self.network < 0 else self.address
         containers = [one.told for one in self.containers]
         told = status.whole(
-            self.object, containers, self._conditions, host=self.host, address=address, started=self._started
+            self.object, containers, self._conditions, host=self.node.address, address=address, started=self._started
         )
         self._conditions = self._conditions | {one["type"]: one for one in told["conditions"]}
         return await self.runtime.patch_status(self.object, told)
@@ -184,7 +182,7 @@ class Pod:
         for task in (left := set(self._tasks)):
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
-        if self.network >= 0 and not self._shares_network:
+        if self.network >= 0 and not self._on_host:
             os.close(self.network)
         self.runtime.tokens.forget(self.uid)
         await asyncio.to_thread(self.volumes.discard)

@@ -1,6 +1,7 @@
 """Follows pods and nodes in the API server and gives each pod on a node of the sandbox its life."""
 
 import asyncio
+import ssl
 import sys
 import threading
 import traceback
@@ -26,10 +27,10 @@ class _Life:
 
 @dataclass
 class Runner:
-    """The kubelet of all nodes. `certificates` is the folder of the control plane's."""
+    """The kubelet of all nodes. `certificates` are those that their kubelets show."""
 
     runtime: Runtime
-    certificates: str
+    certificates: ssl.SSLContext
     _nodes: dict[str, Node] = field(default_factory=dict)
     _lives: dict[str, _Life] = field(default_factory=dict)
     _bound: dict[str, Object] = field(default_factory=dict)
@@ -68,7 +69,7 @@ class Runner:
             if gone := self._nodes.pop(name, None):
                 gone.close()
         elif name not in self._nodes and (address := _address(node)):
-            self._nodes[name] = Node(name, address, self.runtime, self._pod_named)
+            self._nodes[name] = Node(address, self.certificates, self._pod_named)
             for pod in [pod for pod in self._bound.values() if pod["spec"]["nodeName"] == name]:
                 self._consider(pod)
 
@@ -114,9 +115,7 @@ class Runner:
         before = [life.task for life in self._lives.values() if path_of(life.pod.object) == path_of(pod)]
         on_host = bool(pod["spec"].get("hostNetwork"))
         address = node.address if on_host else pod.get("status", {}).get("podIP") or self._addresses.give()
-        life = Pod(
-            pod, self.runtime, host=node.address, address=address, shared_network=node.network if on_host else None
-        )
+        life = Pod(pod, self.runtime, node, address)
         task = asyncio.create_task(self._live(life, before))
         self._lives[metadata["uid"]] = _Life(life, task)
 
@@ -129,7 +128,7 @@ class Runner:
             print(f"pod {pod.namespace}/{pod.name}:\n{traceback.format_exc()}", file=sys.stderr, flush=True)
         finally:
             del self._lives[pod.uid]
-            if pod.address != pod.host:
+            if pod.address != pod.node.address:
                 self._addresses.free(pod.address)
 
     def _pod_named(self, namespace: str, name: str) -> Pod | None:
