@@ -9,6 +9,12 @@ from components.names import HTTP_PORT, POOL_GROUP
 from components.objects import CustomObject, metadata
 from components.plan.platform_args import ModelGatewayArgs
 
+PROGRAMMED = {"pulumi.com/waitFor": "condition=Programmed"}
+"""Makes Pulumi wait for what every controller reports; a custom object is not waited for otherwise."""
+
+WAIT = pulumi.ResourceOptions(custom_timeouts=pulumi.CustomTimeouts(create="10m", update="10m"))
+"""The controller itself needs seconds; a new node for its proxy (4 CPU) or a cloud's load balancer takes minutes."""
+
 
 class ModelGateway(pulumi.ComponentResource):
     """Gateway, HTTPRoute to the pool, and what the provider adds."""
@@ -37,9 +43,9 @@ class ModelGateway(pulumi.ComponentResource):
             f"{name}-gateway",
             api_version="gateway.networking.k8s.io/v1",
             kind="Gateway",
-            meta=metadata(args.name, args.namespace, labels),
+            meta=metadata(args.name, args.namespace, labels, PROGRAMMED if args.awaited else None),
             spec=spec,
-            opts=ours,
+            opts=pulumi.ResourceOptions.merge(ours, WAIT if args.awaited else None),
         )
         CustomObject(
             f"{name}-route",

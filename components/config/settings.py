@@ -65,6 +65,9 @@ class Gateway(Strict):
 
     provider: Provider = Provider.ISTIO
     """The cluster's gateway controller."""
+    awaited: bool = Field(default=True, alias="await")
+    """Let `pulumi up` wait until the controller has programmed the Gateway (at most 10 minutes), so that its address is
+    among the outputs. Switch it off where the controller comes later, or nothing gives a LoadBalancer an address."""
     service_type: ServiceType = ServiceType.CLUSTER_IP
     """Type of the gateway's Service (infra chart ≥ 1.3.3: ClusterIP)."""
     log_level: EnvoyLogLevel = EnvoyLogLevel.ERROR

@@ -46,6 +46,8 @@ class ModelGatewayArgs(Args):
     """Labels of every object."""
     provider: Provider
     """The gateway controller."""
+    awaited: bool
+    """Wait until it has programmed the Gateway."""
     service_type: ServiceType
     """Type of the gateway's Service."""
     log_level: str

@@ -59,6 +59,7 @@ def _gateway(context: Context) -> ModelGatewayArgs:
         route=names.route,
         labels=names.labels,
         provider=gateway.provider,
+        awaited=gateway.awaited,
         service_type=gateway.service_type,
         log_level=gateway.log_level,
         access_logging=gateway.access_logging,

@@ -13,11 +13,12 @@ from components.monitoring import Monitoring
 from components.prefill_tier import PrefillTier
 from components.serving_namespace import ServingNamespace
 from tests.program.expected import EVERY, MODELS, Combination
-from tests.program.wire import AMD, containers, default, recorded, requests, vllm
+from tests.program.wire import AMD, changed, containers, default, recorded, requests, vllm
 from tests.recorder import Recorder, run_program
 
 COMPONENTS = [ServingNamespace, ModelGateway, InferencePool, EndpointPicker, PrefillTier, DecodeTier, Monitoring]
 NAMESPACE = "serving-namespace-namespace"
+GATEWAY = "model-gateway-gateway"
 TIERS = ("prefill-deployment", "decode-deployment")
 EDGES = {"endpoint-picker-metrics-token": {"endpoint-picker-account"}}
 """The one edge besides the namespace's: without its account the token controller deletes such a Secret at once."""
@@ -72,7 +73,7 @@ def test_nothing_is_kept_ignored_or_waited_for_in_a_special_way(recorder: Record
         request = each.request
         assert not any([request.protect, request.retainOnDelete, list(request.ignoreChanges)]), each.name
         assert all(alias.spec.type for alias in request.aliases), each.name  # the SDK's own: older API versions
-        assert "waitFor" not in str(each.inputs), each.name
+        assert ("waitFor" in str(each.inputs)) == (each.name == GATEWAY), each.name
 
 
 def test_only_a_tier_whose_pods_change_shape_is_replaced(recorder: Recorder) -> None:
@@ -83,10 +84,18 @@ def test_only_a_tier_whose_pods_change_shape_is_replaced(recorder: Recorder) -> 
             assert each.inputs["metadata"]["annotations"].keys() == {"llm-d.ai/pod-shape"}
 
 
-def test_only_worker_tiers_have_timeouts_of_their_own(recorder: Recorder) -> None:
+def test_only_what_takes_long_has_timeouts_of_its_own(recorder: Recorder) -> None:
     for each in recorder.declared.values():
-        has = bool(each.request.customTimeouts.create or each.request.customTimeouts.update)
-        assert has == (each.name in TIERS), each.name
+        has = bool(each.request.customTimeouts.create and each.request.customTimeouts.update)
+        assert has == (each.name in (*TIERS, GATEWAY)), each.name
+
+
+def test_the_gateway_is_not_waited_for_where_its_controller_comes_later() -> None:
+    before, after = default(), run_program({**AMD, "gateway": {"await": False}})
+    assert changed(before, after) == {GATEWAY}
+    [gateway] = [each for each in after.declared.values() if each.name == GATEWAY]
+    assert "annotations" not in gateway.inputs["metadata"]
+    assert not gateway.request.customTimeouts.create
 
 
 def test_pool_picker_route_and_workers_agree(recorder: Recorder) -> None:

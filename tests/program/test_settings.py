@@ -124,6 +124,7 @@ EVERY_SETTING: dict[str, Change] = {
     **_ucx("ucx", WORKERS),
     "kvTransfer.connector": Change("MoRIIOConnector", WORKERS),
     "kvTransfer.extra": Change({"kv_buffer_device": "cpu"}, WORKERS),
+    "gateway.await": Change(False, GATEWAY),
     "gateway.serviceType": Change("LoadBalancer", PARAMETERS),
     "gateway.logLevel": Change("debug", PARAMETERS),
     "gateway.accessLogging": Change(True, {"model-gateway-access-log"}),
