@@ -97,7 +97,12 @@ class Traffic:
     def _served(self, role: str, port: int) -> Counter[str]:
         pods = f"/api/v1/namespaces/{self.namespace}/pods"
         selector = f"llm-d.ai/role={role},llm-d.ai/instance={self.postfix}"
-        names = [pod["metadata"]["name"] for pod in self.api.get(pods, labelSelector=selector)["items"]]
+        staying = [
+            pod["metadata"]
+            for pod in self.api.get(pods, labelSelector=selector)["items"]
+            if "deletionTimestamp" not in pod["metadata"]
+        ]
+        names = [metadata["name"] for metadata in staying]
         return Counter({name: self._requests(f"{pods}/{name}:{port}/proxy/metrics") for name in names})
 
     def _requests(self, path: str) -> int:
