@@ -12,6 +12,7 @@ from typing import Any
 from sandbox.cluster.api import Api
 from sandbox.cluster.network import ADDRESS
 from sandbox.gateway import http, relay, writing
+from sandbox.gateway.balancer import Balancer
 from sandbox.gateway.deployment import DRAIN_PATH, PORT
 from sandbox.gateway.draining import drain
 from sandbox.gateway.envoy import resources
@@ -73,6 +74,7 @@ class Controller:
         self._operations = Operations(self._configurations, plan.envoy)
         self._writer = Writer(api)
         self._slots = Slots(plan.root, plan.listening.values())
+        self._balancer = Balancer(self._to_pod)
         self._world: World = {}
         self._model = Model()
 
@@ -103,6 +105,7 @@ class Controller:
                     await asyncio.to_thread(self._operations.explain, one, wanted[key])
             operations = {key: self._operations.of(world, one) for key, one in model.gateways.items()}
             writes += self._writer.objects(world, model)
+            writes += [writing.balanced(*one) for one in await self._balancer.provide(world, model)]
         else:
             operations = {key: simulated(one) for key, one in model.gateways.items()}
         self._slots.assign(_oldest_first(model))
@@ -115,10 +118,12 @@ class Controller:
     def _target(self, port: int) -> relay.Target | None:
         """Return where the host's port leads now: the first listener of a ready pod of its Gateway."""
         gateway = self._model.gateways.get(self._slots.holder(port) or ("", ""))
-        if gateway is None or not gateway.hosts:
-            return None
-        addresses = list(ready_pods(self._world, gateway.workload).values())
-        return (random.choice(addresses), next(iter(gateway.hosts))) if addresses else None
+        return self._to_pod(gateway.key, next(iter(gateway.hosts))) if gateway and gateway.hosts else None
+
+    def _to_pod(self, key: Key, port: int) -> relay.Target | None:
+        gateway = self._model.gateways.get(key)
+        addresses = list(ready_pods(self._world, gateway.workload).values()) if gateway else []
+        return (random.choice(addresses), port) if addresses else None
 
     async def _answer(self, request: http.Request) -> http.Response:
         if not request.path.startswith(DRAIN_PATH):

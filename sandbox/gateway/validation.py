@@ -42,6 +42,7 @@ def _whole(resources: Resources) -> Json:
         inlined = json.loads(json.dumps({key: value for key, value in listener.items() if key != "@type"}))
         manager: dict[str, Any] = inlined["filter_chains"][0]["filters"][0]["typed_config"]
         del manager["rds"]
-        manager["route_config"] = {key: value for key, value in resources.routes[name].items() if key != "@type"}
+        routes = {key: value for key, value in resources.routes[name].items() if key != "@type"}
+        manager["route_config"] = {**routes, "validate_clusters": False}  # as for routes that come by themselves
         static["listeners"].append(inlined)
     return {key: value for key, value in whole.items() if key != "dynamic_resources"}

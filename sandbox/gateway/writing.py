@@ -103,6 +103,12 @@ def statuses(world: World, model: Model, operations: Mapping[Key, Operation], no
         yield from _parents(path, one, wanted)
 
 
+def balanced(service: Key, address: str) -> Write:
+    """Return the write that tells a LoadBalancer Service its address."""
+    path = f"/api/v1/namespaces/{service[0]}/services/{service[1]}"
+    return Write("status", path, {"status": {"loadBalancer": {"ingress": [{"ip": address}]}}})
+
+
 def _parents(path: str, one: Object, wanted: Mapping[str, Any]) -> Iterator[Write]:
     """The list is shared with other controllers: written only over the version that was read."""
     if wanted["parents"] or (one.get("status") or {}).get("parents"):
