@@ -37,10 +37,10 @@ def connected(port: int) -> bool:
 
 
 def main(port: int, limit: int, hold: int, prefill_port: int | None = None) -> None:
-    """Return when the worker has been without requests for long enough, at the latest after `limit` seconds.
+    """Return when the worker has been QUIET and nobody is owed anything, at the latest after `limit` seconds.
 
-    Longer than QUIET, namely `hold`, where something may still come of what vLLM does not count as a request: on decode
-    one whose prefill is under way, on prefill KV blocks that no decode worker has fetched yet.
+    vLLM does not count everything as a request. For `hold` seconds something may still come: on decode, from the hook's
+    begin, a request whose prefill was under way; on prefill, after the last request, who fetches its KV blocks.
     """
     begin = answered = busy = time.monotonic()
     while (now := time.monotonic()) - begin < limit:
@@ -56,8 +56,11 @@ def main(port: int, limit: int, hold: int, prefill_port: int | None = None) -> N
             answered = now
             if vllm["vllm:num_requests_running"] + vllm["vllm:num_requests_waiting"]:
                 busy = now
-            owed = connected(prefill_port) if prefill_port else vllm.get("vllm:kv_cache_usage_perc", 0) > 0
-            if now - busy >= (hold if owed else QUIET):
+            if prefill_port:
+                owed = now - begin < hold and connected(prefill_port)
+            else:
+                owed = now - busy < hold and vllm.get("vllm:kv_cache_usage_perc", 0) > 0
+            if now - busy >= QUIET and not owed:
                 return
         time.sleep(0.25)
 
