@@ -161,9 +161,9 @@ def _refusal(method: str, path: str, code: int, status: Object) -> Unreachable:
             message,
             "firewall or NetworkPolicy: let the control plane reach the pods' ports",
         )
-    if resource.endswith("/log"):
+    if resource.endswith("/log") and code >= 500:
         return Unreachable(message, "firewall: let the control plane reach the kubelets (port 10250)")
-    return Unreachable(message, "see the API server's own message")
+    return Unreachable(message, "")
 
 
 def _resource(path: str) -> tuple[str, str]:

@@ -7,7 +7,7 @@ from verify.cluster import Cluster, Object
 from verify.finding import Finding, Unreachable, failed, ok, unseen, warning
 from verify.tiers import VLLM, Tier, containers, is_gpu, limits, name
 
-_HOUR = "3600"
+_RECENT_LINES = "5000"
 _MOST_LOG = str(16 * 1024 * 1024)
 """Bytes; UCX speaks when a pod first connects to another, which may be long ago."""
 _FALLBACK = re.compile(r"fall(?:ing)?[ -]?back", re.IGNORECASE)
@@ -15,7 +15,7 @@ _QUIET_LEVELS = {"warn", "error", "dpanic", "panic", "fatal"}
 
 
 def judge_sidecar(cluster: Cluster, namespace: str, decode: Tier) -> Finding:
-    """Say whether the routing sidecars gave up on prefill workers during the last hour."""
+    """Say whether the routing sidecars gave up on prefill workers lately."""
     step = "sidecar"
     lines: list[str] = []
     for pod in decode.ready:
@@ -30,18 +30,25 @@ def judge_sidecar(cluster: Cluster, namespace: str, decode: Tier) -> Finding:
         if level := _quiet(sidecar):
             return unseen(step, f"it logs {level} only", "serving.decode.sidecar.logLevel: info")
         try:
-            log = cluster.log(namespace, name(pod), sidecar["name"], sinceSeconds=_HOUR)
+            log = cluster.log(namespace, name(pod), sidecar["name"], tailLines=_RECENT_LINES)
         except Unreachable as refused:
             return unseen(step, f"its log can't be read: {refused}", refused.remedy)
-        lines += [line for line in log.splitlines() if _FALLBACK.search(line)]
-    if lines:
+        lines += log.splitlines()
+    return sidecar_said(lines)
+
+
+def sidecar_said(lines: list[str]) -> Finding:
+    """Say what sidecars' log lines tell."""
+    step = "sidecar"
+    fallbacks = [line for line in lines if _FALLBACK.search(line)]
+    if fallbacks:
         return warning(
             step,
-            f"{len(lines)} requests of the last hour fell back to decode only; the last: {lines[-1][:160]}",
+            f"{len(fallbacks)} requests fell back to decode only; the last: {fallbacks[-1][:160]}",
             "a prefill worker failed, and decode workers computed these prompts themselves",
             "the line before each in the sidecar's log names the prefill worker and its error",
         )
-    return ok(step, "no fallback to decode only in the last hour's logs")
+    return ok(step, f"no fallback to decode only in the last {len(lines)} lines of their logs")
 
 
 def judge_transport(cluster: Cluster, namespace: str, decode: Tier) -> Finding:
@@ -52,7 +59,12 @@ def judge_transport(cluster: Cluster, namespace: str, decode: Tier) -> Finding:
         logs = [cluster.log(namespace, name(pod), VLLM, limitBytes=_MOST_LOG) for pod in pods]
     except Unreachable as refused:
         return unseen(step, f"vLLM's log can't be read: {refused}", refused.remedy)
-    seen = ucx.transports("\n".join(logs))
+    return transport_said(ucx.transports("\n".join(logs)), pods)
+
+
+def transport_said(seen: ucx.Transports, pods: list[Object]) -> Finding:
+    """Compare the transports in use with what the decode pods were given."""
+    step = "transport"
     if not seen.seen:
         return unseen(
             step,

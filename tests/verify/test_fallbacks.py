@@ -1,0 +1,61 @@
+"""Silent fallbacks, told by logs."""
+
+from typing import Any
+
+from verify.fallbacks import sidecar_said, transport_said
+from verify.finding import Outcome
+from verify.ucx import Transports
+
+RDMA, TCP = frozenset({"rc_mlx5/mlx5_0:1"}), frozenset({"tcp/eth0"})
+NONE: frozenset[str] = frozenset()
+NOT_IMPORTANT = '{"level":"info","ts":"2026-11-22T05:00:00Z","logger":"proxy","msg":"starting"}'
+FELL_BACK = '{"level":"info","ts":"2026-11-22T05:00:01Z","logger":"proxy","msg":"fallback to decode","request_id":"1"}'
+
+
+def decode(tls: str | None = None, **limits: str) -> dict[str, Any]:
+    env = [{"name": "UCX_TLS", "value": tls}] if tls else []
+    container = {"name": "vllm", "env": env, "resources": {"limits": {"amd.com/gpu": "4", "cpu": "16", **limits}}}
+    return {"metadata": {"name": "decode-1"}, "spec": {"containers": [container]}, "status": {}}
+
+
+def test_a_sidecar_that_fell_back() -> None:
+    found = sidecar_said([NOT_IMPORTANT, FELL_BACK, FELL_BACK, NOT_IMPORTANT])
+
+    assert found.outcome is Outcome.WARNING
+    assert found.evidence.startswith("2 requests fell back to decode only; the last: ")
+    assert "05:00:01" in found.evidence
+
+
+def test_a_sidecar_that_did_not() -> None:
+    assert sidecar_said([NOT_IMPORTANT]).outcome is Outcome.OK
+
+
+def test_tcp_where_the_pods_hold_an_rdma_device_is_a_silent_fallback() -> None:
+    found = transport_said(Transports(NONE, TCP, NONE), [decode(**{"rdma/ib": "1"})])
+
+    assert found.outcome is Outcome.FAILED
+    assert found.evidence == "tcp/eth0, though the pods request rdma/ib"
+    assert "serving.ucx.ibGidIndex" in found.remedy
+
+
+def test_tcp_where_ucx_was_told_to_use_rdma_is_one_too() -> None:
+    assert transport_said(Transports(NONE, TCP, NONE), [decode("self,sm,rocm,rc,tcp")]).outcome is Outcome.FAILED
+
+
+def test_some_transfers_by_tcp_beside_rdma_are_worth_a_warning() -> None:
+    assert transport_said(Transports(RDMA, TCP, NONE), [decode("rc,tcp")]).outcome is Outcome.WARNING
+
+
+def test_tcp_that_was_wanted_is_fine() -> None:
+    assert transport_said(Transports(NONE, TCP, NONE), [decode("tcp,self,sm,rocm")]).outcome is Outcome.OK
+
+
+def test_rdma_is_fine() -> None:
+    assert transport_said(Transports(RDMA, NONE, NONE), [decode(**{"rdma/ib": "1"})]).outcome is Outcome.OK
+
+
+def test_silent_logs_prove_nothing_and_say_which_setting_makes_them_speak() -> None:
+    found = transport_said(Transports(NONE, NONE, NONE), [decode()])
+
+    assert found.outcome is Outcome.UNSEEN
+    assert "serving.ucx.protoInfo: true" in found.remedy
