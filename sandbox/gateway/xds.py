@@ -38,6 +38,8 @@ class _Node:
     """Version, and when."""
     runs: dict[_Asked, str] = field(default_factory=dict)
     refused: dict[_Asked, str] = field(default_factory=dict)
+    offered: frozenset[str] = frozenset()
+    """Names of the clusters that it was sent last."""
     waiting: int = 0
     seen: float = 0.0
 
@@ -126,6 +128,9 @@ class Configurations:
                     version, resources = gateway.has(*asked)
                     if version not in (runs, node.refused.get(asked)) and self._due(gateway, node, asked, resources):
                         node.sent[asked] = (version, time.monotonic())
+                        if asked[0] == "clusters":
+                            node.offered = frozenset(one["name"] for one in resources)
+                            node.runs.pop(asked, None)  # which ones it has now, it will tell
                         return Response(200, json.dumps({"version_info": version, "resources": resources}).encode())
                     await gateway.news.wait()
         return Response(304)
@@ -138,6 +143,10 @@ class Configurations:
             node.refused[asked] = sent
         if node.runs.get(asked) != runs:
             node.runs[asked] = runs
+            if asked[0] == "clusters" and runs == sent:  # a cluster that comes again needs its endpoints again
+                gone = [key for key in node.runs if key[0] == "endpoints" and key[1] not in node.offered]
+                for key in gone:
+                    del node.runs[key]
             self._forget_former(gateway)
             gateway.tell()  # what waited for this acknowledgement can go on
         self._changed()

@@ -81,7 +81,7 @@ _KINDS = (
 def read(text: str) -> list[dict[str, Any]]:
     """Return the objects of a YAML text, completed as the API server does."""
     objects = []
-    for one in yaml.safe_load_all(text):
+    for one in yaml.load_all(text, Loader=yaml.CSafeLoader):
         about = {
             "namespace": "models",
             "uid": f"{one['kind']}-{one['metadata']['name']}",

