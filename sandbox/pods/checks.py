@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import os
 import ssl
 from collections.abc import Awaitable, Callable
@@ -30,8 +31,8 @@ class Check:
     ports: dict[str, int]
     execute: Execute
 
-    async def ask(self, seconds: float) -> None:
-        """Return if the answer is yes within so long. Raises `Failed`."""
+    async def ask(self, seconds: float | None) -> None:
+        """Return if the answer is yes, within so long if that is limited. Raises `Failed`."""
         try:
             async with asyncio.timeout(seconds):
                 await self._ask()
@@ -85,13 +86,14 @@ class Check:
         return int(wanted)
 
 
-def output(file: int) -> str:
+def beginning(file: int) -> str:
     """Return the beginning of what was written to a file."""
     with contextlib.closing(os.fdopen(os.dup(file), "rb")) as text:
         text.seek(0)
         return text.read(10_000).decode(errors="replace")
 
 
+@functools.cache
 def _unverified() -> ssl.SSLContext:
     context = ssl.create_default_context()
     context.check_hostname = False

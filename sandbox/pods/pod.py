@@ -34,32 +34,26 @@ class Pod:
         self.hostname: str = spec["nodeName"] if self._on_host else own_name[:63]
         self.folder = runtime.volumes / self.uid
         self.logs = logs.folder(runtime.logs, self.name, self.namespace)
-        self.update(pod)
         self.lookup = runtime.lookup(self.namespace)
-        self.volumes = Volumes(self.object, self.folder / "volumes", runtime.claims, self.lookup, runtime.tokens)
+        self.volumes = Volumes(pod, self.folder / "volumes", runtime.claims, self.lookup, runtime.tokens)
         self.events = Events(runtime.api, pod)
+        self.update(pod)
         self.network = -1
         """Its open network namespace, once it has one."""
         self.containers = self._made()
         self._started = pod.get("status", {}).get("startTime") or status.now()
         self._conditions = {one["type"]: one for one in pod.get("status", {}).get("conditions", [])}
-        self._changed, self._deleted = asyncio.Event(), asyncio.Event()
+        self._changed, self._deleted, self._vanished = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._deadline = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
-        """Run it until it is deleted and has ended; cancelled, everything is killed at once. Leaves nothing behind."""
+        """Run it until it has ended or vanished. Leaves nothing behind."""
         try:
-            reporting = self.spawn(self._report())
-            life, deleted = self.spawn(self._live()), self.spawn(self._until_deleted())
-            await asyncio.wait([life, deleted, reporting], return_when=asyncio.FIRST_COMPLETED)
-            for broken in (one for one in (life, reporting) if one.done()):
-                broken.result()
-            await asyncio.wait([deleted, reporting], return_when=asyncio.FIRST_COMPLETED)
-            await self._end_those([status.INIT, status.MAIN, status.SIDECAR])
-            reporting.cancel()
-            await self._tell()
-            await self._delete()
+            orderly, vanished = self.spawn(self._run()), self.spawn(self._once(self._vanished))
+            await asyncio.wait([orderly, vanished], return_when=asyncio.FIRST_COMPLETED)
+            if orderly.done():
+                orderly.result()
         finally:
             await self._clean_up()
 
@@ -68,6 +62,7 @@ class Pod:
         told = {"hostIP": self.node.address, "hostIPs": [{"ip": self.node.address}]}
         told |= {"podIP": self.address, "podIPs": [{"ip": self.address}]}
         self.object: Object = pod | {"status": pod.get("status", {}) | told}
+        self.volumes.pod = self.object
 
     def terminate(self, grace: float) -> None:
         """Begin the end; called again, shorten it."""
@@ -76,6 +71,10 @@ class Pod:
             self._deleted.set()
         elif time.monotonic() + grace < self._deadline:
             asyncio.get_running_loop().call_later(grace, self._kill)
+
+    def vanish(self) -> None:
+        """Kill everything at once: the object or its node is gone."""
+        self._vanished.set()
 
     def changed(self) -> None:
         """Let the API be told that something is different."""
@@ -96,6 +95,21 @@ class Pod:
             role = status.SIDECAR if one.get("restartPolicy") == "Always" else status.INIT
             made.append(Container(self, one, role, told.get(one["name"])))
         return made + [Container(self, one, status.MAIN, told.get(one["name"])) for one in spec["containers"]]
+
+    async def _run(self) -> None:
+        reporting = self.spawn(self._report())
+        life, deleted = self.spawn(self._live()), self.spawn(self._once(self._deleted))
+        await asyncio.wait([life, deleted, reporting], return_when=asyncio.FIRST_COMPLETED)
+        for ended in (one for one in (life, reporting) if one.done()):
+            ended.result()
+        await asyncio.wait([deleted, reporting], return_when=asyncio.FIRST_COMPLETED)
+        await self._end_those([status.INIT, status.MAIN, status.SIDECAR])
+        reporting.cancel()
+        await self._tell()
+        await self._delete()
+
+    async def _once(self, event: asyncio.Event) -> None:
+        await event.wait()
 
     async def _live(self) -> None:
         await self._prepare()
@@ -141,9 +155,6 @@ class Pod:
             for one in self.containers:
                 await asyncio.to_thread(one.log.bound)
 
-    async def _until_deleted(self) -> None:
-        await self._deleted.wait()
-
     async def _end_those(self, roles: list[str]) -> None:
         """End containers: the main ones together, then sidecars, the last one first; their hooks start at once."""
         grace = self.object["spec"].get("terminationGracePeriodSeconds", 30)
@@ -162,6 +173,7 @@ class Pod:
     async def _report(self) -> None:
         while await self._tell():
             await self._changed.wait()
+        self.vanish()
 
     async def _tell(self) -> bool:
         """Write the status; False if the pod is gone."""

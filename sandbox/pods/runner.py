@@ -65,7 +65,7 @@ class Runner:
         name = node["metadata"]["name"]
         if kind == "DELETED":
             for life in [life for life in self._lives.values() if life.pod.object["spec"]["nodeName"] == name]:
-                life.task.cancel()
+                life.pod.vanish()
             if gone := self._nodes.pop(name, None):
                 gone.close()
         elif name not in self._nodes and (address := _address(node)):
@@ -81,7 +81,7 @@ class Runner:
         if kind == "DELETED":
             self._bound.pop(uid, None)
             if life := self._lives.get(uid):
-                life.task.cancel()
+                life.pod.vanish()
             return
         self._bound[uid] = pod
         if self._synced:

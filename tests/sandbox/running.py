@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -42,6 +43,16 @@ def tools() -> dict[str, Path]:
 def start(home: Home) -> Running:
     """Start the control plane of `home` with the cached tools."""
     lifecycle.start(home, tools(), Progress())
+    return Running(home)
+
+
+def start_unprivileged(home: Home) -> Running:
+    """Start it as somebody without privileges on this machine: the kernel grants nothing outside a user namespace."""
+    code = "import sys; from pathlib import Path; from sandbox.home import Home; from tests.sandbox import running\n"
+    code += "running.start(Home(Path(sys.argv[1])))"
+    as_nobody = ["unshare", "--user", "--map-user=65534", "--map-group=65534"]
+    command = [*as_nobody, sys.executable, "-c", code, str(home.root)]
+    subprocess.run(command, cwd=CHECKOUT, check=True, timeout=120)
     return Running(home)
 
 

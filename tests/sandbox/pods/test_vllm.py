@@ -1,0 +1,146 @@
+"""The command line of vLLM. What its parser does was read from its source, of the versions named here."""
+
+import subprocess
+import sys
+
+import pytest
+
+from sandbox.pods.images import program
+from sandbox.pods.vllm import translated
+from sandbox.pods.vllm.parser import names
+from tests.program.expected import EVERY, Combination
+from tests.program.wire import recorded
+
+NEW, OLD = "0.17.1", "0.11.2"
+FLAGS_VARY = [one for one in EVERY if not one.rdma and not one.monitoring]
+
+
+def refusal(words: list[str], version: str, capsys: pytest.CaptureFixture[str]) -> str:
+    """The last line of what vLLM says when it refuses a command line, with exit code 2."""
+    with pytest.raises(SystemExit) as end:
+        translated(["serve", *words], version)
+    assert end.value.code == 2
+    return capsys.readouterr().err.strip().splitlines()[-1]
+
+
+class TestWhatTheSimulatorIsTold:
+    def test_model_port_names_and_limits(self) -> None:
+        words = "m/x --port=8200 --served-model-name a b --max-model-len=32k --max-num-seqs=7 --seed 3"
+        assert translated(["serve", *words.split()], NEW) == [
+            "--model=m/x",
+            "--force-dummy-tokenizer",
+            "--mode=random",
+            "--port=8200",
+            "--max-model-len=32000",
+            "--max-num-seqs=7",
+            "--seed=3",
+            "--served-model-name",
+            "a",
+            "b",
+        ]
+
+    def test_the_rest_changes_nothing(self) -> None:
+        words = """
+            m --tensor-parallel-size=4 --block-size 128 --disable-uvicorn-access-log --attention-backend=ROCM_ATTN --no-enable-prefix-caching -dp 2 --api-key a b
+            --kv-transfer-config {"kv_connector":"NixlConnector","kv_role":"kv_both"}
+            """
+        assert translated(["serve", *words.split()], NEW) == translated(["serve", "m"], NEW)
+
+    @pytest.mark.parametrize("words", [["--model", "m"], ["--model=m"], ["--port=8000", "--model", "m"]])
+    def test_the_model_may_be_a_flag(self, words: list[str]) -> None:
+        assert "--model=m" in translated(["serve", *words], NEW)
+
+    @pytest.mark.parametrize(("size", "tokens"), [("1K", 1024), ("25.6k", 25600), ("auto", 131072), ("-1", 131072)])
+    def test_sizes_may_be_written_short(self, size: str, tokens: int) -> None:
+        assert f"--max-model-len={tokens}" in translated(["serve", "m", f"--max-model-len={size}"], NEW)
+
+
+class TestSpelling:
+    @pytest.mark.parametrize(
+        "words",
+        [
+            ["--max_num_seqs", "9"],
+            ["--max_num-seqs=9"],
+            ["--max-num-s=9"],  # an abbreviation that only one flag has
+            ["--max-num-seqs=1", "--max-num-seqs=9"],  # the last one wins
+        ],
+    )
+    def test_ways_to_write_a_flag(self, words: list[str]) -> None:
+        assert "--max-num-seqs=9" in translated(["serve", "m", *words], NEW)
+
+    @pytest.mark.parametrize(
+        ("words", "version"),
+        [
+            (["-O3"], NEW),
+            (["-O", "3"], NEW),
+            (["-O=3"], OLD),
+            (["-O.cudagraph_mode=FULL", "-O3"], OLD),
+            (["--compilation-config.pass_config.fuse=true"], NEW),
+            (["--kv-transfer-config.kv_connector=A", "--kv-transfer-config.kv_role", "kv_both"], NEW),
+            (["--kv_transfer_config.kv_connector", "A", "--kv-transfer-config.kv_role=kv_both"], NEW),
+            (["--speculative-config.draft+", "a,b", "--speculative-config.draft+=c"], NEW),
+            (["--no-enable-chunked-prefill"], OLD),
+        ],
+    )
+    def test_what_vllm_takes(self, words: list[str], version: str) -> None:
+        assert translated(["serve", "m", *words], version) == translated(["serve", "m"], version)
+
+    def test_json_by_key_is_checked_as_a_whole(self, capsys: pytest.CaptureFixture[str]) -> None:
+        said = refusal(["m", "--kv-transfer-config.kv_connector=A"], NEW, capsys)
+        assert "argument --kv-transfer-config: KVTransferConfig: Please specify kv_role" in said
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("words", "version", "said"),
+        [
+            ("m --attention-backend=X", OLD, "vllm: error: unrecognized arguments: --attention-backend=X"),
+            ("m --disable-log-requests", NEW, "vllm: error: unrecognized arguments: --disable-log-requests"),
+            ("m --no-headless", NEW, "vllm: error: unrecognized arguments: --no-headless"),
+            ("m n", NEW, "vllm: error: unrecognized arguments: n"),
+            ("m --port=x", NEW, "vllm serve: error: argument --port: invalid int value: 'x'"),
+            ("m --max-model-len=32q", NEW, "vllm serve: error: argument --max-model-len: invalid int value: '32q'"),
+            ("m --gpu-memory-utilization=x", NEW, "argument --gpu-memory-utilization: invalid float value: 'x'"),
+            ("m --block-size=100", OLD, "argument --block-size: invalid choice: 100"),
+            ("m --enforce-eager=true", NEW, "argument --enforce-eager/--no-enforce-eager: ignored explicit argument"),
+            ("m --port", NEW, "argument --port: expected one argument"),
+            ("m --max-num=1", NEW, "ambiguous option: --max-num=1 could match"),
+            ("m --kv-transfer-config={x}", NEW, "argument --kv-transfer-config: Value {x} is no JSON"),
+            ('m --kv-transfer-config={"kv_role":"x"}', OLD, "KVTransferConfig: Unsupported kv_role: x"),
+            ('m --kv-transfer-config={"kv_rolle":1}', NEW, "KVTransferConfig: kv_rolle: Unexpected keyword argument"),
+            ("m --config=/x.yaml", NEW, "the sandbox reads no --config file"),
+        ],
+    )
+    def test_what_vllm_refuses_in_its_own_words(
+        self, words: str, version: str, said: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert said in refusal(words.split(), version, capsys)
+
+    def test_other_commands(self, capsys: pytest.CaptureFixture[str]) -> None:
+        with pytest.raises(SystemExit):
+            translated(["bench", "serve"], NEW)
+        assert "invalid choice: 'bench'" in capsys.readouterr().err
+
+
+class TestTheList:
+    def test_it_is_of_the_size_of_vllms(self) -> None:
+        assert (len(names(OLD)), len(names(NEW))) == (265, 305)
+
+    @pytest.mark.parametrize("combination", FLAGS_VARY, ids=str)
+    def test_vllm_takes_every_command_line_that_the_program_renders(self, combination: Combination) -> None:
+        for role in ("prefill", "decode"):
+            deployment = recorded(combination).objects[f"Deployment/ms-pd-llm-d-modelservice-{role}"]
+            [worker] = deployment["spec"]["template"]["spec"]["containers"]
+            version = program(worker["image"], ["llm-d-inference-sim"]).vllm
+            assert version
+            told = translated([*worker["command"][1:], *worker["args"]], version)
+            assert f"--port={worker['ports'][0]['containerPort']}" in told
+
+
+def test_the_command_needs_nothing_but_python() -> None:
+    code = (
+        "import sys; sys.path.insert(0, '.'); from sandbox.pods.vllm import main\n"
+        f"main(['serve', 'm', '--nope'], version={NEW!r}, simulator='/bin/false', more=[])"
+    )
+    ended = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr.splitlines()[-1]) == (2, "vllm: error: unrecognized arguments: --nope")
