@@ -6,6 +6,7 @@ No port-forward, no kubelet, no load balancer: whoever may use `kubectl` from he
 import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
@@ -36,17 +37,27 @@ class Reply:
     _response: Any = field(repr=False)
 
     def text(self) -> str:
-        """Read all of the body."""
-        return str(self._response.data.decode(errors="replace"))
+        """Read all of the body. Raises `Unreachable` when it breaks off."""
+        with _whole():
+            return str(self._response.data.decode(errors="replace"))
 
     def lines(self) -> Iterator[str]:
-        """Yield the body's lines as they arrive."""
+        """Yield the body's lines as they arrive. Raises `Unreachable` when it breaks off."""
         rest = b""
-        for chunk in self._response.stream(65536, decode_content=True):
-            *whole, rest = (rest + chunk).split(b"\n")
-            yield from (line.decode(errors="replace") for line in whole)
+        with _whole():
+            for chunk in self._response.stream(65536, decode_content=True):
+                *whole, rest = (rest + chunk).split(b"\n")
+                yield from (line.decode(errors="replace") for line in whole)
         if rest:
             yield rest.decode(errors="replace")
+
+
+@contextmanager
+def _whole() -> Iterator[None]:
+    try:
+        yield
+    except HTTPError as broken:
+        raise Unreachable(f"the answer broke off: {broken}", "the logs of what answered") from None
 
 
 class Cluster:
@@ -70,13 +81,12 @@ class Cluster:
 
     def get(self, path: str, **query: str) -> Object:
         """Read an object or a list. Raises `Unreachable`, `VerifyError` when there is no API server."""
-        return dict(json.loads(self._kubernetes("GET", path, query).data))
+        return dict(json.loads(self._kubernetes(path, query)))
 
     def log(self, namespace: str, pod: str, container: str, **query: str) -> str:
         """Read a container's log. Raises `Unreachable`."""
         path = f"/api/v1/namespaces/{namespace}/pods/{pod}/log"
-        response = self._kubernetes("GET", path, {"container": container, **query})
-        return str(response.data.decode(errors="replace"))
+        return self._kubernetes(path, {"container": container, **query})
 
     def pod(self, namespace: str, name: str, port: int, path: str) -> Reply:
         """GET a path of a pod."""
@@ -97,11 +107,11 @@ class Cluster:
                 raise _refusal(method, path, response.status, complaint)
         return Reply(response.status, response.headers, response)
 
-    def _kubernetes(self, method: str, path: str, query: Mapping[str, str]) -> Any:
-        response = self._send(method, path, query, None, None)
+    def _kubernetes(self, path: str, query: Mapping[str, str]) -> str:
+        response = self._send("GET", path, query, None, None)
         if response.status >= 400:
-            raise _refusal(method, path, response.status, _status(response) or {})
-        return response
+            raise _refusal("GET", path, response.status, _status(response) or {})
+        return Reply(response.status, response.headers, response).text()
 
     def _send(
         self, method: str, path: str, query: Mapping[str, str], body: object, seconds: float | None

@@ -59,8 +59,10 @@ class Door:
             if reply.status != 200:
                 return Answer(reply.status, reply.text().strip(), 0, time.monotonic() - start, None, None)
             return _read(reply.lines(), start)
-        except (HTTPError, OSError) as broken:
-            raise Unreachable(f"the answer broke off: {broken}", "the gateway's and the decode pod's logs") from None
+        except ValueError as broken:
+            raise Unreachable(
+                f"the answer is no completion: {broken}", "the gateway's and the decode pod's logs"
+            ) from None
 
     def _send(self, path: str, body: object) -> Reply:
         way = self._entrance

@@ -31,7 +31,7 @@ def judge_pool(cluster: Cluster, outputs: Outputs, tiers: Sequence[Tier]) -> tup
         pool = cluster.get(f"{POOLS}/namespaces/{outputs.namespace}/inferencepools/{outputs.pool}")
     except Unreachable as missing:
         return absent(step, missing, "the gateway has no workers to send requests to"), None
-    selected = {name(pod) for pod in pods_of(cluster, outputs.namespace, pool["spec"]["selector"]["matchLabels"])}
+    selected = {name(pod) for pod in pods_of(cluster, outputs.namespace, _selector(pool))}
     ours = {tier.role: {name(pod) for pod in tier.pods} for tier in tiers}
     ready = {tier.role: len({name(pod) for pod in tier.ready} & selected) for tier in tiers}
     evidence = f"{outputs.pool} selects " + " and ".join(f"{count} Ready {role}" for role, count in ready.items())
@@ -41,7 +41,7 @@ def judge_pool(cluster: Cluster, outputs: Outputs, tiers: Sequence[Tier]) -> tup
             step,
             evidence,
             "decode workers compute the prompts too" if ready.get("decode") else "every request fails: 429 or 503",
-            f"the pods need the labels {_written(pool['spec']['selector']['matchLabels'])}: {_APPLY}",
+            f"the pods need the labels {_written(_selector(pool))}: {_APPLY}",
         ), pool
     if strangers:
         return warning(
@@ -56,10 +56,12 @@ def judge_pool(cluster: Cluster, outputs: Outputs, tiers: Sequence[Tier]) -> tup
 def judge_picker(cluster: Cluster, outputs: Outputs, pool: Object) -> tuple[Finding, str | None]:
     """Say whether the pool's endpoint picker is Ready; return its configuration file's text too."""
     step = "picker"
-    reference = pool["spec"]["endpointPickerRef"]
+    reference = pool["spec"].get("endpointPickerRef")
+    if not reference:
+        return failed(step, f"{name(pool)} names none", "requests land on any worker, prefill or decode", _APPLY), None
     try:
         service = cluster.get(f"/api/v1/namespaces/{outputs.namespace}/services/{reference['name']}")
-        pods = pods_of(cluster, outputs.namespace, service["spec"]["selector"])
+        pods = pods_of(cluster, outputs.namespace, service["spec"].get("selector") or {})
         text = _configuration(cluster, outputs.namespace, pods)
     except Unreachable as missing:
         return absent(step, missing, "nobody chooses workers for requests"), None
@@ -101,7 +103,10 @@ def judge_route(cluster: Cluster, outputs: Outputs) -> tuple[Finding, Object | N
             _APPLY,
         ), None
     route = mine[0]
-    parent = route["spec"]["parentRefs"][0]
+    parents = route["spec"].get("parentRefs")
+    if not parents:
+        return failed(step, f"{name(route)} belongs to no Gateway", "requests have no way in", _APPLY), None
+    parent = parents[0]
     reference = {"namespace": parent.get("namespace", outputs.namespace), "name": parent["name"]}
     told = [one.get("conditions") or [] for one in (route.get("status") or {}).get("parents") or []]
     wrong = _unmet([one for conditions in told for one in conditions], ("Accepted", "ResolvedRefs"))
@@ -141,6 +146,10 @@ def judge_gateway(cluster: Cluster, reference: Object) -> tuple[Finding, Entranc
             "address: no load balancer in this cluster, set serving.gateway.serviceType: ClusterIP",
         ), entrance
     return ok(step, f"{name(gateway)} Programmed at {addresses[0]}:{port}"), entrance
+
+
+def _selector(pool: Object) -> dict[str, str]:
+    return dict(pool["spec"]["selector"].get("matchLabels") or {})
 
 
 def _written(labels: dict[str, str]) -> str:

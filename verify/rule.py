@@ -22,12 +22,18 @@ class Rule:
 ALWAYS, NEVER = Rule(0), Rule(None)
 
 
-def of(text: str) -> Rule:
-    """Read an EndpointPickerConfig of EPP v0.4 (threshold, characters) or v0.7 (deciders, tokens).
+def of(text: str) -> Rule | None:
+    """Read an EndpointPickerConfig of EPP v0.4 (threshold, characters) or v0.7 (deciders, tokens); None if it is none.
 
     The same 0 means "always" to the one and "never" to the other; what an EPP ignores silently is ignored here too.
     """
-    document: Any = yaml.safe_load(text)
+    try:
+        return _read(yaml.safe_load(text))
+    except (yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError):
+        return None  # of another shape: the picker itself refuses it
+
+
+def _read(document: Any) -> Rule:
     plugins = {one["type"]: one.get("parameters") or {} for one in document.get("plugins") or []}
     names = {one.get("name", one["type"]): one["type"] for one in document.get("plugins") or []}
     if "disagg-profile-handler" in plugins:

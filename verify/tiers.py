@@ -37,7 +37,9 @@ def read(cluster: Cluster, outputs: Outputs, role: str) -> Tier:
 
 
 def pods_of(cluster: Cluster, namespace: str, labels: dict[str, str]) -> list[Object]:
-    """List the pods with these labels, without those that are being deleted."""
+    """List the pods with these labels, without those that are being deleted; no labels, no pods."""
+    if not labels:
+        return []
     selector = ",".join(f"{key}={value}" for key, value in labels.items())
     found = cluster.get(f"/api/v1/namespaces/{namespace}/pods", labelSelector=selector)["items"]
     return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]

@@ -16,11 +16,14 @@ def judge_models(door: Door, model: str) -> tuple[Finding, int | None]:
     try:
         reply = door.models()
         text = reply.text()
+        served = json.loads(text)["data"] if reply.status == 200 else []
+        listed = {one["id"]: one.get("max_model_len") for one in served}
     except Unreachable as error:
         return failed(step, str(error), "the gateway can't be reached", error.remedy), None
+    except (ValueError, KeyError, TypeError):
+        return failed(step, f"/v1/models is no list of models: {text[:100]}", *explain(404)), None
     if reply.status != 200:
         return failed(step, f"GET /v1/models: HTTP {reply.status} {text.strip()[:200]}", *explain(reply.status)), None
-    listed = {one["id"]: one.get("max_model_len") for one in json.loads(text)["data"]}
     if model not in listed:
         return failed(
             step,

@@ -3,6 +3,7 @@
 import pytest
 import yaml
 
+from components.releases.picker_config import PickerConfig
 from components.releases.v0_4 import picker_config as of_0_4
 from components.releases.v0_6 import picker_config as of_0_6
 from verify import request, rule
@@ -10,7 +11,7 @@ from verify.rule import ALWAYS, NEVER, Rule
 
 
 @pytest.mark.parametrize(
-    ("document", "expected"),
+    ("config", "expected"),
     [
         (of_0_4(None), ALWAYS),
         (of_0_4(500), Rule(500, "characters")),
@@ -18,8 +19,8 @@ from verify.rule import ALWAYS, NEVER, Rule
         (of_0_6(256), Rule(256, "tokens")),
     ],
 )
-def test_the_rendered_configurations_are_understood(document: object, expected: Rule) -> None:
-    assert rule.of(yaml.safe_dump(document)) == expected
+def test_the_rendered_configurations_are_understood(config: PickerConfig, expected: Rule) -> None:
+    assert rule.of(yaml.safe_dump(config.document())) == expected
 
 
 @pytest.mark.parametrize(
@@ -33,10 +34,15 @@ def test_the_rendered_configurations_are_understood(document: object, expected: 
     ],
 )
 def test_what_the_picker_ignores_silently_means_never(old: str, new: str) -> None:
-    text = yaml.safe_dump(of_0_6(256))
+    text = yaml.safe_dump(of_0_6(256).document())
     assert old in text
 
     assert rule.of(text.replace(old, new)) == NEVER
+
+
+@pytest.mark.parametrize("text", ["a: [", "7", "plugins: [7]", "plugins: [{type: pd-profile-handler, parameters: 3}]"])
+def test_what_no_picker_would_take_is_no_rule(text: str) -> None:
+    assert rule.of(text) is None
 
 
 @pytest.mark.parametrize("decision", [ALWAYS, Rule(256, "tokens"), Rule(5000, "characters"), Rule(1, "characters")])
