@@ -90,18 +90,17 @@ class Journal:
 
 
 def decision(access: Access, listed: Sequence[Pod]) -> str:
-    """Write down one request: what the picker chose, and how it went."""
-    prefill, decode = (pods.at(listed, address) for address in (access.prefill, access.decode))
-    chosen = " → ".join(
-        f"{role} {pod.name if pod else address}"
-        for role, pod, address in (("prefill", prefill, access.prefill), ("decode", decode, access.decode))
-        if address
-    )
+    """Write down one request: how it went, and whom the picker chose."""
+    chosen = [_called(pods.at(listed, address), address) for address in (access.prefill, access.decode) if address]
     return (
-        f"{access.start:%H:%M:%S}.{access.start.microsecond // 1000:03d} {access.status} {access.path}  "
-        f"{chosen or 'nobody picked'}  picked {path.milliseconds(access.picked_us)}, first byte "
-        f"{path.milliseconds(access.first_byte_us)}, all {path.milliseconds(access.total_us)}"
+        f"{access.start:%H:%M:%S}.{access.start.microsecond // 1000:03d}  {access.status} {access.path}  "
+        f"picked {path.milliseconds(access.picked_us)}, first byte {path.milliseconds(access.first_byte_us)}, "
+        f"all {path.milliseconds(access.total_us)}  {' → '.join(chosen) or 'nobody picked'}"
     )
+
+
+def _called(pod: Pod | None, address: str) -> str:
+    return f"{pod.role} {pod.name}" if pod else address
 
 
 def _figures(api: Api, pod: Pod) -> metrics.Worker | None:

@@ -59,7 +59,8 @@ def lines(gateway: Pod, access: Access, listed: Sequence[Pod]) -> list[str]:
     stations += [("prefill", _place(pods.at(listed, access.prefill), access.prefill))] if access.prefill else []
     served = access.upstream or access.decode
     elsewhere = "" if access.as_picked or not access.decode else f" (picked was {access.decode})"
-    stations.append(("decode", _place(pods.at(listed, served), served) + elsewhere))
+    worker = pods.at(listed, served)
+    stations.append((worker.role if worker else "decode", _place(worker, served) + elsewhere))
     return [f"{'  ' if not index else '→ '}{what:<8} {where}" for index, (what, where) in enumerate(stations)]
 
 

@@ -28,10 +28,16 @@ def test_a_request_that_landed_elsewhere_than_picked() -> None:
     assert lines[-1] == "→ decode   10.244.0.77:8000 (picked was 10.244.0.5:8000)"
 
 
+def test_an_answer_from_a_prefill_worker_is_called_so() -> None:
+    lines = path.lines(GATEWAY, access(None, "10.244.0.4:8000"), ALL)
+
+    assert lines[-1] == "→ prefill  ms-pd-prefill-2 on amd-0"
+
+
 def test_a_decision_in_one_line() -> None:
     assert decision(access("10.244.0.4:8000", "10.244.0.5:8000"), ALL) == (
-        "12:00:00.250 200 /v1/completions  prefill ms-pd-prefill-2 → decode ms-pd-decode-1  "
-        "picked 1.3 ms, first byte 5.0 ms, all 12.0 ms"
+        "12:00:00.250  200 /v1/completions  picked 1.3 ms, first byte 5.0 ms, all 12.0 ms  "
+        "prefill ms-pd-prefill-2 → decode ms-pd-decode-1"
     )
     assert "nobody picked" in decision(access(None, None, "10.244.0.5:8000"), ALL)
 

@@ -1,0 +1,231 @@
+"""The commands for people, and `verify`, against a stack that really serves."""
+
+import io
+import json
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from kubernetes import config
+
+from sandbox.cluster.api import connect
+from sandbox.errors import SandboxError
+from sandbox.home import CHECKOUT
+from sandbox.progress import Progress
+from sandbox.talking import target
+from sandbox.talking.chat import chat
+from sandbox.talking.logs import logs
+from tests.sandbox.running import Running, soon
+from tests.sandbox.stack.deployment import Deployment, deployment, destroyed_afterwards
+from verify.cluster import Cluster
+from verify.finding import Outcome
+from verify.outputs import parse
+from verify.steps import Verification
+
+
+@pytest.fixture(scope="module")
+def serving(cluster: Running) -> Iterator[Deployment]:
+    with destroyed_afterwards(deployment(cluster, "amd")) as made:
+        made.up()
+        yield made
+
+
+def names(serving: Deployment, role: str) -> set[str]:
+    return {pod.metadata.name for pod in serving.pods(role=role)}
+
+
+def verify(serving: Deployment, *words: str) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [*serving.cluster.enter, sys.executable, "-m", "verify", "--stack", "amd", *words],
+        cwd=serving.engine.cwd,
+        env={**serving.engine.env, "PYTHONPATH": str(CHECKOUT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "Traceback" not in done.stdout + done.stderr
+    return done
+
+
+def test_the_first_question_is_answered_and_its_path_shown(serving: Deployment) -> None:
+    answer, said = io.StringIO(), io.StringIO()
+
+    assert chat(serving.cluster.home, "amd", Progress(said), "How are you?", answer) == 0
+
+    assert len(answer.getvalue().split()) > 3
+    stations = dict(re.findall(r"^(?:→|  ?) ?(\w+) +(\S+) on amd-\d", said.getvalue(), re.MULTILINE))
+    assert list(stations) == ["gateway", "picker", "prefill", "decode"]
+    assert stations["prefill"] in names(serving, "prefill")
+    assert stations["decode"] in names(serving, "decode")
+    assert re.search(r"decided after \d+\.\d ms", said.getvalue())
+    assert re.search(r"\d+ tokens: the first after \d+ ms, all after \d+ ms", said.getvalue())
+    assert "simulated on the CPU" in said.getvalue()
+
+
+def test_an_unknown_stack_has_nothing_to_ask(serving: Deployment) -> None:
+    with pytest.raises(SandboxError, match="make up STACK=nvidia"):
+        chat(serving.cluster.home, "nvidia", Progress(io.StringIO()))
+
+
+@pytest.mark.parametrize(
+    ("pod", "container", "expected"),
+    [("decode", "routing-proxy", ""), ("decode", "vllm", ""), ("epp", "", "GIE build"), ("gateway", "", '{"')],
+)
+def test_logs_of_each_container_by_name(serving: Deployment, pod: str, container: str, expected: str) -> None:
+    out = io.StringIO()
+
+    assert logs(serving.cluster.home, pod, container, out=out) == 0
+
+    assert out.getvalue().strip()
+    assert "no log" not in out.getvalue()
+    assert expected in out.getvalue()
+
+
+def test_logs_of_all_containers_carry_their_names(serving: Deployment) -> None:
+    out = io.StringIO()
+
+    logs(serving.cluster.home, "decode", out=out)
+
+    assert {line.split("  ")[0] for line in out.getvalue().splitlines()} == {"routing-proxy", "vllm"}
+
+
+def test_logs_list_what_there_is_when_the_pod_or_container_is_not_clear(serving: Deployment) -> None:
+    home = serving.cluster.home
+    with pytest.raises(SandboxError) as several:
+        logs(home, "prefill")
+    assert names(serving, "prefill") == set(re.findall(r"\S+-prefill-\S+", str(several.value)))
+    with pytest.raises(SandboxError, match="no pod matches POD=nobody"):
+        logs(home, "nobody")
+    with pytest.raises(SandboxError, match="no container 'envoy'; it has: routing-proxy, vllm"):
+        logs(home, "decode", "envoy")
+
+
+def test_followed_status_shows_a_decision_as_it_is_made_and_leaves_on_ctrl_c(
+    serving: Deployment, tmp_path: Path
+) -> None:
+    home = serving.cluster.home
+    code = "import sys; from pathlib import Path; from sandbox.home import Home; from sandbox.talking import follow; "
+    code += "sys.exit(follow(Home(Path(sys.argv[1])), every=0.2))"
+    log = tmp_path / "log"
+    with log.open("w") as out:
+        watching = subprocess.Popen([sys.executable, "-c", code, str(home.root)], cwd=CHECKOUT, stdout=out, stderr=out)
+    try:
+        assert soon(lambda: "LEGS" in log.read_text(), 10), log.read_text()
+        chat(home, "amd", Progress(io.StringIO()), "Who are you?", io.StringIO())
+        [decode] = names(serving, "decode")
+        decided = re.compile(rf"200 /v1/chat/completions  picked .*  prefill \S+ → decode {decode}")
+        assert soon(lambda: decided.search(log.read_text()) is not None, 5), log.read_text()
+        watching.send_signal(signal.SIGINT)
+        assert watching.wait(10) == 0
+    finally:
+        watching.kill()
+    assert re.search(rf"{decode} +amd-\d +Ready +0 +4 +\d+ +0 +0 +\d", log.read_text())
+    assert "Traceback" not in log.read_text()
+
+
+def test_verify_proves_the_legs(serving: Deployment) -> None:
+    done = verify(serving, "--json")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads(done.stdout)
+    outcomes = {step["step"]: step["outcome"] for step in found["steps"]}
+    assert found["ok"]
+    assert {step for step, outcome in outcomes.items() if outcome == "ok"} == {
+        *("prefill", "decode", "pool", "picker", "route", "gateway", "models", "request", "legs"),
+        *("prefill spread", "sidecar"),
+    }
+    assert {step for step, outcome in outcomes.items() if outcome == "not visible"} == {"KV transfer", "transport"}
+    for request in found["requests"]:
+        assert set(request["legs"]["prefill"]) <= names(serving, "prefill")
+        assert set(request["legs"]["decode"]) == names(serving, "decode")
+
+
+def test_verify_fits_on_a_screen(serving: Deployment) -> None:
+    done = verify(serving)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = done.stdout.splitlines()
+    assert len(lines) <= 40
+    assert lines[-1] == "Verified: 11 ok, 2 not visible"
+    assert re.search(r"request 3: gateway → prefill \S+ → decode \S+; first token \d+ ms", done.stdout)
+
+
+def test_verify_reports_a_stack_that_decodes_only(serving: Deployment) -> None:
+    """No prefill worker is left, and yet every request gets its 200."""
+    name = serving.outputs["workloads"]["prefill"]["name"]
+    with connect(serving.cluster.home.host_kubeconfig) as api:
+        path = f"/apis/apps/v1/namespaces/llm-d-pd/deployments/{name}/scale"
+        api.patch(path, {"spec": {"replicas": 0}})
+        assert soon(lambda: not serving.pods(role="prefill"), 30)
+
+        done = verify(serving)
+
+        api.patch(path, {"spec": {"replicas": 4}})
+    assert done.returncode == 1
+    assert re.search(r"^FAILED +prefill +0 of 4 pods Ready", done.stdout, re.MULTILINE)
+    assert re.search(r"^FAILED +legs .*0 prefill and 1 decode legs", done.stdout, re.MULTILINE)
+    assert "silent fallback" in done.stdout
+
+
+def test_verify_names_the_right_that_is_missing(serving: Deployment, tmp_path: Path) -> None:
+    """A user who may read everything, but not through the API server's proxy."""
+    home = serving.cluster.home
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "reader", "namespace": "llm-d-pd"}}
+    role = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "Role",
+        "metadata": {"name": "reader", "namespace": "llm-d-pd"},
+        "rules": [
+            {"apiGroups": [group], "resources": kinds, "verbs": ["get", "list"]}
+            for group, kinds in {
+                "": ["pods", "services", "configmaps"],
+                "apps": ["deployments"],
+                "gateway.networking.k8s.io": ["gateways", "httproutes"],
+                "inference.networking.k8s.io": ["inferencepools"],
+            }.items()
+        ],
+    }
+    binding = {
+        **role,
+        "kind": "RoleBinding",
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "reader"},
+        "subjects": [{"kind": "ServiceAccount", "name": "reader", "namespace": "llm-d-pd"}],
+    }
+    del binding["rules"]
+    rbac = "/apis/rbac.authorization.k8s.io/v1/namespaces/llm-d-pd"
+    with connect(home.host_kubeconfig) as api:
+        api.apply("/api/v1/namespaces/llm-d-pd/serviceaccounts/reader", account)
+        api.apply(f"{rbac}/roles/reader", role)
+        api.apply(f"{rbac}/rolebindings/reader", binding)
+        path = "/api/v1/namespaces/llm-d-pd/serviceaccounts/reader/token"
+        token = api.create(path, {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}})
+    document = yaml.safe_load(home.host_kubeconfig.read_text())
+    document["users"][0]["user"] = {"token": token["status"]["token"]}
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text(yaml.safe_dump(document))
+    cluster = Cluster(config.new_client_from_config(str(kubeconfig)))
+
+    done = Verification(cluster, parse("amd", json.dumps(serving.outputs)), lambda _: None)
+    done.run(requests=1, seconds=10)
+
+    found = {one.step: one for one in done.findings}
+    assert found["gateway"].outcome is Outcome.OK
+    assert found["models"].outcome is Outcome.FAILED
+    assert found["models"].remedy == "RBAC: let this user `get` `services/proxy` in namespace llm-d-pd"
+    assert found["request"].remedy == "RBAC: let this user `get` `pods/proxy` in namespace llm-d-pd"
+    assert found["sidecar"].outcome is Outcome.UNSEEN
+    assert found["sidecar"].remedy == "RBAC: let this user `get` `pods/log` in namespace llm-d-pd"
+
+
+def test_the_target_of_requests_is_the_stacks_own_gateway(serving: Deployment) -> None:
+    with connect(serving.cluster.home.host_kubeconfig) as api:
+        found = target.find(serving.cluster.home, "amd", api)
+
+    assert (found.namespace, found.gateway) == ("llm-d-pd", "infra-pd-inference-gateway")
+    assert found.model == serving.outputs["model"]
