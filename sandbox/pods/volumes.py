@@ -21,6 +21,8 @@ from sandbox.pods.root import Bind
 from sandbox.pods.tokens import Tokens
 
 _FILES = ("File", "FileOrCreate", "Socket", "CharDevice", "BlockDevice")
+_READ_ONLY = {"configMap", "secret", "downwardAPI", "projected", "hostPath"}
+"""As on a real node, but for hostPath: nothing of this machine may be written."""
 _Files = dict[str, tuple[bytes, int]]
 """Path within the volume → content and permissions."""
 
@@ -68,8 +70,7 @@ class Volumes:
             source = source / sub
             if not source.exists():
                 source.mkdir(parents=True)
-        # Nothing of the machine itself may be written.
-        read_only = bool(mount.get("readOnly")) or "hostPath" in volume
+        read_only = bool(mount.get("readOnly")) or bool(volume.keys() & _READ_ONLY)
         return {"source": str(source), "target": mount["mountPath"].rstrip("/"), "read_only": read_only}
 
     def _source(self, volume: Object) -> Path:

@@ -40,10 +40,9 @@ class TestWhatTheSimulatorIsTold:
         ]
 
     def test_the_rest_changes_nothing(self) -> None:
-        words = """
-            m --tensor-parallel-size=4 --block-size 128 --disable-uvicorn-access-log --attention-backend=ROCM_ATTN --no-enable-prefix-caching -dp 2 --api-key a b
-            --kv-transfer-config {"kv_connector":"NixlConnector","kv_role":"kv_both"}
-            """
+        words = "m --tensor-parallel-size=4 --block-size 128 --disable-uvicorn-access-log --attention-backend=ROCM_ATTN"
+        words += " --no-enable-prefix-caching -dp 2 --api-key a b"
+        words += ' --kv-transfer-config {"kv_connector":"NixlConnector","kv_role":"kv_both"}'
         assert translated(["serve", *words.split()], NEW) == translated(["serve", "m"], NEW)
 
     @pytest.mark.parametrize("words", [["--model", "m"], ["--model=m"], ["--port=8000", "--model", "m"]])
