@@ -153,7 +153,8 @@ def test_verify_fits_on_a_screen(serving: Deployment) -> None:
     lines = done.stdout.splitlines()
     assert len(lines) <= 40
     assert lines[-1] == "Verified: 11 ok, 2 not visible"
-    assert re.search(r"request 3: gateway → prefill \S+ → decode \S+; first token \d+ ms", done.stdout)
+    unwrapped = " ".join(done.stdout.split())
+    assert re.search(r"request 3: gateway → prefill \S+ → decode \S+; first token \d+ ms", unwrapped)
 
 
 def test_verify_reports_a_stack_that_decodes_only(serving: Deployment) -> None:
