@@ -6,6 +6,10 @@ from pydantic import ConfigDict
 
 from components.config.strict import Strict
 
+LONGEST_CONTEXT_BLOCKS = 8192
+"""Blocks of 16 tokens in a prompt of 131072, the longest context of the guides' models. The guides' 256 see the first
+4096 tokens only: where a decision hangs on it, longer prompts would count as new however often they come."""
+
 
 class _Part(Strict):
     model_config = ConfigDict(populate_by_name=True)  # written by our own code, too

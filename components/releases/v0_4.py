@@ -4,13 +4,15 @@ Source: the AMD guide's charts (inferencepool v1.2.0, modelservice v0.3.17).
 """
 
 from components.config.vocabulary import FailureMode, ReleaseName
-from components.releases.picker_config import PickerConfig, Plugin, profile
+from components.releases.picker_config import LONGEST_CONTEXT_BLOCKS, PickerConfig, Plugin, profile
 from components.releases.picker_dialect import CACHE, COMMON, Job, PickerDialect, PluginType
 from components.releases.release import PickerResources, Release
 
-BLOCK_CHARACTERS = 5
-"""Characters per hash block (guide: hashBlockSize 5); handler and scorer must agree, or cached prompts look new."""
-
+GUIDE_BLOCK = 5
+"""Characters per hash block in the guide, whose threshold of 0 never looks at them."""
+BLOCK_CHARACTERS = 64
+"""Characters per hash block where the threshold counts: 16 tokens, as in release 0.6. Handler and scorer must agree, or
+cached prompts look new; with blocks of 5 the scorer's index would hold 40k tokens per worker."""
 
 DIALECT = PickerDialect(
     plugins={
@@ -52,7 +54,7 @@ def picker_config(threshold: int | None) -> PickerConfig:
         Plugin(type="max-score-picker"),
         Plugin(
             type="pd-profile-handler",
-            parameters={"threshold": threshold or 0, "hashBlockSize": BLOCK_CHARACTERS},
+            parameters={"threshold": threshold or 0, "hashBlockSize": BLOCK_CHARACTERS if selective else GUIDE_BLOCK},
         ),
     ]
     scorers: list[tuple[str, int | None]] = [("queue-scorer", 1)]
@@ -60,7 +62,7 @@ def picker_config(threshold: int | None) -> PickerConfig:
         cache = {
             "autoTune": False,
             "blockSize": BLOCK_CHARACTERS,
-            "maxPrefixBlocksToMatch": 256,
+            "maxPrefixBlocksToMatch": LONGEST_CONTEXT_BLOCKS,
             "lruCapacityPerServer": 31250,
         }
         plugins.insert(3, Plugin(type=CACHE, parameters=cache))

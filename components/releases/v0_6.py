@@ -4,7 +4,7 @@ Source: the newest helmfile version of the guide (inferencepool v1.4.0, modelser
 """
 
 from components.config.vocabulary import FailureMode, ReleaseName
-from components.releases.picker_config import PickerConfig, Plugin, profile
+from components.releases.picker_config import LONGEST_CONTEXT_BLOCKS, PickerConfig, Plugin, profile
 from components.releases.picker_dialect import CACHE, COMMON, Job, PickerDialect, PluginType
 from components.releases.release import PickerResources, Release
 
@@ -60,9 +60,13 @@ def picker_config(non_cached_tokens: int | None) -> PickerConfig:
     """
     selective = non_cached_tokens is not None
     decider = "prefix-based-pd-decider" if selective else "always-disagg-pd-decider"
-    cache = {"maxPrefixBlocksToMatch": 256, "lruCapacityPerServer": 31250}
+    cache: dict[str, object] = {"maxPrefixBlocksToMatch": 256, "lruCapacityPerServer": 31250}
     if selective:
-        cache = {"autoTune": False, "blockSizeTokens": BLOCK_TOKENS, **cache}
+        cache |= {
+            "autoTune": False,
+            "blockSizeTokens": BLOCK_TOKENS,
+            "maxPrefixBlocksToMatch": LONGEST_CONTEXT_BLOCKS,
+        }
     plugins = [
         Plugin(type="disagg-headers-handler"),
         Plugin(type="prefill-filter"),

@@ -84,7 +84,7 @@ MISTAKES: dict[str, tuple[str, Mistake, str, str]] = {
     ),
     "block sizes apart": (
         OLD,
-        _parameters("prefix-cache-scorer", blockSize=64, autoTune=False),
+        _parameters("prefix-cache-scorer", blockSize=32, autoTune=False),
         "plugins[6].parameters.threshold",
         SILENT,
     ),

@@ -31,10 +31,10 @@ plugins:
 - {type: prefill-filter}
 - {type: decode-filter}
 - type: prefix-cache-scorer
-  parameters: {autoTune: false, blockSize: 5, maxPrefixBlocksToMatch: 256, lruCapacityPerServer: 31250}
+  parameters: {autoTune: false, blockSize: 64, maxPrefixBlocksToMatch: 8192, lruCapacityPerServer: 31250}
 - {type: queue-scorer}
 - {type: max-score-picker}
-- {type: pd-profile-handler, parameters: {threshold: 200, hashBlockSize: 5}}
+- {type: pd-profile-handler, parameters: {threshold: 200, hashBlockSize: 64}}
 schedulingProfiles:
 - name: prefill
   plugins:
@@ -76,7 +76,7 @@ plugins:
 - {type: prefill-filter}
 - {type: decode-filter}
 - type: prefix-cache-scorer
-  parameters: {autoTune: false, blockSizeTokens: 16, maxPrefixBlocksToMatch: 256, lruCapacityPerServer: 31250}
+  parameters: {autoTune: false, blockSizeTokens: 16, maxPrefixBlocksToMatch: 8192, lruCapacityPerServer: 31250}
 - {type: queue-scorer}
 - {type: max-score-picker}
 - {type: prefix-based-pd-decider, parameters: {nonCachedTokens: 48}}

@@ -27,8 +27,8 @@ def _profile(recorder: Recorder, role: str) -> dict[str, int | None]:
 def test_a_threshold_of_release_0_4_needs_the_prefix_cache() -> None:
     recorder = ran({**AMD, "release": "0.4", "routing": {"selectivePd": {"threshold": 100}}})
     plugins = _plugins(recorder)
-    assert plugins["pd-profile-handler"] == {"threshold": 100, "hashBlockSize": 5}
-    assert plugins["prefix-cache-scorer"]["blockSize"] == 5, "handler and scorer must count in the same blocks"
+    assert plugins["pd-profile-handler"] == {"threshold": 100, "hashBlockSize": 64}
+    assert plugins["prefix-cache-scorer"]["blockSize"] == 64, "handler and scorer must count in the same blocks"
     assert "prefix-cache-scorer" in _profile(recorder, "decode")
 
 
