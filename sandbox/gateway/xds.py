@@ -128,9 +128,10 @@ class Configurations:
                     version, resources = gateway.has(*asked)
                     if version not in (runs, node.refused.get(asked)) and self._due(gateway, node, asked, resources):
                         node.sent[asked] = (version, time.monotonic())
+                        if asked[0] != "endpoints":
+                            node.runs.pop(asked, None)  # what it runs now, it will tell
                         if asked[0] == "clusters":
                             node.offered = frozenset(one["name"] for one in resources)
-                            node.runs.pop(asked, None)  # which ones it has now, it will tell
                         return Response(200, json.dumps({"version_info": version, "resources": resources}).encode())
                     await gateway.news.wait()
         return Response(304)

@@ -168,6 +168,19 @@ def test_what_an_envoy_was_just_sent_may_have_taken_a_cluster_away() -> None:
     run(test)
 
 
+def test_what_an_envoy_was_just_sent_may_lead_to_a_cluster_that_is_no_longer_wanted() -> None:
+    async def test(configurations: Configurations) -> None:
+        configurations.publish({DOOR: configuration("a", "b", route="a")})
+        envoy = Envoy(configurations)
+        await envoy.start("a", "b")
+        configurations.publish({DOOR: configuration("a", "b", route="b")})
+        assert await envoy.ask("routes", "http.80")  # to b; before this is acknowledged, only a is wanted again
+        configurations.publish({DOOR: configuration("a")})
+        assert not await envoy.ask("clusters")
+
+    run(test)
+
+
 def test_a_refused_configuration_is_known_and_not_sent_over_and_over() -> None:
     async def test(configurations: Configurations) -> None:
         configurations.publish({DOOR: configuration("pool")})
