@@ -1,10 +1,14 @@
 """The official OpenAI client against the port that `make up` prints."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import openai
 import pytest
 
+from tests.docs.pages import blocks
 from tests.sandbox.running import Running
 from tests.sandbox.serving.traffic import Traffic, traffic
 from tests.sandbox.stack.deployment import deployment, destroyed_afterwards
@@ -81,3 +85,14 @@ def test_every_answer_had_a_prefill_leg(serving: Traffic, client: openai.OpenAI,
         client.completions.create(model=model, prompt="a new prompt", max_tokens=4)
 
     assert serving.counted(send).totals == (1, 1)
+
+
+def test_the_example_of_the_docs_runs_as_it_stands(serving: Traffic) -> None:
+    [example] = [block.text for block in blocks("python") if "openai" in block.text]
+    place = {"OPENAI_BASE_URL": f"http://127.0.0.1:{serving.port}/v1", "OPENAI_API_KEY": "none"}
+    command = [sys.executable, "-c", example]
+    done = subprocess.run(command, env={**os.environ, **place}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    answer, streamed = done.stdout.split("\n", 1)
+    assert "CompletionUsage" in answer
+    assert streamed.strip()
