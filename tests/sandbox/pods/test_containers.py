@@ -24,7 +24,7 @@ stat -f -c %T /memory; stat -f -c '%b * %S' /memory
 (echo x > /new-file) 2> /dev/null || echo root is read-only
 (echo x > /config/a.txt) 2> /dev/null || echo config is read-only
 (echo x > /host/new) 2> /dev/null || echo host is read-only
-ls -d /work /home /root/.ssh 2> /dev/null
+ls -d /home /boot /srv /var/log 2> /dev/null
 hostname; pwd; echo $0; id -u
 """
 
