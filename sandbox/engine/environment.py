@@ -46,7 +46,7 @@ def prepare(home: Home, checkout: Path, stack: str, *, tools: Mapping[str, Path]
     _link(bin_folder, tools)
     host, plugin = f"language-python-v{version('pulumi')}", f"resource-kubernetes-v{version('pulumi-kubernetes')}"
     _install(plugins, host, official.HOST, found.host, "sandbox.engine.language")
-    _install(plugins, plugin, official.PLUGIN, found.plugin, "sandbox.engine.kubernetes")
+    _install(plugins, plugin, official.PLUGIN, found.plugin, "sandbox.engine.kubernetes.plugin")
     (home.state / "backend").mkdir(parents=True, exist_ok=True)
 
     env = _environment(home, bin_folder, os.environ)

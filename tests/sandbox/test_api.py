@@ -1,5 +1,7 @@
 """The API server as the sandbox's own parts see it: watches that tell everything, and errors of one line."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from itertools import takewhile
 from pathlib import Path
@@ -9,6 +11,7 @@ import yaml
 
 from sandbox.cluster.api import Api, ApiError, Event, connect
 from sandbox.errors import SandboxError
+from sandbox.home import CHECKOUT
 from tests.sandbox.running import Running
 
 NOBODY = {
@@ -76,3 +79,9 @@ def test_a_watch_goes_on_after_an_interruption_and_tells_what_vanished_meanwhile
     assert ("MODIFIED", "vanishing") in [told(event) for event in takewhile(lambda event: event[0] != "SYNCED", watch)]
     api.delete(f"{MAPS}/vanishing")
     assert told(next(watch)) == ("DELETED", "vanishing")
+
+
+def test_importing_it_costs_neither_the_pulumi_sdk_nor_the_kubernetes_client() -> None:
+    code = "import sys, sandbox.cluster.api; print({'pulumi', 'grpc', 'kubernetes'} & sys.modules.keys())"
+    done = subprocess.run([sys.executable, "-c", code], cwd=CHECKOUT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"

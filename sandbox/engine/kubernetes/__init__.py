@@ -3,7 +3,3 @@
 The table of the official plugin's measured behaviour in the design is the specification; tests/sandbox/engine has a
 test for each row. Where the table is silent, this is stricter than the official plugin.
 """
-
-from sandbox.engine.kubernetes.plugin import main
-
-__all__ = ["main"]

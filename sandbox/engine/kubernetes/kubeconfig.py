@@ -3,11 +3,12 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from sandbox.engine.kubernetes.settings import Settings
+if TYPE_CHECKING:  # it brings the Pulumi SDK along, a tenth of a second that the sandbox's commands needn't wait
+    from sandbox.engine.kubernetes.settings import Settings
 
 _FILES = ("certificate-authority", "client-certificate", "client-key", "tokenFile")
 _LISTS = ("clusters", "contexts", "users")
@@ -49,7 +50,7 @@ class Target:
         return str(self.cluster.get("server", ""))
 
 
-def target(settings: Settings) -> Target:
+def target(settings: "Settings") -> Target:
     """Find the cluster that the settings mean; raises `Unusable` with the reason.
 
     An empty kubeconfig stands for $KUBECONFIG or ~/.kube/config, a path for that file; else it is the content itself.

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.sandbox.running import Running
+from tests.sandbox.serving.traffic import traffic
 from tests.sandbox.stack.deployment import Deployment, deployment, destroyed_afterwards, gpus, ready
 
 AMD = "amd.com/gpu"
@@ -22,7 +23,7 @@ def test_up_makes_every_pod_ready_on_nodes_with_enough_gpus(amd: Deployment) -> 
     prefill, decode, everything = amd.pods(role="prefill"), amd.pods(role="decode"), amd.pods()
     assert [gpus(pod, AMD) for pod in prefill] == [1, 1, 1, 1]
     assert [gpus(pod, AMD) for pod in decode] == [4]
-    assert len(everything) == 6, "and one endpoint picker"
+    assert len(everything) == 7, "and one endpoint picker, one gateway"
     assert all(ready(pod) for pod in everything)
     used = Counter[str]()
     for pod in (*prefill, *decode):
@@ -96,6 +97,8 @@ def test_host_network_mode_takes_two_nodes_and_gives_them_back(amd: Deployment) 
     namespace = amd.api.read_namespace("llm-d-pd")
     assert namespace.metadata.labels["pod-security.kubernetes.io/enforce"] == "privileged"
     amd.pulumi("preview", "--expect-no-changes")
+    with traffic(amd) as gateway:
+        assert gateway.counted(lambda: gateway.complete("a prompt on two nodes", gateway.model)).totals == (1, 1)
     amd.up(hostNetwork=None)
     assert len(amd.pods(role="prefill")) == 4
     amd.pulumi("preview", "--expect-no-changes")
