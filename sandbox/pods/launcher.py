@@ -1,6 +1,7 @@
 """The pod runner's end of the launcher: starts processes in containers and hears how they end."""
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -31,7 +32,8 @@ class Process:
     def kill(self, number: signal.Signals) -> None:
         """Send a signal, unless it has ended; one that isn't there yet is killed as soon as it is."""
         if self.pid and not self.ended.done():
-            os.kill(self.pid, number)
+            with contextlib.suppress(ProcessLookupError):  # it has just ended, and the word of that is on its way
+                os.kill(self.pid, number)
         elif not self.pid and number == signal.SIGKILL:
             self._doomed = True
 

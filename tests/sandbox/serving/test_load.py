@@ -65,7 +65,7 @@ def kill_a_prefill_worker(gateway: Traffic) -> None:
     simulators = [
         pid
         for pid, command in running.processes(gateway.stack.cluster.home).items()
-        if "llm-d-inference-sim" in command.split()[0] and "--port=8000" in command
+        if command.startswith("/opt/vllm/simulator") and "--port=8000" in command
     ]
     os.kill(min(simulators), signal.SIGKILL)
     assert soon(lambda: any(_restarts(pod) for pod in gateway.stack.pods(role="prefill")), 10)

@@ -124,11 +124,14 @@ def deployment(cluster: Running, stack: str, count: int = 2) -> Deployment:
 
 @contextmanager
 def destroyed_afterwards(made: Deployment) -> Iterator[Deployment]:
-    """Destroy the stack whatever the test did."""
+    """Destroy the stack whatever the test did, and take its settings back."""
+    file = made.engine.cwd / f"Pulumi.{made.stack}.yaml"
+    settings = file.read_text()
     try:
         yield made
     finally:
         made.pulumi("destroy", "--yes", "--skip-preview", ok=False)
+        file.write_text(settings)
 
 
 def gpus(pod: Any, resource: str) -> int:
