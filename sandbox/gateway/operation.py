@@ -11,7 +11,7 @@ from sandbox.gateway.store import Key, World
 from sandbox.gateway.validation import complaint
 from sandbox.gateway.xds import Configurations
 
-SIMULATED = Operation(Verdict(True, "Programmed", "simulated: without namespaces no Envoy runs, nothing is served"), ())
+_SIMULATED = Verdict(True, "Programmed", "simulated: without namespaces no Envoy runs, nothing is served")
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def simulated(gateway: Gateway) -> Operation:
     """Return the operation of a Gateway where no pod runs."""
     if not gateway.accepted.good:
         return Operation(Verdict(False, "Invalid", gateway.accepted.message), ())
-    return Operation(SIMULATED.programmed, (("Hostname", _host_name(gateway)),))
+    return Operation(_SIMULATED, (("Hostname", _host_name(gateway)),))
 
 
 def _was_programmed(gateway: Gateway) -> bool:

@@ -17,6 +17,7 @@ _MERGED_BY = {"containers": "name", "env": "name", "volumes": "name", "ports": "
 """Lists that a strategic merge joins by a key; any other list is replaced."""
 
 _TRANSLATED = {"--proxyLogLevel": "--log-level", "--proxyComponentLogLevel": "--component-log-level"}
+_DEFAULTS = {"--log-level": "warning", "--component-log-level": "misc:error"}
 _AGENTS_OWN = ("--domain", "--log_output_level")
 """Flags of istio's agent around Envoy that change nothing here."""
 
@@ -59,15 +60,15 @@ def arguments(overlay: Overlay) -> list[str]:
     given: Sequence[str] = container.get("args") or ("proxy", "router")
     if list(given[:2]) != ["proxy", "router"]:
         raise ValueError(f"the arguments of {PROXY} must begin with: proxy router")
-    result = []
+    result = dict(_DEFAULTS)
     rest = iter(word for argument in given[2:] for word in str(argument).split("=", 1))
     for flag in rest:
         value = next(rest, None)
         if value is None or flag not in (*_TRANSLATED, *_AGENTS_OWN):
             raise ValueError(f"istio's agent doesn't know the argument {flag}")
         if flag in _TRANSLATED:
-            result += [_TRANSLATED[flag], value]
-    return result
+            result[_TRANSLATED[flag]] = value
+    return [word for pair in result.items() for word in pair]
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

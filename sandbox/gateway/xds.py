@@ -11,7 +11,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from sandbox.gateway.clusters import Json
@@ -47,8 +47,8 @@ class _Node:
 @dataclass
 class _Gateway:
     wanted: Resources = _EMPTY
-    former: Mapping[str, Json] = field(default_factory=dict)
-    """Clusters that only the last routes need."""
+    former: Resources = _EMPTY
+    """Clusters with their endpoints that only the last routes need."""
     nodes: dict[str, _Node] = field(default_factory=dict)
     news: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -59,9 +59,7 @@ class _Gateway:
 
     def has(self, kind: str, name: str) -> tuple[str, list[Json]]:
         """Return version and resources that answer a question."""
-        resources: Mapping[str, Json] = getattr(self.wanted, kind)
-        if kind == "clusters":
-            resources = {**self.former, **resources}
+        resources: Mapping[str, Json] = {**getattr(self.former, kind), **getattr(self.wanted, kind)}
         found = [one for key, one in sorted(resources.items()) if name in ("", key)]
         return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()[:12], found
 
@@ -85,10 +83,15 @@ class Configurations:
             gateway = self._gateways.setdefault(key, _Gateway())
             if resources == gateway.wanted:
                 continue
-            before = {**gateway.former, **gateway.wanted.clusters}
-            endpoints = {**gateway.wanted.endpoints, **resources.endpoints}
-            gateway.wanted = replace(resources, endpoints=endpoints if gateway.nodes else resources.endpoints)
-            gateway.former = {name: one for name, one in before.items() if name not in resources.clusters}
+            clusters, endpoints = (
+                {
+                    name: one
+                    for name, one in {**getattr(gateway.former, kind), **getattr(gateway.wanted, kind)}.items()
+                    if name not in resources.clusters
+                }
+                for kind in ("clusters", "endpoints")
+            )
+            gateway.wanted, gateway.former = resources, Resources({}, {}, clusters, endpoints)
             self._forget_former(gateway)
             gateway.tell()
 
@@ -169,8 +172,8 @@ class Configurations:
         done = all(
             gateway.runs(node, "routes", name) for node in gateway.nodes.values() for name in gateway.wanted.routes
         )
-        if done and gateway.former:
-            gateway.former = {}
+        if done and gateway.former.clusters:
+            gateway.former = _EMPTY
             gateway.tell()
 
     def _of(self, key: Key, node: str) -> tuple[_Gateway, _Node]:

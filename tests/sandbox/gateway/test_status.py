@@ -7,6 +7,7 @@ import pytest
 from sandbox.gateway import status, writing
 from sandbox.gateway.gateways import resolve
 from sandbox.gateway.model import Verdict
+from sandbox.gateway.operation import simulated
 from sandbox.gateway.status import Operation
 from sandbox.gateway.store import World
 from tests.sandbox.gateway.objects import changed, without, world
@@ -90,6 +91,16 @@ def test_a_shared_list_is_written_only_over_what_was_read(name: str) -> None:
         one for one in writing.statuses(content, resolve(content), {DOOR: SERVES}, FIRST) if one.path.endswith(name)
     ]
     assert one.body["metadata"] == {"resourceVersion": "42"}
+
+
+def test_where_no_pod_runs_a_gateway_says_that_it_is_simulated() -> None:
+    (gateway,) = resolve(world()).gateways.values()
+    found = writes(world(), simulated(gateway))["door"]
+    (told,) = [one for one in found["conditions"] if one["type"] == "Programmed"]
+    assert (told["status"], told["message"].partition(":")[0]) == ("True", "simulated")
+    assert found["addresses"][0]["value"] == "door-istio.models.svc.cluster.local"
+    (gateway,) = resolve(changed(world(), "Gateway", "door", "spec.listeners.0.protocol", "TCP")).gateways.values()
+    assert not simulated(gateway).programmed.good
 
 
 def test_our_classes_are_accepted() -> None:
