@@ -78,7 +78,6 @@ def deployed(checkout: Checkout) -> str:
 
 def test_up_says_which_pods_sit_where_with_which_gpus_and_what_to_try_next(checkout: Checkout, deployed: str) -> None:
     told = deployed[deployed.index("Sandbox 'cli'") :]
-    assert told.count("-prefill-") == 4
     assert told.count("Ready, 1 GPU\n") == 4
     assert told.count("Ready, 4 GPUs\n") == 1
     assert "llm-d-pd/gaie-pd-epp-" in told
@@ -88,6 +87,13 @@ def test_up_says_which_pods_sit_where_with_which_gpus_and_what_to_try_next(check
     assert "inferencePool" in deployed
     assert "make destroy STACK=amd" in told
     assert "waits" not in told
+
+
+def test_up_ends_with_an_answer_and_the_workers_that_gave_it(checkout: Checkout, deployed: str) -> None:
+    told = deployed[deployed.index("POST http://127.0.0.1:") :]
+    path = [line.split()[:2] for line in told.splitlines() if line.startswith("  ")]
+    assert [step for step, *_ in path] == ["gateway", "picker", "prefill", "decode"], told
+    assert "any OpenAI client works with base url" in told.lower()
 
 
 def test_status_tells_the_same_with_the_outputs(checkout: Checkout, deployed: str) -> None:

@@ -31,7 +31,11 @@ def namespace(api: Any) -> Iterator[str]:
 
 
 def pod(api: Any, namespace: str, name: str, requests: dict[str, str], **spec: Any) -> None:
-    container: dict[str, Any] = {"name": "c", "image": "none", "resources": {"limits": requests, "requests": requests}}
+    container: dict[str, Any] = {
+        "name": "c",
+        "image": "pause:3",
+        "resources": {"limits": requests, "requests": requests},
+    }
     if "ports" in spec:
         container["ports"] = spec.pop("ports")
     body = {"metadata": {"name": name}, "spec": {"containers": [container], **spec}}

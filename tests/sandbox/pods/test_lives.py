@@ -12,6 +12,7 @@ import pytest
 from sandbox.cluster.api import ApiError
 from tests.sandbox import running
 from tests.sandbox.pods.harness import Object, Pods, condition, container, ended, ready, shell
+from tests.sandbox.pods.machine import network, networks, processes
 from tests.sandbox.running import soon
 
 FOREVER = "trap 'exit 0' TERM; sleep infinity & wait"
@@ -57,7 +58,7 @@ class TestProbes:
         script = "sleep 1; touch /tmp/started; " + FOREVER
         liveness = probe("test ! -f /tmp/started", failureThreshold=2)
         pods.run(shell(script, startupProbe=probe("test -f /tmp/started"), livenessProbe=liveness))
-        pods.until(lambda pod: container(pod)["started"])
+        pods.until(lambda pod: container(pod).get("started"))
         pods.until(lambda pod: container(pod)["restartCount"])
         assert pods.events("Killing") == ["Container c failed liveness probe, will be restarted"]
 
@@ -145,13 +146,13 @@ class TestEnds:
         mounts = [{"name": "v", "mountPath": "/v"}]
         pods.run(shell(f"{FOREVER} # {mark}", volumeMounts=mounts), volumes=[{"name": "v", "emptyDir": {}}])
         pods.until(ready)
-        [pid] = _processes(mark)
-        network = _network(pid)
+        [pid] = processes(mark)
+        its_network = network(pid)
         assert (pods.logs / f"{pods.namespace}_p" / "c.log").exists()
         pods.delete(**query)
         pods.until_gone()
-        assert soon(lambda: not _processes(mark))
-        assert soon(lambda: network not in _networks())
+        assert soon(lambda: not processes(mark))
+        assert soon(lambda: its_network not in networks())
         assert soon(lambda: not (pods.logs / f"{pods.namespace}_p").exists())
 
     def test_an_address_is_not_given_again_at_once(self, pods: Pods) -> None:
@@ -210,45 +211,13 @@ def test_pods_run_anew_after_the_runner_was_killed(pods: Pods) -> None:
     mark = f"mark-{pods.namespace}"
     pods.run(shell(f"{FOREVER} # {mark}"))
     before = pods.until(ready)
-    [pid] = _processes(mark)
+    [pid] = processes(mark)
     [runner] = [number for number, words in running.processes(pods.cluster.home).items() if "-m sandbox.pods" in words]
     os.kill(runner, signal.SIGKILL)
     assert soon(lambda: not Path(f"/proc/{pid}").exists())
     after = pods.until(lambda pod: container(pod)["restartCount"] == 1 and ready(pod))
     assert after["status"]["podIP"] == before["status"]["podIP"]
     assert container(after)["lastState"]["terminated"]["reason"] == "ContainerStatusUnknown"
-    assert len(_processes(mark)) == 1
+    assert len(processes(mark)) == 1
     pods.run(shell(FOREVER), name="second")
     assert pods.until(ready, "second")["status"]["podIP"] != after["status"]["podIP"]
-
-
-def _processes(mark: str) -> list[int]:
-    """Return the first processes of containers whose command line has these words, as the machine sees them."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            if mark.encode() in (folder / "cmdline").read_bytes() and _is_first(folder):
-                found.append(int(folder.name))
-        except OSError:
-            continue
-    return found
-
-
-def _is_first(folder: Path) -> bool:
-    numbers = next(line for line in (folder / "status").read_text().splitlines() if line.startswith("NSpid:"))
-    return numbers.split()[-1] == "1"
-
-
-def _network(pid: int) -> str:
-    return str(Path(f"/proc/{pid}/ns/net").readlink())
-
-
-def _networks() -> set[str]:
-    found = set()
-    for folder in Path("/proc").glob("[0-9]*"):
-        for link in [folder / "ns" / "net", *(folder / "fd").glob("*")]:
-            try:
-                found.add(str(link.readlink()))
-            except OSError:
-                continue
-    return found

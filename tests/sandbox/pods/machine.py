@@ -1,0 +1,37 @@
+"""What the machine itself says of the sandbox's containers."""
+
+from pathlib import Path
+
+
+def processes(mark: str) -> list[int]:
+    """Return the first processes of containers whose command line has these words, as the machine sees them."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if mark.encode() in (folder / "cmdline").read_bytes() and _is_first(folder):
+                found.append(int(folder.name))
+        except OSError:
+            continue
+    return found
+
+
+def _is_first(folder: Path) -> bool:
+    numbers = next(line for line in (folder / "status").read_text().splitlines() if line.startswith("NSpid:"))
+    return numbers.split()[-1] == "1"
+
+
+def network(pid: int) -> str:
+    """Return a process's network namespace."""
+    return str(Path(f"/proc/{pid}/ns/net").readlink())
+
+
+def networks() -> set[str]:
+    """Return every network namespace that a process is in or holds open."""
+    found = set()
+    for folder in Path("/proc").glob("[0-9]*"):
+        for link in [folder / "ns" / "net", *(folder / "fd").glob("*")]:
+            try:
+                found.add(str(link.readlink()))
+            except OSError:
+                continue
+    return found
