@@ -146,7 +146,7 @@ SOURCES: dict[str, Source] = {
             "sigs.k8s.io/gateway-api-inference-extension": ("config/crd/bases/*.yaml", None),
             "istio.io/api": (
                 "kubernetes/customresourcedefinitions.gen.yaml",
-                frozenset({"destinationrules.networking.istio.io"}),
+                frozenset({"destinationrules.networking.istio.io", "telemetries.telemetry.istio.io"}),
             ),
             "github.com/prometheus-operator/prometheus-operator": (
                 "example/prometheus-operator-crd/*.yaml",

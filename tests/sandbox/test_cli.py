@@ -1,6 +1,7 @@
 """The commands as people type them, in a copy of this checkout, each step going on from the one before."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -91,9 +92,8 @@ def test_up_says_which_pods_sit_where_with_which_gpus_and_what_to_try_next(check
 
 def test_up_ends_with_an_answer_and_the_workers_that_gave_it(checkout: Checkout, deployed: str) -> None:
     told = deployed[deployed.index("POST http://127.0.0.1:") :]
-    path = [line.split()[:2] for line in told.splitlines() if line.startswith("  ")]
-    assert [step for step, *_ in path] == ["gateway", "picker", "prefill", "decode"], told
-    assert "any OpenAI client works with base url" in told.lower()
+    assert re.findall(r"^(?:  |→ )(\w+) ", told, re.MULTILINE) == ["gateway", "picker", "prefill", "decode"], told
+    assert "Any OpenAI client works with base URL http://127.0.0.1:" in told
 
 
 def test_status_tells_the_same_with_the_outputs(checkout: Checkout, deployed: str) -> None:
