@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,9 +76,11 @@ def throw_away(home: Home) -> None:
 def processes(home: Home) -> dict[int, str]:
     """Return pid → command line of every process that belongs to this sandbox, wherever it hides.
 
-    Those that carry its folder in their arguments, and all in the network namespace of its keeper.
+    Those that carry its folder in their arguments, all that its keeper started, the pods' among them, and all in the
+    network namespace of its keeper.
     """
     keeper = record.read(home.cluster)
+    started = _descendants(keeper.pid) if keeper and keeper.alive else set()
     network = _link(keeper.pid, "net") if keeper and keeper.alive and keeper.isolated else None
     found = {}
     for folder in Path("/proc").glob("[0-9]*"):
@@ -86,7 +89,7 @@ def processes(home: Home) -> dict[int, str]:
             arguments = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
         except OSError:
             continue
-        if f"{home.root}/" in arguments or (network and _link(pid, "net") == network):
+        if f"{home.root}/" in arguments or pid in started or (network and _link(pid, "net") == network):
             found[pid] = arguments
     found.pop(os.getpid(), None)
     return found
@@ -122,6 +125,13 @@ def soon(condition: Callable[[], bool], seconds: float = 5) -> bool:
             return False
         time.sleep(0.02)
     return True
+
+
+def _descendants(pid: int) -> set[int]:
+    children = {
+        int(child) for task in Path(f"/proc/{pid}/task").glob("*") for child in (task / "children").read_text().split()
+    }
+    return children.union(*map(_descendants, children))
 
 
 def _link(pid: int, namespace: str) -> str | None:

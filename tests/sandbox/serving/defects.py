@@ -30,7 +30,7 @@ ROLE, BINDING, SERVICE, CONFIG = (
 
 @dataclass(frozen=True)
 class Defect:
-    """What is changed, how it would come about, and the first step of `verify` that isn't fine."""
+    """What is changed, how, and a step of `verify` that has to say so."""
 
     name: str
     step: str
@@ -157,29 +157,31 @@ _POD = "spec.template.spec"
 DEFECTS = [
     # the way in
     Defect("Gateway of an unknown class", "gateway", _at(GATEWAY, "spec.gatewayClassName", "isto")),
-    Defect("Gateway's listener takes another host name", "route", _at(GATEWAY, "spec.listeners.0.hostname", "x.test")),
+    Defect("Gateway's listener takes another host name", "models", _at(GATEWAY, "spec.listeners.0.hostname", "x.test")),
     Defect("route to another Gateway", "route", _at(ROUTE, "spec.parentRefs.0.name", "infra-pd-gateway")),
     Defect("route to another pool", "route", _at(ROUTE, "spec.rules.0.backendRefs.0.name", "gaie-dp")),
     Defect("route to a Service of the pool's name", "route", _at(ROUTE, "spec.rules.0.backendRefs.0.kind", "Service")),
     Defect("route for another path", "models", _at(ROUTE, "spec.rules.0.matches.0.path.value", "/v2")),
-    Defect("no rule that the picker speaks TLS", "models", _without(RULE)),
+    Defect("no rule that the picker speaks TLS", "request", _without(RULE)),
     Defect(
-        "the picker's TLS rule for another host", "models", _at(RULE, "spec.host", "gaie-pd.llm-d-pd.svc.cluster.local")
+        "the picker's TLS rule for another host",
+        "request",
+        _at(RULE, "spec.host", "gaie-pd.llm-d-pd.svc.cluster.local"),
     ),
     # the pool
     Defect("pool selects nothing", "pool", _at(POOL, "spec.selector.matchLabels", {"llm-d.ai/instance": "dp"})),
-    Defect("pool goes past the sidecar", "models", _at(POOL, "spec.targetPorts", [{"number": 8200}])),
+    Defect("pool goes past the sidecar", "legs", _at(POOL, "spec.targetPorts", [{"number": 8200}])),
     Defect("pool goes to a port of nobody", "models", _at(POOL, "spec.targetPorts", [{"number": 8001}])),
-    Defect("pool names another picker", "pool", _at(POOL, "spec.endpointPickerRef.name", "gaie-pd")),
-    Defect("pool names the picker's health port", "models", _at(POOL, "spec.endpointPickerRef.port.number", 9003)),
+    Defect("pool names another picker", "picker", _at(POOL, "spec.endpointPickerRef.name", "gaie-pd")),
+    Defect("pool names the picker's health port", "legs", _at(POOL, "spec.endpointPickerRef.port.number", 9003)),
     # the picker
     Defect("picker watches another pool", "picker", _argument(PICKER, "^(--pool-name)=.*", r"\1=gaie-dp")),
     Defect("picker looks in another namespace", "picker", _argument(PICKER, "^(--pool-namespace)=.*", r"\1=default")),
     Defect("picker without its configuration", "picker", _at(PICKER, f"{_POD}.containers.0.volumeMounts", [])),
     Defect("picker with a flag of a later version", "picker", _argument(PICKER, "^(--zap-encoder=.*)", "--kv-x=1")),
     Defect("picker under the default account", "picker", _at(PICKER, f"{_POD}.serviceAccountName", "default")),
-    Defect("picker's Service selects nothing", "pool", _at(SERVICE, "spec.selector", {"inferencepool": "gaie-dp"})),
-    Defect("picker's Service leads to another port", "models", _at(SERVICE, "spec.ports.0.targetPort", 9003)),
+    Defect("picker's Service selects nothing", "picker", _at(SERVICE, "spec.selector", {"inferencepool": "gaie-dp"})),
+    Defect("picker's Service leads to another port", "request", _at(SERVICE, "spec.ports.0.targetPort", 9003)),
     Defect("picker may not see pods", "picker", _drop_resource("pods")),
     Defect("picker may not see pools", "picker", _drop_resource("inferencepools")),
     Defect("picker may not see objectives", "picker", _drop_resource("inferenceobjectives")),
@@ -188,36 +190,36 @@ DEFECTS = [
     Defect("filters swapped between the profiles", "legs", _config(_swap_filters)),
     Defect("no plugin sets the prefill header", "legs", _config(_drop_plugin("disagg-headers-handler"))),
     Defect("handler without deciders", "legs", _config(_drop_deciders)),
-    Defect("decode profile has another name", "models", _config(_rename_decode)),
+    Defect("decode profile has another name", "request", _config(_rename_decode)),
     Defect("decider after the handler", "picker", _config(_decider_last)),
     Defect("misspelt parameter of the decider", "legs", _config(_misspell), selective=True),
     Defect("no prefix-cache scorer", "legs", _config(_drop_plugin("prefix-cache-scorer")), selective=True),
     Defect("no feature gate", "legs", _config(lambda document: document.pop("featureGates")), selective=True),
     # the sidecar
-    Defect("sidecar serves TLS", "models", _argument(DECODE, "^--secure-proxy=.*", "", "initContainers")),
+    Defect("sidecar serves TLS", "request", _argument(DECODE, "^--secure-proxy=.*", "", "initContainers")),
     Defect(
         "sidecar looks for vLLM elsewhere",
-        "models",
+        "request",
         _argument(DECODE, "^(--vllm-port)=.*", r"\1=8300", "initContainers"),
     ),
-    Defect("sidecar listens elsewhere", "models", _argument(DECODE, "^(--port)=.*", r"\1=8001", "initContainers")),
+    Defect("sidecar listens elsewhere", "legs", _argument(DECODE, "^(--port)=.*", r"\1=8001", "initContainers")),
     Defect(
         "sidecar with a flag of another release",
         "decode",
         _argument(DECODE, "^--kv-connector", "--kv-conn", "initContainers"),
     ),
-    Defect("no sidecar", "models", _at(DECODE, f"{_POD}.initContainers", None)),
+    Defect("no sidecar", "legs", _at(DECODE, f"{_POD}.initContainers", None)),
     # the workers
     Defect("prefill pods without a role", "prefill", _label(PREFILL, "llm-d.ai/role", None)),
     Defect("decode pods of another instance", "pool", _label(DECODE, "llm-d.ai/instance", "dp")),
     Defect("vLLM with a flag that it doesn't know", "prefill", _argument(PREFILL, "^--block-size", "--blok-size")),
     Defect("broken JSON in a flag", "decode", _argument(DECODE, "^(--kv-transfer-config=.*).$", r"\1")),
-    Defect("another model name on the workers", "models", _argument(DECODE, "^(--served-model-name)=.*", r"\1=other")),
+    Defect("another model name on the workers", "request", _argument(DECODE, "^(--served-model-name)=.*", r"\1=other")),
     Defect("vLLM on another port than the probes", "decode", _argument(DECODE, "^(--port)=.*", r"\1=8300")),
     Defect(
         "probe of a path that isn't there",
         "prefill",
-        _at(PREFILL, f"{_POD}.containers.0.readinessProbe.httpGet.path", "/ready"),
+        _at(PREFILL, f"{_POD}.containers.0.readinessProbe.httpGet.path", "/readiness"),
     ),
     Defect("token Secret without the key", "prefill", _at("Secret/llm-d-hf-token", "data", {"TOKEN": "eA=="})),
     Defect("more GPUs than a node has", "decode", _gpus("16")),
