@@ -128,9 +128,10 @@ def soon(condition: Callable[[], bool], seconds: float = 5) -> bool:
 
 
 def _descendants(pid: int) -> set[int]:
-    children = {
-        int(child) for task in Path(f"/proc/{pid}/task").glob("*") for child in (task / "children").read_text().split()
-    }
+    children = set[int]()
+    for task in Path(f"/proc/{pid}/task").glob("*"):
+        with suppress(OSError):  # it has ended meanwhile
+            children |= {int(child) for child in (task / "children").read_text().split()}
     return children.union(*map(_descendants, children))
 
 

@@ -148,6 +148,10 @@ def test_the_fleet_is_read_from_the_stack_file(tmp_path: Path) -> None:
     wanted = nodes.Fleet("nvidia", count=3, gpus=4, rdma=frozenset({"rdma/a", "rdma/b"}))
     assert nodes.fleet_of(stack(tmp_path, serving), 3) == wanted
     assert nodes.fleet_of(stack(tmp_path, {"accelerator": "amd"})) == nodes.Fleet("amd", count=None, gpus=8)
+    cloud = nodes.fleet_of(stack(tmp_path, {"accelerator": "nvidia", "infrastructure": "aws-efa"}))
+    assert cloud is not None
+    assert cloud.rdma == {"vpc.amazonaws.com/efa"}
+    assert dict(cloud.labels) == {"node.kubernetes.io/instance-type": "p5en.48xlarge"}
 
 
 @pytest.mark.parametrize("serving", [None, "text", {}, {"accelerator": "tpu"}, {"accelerator": ["amd"]}])

@@ -19,8 +19,6 @@ from verify.steps import Verification
 
 MODEL = "amd/Llama-3.3-70B-Instruct-FP8-KV"
 _CLUSTER_SCOPED = {"Namespace", "ClusterRole", "ClusterRoleBinding"}
-_PATIENCE = 15.0
-"""Seconds; a stack that works is ready in four of them, with two others starting beside it."""
 _ONE_GPU = {"replicas": 1, "tensorParallel": 1}
 
 
@@ -47,12 +45,12 @@ def with_defect(defect: Defect, objects: Objects) -> Objects:
     return changed
 
 
-def deploy(api: Api, objects: Objects) -> None:
-    """Create them, the namespace first; returns when all is ready, or after some patience."""
+def deploy(api: Api, objects: Objects, patience: float) -> None:
+    """Create them, the namespace first; returns when all is ready, or after `patience` seconds."""
     for one in sorted(objects.values(), key=lambda each: each["kind"] != "Namespace"):
         api.apply(_path(one), one)
     [namespace] = [one["metadata"]["name"] for one in objects.values() if one["kind"] == "Namespace"]
-    deadline = time.monotonic() + _PATIENCE
+    deadline = time.monotonic() + patience
     while not _ready(api, namespace) and time.monotonic() < deadline:
         time.sleep(0.2)
 

@@ -38,6 +38,16 @@ class Defect:
     selective: bool = False
     """Introduced into a stack with selective P/D."""
 
+    @property
+    def steps(self) -> list[str]:
+        """One of them catches it: which, can depend on the pod that a request meets."""
+        return self.step.split(" or ")
+
+    @property
+    def never_ready(self) -> bool:
+        """Whether something of the stack never becomes ready."""
+        return self.step in ("prefill", "decode", "picker", "gateway")
+
 
 def _at(key: str, path: str, value: object) -> Callable[[Objects], object]:
     """Set one field, `path` in dots; numbers are list indexes; None removes it."""
@@ -162,10 +172,10 @@ DEFECTS = [
     Defect("route to another pool", "route", _at(ROUTE, "spec.rules.0.backendRefs.0.name", "gaie-dp")),
     Defect("route to a Service of the pool's name", "route", _at(ROUTE, "spec.rules.0.backendRefs.0.kind", "Service")),
     Defect("route for another path", "models", _at(ROUTE, "spec.rules.0.matches.0.path.value", "/v2")),
-    Defect("no rule that the picker speaks TLS", "request", _without(RULE)),
+    Defect("no rule that the picker speaks TLS", "request or legs", _without(RULE)),
     Defect(
         "the picker's TLS rule for another host",
-        "request",
+        "request or legs",
         _at(RULE, "spec.host", "gaie-pd.llm-d-pd.svc.cluster.local"),
     ),
     # the pool
@@ -173,7 +183,9 @@ DEFECTS = [
     Defect("pool goes past the sidecar", "legs", _at(POOL, "spec.targetPorts", [{"number": 8200}])),
     Defect("pool goes to a port of nobody", "models", _at(POOL, "spec.targetPorts", [{"number": 8001}])),
     Defect("pool names another picker", "picker", _at(POOL, "spec.endpointPickerRef.name", "gaie-pd")),
-    Defect("pool names the picker's health port", "legs", _at(POOL, "spec.endpointPickerRef.port.number", 9003)),
+    Defect(
+        "pool names the picker's health port", "request or legs", _at(POOL, "spec.endpointPickerRef.port.number", 9003)
+    ),
     # the picker
     Defect("picker watches another pool", "picker", _argument(PICKER, "^(--pool-name)=.*", r"\1=gaie-dp")),
     Defect("picker looks in another namespace", "picker", _argument(PICKER, "^(--pool-namespace)=.*", r"\1=default")),
@@ -181,7 +193,7 @@ DEFECTS = [
     Defect("picker with a flag of a later version", "picker", _argument(PICKER, "^(--zap-encoder=.*)", "--kv-x=1")),
     Defect("picker under the default account", "picker", _at(PICKER, f"{_POD}.serviceAccountName", "default")),
     Defect("picker's Service selects nothing", "picker", _at(SERVICE, "spec.selector", {"inferencepool": "gaie-dp"})),
-    Defect("picker's Service leads to another port", "request", _at(SERVICE, "spec.ports.0.targetPort", 9003)),
+    Defect("picker's Service leads to another port", "request or legs", _at(SERVICE, "spec.ports.0.targetPort", 9003)),
     Defect("picker may not see pods", "picker", _drop_resource("pods")),
     Defect("picker may not see pools", "picker", _drop_resource("inferencepools")),
     Defect("picker may not see objectives", "picker", _drop_resource("inferenceobjectives")),
