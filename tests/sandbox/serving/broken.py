@@ -22,7 +22,7 @@ _CLUSTER_SCOPED = {"Namespace", "ClusterRole", "ClusterRoleBinding"}
 _ONE_GPU = {"replicas": 1, "tensorParallel": 1}
 
 
-def render(namespace: str, *, selective: bool) -> Objects:
+def render(namespace: str, *, release: str = "0.6", routing: Mapping[str, Any] | None = None) -> Objects:
     """What the program declares for one prefill and one decode worker with a GPU each."""
     serving = {
         "accelerator": "amd",
@@ -30,7 +30,8 @@ def render(namespace: str, *, selective: bool) -> Objects:
         "namespace": namespace,
         "prefill": _ONE_GPU,
         "decode": _ONE_GPU,
-        "routing": {"selectivePd": {"nonCachedTokens": 32} if selective else "always"},
+        "release": release,
+        "routing": dict(routing or {}),
         "monitoring": {"enabled": False},
     }
     objects: Objects = plain(run_program(serving, token="placeholder").objects)

@@ -22,6 +22,7 @@ AT_ONCE = 3
 SOON, AT_LAST = 10.0, 60.0
 """Seconds: how long something is watched that will never be ready, and how long a busy machine may take otherwise."""
 
+SELECTIVE = {"selectivePd": {"nonCachedTokens": 32}}
 Found = dict[str, list[Finding]]
 
 
@@ -31,10 +32,10 @@ def found(cluster: Running) -> Iterator[Found]:
     fleet = nodes.fleet_of(CHECKOUT / "Pulumi.amd.yaml", 4)
     assert fleet is not None
     nodes.provide(cluster.host_kubeconfig, fleet)
-    stacks = {"nothing": broken.render("sound", selective=False)}
+    stacks = {"nothing": broken.render("sound")}
     patience = {"nothing": AT_LAST}
     for number, defect in enumerate(DEFECTS):
-        objects = broken.render(f"broken-{number}", selective=defect.selective)
+        objects = broken.render(f"broken-{number}", routing=SELECTIVE if defect.selective else None)
         stacks[defect.name] = broken.with_defect(defect, objects)
         patience[defect.name] = SOON if defect.never_ready else AT_LAST
 

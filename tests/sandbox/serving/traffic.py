@@ -68,14 +68,7 @@ class Traffic:
 
     def ask(self, method: str, path: str, body: object = None) -> Answer:
         """Send one request on a connection of its own."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
-        try:
-            connection.request(method, path, json.dumps(body), {"Content-Type": "application/json"})
-            response = connection.getresponse()
-            headers = {key.lower(): value for key, value in response.getheaders()}
-            return Answer(response.status, headers, response.read())
-        finally:
-            connection.close()
+        return send(self.port, method, path, body)
 
     def complete(self, prompt: str, model: str, max_tokens: int = 4) -> Answer:
         """Ask for a completion, which must succeed."""
@@ -107,6 +100,18 @@ class Traffic:
 
     def _requests(self, path: str) -> int:
         return sum(int(float(number)) for number in _SERVED.findall(self.api.text(path)))
+
+
+def send(port: int, method: str, path: str, body: object = None) -> Answer:
+    """Send one request to a port of this machine, on a connection of its own."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    try:
+        connection.request(method, path, json.dumps(body), {"Content-Type": "application/json"})
+        response = connection.getresponse()
+        headers = {key.lower(): value for key, value in response.getheaders()}
+        return Answer(response.status, headers, response.read())
+    finally:
+        connection.close()
 
 
 @contextmanager
