@@ -36,7 +36,7 @@ def contract(plan: ServingPlan, target: Target, gateway: ModelGateway) -> dict[s
             tier.worker.role.value: {
                 "name": tier.worker.name,
                 "replicas": tier.worker.replicas,
-                "gpus": tier.worker.replicas * tier.worker.tensor_parallel,
+                "gpus": tier.worker.replicas * tier.worker.gpus,
             }
             for tier in (plan.prefill, plan.decode)
         },

@@ -90,6 +90,19 @@ def _device(value: Any) -> Any:
     )
 
 
+def _network(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    namespace, slash, name = value.rpartition("/")
+    if (slash and not DNS_LABEL.fullmatch(namespace)) or not DNS_SUBDOMAIN.fullmatch(name):
+        raise wrong(
+            "is not the name of a network",
+            "Multus would find no such NetworkAttachmentDefinition, and no pod of the tier start",
+            "write name or namespace/name, as `kubectl get network-attachment-definitions -A` shows them",
+        )
+    return value
+
+
 def _label_value(value: Any) -> Any:
     if isinstance(value, str) and value and not QUALIFIED.fullmatch(value):
         raise wrong(
@@ -172,6 +185,12 @@ Device = Annotated[
     ),
 ]
 """An extended resource, such as rdma/ib."""
+Network = Annotated[
+    str,
+    BeforeValidator(_network),
+    documented("network", pattern=rf"^({DNS_LABEL.pattern}/)?{DNS_SUBDOMAIN.pattern}$"),
+]
+"""A Multus NetworkAttachmentDefinition, with its namespace unless that is the pod's."""
 LabelValue = Annotated[
     str, BeforeValidator(_label_value), documented("label value", pattern=f"^({QUALIFIED.pattern})?$")
 ]

@@ -15,12 +15,11 @@ from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema
 
+from components.config.generated import DOCS, written
 from components.config.settings import Serving
 from components.config.strict import Strict
 
 Schema = Mapping[str, Any]
-
-DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 SECURE = {
     "type": "object",
@@ -224,15 +223,7 @@ def _words(words: list[Any]) -> str:
 
 def main(arguments: list[str]) -> int:
     """Write the generated files, or with `--check` name those that are stale; the exit code."""
-    stale = [file for file, text in pages().items() if not file.exists() or file.read_text() != text]
-    if "--check" in arguments:
-        for file in stale:
-            print(f"{file.parent.name}/{file.name} is stale: run `python -m components.config.schema`", file=sys.stderr)
-        return 1 if stale else 0
-    for file in stale:
-        file.parent.mkdir(exist_ok=True)
-        file.write_text(pages()[file])
-    return 0
+    return written(pages(), "components.config.schema", check="--check" in arguments)
 
 
 if __name__ == "__main__":

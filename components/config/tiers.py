@@ -11,6 +11,7 @@ from components.config.fields import (
     EnvValue,
     LabelKey,
     LabelValue,
+    Network,
     ObjectName,
     Quantity,
     Seconds,
@@ -43,10 +44,14 @@ DeviceCount = Annotated[
 class Rdma(Strict):
     """The RDMA device that each worker pod asks for."""
 
-    resource: Device
-    """Extended resource of the network operator, such as `rdma/ib` or `rdma/roce_gdr`."""
-    count: DeviceCount = 1
-    """Devices per pod: 1 for a shared device, `tensorParallel` where each GPU has its own adapter."""
+    resource: Device | None = None
+    """Extended resource of the network operator, such as `rdma/ib`; default: the infrastructure's."""
+    count: DeviceCount | None = None
+    """Devices per pod: 1 for a shared device, `tensorParallel` where each GPU has its own adapter; default: the
+    infrastructure's, else 1."""
+    network: Network | None = None
+    """Multus network that brings the devices' interfaces, `name` or `namespace/name`: one attachment for each device;
+    default: the infrastructure's, else none."""
 
 
 class Toleration(Strict):
@@ -101,15 +106,15 @@ class Tier(Strict):
     cpu: Quantity
     """CPU request and limit."""
     memory: Quantity | None = None
-    """Memory request and limit; default 256Gi on amd, 64Gi on nvidia."""
+    """Memory request and limit; default: the infrastructure's, else 256Gi on amd, 64Gi on nvidia."""
     shm_size: Quantity | None = None
-    """Size of /dev/shm; default 16Gi, 64Gi with `hostNetwork` (NCCL/RCCL of 8 GPUs)."""
+    """Size of /dev/shm; default: the infrastructure's, else 16Gi, 64Gi with `hostNetwork` (NCCL/RCCL of 8 GPUs)."""
     image: str | None = Field(default=None, pattern=r"^\S+$")
     """vLLM image; default: the release's for the accelerator. Taken as written, mirror or not."""
     extra_args: list[str] = []
     """Further `vllm serve` arguments, `--flag=value` each; what the program itself sets is refused."""
     env: dict[EnvName, EnvValue] = {}
-    """Further environment variables; what the program itself sets is refused."""
+    """Further environment variables, each over the infrastructure's; what the program itself sets is refused."""
     log_level: VllmLogLevel | None = None
     """`VLLM_LOGGING_LEVEL`; unset is vLLM's info."""
     rdma: Annotated[Rdma | None, BeforeValidator(null_word)] = None
@@ -117,19 +122,19 @@ class Tier(Strict):
     ucx: Ucx = Ucx()
     """This tier's UCX variables, each over the stack's."""
     node_selector: dict[LabelKey, LabelValue] = {}
-    """Labels of the nodes that may run the workers."""
+    """Labels of the nodes that may run the workers, each over the infrastructure's."""
     tolerations: list[Toleration] = []
     """Taints that the workers accept."""
     affinity: dict[Literal["nodeAffinity", "podAffinity", "podAntiAffinity"], dict[str, Any]] = {}
     """A Kubernetes affinity, passed on as written."""
     annotations: dict[LabelKey, EnvValue] = {}
-    """Annotations of the pods, such as a secondary network's."""
+    """Annotations of the pods, such as a secondary network's, each over the infrastructure's."""
     priority_class: ObjectName | None = None
     """PriorityClass of the pods."""
     capabilities: list[Capability] = []
-    """Linux capabilities, such as IPC_LOCK for pinned memory."""
+    """Linux capabilities, such as IPC_LOCK for pinned memory; a list of your own takes the infrastructure's place."""
     host_paths: list[HostPath] = []
-    """Files and folders of the node."""
+    """Files and folders of the node, beside the infrastructure's; one with the same mount path takes its place."""
     rollout: Rollout = Rollout()
     """Start-up, termination and replacement."""
 

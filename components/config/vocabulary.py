@@ -24,6 +24,21 @@ class Accelerator(Word):
     NVIDIA = "nvidia"
 
 
+class Infrastructure(Word):
+    """Where the cluster runs and how its pods reach the fabric; one file each in `components/infrastructures`."""
+
+    RDMA_SHARED = "rdma-shared"
+    RDMA_SRIOV = "rdma-sriov"
+    OPENSHIFT_ROCE = "openshift-roce"
+    COREWEAVE = "coreweave"
+    AKS = "aks"
+    OCI_AMD = "oci-amd"
+    AWS_EFA = "aws-efa"
+    GKE_ROCE = "gke-roce"
+    DIGITALOCEAN = "digitalocean"
+    NONE = "none"
+
+
 class ReleaseName(Word):
     """llm-d release: moves all images and flag dialects together (`components/releases`)."""
 

@@ -2,7 +2,7 @@
 
 from components.config.problem import Problem
 from components.config.settings import Serving
-from components.plan.checks import commandline, model, network, routing, timing, topology
+from components.plan.checks import commandline, infrastructure, model, network, routing, timing, topology
 from components.plan.context import Context
 
 
@@ -10,6 +10,7 @@ def check(settings: Serving, *, token_given: bool) -> list[Problem]:
     """Everything impossible about settings that are right one by one; `token_given`: a Hugging Face token is set."""
     context = Context.of(settings)
     return [
+        *infrastructure.check(context),
         *topology.check(context),
         *network.check(context),
         *routing.check(context),

@@ -1,11 +1,12 @@
 """What every decision looks at: settings with their accelerator, release and names, and what a mode makes of a tier."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from components.accelerators import PROFILES, AcceleratorProfile
 from components.config.settings import Selective, Serving
 from components.config.tiers import Decode, Prefill, Rdma
 from components.config.vocabulary import Role
+from components.infrastructures import Device, InfrastructureProfile, profile
 from components.names import Names
 from components.plan.args import ImageArgs
 from components.releases import RELEASES, Release
@@ -19,6 +20,7 @@ class Context:
     settings: Serving
     accelerator: AcceleratorProfile
     release: Release
+    infrastructure: InfrastructureProfile
     names: Names
 
     @staticmethod
@@ -28,6 +30,7 @@ class Context:
             settings,
             PROFILES[settings.accelerator],
             RELEASES[settings.release],
+            profile(settings.infrastructure),
             Names(settings.postfix, settings.namespace),
         )
 
@@ -36,21 +39,65 @@ class Context:
         return self.settings.prefill if role is Role.PREFILL else self.settings.decode
 
     def replicas(self, role: Role) -> int:
-        """Pods of a tier; host-network mode has one, which takes a whole node."""
-        return 1 if self.settings.host_network else self.tier(role).replicas
+        """Pods of a tier; host-network mode has one, and so has an infrastructure of whole nodes unless told."""
+        return 1 if self._whole_node(role, "replicas") else self.tier(role).replicas
 
     def tensor_parallel(self, role: Role) -> int:
-        """GPUs per pod of a tier; host-network mode takes the whole node."""
-        return self.settings.gpus_per_node if self.settings.host_network else self.tier(role).tensor_parallel
+        """GPUs that a worker uses; host-network mode uses the node's, an infrastructure of whole nodes unless told."""
+        whole = self._whole_node(role, "tensor_parallel")
+        return self.settings.gpus_per_node if whole else self.tier(role).tensor_parallel
+
+    def gpus(self, role: Role) -> int:
+        """GPUs that a worker's pod takes: those it uses, or all of a node that it has to itself."""
+        whole = self.settings.host_network or self.infrastructure.whole_node
+        return self.settings.gpus_per_node if whole else self.tensor_parallel(role)
+
+    def _whole_node(self, role: Role, field: str) -> bool:
+        said = field in self.tier(role).model_fields_set
+        return self.settings.host_network or (self.infrastructure.whole_node is not None and not said)
+
+    def rdma_path(self, role: Role) -> str:
+        """Where the RDMA device of a tier is set, or would be."""
+        return f"serving.{role}.rdma" if "rdma" in self.tier(role).model_fields_set else "serving.rdma"
 
     def rdma(self, role: Role) -> Rdma | None:
-        """RDMA device of a tier's pods: its own setting, `null` included, before the stack's.
+        """What the settings say of a tier's RDMA device: its own, `null` included, before the stack's."""
+        tier = self.tier(role)
+        return tier.rdma if "rdma" in tier.model_fields_set else self.settings.rdma
+
+    def device(self, role: Role) -> Device | None:
+        """RDMA device of a tier's pods: what the settings say, field by field over the infrastructure's.
 
         None in host-network mode: the pods see every adapter of the node anyway.
         """
-        tier = self.tier(role)
-        own = "rdma" in tier.model_fields_set
-        return None if self.settings.host_network else tier.rdma if own else self.settings.rdma
+        given, theirs = self.rdma(role), self.infrastructure.device
+        if self.settings.host_network:
+            return None
+        if given is None:
+            return theirs
+        resource = given.resource or (theirs.resource if theirs else None)
+        if resource is None:
+            return None
+        device = replace(theirs or Device(resource), resource=resource)
+        if given.network is not None:
+            device = replace(device, network=given.network)
+        if given.count is not None:
+            per_gpu = given.count == "tensorParallel"
+            device = replace(device, count=1 if isinstance(given.count, str) else given.count, per_gpu=per_gpu)
+        return device
+
+    @property
+    def own_images(self) -> bool:
+        """Whether both tiers run images of the user's."""
+        return bool(self.settings.prefill.image and self.settings.decode.image)
+
+    @property
+    def privileged_for(self) -> str | None:
+        """What needs pods that Pod Security's baseline does not admit, if anything does."""
+        if self.settings.host_network:
+            return "hostNetwork"
+        theirs = self.infrastructure.capabilities or self.infrastructure.host_files
+        return f"infrastructure {self.settings.infrastructure}" if theirs else None
 
     @property
     def token_secret(self) -> str | None:

@@ -43,7 +43,7 @@ def _namespace(context: Context, token: pulumi.Output[str] | None) -> ServingNam
     return ServingNamespaceArgs(
         namespace=settings.namespace,
         create=settings.create_namespace,
-        privileged=settings.host_network,
+        privileged=context.privileged_for is not None,
         labels=names.labels,
         service_account=names.workers,
         token_secret=context.token_secret if token is not None else None,
@@ -144,12 +144,19 @@ def _monitoring(context: Context) -> MonitoringArgs:
 def _notes(context: Context) -> list[str]:
     settings = context.settings
     notes = []
-    own_images = settings.prefill.image and settings.decode.image
-    if settings.release in context.accelerator.image_notes and not own_images:
+    if settings.release in context.accelerator.image_notes and not context.own_images:
         notes.append(context.accelerator.image_notes[settings.release])
-    if settings.host_network and not settings.create_namespace:
+    if context.privileged_for and not settings.create_namespace:
         notes.append(
-            f"hostNetwork needs privileged pods, and the namespace {settings.namespace} is not this stack's to label: "
+            f"{context.privileged_for} needs privileged pods, and the namespace {settings.namespace} is not this "
+            "stack's to label: "
             f"`kubectl label namespace {settings.namespace} pod-security.kubernetes.io/enforce=privileged`"
         )
+    for role in Role:
+        used, taken = context.tensor_parallel(role), context.gpus(role)
+        if used < taken:
+            notes.append(
+                f"a {role} pod takes the {taken} GPUs of its node and uses {used} (serving.{role}.tensorParallel): on "
+                f"infrastructure {settings.infrastructure} the adapters of a node belong to one pod"
+            )
     return notes

@@ -92,6 +92,8 @@ class WorkerArgs(Args):
     """vLLM image."""
     model: ModelArgs
     """What is served."""
+    gpus: int
+    """GPUs that the pod takes of its node."""
     tensor_parallel: int
     """GPUs per pod."""
     port: int
@@ -114,12 +116,18 @@ class WorkerArgs(Args):
     """UCX variables by name."""
     resources: dict[str, str]
     """Requests, equal to limits: cpu, memory, GPUs, RDMA devices."""
+    unlimited: list[str] = []
+    """Those of them that are requested only."""
     shm_size: str
     """Size of /dev/shm."""
     host_network: bool
     """Host network, privileged."""
     capabilities: list[str]
     """Linux capabilities."""
+    run_as_root: bool = False
+    """Whether vLLM runs as root instead of the image's user."""
+    prelude: list[str] = []
+    """Shell commands that vLLM's process begins with."""
     host_paths: list[HostPathArgs]
     """Files and folders of the node."""
     placement: PlacementArgs

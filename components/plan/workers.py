@@ -4,13 +4,12 @@ from math import ceil
 from typing import Any
 
 from components.config.tiers import Decode, Tier
-from components.config.ucx import Ucx
 from components.config.vocabulary import Role
-from components.plan.args import PlacementArgs, TolerationArgs
+from components.plan import fabric
+from components.plan.args import PlacementArgs
 from components.plan.context import Context
 from components.plan.worker_args import (
     DecodeTierArgs,
-    HostPathArgs,
     ModelArgs,
     PrefillTierArgs,
     RolloutArgs,
@@ -64,18 +63,19 @@ def decode(context: Context) -> DecodeTierArgs:
 def worker(context: Context, role: Role) -> WorkerArgs:
     """The vLLM workers of a tier."""
     settings, names, tier = context.settings, context.names, context.tier(role)
-    host = settings.host_network
+    host, whole = settings.host_network, context.infrastructure.whole_node
     return WorkerArgs(
         namespace=settings.namespace,
         name=names.tier(role),
         role=role,
         labels=names.worker_labels(role, settings.accelerator.value, settings.model.name),
         selector=names.worker_selector(role),
-        annotations=tier.annotations,
+        annotations=fabric.annotations(context, role),
         service_account=names.workers,
         replicas=context.replicas(role),
-        image=context.image(tier.image, context.accelerator.images[settings.release]),
+        image=context.image(tier.image, fabric.image(context)),
         model=_model(context),
+        gpus=context.gpus(role),
         tensor_parallel=context.tensor_parallel(role),
         port=context.vllm_port(role),
         nixl_port=settings.ports.nixl,
@@ -83,26 +83,24 @@ def worker(context: Context, role: Role) -> WorkerArgs:
         kv_transfer={
             "kv_connector": settings.kv_transfer.connector,
             "kv_role": "kv_both",
-            **settings.kv_transfer.extra,
+            **fabric.kv_transfer(context),
         },
         attention_backend=_attention_backend(context, tier),
         log_level=tier.log_level.upper() if tier.log_level else None,
         extra_args=tier.extra_args,
-        env=dict(sorted(tier.env.items())),
-        ucx=ucx_variables(settings.ucx, tier.ucx),
+        env=fabric.env(context, role),
+        ucx=ucx_variables(context, role),
         resources=_resources(context, role),
-        shm_size=tier.shm_size or ("64Gi" if host else "16Gi"),
+        unlimited=["cpu"] if context.infrastructure.unlimited_cpu else [],
+        shm_size=tier.shm_size or ("64Gi" if host else whole.shm_size if whole else "16Gi"),
         host_network=host,
-        capabilities=sorted({*(DEBUG_CAPABILITIES if host else ()), *tier.capabilities}),
-        host_paths=[
-            HostPathArgs(
-                host_path=each.host_path, mount_path=each.mount_path, type=each.type or "", read_only=each.read_only
-            )
-            for each in tier.host_paths
-        ],
+        capabilities=sorted({*(DEBUG_CAPABILITIES if host else ()), *fabric.capabilities(context, role)}),
+        run_as_root=bool(context.infrastructure.run_as_root),
+        prelude=[each.value for each in context.infrastructure.prelude],
+        host_paths=fabric.host_paths(context, role),
         placement=PlacementArgs(
-            node_selector=tier.node_selector,
-            tolerations=[TolerationArgs(**each.model_dump()) for each in tier.tolerations],
+            node_selector=fabric.node_selector(context, role),
+            tolerations=fabric.tolerations(context, role),
             affinity=dict(tier.affinity),
             apart_from=names.worker_selector(OTHER[role]) if host else {},
             priority_class=tier.priority_class,
@@ -145,8 +143,9 @@ def termination_grace(context: Context, role: Role) -> int:
     return max(ceil(longest_answer), LEAST_GRACE)
 
 
-def ucx_variables(stack: Ucx, tier: Ucx) -> dict[str, str]:
-    """UCX variables of a tier: each of its own over the stack's; unset leaves UCX's choice."""
+def ucx_variables(context: Context, role: Role) -> dict[str, str]:
+    """UCX variables of a tier: each of its own over the stack's over the infrastructure's; else UCX chooses."""
+    stack, tier = context.settings.ucx, context.tier(role).ucx
 
     def pick(field: str) -> Any:
         own = getattr(tier, field)
@@ -161,7 +160,9 @@ def ucx_variables(stack: Ucx, tier: Ucx) -> dict[str, str]:
         "UCX_PROTO_INFO": None if proto_info is None else "y" if proto_info else "n",
         "UCX_TLS": ",".join(pick("tls") or []) or None,
     }
-    return {name: str(value) for name, value in values.items() if value is not None}
+    theirs = {name: each.value for name, each in context.infrastructure.ucx.items()}
+    own = {name: str(value) for name, value in values.items() if value is not None}
+    return dict(sorted({**theirs, **own}.items()))
 
 
 def _model(context: Context) -> ModelArgs:
@@ -186,12 +187,13 @@ def _attention_backend(context: Context, tier: Tier | Decode) -> str | None:
 
 
 def _resources(context: Context, role: Role) -> dict[str, str]:
-    tier, gpus, rdma = context.tier(role), context.tensor_parallel(role), context.rdma(role)
+    tier, whole, device = context.tier(role), context.infrastructure.whole_node, context.device(role)
+    sized = whole is not None and "cpu" not in tier.model_fields_set
     resources = {
-        "cpu": tier.cpu,
-        "memory": tier.memory or context.accelerator.memory,
-        context.accelerator.gpu_resource: str(gpus),
+        "cpu": whole.cpu if whole and sized else tier.cpu,
+        "memory": tier.memory or (whole.memory if whole else context.accelerator.memory),
+        context.accelerator.gpu_resource: str(context.gpus(role)),
     }
-    if rdma:
-        resources[rdma.resource] = str(gpus if rdma.count == "tensorParallel" else rdma.count)
+    if device:
+        resources[device.resource] = str(device.amount(context.tensor_parallel(role)))
     return resources

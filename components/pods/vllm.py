@@ -37,6 +37,13 @@ def arguments(worker: WorkerArgs) -> list[str]:
     return flags + worker.extra_args
 
 
+def command(worker: WorkerArgs) -> list[str]:
+    """`vllm serve`, in a shell first where only a script of the node knows the environment; signals reach vLLM."""
+    if not worker.prelude:
+        return ["vllm", "serve"]
+    return ["/bin/bash", "-ec", "\n".join([*worker.prelude, 'exec vllm serve "$@"']), "vllm"]
+
+
 def environment(worker: WorkerArgs) -> list[k8s.core.v1.EnvVarArgs]:
     """Environment variables, sorted by name so that a preview shows only what changed."""
     plain = {
@@ -75,14 +82,14 @@ def container(worker: WorkerArgs) -> k8s.core.v1.ContainerArgs:
         name="vllm",
         image=worker.image.name,
         image_pull_policy=worker.image.pull_policy,
-        command=["vllm", "serve"],
+        command=command(worker),
         args=arguments(worker),
         env=environment(worker),
         ports=[
             container_port(worker.port, VLLM_PORT_NAME, on_host=worker.host_network),
             container_port(worker.nixl_port, NIXL_PORT_NAME, on_host=worker.host_network),
         ],
-        resources=equal_resources(worker.resources),
+        resources=equal_resources(worker.resources, worker.unlimited),
         security_context=security(worker),
         startup_probe=probes.startup(worker.rollout.startup_budget),
         liveness_probe=probes.liveness(),

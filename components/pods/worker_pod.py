@@ -33,7 +33,7 @@ def shape(worker: WorkerArgs) -> dict[str, str]:
     the old pods to the new count first, and they keep the GPUs that the new ones wait for.
     """
     network = "host" if worker.host_network else "pod"
-    return {"llm-d.ai/pod-shape": f"{worker.tensor_parallel} x GPU, {network} network"}
+    return {"llm-d.ai/pod-shape": f"{worker.gpus} x GPU, {network} network"}
 
 
 def options(worker: WorkerArgs, parent: pulumi.Resource) -> pulumi.ResourceOptions:

@@ -17,13 +17,27 @@ _SUBNET = {"amd": "10.244.254", "nvidia": "10.244.253"}
 _SHARED_DEVICES = "1k"
 """How often a shared RDMA device can be requested on one node: the device plugin's usual setting."""
 
+DEVICES = {
+    "rdma-shared": "rdma/ib",
+    "rdma-sriov": "nvidia.com/sriov-rdma-vf",
+    "openshift-roce": "rdma/roce_gdr",
+    "coreweave": "rdma/ib",
+    "aks": "rdma/ib",
+    "oci-amd": "nvidia.com/sriov-rdma-vf",
+    "aws-efa": "vpc.amazonaws.com/efa",
+}
+"""RDMA resource that nodes of an infrastructure offer; those that are not here offer none."""
+
+LABELS = {"aws-efa": {"node.kubernetes.io/instance-type": "p5en.48xlarge"}}
+"""Labels that nodes of an infrastructure carry, and workers ask for."""
+
 _MANY = {"cpu": "256", "memory": "3Ti", "ephemeral-storage": "28Ti", "pods": "110"}  # an 8-GPU server's usual size
 MOST = 250
 
 
 @dataclass(frozen=True)
 class Fleet:
-    """The nodes of one vendor: the GPUs of each, the RDMA resources that they offer, and their number.
+    """The nodes of one vendor: the GPUs of each, the RDMA resources that they offer, labels, and their number.
 
     Without a number there are as many as there were, two at first.
     """
@@ -32,6 +46,7 @@ class Fleet:
     count: int | None = None
     gpus: int = 8
     rdma: frozenset[str] = frozenset()
+    labels: frozenset[tuple[str, str]] = frozenset()
 
 
 def fleet_of(stack_file: Path, count: int | None = None) -> Fleet | None:
@@ -51,9 +66,14 @@ def fleet_of(stack_file: Path, count: int | None = None) -> Fleet | None:
     if not isinstance(vendor, str) or vendor not in GPU_RESOURCE:
         return None
     scopes = (serving, _mapping(serving.get("prefill")), _mapping(serving.get("decode")))
-    rdma = (_mapping(scope.get("rdma")).get("resource") for scope in scopes)
+    infrastructure = str(serving.get("infrastructure"))
+    rdma = [DEVICES.get(infrastructure), *(_mapping(scope.get("rdma")).get("resource") for scope in scopes)]
     return Fleet(
-        vendor, count, gpus if isinstance(gpus, int) else 8, frozenset(one for one in rdma if isinstance(one, str))
+        vendor,
+        count,
+        gpus if isinstance(gpus, int) else 8,
+        frozenset(one for one in rdma if isinstance(one, str)),
+        frozenset(LABELS.get(infrastructure, {}).items()),
     )
 
 
@@ -85,10 +105,11 @@ def _remove(api: Api, name: str) -> None:
 def _node(fleet: Fleet, index: int) -> dict[str, Any]:
     name = f"{fleet.vendor}-{index}"
     resources = _MANY | {GPU_RESOURCE[fleet.vendor]: str(fleet.gpus)} | dict.fromkeys(fleet.rdma, _SHARED_DEVICES)
+    labels = {"kubernetes.io/hostname": name, _VENDOR_LABEL: fleet.vendor, **dict(fleet.labels)}
     return {
         "apiVersion": "v1",
         "kind": "Node",
-        "metadata": {"name": name, "labels": {"kubernetes.io/hostname": name, _VENDOR_LABEL: fleet.vendor}},
+        "metadata": {"name": name, "labels": labels},
         "status": {
             "capacity": resources,
             "allocatable": resources,

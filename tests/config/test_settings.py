@@ -77,7 +77,19 @@ WRONG: list[tuple[dict[str, Any], str, str, str]] = [
     ({"rdma": {"resource": "rdma/ib/x"}}, "serving.rdma.resource", "1 to 63", "kubectl get nodes"),
     ({"rdma": {"resource": "rdma/ib", "count": 0}}, "serving.rdma.count", "neither a whole number", "tensorParallel"),
     ({"rdma": {"resource": "rdma/ib", "count": "tp"}}, "serving.rdma.count", "neither a whole", "tensorParallel"),
-    ({"rdma": {"count": 2}}, "serving.rdma.resource", "is required and absent", "serving.rdma.resource"),
+    (
+        {"rdma": {"resource": "rdma/ib", "network": "a/b/c"}},
+        "serving.rdma.network",
+        "not the name of a network",
+        "namespace/name",
+    ),
+    (
+        {"rdma": {"resource": "rdma/ib", "network": "Vf"}},
+        "serving.rdma.network",
+        "not the name of a network",
+        "namespace/name",
+    ),
+    ({"infrastructure": "oci"}, "serving.infrastructure", "is none of rdma-shared", "write one of them"),
     # UCX
     ({"ucx__tls": "self,rocm,rdma"}, "serving.ucx.tls", "does not know: rdma", "ucx_info -d"),
     ({"ucx__tls": []}, "serving.ucx.tls", "none given", "ucx_info -d"),

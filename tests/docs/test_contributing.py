@@ -12,14 +12,16 @@ import pytest
 from tests.docs.pages import ROOT, blocks
 
 COPIED = ("components", "tests", "docs", "__main__.py", "Pulumi.yaml", "Pulumi.amd.yaml", "pyproject.toml")
-HOW_TO = {"vendor": 0, "release": 1, "setting": 2, "rename": 3}
+HOW_TO = {"vendor": 0, "infrastructure": 1, "release": 2, "setting": 3, "rename": 4}
 MODEL = {"name": "meta-llama/Llama-3.3-70B-Instruct"}
 
 RUN = """
 import json, pulumi, sys
 from components.config import schema
+from components.infrastructures import page
 from tests.recorder import run_program
 schema.main([])
+page.main([])
 runs = []
 for serving in sys.argv[1:]:
     try:
@@ -78,6 +80,28 @@ def test_a_vendor(tmp_path: Path) -> None:
         assert vllm(run, tier)["resources"]["requests"]["gpu.intel.com/xe"] == gpus
     assert "`amd` `intel` `nvidia`" in (tmp_path / "docs/settings.md").read_text()
     assert (tmp_path / "Pulumi.intel.yaml").exists()
+
+
+def test_an_infrastructure(tmp_path: Path) -> None:
+    copy = Copy(tmp_path, "infrastructure")
+    stack = {"model": MODEL, "infrastructure": "tensorwave"}
+    amd, nvidia, twice = copy.program(
+        {**stack, "accelerator": "amd"},
+        {**stack, "accelerator": "nvidia"},
+        {**stack, "accelerator": "amd", "rdma": {"count": 4}},
+    )
+    for tier in ("prefill", "decode"):
+        assert vllm(amd, tier)["resources"]["limits"]["rdma/ib"] == "1"
+        assert {"name": "UCX_TLS", "value": "self,sm,rocm,rc"} in vllm(amd, tier)["env"]
+        assert vllm(amd, tier)["securityContext"] == {"capabilities": {"add": ["IPC_LOCK"]}}
+    assert "serving.accelerator: nvidia (amd: TensorWave has AMD GPUs)" in nvidia["refused"]
+    assert "serving.rdma.count = 4" in twice["refused"]
+    words = "`digitalocean` `tensorwave` `none`"
+    assert words in (tmp_path / "docs/settings.md").read_text()
+    text = (tmp_path / "docs/infrastructure.md").read_text()
+    row = "| [`tensorwave`](#tensorwave) | RDMA, moved by UCX | yes | yes | refused | refused | yes |"
+    assert row in text
+    assert "| UCX `UCX_TLS` | `self,sm,rocm,rc` | without `tcp` a broken fabric fails loudly |" in text
 
 
 def test_a_release(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from itertools import combinations
 from components.config.problem import Problem
 from components.config.ucx import BETWEEN_PODS
 from components.config.vocabulary import Role
+from components.infrastructures import Fabric
 from components.names import LIMIT
 from components.plan.context import Context
 from components.plan.workers import ucx_variables
@@ -86,12 +87,11 @@ def _ports(context: Context) -> Iterator[Problem]:
 
 
 def _devices(context: Context, role: Role) -> Iterator[Problem]:
-    rdma, tier = context.rdma(role), context.tier(role)
-    if rdma and rdma.resource == context.accelerator.gpu_resource:
-        own = "rdma" in tier.model_fields_set
+    device = context.device(role)
+    if device and device.resource == context.accelerator.gpu_resource:
         yield Problem(
-            f"serving.{role}.rdma.resource" if own else "serving.rdma.resource",
-            rdma.resource,
+            f"{context.rdma_path(role)}.resource",
+            device.resource,
             f"is the GPU resource of serving.accelerator: {context.settings.accelerator}",
             "the pods would ask for GPUs under the name of an RDMA device, and KV blocks travel over TCP",
             "name the RDMA device that the network operator offers, such as rdma/ib",
@@ -100,9 +100,10 @@ def _devices(context: Context, role: Role) -> Iterator[Problem]:
 
 def _transports(context: Context, role: Role) -> Iterator[Problem]:
     settings, tier = context.settings, context.tier(role)
-    names = ucx_variables(settings.ucx, tier.ucx).get("UCX_TLS", "").split(",")
+    names = ucx_variables(context, role).get("UCX_TLS", "").split(",")
     if names == [""] or names[0].startswith("^"):
         return
+    reached = context.device(role) or context.infrastructure.fabric is not Fabric.TCP or settings.host_network
     plain = {name.removeprefix("\\").split(":")[0] for name in names}
     path = f"serving.{role}.ucx.tls" if tier.ucx.tls is not None else "serving.ucx.tls"
     if not plain & BETWEEN_PODS:
@@ -113,11 +114,11 @@ def _transports(context: Context, role: Role) -> Iterator[Problem]:
             "prefill and decode could not reach each other: every KV transfer would fail",
             "add rc or ud (RDMA), or tcp",
         )
-    elif not plain & {"all", "tcp"} and not context.rdma(role) and not settings.host_network:
+    elif not plain & {"all", "tcp"} and not reached:
         yield Problem(
             path,
             ",".join(names),
             f"names RDMA transports only, and the {role} pods ask for no RDMA device",
             "UCX would find no device for them: every KV transfer would fail",
-            f"set serving.rdma (or serving.{role}.rdma), or add tcp",
+            f"set serving.rdma (or serving.{role}.rdma) or another serving.infrastructure, or add tcp",
         )

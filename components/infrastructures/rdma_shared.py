@@ -1,0 +1,23 @@
+"""Any cluster with a shared RDMA device: InfiniBand or RoCE. Source: the guides' default values."""
+
+from components.infrastructures.profile import Device, Fabric, InfrastructureProfile
+
+PROFILE = InfrastructureProfile(
+    title="Shared RDMA device",
+    about="A cluster of one's own, or TensorWave's, whose network operator offers every adapter of a node, InfiniBand "
+    "or RoCE, to many pods at once.",
+    fabric=Fabric.RDMA,
+    adapters="asks for the shared device",
+    source="the NVIDIA and AMD guides (operators) and their TensorWave overlay",
+    needs=(
+        "the RDMA shared device plugin (NVIDIA or AMD network operator), offering `rdma/ib`; under another name, say "
+        "it in `serving.rdma.resource`",
+        "a locked-memory limit that admits pinned GPU blocks: containerd with LimitMEMLOCK=infinity, or "
+        "`capabilities: [IPC_LOCK]` on both tiers",
+    ),
+    device=Device(
+        "rdma/ib",
+        shared=True,
+        why="the plugin's usual name in the guides; one, whatever the tensor parallelism, shows all adapters",
+    ),
+)

@@ -1,0 +1,160 @@
+"""Infrastructure against accelerator, release, host-network mode and what the settings put over it."""
+
+import json
+from collections.abc import Iterator
+
+from components.config.problem import Hidden, Problem
+from components.config.vocabulary import Capability, Role
+from components.config.wording import path_of
+from components.infrastructures import Fabric
+from components.plan.context import Context
+from components.plan.fabric import MULTUS, kv_transfer
+
+
+def check(context: Context) -> Iterator[Problem]:
+    """Clusters that do not exist, and devices, networks and rights that contradict the infrastructure."""
+    if context.settings.infrastructure is not None:
+        yield from _cluster(context)
+    for role in Role:
+        yield from _rdma(context, role)
+        yield from _attachments(context, role)
+        yield from _capabilities(context, role)
+    if context.infrastructure.fabric is Fabric.EFA:
+        yield from _ucx(context)
+
+
+def _cluster(context: Context) -> Iterator[Problem]:
+    settings, chosen = context.settings, context.infrastructure
+    said = f"serving.infrastructure: {settings.infrastructure}"
+    if chosen.only and settings.accelerator not in chosen.only:
+        there = "; ".join(f"{vendor}: {what}" for vendor, what in chosen.only.items())
+        yield Problem(
+            "serving.infrastructure",
+            str(settings.infrastructure),
+            f"has nothing for serving.accelerator: {settings.accelerator} ({there})",
+            "workers would ask for devices, networks or transports that go with other GPUs, and stay Pending or not "
+            "find each other",
+            f"{chosen.otherwise}, or serving.accelerator: {' or '.join(chosen.only)}",
+        )
+    if chosen.images and settings.release not in chosen.images and not context.own_images:
+        yield Problem(
+            "serving.release",
+            settings.release.value,
+            f"has no vLLM image for {said}",
+            "workers would start an image without this fabric's library, and no KV block would be transferred",
+            f'set serving.release: "{max(chosen.images)}", or images of your own: serving.prefill.image and '
+            "serving.decode.image",
+        )
+    if settings.host_network and chosen.not_on_host_network:
+        yield Problem(
+            "serving.hostNetwork",
+            True,
+            f"cannot work with {said}: {chosen.not_on_host_network}",
+            "the workers would be refused, or come up without an adapter",
+            "set serving.hostNetwork: false",
+        )
+    if chosen.whole_node and settings.gpus_per_node != chosen.whole_node.gpus:
+        yield Problem(
+            "serving.gpusPerNode",
+            settings.gpus_per_node,
+            f"is not the {chosen.whole_node.gpus} GPUs that a node has with {said}",
+            "a worker is given all adapters of its node, and so must request all of its GPUs, no fewer and no more",
+            f"`pulumi config rm --path serving.gpusPerNode`, or set it to {chosen.whole_node.gpus}",
+        )
+
+
+def _rdma(context: Context, role: Role) -> Iterator[Problem]:
+    settings, chosen = context.settings, context.infrastructure
+    given, path = context.rdma(role), context.rdma_path(role)
+    said = f"serving.infrastructure: {settings.infrastructure}"
+    if given is None:
+        if path != "serving.rdma" and chosen.fabric is not Fabric.TCP:
+            yield Problem(
+                path,
+                None,
+                f"takes the {role} tier off the fabric of {said}",
+                "a transfer needs both ends: every KV block would go over TCP, while the other tier holds its devices",
+                f"`pulumi config rm --path {path}`; for TCP on both, set serving.infrastructure: none",
+            )
+    elif settings.infrastructure is not None and chosen.device is None:
+        yield Problem(
+            path,
+            given.model_dump(by_alias=True, exclude_none=True),
+            f"asks for an RDMA device, and {said} {chosen.adapters}",
+            "no node offers the device: the workers would stay Pending for ever",
+            f"`pulumi config rm --path {path}`, or choose the infrastructure that offers it",
+        )
+    elif chosen.device is None and given.resource is None:
+        yield Problem(
+            f"{path}.resource",
+            Hidden(),
+            "is not set, and no serving.infrastructure says it",
+            "the workers would ask for no device at all, and KV blocks travel over TCP",
+            "name the device that the network operator offers, such as rdma/ib, or set serving.infrastructure",
+        )
+    elif (
+        chosen.device
+        and chosen.device.shared
+        and given.count not in (None, 1)
+        and given.resource in (None, chosen.device.resource)
+    ):
+        yield Problem(
+            f"{path}.count",
+            given.count,
+            f"is more than one, and {chosen.device.resource} of {said} is shared",
+            "one already shows a pod every adapter: more would only use up the device plugin's handles, until pods "
+            "stay Pending",
+            f"`pulumi config rm --path {path}.count`",
+        )
+
+
+def _attachments(context: Context, role: Role) -> Iterator[Problem]:
+    """The user's own list of networks against the devices that come with them."""
+    device, own = context.device(role), context.tier(role).annotations.get(MULTUS)
+    if own is None or device is None or device.network is None or device.one_attachment:
+        return
+    try:
+        listed = len(json.loads(own))
+    except ValueError:
+        listed = len(own.split(","))
+    wanted = device.amount(context.tensor_parallel(role))
+    if listed != wanted:
+        yield Problem(
+            path_of([role.value, "annotations", MULTUS]),
+            own,
+            f"attaches {listed} networks, and each {role} pod asks for {wanted} {device.resource}",
+            "Multus moves one device into the pod per attachment: the pods would not start, or use a part of theirs",
+            "delete it (the program writes one attachment of serving.rdma.network for each device), or set "
+            "serving.rdma.count",
+        )
+
+
+def _capabilities(context: Context, role: Role) -> Iterator[Problem]:
+    tier, lock = context.tier(role), Capability.IPC_LOCK
+    if "capabilities" not in tier.model_fields_set or context.settings.host_network:
+        return
+    if lock in context.infrastructure.capabilities and lock not in tier.capabilities:
+        yield Problem(
+            f"serving.{role}.capabilities",
+            [each.value for each in tier.capabilities],
+            f"has no IPC_LOCK, and takes the place of the list of infrastructure {context.settings.infrastructure}",
+            f"{context.infrastructure.capabilities[lock]}: the {role} workers would find no memory to register",
+            "add IPC_LOCK, or delete the list",
+        )
+
+
+def _ucx(context: Context) -> Iterator[Problem]:
+    """UCX variables where NIXL does not use UCX."""
+    extra = kv_transfer(context).get("kv_connector_extra_config")
+    if isinstance(extra, dict) and "UCX" in extra.get("backends", []):
+        return
+    scopes = {"serving.ucx": context.settings.ucx, **{f"serving.{role}.ucx": context.tier(role).ucx for role in Role}}
+    for path, ucx in scopes.items():
+        for key, value in ucx.model_dump(by_alias=True, exclude_none=True, mode="json").items():
+            yield Problem(
+                f"{path}.{key}",
+                value,
+                f"is for UCX, and with serving.infrastructure: {context.settings.infrastructure} NIXL uses libfabric",
+                "nobody would read it",
+                f"`pulumi config rm --path {path}.{key}`; libfabric's own variables (FI_…) go into the tiers' env",
+            )

@@ -1,0 +1,223 @@
+"""What an infrastructure decides, what goes over it field by field, and what contradicts it."""
+
+import json
+from typing import Any
+
+import pytest
+
+from components.plan import resolve
+from components.plan.serving_plan import ServingPlan
+from components.plan.worker_args import WorkerArgs
+from tests.stack_file import problems, settings
+
+MULTUS = "k8s.v1.cni.cncf.io/networks"
+VF = "nvidia.com/sriov-rdma-vf"
+NVIDIA = {"accelerator": "nvidia"}
+GKE = {**NVIDIA, "infrastructure": "gke-roce"}
+EFA = {**NVIDIA, "infrastructure": "aws-efa"}
+
+
+def plan(**changes: Any) -> ServingPlan:
+    assert problems(**changes) == {}
+    return resolve(settings(**changes))
+
+
+def decode(**changes: Any) -> WorkerArgs:
+    return plan(**changes).decode.worker
+
+
+class TestNetworksFollowDevices:
+    @pytest.mark.parametrize("gpus", [1, 2, 4, 8])
+    def test_one_function_and_one_attachment_for_each_gpu(self, gpus: int) -> None:
+        worker = decode(infrastructure="oci-amd", decode__tensorParallel=gpus)
+        attached = json.loads(worker.annotations[MULTUS])
+        assert worker.resources[VF] == str(gpus)
+        assert [each["interface"] for each in attached] == [f"net{index}" for index in range(1, gpus + 1)]
+        assert {(each["namespace"], each["name"]) for each in attached} == {("default", "sriov-rdma-vf")}
+
+    def test_a_count_of_ones_own_moves_both(self) -> None:
+        worker = decode(infrastructure="rdma-sriov", rdma={"count": 2})
+        assert (worker.resources[VF], len(json.loads(worker.annotations[MULTUS]))) == ("2", 2)
+
+    def test_a_network_in_the_pods_namespace_has_none_in_the_annotation(self) -> None:
+        worker = decode(infrastructure="rdma-sriov", rdma={"network": "rail", "count": 1})
+        assert json.loads(worker.annotations[MULTUS]) == [{"name": "rail", "interface": "net1"}]
+
+    def test_a_network_needs_no_infrastructure(self) -> None:
+        worker = decode(rdma={"resource": "rdma/x", "count": "tensorParallel", "network": "a/b"})
+        assert (worker.resources["rdma/x"], len(json.loads(worker.annotations[MULTUS]))) == ("4", 4)
+
+
+class TestOverriding:
+    """Each field on its own; the others stay the infrastructure's."""
+
+    def test_the_device(self) -> None:
+        serving = plan(infrastructure="rdma-sriov", rdma={"resource": "amd.com/nic"}, decode__rdma={"network": "a/b"})
+        assert (serving.prefill.worker.resources["amd.com/nic"], serving.decode.worker.resources[VF]) == ("1", "4")
+        assert json.loads(serving.decode.worker.annotations[MULTUS])[3] == {
+            "name": "b",
+            "namespace": "a",
+            "interface": "net4",
+        }
+
+    def test_ucx_one_by_one(self) -> None:
+        serving = plan(infrastructure="oci-amd", ucx={"ibGidIndex": 1}, decode__ucx={"tls": "rc,tcp"})
+        assert serving.prefill.worker.ucx == {"UCX_IB_GID_INDEX": "1", "UCX_TLS": "rc,ud,sm,self,rocm"}
+        assert serving.decode.worker.ucx == {"UCX_IB_GID_INDEX": "1", "UCX_TLS": "rc,tcp"}
+
+    def test_annotations_by_key(self) -> None:
+        given = {"networking.gke.io/default-interface": "eth1", "a": "b"}
+        annotations = decode(**GKE, decode__annotations=given).annotations
+        assert annotations.items() >= given.items()
+        assert "rdma-7" in annotations["networking.gke.io/interfaces"]
+
+    def test_an_attachment_by_hand_that_fits(self) -> None:
+        worker = decode(infrastructure="rdma-sriov", decode__annotations={MULTUS: "a, a, b, b"})
+        assert worker.annotations == {MULTUS: "a, a, b, b"}
+
+    def test_variables_by_name(self) -> None:
+        env = {"UCX_SOCKADDR_TLS_PRIORITY": "rdmacm", "NCCL_EXCLUDE_IB_HCA": "mlx5_0"}
+        assert decode(**NVIDIA, infrastructure="openshift-roce", decode__env=env).env == dict(sorted(env.items()))
+
+    def test_capabilities_as_a_list(self) -> None:
+        base = {**NVIDIA, "infrastructure": "openshift-roce"}
+        assert decode(**base, decode__capabilities=["IPC_LOCK"]).capabilities == ["IPC_LOCK"]
+        assert plan(**base, decode__capabilities=["IPC_LOCK"]).prefill.worker.capabilities == [
+            "IPC_LOCK", "NET_ADMIN", "NET_RAW", "SYS_RAWIO",
+        ]  # fmt: skip
+
+    def test_files_by_mount_path(self) -> None:
+        own = [{"hostPath": "/opt/gib", "mountPath": "/usr/local/gib"}, {"hostPath": "/x", "mountPath": "/y"}]
+        found = {each.mount_path: each.host_path for each in decode(**GKE, decode__hostPaths=own).host_paths}
+        assert found == {
+            "/usr/local/nvidia": "/home/kubernetes/bin/nvidia",
+            "/usr/local/gib": "/opt/gib",
+            "/y": "/x",
+        }
+
+    def test_nodes_by_label(self) -> None:
+        label = "node.kubernetes.io/instance-type"
+        worker = decode(**EFA, decode__nodeSelector={label: "p5.48xlarge"}, decode__rdma={"count": 16})
+        assert worker.placement.node_selector == {label: "p5.48xlarge"}
+        assert worker.resources["vpc.amazonaws.com/efa"] == "16"
+
+    def test_tolerations_beside(self) -> None:
+        worker = decode(infrastructure="digitalocean", decode__tolerations=[{"key": "dedicated"}])
+        assert [each.key for each in worker.placement.tolerations] == ["amd.com/gpu", "dedicated"]
+
+    def test_the_transfer_by_field(self) -> None:
+        extra = {"kv_connector_extra_config": {"num_threads": 4}, "kv_load_failure_policy": "fail"}
+        assert decode(**EFA, kvTransfer__extra=extra).kv_transfer == {
+            "kv_connector": "NixlConnector",
+            "kv_role": "kv_both",
+            "kv_connector_extra_config": {"backends": ["LIBFABRIC"], "num_threads": 4},
+            "kv_load_failure_policy": "fail",
+        }
+
+    def test_image_and_size(self) -> None:
+        worker = decode(**GKE, decode__cpu=64, decode__memory="512Gi", decode__shmSize="9Gi", decode__image="x:1")
+        assert (worker.resources["cpu"], worker.resources["memory"]) == ("64", "512Gi")
+        assert (worker.shm_size, worker.image.name) == ("9Gi", "x:1")
+
+    def test_the_mirror_also_has_the_infrastructures_image(self) -> None:
+        assert decode(**EFA, images__mirror="m.example.com").image.name == "m.example.com/llm-d/llm-d-aws:v0.6.0"
+
+    def test_a_release_without_an_image_with_images_of_ones_own(self) -> None:
+        assert decode(**EFA, release="0.4", prefill__image="x:1", decode__image="x:1").image.name == "x:1"
+
+
+class TestWholeNodes:
+    def test_a_worker_takes_all_gpus_and_uses_those_it_is_told_to(self) -> None:
+        serving = plan(**GKE, prefill__tensorParallel=4, decode__replicas=2)
+        prefill, second = serving.prefill.worker, serving.decode.worker
+        assert (prefill.replicas, prefill.tensor_parallel, prefill.resources["nvidia.com/gpu"]) == (1, 4, "8")
+        assert (second.replicas, second.tensor_parallel, second.gpus) == (2, 8, 8)
+
+    def test_gpus_that_nobody_uses_are_told(self) -> None:
+        assert plan(**GKE).notes == []
+        [note] = plan(**GKE, prefill__tensorParallel=4).notes
+        assert "a prefill pod takes the 8 GPUs of its node and uses 4 (serving.prefill.tensorParallel)" in note
+
+
+class TestNamespace:
+    def test_a_namespace_of_ours_admits_what_the_workers_need(self) -> None:
+        assert plan(infrastructure="rdma-sriov").namespace.privileged
+        assert not plan(infrastructure="aks").namespace.privileged
+
+    def test_of_another_it_says_what_to_label(self) -> None:
+        [note] = plan(infrastructure="rdma-sriov", createNamespace=False).notes
+        assert note.startswith("infrastructure rdma-sriov needs privileged pods")
+        assert "kubectl label namespace llm-d-pd" in note
+
+
+IMPOSSIBLE: list[tuple[dict[str, Any], str, str, str]] = [
+    ({**GKE, "hostNetwork": True}, "serving.hostNetwork", "not on the node's own", "hostNetwork: false"),
+    ({**GKE, "gpusPerNode": 4}, "serving.gpusPerNode", "is not the 8 GPUs", "set it to 8"),
+    ({**EFA, "release": "0.4"}, "serving.release", "has no vLLM image", 'serving.release: "0.6"'),
+    ({"infrastructure": "coreweave"}, "serving.infrastructure", "accelerator: amd", "infrastructure: rdma-shared"),
+    ({**NVIDIA, "infrastructure": "oci-amd"}, "serving.infrastructure", "BM.GPU.MI300X.8", "rdma-sriov"),
+    # rdma settings that contradict
+    ({"infrastructure": "none", "rdma": {"resource": "rdma/ib"}}, "serving.rdma", "has no RDMA device", "config rm"),
+    ({"infrastructure": "digitalocean", "decode__rdma": {"count": 1}}, "serving.decode.rdma", "no RDMA", "config rm"),
+    ({**GKE, "rdma": {"resource": "rdma/ib"}}, "serving.rdma", "in annotations", "config rm --path serving.rdma"),
+    ({"infrastructure": "aks", "rdma": {"count": "tensorParallel"}}, "serving.rdma.count", "is shared", "config rm"),
+    ({"infrastructure": "rdma-shared", "decode__rdma": {"count": 4}}, "serving.decode.rdma.count", "shared", "rm"),
+    ({"infrastructure": "oci-amd", "decode__rdma": None}, "serving.decode.rdma", "off the fabric", "none"),
+    ({**GKE, "prefill__rdma": None}, "serving.prefill.rdma", "off the fabric", "infrastructure: none"),
+    ({"rdma": {"count": 2}}, "serving.rdma.resource", "no serving.infrastructure", "set serving.infrastructure"),
+    ({"infrastructure": "rdma-sriov", "rdma": {"resource": "amd.com/gpu"}}, "serving.rdma.resource", "GPU", "rdma/ib"),
+    # annotation and resource
+    (
+        {"infrastructure": "oci-amd", "decode__annotations": {MULTUS: "default/sriov-rdma-vf"}},
+        f'serving.decode.annotations["{MULTUS}"]',
+        f"attaches 1 networks, and each decode pod asks for 4 {VF}",
+        "delete it",
+    ),
+    (
+        {"infrastructure": "rdma-sriov", "prefill__annotations": {MULTUS: '[{"name":"a"},{"name":"b"}]'}},
+        f'serving.prefill.annotations["{MULTUS}"]',
+        "attaches 2 networks, and each prefill pod asks for 1",
+        "serving.rdma.count",
+    ),
+    # rights
+    ({"infrastructure": "oci-amd", "decode__capabilities": []}, "serving.decode.capabilities", "IPC_LOCK", "add IPC"),
+    ({**EFA, "prefill__capabilities": ["NET_RAW"]}, "serving.prefill.capabilities", "no IPC_LOCK", "delete the list"),
+    # transports
+    ({**EFA, "ucx": {"ibGidIndex": 3}}, "serving.ucx.ibGidIndex", "NIXL uses libfabric", "FI_"),
+    ({**EFA, "decode__ucx": {"tls": "rc"}}, "serving.decode.ucx.tls", "NIXL uses libfabric", "config rm"),
+    ({"infrastructure": "none", "ucx": {"tls": "rc"}}, "serving.ucx.tls", "RDMA transports only", "infrastructure"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "path", "wrong", "remedy"), IMPOSSIBLE, ids=lambda value: str(value)[:60])
+def test_a_contradiction_is_refused_with_path_and_remedy(
+    change: dict[str, Any], path: str, wrong: str, remedy: str
+) -> None:
+    found = problems(**change)
+    assert list(found) == [path]
+    assert wrong in found[path].wrong
+    assert remedy in found[path].change
+    assert found[path].outcome
+
+
+LEGAL: list[dict[str, Any]] = [
+    {"infrastructure": "oci-amd", "hostNetwork": True, "decode__capabilities": []},
+    {"infrastructure": "aks", "rdma": {"resource": "rdma/own", "count": "tensorParallel"}},
+    {"infrastructure": "oci-amd", "rdma": None},
+    {**GKE, "ucx": {"tls": "rc,cuda_copy"}},
+    {**EFA, "kvTransfer__extra": {"kv_connector_extra_config": {"backends": ["UCX"]}}, "ucx": {"tls": "tcp,self"}},
+    {"infrastructure": "none", "ucx": {"tls": "tcp,self,sm,rocm"}},
+    {"infrastructure": "none", "decode__rdma": None},
+]
+
+
+@pytest.mark.parametrize("change", LEGAL, ids=str)
+def test_what_does_not_contradict_is_legal(change: dict[str, Any]) -> None:
+    assert problems(**change) == {}
+
+
+def test_every_contradiction_is_told_at_once() -> None:
+    found = problems(infrastructure="gke-roce", hostNetwork=True, gpusPerNode=4, rdma={"resource": "rdma/ib"})
+    assert list(found) == [
+        "serving.gpusPerNode", "serving.hostNetwork", "serving.infrastructure", "serving.rdma",
+    ]  # fmt: skip
