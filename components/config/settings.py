@@ -209,10 +209,10 @@ class Serving(Strict):
     """RDMA debugging: 1 prefill and 1 decode worker on two nodes, all GPUs, host network, privileged."""
     gpus_per_node: Count = 8
     """GPUs of one node."""
-    infrastructure: Infrastructure | None = None
+    infrastructure: Annotated[Infrastructure | None, BeforeValidator(null_word)] = None
     """Whose cluster it is: everything that pods need there for RDMA, each field to be overridden by the settings below
     (infrastructure.md); unset = what those say, and nothing else."""
-    rdma: Rdma | None = None
+    rdma: Annotated[Rdma | None, BeforeValidator(null_word)] = None
     """The fabric's RDMA device for each worker; unset = the infrastructure's, else TCP."""
     ucx: Ucx = Ucx()
     """UCX variables of both tiers."""

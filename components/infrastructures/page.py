@@ -63,13 +63,9 @@ def _table() -> Iterator[str]:
     yield "|---" * (len(columns) + 3) + "|"
     for word in Infrastructure:
         chosen = profile(word)
-        legal = [_legal(chosen, accelerator, release) for accelerator in Accelerator for release in ReleaseName]
+        legal = [chosen.has(accelerator) and chosen.runs(one) for accelerator in Accelerator for one in ReleaseName]
         cells = ["yes" if each else "refused" for each in (*legal, not chosen.not_on_host_network)]
         yield f"| [`{word}`](#{word}) | {chosen.fabric} | {' | '.join(cells)} |"
-
-
-def _legal(chosen: InfrastructureProfile, accelerator: Accelerator, release: ReleaseName) -> bool:
-    return (not chosen.only or accelerator in chosen.only) and (not chosen.images or release in chosen.images)
 
 
 def _section(word: Infrastructure, chosen: InfrastructureProfile) -> str:

@@ -124,3 +124,11 @@ class InfrastructureProfile:
     """Set where a worker takes a node as a whole."""
     images: Mapping[ReleaseName, Explained] = field(default_factory=dict)
     """vLLM images instead of the accelerator's; a release without one is refused. Empty: the accelerator's."""
+
+    def has(self, accelerator: Accelerator) -> bool:
+        """Whether there are such GPUs."""
+        return not self.only or accelerator in self.only
+
+    def runs(self, release: ReleaseName) -> bool:
+        """Whether there is an image of that release for its fabric."""
+        return not self.images or release in self.images

@@ -23,6 +23,8 @@ from sandbox.pods.tokens import Tokens
 _FILES = ("File", "FileOrCreate", "Socket", "CharDevice", "BlockDevice")
 _READ_ONLY = {"configMap", "secret", "downwardAPI", "projected", "hostPath"}
 """As on a real node, but for hostPath: nothing of this machine may be written."""
+_OF_NODES = {"/home/kubernetes/bin/gib": "scripts/set_nccl_env.sh"}
+"""What a node of that kind has in such a folder and workers need: the file is there and empty, as there is no NCCL."""
 _Files = dict[str, tuple[bytes, int]]
 """Path within the volume → content and permissions."""
 
@@ -150,6 +152,9 @@ def _of_host(source: Object, stand_in: Path) -> Path:
         stand_in.touch()
     else:
         stand_in.mkdir(exist_ok=True)
+        if needed := _OF_NODES.get(source["path"].rstrip("/")):
+            (stand_in / needed).parent.mkdir(exist_ok=True)
+            (stand_in / needed).touch()
     return stand_in
 
 

@@ -59,6 +59,11 @@ SERVING: dict[str, Any] = {
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "full": SERVING,
+    "infrastructure": {
+        "accelerator": "nvidia",
+        "model": {"name": "m"},
+        "infrastructure": "gke-roce",
+    },
     "host network": {"accelerator": "amd", "model": {"name": "m"}, "hostNetwork": True},
     "least": {
         "accelerator": "nvidia",

@@ -166,6 +166,8 @@ def test_natural_spellings_are_accepted() -> None:
 
 def test_the_word_null_is_meant_where_null_means_something() -> None:
     """`pulumi config set --path serving.decode.rdma null` writes the word."""
+    unset = settings(rdma="null", infrastructure="null")
+    assert (unset.rdma, unset.infrastructure) == (None, None)
     result = settings(model__tokenSecret="null", decode__rdma="null", rdma={"resource": "rdma/ib"})
     assert result.model.token_secret is None
     assert result.decode.rdma is None

@@ -26,7 +26,7 @@ def check(context: Context) -> Iterator[Problem]:
 def _cluster(context: Context) -> Iterator[Problem]:
     settings, chosen = context.settings, context.infrastructure
     said = f"serving.infrastructure: {settings.infrastructure}"
-    if chosen.only and settings.accelerator not in chosen.only:
+    if not chosen.has(settings.accelerator):
         there = "; ".join(f"{vendor}: {what}" for vendor, what in chosen.only.items())
         yield Problem(
             "serving.infrastructure",
@@ -36,7 +36,7 @@ def _cluster(context: Context) -> Iterator[Problem]:
             "find each other",
             f"{chosen.otherwise}, or serving.accelerator: {' or '.join(chosen.only)}",
         )
-    if chosen.images and settings.release not in chosen.images and not context.own_images:
+    if not chosen.runs(settings.release) and not context.own_images:
         yield Problem(
             "serving.release",
             settings.release.value,
