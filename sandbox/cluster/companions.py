@@ -8,6 +8,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from sandbox.cluster.namespaces import die_with_parent
+
 _CHECKOUT = Path(__file__).resolve().parents[2]
 _PAUSE_SECONDS = 1.0
 """Before an ended companion is started again."""
@@ -60,6 +62,7 @@ class Companions:
                 [sys.executable, "-m", f"sandbox.{name}", str(self._plan)],
                 cwd=_CHECKOUT,
                 pass_fds=self._sockets,
+                preexec_fn=die_with_parent,  # noqa: PLW1509  (the keeper has one thread)
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

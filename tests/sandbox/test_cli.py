@@ -229,3 +229,16 @@ def test_elsewhere_than_on_linux_it_says_what_can(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(sys, "platform", "darwin")
     with pytest.raises(SandboxError, match=r"(?s)needs Linux.*darwin.*kind"):
         lifecycle.start(Home.of(tmp_path, "mac"), {}, Progress())
+
+
+@pytest.mark.thorough
+def test_without_namespaces_up_ends_with_simulated_readiness_and_says_so(
+    checkout: Checkout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(lifecycle.NO_NAMESPACES, "1")
+    checkout.run("down", "--purge")
+    told = checkout.run("up", "--stack", "nvidia")
+    assert "READINESS IS SIMULATED" in told
+    assert told.count("Ready, 1 GPU\n") == 4
+    assert "chat/completions" not in told, "nobody would answer"
+    checkout.run("down", "--purge")

@@ -56,6 +56,7 @@ def said_by(path: Path) -> str:
     return subprocess.run([path], capture_output=True, text=True, check=True).stderr
 
 
+@pytest.mark.thorough
 def test_a_tool_is_built_once_and_again_when_its_pins_or_flags_change(hello: Executables, cache: Cache) -> None:
     said = io.StringIO()
     first = get("hello-one", hello, cache, said)
@@ -85,6 +86,7 @@ def test_each_pin_and_flag_is_part_of_the_key(hello: Executables, cache: Cache) 
     assert len(set(keys)) == len(keys)
 
 
+@pytest.mark.thorough
 def test_a_failed_build_shows_command_and_reason_and_leaves_nothing_that_looks_finished(
     hello: Executables, cache: Cache
 ) -> None:
@@ -108,6 +110,7 @@ def build(source: Executables, cache: Cache, results: "multiprocessing.Queue[tup
     results.put((str(get("hello-one", source, cache, said)), said.getvalue()))
 
 
+@pytest.mark.thorough
 def test_two_processes_build_once(hello: Executables, cache: Cache) -> None:
     context = multiprocessing.get_context("spawn")
     results: multiprocessing.Queue[tuple[str, str]] = context.Queue()

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from sandbox.cluster.api import Api
 from tests.sandbox.engine.harness import Stack, deployment, obj, provider
 
@@ -27,6 +29,7 @@ def took(ran_output: str, name: str) -> float:
     return float(found.group(1))
 
 
+@pytest.mark.thorough
 def test_waits_end_at_the_timeout_and_keep_the_object(stack: Stack, api: Api, namespace: str, live: Live) -> None:
     greedy = deployment("greedy", namespace, gpus=99, opts={"custom_timeouts": {"create": "3s"}})
     wish = {"pulumi.com/waitFor": "condition=Programmed", "pulumi.com/timeoutSeconds": "3"}

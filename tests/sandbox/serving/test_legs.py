@@ -8,7 +8,7 @@ from tests.sandbox.running import Running
 from tests.sandbox.serving.traffic import Traffic, traffic, words
 from tests.sandbox.stack.deployment import Deployment, deployment, destroyed_afterwards
 
-RELEASES = ("0.6", "0.4")
+RELEASES = ["0.6", pytest.param("0.4", marks=pytest.mark.thorough)]
 SELECTIVE = {"0.6": {"routing__selectivePd__nonCachedTokens": 64}, "0.4": {"routing__selectivePd__threshold": 256}}
 
 

@@ -72,6 +72,7 @@ def test_a_setting_of_the_picker_rolls_the_picker_only(amd: Deployment) -> None:
     amd.pulumi("preview", "--expect-no-changes")
 
 
+@pytest.mark.thorough
 def test_a_rotated_token_is_changed_in_place_and_restarts_nobody(amd: Deployment) -> None:
     pods = {pod.metadata.uid for pod in amd.pods()}
     secret = amd.api.read_namespaced_secret("llm-d-hf-token", "llm-d-pd").metadata.uid
@@ -83,6 +84,7 @@ def test_a_rotated_token_is_changed_in_place_and_restarts_nobody(amd: Deployment
     assert {pod.metadata.uid for pod in amd.pods()} == pods
 
 
+@pytest.mark.thorough
 def test_host_network_mode_takes_two_nodes_and_gives_them_back(amd: Deployment) -> None:
     amd.up(hostNetwork=True)
     [prefill], [decode] = amd.pods(role="prefill"), amd.pods(role="decode")
@@ -104,6 +106,7 @@ def test_host_network_mode_takes_two_nodes_and_gives_them_back(amd: Deployment) 
     amd.pulumi("preview", "--expect-no-changes")
 
 
+@pytest.mark.thorough
 def test_pods_of_another_shape_replace_their_tier(amd: Deployment) -> None:
     """Rolled, they could wait for ever for GPUs that pods of the old shape keep."""
     amd.configure(decode__tensorParallel=2, decode__replicas=2)

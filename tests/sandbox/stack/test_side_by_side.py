@@ -9,6 +9,8 @@ from tests.sandbox.running import Running
 from tests.sandbox.serving.traffic import Traffic, traffic, words
 from tests.sandbox.stack.deployment import Deployment, deployment, destroyed_afterwards, gpus, ready
 
+pytestmark = pytest.mark.thorough
+
 SHARED = "shared"
 
 
