@@ -73,14 +73,14 @@ def throw_away(home: Home) -> None:
     home.lock.unlink()
 
 
-def processes(home: Home) -> dict[int, str]:
+def processes(home: Home, *, pods: bool = True) -> dict[int, str]:
     """Return pid → command line of every process that belongs to this sandbox, wherever it hides.
 
-    Those that carry its folder in their arguments, all that its keeper started, the pods' among them, and all in the
-    network namespace of its keeper.
+    Those that carry its folder in their arguments, all in the network namespace of its keeper, and with `pods` all else
+    that its keeper started.
     """
     keeper = record.read(home.cluster)
-    started = _descendants(keeper.pid) if keeper and keeper.alive else set()
+    started = _descendants(keeper.pid) if pods and keeper and keeper.alive else set()
     network = _link(keeper.pid, "net") if keeper and keeper.alive and keeper.isolated else None
     found = {}
     for folder in Path("/proc").glob("[0-9]*"):

@@ -153,7 +153,7 @@ ADVICE = "→ serving.prefill.replicas"
 
 @pytest.mark.thorough
 def test_up_tells_the_pending_pod_while_it_waits_and_ctrl_c_leaves_nothing(checkout: Checkout, deployed: str) -> None:
-    before = running.processes(checkout.home).keys()
+    before = running.processes(checkout.home, pods=False).keys()
     command = checkout.start(*TOO_MANY)
     said = wait_for(ADVICE, command)
     assert "Insufficient amd.com/gpu" in said
@@ -161,14 +161,14 @@ def test_up_tells_the_pending_pod_while_it_waits_and_ctrl_c_leaves_nothing(check
     said, _ = command.communicate(timeout=60)
     assert command.returncode != 0
     assert "Traceback" not in said
-    assert running.processes(checkout.home).keys() == before
+    assert running.processes(checkout.home, pods=False).keys() == before
     assert ADVICE in checkout.run("status")
 
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("victim", ["command", "engine"])
 def test_a_killed_up_is_healed_by_the_next(checkout: Checkout, deployed: str, victim: str) -> None:
-    before = running.processes(checkout.home).keys()
+    before = running.processes(checkout.home, pods=False).keys()
     command = checkout.start(*TOO_MANY)
     wait_for(ADVICE, command)
     if victim == "command":
@@ -178,7 +178,7 @@ def test_a_killed_up_is_healed_by_the_next(checkout: Checkout, deployed: str, vi
         [engine] = [pid for pid, line in found if "pulumi up" in line and "sandbox.cluster" not in line]
         os.kill(engine, signal.SIGKILL)
     command.communicate(timeout=60)
-    assert running.processes(checkout.home).keys() == before
+    assert running.processes(checkout.home, pods=False).keys() == before
     told = checkout.run("up", "--stack", "amd", "--nodes", "2", "--set", "serving.prefill.replicas=4")
     assert "An earlier run was killed" in told
     assert told.count("Ready, 1 GPU\n") == 4
