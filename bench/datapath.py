@@ -18,7 +18,7 @@ from sandbox.progress import Progress
 
 LIMIT_MS = 2.5
 """The whole path over a bare model server, p50, one request at a time."""
-PLAN = {"rounds": 10, "requests": 192, "clients": 32}
+PLAN = {"rounds": 20, "requests": 128, "clients": 32}
 PODS = "/api/v1/namespaces/llm-d-pd/pods"
 
 
