@@ -44,6 +44,7 @@ def stream(target: Target, prompt: str, max_tokens: int, hear: Callable[[str], o
         "model": target.model,
         "messages": [{"role": "user", "content": prompt}],
         "max_tokens": max_tokens,
+        "ignore_eos": True,  # the simulator ends its random words at random, often after two
         "stream": True,
         "stream_options": {"include_usage": True},
     }
