@@ -7,7 +7,7 @@ Strings that two components share come from here, never from another component. 
 import re
 from dataclasses import dataclass
 
-from components.config.vocabulary import Provider, Role
+from components.config.vocabulary import Role
 
 LIMIT = 63
 """Longest name of a Service, a label value or a pod's host name (RFC 1123 label)."""
@@ -41,9 +41,9 @@ class Names:
         """Gateway and its parameters."""
         return f"infra-{self.postfix}-inference-gateway"
 
-    def gateway_service(self, provider: Provider) -> str:
-        """The Service that the gateway controller makes for the Gateway."""
-        return f"{self.gateway}-{provider}"
+    def gateway_service(self, suffix: str) -> str:
+        """The Service that the gateway controller makes for the Gateway; the suffix is the controller's."""
+        return f"{self.gateway}{suffix}"
 
     @property
     def route(self) -> str:
@@ -123,10 +123,10 @@ class Names:
         """Pods of the endpoint picker. Immutable for ever."""
         return {"inferencepool": self.picker}
 
-    def longest(self, provider: Provider) -> str:
+    def longest(self, gateway_suffix: str) -> str:
         """The longest name that must be a DNS label: if it fits, all others do."""
         candidates = [
-            self.gateway_service(provider),
+            self.gateway_service(gateway_suffix),
             self.metrics_secret,
             *(self.tier(role) for role in Role),
         ]

@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FLOORS: dict[str, int] = {
     "config": 1,
     "accelerators": 2,
+    "controllers": 2,
     "infrastructures": 2,
     "releases": 2,
     "names": 2,

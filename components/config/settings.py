@@ -71,18 +71,18 @@ class Gateway(Strict):
     among the outputs. Switch it off where the controller comes later, or nothing gives a LoadBalancer an address."""
     service_type: ServiceType = ServiceType.CLUSTER_IP
     """Type of the gateway's Service (infra chart ≥ 1.3.3: ClusterIP)."""
-    log_level: EnvoyLogLevel = EnvoyLogLevel.ERROR
-    """Log level of the gateway's proxy (guide: error)."""
+    log_level: EnvoyLogLevel | None = None
+    """Log level of the gateway's proxy; default: the guide's (istio error, others warning)."""
     access_logging: bool = False
-    """Log every request (guide: off)."""
-    cpu: Quantity = "4"
-    """CPU request (guide)."""
-    memory: Quantity = "4Gi"
-    """Memory request (guide)."""
-    cpu_limit: Quantity = "16"
-    """CPU limit (guide)."""
-    memory_limit: Quantity = "16Gi"
-    """Memory limit (guide)."""
+    """Log every request (guide: off); istio only."""
+    cpu: Quantity | None = None
+    """CPU request; default: the guide's (istio 4, others 100m)."""
+    memory: Quantity | None = None
+    """Memory request; default: the guide's (istio 4Gi, others 128Mi)."""
+    cpu_limit: Quantity | None = None
+    """CPU limit; default: the guide's (istio 16, others 2)."""
+    memory_limit: Quantity | None = None
+    """Memory limit; default: the guide's (istio 16Gi, others 1Gi)."""
 
 
 def _uncached(value: Any) -> Any:

@@ -50,6 +50,7 @@ class Provider(Word):
     """Gateway controller that serves the Gateway; one file each in `components/gateways`."""
 
     ISTIO = "istio"
+    KGATEWAY = "kgateway"
 
 
 class ServiceType(Word):

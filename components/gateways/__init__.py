@@ -5,8 +5,11 @@ from types import MappingProxyType
 
 from components.config.vocabulary import Provider
 from components.gateways.istio import Istio
+from components.gateways.kgateway import Kgateway
 from components.gateways.provider import GatewayProvider
 
-PROVIDERS: Mapping[Provider, GatewayProvider] = MappingProxyType({Provider.ISTIO: Istio()})
+PROVIDERS: Mapping[Provider, GatewayProvider] = MappingProxyType(
+    {Provider.ISTIO: Istio(), Provider.KGATEWAY: Kgateway()}
+)
 
 __all__ = ["PROVIDERS", "GatewayProvider"]

@@ -57,7 +57,7 @@ class Istio:
 
 def _deployment(args: ModelGatewayArgs) -> str:
     """Overlay on the Deployment that istiod makes for the Gateway."""
-    level = args.log_level
+    level = str(args.log_level)
     proxy = {
         "name": "istio-proxy",
         "args": [

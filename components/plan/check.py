@@ -2,7 +2,7 @@
 
 from components.config.problem import Problem
 from components.config.settings import Serving
-from components.plan.checks import commandline, infrastructure, model, network, routing, timing, topology
+from components.plan.checks import commandline, gateway, infrastructure, model, network, routing, timing, topology
 from components.plan.context import Context
 
 
@@ -13,6 +13,7 @@ def check(settings: Serving, *, token_given: bool) -> list[Problem]:
         *infrastructure.check(context),
         *topology.check(context),
         *network.check(context),
+        *gateway.check(context),
         *routing.check(context),
         *commandline.check(context),
         *timing.check(context),

@@ -6,6 +6,7 @@ from components.accelerators import PROFILES, AcceleratorProfile
 from components.config.settings import Selective, Serving
 from components.config.tiers import Decode, Prefill, Rdma
 from components.config.vocabulary import Role
+from components.controllers import Controller, controller
 from components.infrastructures import Device, InfrastructureProfile, profile
 from components.names import Names
 from components.plan.args import ImageArgs
@@ -21,6 +22,7 @@ class Context:
     accelerator: AcceleratorProfile
     release: Release
     infrastructure: InfrastructureProfile
+    controller: Controller
     names: Names
 
     @staticmethod
@@ -31,6 +33,7 @@ class Context:
             PROFILES[settings.accelerator],
             RELEASES[settings.release],
             profile(settings.infrastructure),
+            controller(settings.gateway.provider, settings.release),
             Names(settings.postfix, settings.namespace),
         )
 

@@ -5,7 +5,7 @@ from typing import Any
 import pulumi
 from pydantic import field_validator
 
-from components.config.vocabulary import FailureMode, Provider, ServiceType
+from components.config.vocabulary import FailureMode, Provider, ReleaseName, ServiceType
 from components.plan.args import Args, ImageArgs, PlacementArgs
 
 
@@ -46,12 +46,14 @@ class ModelGatewayArgs(Args):
     """Labels of every object."""
     provider: Provider
     """The gateway controller."""
+    release: ReleaseName
+    """llm-d release: the controller's version goes with it."""
     awaited: bool
     """Wait until it has programmed the Gateway."""
     service_type: ServiceType
     """Type of the gateway's Service."""
-    log_level: str
-    """Envoy log level."""
+    log_level: str | None = None
+    """Log level of the proxy, as its controller spells it; None: the controller takes none."""
     access_logging: bool
     """Log every request."""
     requests: dict[str, str]

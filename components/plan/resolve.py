@@ -26,7 +26,7 @@ def resolve(settings: Serving, token: pulumi.Output[str] | None = None) -> Servi
     return ServingPlan(
         cluster=settings.cluster,
         release=settings.release,
-        gateway_service=context.names.gateway_service(settings.gateway.provider),
+        gateway_service=context.names.gateway_service(context.controller.service_suffix),
         namespace=_namespace(context, token),
         gateway=_gateway(context),
         pool=_pool(context),
@@ -52,19 +52,22 @@ def _namespace(context: Context, token: pulumi.Output[str] | None) -> ServingNam
 
 
 def _gateway(context: Context) -> ModelGatewayArgs:
-    settings, names, gateway = context.settings, context.names, context.settings.gateway
+    settings, names, gateway, theirs = context.settings, context.names, context.settings.gateway, context.controller
+    requests = {"cpu": gateway.cpu, "memory": gateway.memory}
+    limits = {"cpu": gateway.cpu_limit, "memory": gateway.memory_limit}
     return ModelGatewayArgs(
         namespace=settings.namespace,
         name=names.gateway,
         route=names.route,
         labels=names.labels,
         provider=gateway.provider,
+        release=settings.release,
         awaited=gateway.awaited,
-        service_type=gateway.service_type,
-        log_level=gateway.log_level,
+        service_type=theirs.service_type or gateway.service_type,
+        log_level=theirs.log_levels.get(gateway.log_level or theirs.log_level),
         access_logging=gateway.access_logging,
-        requests={"cpu": gateway.cpu, "memory": gateway.memory},
-        limits={"cpu": gateway.cpu_limit, "memory": gateway.memory_limit},
+        requests={name: requests[name] or amount for name, amount in theirs.requests.items()},
+        limits={name: limits[name] or amount for name, amount in theirs.limits.items()},
         pool=names.pool,
         pool_port=settings.ports.serving,
         picker=names.picker,

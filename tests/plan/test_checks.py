@@ -46,6 +46,25 @@ IMPOSSIBLE: list[tuple[dict[str, Any], str, str, str]] = [
         "use threshold (characters",
     ),
     ({"routing__selectivePd": {}}, "serving.routing.selectivePd", "neither always nor", "{nonCachedTokens: N}"),
+    # what a gateway's controller cannot be told
+    (
+        {"gateway": {"provider": "kgateway", "accessLogging": True}},
+        "serving.gateway.accessLogging",
+        "cannot be set with serving.gateway.provider: kgateway in release 0.6: the guide's charts have an access log",
+        "config rm --path serving.gateway.accessLogging`, or serving.gateway.provider: istio",
+    ),
+    (
+        {"release": "0.4", "gateway": {"provider": "kgateway", "accessLogging": False}},
+        "serving.gateway.accessLogging",
+        "cannot be set with serving.gateway.provider: kgateway in release 0.4",
+        "serving.gateway.provider: istio",
+    ),
+    (
+        {"gateway": {"provider": "kgateway", "logLevel": "critical"}},
+        "serving.gateway.logLevel",
+        "is no level of serving.gateway.provider: kgateway in release 0.6",
+        "use one of trace, debug, info, warning, error, off",
+    ),
     # flags and variables that the program sets
     ({"prefill__extraArgs": ["--port=1"]}, "serving.prefill.extraArgs[0]", "set by the program", "serving.ports"),
     ({"prefill__extraArgs": ["--seed=1", "-tp", "2"]}, "serving.prefill.extraArgs[1]", "set by", "tensorParallel"),
@@ -129,6 +148,9 @@ LEGAL: list[dict[str, Any]] = [
     {"decode__rollout__createTimeout": 1801},
     {"model__claim": "weights", "model__path": "llama", "createNamespace": False},
     {"ports__serving": 10250},
+    {"release": "0.4", "gateway": {"provider": "kgateway", "logLevel": "critical", "serviceType": "NodePort"}},
+    {"gateway": {"provider": "kgateway", "cpu": 1, "memoryLimit": "2Gi"}},
+    {"gateway": {"provider": "kgateway"}, "postfix": "p" * 33},
 ]
 
 

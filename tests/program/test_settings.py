@@ -127,6 +127,7 @@ EVERY_SETTING: dict[str, Change] = {
     **_ucx("ucx", WORKERS),
     "kvTransfer.connector": Change("MoRIIOConnector", WORKERS),
     "kvTransfer.extra": Change({"kv_buffer_device": "cpu"}, WORKERS),
+    "gateway.provider": Change("kgateway", GATEWAY | PARAMETERS | RULE),
     "gateway.await": Change(False, GATEWAY),
     "gateway.serviceType": Change("LoadBalancer", PARAMETERS),
     "gateway.logLevel": Change("debug", PARAMETERS),

@@ -1,0 +1,78 @@
+"""Every gateway provider x release: declared as typed by hand, its settings on the wire, its Service in the outputs."""
+
+import copy
+from dataclasses import asdict
+from itertools import product
+from typing import Any
+
+import pytest
+
+from components.config.vocabulary import Provider, ReleaseName
+from tests.program.expected import EVERY_ACCELERATOR, Combination, layered
+from tests.program.shape import differences, normal
+from tests.program.wire import AMD, ran
+
+GATEWAY = "infra-pd-inference-gateway"
+CELLS = [(*each,) for each in product(map(str, Provider), map(str, ReleaseName))]
+SERVICES = {"istio": f"{GATEWAY}-istio", "kgateway": GATEWAY}
+
+
+def _objects(provider: str, release: str, **gateway: Any) -> dict[str, Any]:
+    serving = {**AMD, "release": release, "gateway": {"provider": provider, **gateway}}
+    return ran(serving).objects
+
+
+def _parameters(provider: str, release: str, **gateway: Any) -> dict[str, Any]:
+    objects = _objects(provider, release, **gateway)
+    [spec] = [each["spec"] for key, each in objects.items() if key.endswith(f"Parameters/{GATEWAY}")]
+    assert isinstance(spec, dict)
+    return spec
+
+
+@pytest.mark.parametrize(("provider", "release"), CELLS, ids="-".join)
+def test_a_provider_declares_exactly_the_expected_objects(provider: str, release: str) -> None:
+    cell = Combination("amd", release, hostNetwork=False, rdma=True, monitoring=True)
+    serving = {**cell.serving, "gateway": {"provider": provider}}
+    objects = copy.deepcopy(ran(serving).objects)
+    objects["Deployment/gaie-pd-epp"]["spec"]["template"]["metadata"]["annotations"] = {
+        "llm-d.ai/config-sha256": "(checked apart)"
+    }
+    for role in ("prefill", "decode"):
+        [vllm] = objects[f"Deployment/ms-pd-llm-d-modelservice-{role}"]["spec"]["template"]["spec"]["containers"]
+        vllm["lifecycle"]["preStop"]["exec"]["command"] = "(checked apart)"
+    want = layered((*EVERY_ACCELERATOR, "amd", "providers"), {**asdict(cell), "provider": provider})
+    assert set(objects) == set(want)
+    assert differences(want, normal(objects)) == {}
+
+
+def test_every_setting_of_kgateway_is_in_its_parameters() -> None:
+    sizes = {"cpu": "1", "memory": "2Gi", "cpuLimit": "3", "memoryLimit": "4Gi"}
+    kube = _parameters("kgateway", "0.4", serviceType="NodePort", logLevel="warning", **sizes)["kube"]
+    assert kube["service"]["type"] == "NodePort"
+    envoy = kube["envoyContainer"]
+    assert envoy["bootstrap"]["componentLogLevels"] == {"upstream": "warn", "http": "warn", "connection": "warn"}
+    assert envoy["resources"] == {
+        "requests": {"cpu": "1", "memory": "2Gi"},
+        "limits": {"cpu": "3", "memory": "4Gi"},
+    }
+    loud = _parameters("kgateway", "0.4", logLevel="debug")["kube"]["envoyContainer"]["bootstrap"]
+    assert loud["componentLogLevels"]["http"] == "debug"
+    assert loud["logLevel"] == "warn"
+
+
+@pytest.mark.parametrize(("provider", "release"), [("kgateway", "0.6")])
+def test_every_setting_of_agentgateway_is_in_its_parameters(provider: str, release: str) -> None:
+    sizes = {"cpu": "1", "memory": "2Gi", "cpuLimit": "3", "memoryLimit": "4Gi"}
+    spec = _parameters(provider, release, serviceType="LoadBalancer", logLevel="error", **sizes)
+    assert spec["service"]["spec"] == {"type": "LoadBalancer"}
+    assert spec["logging"] == {"level": "error"}
+    assert spec["resources"] == {
+        "requests": {"cpu": "1", "memory": "2Gi"},
+        "limits": {"cpu": "3", "memory": "4Gi"},
+    }
+
+
+@pytest.mark.parametrize("provider", SERVICES)
+def test_the_port_forward_names_the_service_that_the_controller_makes(provider: str) -> None:
+    outputs = ran({**AMD, "gateway": {"provider": provider}}).stack_outputs
+    assert outputs["gatewayUrl"].endswith(f" port-forward service/{SERVICES[provider]} 8000:80")
