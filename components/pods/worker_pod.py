@@ -9,6 +9,10 @@ from components.plan.worker_args import RolloutArgs, Strategy, WorkerArgs
 from components.pods import placement, vllm
 from components.pods.volumes import volumes
 
+SETTLED = 1
+"""Seconds that a worker is Ready before it counts: the picker has seen it by then. Else the first request after `up`,
+or the next step of a roll-out, could come while the picker knows no worker of the tier (429)."""
+
 
 def deployment_spec(
     worker: WorkerArgs, sidecars: Sequence[k8s.core.v1.ContainerArgs] = ()
@@ -17,6 +21,7 @@ def deployment_spec(
     return k8s.apps.v1.DeploymentSpecArgs(
         replicas=worker.replicas,
         progress_deadline_seconds=worker.rollout.progress_deadline,
+        min_ready_seconds=SETTLED,
         strategy=_strategy(worker.rollout),
         selector=k8s.meta.v1.LabelSelectorArgs(match_labels=worker.selector),
         template=k8s.core.v1.PodTemplateSpecArgs(
