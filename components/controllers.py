@@ -54,9 +54,16 @@ _ISTIO = Controller(
 )
 _KGATEWAY = Controller(log_levels=SHORT, requests=_REQUESTS, limits=_LIMITS, refused=_NO_LOG)
 _AGENTGATEWAY = Controller(log_levels=RUST, requests=_REQUESTS, limits=_LIMITS, refused=_NO_LOG)
+_BARE = dict.fromkeys(
+    ("service_type", "log_level", "cpu", "memory", "cpu_limit", "memory_limit"),
+    "the Gateway is bare: the guide's charts have no parameters for this controller",
+)
+_BARE_AGENTGATEWAY = Controller(service_type=ServiceType.LOAD_BALANCER, refused={**_NO_LOG, **_BARE})
 _BY_RELEASE: Mapping[tuple[Provider, ReleaseName], Controller] = {
     (Provider.KGATEWAY, ReleaseName.V0_4): _KGATEWAY,
     (Provider.KGATEWAY, ReleaseName.V0_6): _AGENTGATEWAY,
+    (Provider.AGENTGATEWAY, ReleaseName.V0_4): _BARE_AGENTGATEWAY,
+    (Provider.AGENTGATEWAY, ReleaseName.V0_6): _AGENTGATEWAY,
 }
 _ALWAYS: Mapping[Provider, Controller] = {Provider.ISTIO: _ISTIO}
 

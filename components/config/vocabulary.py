@@ -51,6 +51,7 @@ class Provider(Word):
 
     ISTIO = "istio"
     KGATEWAY = "kgateway"
+    AGENTGATEWAY = "agentgateway"
 
 
 class ServiceType(Word):

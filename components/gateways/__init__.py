@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from components.config.vocabulary import Provider
+from components.gateways.agentgateway import Agentgateway
 from components.gateways.istio import Istio
 from components.gateways.kgateway import Kgateway
 from components.gateways.provider import GatewayProvider
 
 PROVIDERS: Mapping[Provider, GatewayProvider] = MappingProxyType(
-    {Provider.ISTIO: Istio(), Provider.KGATEWAY: Kgateway()}
+    {Provider.ISTIO: Istio(), Provider.KGATEWAY: Kgateway(), Provider.AGENTGATEWAY: Agentgateway()}
 )
 
 __all__ = ["PROVIDERS", "GatewayProvider"]

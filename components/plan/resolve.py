@@ -4,7 +4,7 @@ import pulumi
 import yaml
 
 from components.config.settings import Serving
-from components.config.vocabulary import Role
+from components.config.vocabulary import Role, ServiceType
 from components.names import CONFIG_FILE, PICKER_PORTS, POOL_GROUP
 from components.plan import workers
 from components.plan.args import PlacementArgs, TolerationArgs
@@ -154,6 +154,11 @@ def _notes(context: Context) -> list[str]:
             f"{context.privileged_for} needs privileged pods, and the namespace {settings.namespace} is not this "
             "stack's to label: "
             f"`kubectl label namespace {settings.namespace} pod-security.kubernetes.io/enforce=privileged`"
+        )
+    if context.controller.service_type is ServiceType.LOAD_BALANCER:
+        notes.append(
+            f"serving.gateway.provider: {settings.gateway.provider} in release {settings.release} makes a Service of "
+            "type LoadBalancer and cannot be told otherwise: where that has a public address, anybody can ask the model"
         )
     for role in Role:
         used, taken = context.tensor_parallel(role), context.gpus(role)

@@ -65,6 +65,22 @@ IMPOSSIBLE: list[tuple[dict[str, Any], str, str, str]] = [
         "is no level of serving.gateway.provider: kgateway in release 0.6",
         "use one of trace, debug, info, warning, error, off",
     ),
+    *(
+        (
+            {"release": "0.4", "gateway": {"provider": "agentgateway", key: value}},
+            f"serving.gateway.{key}",
+            "the Gateway is bare: the guide's charts have no parameters",
+            "or serving.gateway.provider: istio or kgateway if the cluster has it",
+        )
+        for key, value in {
+            "serviceType": "ClusterIP",
+            "logLevel": "error",
+            "cpu": 1,
+            "memory": "1Gi",
+            "cpuLimit": 2,
+            "memoryLimit": "2Gi",
+        }.items()
+    ),
     # flags and variables that the program sets
     ({"prefill__extraArgs": ["--port=1"]}, "serving.prefill.extraArgs[0]", "set by the program", "serving.ports"),
     ({"prefill__extraArgs": ["--seed=1", "-tp", "2"]}, "serving.prefill.extraArgs[1]", "set by", "tensorParallel"),
@@ -151,6 +167,8 @@ LEGAL: list[dict[str, Any]] = [
     {"release": "0.4", "gateway": {"provider": "kgateway", "logLevel": "critical", "serviceType": "NodePort"}},
     {"gateway": {"provider": "kgateway", "cpu": 1, "memoryLimit": "2Gi"}},
     {"gateway": {"provider": "kgateway"}, "postfix": "p" * 33},
+    {"release": "0.4", "gateway": {"provider": "agentgateway", "await": False}},
+    {"gateway": {"provider": "agentgateway", "logLevel": "off", "serviceType": "LoadBalancer"}},
 ]
 
 

@@ -14,7 +14,7 @@ from tests.program.wire import AMD, ran
 
 GATEWAY = "infra-pd-inference-gateway"
 CELLS = [(*each,) for each in product(map(str, Provider), map(str, ReleaseName))]
-SERVICES = {"istio": f"{GATEWAY}-istio", "kgateway": GATEWAY}
+SERVICES = {"istio": f"{GATEWAY}-istio", "kgateway": GATEWAY, "agentgateway": GATEWAY}
 
 
 def _objects(provider: str, release: str, **gateway: Any) -> dict[str, Any]:
@@ -60,7 +60,7 @@ def test_every_setting_of_kgateway_is_in_its_parameters() -> None:
     assert loud["logLevel"] == "warn"
 
 
-@pytest.mark.parametrize(("provider", "release"), [("kgateway", "0.6")])
+@pytest.mark.parametrize(("provider", "release"), [("kgateway", "0.6"), ("agentgateway", "0.6")])
 def test_every_setting_of_agentgateway_is_in_its_parameters(provider: str, release: str) -> None:
     sizes = {"cpu": "1", "memory": "2Gi", "cpuLimit": "3", "memoryLimit": "4Gi"}
     spec = _parameters(provider, release, serviceType="LoadBalancer", logLevel="error", **sizes)
@@ -76,3 +76,12 @@ def test_every_setting_of_agentgateway_is_in_its_parameters(provider: str, relea
 def test_the_port_forward_names_the_service_that_the_controller_makes(provider: str) -> None:
     outputs = ran({**AMD, "gateway": {"provider": provider}}).stack_outputs
     assert outputs["gatewayUrl"].endswith(f" port-forward service/{SERVICES[provider]} 8000:80")
+
+
+def test_a_service_that_may_be_public_and_cannot_be_told_otherwise_is_warned_of() -> None:
+    def warnings(release: str) -> list[str]:
+        messages = ran({**AMD, "release": release, "gateway": {"provider": "agentgateway"}}).messages
+        return [message for message in messages if "of type LoadBalancer" in message]
+
+    assert len(warnings("0.4")) == 1
+    assert warnings("0.6") == []
