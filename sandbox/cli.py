@@ -101,7 +101,7 @@ def down(arguments: argparse.Namespace, home: Home, report: Progress) -> int:
 _ON_A_STACK: tuple[Command, ...] = (up, preview, refresh, destroy, shell, verify)
 
 _NEXT = """
-Next: make chat PROMPT="…" · make status FOLLOW=1 · make logs POD=decode · make verify STACK={stack}
+Next: make chat STACK={stack} PROMPT="…" · make status FOLLOW=1 · make logs POD=decode · make verify STACK={stack}
 make shell STACK={stack}, then `pulumi config set --path serving.routing.verbosity 2`, `pulumi preview --diff`,
 `pulumi up` · make destroy STACK={stack} · make down"""
 
