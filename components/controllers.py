@@ -26,10 +26,12 @@ RUST: Mapping[EnvoyLogLevel, str] = {
 class Controller:
     """One gateway controller in the version that goes with a release."""
 
-    service_suffix: str = ""
-    """What follows the Gateway's name in the name of the Service that it makes."""
+    service_suffix: str | None = ""
+    """What follows the Gateway's name in the name of the Service that it makes; None: it makes none."""
     service_type: ServiceType | None = None
-    """Type that this Service always has; None: the stack chooses."""
+    """Type that its Service always has, or is like; None: the stack chooses."""
+    google: bool = False
+    """Whether Google's managed Prometheus reads the metrics, not the Prometheus operator."""
     log_levels: Mapping[EnvoyLogLevel, str] = field(default_factory=dict)
     """How it spells the levels that it knows."""
     log_level: EnvoyLogLevel = EnvoyLogLevel.WARNING
@@ -42,10 +44,12 @@ class Controller:
     """Settings of the gateway that it cannot honour, by field, each with the reason."""
 
 
-_NO_LOG = {"access_logging": "the guide's charts have an access log for istio only"}
+_GOOGLES = dict.fromkeys(("exposure", "autopilot"), "it is about GKE's load balancers and clusters")
+_NO_LOG = {**_GOOGLES, "access_logging": "the guide's charts have an access log for istio only"}
 _REQUESTS, _LIMITS = {"cpu": "100m", "memory": "128Mi"}, {"cpu": "2", "memory": "1Gi"}
 
 _ISTIO = Controller(
+    refused=_GOOGLES,
     service_suffix="-istio",
     log_levels=ENVOY,
     log_level=EnvoyLogLevel.ERROR,
@@ -65,7 +69,16 @@ _BY_RELEASE: Mapping[tuple[Provider, ReleaseName], Controller] = {
     (Provider.AGENTGATEWAY, ReleaseName.V0_4): _BARE_AGENTGATEWAY,
     (Provider.AGENTGATEWAY, ReleaseName.V0_6): _AGENTGATEWAY,
 }
-_ALWAYS: Mapping[Provider, Controller] = {Provider.ISTIO: _ISTIO}
+_GKE = Controller(
+    service_suffix=None,
+    service_type=ServiceType.LOAD_BALANCER,
+    google=True,
+    refused={
+        **dict.fromkeys(_BARE, "Google runs the load balancer, outside the cluster"),
+        "access_logging": "its GCPBackendPolicy always logs, as the guide's",
+    },
+)
+_ALWAYS: Mapping[Provider, Controller] = {Provider.ISTIO: _ISTIO, Provider.GKE: _GKE}
 
 
 def controller(provider: Provider, release: ReleaseName) -> Controller:

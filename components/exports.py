@@ -44,8 +44,10 @@ def contract(plan: ServingPlan, target: Target, gateway: ModelGateway) -> dict[s
 
 
 def _port_forward(plan: ServingPlan) -> str:
-    """The way in while the gateway has no address."""
+    """The way in while the gateway has no address, or how to see whether it has one by now."""
     service, namespace = plan.gateway_service, plan.namespace.namespace
+    if service is None:
+        return f"kubectl --namespace {namespace} get gateway {plan.gateway.name}"
     return f"kubectl --namespace {namespace} port-forward service/{service} {LOCAL_PORT}:{HTTP_PORT}"
 
 
@@ -55,9 +57,10 @@ def _host(address: str) -> str:
 
 
 def _request(plan: ServingPlan, host: str, *, stream: bool = False) -> str:
-    """A first request, ready to paste; to the port-forward while there is no host."""
+    """A first request, ready to paste; to the port-forward while there is no host, if there is a Service for it."""
     body = {"model": plan.decode.worker.model.served_name, "prompt": "How are you today?", "max_tokens": 50}
-    url = f"http://{host or f'localhost:{LOCAL_PORT}'}/v1/completions"
+    elsewhere = f"localhost:{LOCAL_PORT}" if plan.gateway_service else "ADDRESS-OF-THE-GATEWAY"
+    url = f"http://{host or elsewhere}/v1/completions"
     command = ["curl", "-sSN" if stream else "-sS", url, "-H", "Content-Type: application/json", "-d"]
     return shlex.join([*command, json.dumps({**body, "stream": True} if stream else body)])
 

@@ -52,7 +52,7 @@ class ModelGateway(pulumi.ComponentResource):
             api_version="gateway.networking.k8s.io/v1",
             kind="HTTPRoute",
             meta=metadata(args.route, args.namespace, args.labels),
-            spec=_route(args),
+            spec=_route(args, bare=shape.bare_route),
             opts=ours,
         )
         provider.declare(name, args, ours)
@@ -71,16 +71,18 @@ def _listener() -> dict[str, Any]:
     }
 
 
-def _route(args: ModelGatewayArgs) -> dict[str, Any]:
+def _route(args: ModelGatewayArgs, *, bare: bool) -> dict[str, Any]:
     """Everything to the pool, without timeouts: a long generation is not a failure."""
-    backend = {"group": POOL_GROUP, "kind": "InferencePool", "name": args.pool, "port": args.pool_port, "weight": 1}
+    port = {} if bare else {"port": args.pool_port}
+    timeouts = {} if bare else {"timeouts": {"request": "0s", "backendRequest": "0s"}}
+    backend = {"group": POOL_GROUP, "kind": "InferencePool", "name": args.pool, **port, "weight": 1}
     return {
         "parentRefs": [{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": args.name}],
         "rules": [
             {
                 "matches": [{"path": {"type": "PathPrefix", "value": "/"}}],
                 "backendRefs": [backend],
-                "timeouts": {"request": "0s", "backendRequest": "0s"},
+                **timeouts,
             }
         ],
     }

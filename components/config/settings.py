@@ -22,6 +22,7 @@ from components.config.ucx import Ucx
 from components.config.vocabulary import (
     Accelerator,
     EnvoyLogLevel,
+    Exposure,
     FailureMode,
     Infrastructure,
     Provider,
@@ -71,6 +72,10 @@ class Gateway(Strict):
     among the outputs. Switch it off where the controller comes later, or nothing gives a LoadBalancer an address."""
     service_type: ServiceType = ServiceType.CLUSTER_IP
     """Type of the gateway's Service (infra chart ≥ 1.3.3: ClusterIP)."""
+    exposure: Exposure = Exposure.EXTERNAL
+    """gke only: a load balancer for the internet, or one for the VPC."""
+    autopilot: bool = False
+    """gke only: the cluster is an Autopilot one, whose metrics collector is elsewhere."""
     log_level: EnvoyLogLevel | None = None
     """Log level of the gateway's proxy; default: the guide's (istio error, others warning)."""
     access_logging: bool = False

@@ -52,6 +52,7 @@ class Provider(Word):
     ISTIO = "istio"
     KGATEWAY = "kgateway"
     AGENTGATEWAY = "agentgateway"
+    GKE = "gke"
 
 
 class ServiceType(Word):
@@ -60,6 +61,13 @@ class ServiceType(Word):
     CLUSTER_IP = "ClusterIP"
     NODE_PORT = "NodePort"
     LOAD_BALANCER = "LoadBalancer"
+
+
+class Exposure(Word):
+    """Which of GKE's load balancers serves the Gateway."""
+
+    EXTERNAL = "external"
+    INTERNAL = "internal"
 
 
 class FailureMode(Word):

@@ -5,12 +5,13 @@ from types import MappingProxyType
 
 from components.config.vocabulary import Provider
 from components.gateways.agentgateway import Agentgateway
+from components.gateways.gke import Gke
 from components.gateways.istio import Istio
 from components.gateways.kgateway import Kgateway
 from components.gateways.provider import GatewayProvider
 
 PROVIDERS: Mapping[Provider, GatewayProvider] = MappingProxyType(
-    {Provider.ISTIO: Istio(), Provider.KGATEWAY: Kgateway(), Provider.AGENTGATEWAY: Agentgateway()}
+    {Provider.ISTIO: Istio(), Provider.KGATEWAY: Kgateway(), Provider.AGENTGATEWAY: Agentgateway(), Provider.GKE: Gke()}
 )
 
 __all__ = ["PROVIDERS", "GatewayProvider"]

@@ -19,6 +19,8 @@ class GatewayShape:
     """Labels that its controller looks for."""
     infrastructure: Mapping[str, Any] | None = None
     """`spec.infrastructure`: where its parameters are."""
+    bare_route: bool = False
+    """Whether it takes no timeouts and no port in the HTTPRoute."""
 
 
 class GatewayProvider(Protocol):

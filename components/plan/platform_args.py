@@ -5,7 +5,7 @@ from typing import Any
 import pulumi
 from pydantic import field_validator
 
-from components.config.vocabulary import FailureMode, Provider, ReleaseName, ServiceType
+from components.config.vocabulary import Exposure, FailureMode, Provider, ReleaseName, ServiceType
 from components.plan.args import Args, ImageArgs, PlacementArgs
 
 
@@ -66,6 +66,14 @@ class ModelGatewayArgs(Args):
     """Its target port."""
     picker: str
     """Service of the endpoint picker."""
+    picker_selector: dict[str, str]
+    """Labels of the picker's pods."""
+    exposure: Exposure
+    """Which of GKE's load balancers."""
+    autopilot: bool
+    """Whether the GKE cluster is an Autopilot one."""
+    metrics_interval: str | None = None
+    """How often the picker's metrics are read where the provider has a monitoring of its own; None: never."""
 
 
 class InferencePoolArgs(Args):

@@ -23,17 +23,18 @@ from components.plan.serving_plan import ServingPlan
 def resolve(settings: Serving, token: pulumi.Output[str] | None = None) -> ServingPlan:
     """The plan for a stack's settings; `token` is the Hugging Face token, if one is configured."""
     context = Context.of(settings)
+    suffix, operator = context.controller.service_suffix, not context.controller.google
     return ServingPlan(
         cluster=settings.cluster,
         release=settings.release,
-        gateway_service=context.names.gateway_service(context.controller.service_suffix),
+        gateway_service=None if suffix is None else context.names.gateway_service(suffix),
         namespace=_namespace(context, token),
         gateway=_gateway(context),
         pool=_pool(context),
         picker=_picker(context),
         prefill=workers.prefill(context),
         decode=workers.decode(context),
-        monitoring=_monitoring(context) if settings.monitoring.enabled else None,
+        monitoring=_monitoring(context) if settings.monitoring.enabled and operator else None,
         notes=_notes(context),
     )
 
@@ -71,6 +72,10 @@ def _gateway(context: Context) -> ModelGatewayArgs:
         pool=names.pool,
         pool_port=settings.ports.serving,
         picker=names.picker,
+        picker_selector=names.picker_selector,
+        exposure=gateway.exposure,
+        autopilot=gateway.autopilot,
+        metrics_interval=settings.monitoring.picker_interval if settings.monitoring.enabled else None,
     )
 
 
@@ -155,7 +160,8 @@ def _notes(context: Context) -> list[str]:
             "stack's to label: "
             f"`kubectl label namespace {settings.namespace} pod-security.kubernetes.io/enforce=privileged`"
         )
-    if context.controller.service_type is ServiceType.LOAD_BALANCER:
+    made, kind = context.controller.service_suffix is not None, context.controller.service_type
+    if made and kind is ServiceType.LOAD_BALANCER:
         notes.append(
             f"serving.gateway.provider: {settings.gateway.provider} in release {settings.release} makes a Service of "
             "type LoadBalancer and cannot be told otherwise: where that has a public address, anybody can ask the model"

@@ -20,8 +20,8 @@ class ServingPlan:
 
     cluster: Cluster
     release: ReleaseName
-    gateway_service: str
-    """The Service that the gateway controller makes."""
+    gateway_service: str | None
+    """The Service that the gateway controller makes, if it makes one."""
     namespace: ServingNamespaceArgs
     gateway: ModelGatewayArgs
     pool: InferencePoolArgs

@@ -81,6 +81,43 @@ IMPOSSIBLE: list[tuple[dict[str, Any], str, str, str]] = [
             "memoryLimit": "2Gi",
         }.items()
     ),
+    *(
+        (
+            {"gateway": {"provider": "gke", key: value}},
+            f"serving.gateway.{key}",
+            wrong,
+            f"config rm --path serving.gateway.{key}`, or serving.gateway.provider: istio",
+        )
+        for key, value, wrong in (
+            ("serviceType", "LoadBalancer", "Google runs the load balancer"),
+            ("logLevel", "error", "Google runs the load balancer"),
+            ("cpu", 1, "Google runs the load balancer"),
+            ("memoryLimit", "2Gi", "Google runs the load balancer"),
+            ("accessLogging", False, "its GCPBackendPolicy always logs"),
+        )
+    ),
+    *(
+        (
+            {"gateway": {"provider": provider, key: value}},
+            f"serving.gateway.{key}",
+            f"cannot be set with serving.gateway.provider: {provider} in release 0.6",
+            "or serving.gateway.provider: gke if",
+        )
+        for provider in ("istio", "kgateway", "agentgateway")
+        for key, value in {"exposure": "internal", "autopilot": True}.items()
+    ),
+    (
+        {"gateway": {"provider": "gke"}, "monitoring__workerInterval": "5s"},
+        "serving.monitoring.workerInterval",
+        "Google's managed Prometheus reads",
+        "GKE's automatic monitoring",
+    ),
+    (
+        {"gateway": {"provider": "gke"}, "monitoring__labels": {"release": "llmd"}},
+        "serving.monitoring.labels",
+        "Google's managed Prometheus reads",
+        "config rm --path serving.monitoring.labels",
+    ),
     # flags and variables that the program sets
     ({"prefill__extraArgs": ["--port=1"]}, "serving.prefill.extraArgs[0]", "set by the program", "serving.ports"),
     ({"prefill__extraArgs": ["--seed=1", "-tp", "2"]}, "serving.prefill.extraArgs[1]", "set by", "tensorParallel"),
@@ -168,6 +205,7 @@ LEGAL: list[dict[str, Any]] = [
     {"gateway": {"provider": "kgateway", "cpu": 1, "memoryLimit": "2Gi"}},
     {"gateway": {"provider": "kgateway"}, "postfix": "p" * 33},
     {"release": "0.4", "gateway": {"provider": "agentgateway", "await": False}},
+    {"gateway": {"provider": "gke", "exposure": "internal", "autopilot": True}, "monitoring__pickerInterval": "5s"},
     {"gateway": {"provider": "agentgateway", "logLevel": "off", "serviceType": "LoadBalancer"}},
 ]
 

@@ -10,7 +10,9 @@ import pytest
 from components.config.vocabulary import Provider, ReleaseName
 from tests.program.expected import EVERY_ACCELERATOR, Combination, layered
 from tests.program.shape import differences, normal
+from tests.program.test_outputs import WithAddress
 from tests.program.wire import AMD, ran
+from tests.recorder import run_program
 
 GATEWAY = "infra-pd-inference-gateway"
 CELLS = [(*each,) for each in product(map(str, Provider), map(str, ReleaseName))]
@@ -29,9 +31,10 @@ def _parameters(provider: str, release: str, **gateway: Any) -> dict[str, Any]:
     return spec
 
 
-@pytest.mark.parametrize(("provider", "release"), CELLS, ids="-".join)
-def test_a_provider_declares_exactly_the_expected_objects(provider: str, release: str) -> None:
-    cell = Combination("amd", release, hostNetwork=False, rdma=True, monitoring=True)
+@pytest.mark.parametrize("monitoring", [True, False])
+@pytest.mark.parametrize(("provider", "release"), CELLS)
+def test_a_provider_declares_exactly_the_expected_objects(provider: str, release: str, *, monitoring: bool) -> None:
+    cell = Combination("amd", release, hostNetwork=False, rdma=True, monitoring=monitoring)
     serving = {**cell.serving, "gateway": {"provider": provider}}
     objects = copy.deepcopy(ran(serving).objects)
     objects["Deployment/gaie-pd-epp"]["spec"]["template"]["metadata"]["annotations"] = {
@@ -76,6 +79,31 @@ def test_every_setting_of_agentgateway_is_in_its_parameters(provider: str, relea
 def test_the_port_forward_names_the_service_that_the_controller_makes(provider: str) -> None:
     outputs = ran({**AMD, "gateway": {"provider": provider}}).stack_outputs
     assert outputs["gatewayUrl"].endswith(f" port-forward service/{SERVICES[provider]} 8000:80")
+
+
+def test_gke_has_a_class_for_the_internet_and_one_for_the_network_of_its_own() -> None:
+    gateway = f"Gateway/{GATEWAY}"
+    classes = {
+        exposure: _objects("gke", "0.6", exposure=exposure)[gateway]["spec"]["gatewayClassName"]
+        for exposure in ("external", "internal")
+    }
+    assert classes == {"external": "gke-l7-regional-external-managed", "internal": "gke-l7-rilb"}
+
+
+def test_on_autopilot_the_collector_of_another_namespace_reads_the_token() -> None:
+    objects = _objects("gke", "0.6", autopilot=True)
+    binding = objects["RoleBinding/gke-gmp-system:collector:llm-d-pd-gaie-pd-metrics-reader-secret-read"]
+    assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "collector", "namespace": "gke-gmp-system"}]
+
+
+def test_without_a_service_the_outputs_point_to_the_gateway() -> None:
+    serving = {**AMD, "gateway": {"provider": "gke"}}
+    outputs = ran(serving).stack_outputs
+    assert outputs["gatewayUrl"] == f"kubectl --namespace llm-d-pd get gateway {GATEWAY}"
+    assert outputs["request"].startswith("curl -sS http://ADDRESS-OF-THE-GATEWAY/v1/completions ")
+    addressed = run_program(serving, recorder=WithAddress("192.0.2.7")).stack_outputs
+    assert addressed["gatewayUrl"] == "http://192.0.2.7"
+    assert addressed["request"].startswith("curl -sS http://192.0.2.7/v1/completions ")
 
 
 def test_a_service_that_may_be_public_and_cannot_be_told_otherwise_is_warned_of() -> None:

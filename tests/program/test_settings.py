@@ -128,6 +128,8 @@ EVERY_SETTING: dict[str, Change] = {
     "kvTransfer.connector": Change("MoRIIOConnector", WORKERS),
     "kvTransfer.extra": Change({"kv_buffer_device": "cpu"}, WORKERS),
     "gateway.provider": Change("kgateway", GATEWAY | PARAMETERS | RULE),
+    "gateway.exposure": Change("internal", GATEWAY, {"gateway.provider": "gke"}),
+    "gateway.autopilot": Change(True, {"model-gateway-token-role-binding"}, {"gateway.provider": "gke"}),
     "gateway.await": Change(False, GATEWAY),
     "gateway.serviceType": Change("LoadBalancer", PARAMETERS),
     "gateway.logLevel": Change("debug", PARAMETERS),

@@ -25,6 +25,17 @@ def check(context: Context) -> Iterator[Problem]:
             "it would be ignored without a word, and the gateway be another than the file says",
             f"`pulumi config rm --path {path}`, or serving.gateway.provider: {others} if the cluster has it",
         )
+    monitoring = context.settings.monitoring
+    for field in ("labels", "worker_interval") if theirs.google else ():
+        if field in monitoring.model_fields_set:
+            path = f"serving.monitoring.{type(monitoring).model_fields[field].alias}"
+            yield Problem(
+                path,
+                monitoring.model_dump(mode="json")[field],
+                f"is for the Prometheus operator, and with {chosen} Google's managed Prometheus reads",
+                "it would be ignored without a word",
+                f"`pulumi config rm --path {path}`; the workers' metrics are read by GKE's automatic monitoring",
+            )
     if gateway.log_level and "log_level" not in theirs.refused and gateway.log_level not in theirs.log_levels:
         yield Problem(
             "serving.gateway.logLevel",
