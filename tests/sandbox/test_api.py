@@ -1,10 +1,13 @@
 """The API server as the sandbox's own parts see it: watches that tell everything, and errors of one line."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import takewhile
 from pathlib import Path
+from threading import Thread
 
 import pytest
 import yaml
@@ -79,6 +82,36 @@ def test_a_watch_goes_on_after_an_interruption_and_tells_what_vanished_meanwhile
     assert ("MODIFIED", "vanishing") in [told(event) for event in takewhile(lambda event: event[0] != "SYNCED", watch)]
     api.delete(f"{MAPS}/vanishing")
     assert told(next(watch)) == ("DELETED", "vanishing")
+
+
+class Forgetful(BaseHTTPRequestHandler):
+    """An API server whose watches end at once, and whose second list lacks what the first had."""
+
+    lists = iter(([{"metadata": {"name": "vanishing", "uid": "1"}}], []))
+
+    def do_GET(self) -> None:
+        body: dict[str, object] = {"kind": "ConfigMapList", "apiVersion": "v1", "metadata": {"resourceVersion": "1"}}
+        text = b"" if "watch=true" in self.path else json.dumps({**body, "items": next(self.lists)}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+
+def test_what_vanished_while_nobody_watched_is_told_as_deleted(tmp_path: Path) -> None:
+    file = tmp_path / "kubeconfig"
+    with HTTPServer(("127.0.0.1", 0), Forgetful) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        there = {"name": "gone", "cluster": {"server": f"http://127.0.0.1:{server.server_port}"}}
+        file.write_text(yaml.safe_dump({**NOBODY, "clusters": [there]}))
+        with connect(file) as api:
+            watch = api.watch(MAPS)
+            assert [told(next(watch)), next(watch)[0], told(next(watch))] == [
+                ("ADDED", "vanishing"),
+                "SYNCED",
+                ("DELETED", "vanishing"),
+            ]
+        server.shutdown()
 
 
 def test_importing_it_costs_neither_the_pulumi_sdk_nor_the_kubernetes_client() -> None:
