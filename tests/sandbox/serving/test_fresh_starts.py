@@ -1,11 +1,10 @@
 """Ready means it: the very first request to a new stack succeeds, twenty times out of twenty."""
 
-import json
-
 import pytest
 
 from sandbox.cluster import nodes
 from sandbox.cluster.api import Api, connect
+from sandbox.gateway import slots
 from sandbox.home import CHECKOUT
 from tests.sandbox.running import Running, soon
 from tests.sandbox.serving import broken
@@ -27,13 +26,13 @@ def test_the_first_request_after_ready_succeeds_every_time(cluster: Running) -> 
 def _first_answer(cluster: Running, api: Api, namespace: str, release: str) -> tuple[int, bool]:
     """Deploy a stack that may not fall back; return the first request's status, and whether a prefill pod was used."""
     objects = broken.render(namespace, release=release, routing={"failureMode": "FailClose"})
-    file, gateway = cluster.home.root / "gateways.json", f"{namespace}/infra-pd-inference-gateway"
+    home, gateway = cluster.home.root, (namespace, "infra-pd-inference-gateway")
     try:
         broken.deploy(api, objects, patience=60)
-        assert soon(lambda: gateway in json.loads(file.read_text()))
+        assert soon(lambda: gateway in slots.read(home))
         body = {"model": broken.MODEL, "prompt": "the first question", "max_tokens": 4}
-        answer = send(json.loads(file.read_text())[gateway], "POST", "/v1/completions", body)
+        answer = send(slots.read(home)[gateway], "POST", "/v1/completions", body)
     finally:
         broken.remove(api, objects)
-    assert soon(lambda: gateway not in json.loads(file.read_text()), 30)
+    assert soon(lambda: gateway not in slots.read(home), 30)
     return answer.status, bool(answer.headers.get("x-picked-prefill"))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sandbox.cluster.api import Api, connect
+from sandbox.gateway import slots
 from tests.sandbox.running import soon
 from tests.sandbox.stack.deployment import Deployment
 
@@ -57,10 +58,9 @@ class Traffic:
     @property
     def port(self) -> int:
         """The port of this machine that leads to the stack's gateway."""
-        file = self.stack.cluster.home.root / "gateways.json"
-        name = f"{self.namespace}/infra-{self.postfix}-inference-gateway"
-        assert soon(lambda: file.exists() and name in json.loads(file.read_text()))
-        return int(json.loads(file.read_text())[name])
+        home, key = self.stack.cluster.home.root, (self.namespace, f"infra-{self.postfix}-inference-gateway")
+        assert soon(lambda: key in slots.read(home))
+        return slots.read(home)[key]
 
     @property
     def model(self) -> str:
