@@ -7,7 +7,7 @@ import pulumi
 from components.gateways import PROVIDERS
 from components.names import HTTP_PORT, POOL_GROUP
 from components.objects import CustomObject, metadata
-from components.plan.platform_args import ModelGatewayArgs
+from components.plan.gateway_args import ModelGatewayArgs
 
 PROGRAMMED = {"pulumi.com/waitFor": "condition=Programmed"}
 """Makes Pulumi wait for what every controller reports; a custom object is not waited for otherwise."""

@@ -12,7 +12,7 @@ import pulumi
 from components.config.vocabulary import ReleaseName
 from components.gateways.provider import GatewayShape
 from components.objects import CustomObject, metadata
-from components.plan.platform_args import ModelGatewayArgs
+from components.plan.gateway_args import ModelGatewayArgs
 
 GROUP = "agentgateway.dev"
 KIND = "AgentgatewayParameters"

@@ -15,7 +15,7 @@ from components.config.vocabulary import Exposure
 from components.gateways.provider import GatewayShape
 from components.names import POOL_GROUP
 from components.objects import CustomObject, metadata
-from components.plan.platform_args import ModelGatewayArgs
+from components.plan.gateway_args import ModelGatewayArgs
 
 CLASSES = {Exposure.EXTERNAL: "gke-l7-regional-external-managed", Exposure.INTERNAL: "gke-l7-rilb"}
 COLLECTORS = {False: "gmp-system", True: "gke-gmp-system"}

@@ -10,7 +10,7 @@ import yaml
 
 from components.gateways.provider import GatewayShape
 from components.objects import CustomObject, metadata
-from components.plan.platform_args import ModelGatewayArgs
+from components.plan.gateway_args import ModelGatewayArgs
 
 CONNECTIONS = 256000
 """Ceiling on connections and requests to the picker (chart): one stream per request in flight."""

@@ -13,7 +13,7 @@ from components.config.vocabulary import ReleaseName
 from components.gateways.agentgateway import Agentgateway
 from components.gateways.provider import GatewayShape
 from components.objects import CustomObject, metadata
-from components.plan.platform_args import ModelGatewayArgs
+from components.plan.gateway_args import ModelGatewayArgs
 
 GROUP = "gateway.kgateway.dev"
 KIND = "GatewayParameters"

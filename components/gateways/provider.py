@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import pulumi
 
-from components.plan.platform_args import ModelGatewayArgs
+from components.plan.gateway_args import ModelGatewayArgs
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,11 @@
-"""Arguments of the components around the workers: namespace, gateway, pool, picker, monitoring."""
+"""Arguments of the components around the workers: namespace, pool, picker, monitoring."""
 
 from typing import Any
 
 import pulumi
 from pydantic import field_validator
 
-from components.config.vocabulary import Exposure, FailureMode, Provider, ReleaseName, ServiceType
+from components.config.vocabulary import FailureMode
 from components.plan.args import Args, ImageArgs, PlacementArgs
 
 
@@ -31,49 +31,6 @@ class ServingNamespaceArgs(Args):
     @classmethod
     def _secret(cls, given: Any) -> Any:
         return None if given is None else pulumi.Output.secret(given)
-
-
-class ModelGatewayArgs(Args):
-    """The Gateway, its route to the pool and what the provider needs besides."""
-
-    namespace: str
-    """Where."""
-    name: str
-    """Gateway and its parameters."""
-    route: str
-    """HTTPRoute."""
-    labels: dict[str, str]
-    """Labels of every object."""
-    provider: Provider
-    """The gateway controller."""
-    release: ReleaseName
-    """llm-d release: the controller's version goes with it."""
-    awaited: bool
-    """Wait until it has programmed the Gateway."""
-    service_type: ServiceType
-    """Type of the gateway's Service."""
-    log_level: str | None = None
-    """Log level of the proxy, as its controller spells it; None: the controller takes none."""
-    access_logging: bool
-    """Log every request."""
-    requests: dict[str, str]
-    """Resource requests of the proxy."""
-    limits: dict[str, str]
-    """Resource limits of the proxy."""
-    pool: str
-    """InferencePool that serves the requests."""
-    pool_port: int
-    """Its target port."""
-    picker: str
-    """Service of the endpoint picker."""
-    picker_selector: dict[str, str]
-    """Labels of the picker's pods."""
-    exposure: Exposure
-    """Which of GKE's load balancers."""
-    autopilot: bool
-    """Whether the GKE cluster is an Autopilot one."""
-    metrics_interval: str | None = None
-    """How often the picker's metrics are read where the provider has a monitoring of its own; None: never."""
 
 
 class InferencePoolArgs(Args):

@@ -6,13 +6,12 @@ import yaml
 from components.config.settings import Serving
 from components.config.vocabulary import Role, ServiceType
 from components.names import CONFIG_FILE, PICKER_PORTS, POOL_GROUP
-from components.plan import workers
+from components.plan import gateway, workers
 from components.plan.args import PlacementArgs, TolerationArgs
 from components.plan.context import Context
 from components.plan.platform_args import (
     EndpointPickerArgs,
     InferencePoolArgs,
-    ModelGatewayArgs,
     MonitoringArgs,
     ServingNamespaceArgs,
     TierMonitorArgs,
@@ -29,7 +28,7 @@ def resolve(settings: Serving, token: pulumi.Output[str] | None = None) -> Servi
         release=settings.release,
         gateway_service=None if suffix is None else context.names.gateway_service(suffix),
         namespace=_namespace(context, token),
-        gateway=_gateway(context),
+        gateway=gateway.resolve(context),
         pool=_pool(context),
         picker=_picker(context),
         prefill=workers.prefill(context),
@@ -49,33 +48,6 @@ def _namespace(context: Context, token: pulumi.Output[str] | None) -> ServingNam
         service_account=names.workers,
         token_secret=context.token_secret if token is not None else None,
         token=token,
-    )
-
-
-def _gateway(context: Context) -> ModelGatewayArgs:
-    settings, names, gateway, theirs = context.settings, context.names, context.settings.gateway, context.controller
-    requests = {"cpu": gateway.cpu, "memory": gateway.memory}
-    limits = {"cpu": gateway.cpu_limit, "memory": gateway.memory_limit}
-    return ModelGatewayArgs(
-        namespace=settings.namespace,
-        name=names.gateway,
-        route=names.route,
-        labels=names.labels,
-        provider=gateway.provider,
-        release=settings.release,
-        awaited=gateway.awaited,
-        service_type=theirs.service_type or gateway.service_type,
-        log_level=theirs.log_levels.get(gateway.log_level or theirs.log_level),
-        access_logging=gateway.access_logging,
-        requests={name: requests[name] or amount for name, amount in theirs.requests.items()},
-        limits={name: limits[name] or amount for name, amount in theirs.limits.items()},
-        pool=names.pool,
-        pool_port=settings.ports.serving,
-        picker=names.picker,
-        picker_selector=names.picker_selector,
-        exposure=gateway.exposure,
-        autopilot=gateway.autopilot,
-        metrics_interval=settings.monitoring.picker_interval if settings.monitoring.enabled else None,
     )
 
 

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 from components.config.settings import Cluster
 from components.config.vocabulary import ReleaseName
+from components.plan.gateway_args import ModelGatewayArgs
 from components.plan.platform_args import (
     EndpointPickerArgs,
     InferencePoolArgs,
-    ModelGatewayArgs,
     MonitoringArgs,
     ServingNamespaceArgs,
 )
