@@ -46,14 +46,15 @@ def with_defect(defect: Defect, objects: Objects) -> Objects:
     return changed
 
 
-def deploy(api: Api, objects: Objects, patience: float) -> None:
-    """Create them, the namespace first; returns when all is ready, or after `patience` seconds."""
+def deploy(api: Api, objects: Objects, patience: float) -> bool:
+    """Create them, the namespace first; return whether all is ready within `patience` seconds."""
     for one in sorted(objects.values(), key=lambda each: each["kind"] != "Namespace"):
         api.apply(_path(one), one)
     [namespace] = [one["metadata"]["name"] for one in objects.values() if one["kind"] == "Namespace"]
     deadline = time.monotonic() + patience
-    while not _ready(api, namespace) and time.monotonic() < deadline:
+    while not (ready := _ready(api, namespace)) and time.monotonic() < deadline:
         time.sleep(0.2)
+    return ready
 
 
 def verify(kubeconfig: Path, namespace: str) -> list[Finding]:
@@ -79,18 +80,22 @@ def remove(api: Api, objects: Objects) -> None:
 
 
 def _ready(api: Api, namespace: str) -> bool:
+    """Whether every pod counts and the Gateway serves.
+
+    The condition Available would not do: a tier of one worker that may be replaced has it while no worker is there.
+    """
     deployments = api.get(f"/apis/apps/v1/namespaces/{namespace}/deployments")["items"]
     gateways = api.get(f"/apis/gateway.networking.k8s.io/v1/namespaces/{namespace}/gateways")["items"]
-    return all(
-        _is(one, condition)
-        for group, condition in ((deployments, "Available"), (gateways, "Programmed"))
-        for one in group
-    )
+    return all(map(_complete, deployments)) and all(map(_programmed, gateways))
 
 
-def _is(one: Mapping[str, Any], condition: str) -> bool:
-    conditions = (one.get("status") or {}).get("conditions") or []
-    return any(each["type"] == condition and each["status"] == "True" for each in conditions)
+def _complete(deployment: Mapping[str, Any]) -> bool:
+    return bool(deployment["status"].get("availableReplicas", 0) == deployment["spec"]["replicas"])
+
+
+def _programmed(gateway: Mapping[str, Any]) -> bool:
+    conditions = (gateway.get("status") or {}).get("conditions") or []
+    return any(each["type"] == "Programmed" and each["status"] == "True" for each in conditions)
 
 
 def _path(one: Mapping[str, Any]) -> str:
