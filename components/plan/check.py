@@ -2,7 +2,17 @@
 
 from components.config.problem import Problem
 from components.config.settings import Serving
-from components.plan.checks import commandline, gateway, infrastructure, model, network, routing, timing, topology
+from components.plan.checks import (
+    commandline,
+    gateway,
+    infrastructure,
+    model,
+    network,
+    resources,
+    routing,
+    timing,
+    topology,
+)
 from components.plan.context import Context
 
 
@@ -15,6 +25,7 @@ def check(settings: Serving, *, token_given: bool) -> list[Problem]:
         *network.check(context),
         *gateway.check(context),
         *routing.check(context),
+        *resources.check(context),
         *commandline.check(context),
         *timing.check(context),
         *model.check(context, token_given=token_given),

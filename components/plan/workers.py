@@ -63,7 +63,7 @@ def decode(context: Context) -> DecodeTierArgs:
 def worker(context: Context, role: Role) -> WorkerArgs:
     """The vLLM workers of a tier."""
     settings, names, tier = context.settings, context.names, context.tier(role)
-    host, whole = settings.host_network, context.infrastructure.whole_node
+    host = settings.host_network
     return WorkerArgs(
         namespace=settings.namespace,
         name=names.tier(role),
@@ -90,9 +90,9 @@ def worker(context: Context, role: Role) -> WorkerArgs:
         extra_args=tier.extra_args,
         env=fabric.env(context, role),
         ucx=ucx_variables(context, role),
-        resources=_resources(context, role),
+        resources=resources(context, role),
         unlimited=["cpu"] if context.infrastructure.unlimited_cpu else [],
-        shm_size=tier.shm_size or ("64Gi" if host else whole.shm_size if whole else "16Gi"),
+        shm_size=shm_size(context, role),
         host_network=host,
         capabilities=sorted({*(DEBUG_CAPABILITIES if host else ()), *fabric.capabilities(context, role)}),
         run_as_root=bool(context.infrastructure.run_as_root),
@@ -186,7 +186,8 @@ def _attention_backend(context: Context, tier: Tier | Decode) -> str | None:
     return context.accelerator.mixed_tp_attention if mixed and not own else None
 
 
-def _resources(context: Context, role: Role) -> dict[str, str]:
+def resources(context: Context, role: Role) -> dict[str, str]:
+    """Requests of a worker, and its limits: CPU, memory, GPUs, RDMA devices."""
     tier, whole, device = context.tier(role), context.infrastructure.whole_node, context.device(role)
     sized = whole is not None and "cpu" not in tier.model_fields_set
     resources = {
@@ -197,3 +198,10 @@ def _resources(context: Context, role: Role) -> dict[str, str]:
     if device:
         resources[device.resource] = str(device.amount(context.tensor_parallel(role)))
     return resources
+
+
+def shm_size(context: Context, role: Role) -> str:
+    """Size of a worker's /dev/shm (guides: 16Gi, host-network mode 64Gi)."""
+    whole = context.infrastructure.whole_node
+    usual = "64Gi" if context.settings.host_network else whole.shm_size if whole else "16Gi"
+    return context.tier(role).shm_size or usual

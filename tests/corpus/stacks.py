@@ -1,0 +1,41 @@
+"""The corpus of bad stack files, and what has to be said of each.
+
+A file of `stacks/` holds many: the `config:` of one each, after three comments: the setting (`at`), what is wrong with
+it and what to change, both in part.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+HERE = Path(__file__).parent / "stacks"
+_EXPECTED = re.compile(r"^# (at|wrong|change): (.+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class BadStack:
+    """One stack file that cannot be deployed."""
+
+    name: str
+    """`<subject>-<number in the file>-<setting>`."""
+    config: dict[str, Any]
+    at: str
+    wrong: str
+    change: str
+
+
+def corpus() -> list[BadStack]:
+    """All of them, in the order of the files."""
+    return [
+        _read(file.stem, number, text)
+        for file in sorted(HERE.glob("*.yaml"))
+        for number, text in enumerate(file.read_text().split("\n---\n"), start=1)
+    ]
+
+
+def _read(subject: str, number: int, text: str) -> BadStack:
+    expected = dict(_EXPECTED.findall(text))
+    return BadStack(f"{subject}-{number}-{expected['at']}", yaml.safe_load(text), **expected)
