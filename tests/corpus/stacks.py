@@ -1,6 +1,6 @@
 """The corpus of bad stack files, and what has to be said of each.
 
-A file of `stacks/` holds many: the `config:` of one each, after three comments: the setting (`at`), what is wrong with
+A file of `files/` holds many: the `config:` of one each, after three comments: the setting (`at`), what is wrong with
 it and what to change, both in part.
 """
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-HERE = Path(__file__).parent / "stacks"
+HERE = Path(__file__).parent / "files"
 _EXPECTED = re.compile(r"^# (at|wrong|change): (.+)$", re.MULTILINE)
 
 
