@@ -46,9 +46,9 @@ class ControlPlane:
     def command(self) -> list[str]:
         """The kwokctl command that makes the cluster, or starts it again."""
         if self.exists:
-            return [self.tools["kwokctl"], "start", "cluster", "--name", _CLUSTER, "--wait", "60s"]
+            return [self.tools["kwokctl"], "start", "cluster", "--name", _CLUSTER, "--wait", "180s"]
         configuration = "kwok.yaml" if self.isolated else "kwok-simulated.yaml"
-        create = [self.tools["kwokctl"], "create", "cluster", "--name", _CLUSTER, "--wait", "60s"]
+        create = [self.tools["kwokctl"], "create", "cluster", "--name", _CLUSTER, "--wait", "180s"]
         create += ["--runtime", "binary", "--config", str(Path(__file__).with_name(configuration))]
         create += ["--kubeconfig", str(self.folder / "kubeconfig"), "--disable-qps-limits"]
         # No leases: a restarted kwok leaves nodes alone until those of its last run end, 200 s later.

@@ -9,7 +9,7 @@ from typing import Any
 from sandbox.cluster.api import Api, connect
 from sandbox.errors import SandboxError
 
-_PATIENCE = 20.0
+_PATIENCE = 120.0
 _PATH = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 
