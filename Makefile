@@ -2,6 +2,7 @@
 #
 #   make up STACK=amd [NODES=2] [SET="serving.hostNetwork=true …"]    start the sandbox and deploy a stack
 #   make preview | refresh | destroy | shell [STACK=…]                 what `pulumi` calls it, in the sandbox
+#   make policy [STACK=…]                                              a preview with the policy pack
 #   make chat [PROMPT="…"]                                             ask the deployed stack; the path of the request
 #   make verify STACK=amd                                              prove that it serves and disaggregates
 #   make status [FOLLOW=1] | logs POD=decode [CONTAINER=…] [FOLLOW=1]  what runs where, live; what containers say
@@ -24,12 +25,13 @@ ARGS ?=
 PYTHON = .venv/bin/python
 SANDBOXED = .venv/.sandbox-is-installed
 DEVELOPED = .venv/.dev-is-installed
+PACKED = policy/.venv/.is-installed
 # The tests of one file build on each other; each of the processes has a sandbox of its own.
 BOTH_CORES = -n auto --dist loadfile
 COMMAND = @$(PYTHON) -m sandbox $@
 ON_STACK = --stack $(STACK) $(if $(NODES),--nodes $(NODES)) $(foreach one,$(SET),--set '$(one)') $(if $(ARGS),-- $(ARGS))
 
-.PHONY: help up preview refresh destroy shell verify chat status logs down test test-all lint bench bench-datapath clean clean-tools
+.PHONY: help up preview policy refresh destroy shell verify chat status logs down test test-all lint bench bench-datapath clean clean-tools
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -37,6 +39,9 @@ help:
 	@sed -n '/^#   /s/^#   //p' Makefile
 
 up preview refresh destroy shell verify: $(SANDBOXED)
+	$(COMMAND) $(ON_STACK)
+
+policy: $(SANDBOXED) $(PACKED)
 	$(COMMAND) $(ON_STACK)
 
 export PROMPT
@@ -52,7 +57,7 @@ logs: $(SANDBOXED)
 down: $(SANDBOXED)
 	$(COMMAND) $(if $(PURGE),--purge)
 
-test: $(DEVELOPED)
+test: $(DEVELOPED) $(PACKED)
 	@$(PYTHON) -m sandbox.toolchain > /dev/null
 	$(PYTHON) -m pytest $(BOTH_CORES) -m "not thorough" $(ARGS)
 
@@ -77,7 +82,7 @@ clean:
 	@for home in .sandbox/*/; do \
 	  if [ -d "$$home" ]; then $(PYTHON) -m sandbox down --purge --name "$$(basename "$$home")" || exit 1; fi; \
 	done
-	rm -rf .venv .sandbox .mypy_cache .ruff_cache .pytest_cache sdks
+	rm -rf .venv policy/.venv .sandbox .mypy_cache .ruff_cache .pytest_cache sdks
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	@echo "The tools stay in the per-user cache for the next time; \`make clean-tools\` deletes them."
 
@@ -92,6 +97,13 @@ $(SANDBOXED): requirements-sandbox.txt requirements.txt constraints.txt
 $(DEVELOPED): requirements-dev.txt requirements-sandbox.txt requirements.txt constraints.txt
 	$(call installed,requirements-dev.txt,a minute)
 	@touch $@ $(SANDBOXED)
+
+$(PACKED): policy/requirements.txt policy/constraints.txt | $(SANDBOXED)
+	@echo "Installing policy/requirements.txt into policy/.venv (about half a minute) …"
+	@$(PYTHON) -m venv --clear policy/.venv
+	@policy/.venv/bin/python -m pip install --disable-pip-version-check --quiet --requirement policy/requirements.txt || \
+	  { echo "error: pip could not install policy/requirements.txt: see above; it needs its package index" >&2; exit 1; }
+	@touch $@
 
 define installed
 @python=; \

@@ -32,6 +32,7 @@ def contract(plan: ServingPlan, target: Target, gateway: ModelGateway) -> dict[s
         "server": target.server or "",
         "inferencePool": plan.pool.name,
         "release": plan.release.value,
+        "hostNetwork": worker.host_network,
         "workloads": {
             tier.worker.role.value: {
                 "name": tier.worker.name,

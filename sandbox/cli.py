@@ -35,6 +35,13 @@ def preview(arguments: argparse.Namespace, home: Home, report: Progress) -> int:
     return session.call("pulumi", "preview", "--diff", "--stack", arguments.stack, *arguments.rest)
 
 
+def policy(arguments: argparse.Namespace, home: Home, report: Progress) -> int:
+    """Preview the stack with the policy pack: what is against a policy, and what to change."""
+    session = _ready(arguments, home, report)
+    pack = ("--policy-pack", str(CHECKOUT / "policy"))
+    return session.call("pulumi", "preview", *pack, "--stack", arguments.stack, *arguments.rest)
+
+
 def refresh(arguments: argparse.Namespace, home: Home, report: Progress) -> int:
     """Read the cluster's present state into the stack's."""
     session = _ready(arguments, home, report)
@@ -98,7 +105,7 @@ def down(arguments: argparse.Namespace, home: Home, report: Progress) -> int:
     return 0
 
 
-_ON_A_STACK: tuple[Command, ...] = (up, preview, refresh, destroy, shell, verify)
+_ON_A_STACK: tuple[Command, ...] = (up, preview, policy, refresh, destroy, shell, verify)
 
 _NEXT = """
 Next: make chat STACK={stack} PROMPT="…" · make status FOLLOW=1 · make logs POD=decode · make verify STACK={stack}

@@ -22,6 +22,7 @@ from google.protobuf import empty_pb2
 from pulumi.runtime.proto import language_pb2 as pb
 from pulumi.runtime.proto import language_pb2_grpc, plugin_pb2
 
+from sandbox.engine import packs
 from sandbox.engine.program import Program
 from sandbox.engine.serving import serve
 
@@ -95,6 +96,10 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         done: futures.Future[pb.RunResponse] = futures.Future()
         self.job.put((Program(request, self._engine_address), done))
         return done.result()
+
+    def RunPlugin(self, request: pb.RunPluginRequest, context: Any) -> Iterator[pb.RunPluginResponse]:
+        """A policy pack."""
+        return packs.run(request, context)
 
     def Cancel(self, request: Any, context: Any) -> empty_pb2.Empty:
         """The engine interrupts the process itself when it is done with us."""

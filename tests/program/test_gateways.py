@@ -9,6 +9,7 @@ import pytest
 
 from components.config.vocabulary import Provider, ReleaseName
 from tests.program.expected import EVERY_ACCELERATOR, Combination, layered
+from tests.program.policies import violations
 from tests.program.shape import differences, normal
 from tests.program.test_outputs import WithAddress
 from tests.program.wire import AMD, ran
@@ -46,6 +47,7 @@ def test_a_provider_declares_exactly_the_expected_objects(provider: str, release
     want = layered((*EVERY_ACCELERATOR, "amd", "providers"), {**asdict(cell), "provider": provider})
     assert set(objects) == set(want)
     assert differences(want, normal(objects)) == {}
+    assert violations(ran(serving)) == []
 
 
 def test_every_setting_of_kgateway_is_in_its_parameters() -> None:

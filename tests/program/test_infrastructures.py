@@ -10,6 +10,7 @@ import pytest
 
 from components.config.vocabulary import Accelerator, Infrastructure, ReleaseName
 from tests.program.expected import EVERY_ACCELERATOR, Combination, layered
+from tests.program.policies import violations
 from tests.program.shape import differences, normal
 from tests.program.wire import ran
 from tests.recorder import run_program
@@ -57,6 +58,7 @@ def test_a_legal_cell_declares_exactly_the_expected_objects(
 ) -> None:
     cell = combination(accelerator, release)
     assert differences(wanted(cell, infrastructure), declared(cell, infrastructure)) == {}
+    assert violations(ran({**cell.serving, "infrastructure": infrastructure})) == []
 
 
 def test_host_network_mode_takes_device_and_networks_away_and_nothing_else() -> None:

@@ -13,6 +13,7 @@ from components.monitoring import Monitoring
 from components.prefill_tier import PrefillTier
 from components.serving_namespace import ServingNamespace
 from tests.program.expected import EVERY, MODELS, Combination
+from tests.program.policies import violations
 from tests.program.wire import AMD, changed, containers, default, recorded, requests, vllm
 from tests.recorder import Recorder, run_program
 
@@ -134,6 +135,16 @@ def test_pool_picker_route_and_workers_agree(recorder: Recorder) -> None:
 
 def test_every_container_tells_its_last_words(recorder: Recorder) -> None:
     assert {each.get("terminationMessagePolicy") for each in containers(recorder)} == {"FallbackToLogsOnError"}
+
+
+def test_the_policy_pack_finds_nothing(recorder: Recorder) -> None:
+    assert violations(recorder) == []
+
+
+def test_the_policy_pack_finds_what_settings_allow_and_it_does_not() -> None:
+    tier = {"image": "ghcr.io/llm-d/llm-d-rocm:latest", "env": {"MY_TOKEN": "abc"}}
+    found = violations(run_program({**AMD, "decode": tier}))
+    assert [each.splitlines()[0] for each in found] == ["pinned-images", "no-secret-in-plain-sight"]
 
 
 @pytest.mark.parametrize("role", ["prefill", "decode"])

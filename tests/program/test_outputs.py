@@ -19,6 +19,7 @@ TYPES: dict[str, Any] = {
     "server": str,
     "inferencePool": str,
     "release": str,
+    "hostNetwork": bool,
     "workloads": {
         "prefill": {"name": str, "replicas": int, "gpus": int},
         "decode": {"name": str, "replicas": int, "gpus": int},
@@ -43,6 +44,8 @@ def test_values_of_the_stack_outputs() -> None:
     outputs = default().stack_outputs
     assert outputs["model"] == "amd/Llama-3.3-70B-Instruct-FP8-KV"
     assert (outputs["namespace"], outputs["inferencePool"], outputs["release"]) == ("llm-d-pd", "gaie-pd", "0.6")
+    assert outputs["hostNetwork"] is False
+    assert run_program({**AMD, "hostNetwork": True}).stack_outputs["hostNetwork"] is True
     assert (outputs["context"], outputs["server"]) == ("gpus", "https://gpus.example.com:6443")
     assert outputs["workloads"] == {
         "prefill": {"name": "ms-pd-llm-d-modelservice-prefill", "replicas": 4, "gpus": 4},

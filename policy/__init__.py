@@ -1,0 +1,1 @@
+"""The policy pack: what may be deployed. Imports nothing of the program, the sandbox or `verify`."""

@@ -1,0 +1,84 @@
+"""GPUs: what a pod takes is what it computes with, and all pods together what the stack says."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from policy.rule import Object, ObjectRule, Stack, StackRule, Violation
+from policy.workloads import Container, pods
+
+GPU = re.compile(r"^[a-z0-9.-]*[./](gpu|xe|i915)$|^gpu\.[a-z0-9.-]+/")
+"""Extended resources that are whole GPUs: amd.com/gpu, nvidia.com/gpu, gpu.intel.com/xe."""
+
+FLAG = re.compile(r"^(?:--tensor-parallel-size|-tp)(?:=(\d+))?$")
+SETTINGS = "serving.{role}.tensorParallel, serving.{role}.replicas"
+
+
+def _count(resources: Mapping[str, Any], which: str) -> int:
+    amounts = resources.get(which) or {}
+    return sum(int(float(str(amounts[key]))) for key in amounts if GPU.search(key))
+
+
+def _tensor_parallel(container: Container) -> dict[str, int]:
+    """What says how many GPUs compute one model: the flag, and the variable that tools read."""
+    said = {}
+    words = [str(word) for word in container.spec.get("args") or []]
+    for position, word in enumerate(words):
+        found = FLAG.match(word)
+        if found:
+            said[word.partition("=")[0]] = int(found[1] or words[position + 1])
+    for variable in container.spec.get("env") or []:
+        if variable["name"] == "TP_SIZE" and variable.get("value"):
+            said["TP_SIZE"] = int(variable["value"])
+    return said
+
+
+def _per_pod(subject: Object) -> Iterator[Violation]:
+    for each in pods(subject):
+        change = f"change {SETTINGS.format(role=each.labels.get('llm-d.ai/role', '<prefill|decode>'))}, which set all"
+        for container in each.containers():
+            resources = container.spec.get("resources") or {}
+            requests, limits = _count(resources, "requests"), _count(resources, "limits")
+            said = _tensor_parallel(container)
+            if requests != limits:
+                wrong = f"{requests} GPUs requested, and a limit of {limits}"
+                yield Violation(f"{container.place}.resources", wrong, change)
+            if limits and limits != 1 and not said:
+                wrong = f"{limits} GPUs, and nothing that says that more than one computes"
+                yield Violation(f"{container.place}.args", wrong, change)
+            for what, number in said.items():
+                if number != limits:
+                    yield Violation(f"{container.place}: {what}", f"{number}, while the pod has {limits} GPUs", change)
+
+
+def _as_configured(subject: Object, stack: Stack) -> Iterator[Violation]:
+    for each in pods(subject):
+        role = each.labels.get("llm-d.ai/role")
+        taken = sum(_count(one.spec.get("resources") or {}, "limits") for one in each.containers())
+        if not taken:
+            continue
+        configured = (stack.outputs.get("workloads") or {}).get(role) or {}
+        replicas, gpus = int(subject["spec"].get("replicas", 1)), int(configured.get("gpus") or 0)
+        if replicas * taken != gpus:
+            yield Violation(
+                "spec.replicas",
+                f"{replicas} pods of {taken} GPUs, while the stack's output workloads.{role}.gpus says {gpus}",
+                f"change {SETTINGS.format(role=role)}, which decide both, not the object",
+            )
+
+
+PER_POD = ObjectRule(
+    name="gpus-per-pod",
+    must="A container requests as many GPUs as its limit, and computes with all of them: `--tensor-parallel-size` and "
+    "`TP_SIZE` say the same number.",
+    outcome="GPUs that cost money would idle, or vLLM would not start for want of them",
+    check=_per_pod,
+)
+
+AS_CONFIGURED = StackRule(
+    name="gpus-as-configured",
+    must="A tier's pods together have as many GPUs as the stack's output `workloads` says: tensor parallelism x "
+    "replicas.",
+    outcome="the bill, the capacity plan and the quota would be of another deployment",
+    check=_as_configured,
+)
