@@ -5,6 +5,7 @@ from typing import Any
 import pulumi
 
 from components.gateways import PROVIDERS
+from components.gateways.provider import GatewayShape
 from components.names import HTTP_PORT, POOL_GROUP
 from components.objects import CustomObject, metadata
 from components.plan.gateway_args import ModelGatewayArgs
@@ -17,12 +18,12 @@ WAIT = pulumi.ResourceOptions(custom_timeouts=pulumi.CustomTimeouts(create="10m"
 
 
 class ModelGateway(pulumi.ComponentResource):
-    """Gateway, HTTPRoute to the pool, and what the provider adds."""
+    """Gateway, or somebody else's; HTTPRoute to the pool, and what the provider adds."""
 
     gateway_name: pulumi.Output[str]
     """The Gateway."""
     address: pulumi.Output[str]
-    """Host name or IP address that the controller gave it; empty while there is none."""
+    """Host name or IP address that the controller gave it; empty while there is none, or it is somebody else's."""
 
     def __init__(self, name: str, args: ModelGatewayArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("llm-d-pd:index:ModelGateway", name, None, opts)
@@ -30,35 +31,39 @@ class ModelGateway(pulumi.ComponentResource):
         ours = pulumi.ResourceOptions(parent=self)
         provider = PROVIDERS[args.provider]
         shape = provider.shape(args)
-        labels = {
-            **args.labels,
-            **shape.labels,
-            "app.kubernetes.io/gateway": args.name,
-            "app.kubernetes.io/component": "inference-gateway",
-        }
-        spec: dict[str, Any] = {"gatewayClassName": shape.class_name, "listeners": [_listener()]}
-        if shape.infrastructure:
-            spec["infrastructure"] = shape.infrastructure
-        gateway = CustomObject(
-            f"{name}-gateway",
-            api_version="gateway.networking.k8s.io/v1",
-            kind="Gateway",
-            meta=metadata(args.name, args.namespace, labels, PROGRAMMED if args.awaited else None),
-            spec=spec,
-            opts=pulumi.ResourceOptions.merge(ours, WAIT if args.awaited else None),
-        )
+        self.gateway_name = pulumi.Output.from_input(args.existing.name if args.existing else args.name)
+        self.address = pulumi.Output.from_input("")
+        if not args.existing:
+            self.address = _gateway(name, args, shape, ours).status.apply(_address)
+            provider.configure(name, args, ours)
         CustomObject(
             f"{name}-route",
             api_version="gateway.networking.k8s.io/v1",
             kind="HTTPRoute",
-            meta=metadata(args.route, args.namespace, args.labels),
+            meta=metadata(args.route.name, args.namespace, args.labels),
             spec=_route(args, bare=shape.bare_route),
             opts=ours,
         )
-        provider.declare(name, args, ours)
-        self.gateway_name = pulumi.Output.from_input(args.name)
-        self.address = gateway.status.apply(_address)
+        provider.connect(name, args, ours)
         self.register_outputs({"gatewayName": self.gateway_name, "address": self.address})
+
+
+def _gateway(name: str, args: ModelGatewayArgs, shape: GatewayShape, ours: pulumi.ResourceOptions) -> CustomObject:
+    labels = {
+        **args.labels,
+        **shape.labels,
+        "app.kubernetes.io/gateway": args.name,
+        "app.kubernetes.io/component": "inference-gateway",
+    }
+    infrastructure = {"infrastructure": shape.infrastructure} if shape.infrastructure else {}
+    return CustomObject(
+        f"{name}-gateway",
+        api_version="gateway.networking.k8s.io/v1",
+        kind="Gateway",
+        meta=metadata(args.name, args.namespace, labels, PROGRAMMED if args.awaited else None),
+        spec={"gatewayClassName": shape.class_name, "listeners": [_listener()], **infrastructure},
+        opts=pulumi.ResourceOptions.merge(ours, WAIT if args.awaited else None),
+    )
 
 
 def _listener() -> dict[str, Any]:
@@ -72,20 +77,35 @@ def _listener() -> dict[str, Any]:
 
 
 def _route(args: ModelGatewayArgs, *, bare: bool) -> dict[str, Any]:
-    """Everything to the pool, without timeouts: a long generation is not a failure."""
+    """What fits goes to the pool, without timeouts: a long generation is not a failure."""
     port = {} if bare else {"port": args.pool_port}
     timeouts = {} if bare else {"timeouts": {"request": "0s", "backendRequest": "0s"}}
     backend = {"group": POOL_GROUP, "kind": "InferencePool", "name": args.pool, **port, "weight": 1}
+    given = args.route
+    match: dict[str, Any] = {"path": {"type": "PathPrefix", "value": given.path}}
+    if given.headers:
+        match["headers"] = [{"type": "Exact", "name": name, "value": value} for name, value in given.headers.items()]
     return {
-        "parentRefs": [{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": args.name}],
-        "rules": [
-            {
-                "matches": [{"path": {"type": "PathPrefix", "value": "/"}}],
-                "backendRefs": [backend],
-                **timeouts,
-            }
-        ],
+        "parentRefs": [_parent(args)],
+        **({"hostnames": given.hostnames} if given.hostnames else {}),
+        "rules": [{"matches": [match], **_stripped(given.path), "backendRefs": [backend], **timeouts}],
     }
+
+
+def _parent(args: ModelGatewayArgs) -> dict[str, str]:
+    reference = {"group": "gateway.networking.k8s.io", "kind": "Gateway"}
+    if args.existing is None:
+        return {**reference, "name": args.name}
+    listener = {"sectionName": args.existing.listener} if args.existing.listener else {}
+    return {**reference, "name": args.existing.name, "namespace": args.existing.namespace, **listener}
+
+
+def _stripped(path: str) -> dict[str, Any]:
+    """vLLM serves /v1/…, whatever stands before it for the Gateway."""
+    if path == "/":
+        return {}
+    rewrite = {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}
+    return {"filters": [{"type": "URLRewrite", "urlRewrite": {"path": rewrite}}]}
 
 
 def _address(status: Any) -> str:

@@ -41,10 +41,6 @@ class Names:
         """Gateway and its parameters."""
         return f"infra-{self.postfix}-inference-gateway"
 
-    def gateway_service(self, suffix: str) -> str:
-        """The Service that the gateway controller makes for the Gateway; the suffix is the controller's."""
-        return f"{self.gateway}{suffix}"
-
     @property
     def route(self) -> str:
         """HTTPRoute."""
@@ -126,11 +122,16 @@ class Names:
     def longest(self, gateway_suffix: str) -> str:
         """The longest name that must be a DNS label: if it fits, all others do."""
         candidates = [
-            self.gateway_service(gateway_suffix),
+            gateway_service(self.gateway, gateway_suffix),
             self.metrics_secret,
             *(self.tier(role) for role in Role),
         ]
         return max(candidates, key=len)
+
+
+def gateway_service(gateway: str, suffix: str) -> str:
+    """The Service that a gateway controller makes for a Gateway; the suffix is the controller's."""
+    return f"{gateway}{suffix}"
 
 
 def label_value(text: str) -> str:

@@ -28,6 +28,7 @@ FLOORS: dict[str, int] = {
     "decode_tier": 6,
     "monitoring": 6,
     "cluster": 6,
+    "way_in": 6,
     "exports": 7,
 }
 """Rooms of components/; a room imports lower floors and itself. Gateways are a step below the components that use them,

@@ -93,14 +93,26 @@ class Cluster:
         return self._proxied("GET", f"/api/v1/namespaces/{namespace}/pods/{name}:{port}/proxy{path}", None, None)
 
     def service(
-        self, namespace: str, name: str, port: int, path: str, *, body: object = None, seconds: float = READ_SECONDS
+        self,
+        namespace: str,
+        name: str,
+        path: str,
+        *,
+        headers: Mapping[str, str],
+        body: object = None,
+        seconds: float = READ_SECONDS,
     ) -> Reply:
-        """GET a path of a Service, or POST a body to it and wait `seconds` for each part of the answer."""
-        place = f"/api/v1/namespaces/{namespace}/services/{name}:{port}/proxy{path}"
-        return self._proxied("GET" if body is None else "POST", place, body, seconds)
+        """GET a path of a Service, or POST a body to it and wait `seconds` for each part of the answer.
 
-    def _proxied(self, method: str, path: str, body: object, seconds: float | None) -> Reply:
-        response = self._send(method, path, {}, body, seconds)
+        `name` is the API server's own for it: `[https:]service:port`. It passes headers on, a host name too.
+        """
+        place = f"/api/v1/namespaces/{namespace}/services/{name}/proxy{path}"
+        return self._proxied("GET" if body is None else "POST", place, body, seconds, headers=headers)
+
+    def _proxied(
+        self, method: str, path: str, body: object, seconds: float | None, *, headers: Mapping[str, str] | None = None
+    ) -> Reply:
+        response = self._send(method, path, {}, body, seconds, headers=headers)
         if response.status >= 400:
             complaint = _status(response)
             if complaint is not None:
@@ -114,15 +126,22 @@ class Cluster:
         return Reply(response.status, response.headers, response).text()
 
     def _send(
-        self, method: str, path: str, query: Mapping[str, str], body: object, seconds: float | None
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        body: object,
+        seconds: float | None,
+        *,
+        headers: Mapping[str, str] | None = None,
     ) -> HTTPResponse:
-        headers = {"Content-Type": "application/json"}
-        self._client.update_params_for_auth(headers, [], ["BearerToken"])
+        sent = {"Content-Type": "application/json", **(headers or {})}
+        self._client.update_params_for_auth(sent, [], ["BearerToken"])
         try:
             response: HTTPResponse = self._client.rest_client.pool_manager.request(
                 method,
                 f"{self.server}{path}{'?' if query else ''}{urlencode(query)}",
-                headers=headers,
+                headers=sent,
                 body=None if body is None else json.dumps(body),
                 timeout=Timeout(connect=CONNECT_SECONDS, read=seconds or READ_SECONDS),
                 retries=False,

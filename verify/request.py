@@ -66,13 +66,17 @@ class Door:
 
     def _send(self, path: str, body: object) -> Reply:
         way = self._entrance
+        path = f"{way.path}{path}"
         if way.service:
-            return self._cluster.service(way.namespace, way.service, way.port, path, body=body, seconds=self._seconds)
+            place = f"{'https:' if way.scheme == 'https' else ''}{way.service}:{way.port}"
+            return self._cluster.service(
+                way.namespace, place, path, headers=way.headers, body=body, seconds=self._seconds
+            )
         try:
             response = self._direct.request(
                 "GET" if body is None else "POST",
-                f"http://{way.address}:{way.port}{path}",
-                headers={"Content-Type": "application/json"},
+                f"{way.scheme}://{way.address}:{way.port}{path}",
+                headers={"Content-Type": "application/json", **way.headers},
                 body=None if body is None else json.dumps(body),
                 timeout=Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS if body is None else self._seconds),
                 retries=False,
@@ -81,7 +85,7 @@ class Door:
         except HTTPError as error:
             reason = str(error).rpartition(">: ")[2]
             raise Unreachable(
-                f"http://{way.address}:{way.port} doesn't answer: {reason}",
+                f"{way.scheme}://{way.address}:{way.port} doesn't answer: {reason}",
                 "firewall: can this machine reach it?",
             ) from None
         return Reply(response.status, response.headers, response)

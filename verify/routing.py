@@ -1,7 +1,7 @@
 """The way of a request before the workers: Gateway, HTTPRoute, InferencePool, endpoint picker."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from verify.cluster import Cluster, Object
 from verify.finding import Finding, Unreachable, absent, failed, ok, warning
@@ -22,6 +22,11 @@ class Entrance:
     address: str
     service: str | None
     port: int
+    scheme: str = "http"
+    path: str = ""
+    """Before `/v1`, where the route takes a part of the Gateway's paths only."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """What the route asks of a request besides, a host name included."""
 
 
 def judge_pool(cluster: Cluster, outputs: Outputs, tiers: Sequence[Tier]) -> tuple[Finding, Object | None]:
@@ -87,7 +92,7 @@ def _configuration(cluster: Cluster, namespace: str, pods: Sequence[Object]) -> 
 
 
 def judge_route(cluster: Cluster, outputs: Outputs) -> tuple[Finding, Object | None]:
-    """Find the HTTPRoute that leads to the pool, and say whether its Gateway took it; return the Gateway reference."""
+    """Find the HTTPRoute that leads to the pool, and say whether its Gateway took it; return its spec."""
     step = "route"
     try:
         routes = cluster.get(f"{GATEWAYS}/namespaces/{outputs.namespace}/httproutes")["items"]
@@ -103,11 +108,8 @@ def judge_route(cluster: Cluster, outputs: Outputs) -> tuple[Finding, Object | N
             _APPLY,
         ), None
     route = mine[0]
-    parents = route["spec"].get("parentRefs")
-    if not parents:
+    if not route["spec"].get("parentRefs"):
         return failed(step, f"{name(route)} belongs to no Gateway", "requests have no way in", _APPLY), None
-    parent = parents[0]
-    reference = {"namespace": parent.get("namespace", outputs.namespace), "name": parent["name"]}
     told = [one.get("conditions") or [] for one in (route.get("status") or {}).get("parents") or []]
     wrong = _unmet([one for conditions in told for one in conditions], ("Accepted", "ResolvedRefs"))
     if wrong:
@@ -116,14 +118,14 @@ def judge_route(cluster: Cluster, outputs: Outputs) -> tuple[Finding, Object | N
             f"{name(route)}: {wrong}",
             "the gateway doesn't send requests to the pool",
             "does the controller of this GatewayClass run, with the inference extension switched on?",
-        ), reference
-    return ok(step, f"{name(route)} leads to {outputs.pool}: Accepted, ResolvedRefs"), reference
+        ), dict(route["spec"])
+    return ok(step, f"{name(route)} leads to {outputs.pool}: Accepted, ResolvedRefs"), dict(route["spec"])
 
 
-def judge_gateway(cluster: Cluster, reference: Object) -> tuple[Finding, Entrance | None]:
-    """Say whether the Gateway is Programmed and has an address."""
-    step = "gateway"
-    namespace = reference["namespace"]
+def judge_gateway(cluster: Cluster, outputs: Outputs, route: Object) -> tuple[Finding, Entrance | None]:
+    """Say whether the Gateway of a route is Programmed and has an address."""
+    step, reference = "gateway", route["parentRefs"][0]
+    namespace = reference.get("namespace", outputs.namespace)
     try:
         gateway = cluster.get(f"{GATEWAYS}/namespaces/{namespace}/gateways/{reference['name']}")
         services = cluster.get(
@@ -134,8 +136,10 @@ def judge_gateway(cluster: Cluster, reference: Object) -> tuple[Finding, Entranc
         return absent(step, missing, "there is no way in"), None
     status = gateway.get("status") or {}
     addresses = [one["value"] for one in status.get("addresses") or []]
-    port = int(gateway["spec"]["listeners"][0]["port"])
-    entrance = Entrance(namespace, name(gateway), addresses[0] if addresses else "", _first(services), port)
+    listener = _listener(gateway, reference)
+    port, scheme = int(listener["port"]), "https" if listener["protocol"] == "HTTPS" else "http"
+    address, service = addresses[0] if addresses else "", _first(services)
+    entrance = Entrance(namespace, name(gateway), address, service, port, scheme, *_wanted(route))
     wrong = _unmet(status.get("conditions") or [], ("Accepted", "Programmed"))
     if wrong or not addresses:
         return failed(
@@ -146,6 +150,21 @@ def judge_gateway(cluster: Cluster, reference: Object) -> tuple[Finding, Entranc
             "address: no load balancer in this cluster, set serving.gateway.serviceType: ClusterIP",
         ), entrance
     return ok(step, f"{name(gateway)} Programmed at {addresses[0]}:{port}"), entrance
+
+
+def _listener(gateway: Object, reference: Object) -> Object:
+    """Return the listener that the route names, or else the first."""
+    listeners: list[Object] = gateway["spec"]["listeners"]
+    return next((one for one in listeners if one["name"] == reference.get("sectionName")), listeners[0])
+
+
+def _wanted(route: Object) -> tuple[str, dict[str, str]]:
+    """Return the path before `/v1` and the headers by which a route knows its requests."""
+    match = (route["rules"][0].get("matches") or [{}])[0]
+    headers = {one["name"]: one["value"] for one in match.get("headers") or []}
+    if names := route.get("hostnames"):
+        headers["Host"] = names[0].replace("*", "any", 1)
+    return (match.get("path") or {}).get("value", "/").rstrip("/"), headers
 
 
 def _selector(pool: Object) -> dict[str, str]:

@@ -76,11 +76,11 @@ class Verification:
         return rule.of(text) if text else None
 
     def _way_in(self) -> Entrance | None:
-        finding, reference = routing.judge_route(self.cluster, self.outputs)
+        finding, route = routing.judge_route(self.cluster, self.outputs)
         self._found(finding)
-        if reference is None:
+        if route is None:
             return None
-        finding, entrance = routing.judge_gateway(self.cluster, reference)
+        finding, entrance = routing.judge_gateway(self.cluster, self.outputs, route)
         self._found(finding)
         return entrance
 

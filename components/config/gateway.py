@@ -1,10 +1,59 @@
 """Settings of the model gateway: where requests come in."""
 
-from pydantic import Field
+from typing import Annotated, Any
+from urllib.parse import urlsplit
 
-from components.config.fields import Quantity
+from pydantic import BeforeValidator, Field
+
+from components.config.fields import DnsLabel, ObjectName, Quantity, wrong
 from components.config.strict import Strict
 from components.config.vocabulary import EnvoyLogLevel, Exposure, Provider, ServiceType
+
+_LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+_SEGMENT = "[A-Za-z0-9_~-][A-Za-z0-9._~-]*"
+HostName = Annotated[str, Field(pattern=rf"^(\*\.)?{_LABEL}(\.{_LABEL})*$")]
+"""As the Gateway API takes it; `*.` in front stands for every name below."""
+HeaderName = Annotated[str, Field(pattern="^[A-Za-z0-9-]+$")]
+
+
+URL = r"^https?://[^/?#\s]+$"
+
+
+def _url(value: Any) -> Any:
+    """What the pattern cannot see: whether the port is one."""
+    try:
+        port = urlsplit(value).port if isinstance(value, str) else None
+    except ValueError:
+        port = 0
+    if port == 0:
+        raise wrong("has no port that could be one", "clients would reach nothing there", "use a port from 1 to 65535")
+    return value
+
+
+class Existing(Strict):
+    """Somebody else's Gateway, maybe another stack's: this stack attaches its route, and makes none of its own."""
+
+    name: ObjectName
+    """The Gateway."""
+    namespace: DnsLabel | None = None
+    """Its namespace, which its listener must let routes of other namespaces in from; default: the stack's."""
+    listener: ObjectName | None = None
+    """Name of its listener (`sectionName`); unset: every one that takes the route."""
+    url: Annotated[str | None, BeforeValidator(_url)] = Field(default=None, pattern=URL)
+    """Where clients reach it, for the outputs, such as https://models.example.com; unset: by a port-forward to port 80
+    of the Service that its controller makes."""
+
+
+class Route(Strict):
+    """Which of the Gateway's requests are this stack's: those that fit all of it; unset: all requests."""
+
+    hostnames: list[HostName] = []
+    """Host names, any of which a request asks for; `*.example.com` is every name below."""
+    path: str = Field(default="/", pattern=f"^/({_SEGMENT}(/{_SEGMENT})*)?$")
+    """Prefix of the path, such as /llama, taken off before a worker sees the request: clients' base URL is then
+    `…/llama/v1`."""
+    headers: dict[HeaderName, Annotated[str, Field(pattern=r"^\S(.*\S)?$")]] = {}
+    """Headers that a request carries, each with exactly this value."""
 
 
 class Gateway(Strict):
@@ -12,6 +61,10 @@ class Gateway(Strict):
 
     provider: Provider = Provider.ISTIO
     """The cluster's gateway controller."""
+    existing: Existing | None = None
+    """A Gateway that is there, instead of one of this stack's."""
+    route: Route = Route()
+    """Which requests are this stack's."""
     awaited: bool = Field(default=True, alias="await")
     """Let `pulumi up` wait until the controller has programmed the Gateway (at most 10 minutes), so that its address is
     among the outputs. Switch it off where the controller comes later, or nothing gives a LoadBalancer an address."""

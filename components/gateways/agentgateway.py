@@ -30,7 +30,7 @@ class Agentgateway:
             infrastructure={"parametersRef": {"group": GROUP, "kind": KIND, "name": args.name}},
         )
 
-    def declare(self, name: str, args: ModelGatewayArgs, opts: pulumi.ResourceOptions) -> None:
+    def configure(self, name: str, args: ModelGatewayArgs, opts: pulumi.ResourceOptions) -> None:
         """The parameters, where there are any."""
         if args.release is ReleaseName.V0_4:
             return
@@ -49,3 +49,6 @@ class Agentgateway:
             },
             opts=opts,
         )
+
+    def connect(self, name: str, args: ModelGatewayArgs, opts: pulumi.ResourceOptions) -> None:
+        """Nothing: the controller reaches pool and picker by itself."""

@@ -34,7 +34,10 @@ class Gke:
         """Class of the load balancer; nothing to be told."""
         return GatewayShape(class_name=CLASSES[args.exposure], bare_route=True)
 
-    def declare(self, name: str, args: ModelGatewayArgs, opts: pulumi.ResourceOptions) -> None:
+    def configure(self, name: str, args: ModelGatewayArgs, opts: pulumi.ResourceOptions) -> None:
+        """Nothing: Google runs the load balancer."""
+
+    def connect(self, name: str, args: ModelGatewayArgs, opts: pulumi.ResourceOptions) -> None:
         """Policies of the pool and, with monitoring, what lets Google's collector read the picker's metrics."""
         target = {"group": POOL_GROUP, "kind": "InferencePool", "name": args.pool}
         check = {"type": "HTTP", "httpHealthCheck": {"requestPath": "/health", "port": args.pool_port}}

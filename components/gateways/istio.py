@@ -27,20 +27,12 @@ class Istio:
             infrastructure={"parametersRef": {"group": "", "kind": "ConfigMap", "name": args.name}},
         )
 
-    def declare(self, name: str, args: ModelGatewayArgs, opts: pulumi.ResourceOptions) -> None:
-        """Parameters, the rule for the picker and, if asked for, the access log."""
+    def configure(self, name: str, args: ModelGatewayArgs, opts: pulumi.ResourceOptions) -> None:
+        """Parameters and, if asked for, the access log."""
         k8s.core.v1.ConfigMap(
             f"{name}-parameters",
             metadata=metadata(args.name, args.namespace, args.labels),
             data={"deployment": _deployment(args), "service": _text({"spec": {"type": args.service_type.value}})},
-            opts=opts,
-        )
-        CustomObject(
-            f"{name}-picker-rule",
-            api_version="networking.istio.io/v1beta1",
-            kind="DestinationRule",
-            meta=metadata(args.picker, args.namespace, args.labels),
-            spec=_picker_rule(args),
             opts=opts,
         )
         if args.access_logging:
@@ -53,6 +45,17 @@ class Istio:
                 spec={"targetRefs": [gateway], "accessLogging": [{"providers": [{"name": "envoy"}]}]},
                 opts=opts,
             )
+
+    def connect(self, name: str, args: ModelGatewayArgs, opts: pulumi.ResourceOptions) -> None:
+        """The rule for the picker: in its namespace, where istio looks for it from any other."""
+        CustomObject(
+            f"{name}-picker-rule",
+            api_version="networking.istio.io/v1beta1",
+            kind="DestinationRule",
+            meta=metadata(args.picker, args.namespace, args.labels),
+            spec=_picker_rule(args),
+            opts=opts,
+        )
 
 
 def _deployment(args: ModelGatewayArgs) -> str:

@@ -45,10 +45,10 @@ class Kgateway:
             infrastructure={"parametersRef": {"group": GROUP, "kind": KIND, "name": args.name}},
         )
 
-    def declare(self, name: str, args: ModelGatewayArgs, opts: pulumi.ResourceOptions) -> None:
+    def configure(self, name: str, args: ModelGatewayArgs, opts: pulumi.ResourceOptions) -> None:
         """The parameters."""
         if args.release is not ReleaseName.V0_4:
-            SUCCESSOR.declare(name, args, opts)
+            SUCCESSOR.configure(name, args, opts)
             return
         CustomObject(
             f"{name}-parameters",
@@ -58,6 +58,9 @@ class Kgateway:
             spec={"kube": _kube(args)},
             opts=opts,
         )
+
+    def connect(self, name: str, args: ModelGatewayArgs, opts: pulumi.ResourceOptions) -> None:
+        """Nothing: the controller reaches pool and picker by itself."""
 
 
 def _kube(args: ModelGatewayArgs) -> dict[str, Any]:

@@ -29,5 +29,8 @@ class GatewayProvider(Protocol):
     def shape(self, args: ModelGatewayArgs) -> GatewayShape:
         """Its part of the Gateway object."""
 
-    def declare(self, name: str, args: ModelGatewayArgs, opts: pulumi.ResourceOptions) -> None:
-        """Declare what it needs besides Gateway and HTTPRoute."""
+    def configure(self, name: str, args: ModelGatewayArgs, opts: pulumi.ResourceOptions) -> None:
+        """Declare what configures a Gateway of the stack's own."""
+
+    def connect(self, name: str, args: ModelGatewayArgs, opts: pulumi.ResourceOptions) -> None:
+        """Declare what a Gateway needs to send requests to the stack's pool, whoever's it is."""

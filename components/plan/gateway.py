@@ -1,7 +1,7 @@
 """Decisions about the model gateway."""
 
 from components.plan.context import Context
-from components.plan.gateway_args import ModelGatewayArgs
+from components.plan.gateway_args import ExistingArgs, ModelGatewayArgs, RouteArgs
 
 
 def resolve(context: Context) -> ModelGatewayArgs:
@@ -12,7 +12,13 @@ def resolve(context: Context) -> ModelGatewayArgs:
     return ModelGatewayArgs(
         namespace=settings.namespace,
         name=names.gateway,
-        route=names.route,
+        existing=_existing(context),
+        route=RouteArgs(
+            name=names.route,
+            hostnames=gateway.route.hostnames,
+            path=gateway.route.path,
+            headers=gateway.route.headers,
+        ),
         labels=names.labels,
         provider=gateway.provider,
         release=settings.release,
@@ -30,3 +36,11 @@ def resolve(context: Context) -> ModelGatewayArgs:
         autopilot=gateway.autopilot,
         metrics_interval=settings.monitoring.picker_interval if settings.monitoring.enabled else None,
     )
+
+
+def _existing(context: Context) -> ExistingArgs | None:
+    given = context.settings.gateway.existing
+    if given is None:
+        return None
+    namespace = given.namespace or context.settings.namespace
+    return ExistingArgs(name=given.name, namespace=namespace, listener=given.listener)

@@ -4,6 +4,30 @@ from components.config.vocabulary import Exposure, Provider, ReleaseName, Servic
 from components.plan.args import Args
 
 
+class ExistingArgs(Args):
+    """Somebody else's Gateway."""
+
+    name: str
+    """The Gateway."""
+    namespace: str
+    """Its namespace."""
+    listener: str | None = None
+    """Its listener; None: every one that takes the route."""
+
+
+class RouteArgs(Args):
+    """The HTTPRoute: which requests are the pool's."""
+
+    name: str
+    """HTTPRoute."""
+    hostnames: list[str] = []
+    """Host names; none: every one."""
+    path: str = "/"
+    """Prefix of the path, taken off."""
+    headers: dict[str, str] = {}
+    """Headers with exact values."""
+
+
 class ModelGatewayArgs(Args):
     """The Gateway, its route to the pool and what the provider needs besides."""
 
@@ -11,7 +35,9 @@ class ModelGatewayArgs(Args):
     """Where."""
     name: str
     """Gateway and its parameters."""
-    route: str
+    existing: ExistingArgs | None = None
+    """Somebody else's Gateway instead."""
+    route: RouteArgs
     """HTTPRoute."""
     labels: dict[str, str]
     """Labels of every object."""

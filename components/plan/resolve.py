@@ -9,6 +9,7 @@ from components.names import CONFIG_FILE, PICKER_PORTS, POOL_GROUP
 from components.plan import gateway, workers
 from components.plan.args import PlacementArgs, TolerationArgs
 from components.plan.context import Context
+from components.plan.entrance import entrance
 from components.plan.platform_args import (
     EndpointPickerArgs,
     InferencePoolArgs,
@@ -22,11 +23,11 @@ from components.plan.serving_plan import ServingPlan
 def resolve(settings: Serving, token: pulumi.Output[str] | None = None) -> ServingPlan:
     """The plan for a stack's settings; `token` is the Hugging Face token, if one is configured."""
     context = Context.of(settings)
-    suffix, operator = context.controller.service_suffix, not context.controller.google
+    operator = not context.controller.google
     return ServingPlan(
         cluster=settings.cluster,
         release=settings.release,
-        gateway_service=None if suffix is None else context.names.gateway_service(suffix),
+        entrance=entrance(context),
         namespace=_namespace(context, token),
         gateway=gateway.resolve(context),
         pool=_pool(context),
@@ -133,7 +134,7 @@ def _notes(context: Context) -> list[str]:
             f"`kubectl label namespace {settings.namespace} pod-security.kubernetes.io/enforce=privileged`"
         )
     made, kind = context.controller.service_suffix is not None, context.controller.service_type
-    if made and kind is ServiceType.LOAD_BALANCER:
+    if made and kind is ServiceType.LOAD_BALANCER and not settings.gateway.existing:
         notes.append(
             f"serving.gateway.provider: {settings.gateway.provider} in release {settings.release} makes a Service of "
             "type LoadBalancer and cannot be told otherwise: where that has a public address, anybody can ask the model"

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from components.config.settings import Cluster
 from components.config.vocabulary import ReleaseName
+from components.plan.entrance import Entrance
 from components.plan.gateway_args import ModelGatewayArgs
 from components.plan.platform_args import (
     EndpointPickerArgs,
@@ -20,8 +21,8 @@ class ServingPlan:
 
     cluster: Cluster
     release: ReleaseName
-    gateway_service: str | None
-    """The Service that the gateway controller makes, if it makes one."""
+    entrance: Entrance
+    """How requests get in."""
     namespace: ServingNamespaceArgs
     gateway: ModelGatewayArgs
     pool: InferencePoolArgs

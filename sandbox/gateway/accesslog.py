@@ -13,7 +13,7 @@ FORMAT: Mapping[str, str] = MappingProxyType(
         "start": "%START_TIME(%Y-%m-%dT%H:%M:%S.%3f+00:00)%",
         "id": "%REQ(X-REQUEST-ID)%",
         "method": "%REQ(:METHOD)%",
-        "path": "%REQ(:PATH)%",
+        "path": "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%",
         "route": "%ROUTE_NAME%",
         "status": "%RESPONSE_CODE%",
         "flags": "%RESPONSE_FLAGS%",
@@ -41,6 +41,7 @@ class Access:
     """`x-request-id`, which the client gets back as a response header."""
     method: str | None
     path: str | None
+    """As the client sent it."""
     route: str | None
     """`<namespace>.<HTTPRoute>.<rule>.<match>`."""
     status: int

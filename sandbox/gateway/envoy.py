@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from sandbox.gateway import accesslog, clusters
 from sandbox.gateway.clusters import PICKED, SOURCE, TYPES, Json
-from sandbox.gateway.matching import match
+from sandbox.gateway.matching import match, replaced
 from sandbox.gateway.model import Backend, Entry, Gateway, Picker
 from sandbox.gateway.traffic import seconds
 
@@ -130,6 +130,8 @@ def _route(entry: Entry) -> Json:
         "cluster_not_found_response_code": "INTERNAL_SERVER_ERROR",
         "retry_policy": {**_RETRIES, "per_try_timeout": seconds(entry.timeouts.get("backendRequest", "0s"))},
     }
+    if entry.prefix is not None:
+        action["regex_rewrite"] = replaced(entry.match, entry.prefix)
     if len(weighted) == 1:
         action["cluster"] = weighted[0].cluster or UNRESOLVED
         result |= _asking(weighted[0].picker)

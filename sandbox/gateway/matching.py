@@ -1,5 +1,6 @@
 """An HTTPRoute's match in Envoy's words."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +18,15 @@ def match(given: Mapping[str, Any]) -> Json:
     if parameters := given.get("queryParams"):
         result["query_parameters"] = [{"name": one["name"], **_text(one)} for one in parameters]
     return result
+
+
+def replaced(given: Mapping[str, Any], prefix: str) -> Json:
+    """Return Envoy's rewrite of a path whose matched prefix is replaced: /llama/v1 → /v1, never //v1."""
+    matched = re.escape((given.get("path") or {}).get("value", "/").rstrip("/"))
+    root = prefix.rstrip("/")
+    if root:
+        return {"pattern": {"regex": f"^{matched}(/.*)?$"}, "substitution": f"{root}\\1"}
+    return {"pattern": {"regex": f"^{matched}/*"}, "substitution": "/"}
 
 
 def _path(path: Mapping[str, Any]) -> Json:

@@ -60,6 +60,8 @@ class Entry:
     """An HTTPRoute's match as written; empty: everything."""
     backends: tuple[Backend, ...]
     timeouts: Mapping[str, str]
+    prefix: str | None = None
+    """What a URLRewrite filter puts in place of the matched path prefix; None: nothing is rewritten."""
 
 
 @dataclass

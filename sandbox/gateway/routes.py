@@ -119,17 +119,30 @@ def _entries(resolver: Resolver, route: Object) -> tuple[list[Entry], Verdict]:
             resolved = problem if problem and resolved.good else resolved
         for index, match in enumerate(rule.get("matches") or [{}]):
             entry_name = f"{namespace}.{name}.{number}.{index}"
-            entries.append(Entry(entry_name, match, tuple(backends), rule.get("timeouts") or {}))
+            timeouts, prefix = rule.get("timeouts") or {}, _prefix(rule)
+            entries.append(Entry(entry_name, match, tuple(backends), timeouts, prefix))
     return entries, resolved
 
 
+def _prefix(rule: Object) -> str | None:
+    found = [one["urlRewrite"]["path"] for one in rule.get("filters") or () if _replaces_prefix(one)]
+    return str(found[0]["replacePrefixMatch"]) if found else None
+
+
 def _unsupported(route: Object) -> Verdict | None:
+    """A filter that the sandbox's gateway does not have; of all there are it only replaces prefixes of the path."""
     for rule in route["spec"].get("rules") or ():
-        for part in [rule, *(rule.get("backendRefs") or ())]:
-            if part.get("filters"):
-                kinds = ", ".join(one["type"] for one in part["filters"])
-                return Verdict(False, "UnsupportedValue", f"the sandbox's gateway has no filters: {kinds}")
+        filters = [one for one in rule.get("filters") or () if not _replaces_prefix(one)]
+        filters += [one for backend in rule.get("backendRefs") or () for one in backend.get("filters") or ()]
+        if filters:
+            kinds = ", ".join(one["type"] for one in filters)
+            return Verdict(False, "UnsupportedValue", f"the sandbox's gateway has no such filters: {kinds}")
     return None
+
+
+def _replaces_prefix(one: Object) -> bool:
+    rewrite = one.get("urlRewrite") or {}
+    return set(rewrite) == {"path"} and rewrite["path"]["type"] == "ReplacePrefixMatch"
 
 
 def _rank(entry: Entry) -> tuple[Any, ...]:

@@ -68,5 +68,10 @@ def _explain(api: Api, target: Target, answer: Answer, report: Progress) -> None
     first, total = (f"{seconds * 1000:.0f} ms" for seconds in (answer.first_token, answer.total))
     report.say(
         f"{answer.tokens} tokens: the first after {first}, all after {total}, {speed:.0f} tokens/s. {_SIMULATED}\n"
-        f"Any OpenAI client works with base URL {target.url} (model {target.model})."
+        f"Any OpenAI client works with base URL {target.url}{_besides(target)} (model {target.model})."
     )
+
+
+def _besides(target: Target) -> str:
+    """Headers that the stack's route asks for."""
+    return "".join(f" and header {name}: {value}" for name, value in target.headers.items())

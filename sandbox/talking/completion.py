@@ -49,9 +49,10 @@ def stream(target: Target, prompt: str, max_tokens: int, hear: Callable[[str], o
         "stream_options": {"include_usage": True},
     }
     connection = HTTPConnection("127.0.0.1", target.port, timeout=_SILENCE_SECONDS)
+    headers = {"Content-Type": "application/json", **target.headers}
     start = time.monotonic()
     try:
-        connection.request("POST", "/v1/chat/completions", json.dumps(body), {"Content-Type": "application/json"})
+        connection.request("POST", f"{target.path}/v1/chat/completions", json.dumps(body), headers)
         response = connection.getresponse()
         if response.status != 200:
             raise Refused(response.status, response.read().decode(errors="replace"))

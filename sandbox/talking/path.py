@@ -52,14 +52,14 @@ def find(api: Api, listed: Sequence[Pod], target: Target, request_id: str) -> tu
 
 def lines(gateway: Pod, access: Access, listed: Sequence[Pod]) -> list[str]:
     """Write the path down, one station per line."""
-    picker = next((pod for pod in listed if pod.role == "epp" and pod.namespace == gateway.namespace), None)
+    served = access.upstream or access.decode
+    worker = pods.at(listed, served)
+    picker = next((pod for pod in listed if pod.role == "epp" and worker and pod.install == worker.install), None)
     decided = f", decided after {milliseconds(access.picked_us)}" if access.picked_us is not None else ""
     stations = [("gateway", _place(gateway, None))]
     stations += [("picker", _place(picker, None) + decided)] if access.decode else []
     stations += [("prefill", _place(pods.at(listed, access.prefill), access.prefill))] if access.prefill else []
-    served = access.upstream or access.decode
     elsewhere = "" if access.as_picked or not access.decode else f" (picked was {access.decode})"
-    worker = pods.at(listed, served)
     stations.append((worker.role if worker else "decode", _place(worker, served) + elsewhere))
     return [f"{'  ' if not index else '→ '}{what:<8} {where}" for index, (what, where) in enumerate(stations)]
 

@@ -7,7 +7,7 @@ from typing import Any
 from sandbox.cluster.api import Api
 
 GATEWAY_LABEL = "gateway.networking.k8s.io/gateway-name"
-_ROLE_LABEL, _PICKER_LABEL = "llm-d.ai/role", "inferencepool"
+_ROLE_LABEL, _PICKER_LABEL, _INSTALL_LABEL = "llm-d.ai/role", "inferencepool", "llm-d.ai/instance"
 ROLES = ("prefill", "decode", "epp", "gateway")
 
 
@@ -39,6 +39,11 @@ class Pod:
         if GATEWAY_LABEL in labels:
             return "gateway"
         return "epp" if _PICKER_LABEL in labels else str(labels.get(_ROLE_LABEL, ""))
+
+    @property
+    def install(self) -> tuple[str, str]:
+        """The install that it belongs to: its namespace and postfix."""
+        return self.namespace, str((self.object["metadata"].get("labels") or {}).get(_INSTALL_LABEL, ""))
 
     @property
     def node(self) -> str:

@@ -1,6 +1,7 @@
 """Where a stack's requests go: the model, and the port of this machine that leads to its gateway."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from sandbox import outputs
@@ -22,11 +23,15 @@ class Target:
     model: str
     port: int
     """On 127.0.0.1."""
+    path: str = ""
+    """Before `/v1`, if the stack has a part of the Gateway's paths."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """What requests carry to be the stack's, a host name included."""
 
     @property
     def url(self) -> str:
         """What an OpenAI client calls its base URL."""
-        return f"http://127.0.0.1:{self.port}/v1"
+        return f"http://127.0.0.1:{self.port}{self.path}/v1"
 
 
 def find(home: Home, stack: str, api: Api) -> Target:
@@ -41,21 +46,31 @@ def find(home: Home, stack: str, api: Api) -> Target:
         raise SandboxError(f"stack {stack!r} isn't deployed in the sandbox {home.name!r}: `make up STACK={stack}`")
     namespace, pool = deployed["namespace"], deployed["inferencePool"]
     routes = api.get(_ROUTES.format(namespace))["items"]
-    parents = [one["spec"]["parentRefs"][0] for one in routes if _leads_to(one, pool)]
-    if not parents:
+    route = next((one["spec"] for one in routes if _leads_to(one, pool)), None)
+    if route is None:
         raise SandboxError(
             f"no HTTPRoute in {namespace} leads to the pool {pool}: `make up STACK={stack}` makes it anew"
         )
-    place, name = parents[0].get("namespace", namespace), parents[0]["name"]
+    parent = route["parentRefs"][0]
+    place, name = parent.get("namespace", namespace), parent["name"]
     port = slots.read(home.root).get((place, name))
     if port is None:
         raise SandboxError(
             f"the Gateway {place}/{name} has no port on this machine: the gateway controller says why in "
             f"{home.logs / 'gateway.log'}"
         )
-    return Target(place, name, deployed["model"], port)
+    return Target(place, name, deployed["model"], port, *_wanted(route))
 
 
 def _leads_to(route: dict[str, Any], pool: str) -> bool:
     backends = (backend for rule in route["spec"].get("rules") or [] for backend in rule.get("backendRefs") or [])
     return any(one.get("kind") == "InferencePool" and one["name"] == pool for one in backends)
+
+
+def _wanted(route: dict[str, Any]) -> tuple[str, dict[str, str]]:
+    """Return the path before `/v1` and the headers by which the route knows the stack's requests."""
+    match: dict[str, Any] = (route["rules"][0].get("matches") or [{}])[0]
+    headers = {one["name"]: one["value"] for one in match.get("headers") or []}
+    if names := route.get("hostnames"):
+        headers["Host"] = names[0].replace("*", "any", 1)
+    return (match.get("path") or {}).get("value", "/").rstrip("/"), headers

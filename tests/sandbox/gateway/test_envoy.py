@@ -1,6 +1,7 @@
 """Envoy's configuration, judged by Envoy itself."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -39,6 +40,18 @@ SHARES = [
     {"name": "nobody", "port": 80, "weight": 1},
 ]
 STRICT = {"mode": "SIMPLE"}
+
+
+def rewriting(path: str, prefix: str) -> dict[str, Any]:
+    """A rule that puts `prefix` in place of `path`."""
+    replaced = {"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": prefix}}
+    return {
+        "matches": [{"path": {"type": "PathPrefix", "value": path}}],
+        "filters": [{"type": "URLRewrite", "urlRewrite": replaced}],
+        "backendRefs": SHARES[:1],
+    }
+
+
 CASES: dict[str, World] = {
     "our stack": world(),
     "with endpoints": world(slice_of("picker", ["10.0.0.9"], 9002, "grpc-ext-proc")),
@@ -52,6 +65,8 @@ CASES: dict[str, World] = {
         world(), "HTTPRoute", "chat", "spec.rules.0.timeouts", {"request": "1m", "backendRequest": "10s"}
     ),
     "istio's access log": world(TELEMETRY),
+    "a path taken off": changed(world(), "HTTPRoute", "chat", "spec.rules.0", rewriting("/a-b.c", "/")),
+    "a path replaced": changed(world(), "HTTPRoute", "chat", "spec.rules.0", rewriting("/a-b.c", "/d")),
     "no route": without(world(), "HTTPRoute", "chat"),
 }
 
@@ -97,6 +112,25 @@ def test_bodies_stream_both_ways_and_nothing_runs_out_of_time() -> None:
 def test_the_pools_failure_mode_is_the_filters(mode: str | None, goes_on: bool) -> None:
     content = changed(world(), "InferencePool", "pool", "spec.endpointPickerRef.failureMode", mode)
     assert asked(only_route(content))["failure_mode_allow"] is goes_on
+
+
+@pytest.mark.parametrize(
+    ("matched", "prefix", "before", "after"),
+    [
+        ("/a-b.c", "/", "/a-b.c/v1/models", "/v1/models"),
+        ("/a-b.c", "/", "/a-b.c", "/"),
+        ("/a-b.c", "/", "/a-b.c/", "/"),
+        ("/a", "/", "/a/a/b", "/a/b"),
+        ("/a/", "/d/", "/a/v1", "/d/v1"),
+        ("/a", "/d", "/a", "/d"),
+        ("/", "/d", "/v1", "/d/v1"),
+    ],
+)
+def test_a_prefix_is_replaced_as_the_gateway_api_says(matched: str, prefix: str, before: str, after: str) -> None:
+    rewrite = only_route(changed(world(), "HTTPRoute", "chat", "spec.rules.0", rewriting(matched, prefix)))["route"][
+        "regex_rewrite"
+    ]
+    assert re.sub(rewrite["pattern"]["regex"], rewrite["substitution"], before) == after
 
 
 def test_only_shares_that_go_to_a_pool_ask_its_picker() -> None:

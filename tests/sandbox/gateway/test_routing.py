@@ -114,6 +114,13 @@ def test_another_namespaces_service_needs_its_permission() -> None:
         ("spec.parentRefs.0.sectionName", "https", "NoMatchingParent"),
         ("spec.parentRefs.0.port", 8443, "NoMatchingParent"),
         ("spec.rules.0.filters", [{"type": "RequestRedirect"}], "UnsupportedValue"),
+        ("spec.rules.0.filters", [{"type": "URLRewrite", "urlRewrite": {"hostname": "a.com"}}], "UnsupportedValue"),
+        (
+            "spec.rules.0.filters",
+            [{"type": "URLRewrite", "urlRewrite": {"path": {"type": "ReplaceFullPath", "replaceFullPath": "/"}}}],
+            "UnsupportedValue",
+        ),
+        ("spec.rules.0.backendRefs.0.filters", [{"type": "URLRewrite"}], "UnsupportedValue"),
     ],
 )
 def test_a_route_that_cannot_attach_serves_nothing(path: str, value: object, reason: str) -> None:
@@ -123,6 +130,16 @@ def test_a_route_that_cannot_attach_serves_nothing(path: str, value: object, rea
     assert door(model).hosts[80] == {}
     assert door(model).listeners[0].attached == 0
     assert model.pools[("models", "pool")][0].verdicts["Accepted"].reason == "HTTPRouteNotAccepted"
+
+
+def test_a_prefix_that_is_to_be_replaced_is_part_of_the_entry() -> None:
+    path = {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}
+    content = changed(
+        world(), "HTTPRoute", "chat", "spec.rules.0.filters", [{"type": "URLRewrite", "urlRewrite": {"path": path}}]
+    )
+    assert verdict(content, "Accepted") == (True, "Accepted")
+    assert [entry.prefix for entry in door(resolve(content)).hosts[80]["*"]] == ["/"]
+    assert [entry.prefix for entry in door(resolve(world())).hosts[80]["*"]] == [None]
 
 
 @pytest.mark.parametrize(

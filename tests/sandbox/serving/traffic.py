@@ -4,9 +4,10 @@ import http.client
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from sandbox.cluster.api import Api, connect
@@ -102,14 +103,16 @@ class Traffic:
         return sum(int(float(number)) for number in _SERVED.findall(self.api.text(path)))
 
 
-def send(port: int, method: str, path: str, body: object = None) -> Answer:
+def send(
+    port: int, method: str, path: str, body: object = None, headers: Mapping[str, str] = MappingProxyType({})
+) -> Answer:
     """Send one request to a port of this machine, on a connection of its own."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     try:
-        connection.request(method, path, json.dumps(body), {"Content-Type": "application/json"})
+        connection.request(method, path, json.dumps(body), {"Content-Type": "application/json", **headers})
         response = connection.getresponse()
-        headers = {key.lower(): value for key, value in response.getheaders()}
-        return Answer(response.status, headers, response.read())
+        answered = {key.lower(): value for key, value in response.getheaders()}
+        return Answer(response.status, answered, response.read())
     finally:
         connection.close()
 

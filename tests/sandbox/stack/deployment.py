@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -72,6 +73,20 @@ class Deployment:
             for step in steps
             if step["op"] != "same"
         }
+
+    def verify(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run `python -m verify` as `make verify` does."""
+        done = subprocess.run(
+            [*self.cluster.enter, sys.executable, "-m", "verify", "--stack", self.stack, *words],
+            cwd=self.engine.cwd,
+            env={**self.engine.env, "PYTHONPATH": str(CHECKOUT)},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert "Traceback" not in done.stdout + done.stderr
+        return done
 
     @property
     def outputs(self) -> dict[str, Any]:

@@ -39,20 +39,6 @@ def names(serving: Deployment, role: str) -> set[str]:
     return {pod.metadata.name for pod in serving.pods(role=role)}
 
 
-def verify(serving: Deployment, *words: str) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [*serving.cluster.enter, sys.executable, "-m", "verify", "--stack", "amd", *words],
-        cwd=serving.engine.cwd,
-        env={**serving.engine.env, "PYTHONPATH": str(CHECKOUT)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert "Traceback" not in done.stdout + done.stderr
-    return done
-
-
 def test_the_first_question_is_answered_and_its_path_shown(serving: Deployment) -> None:
     answer, said = io.StringIO(), io.StringIO()
 
@@ -130,7 +116,7 @@ def test_followed_status_shows_a_decision_as_it_is_made_and_leaves_on_ctrl_c(
 
 
 def test_verify_proves_the_legs(serving: Deployment) -> None:
-    done = verify(serving, "--json")
+    done = serving.verify("--json")
 
     assert done.returncode == 0, done.stdout + done.stderr
     found = json.loads(done.stdout)
@@ -147,7 +133,7 @@ def test_verify_proves_the_legs(serving: Deployment) -> None:
 
 
 def test_verify_fits_on_a_screen(serving: Deployment) -> None:
-    done = verify(serving)
+    done = serving.verify()
 
     assert done.returncode == 0, done.stdout + done.stderr
     lines = done.stdout.splitlines()
@@ -165,7 +151,7 @@ def test_verify_reports_a_stack_that_decodes_only(serving: Deployment) -> None:
         api.patch(path, {"spec": {"replicas": 0}})
         assert soon(lambda: not serving.pods(role="prefill"), 30)
 
-        done = verify(serving)
+        done = serving.verify()
 
         api.patch(path, {"spec": {"replicas": 4}})
     assert done.returncode == 1

@@ -1,0 +1,64 @@
+"""How a request gets in, as far as that is known before anything is deployed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from components.config.vocabulary import ServiceType
+from components.names import HTTP_PORT, gateway_service
+from components.plan.context import Context
+
+DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True)
+class Entrance:
+    """The Gateway, and what of it a request must say to be this stack's."""
+
+    namespace: str
+    gateway: str
+    service: str | None
+    """The Service that the controller makes for the Gateway, if it makes one."""
+    scheme: str
+    """http or https."""
+    port: int
+    """Of the listener, or of the given address."""
+    address: str | None
+    """Where clients reach it, if the settings say so."""
+    outside: bool
+    """Whether the address that the Gateway gets is good outside the cluster."""
+    host: str | None
+    """Host name that a request asks for; None: any."""
+    path: str
+    """Before `/v1`: empty or such as `/llama`."""
+    headers: Mapping[str, str]
+    """What a request carries besides."""
+
+
+def entrance(context: Context) -> Entrance:
+    """The way in to a stack."""
+    settings, theirs = context.settings, context.controller
+    existing, route = settings.gateway.existing, settings.gateway.route
+    name = existing.name if existing else context.names.gateway
+    url = urlsplit(existing.url if existing and existing.url else "")
+    scheme = url.scheme or "http"
+    kind = theirs.service_type or settings.gateway.service_type
+    return Entrance(
+        namespace=(existing.namespace if existing else None) or settings.namespace,
+        gateway=name,
+        service=None if theirs.service_suffix is None else gateway_service(name, theirs.service_suffix),
+        scheme=scheme,
+        port=url.port or (DEFAULT_PORTS[scheme] if url.scheme else HTTP_PORT),
+        address=url.hostname,
+        outside=existing is None and kind is ServiceType.LOAD_BALANCER,
+        host=_host(route.hostnames, url.hostname),
+        path=route.path.rstrip("/"),
+        headers=route.headers,
+    )
+
+
+def _host(names: list[str], address: str | None) -> str | None:
+    """A name of those that the route takes: the address itself if it is one, else the first."""
+    if not names or address in names:
+        return address if names else None
+    return names[0].replace("*", "any", 1)

@@ -1,0 +1,124 @@
+"""Several stacks behind one Gateway: each request's legs are at the stack that it means, and nowhere else."""
+
+import io
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+import yaml
+
+from sandbox.progress import Progress
+from sandbox.talking import target
+from sandbox.talking.chat import chat
+from tests.sandbox.running import Running, soon
+from tests.sandbox.serving.traffic import Answer, Traffic, send, traffic, words
+from tests.sandbox.stack.deployment import Deployment, deployment, destroyed_afterwards
+
+pytestmark = pytest.mark.thorough
+
+OWNER, SECOND, DOORS = "llm-d-pd", "second", "doors"
+GATEWAY = {"name": "infra-pd-inference-gateway", "namespace": OWNER}
+"""The first stack's own."""
+SHARED = f"""
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {{name: everybodys, namespace: {DOORS}}}
+spec:
+  gatewayClassName: istio
+  listeners:
+    - {{name: mine, port: 8080, protocol: HTTP}}
+    - {{name: models, port: 80, protocol: HTTP, allowedRoutes: {{namespaces: {{from: All}}}}}}
+"""
+
+
+@pytest.fixture(scope="module")
+def both(cluster: Running) -> Iterator[tuple[Deployment, Deployment]]:
+    """The first stack with a Gateway, the second without."""
+    first, second = deployment(cluster, "amd"), deployment(cluster, "nvidia")
+    with destroyed_afterwards(first), destroyed_afterwards(second):
+        first.up()
+        second.configure(namespace=SECOND, postfix="two", **attached(GATEWAY))
+        yield first, second
+
+
+def attached(gateway: Mapping[str, str]) -> dict[str, Any]:
+    return {f"gateway__existing__{key}": value for key, value in gateway.items()}
+
+
+def asked(stack: Traffic, prompt: str) -> Answer:
+    """One completion of a stack, asked as its outputs say."""
+    way = target.find(stack.stack.cluster.home, stack.stack.stack, stack.api)
+    body = {"model": way.model, "prompt": prompt, "max_tokens": 4}
+    return send(way.port, "POST", f"{way.path}/v1/completions", body, way.headers)
+
+
+def serves_its_own_only(stack: Traffic, other: Traffic, name: str) -> None:
+    """Ten requests: ten prefill and ten decode legs here, none there."""
+    assert soon(lambda: asked(stack, f"{name} begins").status == 200, 30)
+    before = other.legs()
+
+    def ten() -> None:
+        for number in range(10):
+            answer = asked(stack, words(20, f"{name}{number}"))
+            assert answer.status == 200, answer
+            assert answer.json["model"] == stack.model
+
+    assert stack.counted(ten, decode=10).totals == (10, 10)
+    assert (other.legs() - before).totals == (0, 0)
+
+
+ROUTES: dict[str, dict[str, Any]] = {
+    "path": {"gateway__route__path": "/second"},
+    "header": {"gateway__route__headers__x-model": "second"},
+    "host name": {"gateway__route__hostnames[0]": "second.example.com"},
+    "all of them": {
+        "gateway__route__path": "/models/second",
+        "gateway__route__headers__x-model": "second",
+        "gateway__route__hostnames[0]": "*.example.com",
+    },
+}
+
+
+@pytest.mark.parametrize("by", ROUTES)
+def test_a_second_model_behind_the_first_ones_gateway(by: str, both: tuple[Deployment, Deployment]) -> None:
+    first, second = both
+    second.configure(gateway__route=None)
+    second.up(**ROUTES[by])
+    second.pulumi("preview", "--expect-no-changes")
+    with traffic(first) as one, traffic(second, SECOND, "two") as two:
+        serves_its_own_only(two, one, "second")
+        serves_its_own_only(one, two, "first")
+    assert "Gateway/second/infra-two-inference-gateway" not in second.objects("llm-d.ai/instance=two")
+
+
+def test_verify_and_chat_find_the_way_to_the_second(both: tuple[Deployment, Deployment]) -> None:
+    second = both[1]
+    done = second.verify()
+    assert done.returncode == 0, done.stdout + done.stderr
+
+    heard, said = io.StringIO(), io.StringIO()
+    assert chat(second.cluster.home, second.stack, Progress(said), "hello", heard) == 0
+    assert heard.getvalue().strip()
+    assert "→ picker   gaie-two-epp-" in said.getvalue()
+    assert "→ prefill  ms-two-" in said.getvalue()
+
+
+def test_two_stacks_behind_a_gateway_that_neither_owns(both: tuple[Deployment, Deployment]) -> None:
+    first, second = both
+    with ExitStack() as left, traffic(first) as one, traffic(second, SECOND, "two") as two:
+        namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": DOORS}}
+        one.api.apply(f"/api/v1/namespaces/{DOORS}", namespace)
+        left.callback(one.api.delete, f"/api/v1/namespaces/{DOORS}")
+        gateways = f"/apis/gateway.networking.k8s.io/v1/namespaces/{DOORS}/gateways"
+        one.api.apply(f"{gateways}/everybodys", yaml.safe_load(SHARED))
+        shared = {"name": "everybodys", "namespace": DOORS, "listener": "models"}
+        for stack, path in ((first, "/first"), (second, "/second")):
+            stack.configure(gateway=None)
+            stack.up(**attached(shared), gateway__route__path=path)
+        serves_its_own_only(one, two, "first")
+        serves_its_own_only(two, one, "second")
+        way = target.find(first.cluster.home, "amd", one.api)
+        assert send(way.port, "GET", "/v1/models").status == 404, "neither has all of the Gateway"
+        listeners = one.api.get(f"{gateways}/everybodys")["status"]["listeners"]
+        assert {one["name"]: one["attachedRoutes"] for one in listeners} == {"mine": 0, "models": 2}
