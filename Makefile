@@ -3,6 +3,7 @@
 #   make up STACK=amd [NODES=2] [SET="serving.hostNetwork=true …"]    start the sandbox and deploy a stack
 #   make preview | refresh | destroy | shell [STACK=…]                 what `pulumi` calls it, in the sandbox
 #   make policy [STACK=…]                                              a preview with the policy pack
+#   make preflight STACK=amd                                           what in the cluster stands in the way of an up
 #   make chat [PROMPT="…"]                                             ask the deployed stack; the path of the request
 #   make verify STACK=amd                                              prove that it serves and disaggregates
 #   make status [FOLLOW=1] | logs POD=decode [CONTAINER=…] [FOLLOW=1]  what runs where, live; what containers say
@@ -31,14 +32,14 @@ BOTH_CORES = -n auto --dist loadfile
 COMMAND = @$(PYTHON) -m sandbox $@
 ON_STACK = --stack $(STACK) $(if $(NODES),--nodes $(NODES)) $(foreach one,$(SET),--set '$(one)') $(if $(ARGS),-- $(ARGS))
 
-.PHONY: help up preview policy refresh destroy shell verify chat status logs down test test-all lint bench bench-datapath clean clean-tools
+.PHONY: help up preview policy refresh destroy shell preflight verify chat status logs down test test-all lint bench bench-datapath clean clean-tools
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
 help:
 	@sed -n '/^#   /s/^#   //p' Makefile
 
-up preview refresh destroy shell verify: $(SANDBOXED)
+up preview refresh destroy shell preflight verify: $(SANDBOXED)
 	$(COMMAND) $(ON_STACK)
 
 policy: $(SANDBOXED) $(PACKED)

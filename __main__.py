@@ -13,8 +13,11 @@ from components.endpoint_picker import EndpointPicker
 from components.inference_pool import InferencePool
 from components.model_gateway import ModelGateway
 from components.monitoring import Monitoring
+from components.plan.platform_args import TargetClusterArgs
 from components.prefill_tier import PrefillTier
 from components.serving_namespace import ServingNamespace
+from components.target_cluster import TargetCluster
+from preflight.program import before_anything
 
 draft = config.read(pulumi.Config())
 target = cluster.find(draft.settings.cluster)
@@ -25,7 +28,10 @@ target.announce()
 for note in serving.notes:
     pulumi.warn(note)
 
-ours = pulumi.ResourceOptions(provider=cluster.provider(serving.cluster))
+uid = before_anything(serving, target)
+
+TargetCluster("target-cluster", TargetClusterArgs(uid=uid))
+ours = pulumi.ResourceOptions(provider=cluster.provider(serving.cluster, adopt=serving.adopt))
 namespace = ServingNamespace("serving-namespace", serving.namespace, ours)
 within = pulumi.ResourceOptions.merge(ours, namespace.first)
 

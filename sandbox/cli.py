@@ -61,6 +61,13 @@ def verify(arguments: argparse.Namespace, home: Home, report: Progress) -> int:
     return session.call("env", f"PYTHONPATH={CHECKOUT}", *command)
 
 
+def preflight(arguments: argparse.Namespace, home: Home, report: Progress) -> int:
+    """Look at the cluster and say what stands in the way of an `up`; as on a real cluster."""
+    session = _ready(arguments, home, report)
+    command = (sys.executable, "-m", "preflight", "--stack", arguments.stack, *arguments.rest)
+    return session.call("env", f"PYTHONPATH={CHECKOUT}", *command)
+
+
 def chat(arguments: argparse.Namespace, home: Home, report: Progress) -> int:
     """Send your prompt to the stack, print the answer as it arrives and the path that it took."""
     _require_running(home)
@@ -105,7 +112,7 @@ def down(arguments: argparse.Namespace, home: Home, report: Progress) -> int:
     return 0
 
 
-_ON_A_STACK: tuple[Command, ...] = (up, preview, policy, refresh, destroy, shell, verify)
+_ON_A_STACK: tuple[Command, ...] = (up, preview, policy, refresh, destroy, shell, preflight, verify)
 
 _NEXT = """
 Next: make chat STACK={stack} PROMPT="…" · make status FOLLOW=1 · make logs POD=decode · make verify STACK={stack}

@@ -24,6 +24,7 @@ from components.config.vocabulary import (
     Accelerator,
     FailureMode,
     Infrastructure,
+    Preflight,
     PullPolicy,
     ReleaseName,
 )
@@ -162,6 +163,10 @@ class KvTransfer(Strict):
     """Further fields of `--kv-transfer-config`, such as kv_buffer_device."""
 
 
+def _off(value: Any) -> Any:
+    return "off" if value is False else value  # YAML's word for false
+
+
 class Serving(Strict):
     """One prefill/decode disaggregated model server."""
 
@@ -179,6 +184,12 @@ class Serving(Strict):
     """Distinguishes installs: part of every name and of every selector."""
     cluster: Cluster = Cluster()
     """Which cluster."""
+    preflight: Annotated[Preflight, BeforeValidator(_off)] = Preflight.WARN
+    """What is made of the live cluster before anything is touched (preflight.md): `enforce` stops at an error and
+    without a cluster, `warn` says so and goes on, `off` only sees to it that it is still the same cluster."""
+    adopt: bool = False
+    """Take over objects that exist already under the stack's names, and fields that somebody else has set, after a
+    preflight that enforces: what an interrupted run left, drift, the guide's helm releases."""
     host_network: bool = False
     """RDMA debugging: 1 prefill and 1 decode worker on two nodes, all GPUs, host network, privileged."""
     gpus_per_node: Count = 8

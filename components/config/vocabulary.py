@@ -55,6 +55,14 @@ class Provider(Word):
     GKE = "gke"
 
 
+class Preflight(Word):
+    """What an `up` and a preview make of the live cluster before the first resource."""
+
+    ENFORCE = "enforce"
+    WARN = "warn"
+    OFF = "off"
+
+
 class ServiceType(Word):
     """How the gateway's Service is reached."""
 

@@ -9,6 +9,13 @@ from components.config.vocabulary import FailureMode
 from components.plan.args import Args, ImageArgs, PlacementArgs
 
 
+class TargetClusterArgs(Args):
+    """The cluster that the stack is in."""
+
+    uid: str
+    """UID of its namespace kube-system; empty: unknown."""
+
+
 class ServingNamespaceArgs(Args):
     """The namespace and what all workers share in it."""
 

@@ -4,7 +4,7 @@ import pulumi
 import yaml
 
 from components.config.settings import Serving
-from components.config.vocabulary import Role, ServiceType
+from components.config.vocabulary import Preflight, Role, ServiceType
 from components.names import CONFIG_FILE, PICKER_PORTS, POOL_GROUP
 from components.plan import gateway, workers
 from components.plan.args import PlacementArgs, TolerationArgs
@@ -26,6 +26,9 @@ def resolve(settings: Serving, token: pulumi.Output[str] | None = None) -> Servi
     operator = not context.controller.google
     return ServingPlan(
         cluster=settings.cluster,
+        # What is taken over is named before, and what cannot be stops everything.
+        preflight=Preflight.ENFORCE if settings.adopt else settings.preflight,
+        adopt=settings.adopt,
         release=settings.release,
         entrance=entrance(context),
         namespace=_namespace(context, token),

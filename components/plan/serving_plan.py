@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from components.config.settings import Cluster
-from components.config.vocabulary import ReleaseName
+from components.config.vocabulary import Preflight, ReleaseName
 from components.plan.entrance import Entrance
 from components.plan.gateway_args import ModelGatewayArgs
 from components.plan.platform_args import (
@@ -20,6 +20,10 @@ class ServingPlan:
     """Arguments of every component, and what a user should know besides."""
 
     cluster: Cluster
+    preflight: Preflight
+    """What is made of the live cluster before anything is touched."""
+    adopt: bool
+    """Whether objects that exist already are taken over."""
     release: ReleaseName
     entrance: Entrance
     """How requests get in."""

@@ -1,4 +1,4 @@
-"""Every test of the program reads a kubeconfig of its own, never the machine's."""
+"""Every test of the program reads a kubeconfig of its own, never the machine's; no API server answers there."""
 
 from pathlib import Path
 
@@ -10,8 +10,8 @@ contexts:
 - {name: gpus, context: {cluster: gpus}}
 - {name: other, context: {cluster: other}}
 clusters:
-- {name: gpus, cluster: {server: "https://gpus.example.com:6443"}}
-- {name: other, cluster: {server: "https://other.example.com:6443"}}
+- {name: gpus, cluster: {server: "https://127.0.0.1:1"}}
+- {name: other, cluster: {server: "https://127.0.0.1:2"}}
 """
 
 

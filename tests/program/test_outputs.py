@@ -46,7 +46,7 @@ def test_values_of_the_stack_outputs() -> None:
     assert (outputs["namespace"], outputs["inferencePool"], outputs["release"]) == ("llm-d-pd", "gaie-pd", "0.6")
     assert outputs["hostNetwork"] is False
     assert run_program({**AMD, "hostNetwork": True}).stack_outputs["hostNetwork"] is True
-    assert (outputs["context"], outputs["server"]) == ("gpus", "https://gpus.example.com:6443")
+    assert (outputs["context"], outputs["server"]) == ("gpus", "https://127.0.0.1:1")
     assert outputs["workloads"] == {
         "prefill": {"name": "ms-pd-llm-d-modelservice-prefill", "replicas": 4, "gpus": 4},
         "decode": {"name": "ms-pd-llm-d-modelservice-decode", "replicas": 1, "gpus": 4},
@@ -124,7 +124,7 @@ def test_a_preview_needs_no_kubeconfig(monkeypatch: pytest.MonkeyPatch, tmp_path
 
 
 def test_context_and_server_are_said_every_time() -> None:
-    assert "info: target cluster: context gpus, server https://gpus.example.com:6443" in default().messages
+    assert "info: target cluster: context gpus, server https://127.0.0.1:1" in default().messages
     other = run_program({**AMD, "cluster": {"context": "other"}})
-    assert "info: target cluster: context other, server https://other.example.com:6443" in other.messages
+    assert "info: target cluster: context other, server https://127.0.0.1:2" in other.messages
     assert other.stack_outputs["context"] == "other"

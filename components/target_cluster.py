@@ -1,0 +1,18 @@
+"""The cluster that the stack is in, remembered in its state."""
+
+import pulumi
+
+from components.plan.platform_args import TargetClusterArgs
+
+
+class TargetCluster(pulumi.ComponentResource):
+    """No object of Kubernetes. Its outputs are in the state once it is declared, whatever happens to the objects."""
+
+    uid: pulumi.Output[str]
+    """UID of the namespace kube-system; empty while no cluster has been seen."""
+
+    def __init__(self, name: str, args: TargetClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("llm-d-pd:index:TargetCluster", name, None, opts)
+        args = TargetClusterArgs.of(args)
+        self.uid = pulumi.Output.from_input(args.uid)
+        self.register_outputs({"uid": self.uid})

@@ -1,0 +1,84 @@
+"""Looks at the live cluster before anything is touched, and says all at once what stands in the way of an `up`.
+
+`run(plan, cluster)` is the entry point: `plan` as `components.plan.resolve` makes it, `cluster` from
+`preflight.cluster.Cluster.connect`. It changes nothing there.
+"""
+
+from collections.abc import Iterator
+
+from components.plan import ServingPlan
+from preflight.answers import Unreachable
+from preflight.checks import (
+    capacity,
+    gateway_class,
+    identity,
+    kinds,
+    namespace,
+    owners,
+    prerequisites,
+    quota,
+    rights,
+    version,
+)
+from preflight.facts import IDENTITY, Asked, Facts
+from preflight.finding import Finding, Report, Severity, ordered
+from preflight.state import State
+
+CHECKS = (version, kinds, gateway_class, capacity, namespace, prerequisites, quota, rights, owners)
+
+__all__ = ["Finding", "Report", "Severity", "State", "identify", "run"]
+
+
+def run(plan: ServingPlan, cluster: Asked, state: State | None = None) -> Report:
+    """Every finding about one cluster. `state` is the stack's, which tells its own objects from others' ones.
+
+    Never raises: a cluster that does not answer is in the report, and so is a check that could not be made.
+    """
+    return _reported(Facts(plan, cluster, state or State()), everything=True)
+
+
+def identify(plan: ServingPlan, cluster: Asked, state: State) -> Report:
+    """Only whether it is still the cluster that the stack was deployed to; one request."""
+    return _reported(Facts(plan, cluster, state), everything=False)
+
+
+def _reported(facts: Facts, *, everything: bool) -> Report:
+    try:
+        answer = facts.asked(IDENTITY)  # alone and first: a cluster that does not answer is waited for once
+        if answer.code == 401:
+            return Report(facts.cluster.name, [_logged_out(answer.why)])
+        # Whether there is room, and what is in the way, is no question about another cluster.
+        found = list(identity.check(facts))
+        if everything and not any(each.severity is Severity.ERROR for each in found):
+            facts.collect([question for each in CHECKS for question in each.asks(facts)])
+            found += [finding for check in CHECKS for finding in _made(check, facts)]
+        return Report(facts.cluster.name, ordered(found), facts.uid)
+    except Unreachable as error:
+        return Report(facts.cluster.name, unreachable=str(error))
+
+
+def _made(check: object, facts: Facts) -> Iterator[Finding]:
+    """A check's findings; something unexpected in an object is a finding, too."""
+    try:
+        yield from list(check.check(facts))  # type: ignore[attr-defined]  # a module of `checks`
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        name = check.__name__.rpartition(".")[2].replace("_", " ")  # type: ignore[attr-defined]
+        yield Finding(
+            name,
+            Severity.WARNING,
+            "serving.preflight",
+            f"the check met something that it does not understand: {type(error).__name__} {error}",
+            "this part of the cluster is not checked",
+            "please report it with the objects concerned; `pulumi up` is not hindered",
+        )
+
+
+def _logged_out(why: str) -> Finding:
+    return Finding(
+        "login",
+        Severity.ERROR,
+        "serving.cluster.context",
+        f"the API server does not accept the kubeconfig's credentials: {why}",
+        "`pulumi up` could not read or make anything",
+        "log in to the cluster again (expired tokens and certificates end like this), or name another context",
+    )

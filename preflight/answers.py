@@ -1,0 +1,51 @@
+"""Questions to an API server and its answers, as plain data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Object = Mapping[str, Any]
+"""A Kubernetes object as JSON."""
+
+
+class Unreachable(Exception):
+    """The cluster cannot be asked; the text says why."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """A request that changes nothing: GET, or POST of a review that is answered and not kept."""
+
+    path: str
+    body: str = ""
+    """JSON of a review."""
+    metadata_only: bool = False
+    """Whether the object's metadata will do: it is less to send, and no Secret leaves the server."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """HTTP status and the JSON that came with it."""
+
+    code: int
+    body: Object = field(default_factory=dict)
+
+    @property
+    def ok(self) -> bool:
+        """Whether it is what was asked for."""
+        return self.code < 300
+
+    @property
+    def absent(self) -> bool:
+        """Whether there is no such thing."""
+        return self.code == 404
+
+    @property
+    def why(self) -> str:
+        """The server's own words for a refusal."""
+        return str(self.body.get("message") or f"HTTP {self.code}")
+
+    @property
+    def items(self) -> list[Object]:
+        """What a list holds."""
+        return list(self.body.get("items") or [])

@@ -1,0 +1,163 @@
+"""Nodes: the devices exist under the configured names, and there is room for every pod, all at once."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
+
+from components.config.vocabulary import Role
+from preflight.answers import Question
+from preflight.facts import Facts
+from preflight.finding import Finding, Severity
+from preflight.nodes import Node, nodes
+from preflight.packing import Packing
+from preflight.pods import Wanted, wanted
+from preflight.quantity import spoken
+
+NODES = Question("/api/v1/nodes?resourceVersion=0")
+PODS = Question("/api/v1/pods?resourceVersion=0&fieldSelector=status.phase!=Succeeded,status.phase!=Failed")
+"""From the server's cache: a list that is a second old will do, and costs etcd nothing."""
+
+SHOWN = 4
+"""Nodes, or pods that hold devices, that a finding names."""
+
+PENDING = "Pending, and `pulumi up` fail at its timeout"
+ABOUT_GPUS = "gpu"
+ABOUT_ADAPTERS = ("rdma", "roce", "hca", "sriov", "efa", "vnic", "nic", "ib")
+
+
+def asks(facts: Facts) -> list[Question]:
+    """All nodes and all pods, each once."""
+    return [NODES, PODS]
+
+
+def check(facts: Facts) -> Iterator[Finding]:
+    """Find devices that no node offers, then pods that no node has room for."""
+    for question, what in ((NODES, "nodes"), (PODS, "pods")):
+        answer = facts.asked(question)
+        if not answer.ok:
+            yield Finding(
+                "capacity",
+                Severity.WARNING,
+                "serving.preflight",
+                f"{what} of the cluster cannot be listed: {answer.why}",
+                "whether the pods find room is not checked",
+                f"let this user list {what} (`kubectl auth can-i list {what} --all-namespaces`)",
+            )
+            return
+    fleet = nodes(facts.asked(NODES).items, facts.asked(PODS).items, facts.plan)
+    pods = wanted(facts.plan)
+    unknown = list(_not_offered(fleet, pods))
+    yield from (finding for _, finding in unknown)
+    absent = {name for name, _ in unknown}
+    yield from _room(fleet, [pod for pod in pods if not absent & pod.devices.keys()], facts.namespace)
+
+
+def _not_offered(fleet: Sequence[Node], pods: Sequence[Wanted]) -> Iterator[tuple[str, Finding]]:
+    offered = Counter(name for node in fleet for name, amount in node.has.items() if "/" in name and amount)
+    asked: dict[str, list[str]] = {}
+    for pod in pods:
+        for name in pod.devices:
+            if pod.who not in asked.setdefault(name, []):
+                asked[name].append(pod.who)
+    for name, who in asked.items():
+        if offered[name]:
+            continue
+        gpu = ABOUT_GPUS in name
+        both = len(who) == len(Role)
+        path = "serving.accelerator" if gpu else f"serving.{'' if both else who[0] + '.'}rdma.resource"
+        have = ", ".join(f"{other} ({count} of {len(fleet)} nodes)" for other, count in sorted(offered.items()))
+        yield (
+            name,
+            Finding(
+                "devices",
+                Severity.ERROR,
+                path,
+                f"no node offers {name}; nodes offer {have or 'no devices at all'}",
+                f"the {' and '.join(who)} pods ask for it; they would stay {PENDING}",
+                _instead(name, list(offered), path, gpu=gpu),
+            ),
+        )
+
+
+def _instead(name: str, offered: list[str], path: str, *, gpu: bool) -> str:
+    if gpu:
+        other = [each for each in offered if ABOUT_GPUS in each]
+        if other:
+            return f"did you mean another accelerator or cluster? Its nodes have {', '.join(other)}"
+        return "install the vendor's device plugin (GPU operator), add GPU nodes, or choose another cluster"
+    alike = [each for each in offered if any(word in each.lower() for word in ABOUT_ADAPTERS) and each != name]
+    near = get_close_matches(name, alike, n=1, cutoff=0) or get_close_matches(name, offered, n=1, cutoff=0.7)
+    if near:
+        return f"did you mean {near[0]}? `pulumi config set --path {path} {near[0]}`"
+    return "install the network operator's device plugin, or take serving.rdma and serving.infrastructure out for TCP"
+
+
+def _room(fleet: Sequence[Node], pods: Sequence[Wanted], namespace: str) -> Iterator[Finding]:
+    if Packing(_copies(fleet), namespace).place(pods):
+        return
+    packing = Packing(_copies(fleet), namespace)
+    fits = packing.place_some(pods)
+    for who in dict.fromkeys(pod.who for pod in pods):
+        mine = [pod for pod in pods if pod.who == who]
+        if fits[who] < len(mine):
+            yield _lacking(packing, mine[0], len(mine), fits[who])
+
+
+def _lacking(packing: Packing, pod: Wanted, count: int, fits: int) -> Finding:
+    able = [node for node in packing.nodes if all(node.has.get(name, 0) for name in pod.devices)]
+    empty = [node for node in able if not packing.exclusions(pod, node)]
+    reasons = {node.name: packing.obstacles(pod, node) for node in (empty or able)}
+    shown = [f"{name}: {', '.join(why)}" for name, why in list(reasons.items())[:SHOWN]]
+    more = f"; and {len(reasons) - SHOWN} more nodes" if len(reasons) > SHOWN else ""
+    beyond = f" ({len(able) - len(empty)} others are excluded)" if empty and len(able) > len(empty) else ""
+    needs = ", ".join(f"{spoken(name, amount)} {name}" for name, amount in pod.requests.items() if name != "pods")
+    found = f"{fits} of {count} {pod.who} pods find a node" if count > 1 else f"no node for the {pod.who} pod"
+    return Finding(
+        "capacity",
+        Severity.ERROR,
+        pod.path,
+        f"{found}; each needs {needs}\n{'; '.join(shown)}{more}{beyond}{_holders(pod, empty)}",
+        f"the others would stay {PENDING}" if count > 1 else f"it would stay {PENDING}",
+        _way_out(packing, pod, able, empty),
+    )
+
+
+def _holders(pod: Wanted, able: Sequence[Node]) -> str:
+    """Others' pods with the devices that are missing."""
+    held = Counter[str]()
+    for node in able:
+        for name, amounts in node.held.items():
+            held[name] += sum(amounts.get(device, 0) for device in pod.devices)
+    most = [f"{name} ({amount // 1000})" for name, amount in held.most_common(SHOWN) if amount]
+    return f"\nheld by {', '.join(most)}" if most else ""
+
+
+def _way_out(packing: Packing, pod: Wanted, able: Sequence[Node], empty: Sequence[Node]) -> str:
+    if empty:
+        return (
+            f"free or add nodes (an autoscaler may do it by itself), or set fewer replicas or less of it in {pod.path}"
+        )
+    why = [reason for node in able for reason in packing.exclusions(pod, node)]
+    taints = [reason.removeprefix("taint ") for reason in why if reason.startswith("taint ")]
+    if taints:
+        key, _, effect = taints[0].partition(":")
+        key = key.partition("=")[0]
+        return (
+            f"if these nodes are meant for it: `pulumi config set --path '{pod.path}.tolerations[0].key' {key}` "
+            f"(effect {effect})"
+        )
+    if any(reason.startswith("no label") for reason in why):
+        return f"correct {pod.path}.nodeSelector, or label the nodes"
+    if "cordoned" in why:
+        return "`kubectl uncordon` the nodes when their maintenance is over"
+    if "not Ready" in why:
+        return "see `kubectl describe node`: the kubelets do not report"
+    return f"correct {pod.path}.affinity" if why else "add nodes that have all of it, or choose another cluster"
+
+
+def _copies(fleet: Sequence[Node]) -> list[Node]:
+    """Nodes to try things out on."""
+    return [
+        Node(n.name, n.labels, n.taints, n.has, dict(n.free), n.cordoned, n.ready, dict(n.ports), n.held, n.beside)
+        for n in fleet
+    ]

@@ -1,0 +1,73 @@
+"""Custom kinds: served, in the version that the program uses; and what the release's picker watches."""
+
+from collections.abc import Iterator
+
+from components.config.vocabulary import ReleaseName
+from preflight.answers import Question
+from preflight.declared import BUILT_IN, objects
+from preflight.facts import Facts
+from preflight.finding import Finding, Severity
+
+GROUPS = Question("/apis")
+
+SOURCES = {
+    "gateway.networking.k8s.io": ("serving.gateway", "the Gateway API's CRDs (v1.4 or newer, standard channel)"),
+    "inference.networking.k8s.io": ("serving.release", "the Gateway API inference extension's CRDs"),
+    "inference.networking.x-k8s.io": ("serving.release", "the Gateway API inference extension's CRDs"),
+    "networking.istio.io": ("serving.gateway.provider", "istio 1.28.1 or newer (its base chart brings the CRDs)"),
+    "telemetry.istio.io": ("serving.gateway.accessLogging", "istio 1.28.1 or newer (its base chart brings the CRDs)"),
+    "gateway.kgateway.dev": ("serving.gateway.provider", "kgateway's CRD chart"),
+    "agentgateway.dev": ("serving.gateway.provider", "agentgateway's CRD chart"),
+    "networking.gke.io": ("serving.gateway.provider", "GKE's Gateway controller (`--gateway-api=standard`)"),
+    "monitoring.googleapis.com": ("serving.monitoring.enabled", "Google's managed Prometheus"),
+    "monitoring.coreos.com": ("serving.monitoring.enabled", "the Prometheus operator's CRDs"),
+}
+"""Where each group's kinds are asked for, and who brings them."""
+
+WATCHED = {ReleaseName.V0_4: [("inference.networking.x-k8s.io/v1alpha2", "InferenceObjective")]}
+"""Kinds that a release's picker watches from its start, though the program makes none; newer pickers look first."""
+
+
+def asks(facts: Facts) -> list[Question]:
+    """The groups that are served, and the kinds of each version that is used."""
+    return [GROUPS, *(Question(f"/apis/{version}") for version in _used(facts))]
+
+
+def check(facts: Facts) -> Iterator[Finding]:
+    """One finding per version that is not served, or that lacks kinds."""
+    for version, kinds in _used(facts).items():
+        answer = facts.get(f"/apis/{version}")
+        served = {each["kind"] for each in answer.body.get("resources") or []}
+        missing = sorted(kinds - served)
+        if missing and (answer.ok or answer.absent):
+            yield _missing(facts, version, missing)
+
+
+def _used(facts: Facts) -> dict[str, set[str]]:
+    used: dict[str, set[str]] = {}
+    for each in objects(facts.plan):
+        if each.api_version not in BUILT_IN:
+            used.setdefault(each.api_version, set()).add(each.kind)
+    for version, kind in WATCHED.get(facts.plan.release, []):
+        used.setdefault(version, set()).add(kind)
+    return used
+
+
+def _missing(facts: Facts, version: str, kinds: list[str]) -> Finding:
+    group, _, number = version.partition("/")
+    path, source = SOURCES[group]
+    known = facts.asked(GROUPS).body.get("groups") or []
+    versions = [each["version"] for one in known if one["name"] == group for each in one["versions"]]
+    instead = f"the group is served as {', '.join(versions)}" if versions else "nothing of the group is served"
+    without = ", or `pulumi config set --path serving.monitoring.enabled false`" if "monitoring" in path else ""
+    picker = any(version == each for each, _ in WATCHED.get(facts.plan.release, []))
+    return Finding(
+        "custom kinds",
+        Severity.ERROR,
+        path,
+        f"{', '.join(kinds)} is not served in {version}: {instead}",
+        "the picker of this release would wait for it and never be Ready"
+        if picker
+        else "`pulumi up` would try for a minute, then fail half-way: the apiVersion for this resource does not exist",
+        f"install {source}, in a version that serves {number}{without}",
+    )

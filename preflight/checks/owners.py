@@ -1,0 +1,156 @@
+"""Objects that exist under names of ours and are not in the stack's state: in the way, or to be taken over."""
+
+from collections.abc import Callable, Iterator
+
+from components.plan.worker_args import WorkerArgs
+from preflight.answers import Question
+from preflight.declared import Declared, objects
+from preflight.facts import Facts
+from preflight.finding import Finding, Severity
+from preflight.owners import PLUGIN, Found, Whose
+
+CHECK = "existing objects"
+ADOPT = "`pulumi config set --path serving.adopt true`, then `pulumi up` takes them over in place"
+
+
+def asks(facts: Facts) -> list[Question]:
+    """Every object of ours, by its metadata; Deployments whole, because of their selectors."""
+    return [_question(each) for each in objects(facts.plan)]
+
+
+def check(facts: Facts) -> Iterator[Finding]:
+    """What is in the way of creating the stack's objects."""
+    found = strangers(facts)
+    selectors = {tier.name: tier for tier in (facts.plan.prefill.worker, facts.plan.decode.worker)}
+    fixed = [each for each in found if each.declared.kind == "Deployment" and not _same_selector(facts, each)]
+    others = [each for each in found if each not in fixed]
+    postfix = facts.plan.pool.labels["llm-d.ai/instance"]
+    for owner, theirs in _by_owner(others, lambda each: each.owner(postfix)):
+        yield _told(facts, owner, theirs, theirs[0].whose(postfix))
+    for each in fixed:
+        yield _immovable(facts, each, each.owner(postfix), selectors.get(each.declared.name))
+
+
+def strangers(facts: Facts) -> list[Found]:
+    """The objects that exist without being the stack's own."""
+    found = []
+    for each in objects(facts.plan):
+        answer = facts.asked(_question(each))
+        if answer.ok and not _own(facts, Found(each, answer.body)):
+            found.append(Found(each, answer.body))
+    return found
+
+
+def _own(facts: Facts, found: Found) -> bool:
+    """Whether the state has it; where there is no state to read, whether it looks like ours."""
+    if facts.state.known:
+        return facts.state.uids.get(found.declared.key) == found.metadata.get("uid")
+    postfix = facts.plan.pool.labels["llm-d.ai/instance"]
+    return PLUGIN in found.managers and found.whose(postfix) is Whose.UNRECORDED
+
+
+def _told(facts: Facts, owner: str, found: list[Found], whose: Whose) -> Finding:
+    names = ", ".join(str(each.declared) for each in found)
+    evidence = f"{names}\nexist{'s' if len(found) == 1 else ''} in {_place(found)}; owner: {owner}"
+    if whose is Whose.OTHER_INSTALL:
+        return Finding(
+            CHECK,
+            Severity.ERROR,
+            "serving.postfix",
+            evidence,
+            "the two installs would overwrite each other's objects, so they are not taken over",
+            "choose another serving.postfix, serving.namespace or serving.model.tokenSecret for this one",
+        )
+    if facts.plan.adopt:
+        outcome = "`pulumi up` takes them over in place: they stay, fields that the program sets become its own"
+        return Finding(CHECK, Severity.NOTE, "serving.adopt", evidence, outcome, _afterwards(whose))
+    keep = (
+        "; a namespace that is there already: `pulumi config set --path serving.createNamespace false`"
+        if any(each.declared.kind == "Namespace" for each in found)
+        else ""
+    )
+    return Finding(
+        CHECK,
+        Severity.ERROR,
+        "serving.adopt",
+        evidence,
+        "`pulumi up` would fail half-way: each of them already exists",
+        f"{ADOPT}{keep}\nor delete what is in the way: {_deletion(found, whose)}",
+    )
+
+
+def _immovable(facts: Facts, found: Found, owner: str, worker: WorkerArgs | None) -> Finding:
+    spec = found.live["spec"]
+    grace = int(spec["template"]["spec"].get("terminationGracePeriodSeconds", 30))
+    without = "until the new pod is Ready, seconds later"
+    if worker:
+        most = grace + worker.rollout.create_timeout
+        without = (
+            f"until new ones have loaded the model: at most {_minutes(most)} ({grace} s for old pods to end, "
+            f"{worker.rollout.create_timeout} s for pulling, scheduling and loading)"
+        )
+    name = found.declared.name
+    selector = ", ".join(f"{key}={value}" for key, value in (spec["selector"].get("matchLabels") or {}).items())
+    return Finding(
+        CHECK,
+        Severity.ERROR,
+        "serving.adopt",
+        f"Deployment {name} exists in namespace {facts.namespace}; owner: {owner}; its selector is {selector}",
+        "a Deployment's selector can't be changed, so it is not taken over: the server would say 'field is immutable'",
+        f"`kubectl -n {facts.namespace} delete deployment {name}`; from then on "
+        f"{f'the {worker.role} tier' if worker else 'the picker'} has no pods {without}",
+    )
+
+
+def _afterwards(whose: Whose) -> str:
+    if whose is not Whose.HELM:
+        return ""
+    return (
+        "do not `helm uninstall` afterwards: it would delete them. Make helm forget: "
+        "`kubectl delete secret -l owner=helm,name=<release>` in the release's namespace"
+    )
+
+
+def _deletion(found: list[Found], whose: Whose) -> str:
+    if whose is Whose.HELM:
+        namespace, _, name = str(found[0].release).partition("/")
+        return f"`helm uninstall {name} -n {namespace}`"
+    places = _by_owner(found, lambda each: f" -n {each.declared.namespace}" if each.declared.namespace else "")
+    commands = []
+    for place, several in places:
+        targets = " ".join(f"{each.declared.resource}/{each.declared.name}" for each in several)
+        commands.append(f"`kubectl{place} delete {targets}`")
+    return ", ".join(commands)
+
+
+def _place(found: list[Found]) -> str:
+    places = dict.fromkeys(
+        f"namespace {each.declared.namespace}" if each.declared.namespace else "the cluster" for each in found
+    )
+    return " and ".join(places)
+
+
+def _by_owner(found: list[Found], key: Callable[[Found], str]) -> list[tuple[str, list[Found]]]:
+    groups: dict[str, list[Found]] = {}
+    for each in found:
+        groups.setdefault(key(each), []).append(each)
+    return list(groups.items())
+
+
+def _same_selector(facts: Facts, found: Found) -> bool:
+    plan = facts.plan
+    ours = {
+        plan.picker.name: plan.picker.selector,
+        plan.prefill.worker.name: plan.prefill.worker.selector,
+        plan.decode.worker.name: plan.decode.worker.selector,
+    }
+    selector = found.live["spec"]["selector"]
+    return not selector.get("matchExpressions") and selector.get("matchLabels") == ours[found.declared.name]
+
+
+def _minutes(seconds: int) -> str:
+    return f"{-(-seconds // 60)} minutes"
+
+
+def _question(declared: Declared) -> Question:
+    return Question(declared.path, metadata_only=declared.kind != "Deployment")

@@ -1,0 +1,121 @@
+"""What pods refer to and somebody else makes: token, pull secrets, weights, priority classes."""
+
+from collections.abc import Iterator
+
+from components.names import TOKEN_KEY
+from preflight.answers import Answer, Question
+from preflight.facts import Facts
+from preflight.finding import Finding, Severity
+
+WAIT = "the pods would wait for it: CreateContainerConfigError until the timeout"
+
+
+def asks(facts: Facts) -> list[Question]:
+    """Each of them by name."""
+    return [*(_secret(facts, name) for name in _secrets(facts)), *_claims(facts), *_priorities(facts)]
+
+
+def check(facts: Facts) -> Iterator[Finding]:
+    """What is absent, or not as it must be."""
+    yield from _token(facts)
+    for name in facts.plan.decode.worker.image.pull_secrets:
+        answer = facts.asked(_secret(facts, name))
+        if answer.absent:
+            command = f"`kubectl -n {facts.namespace} create secret docker-registry {name} …`"
+            wait = "the kubelet would ask the registry without a login: ImagePullBackOff"
+            yield _absent(
+                "pull secret",
+                "serving.images.pullSecrets",
+                f"Secret {name} in namespace {facts.namespace}",
+                wait,
+                command,
+            )
+    for question in _claims(facts):
+        yield from _claim(facts, facts.asked(question))
+    for question in _priorities(facts):
+        if facts.asked(question).absent:
+            name = question.path.rpartition("/")[2]
+            tiers = [each.worker for each in (facts.plan.prefill, facts.plan.decode)]
+            role = next(each.role for each in tiers if each.placement.priority_class == name)
+            yield Finding(
+                "priority class",
+                Severity.ERROR,
+                f"serving.{role}.priorityClass",
+                f"there is no PriorityClass {name}",
+                "the API server would refuse the pods: no PriorityClass with that name was found",
+                "name one of `kubectl get priorityclasses`, or have it made",
+            )
+
+
+def _token(facts: Facts) -> Iterator[Finding]:
+    name = facts.plan.decode.worker.model.token_secret
+    if name is None or facts.plan.namespace.token is not None:
+        return
+    answer, path = facts.asked(_secret(facts, name)), "serving.model.tokenSecret"
+    literal = f"`kubectl -n {facts.namespace} create secret generic {name} --from-literal={TOKEN_KEY}=hf_…`"
+    ours = "`pulumi config set --secret hfToken` to have the stack make it"
+    if answer.absent:
+        what = f"Secret {name} in namespace {facts.namespace}"
+        yield _absent("token", path, what, WAIT, f"{literal}, or {ours}")
+    elif answer.ok and not (answer.body.get("data") or {}).get(TOKEN_KEY):
+        keys = ", ".join(sorted(answer.body.get("data") or {})) or "none"
+        yield Finding(
+            "token",
+            Severity.ERROR,
+            path,
+            f"Secret {name} in namespace {facts.namespace} has no key {TOKEN_KEY}; its keys: {keys}",
+            WAIT,
+            f"put the token under {TOKEN_KEY}, or {ours} (under another name)",
+        )
+
+
+def _claim(facts: Facts, answer: Answer) -> Iterator[Finding]:
+    model, path = facts.plan.decode.worker.model, "serving.model.claim"
+    if answer.absent:
+        command = "make it in this namespace, or correct the name"
+        wait = "the pods would stay Pending until the timeout"
+        what = f"PersistentVolumeClaim {model.claim} in namespace {facts.namespace}"
+        yield _absent("weights", path, what, wait, command)
+        return
+    if not answer.ok:
+        return
+    modes = answer.body["spec"].get("accessModes") or []
+    if answer.body.get("status", {}).get("phase") == "Lost":
+        evidence = f"PersistentVolumeClaim {model.claim} has lost its volume"
+        yield Finding("weights", Severity.ERROR, path, evidence, "no pod could mount it", "restore the volume")
+    elif not {"ReadWriteMany", "ReadOnlyMany"} & set(modes):
+        yield Finding(
+            "weights",
+            Severity.WARNING,
+            path,
+            f"PersistentVolumeClaim {model.claim} can be mounted {', '.join(modes)} only",
+            "workers on a second node would wait for the volume for ever",
+            "use a claim with ReadWriteMany or ReadOnlyMany, unless all workers share a node",
+        )
+
+
+def _absent(check: str, path: str, what: str, outcome: str, remedy: str) -> Finding:
+    return Finding(check, Severity.ERROR, path, f"there is no {what}", outcome, remedy)
+
+
+def _secrets(facts: Facts) -> list[str]:
+    worker = facts.plan.decode.worker
+    own = [worker.model.token_secret] if worker.model.token_secret and facts.plan.namespace.token is None else []
+    return [*own, *worker.image.pull_secrets]
+
+
+def _secret(facts: Facts, name: str) -> Question:
+    """Pull secrets by their metadata; of the token's Secret the keys are needed, and nothing else is looked at."""
+    keys = name == facts.plan.decode.worker.model.token_secret
+    return Question(f"/api/v1/namespaces/{facts.namespace}/secrets/{name}", metadata_only=not keys)
+
+
+def _claims(facts: Facts) -> list[Question]:
+    claim = facts.plan.decode.worker.model.claim
+    return [Question(f"/api/v1/namespaces/{facts.namespace}/persistentvolumeclaims/{claim}")] if claim else []
+
+
+def _priorities(facts: Facts) -> list[Question]:
+    tiers = (facts.plan.prefill.worker, facts.plan.decode.worker)
+    names = {each.placement.priority_class for each in tiers} - {None}
+    return [Question(f"/apis/scheduling.k8s.io/v1/priorityclasses/{name}") for name in sorted(map(str, names))]

@@ -1,0 +1,110 @@
+"""ResourceQuotas and LimitRanges of the namespace leave room for every pod."""
+
+from collections.abc import Iterator
+
+from preflight.answers import Object, Question
+from preflight.checks.capacity import PODS
+from preflight.facts import Facts
+from preflight.finding import Finding, Severity
+from preflight.pods import is_ours, requested, wanted
+from preflight.quantity import Amounts, amounts, spoken, total
+
+REFUSED = "the API server would refuse pods beyond it: the Deployments would stay incomplete"
+BARE = {"decode": "routing-proxy", "picker": "epp"}
+"""Containers that have no requests or limits unless something is set, by pod."""
+
+
+def asks(facts: Facts) -> list[Question]:
+    """Both lists; empty where the namespace does not exist."""
+    return [_listed(facts, "resourcequotas"), _listed(facts, "limitranges")]
+
+
+def check(facts: Facts) -> Iterator[Finding]:
+    """What the plan needs beyond a quota, what quotas want said, and what limits do not admit."""
+    quotas, limits = (facts.asked(each) for each in asks(facts))
+    ranges = [limit for one in limits.items for limit in one["spec"].get("limits") or []]
+    for quota in quotas.items:
+        spec = quota.get("spec") or {}
+        if not spec.get("scopes") and not spec.get("scopeSelector"):
+            yield from _quota(facts, quota, ranges)
+    for limit in ranges:
+        yield from _limit(facts, limit)
+
+
+def _quota(facts: Facts, quota: Object, ranges: list[Object]) -> Iterator[Finding]:
+    status = quota.get("status") or {}
+    hard = amounts(status.get("hard") or quota["spec"].get("hard"))
+    used = amounts(status.get("used"))
+    name = quota["metadata"]["name"]
+    ours = total(*(_counted(requested(each)) for each in _running(facts)))
+    needed = total(*(_counted(pod.requests) for pod in wanted(facts.plan)))
+    for resource, most in hard.items():
+        free = most - used.get(resource, 0) + ours.get(resource, 0)
+        if resource in needed and needed[resource] > free:
+            yield Finding(
+                "quota",
+                Severity.ERROR,
+                "serving.namespace",
+                f"ResourceQuota {name} in namespace {facts.namespace} leaves {spoken(resource, max(free, 0))} of "
+                f"{spoken(resource, most)} {resource}; the plan needs {spoken(resource, needed[resource])}",
+                REFUSED,
+                "have the quota raised, use another namespace, or set fewer replicas or resources",
+            )
+    for kind in ("cpu", "memory"):
+        for side in ("requests", "limits"):
+            named = {f"{side}.{kind}", *([kind] if side == "requests" else [])} & hard.keys()
+            if named and not _has_default(ranges, kind, side):
+                yield from _must_say(facts, name, named.pop())
+
+
+def _must_say(facts: Facts, quota: str, resource: str) -> Iterator[Finding]:
+    bare = [BARE["decode"], *([] if facts.plan.picker.requests else [BARE["picker"]])]
+    yield Finding(
+        "quota",
+        Severity.ERROR,
+        "serving.namespace",
+        f"ResourceQuota {quota} counts {resource}, so every container must say its own; {' and '.join(bare)} "
+        f"{'does' if len(bare) == 1 else 'do'} not, and no LimitRange has a default",
+        f"the API server would refuse the pods: must specify {resource} for: {', '.join(bare)}",
+        f"have a LimitRange with a default for Container made in namespace {facts.namespace}",
+    )
+
+
+def _limit(facts: Facts, limit: Object) -> Iterator[Finding]:
+    if limit["type"] not in ("Container", "Pod"):
+        return
+    most, least = amounts(limit.get("max")), amounts(limit.get("min"))
+    for tier in (facts.plan.prefill.worker, facts.plan.decode.worker):
+        for name, amount in amounts(tier.resources).items():
+            over, under = amount > most.get(name, amount), amount < least.get(name, amount)
+            if over or under:
+                bound = f"at most {spoken(name, most[name])}" if over else f"at least {spoken(name, least[name])}"
+                yield Finding(
+                    "limit range",
+                    Severity.ERROR,
+                    f"serving.{tier.role}.{name if name in ('cpu', 'memory') else 'tensorParallel'}",
+                    f"a LimitRange in namespace {facts.namespace} allows {bound} {name} per {limit['type']}; "
+                    f"a {tier.role} worker has {spoken(name, amount)}",
+                    "the API server would refuse the pods: the Deployment would stay without any",
+                    "have the LimitRange changed, use another namespace, or set it within the bounds",
+                )
+
+
+def _counted(requests: Amounts) -> Amounts:
+    """Requests under the names that quotas have for them."""
+    counted = {f"requests.{name}": amount for name, amount in requests.items() if name != "pods"}
+    plain = {name: amount for name, amount in requests.items() if name in ("cpu", "memory", "pods")}
+    return {**counted, **plain, "count/pods": requests["pods"]}
+
+
+def _running(facts: Facts) -> list[Object]:
+    return [pod for pod in facts.asked(PODS).items if is_ours(pod, facts.plan)]
+
+
+def _has_default(ranges: list[Object], kind: str, side: str) -> bool:
+    fields = ("defaultRequest", "default") if side == "requests" else ("default",)
+    return any(kind in (each.get(name) or {}) for each in ranges if each["type"] == "Container" for name in fields)
+
+
+def _listed(facts: Facts, kind: str) -> Question:
+    return Question(f"/api/v1/namespaces/{facts.namespace}/{kind}")

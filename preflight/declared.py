@@ -1,0 +1,148 @@
+"""Every object that a plan declares, by kind and name: what must be served, permitted, and free to be made.
+
+A test compares it with what the program tells the engine, for every provider, release and switch.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from components.config.vocabulary import Provider, ReleaseName
+from components.gateways.gke import COLLECTORS
+from components.plan import ServingPlan
+
+PLURALS = {
+    "HealthCheckPolicy": "healthcheckpolicies",
+    "GCPBackendPolicy": "gcpbackendpolicies",
+    "AgentgatewayParameters": "agentgatewayparameters",
+    "GatewayParameters": "gatewayparameters",
+    "Telemetry": "telemetries",
+    "NetworkPolicy": "networkpolicies",
+    "PodMonitoring": "podmonitorings",
+}
+"""Names of kinds in paths, where it isn't the kind in small letters with an s."""
+
+RBAC = "rbac.authorization.k8s.io/v1"
+GATEWAY = "gateway.networking.k8s.io/v1"
+BUILT_IN = ("v1", "apps/v1", "policy/v1", "networking.k8s.io/v1", RBAC)
+
+
+@dataclass(frozen=True)
+class Declared:
+    """One object."""
+
+    api_version: str
+    kind: str
+    name: str
+    namespace: str | None
+
+    @property
+    def group(self) -> str:
+        """API group; empty for the core."""
+        return self.api_version.rpartition("/")[0]
+
+    @property
+    def plural(self) -> str:
+        """The kind in paths and rights."""
+        return PLURALS.get(self.kind, f"{self.kind.lower()}s")
+
+    @property
+    def resource(self) -> str:
+        """The kind as kubectl takes it on a command line."""
+        return f"{self.plural}.{self.group}" if self.group and self.api_version not in BUILT_IN else self.kind.lower()
+
+    @property
+    def path(self) -> str:
+        """Where the API server has it."""
+        root = "/apis/" if "/" in self.api_version else "/api/"
+        within = f"/namespaces/{self.namespace}" if self.namespace else ""
+        return f"{root}{self.api_version}{within}/{self.plural}/{self.name}"
+
+    @property
+    def key(self) -> str:
+        """`Kind/namespace/name`, the same whatever version it is read at."""
+        return f"{self.kind}/{self.namespace or ''}/{self.name}"
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
+
+
+def objects(plan: ServingPlan) -> list[Declared]:
+    """All of them."""
+    return [*_namespace(plan), *_gateway(plan), *_pool(plan), *_workers(plan), *_monitoring(plan)]
+
+
+def _namespace(plan: ServingPlan) -> Iterator[Declared]:
+    args = plan.namespace
+    if args.create:
+        yield Declared("v1", "Namespace", args.namespace, None)
+    yield Declared("v1", "ServiceAccount", args.service_account, args.namespace)
+    if args.token is not None and args.token_secret:
+        yield Declared("v1", "Secret", args.token_secret, args.namespace)
+
+
+def _gateway(plan: ServingPlan) -> Iterator[Declared]:
+    args, within = plan.gateway, plan.namespace.namespace
+    yield Declared(GATEWAY, "HTTPRoute", args.route.name, within)
+    if args.existing is None:
+        yield Declared(GATEWAY, "Gateway", args.name, within)
+        yield from _parameters(plan)
+    if args.provider is Provider.GKE:
+        yield from _google(plan)
+    elif args.provider is Provider.ISTIO:
+        yield Declared("networking.istio.io/v1beta1", "DestinationRule", args.picker, within)
+
+
+def _parameters(plan: ServingPlan) -> Iterator[Declared]:
+    """What configures a Gateway of our own."""
+    args, within = plan.gateway, plan.namespace.namespace
+    if args.provider is Provider.ISTIO:
+        yield Declared("v1", "ConfigMap", args.name, within)
+        if args.access_logging:
+            yield Declared("telemetry.istio.io/v1", "Telemetry", f"{args.name}-telemetry", within)
+    elif args.provider is not Provider.GKE and args.release is not ReleaseName.V0_4:
+        yield Declared("agentgateway.dev/v1alpha1", "AgentgatewayParameters", args.name, within)
+    elif args.provider is Provider.KGATEWAY:
+        yield Declared("gateway.kgateway.dev/v1alpha1", "GatewayParameters", args.name, within)
+
+
+def _google(plan: ServingPlan) -> Iterator[Declared]:
+    args, within = plan.gateway, plan.namespace.namespace
+    for kind in ("HealthCheckPolicy", "GCPBackendPolicy"):
+        yield Declared("networking.gke.io/v1", kind, args.pool, within)
+    if args.metrics_interval is not None:
+        reader, role = f"{args.pool}-metrics-reader", f"{args.pool}-metrics-reader-secret-read"
+        yield Declared("monitoring.googleapis.com/v1", "PodMonitoring", args.pool, within)
+        yield Declared("v1", "ServiceAccount", f"{reader}-sa", within)
+        yield Declared("v1", "Secret", f"{reader}-secret", within)
+        for kind in ("ClusterRole", "ClusterRoleBinding"):
+            yield Declared(RBAC, kind, f"{within}-{reader}", None)
+        yield Declared(RBAC, "Role", role, within)
+        yield Declared(RBAC, "RoleBinding", f"{COLLECTORS[args.autopilot]}:collector:{within}-{role}", within)
+
+
+def _pool(plan: ServingPlan) -> Iterator[Declared]:
+    pool, picker, within = plan.pool, plan.picker, plan.namespace.namespace
+    yield Declared("inference.networking.k8s.io/v1", "InferencePool", pool.name, within)
+    for kind in ("ServiceAccount", "ConfigMap", "Service"):
+        yield Declared("v1", kind, picker.name, within)
+    yield Declared("apps/v1", "Deployment", picker.name, within)
+    for kind in ("Role", "RoleBinding"):
+        yield Declared(RBAC, kind, picker.name, within)
+    if picker.metrics_secret:
+        yield Declared("v1", "Secret", picker.metrics_secret, within)
+        for kind in ("ClusterRole", "ClusterRoleBinding"):
+            yield Declared(RBAC, kind, picker.cluster_role, None)
+
+
+def _workers(plan: ServingPlan) -> Iterator[Declared]:
+    for tier in (plan.prefill, plan.decode):
+        yield Declared("apps/v1", "Deployment", tier.worker.name, tier.worker.namespace)
+
+
+def _monitoring(plan: ServingPlan) -> Iterator[Declared]:
+    if plan.monitoring:
+        for tier in plan.monitoring.tiers.values():
+            yield Declared("monitoring.coreos.com/v1", "PodMonitor", tier.name, plan.monitoring.namespace)
+        yield Declared(
+            "monitoring.coreos.com/v1", "ServiceMonitor", plan.monitoring.picker_monitor, plan.monitoring.namespace
+        )

@@ -1,0 +1,61 @@
+"""What a preflight knows: plan, state, and a cluster that is asked each thing once."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from components.plan import ServingPlan
+from preflight.answers import Answer, Question
+from preflight.state import State
+
+IDENTITY = Question("/api/v1/namespaces/kube-system", metadata_only=True)
+"""Whose UID tells clusters apart: it is made with the cluster and never again."""
+
+
+class Asked(Protocol):
+    """A cluster as checks see it; `preflight.cluster.Cluster` is one."""
+
+    name: str
+
+    def ask(self, question: Question) -> Answer:
+        """Ask one thing."""
+        ...
+
+    def ask_all(self, questions: Collection[Question]) -> Mapping[Question, Answer]:
+        """Ask many at once."""
+        ...
+
+
+@dataclass
+class Facts:
+    """The material of all checks."""
+
+    plan: ServingPlan
+    cluster: Asked
+    state: State
+    _known: dict[Question, Answer] = field(default_factory=dict)
+
+    def collect(self, questions: Collection[Question]) -> None:
+        """Ask what is not known yet, all at once."""
+        self._known.update(self.cluster.ask_all([each for each in questions if each not in self._known]))
+
+    def get(self, path: str) -> Answer:
+        """Read an object or a list."""
+        return self.asked(Question(path))
+
+    def asked(self, question: Question) -> Answer:
+        """The answer to a question, asked now if it was not before."""
+        if question not in self._known:
+            self._known[question] = self.cluster.ask(question)
+        return self._known[question]
+
+    @property
+    def namespace(self) -> str:
+        """The stack's namespace."""
+        return self.plan.namespace.namespace
+
+    @property
+    def uid(self) -> str | None:
+        """UID of kube-system; None where this user may not read it."""
+        answer = self.asked(IDENTITY)
+        return str(answer.body["metadata"]["uid"]) if answer.ok else None

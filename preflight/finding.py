@@ -1,0 +1,93 @@
+"""What a preflight finds, and the report of all that it found."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+
+
+class Severity(StrEnum):
+    """What a finding means for `pulumi up`."""
+
+    ERROR = "error"
+    """It would fail, or wait for something that never comes."""
+    WARNING = "warning"
+    """It may; or something could not be looked at."""
+    NOTE = "note"
+    """It will do something that one should know."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing about the cluster that stands in the way, or that one should know."""
+
+    check: str
+    """What was looked at."""
+    severity: Severity
+    path: str
+    """The setting that it is about, as `pulumi config set --path` takes it."""
+    evidence: str
+    """What the cluster says."""
+    outcome: str
+    """What would have happened."""
+    remedy: str
+    """What to change."""
+
+    def text(self) -> str:
+        """The lines that a person reads."""
+        lines = {"found": self.evidence, "outcome": self.outcome, "change": self.remedy}
+        told = (f"  {word + ':':<9}{_indented(text)}" for word, text in lines.items() if text)
+        return "\n".join([f"{self.severity}: {self.check} ({self.path})", *told])
+
+
+def _indented(text: str) -> str:
+    return text.replace("\n", "\n" + " " * 11)
+
+
+@dataclass(frozen=True)
+class Report:
+    """All findings about one cluster, errors first."""
+
+    cluster: str
+    """Which one, in words."""
+    findings: Sequence[Finding] = ()
+    uid: str | None = None
+    """UID of its namespace kube-system; None: unknown."""
+    unreachable: str = ""
+    """Why the cluster could not be looked at; empty: it could."""
+
+    def of(self, severity: Severity) -> list[Finding]:
+        """The findings of one severity."""
+        return [each for each in self.findings if each.severity is severity]
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing stands in the way of an `up`."""
+        return not self.unreachable and not self.of(Severity.ERROR)
+
+    def summary(self) -> str:
+        """One line."""
+        if self.unreachable:
+            return f"preflight: {self.cluster} is not looked at: {self.unreachable}"
+        counts = [
+            f"{len(found)} {severity}{'s' if len(found) > 1 else ''}"
+            for severity in Severity
+            if (found := self.of(severity))
+        ]
+        return f"preflight of {self.cluster}: {', '.join(counts) or 'nothing in the way'}"
+
+    def text(self) -> str:
+        """The whole report."""
+        told = (f"{number}. {each.text()}" for number, each in enumerate(self.findings, 1))
+        return "\n\n".join([self.summary(), *told])
+
+    def document(self) -> str:
+        """The whole report as JSON."""
+        content = {"passed": self.passed, **asdict(self), "findings": [asdict(each) for each in self.findings]}
+        return json.dumps(content, indent=2)
+
+
+def ordered(findings: Sequence[Finding]) -> list[Finding]:
+    """Errors first, then in the order in which they were found, each once."""
+    rank = list(Severity)
+    return sorted(dict.fromkeys(findings), key=lambda each: rank.index(each.severity))

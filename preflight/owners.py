@@ -1,0 +1,76 @@
+"""Whose an object is that exists under a name of ours."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from preflight.answers import Object
+from preflight.declared import Declared
+
+INSTANCE = "llm-d.ai/instance"
+PART_OF = "app.kubernetes.io/part-of"
+HELM = "meta.helm.sh/release-name"
+PLUGIN = "pulumi-kubernetes"
+"""Field manager of Pulumi's Kubernetes plugin."""
+
+
+class Whose(StrEnum):
+    """Kinds of owners."""
+
+    OTHER_INSTALL = "another install of this program"
+    HELM = "helm"
+    UNRECORDED = "an interrupted run, or another Pulumi stack"
+    STRANGER = "somebody else"
+
+
+@dataclass(frozen=True)
+class Found:
+    """An object under a name of ours that is not in the stack's state."""
+
+    declared: Declared
+    live: Object
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """The live object's metadata."""
+        return dict(self.live["metadata"])
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """Its labels."""
+        return self.metadata.get("labels") or {}
+
+    @property
+    def release(self) -> str | None:
+        """`namespace/name` of the helm release that made it."""
+        annotations = self.metadata.get("annotations") or {}
+        if HELM not in annotations:
+            return None
+        namespace = annotations.get("meta.helm.sh/release-namespace") or self.metadata.get("namespace", "")
+        return f"{namespace}/{annotations[HELM]}"
+
+    @property
+    def managers(self) -> list[str]:
+        """Who wrote its fields, without those that write status only."""
+        entries = self.metadata.get("managedFields") or []
+        return sorted({each["manager"] for each in entries if not each.get("subresource")})
+
+    def whose(self, postfix: str) -> Whose:
+        """Its owner; `postfix` is this install's."""
+        ours = self.labels.get(PART_OF) == "llm-d-pd"
+        if ours and self.labels.get(INSTANCE, postfix) != postfix:
+            return Whose.OTHER_INSTALL
+        if self.release:
+            return Whose.HELM
+        return Whose.UNRECORDED if ours and PLUGIN in self.managers else Whose.STRANGER
+
+    def owner(self, postfix: str) -> str:
+        """Its owner in words."""
+        whose = self.whose(postfix)
+        if whose is Whose.OTHER_INSTALL:
+            return f"the install with postfix {self.labels[INSTANCE]}"
+        if whose is Whose.HELM:
+            return f"helm release {self.release}"
+        written = f"written by {', '.join(self.managers) or 'nobody known'}"
+        return f"{whose.value} ({written})" if whose is Whose.UNRECORDED else written

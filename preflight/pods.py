@@ -1,0 +1,108 @@
+"""Pods: those that the plan will make, and those that run already."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from components.plan import ServingPlan
+from components.plan.args import PlacementArgs
+from components.plan.worker_args import WorkerArgs
+from preflight.answers import Object
+from preflight.quantity import Amounts, amounts, total
+
+GATEWAY_LABEL = "gateway.networking.k8s.io/gateway-name"
+"""Label of the proxy's pods; every controller sets it (Gateway API)."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A pod to be placed."""
+
+    who: str
+    """Whose: prefill, decode, picker or gateway."""
+    requests: Amounts
+    path: str
+    """Where its settings are."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    placement: PlacementArgs = field(default_factory=PlacementArgs)
+    ports: frozenset[int] = frozenset()
+    """Ports of the node that it takes."""
+
+    @property
+    def devices(self) -> Amounts:
+        """GPUs and adapters: what only some nodes have."""
+        return {name: amount for name, amount in self.requests.items() if "/" in name}
+
+
+def wanted(plan: ServingPlan) -> list[Wanted]:
+    """Every pod of the plan, the gateway controller's proxy included, those that need most devices first."""
+    sidecar = {plan.decode.sidecar.port}
+    pods = [_worker(plan.decode.worker, sidecar)] * plan.decode.worker.replicas
+    pods += [_worker(plan.prefill.worker, set())] * plan.prefill.worker.replicas
+    pods.append(
+        Wanted(
+            "picker",
+            _with_itself(amounts(plan.picker.requests or plan.picker.limits)),
+            "serving.routing",
+            {**plan.picker.labels, **plan.picker.selector},
+            plan.picker.placement,
+        )
+    )
+    if plan.entrance.service and not plan.gateway.existing:
+        pods.append(Wanted("gateway", _with_itself(amounts(plan.gateway.requests)), "serving.gateway"))
+    return sorted(pods, key=lambda pod: -sum(pod.devices.values()))
+
+
+def _worker(worker: WorkerArgs, sidecar: set[int]) -> Wanted:
+    ports = {worker.port, worker.nixl_port} | sidecar if worker.host_network else set[int]()
+    return Wanted(
+        worker.role.value,
+        _with_itself(amounts(worker.resources)),
+        f"serving.{worker.role.value}",
+        worker.labels,
+        worker.placement,
+        frozenset(ports),
+    )
+
+
+def _with_itself(requests: Amounts) -> Amounts:
+    """A node also has a limit on the number of its pods."""
+    return {**requests, "pods": 1000}
+
+
+def is_ours(pod: Object, plan: ServingPlan) -> bool:
+    """Whether a running pod goes when this plan comes: it belongs to a Deployment or the Gateway of our names."""
+    metadata = pod["metadata"]
+    if metadata.get("namespace") != plan.namespace.namespace:
+        return False
+    names = {plan.picker.name, plan.prefill.worker.name, plan.decode.worker.name}
+    owners = [each for each in metadata.get("ownerReferences") or [] if each.get("kind") == "ReplicaSet"]
+    made_by = {str(each.get("name", "")).rpartition("-")[0] for each in owners}
+    return bool(made_by & names) or (metadata.get("labels") or {}).get(GATEWAY_LABEL) == plan.gateway.name
+
+
+def requested(pod: Object) -> Amounts:
+    """What the scheduler counts for a pod: its containers and sidecars, or a greedier init container, and overhead."""
+    spec = pod["spec"]
+    running = total(*(_requests(each) for each in spec["containers"]))
+    sidecars: Amounts = {}
+    peak: Amounts = {}
+    for container in spec.get("initContainers") or []:
+        if container.get("restartPolicy") == "Always":
+            sidecars = total(sidecars, _requests(container))
+        at_start = sidecars if container.get("restartPolicy") == "Always" else total(sidecars, _requests(container))
+        peak = {name: max(peak.get(name, 0), at_start.get(name, 0)) for name in {*peak, *at_start}}
+    running = total(running, sidecars)
+    most = {name: max(running.get(name, 0), peak.get(name, 0)) for name in {*running, *peak}}
+    return _with_itself(total(most, amounts(spec.get("overhead"))))
+
+
+def host_ports(pod: Object) -> Iterator[int]:
+    """Ports of the node that a running pod has."""
+    spec = pod["spec"]
+    for container in [*spec["containers"], *(spec.get("initContainers") or [])]:
+        yield from (int(port["hostPort"]) for port in container.get("ports") or [] if port.get("hostPort"))
+
+
+def _requests(container: Mapping[str, Any]) -> Amounts:
+    return amounts((container.get("resources") or {}).get("requests"))

@@ -1,0 +1,66 @@
+"""The preflight as part of the Pulumi program: after the plan, before the first resource."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import grpc
+import pulumi
+from google.protobuf import json_format, struct_pb2
+from pulumi.runtime.proto import resource_pb2
+from pulumi.runtime.settings import get_monitor
+
+import preflight
+from components.cluster import Target
+from components.config.vocabulary import Preflight
+from components.plan import ServingPlan
+from preflight.answers import Unreachable
+from preflight.cluster import Cluster
+from preflight.finding import Report, Severity
+from preflight.state import State
+
+STATE = "pulumi:pulumi:readStackResourceOutputs"
+"""The engine's own function for the outputs of all resources of a stack; here for our own before this run."""
+
+
+def before_anything(plan: ServingPlan, target: Target) -> str:
+    """Look, report, and stop the program where it must; return the UID of the cluster to remember.
+
+    Raises `pulumi.RunError` on another cluster than the stack's; with `enforce`, on any error and without a cluster.
+    """
+    with ThreadPoolExecutor(1) as beside:
+        stack = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
+        reading = beside.submit(read_state, get_monitor(), stack)  # the engine decrypts it: longer than to connect
+        try:
+            cluster = Cluster.connect(target.kubeconfig, target.context)
+        except Unreachable as error:
+            report = Report(str(target), unreachable=str(error))
+            state = reading.result()
+        else:
+            state = reading.result()
+            off = plan.preflight is Preflight.OFF
+            report = preflight.identify(plan, cluster, state) if off else preflight.run(plan, cluster, state)
+    _judge(plan, report)
+    return report.uid or state.cluster
+
+
+def _judge(plan: ServingPlan, report: Report) -> None:
+    enforced = plan.preflight is Preflight.ENFORCE
+    moved = any(each.check == preflight.identity.CHECK for each in report.of(Severity.ERROR))
+    if moved or (enforced and not report.passed):
+        raise pulumi.RunError(f"{report.text()}\n\nNothing was touched.\n")
+    if report.of(Severity.ERROR) or report.of(Severity.WARNING):
+        pulumi.warn(f"{report.text()}\n\nserving.preflight: {plan.preflight}, so this stops nothing.")
+    else:
+        pulumi.info(report.text())
+
+
+def read_state(monitor: Any, stack: str) -> State:
+    """The stack's state before this run, asked of the engine; unknown where it does not say."""
+    arguments = struct_pb2.Struct()
+    arguments.update({"stackName": stack})
+    try:
+        answer = monitor.Invoke(resource_pb2.ResourceInvokeRequest(tok=STATE, args=arguments))
+    except grpc.RpcError:
+        return State()
+    outputs = json_format.MessageToDict(getattr(answer, "return")).get("outputs") or {}
+    return State.of((each["type"], each.get("outputs")) for each in outputs.values())

@@ -1,0 +1,39 @@
+"""What the stack's state says: which objects are its own already, and which cluster they are in."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+TARGET = "llm-d-pd:index:TargetCluster"
+"""Type of the component that remembers the cluster (`components/target_cluster.py`)."""
+
+
+@dataclass(frozen=True)
+class State:
+    """The stack before this run."""
+
+    known: bool = False
+    """Whether it could be read."""
+    cluster: str = ""
+    """UID of kube-system where it was deployed; empty: not deployed, or by a version that did not remember it."""
+    place: str = ""
+    """Context and server then, as the outputs have them."""
+    uids: Mapping[str, str] = field(default_factory=dict)
+    """UID of each object, by `Kind/namespace/name`."""
+
+    @classmethod
+    def of(cls, resources: Iterable[tuple[str, Any]]) -> "State":
+        """Read (type, outputs) of all resources; whatever is no plain object is passed over."""
+        cluster, place, uids = "", "", {}
+        for kind, outputs in resources:
+            if not isinstance(outputs, Mapping):
+                continue
+            if kind == TARGET:
+                cluster = str(outputs.get("uid") or "")
+            if kind == "pulumi:pulumi:Stack":
+                place = f"context {outputs.get('context')}, server {outputs.get('server')}" if outputs else ""
+            metadata = outputs.get("metadata")
+            if kind.startswith("kubernetes:") and isinstance(metadata, Mapping) and metadata.get("uid"):
+                key = f"{kind.rpartition(':')[2]}/{metadata.get('namespace') or ''}/{metadata.get('name')}"
+                uids[key] = str(metadata["uid"])
+        return cls(True, cluster, place, uids)

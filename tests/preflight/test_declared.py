@@ -1,0 +1,77 @@
+"""What the preflight takes for the stack's objects is what the program tells the engine, whatever the switches."""
+
+from itertools import product
+from typing import Any
+
+import pulumi
+import pytest
+
+from components.config.vocabulary import Provider, ReleaseName
+from components.plan import resolve
+from preflight.declared import Declared, objects
+from tests.recorder import Recorder, record, run_program
+from tests.stack_file import settings, stack_file
+
+EVERY = list(product(map(str, Provider), map(str, ReleaseName)))
+
+
+def _told(recorder: Recorder) -> set[str]:
+    """`apiVersion Kind/namespace/name` of every object that the engine is told of."""
+    found = set()
+    for each in recorder.declared.values():
+        if each.is_object:
+            metadata = each.inputs["metadata"]
+            place = f"{metadata.get('namespace', '')}/{metadata['name']}"
+            found.add(f"{each.inputs['apiVersion']} {each.inputs['kind']}/{place}")
+    return found
+
+
+def _ours(changes: dict[str, Any], token: str | None) -> list[Declared]:
+    found: list[Declared] = []
+
+    def declare() -> None:
+
+        secret = pulumi.Output.secret(token) if token else None
+        found.extend(objects(resolve(settings(**changes), secret)))
+
+    record(declare)
+    return found
+
+
+@pytest.mark.parametrize(("provider", "release"), EVERY)
+def test_every_object_of_a_provider_is_known(provider: str, release: str) -> None:
+    changes: dict[str, Any] = {"gateway__provider": provider, "release": release}
+    if provider == "istio":
+        changes["gateway__accessLogging"] = True
+    _agree(changes, "hf_secret")
+
+
+@pytest.mark.parametrize(
+    ("changes", "token"),
+    [
+        ({"monitoring__enabled": False, "postfix": "two", "namespace": "elsewhere"}, "hf_secret"),
+        ({"createNamespace": False}, None),
+        ({"gateway__provider": "gke", "gateway__autopilot": True, "monitoring__enabled": True}, "hf_secret"),
+        ({"gateway__existing": {"name": "shared", "namespace": "gateways"}, "gateway__route": {"path": "/a"}}, "t"),
+    ],
+)
+def test_every_object_is_known_with_other_switches(changes: dict[str, Any], token: str | None) -> None:
+    _agree(changes, token)
+
+
+def test_paths_and_resources_are_what_the_api_server_calls_them() -> None:
+    route = Declared("gateway.networking.k8s.io/v1", "HTTPRoute", "r", "n")
+    assert route.path == "/apis/gateway.networking.k8s.io/v1/namespaces/n/httproutes/r"
+    assert route.resource == "httproutes.gateway.networking.k8s.io"
+    role = Declared("rbac.authorization.k8s.io/v1", "ClusterRole", "c", None)
+    assert role.path == "/apis/rbac.authorization.k8s.io/v1/clusterroles/c"
+    assert role.resource == "clusterrole"
+    assert Declared("v1", "ConfigMap", "c", "n").path == "/api/v1/namespaces/n/configmaps/c"
+
+
+def _agree(changes: dict[str, Any], token: str | None) -> None:
+
+    recorder = run_program(stack_file(**changes), token=token)
+    ours = _ours(changes, token)
+    assert {f"{each.api_version} {each.key}" for each in ours} == _told(recorder)
+    assert len({each.key for each in ours}) == len(ours)
