@@ -27,7 +27,14 @@ class EndpointPicker(pulumi.ComponentResource):
         if args.metrics_secret:
             _metrics_reader(name, args, args.metrics_secret, account, self)
         k8s.core.v1.ConfigMap(f"{name}-config", metadata=meta, data={CONFIG_FILE: args.config}, opts=ours)
-        k8s.apps.v1.Deployment(f"{name}-deployment", metadata=meta, spec=deployment_spec(args), opts=ours)
+        # The plugin would wait until all are Ready, and of several only the leader ever is.
+        awaited = {"pulumi.com/waitFor": "jsonpath={.status.readyReplicas}=1"} if args.replicas > 1 else None
+        k8s.apps.v1.Deployment(
+            f"{name}-deployment",
+            metadata=metadata(args.name, args.namespace, args.labels, awaited),
+            spec=deployment_spec(args),
+            opts=ours,
+        )
         k8s.core.v1.Service(
             f"{name}-service",
             # The Deployment's readiness decides; the plugin's own wait on a Service costs 10 s and says nothing new.
@@ -51,18 +58,22 @@ def _port(name: str, port: int) -> k8s.core.v1.ServicePortArgs:
 def _role(name: str, args: EndpointPickerArgs, opts: pulumi.ResourceOptions) -> None:
     """What every picker version watches; rights to a kind that is not served do no harm."""
     meta = metadata(args.name, args.namespace, args.labels)
-    rules = {
+    watched = {
         "": ["pods"],
         POOL_GROUP: ["inferencepools"],
         "inference.networking.x-k8s.io": ["inferenceobjectives", "inferencemodelrewrites"],
     }
+    rule = k8s.rbac.v1.PolicyRuleArgs
+    rules = [rule(api_groups=[group], resources=kinds, verbs=READ) for group, kinds in watched.items()]
+    if args.replicas > 1:  # they elect their leader by a Lease, and say so in Events
+        rules += [
+            rule(api_groups=["coordination.k8s.io"], resources=["leases"], verbs=["get", "create", "update"]),
+            rule(api_groups=[""], resources=["events"], verbs=["create", "patch"]),
+        ]
     k8s.rbac.v1.Role(
         f"{name}-role",
         metadata=meta,
-        rules=[
-            k8s.rbac.v1.PolicyRuleArgs(api_groups=[group], resources=kinds, verbs=READ)
-            for group, kinds in rules.items()
-        ],
+        rules=rules,
         opts=opts,
     )
     k8s.rbac.v1.RoleBinding(

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag
+from pydantic import BeforeValidator, Field
 
 from components.config.fields import (
     Count,
@@ -14,15 +14,14 @@ from components.config.fields import (
     Quantity,
     null_word,
     version_text,
-    wrong,
 )
 from components.config.gateway import Gateway
+from components.config.routing import Routing
 from components.config.strict import Strict
-from components.config.tiers import Decode, Prefill, Rdma, Toleration
+from components.config.tiers import Decode, Prefill, Rdma
 from components.config.ucx import Ucx
 from components.config.vocabulary import (
     Accelerator,
-    FailureMode,
     Infrastructure,
     Preflight,
     PullPolicy,
@@ -60,65 +59,6 @@ class Cluster(Strict):
     """Name of the cluster for Pulumi: another one replaces every object; default: `context`."""
 
 
-def _uncached(value: Any) -> Any:
-    if isinstance(value, int) and not isinstance(value, bool) and value < 1:
-        raise wrong(
-            f"is {value}, which older pickers read as always and newer ones as never",
-            "the same file would disaggregate every request or none, depending on the release",
-            "write `selectivePd: always`, or a number from 1",
-        )
-    return value
-
-
-def _when(value: Any) -> Any:
-    if not isinstance(value, (str, dict, Selective)):
-        raise wrong(
-            "is neither always nor an object: a bare number does not say in what unit",
-            "releases count in different units, and read 0 as always or as never",
-            "write always, {threshold: N} (release 0.4, characters) or {nonCachedTokens: N} (0.6, tokens)",
-        )
-    return value
-
-
-Uncached = Annotated[int, BeforeValidator(_uncached), Field(json_schema_extra={"minimum": 1})]
-
-
-class Selective(Strict):
-    """Disaggregate only long prompts: one number, in the unit of the release's picker."""
-
-    threshold: Uncached | None = None
-    """Release 0.4: characters of the prompt that no decode worker has cached."""
-    non_cached_tokens: Uncached | None = None
-    """Release >= 0.6: tokens (characters / 4) that no decode worker has cached."""
-
-
-class Routing(Strict):
-    """The endpoint picker: which workers serve a request."""
-
-    selective_pd: Annotated[
-        Annotated[Literal["always"], Tag("word")] | Annotated[Selective, Tag("object")],
-        Discriminator(lambda given: "object" if isinstance(given, (dict, Selective)) else "word"),
-        BeforeValidator(_when),
-    ] = "always"
-    """`always`: every request is disaggregated; or `{threshold: N}` / `{nonCachedTokens: N}`."""
-    failure_mode: FailureMode | None = None
-    """While the picker does not answer; default: the release's chart (0.4 FailClose, 0.6 FailOpen)."""
-    verbosity: Annotated[int, Field(ge=0, le=10)] = 1
-    """The picker's `--v` (chart: 1)."""
-    image: str | None = Field(default=None, pattern=r"^\S+$")
-    """The picker's image; default: the release's."""
-    cpu: Quantity | None = None
-    """CPU request; default: the release's chart (0.4 none, 0.6 4)."""
-    memory: Quantity | None = None
-    """Memory request; default: the release's chart (0.4 none, 0.6 8Gi)."""
-    memory_limit: Quantity | None = None
-    """Memory limit; default: the release's chart (0.4 none, 0.6 16Gi)."""
-    node_selector: dict[LabelKey, LabelValue] = {}
-    """Labels of the nodes that may run the picker."""
-    tolerations: list[Toleration] = []
-    """Taints that the picker accepts."""
-
-
 class Monitoring(Strict):
     """Objects of the Prometheus operator."""
 
@@ -130,6 +70,17 @@ class Monitoring(Strict):
     """Scrape interval of the workers (guide)."""
     picker_interval: str = Field(default="10s", pattern=r"^\d+(ms|s|m)$")
     """Scrape interval of the picker (guide)."""
+
+
+class Tracing(Strict):
+    """Traces of requests, in the OpenTelemetry protocol."""
+
+    endpoint: str = Field(pattern=r"^http://[\w.-]+:\d+$")
+    """The collector's gRPC address, such as http://otel-collector.monitoring:4317; picker and sidecar speak no TLS."""
+    sampling: Annotated[float, Field(ge=0, le=1)] = 0.1
+    """Fraction of the requests that are traced; one that comes with a trace of its own goes by that."""
+    detailed: bool = False
+    """Let vLLM trace its model and workers, too (`--collect-detailed-traces=all`): it costs time in every step."""
 
 
 class Images(Strict):
@@ -217,3 +168,5 @@ class Serving(Strict):
     """Where images come from."""
     monitoring: Monitoring = Monitoring()
     """Prometheus operator objects."""
+    tracing: Annotated[Tracing | None, BeforeValidator(null_word)] = None
+    """Where picker, sidecar and vLLM send traces; unset = none are made."""

@@ -85,6 +85,14 @@ class FailureMode(Word):
     FAIL_CLOSE = "FailClose"
 
 
+class Preset(Word):
+    """What the endpoint picker weighs among the workers of a role."""
+
+    GUIDE = "guide"
+    PREFIX_CACHE_AWARE = "prefix-cache-aware"
+    LOAD_AWARE = "load-aware"
+
+
 class PullPolicy(Word):
     """When the kubelet asks the registry for an image."""
 

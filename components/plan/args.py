@@ -48,6 +48,28 @@ class PlacementArgs(Args):
     """PriorityClass."""
 
 
+class TracesArgs(Args):
+    """Where a program sends traces of requests, and of how many."""
+
+    endpoint: str
+    """The collector's gRPC address."""
+    service: str
+    """What the program calls itself."""
+    sampling: float
+    """Fraction of the requests."""
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The environment that says it, to programs in Go and in Python alike."""
+        return {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": self.endpoint,
+            "OTEL_SERVICE_NAME": self.service,
+            "OTEL_TRACES_EXPORTER": "otlp",
+            "OTEL_TRACES_SAMPLER": "parentbased_traceidratio",
+            "OTEL_TRACES_SAMPLER_ARG": str(self.sampling),
+        }
+
+
 class ImageArgs(Args):
     """An image and how it is pulled."""
 

@@ -1,15 +1,17 @@
 """What every decision looks at: settings with their accelerator, release and names, and what a mode makes of a tier."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from components.accelerators import PROFILES, AcceleratorProfile
-from components.config.settings import Selective, Serving
+from components.config.routing import Selective
+from components.config.settings import Serving
 from components.config.tiers import Decode, Prefill, Rdma
 from components.config.vocabulary import Role
 from components.controllers import Controller, controller
 from components.infrastructures import Device, InfrastructureProfile, profile
 from components.names import Names
-from components.plan.args import ImageArgs
+from components.plan.args import ImageArgs, TracesArgs
 from components.releases import RELEASES, Release
 from components.releases.release import REGISTRY
 
@@ -114,6 +116,29 @@ class Context:
         """From how many uncached units on a request is disaggregated; None: every one is."""
         selective = self.settings.routing.selective_pd
         return self.release.selective_value(selective) if isinstance(selective, Selective) else None
+
+    @property
+    def picker_config(self) -> dict[str, Any]:
+        """The picker's configuration: the user's own, as it is, or the release's."""
+        routing = self.settings.routing
+        if routing.config is not None:
+            return routing.config
+        return self.release.picker_config(self.uncached, routing.preset).document()
+
+    def traces(self, service: str) -> TracesArgs | None:
+        """Where a program called `service` sends traces; None: nowhere."""
+        tracing = self.settings.tracing
+        return TracesArgs(endpoint=tracing.endpoint, service=service, sampling=tracing.sampling) if tracing else None
+
+    def span_variables(self, service: str) -> dict[str, str]:
+        """The environment of picker or sidecar: where its spans go.
+
+        Told nothing, those that make spans send a tenth of them to their own pod, and log every failure to do so.
+        """
+        if not self.release.traces:
+            return {}
+        traces = self.traces(service)
+        return traces.variables if traces else {"OTEL_TRACES_SAMPLER_ARG": "0"}
 
     def vllm_port(self, role: Role) -> int:
         """vLLM's HTTP port: behind the sidecar on decode, the pool's target port on prefill."""

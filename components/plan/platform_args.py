@@ -80,8 +80,12 @@ class EndpointPickerArgs(Args):
     """Image."""
     flags: dict[str, str]
     """Command-line flags, in order."""
+    env: dict[str, str]
+    """Environment variables."""
     config: str
     """EndpointPickerConfig as YAML text."""
+    replicas: int
+    """Pods; of several, the elected leader alone is Ready."""
     requests: dict[str, str]
     """Resource requests."""
     limits: dict[str, str]

@@ -71,7 +71,6 @@ def _pool(context: Context) -> InferencePoolArgs:
 
 def _picker(context: Context) -> EndpointPickerArgs:
     settings, names, routing, release = context.settings, context.names, context.settings.routing, context.release
-    config = release.picker_config(context.uncached)
     chart = release.picker_resources
     requests = {"cpu": routing.cpu or chart.cpu, "memory": routing.memory or chart.memory}
     limits = {"memory": routing.memory_limit or chart.memory_limit}
@@ -84,8 +83,10 @@ def _picker(context: Context) -> EndpointPickerArgs:
         "--config-file": f"/config/{CONFIG_FILE}",
         **release.picker_flags,
         "--v": str(routing.verbosity),
-        "--tracing": "false",
+        "--tracing": "true" if settings.tracing and release.traces else "false",
     }
+    if routing.replicas > 1:
+        flags["--ha-enable-leader-election"] = "true"
     if not monitored:  # without monitoring nobody may be asked who a scraper is
         flags["--metrics-endpoint-auth"] = "false"
     return EndpointPickerArgs(
@@ -97,7 +98,9 @@ def _picker(context: Context) -> EndpointPickerArgs:
         metrics_secret=names.metrics_secret if monitored else None,
         image=context.image(routing.image, release.picker_image, "Always"),
         flags=flags,
-        config=yaml.safe_dump(config.document(), sort_keys=False),
+        env=context.span_variables(names.picker),
+        config=yaml.safe_dump(context.picker_config, sort_keys=False),
+        replicas=routing.replicas,
         requests={name: amount for name, amount in requests.items() if amount},
         limits={name: amount for name, amount in limits.items() if amount},
         placement=PlacementArgs(
@@ -141,6 +144,10 @@ def _notes(context: Context) -> list[str]:
         notes.append(
             f"serving.gateway.provider: {settings.gateway.provider} in release {settings.release} makes a Service of "
             "type LoadBalancer and cannot be told otherwise: where that has a public address, anybody can ask the model"
+        )
+    if settings.tracing and not context.release.traces:
+        notes.append(
+            f"serving.tracing: picker and sidecar of release {settings.release} make no spans; only vLLM's are sent"
         )
     for role in Role:
         used, taken = context.tensor_parallel(role), context.gpus(role)

@@ -4,7 +4,7 @@ from enum import StrEnum
 from typing import Any
 
 from components.config.vocabulary import Role
-from components.plan.args import Args, ImageArgs, PlacementArgs
+from components.plan.args import Args, ImageArgs, PlacementArgs, TracesArgs
 
 
 class Strategy(StrEnum):
@@ -108,6 +108,10 @@ class WorkerArgs(Args):
     """`--attention-backend`, where the accelerator needs one."""
     log_level: str | None = None
     """`VLLM_LOGGING_LEVEL`."""
+    traces: TracesArgs | None = None
+    """Where traces of requests go; None: none are made."""
+    detailed_traces: bool = False
+    """`--collect-detailed-traces`."""
     extra_args: list[str]
     """Further arguments."""
     env: dict[str, str]
@@ -149,6 +153,8 @@ class SidecarArgs(Args):
     """Flag for the KV connector in this release's dialect."""
     log_level: str
     """`--zap-log-level`."""
+    env: dict[str, str]
+    """Environment variables."""
 
 
 class PrefillTierArgs(Args):

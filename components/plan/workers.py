@@ -56,6 +56,7 @@ def decode(context: Context) -> DecodeTierArgs:
             vllm_port=context.vllm_port(Role.DECODE),
             connector_flag=context.release.connector_flag,
             log_level=sidecar.log_level,
+            env=context.span_variables(f"{context.names.tier(Role.DECODE)}-sidecar"),
         ),
     )
 
@@ -87,6 +88,8 @@ def worker(context: Context, role: Role) -> WorkerArgs:
         },
         attention_backend=_attention_backend(context, tier),
         log_level=tier.log_level.upper() if tier.log_level else None,
+        traces=context.traces(names.tier(role)),
+        detailed_traces=settings.tracing is not None and settings.tracing.detailed,
         extra_args=tier.extra_args,
         env=fabric.env(context, role),
         ucx=ucx_variables(context, role),

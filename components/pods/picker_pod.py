@@ -16,11 +16,17 @@ STARTUP_BUDGET = 60
 """Seconds for reading pool and pods and making a key (seen: 3); then the container is restarted, as liveness would."""
 
 
+NO_DEADLINE = 2**31 - 1
+"""What a Deployment takes for none: those that stand by are never available, and it would count as failed for that."""
+
+
 def deployment_spec(picker: EndpointPickerArgs) -> k8s.apps.v1.DeploymentSpecArgs:
-    """One picker; two at once would each know half of the prefix cache."""
+    """One picker, or one that picks and others that stand by: two at once would each know half of the prefix cache."""
+    several = picker.replicas > 1
     return k8s.apps.v1.DeploymentSpecArgs(
-        replicas=1,
-        strategy=k8s.apps.v1.DeploymentStrategyArgs(type="Recreate"),
+        replicas=picker.replicas,
+        strategy=_all_at_once() if several else k8s.apps.v1.DeploymentStrategyArgs(type="Recreate"),
+        progress_deadline_seconds=NO_DEADLINE if several else None,
         selector=k8s.meta.v1.LabelSelectorArgs(match_labels=picker.selector),
         template=k8s.core.v1.PodTemplateSpecArgs(
             metadata=k8s.meta.v1.ObjectMetaArgs(
@@ -41,8 +47,25 @@ def deployment_spec(picker: EndpointPickerArgs) -> k8s.apps.v1.DeploymentSpecArg
                 ],
                 node_selector=picker.placement.node_selector or None,
                 tolerations=placement.tolerations(picker.placement),
+                topology_spread_constraints=[_on_different_nodes(picker)] if several else None,
             ),
         ),
+    )
+
+
+def _all_at_once() -> k8s.apps.v1.DeploymentStrategyArgs:
+    """New pickers beside the old ones: they become Ready one by one, and only when the old leader has gone."""
+    rolling = k8s.apps.v1.RollingUpdateDeploymentArgs(max_surge="100%", max_unavailable="100%")
+    return k8s.apps.v1.DeploymentStrategyArgs(type="RollingUpdate", rolling_update=rolling)
+
+
+def _on_different_nodes(picker: EndpointPickerArgs) -> k8s.core.v1.TopologySpreadConstraintArgs:
+    """On one node if there is no other: a stand-by there still outlives its leader's process."""
+    return k8s.core.v1.TopologySpreadConstraintArgs(
+        max_skew=1,
+        topology_key="kubernetes.io/hostname",
+        when_unsatisfiable="ScheduleAnyway",
+        label_selector=k8s.meta.v1.LabelSelectorArgs(match_labels=picker.selector),
     )
 
 
@@ -52,11 +75,15 @@ def _container(picker: EndpointPickerArgs) -> k8s.core.v1.ContainerArgs:
         image=picker.image.name,
         image_pull_policy=picker.image.pull_policy,
         args=[f"{flag}={value}" for flag, value in picker.flags.items()],
-        env=[_field("NAMESPACE", "metadata.namespace"), _field("POD_NAME", "metadata.name")],
+        env=[
+            _field("NAMESPACE", "metadata.namespace"),
+            _field("POD_NAME", "metadata.name"),
+            *(k8s.core.v1.EnvVarArgs(name=name, value=value) for name, value in picker.env.items()),
+        ],
         ports=[container_port(port, name) for name, port in PICKER_PORTS.items()],
         startup_probe=_listening(),
-        liveness_probe=_health(period=10, delay=5),
-        readiness_probe=_health(period=2),
+        liveness_probe=_health(picker, "liveness", period=10, delay=5),
+        readiness_probe=_health(picker, "readiness", period=2),
         resources=k8s.core.v1.ResourceRequirementsArgs(requests=picker.requests or None, limits=picker.limits or None),
         termination_message_policy="FallbackToLogsOnError",
         volume_mounts=[k8s.core.v1.VolumeMountArgs(name="plugins-config-volume", mount_path="/config")],
@@ -80,10 +107,11 @@ def _listening() -> k8s.core.v1.ProbeArgs:
     )
 
 
-def _health(period: int, delay: int | None = None) -> k8s.core.v1.ProbeArgs:
-    """The picker's own gRPC health service."""
+def _health(picker: EndpointPickerArgs, which: str, period: int, delay: int | None = None) -> k8s.core.v1.ProbeArgs:
+    """The picker's own gRPC health service; where one of several leads, it answers each kind by another name."""
+    service = which if picker.replicas > 1 else "inference-extension"
     return k8s.core.v1.ProbeArgs(
-        grpc=k8s.core.v1.GRPCActionArgs(port=PICKER_PORTS["grpc-health"], service="inference-extension"),
+        grpc=k8s.core.v1.GRPCActionArgs(port=PICKER_PORTS["grpc-health"], service=service),
         initial_delay_seconds=delay,
         period_seconds=period,
     )

@@ -24,6 +24,7 @@ def container(sidecar: SidecarArgs, *, on_host: bool) -> k8s.core.v1.ContainerAr
             f"--zap-log-level={sidecar.log_level}",
             "--secure-proxy=false",  # the default is a TLS server, and the gateway speaks plain HTTP
         ],
+        env=[k8s.core.v1.EnvVarArgs(name=name, value=value) for name, value in sidecar.env.items()] or None,
         ports=[container_port(sidecar.port, on_host=on_host)],
         security_context=k8s.core.v1.SecurityContextArgs(allow_privilege_escalation=False, run_as_non_root=True),
         termination_message_policy="FallbackToLogsOnError",

@@ -34,6 +34,10 @@ def arguments(worker: WorkerArgs) -> list[str]:
         flags.append(f"--attention-backend={worker.attention_backend}")
     if worker.tensor_parallel > 1:
         flags.append(f"--tensor-parallel-size={worker.tensor_parallel}")
+    if worker.traces:
+        flags.append(f"--otlp-traces-endpoint={worker.traces.endpoint}")
+    if worker.detailed_traces:
+        flags.append("--collect-detailed-traces=all")
     return flags + worker.extra_args
 
 
@@ -56,6 +60,8 @@ def environment(worker: WorkerArgs) -> list[k8s.core.v1.EnvVarArgs]:
         "VLLM_HTTP_TIMEOUT_KEEP_ALIVE": KEEP_ALIVE,
         "VLLM_NIXL_SIDE_CHANNEL_PORT": str(worker.nixl_port),
     }
+    if worker.traces:
+        plain |= worker.traces.variables
     if worker.log_level:
         plain["VLLM_LOGGING_LEVEL"] = worker.log_level
     variables = {name: k8s.core.v1.EnvVarArgs(name=name, value=value) for name, value in plain.items()}

@@ -1,14 +1,34 @@
 """The picker's configuration as typed data: its shape, which every picker decodes strictly."""
 
+from collections.abc import Container, Mapping
 from typing import Any, Literal
 
 from pydantic import ConfigDict
 
 from components.config.strict import Strict
+from components.config.vocabulary import Preset, Role
+from components.releases.picker_dialect import CACHE
 
 LONGEST_CONTEXT_BLOCKS = 8192
 """Blocks of 16 tokens in a prompt of 131072, the longest context of the guides' models. The guides' 256 see the first
 4096 tokens only: where a decision hangs on it, longer prompts would count as new however often they come."""
+
+WEIGHTS: Mapping[Preset, Mapping[str, int]] = {
+    # release 0.6's guide
+    Preset.GUIDE: {CACHE: 2, "queue-scorer": 1},
+    # A whole prompt that a worker has cached outweighs the longest queue and the fullest cache together.
+    Preset.PREFIX_CACHE_AWARE: {CACHE: 3, "queue-scorer": 1, "kv-cache-utilization-scorer": 1},
+    # What waits counts most: a worker computes the requests that run side by side. All three are the workers' own
+    # figures, so they hold for whoever sent the requests and after a change of pickers; active-request-scorer would
+    # know its own picker's requests alone, and each for two minutes.
+    Preset.LOAD_AWARE: {
+        CACHE: 1,
+        "queue-scorer": 2,
+        "running-requests-size-scorer": 1,
+        "kv-cache-utilization-scorer": 1,
+    },
+}
+"""What each preset weighs, each score being 0 to 1; of these a release takes those that it has."""
 
 
 class _Part(Strict):
@@ -62,15 +82,33 @@ class PickerConfig(_Part):
     """All plugins; one that another's parameters name stands before it."""
     scheduling_profiles: list[Profile]
     """One profile per role."""
+    saturation_detector: dict[str, Any] | None = None
+    """From when on a worker counts as full. This and the following are the picker's own to read, and strictly."""
+    data: dict[str, Any] | None = None
+    """Where figures of the workers come from."""
+    flow_control: dict[str, Any] | None = None
+    """Queues before the workers."""
 
     def document(self) -> dict[str, Any]:
         """As it stands in the file."""
         return self.model_dump(by_alias=True, exclude_none=True)
 
 
-def profile(name: str, *plugins: tuple[str, int | None]) -> Profile:
-    """A scheduling profile: plugin references in order, with a weight where they score.
+def scorers(preset: Preset, known: Container[str], *, cached: bool) -> dict[str, int]:
+    """Scorers of a preset with their weights: those that a picker knows; `cached`: with the prefix cache."""
+    return {name: weight for name, weight in WEIGHTS[preset].items() if name in known and (cached or name != CACHE)}
+
+
+def profiles(scorers: Mapping[str, int]) -> list[Profile]:
+    """Both scheduling profiles: filter, scorers with their weights, picker.
 
     Weights are whole numbers: older pickers take nothing else.
     """
-    return Profile(name=name, plugins=[Reference(plugin_ref=plugin, weight=weight) for plugin, weight in plugins])
+    weighed = [Reference(plugin_ref=name, weight=weight) for name, weight in scorers.items()]
+    return [
+        Profile(
+            name=role,
+            plugins=[Reference(plugin_ref=f"{role}-filter"), *weighed, Reference(plugin_ref="max-score-picker")],
+        )
+        for role in Role
+    ]

@@ -19,6 +19,7 @@ class Job(StrEnum):
     HANDLER = "profile handler"
     HEADERS = "headers handler"
     DECIDER = "decider"
+    POLICY = "flow control policy"
 
 
 Parameters = Mapping[str, Any]
@@ -41,6 +42,8 @@ class PickerDialect:
     """Plugins by type."""
     gates: frozenset[str]
     """Feature gates; any other is refused."""
+    sections: frozenset[str]
+    """What a configuration may hold beside gates, plugins and profiles; any other is refused."""
     handler: str
     """The profile handler that disaggregates."""
     decider_at: tuple[str, ...]

@@ -30,6 +30,9 @@ def mistakes(config: PickerConfig, dialect: PickerDialect) -> Iterator[Problem]:
         if gate not in dialect.gates:
             hint = nearest(gate, dialect.gates)
             yield Problem(f"featureGates[{place}]", gate, "is no gate of this picker" + hint, REFUSED, "delete it")
+    for section in ("saturationDetector", "data", "flowControl"):
+        if section in config.document() and section not in dialect.sections:
+            yield Problem(section, Hidden(), "is of a newer picker than this release's", REFUSED, "delete it")
     yield from _plugins(config, dialect)
     yield from _profiles(config, dialect)
     yield from _disaggregation(config, dialect)

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from components.config.settings import Selective
-from components.config.vocabulary import FailureMode, ReleaseName
+from components.config.routing import Selective
+from components.config.vocabulary import FailureMode, Preset, ReleaseName
 from components.releases.picker_config import PickerConfig
 from components.releases.picker_dialect import PickerDialect
 
@@ -33,9 +33,9 @@ class Release:
     picker_resources: PickerResources
     picker_dialect: PickerDialect
     """What its configuration may say."""
-    picker_config: Callable[[int | None], PickerConfig]
+    picker_config: Callable[[int | None, Preset], PickerConfig]
     """The picker's configuration: None disaggregates every request, a number only prompts with that many uncached
-    units (`selective_unit`)."""
+    units (`selective_unit`); the preset says what it weighs among the workers of a role."""
     selective_unit: str
     """The setting of `serving.routing.selectivePd` that this release's picker reads."""
     ignored_unit: str
@@ -43,6 +43,8 @@ class Release:
     failure_mode: FailureMode
     connector_flag: str
     """The sidecar's flag for the KV connector."""
+    traces: bool
+    """Whether picker and sidecar make spans; if so, they do it unasked unless their environment says no."""
 
     def selective_value(self, selective: Selective) -> int | None:
         """The number that this release reads from `selectivePd`, if it is given."""

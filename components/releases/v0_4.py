@@ -3,8 +3,8 @@
 Source: the AMD guide's charts (inferencepool v1.2.0, modelservice v0.3.17).
 """
 
-from components.config.vocabulary import FailureMode, ReleaseName
-from components.releases.picker_config import LONGEST_CONTEXT_BLOCKS, PickerConfig, Plugin, profile
+from components.config.vocabulary import FailureMode, Preset, ReleaseName
+from components.releases.picker_config import LONGEST_CONTEXT_BLOCKS, PickerConfig, Plugin, profiles, scorers
 from components.releases.picker_dialect import CACHE, COMMON, Job, PickerDialect, PluginType
 from components.releases.release import PickerResources, Release
 
@@ -27,6 +27,7 @@ DIALECT = PickerDialect(
         "pd-profile-handler": PluginType(Job.HANDLER, {"threshold": int, "hashBlockSize": int}),
     },
     gates=frozenset({"dataLayer", "flowControl"}),
+    sections=frozenset({"saturationDetector"}),
     handler="pd-profile-handler",
     decider_at=(),
     amount_at=("pd-profile-handler", "threshold"),
@@ -43,34 +44,34 @@ DIALECT = PickerDialect(
 )
 
 
-def picker_config(threshold: int | None) -> PickerConfig:
-    """`threshold` counts characters of the prompt that no decode worker has cached; 0 is the guide's "always"."""
-    selective = threshold is not None
+CACHE_PARAMETERS = {
+    "autoTune": False,
+    "blockSize": BLOCK_CHARACTERS,
+    "maxPrefixBlocksToMatch": LONGEST_CONTEXT_BLOCKS,
+    "lruCapacityPerServer": 31250,
+}
+
+
+def picker_config(threshold: int | None, preset: Preset) -> PickerConfig:
+    """`threshold` counts characters of the prompt that no decode worker has cached; 0 is the guide's "always".
+
+    The guide has no prefix cache, without which nothing ever counts as cached. This picker remembers the prompts of
+    decode workers alone.
+    """
+    cached = threshold is not None or preset is Preset.PREFIX_CACHE_AWARE
+    weights = scorers(preset, DIALECT.plugins, cached=cached)
     plugins = [
         Plugin(type="prefill-header-handler"),
         Plugin(type="prefill-filter"),
         Plugin(type="decode-filter"),
-        Plugin(type="queue-scorer"),
+        *(Plugin(type=name, parameters=CACHE_PARAMETERS if name == CACHE else None) for name in weights),
         Plugin(type="max-score-picker"),
         Plugin(
             type="pd-profile-handler",
-            parameters={"threshold": threshold or 0, "hashBlockSize": BLOCK_CHARACTERS if selective else GUIDE_BLOCK},
+            parameters={"threshold": threshold or 0, "hashBlockSize": BLOCK_CHARACTERS if cached else GUIDE_BLOCK},
         ),
     ]
-    scorers: list[tuple[str, int | None]] = [("queue-scorer", 1)]
-    if selective:  # without the scorer nothing ever counts as cached
-        cache = {
-            "autoTune": False,
-            "blockSize": BLOCK_CHARACTERS,
-            "maxPrefixBlocksToMatch": LONGEST_CONTEXT_BLOCKS,
-            "lruCapacityPerServer": 31250,
-        }
-        plugins.insert(3, Plugin(type=CACHE, parameters=cache))
-        scorers.insert(0, (CACHE, 2))
-    profiles = [
-        profile(role, (f"{role}-filter", None), *scorers, ("max-score-picker", None)) for role in ("prefill", "decode")
-    ]
-    return PickerConfig(plugins=plugins, scheduling_profiles=profiles)
+    return PickerConfig(plugins=plugins, scheduling_profiles=profiles(weights))
 
 
 V0_4 = Release(
@@ -86,4 +87,5 @@ V0_4 = Release(
     ignored_unit="nonCachedTokens",
     failure_mode=FailureMode.FAIL_CLOSE,
     connector_flag="--connector",
+    traces=False,
 )

@@ -3,8 +3,8 @@
 Source: the newest helmfile version of the guide (inferencepool v1.4.0, modelservice v0.4.9).
 """
 
-from components.config.vocabulary import FailureMode, ReleaseName
-from components.releases.picker_config import LONGEST_CONTEXT_BLOCKS, PickerConfig, Plugin, profile
+from components.config.vocabulary import FailureMode, Preset, ReleaseName
+from components.releases.picker_config import LONGEST_CONTEXT_BLOCKS, PickerConfig, Plugin, profiles, scorers
 from components.releases.picker_dialect import CACHE, COMMON, Job, PickerDialect, PluginType
 from components.releases.release import PickerResources, Release
 
@@ -33,12 +33,17 @@ DIALECT = PickerDialect(
                 "speculativeTTL": str,
             },
         ),
+        "fcfs-ordering-policy": PluginType(Job.POLICY),
+        "edf-ordering-policy": PluginType(Job.POLICY),
+        "global-strict-fairness-policy": PluginType(Job.POLICY),
+        "round-robin-fairness-policy": PluginType(Job.POLICY),
         "disagg-headers-handler": PluginType(Job.HEADERS),
         "always-disagg-pd-decider": PluginType(Job.DECIDER),
         "prefix-based-pd-decider": PluginType(Job.DECIDER, {"nonCachedTokens": int}),
         "disagg-profile-handler": PluginType(Job.HANDLER, {"deciders": {"prefill": str}}),
     },
     gates=frozenset({"dataLayer", "flowControl", "prepareDataPlugins"}),
+    sections=frozenset({"saturationDetector", "data", "flowControl"}),
     handler="disagg-profile-handler",
     decider_at=("deciders", "prefill"),
     amount_at=("prefix-based-pd-decider", "nonCachedTokens"),
@@ -53,42 +58,35 @@ DIALECT = PickerDialect(
 )
 
 
-def picker_config(non_cached_tokens: int | None) -> PickerConfig:
+GUIDE_CACHE = {"maxPrefixBlocksToMatch": 256, "lruCapacityPerServer": 31250}
+WHOLE_PROMPTS = {
+    "autoTune": False,
+    "blockSizeTokens": BLOCK_TOKENS,
+    "maxPrefixBlocksToMatch": LONGEST_CONTEXT_BLOCKS,
+    "lruCapacityPerServer": 31250,
+}
+
+
+def picker_config(non_cached_tokens: int | None, preset: Preset) -> PickerConfig:
     """`non_cached_tokens` counts tokens (characters / 4) of the prompt that no decode worker has cached.
 
     "Always" is a decider of its own: a 0 in the other one means never since v0.7.
     """
     selective = non_cached_tokens is not None
     decider = "prefix-based-pd-decider" if selective else "always-disagg-pd-decider"
-    cache: dict[str, object] = {"maxPrefixBlocksToMatch": 256, "lruCapacityPerServer": 31250}
-    if selective:
-        cache |= {
-            "autoTune": False,
-            "blockSizeTokens": BLOCK_TOKENS,
-            "maxPrefixBlocksToMatch": LONGEST_CONTEXT_BLOCKS,
-        }
+    weights = scorers(preset, DIALECT.plugins, cached=selective or preset is not Preset.LOAD_AWARE)
+    cache = WHOLE_PROMPTS if selective or preset is Preset.PREFIX_CACHE_AWARE else GUIDE_CACHE
     plugins = [
         Plugin(type="disagg-headers-handler"),
         Plugin(type="prefill-filter"),
         Plugin(type="decode-filter"),
-        Plugin(type=CACHE, parameters=cache),
-        Plugin(type="queue-scorer"),
+        *(Plugin(type=name, parameters=cache if name == CACHE else None) for name in weights),
         Plugin(type="max-score-picker"),
         Plugin(type=decider, parameters={"nonCachedTokens": non_cached_tokens} if selective else None),
         Plugin(type="disagg-profile-handler", parameters={"deciders": {"prefill": decider}}),
     ]
-    profiles = [
-        profile(
-            role,
-            (f"{role}-filter", None),
-            (CACHE, 2),
-            ("queue-scorer", 1),
-            ("max-score-picker", None),
-        )
-        for role in ("prefill", "decode")
-    ]
     # Without the gate the decider never sees the prefix index and never disaggregates; v0.8 refuses it.
-    return PickerConfig(feature_gates=["prepareDataPlugins"], plugins=plugins, scheduling_profiles=profiles)
+    return PickerConfig(feature_gates=["prepareDataPlugins"], plugins=plugins, scheduling_profiles=profiles(weights))
 
 
 V0_6 = Release(
@@ -103,4 +101,5 @@ V0_6 = Release(
     ignored_unit="threshold",
     failure_mode=FailureMode.FAIL_OPEN,
     connector_flag="--kv-connector",
+    traces=True,
 )

@@ -14,6 +14,8 @@ SET_FLAGS: Mapping[str, str] = {
     "--block-size": "serving.model.blockSize",
     "--kv-transfer-config": "serving.kvTransfer",
     "--disable-uvicorn-access-log": "nothing: it is always set",
+    "--otlp-traces-endpoint": "serving.tracing.endpoint",
+    "--collect-detailed-traces": "serving.tracing.detailed",
 }
 """Flags that the program sets, and the setting that decides them."""
 
@@ -38,6 +40,11 @@ SET_VARIABLES: Mapping[str, str] = {
     "DP_SIZE_LOCAL": "nothing: it is always 1",
     "HF_HOME": "serving.model.claim",
     "HF_TOKEN": "`pulumi config set --secret hfToken`, or serving.model.tokenSecret",
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "serving.tracing.endpoint",
+    "OTEL_SERVICE_NAME": "nothing: it is the tier's name",
+    "OTEL_TRACES_EXPORTER": "serving.tracing.endpoint",
+    "OTEL_TRACES_SAMPLER": "nothing: requests with a trace of their own go by that, others by chance",
+    "OTEL_TRACES_SAMPLER_ARG": "serving.tracing.sampling",
     "TP_SIZE": "serving.prefill.tensorParallel or serving.decode.tensorParallel",
     "UCX_IB_GID_INDEX": "serving.ucx.ibGidIndex",
     "UCX_IB_TRAFFIC_CLASS": "serving.ucx.ibTrafficClass",

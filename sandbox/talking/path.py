@@ -54,7 +54,8 @@ def lines(gateway: Pod, access: Access, listed: Sequence[Pod]) -> list[str]:
     """Write the path down, one station per line."""
     served = access.upstream or access.decode
     worker = pods.at(listed, served)
-    picker = next((pod for pod in listed if pod.role == "epp" and worker and pod.install == worker.install), None)
+    pickers = [pod for pod in listed if pod.role == "epp" and worker and pod.install == worker.install]
+    picker = next((pod for pod in pickers if pod.state == "Ready"), None)  # others stand by
     decided = f", decided after {milliseconds(access.picked_us)}" if access.picked_us is not None else ""
     stations = [("gateway", _place(gateway, None))]
     stations += [("picker", _place(picker, None) + decided)] if access.decode else []

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from components.config.vocabulary import ReleaseName
+from components.config.vocabulary import Preset, ReleaseName
 from components.releases import RELEASES
 from components.releases.picker_config import PickerConfig, Plugin
 from components.releases.picker_dialect import Job
@@ -36,7 +36,7 @@ PARAMETERS = [
 
 def _judge(release: str, plugin: Plugin, folder: Path, *gates: str) -> real.Verdict:
     """A right configuration with one plugin more, or in the place of one of its own."""
-    config = RELEASES[ReleaseName(release)].picker_config(None)
+    config = RELEASES[ReleaseName(release)].picker_config(None, Preset.GUIDE)
     handler = _job(release, plugin.type) is Job.HANDLER
     others = [
         each

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from components.config.vocabulary import ReleaseName
+from components.config.vocabulary import Preset, ReleaseName
 from components.plan.checks import routing
 from components.plan.context import Context
 from components.releases import RELEASES
@@ -42,9 +42,10 @@ def test_the_real_picker_says_of_it_what_the_table_says(name: str, tmp_path: Pat
 
 @pytest.mark.parametrize("release", real.PICKERS)
 @pytest.mark.parametrize("uncached", [None, 1, 16])
-def test_what_a_release_renders_has_no_mistake(release: str, uncached: int | None) -> None:
+@pytest.mark.parametrize("preset", Preset)
+def test_what_a_release_renders_has_no_mistake(release: str, uncached: int | None, preset: Preset) -> None:
     entry = RELEASES[ReleaseName(release)]
-    assert list(mistakes(entry.picker_config(uncached), entry.picker_dialect)) == []
+    assert list(mistakes(entry.picker_config(uncached, preset), entry.picker_dialect)) == []
 
 
 @pytest.mark.parametrize(
@@ -61,7 +62,7 @@ def test_a_wrong_head_cannot_be_written_down_at_all(key: str, value: Any, tmp_pa
 def test_a_release_that_would_render_it_is_refused_before_anything_is_touched(name: str) -> None:
     release, document, path, _ = wrong(name)
     context = Context.of(settings(release=release))
-    broken = replace(context.release, picker_config=lambda uncached: PickerConfig.model_validate(document))
+    broken = replace(context.release, picker_config=lambda uncached, preset: PickerConfig.model_validate(document))
     found = list(routing.check(replace(context, release=broken)))
     assert found
     assert {each.path for each in found} == {"serving.release"}

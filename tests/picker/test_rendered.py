@@ -15,8 +15,11 @@ from tests.picker import real
 from tests.stack_file import settings
 
 SELECTIVE = {"0.4": "threshold", "0.6": "nonCachedTokens"}
+PRESETS = ("prefix-cache-aware", "load-aware")
 SWITCHES: list[dict[str, Any]] = [
     {},
+    {"routing__replicas": 2},
+    {"tracing": {"endpoint": "http://127.0.0.1:9"}},
     {"monitoring__enabled": False},
     {"routing__verbosity": 10},
     {"postfix": "blue", "namespace": "elsewhere", "hostNetwork": True},
@@ -27,6 +30,8 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     for changes in (
         *SWITCHES,
         *({"routing__selectivePd": {SELECTIVE[release]: amount}} for amount in (1, 16, 5000)),
+        *({"routing__preset": preset} for preset in PRESETS),
+        *({"routing__preset": preset, "routing__selectivePd": {SELECTIVE[release]: 16}} for preset in PRESETS),
     )
 ]
 

@@ -4,7 +4,7 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
-from components.config.vocabulary import ReleaseName
+from components.config.vocabulary import Preset, ReleaseName
 from components.releases import RELEASES
 
 Document = dict[str, Any]
@@ -201,7 +201,7 @@ MISTAKES: dict[str, tuple[str, Mistake, str, str]] = {
 
 def right(release: str) -> Document:
     """The configuration of selective P/D, which has all parts."""
-    return RELEASES[ReleaseName(release)].picker_config(16).document()
+    return RELEASES[ReleaseName(release)].picker_config(16, Preset.GUIDE).document()
 
 
 def wrong(name: str) -> tuple[str, Document, str, str]:

@@ -197,6 +197,7 @@ class TestWhatTheProgramSets:
         "ucx": {"tls": "rc", "netDevices": "all", "ibGidIndex": 3, "ibTrafficClass": 1, "logLevel": "info",
                 "protoInfo": True},
         "decode__logLevel": "info",
+        "tracing": {"endpoint": "http://otel:4317", "detailed": True},
     }  # fmt: skip
 
     def test_flags(self) -> None:

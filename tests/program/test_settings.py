@@ -10,6 +10,8 @@ import pytest
 from pydantic import BaseModel
 
 from components.config.settings import Serving
+from components.config.vocabulary import Preset, ReleaseName
+from components.releases import RELEASES
 from tests.program.wire import AMD, changed, default, ran
 
 TIERS = ("prefill", "decode")
@@ -34,6 +36,10 @@ ALL = (
 )
 THEIRS = {"createNamespace": False}
 """What must exist before the pods can only be in a namespace that does."""
+
+
+TRACED = {"tracing.endpoint": "http://otel:4317"}
+OWN = RELEASES[ReleaseName.V0_6].picker_config(16, Preset.LOAD_AWARE).document()
 
 
 class Change(NamedTuple):
@@ -140,6 +146,9 @@ EVERY_SETTING: dict[str, Change] = {
     "gateway.memoryLimit": Change("2Gi", PARAMETERS),
     "routing.selectivePd.threshold": Change({"threshold": 100}, PICKER_CONFIG, {"release": "0.4"}),
     "routing.selectivePd.nonCachedTokens": Change({"nonCachedTokens": 16}, PICKER_CONFIG),
+    "routing.preset": Change("load-aware", PICKER_CONFIG),
+    "routing.config": Change(OWN, PICKER_CONFIG),
+    "routing.replicas": Change(2, PICKER | {"endpoint-picker-role"}),
     "routing.failureMode": Change("FailClose", POOL),
     "routing.verbosity": Change(4, PICKER),
     "routing.image": Change("registry.example.com/epp:1", PICKER),
@@ -164,6 +173,9 @@ EVERY_SETTING: dict[str, Change] = {
     "monitoring.labels": Change({"release": "llmd"}, MONITORS),
     "monitoring.workerInterval": Change("15s", TIER_MONITORS),
     "monitoring.pickerInterval": Change("5s", {"monitoring-picker"}),
+    "tracing.endpoint": Change("http://other:4317", PICKER | WORKERS, TRACED),
+    "tracing.sampling": Change(1, PICKER | WORKERS, TRACED),
+    "tracing.detailed": Change(True, WORKERS, TRACED),
 }
 
 

@@ -3,6 +3,7 @@
 import pytest
 import yaml
 
+from components.config.vocabulary import Preset
 from components.releases.picker_config import PickerConfig
 from components.releases.v0_4 import picker_config as of_0_4
 from components.releases.v0_6 import picker_config as of_0_6
@@ -13,10 +14,10 @@ from verify.rule import ALWAYS, NEVER, Rule
 @pytest.mark.parametrize(
     ("config", "expected"),
     [
-        (of_0_4(None), ALWAYS),
-        (of_0_4(500), Rule(500, "characters")),
-        (of_0_6(None), ALWAYS),
-        (of_0_6(256), Rule(256, "tokens")),
+        (of_0_4(None, Preset.GUIDE), ALWAYS),
+        (of_0_4(500, Preset.GUIDE), Rule(500, "characters")),
+        (of_0_6(None, Preset.GUIDE), ALWAYS),
+        (of_0_6(256, Preset.GUIDE), Rule(256, "tokens")),
     ],
 )
 def test_the_rendered_configurations_are_understood(config: PickerConfig, expected: Rule) -> None:
@@ -34,7 +35,7 @@ def test_the_rendered_configurations_are_understood(config: PickerConfig, expect
     ],
 )
 def test_what_the_picker_ignores_silently_means_never(old: str, new: str) -> None:
-    text = yaml.safe_dump(of_0_6(256).document())
+    text = yaml.safe_dump(of_0_6(256, Preset.GUIDE).document())
     assert old in text
 
     assert rule.of(text.replace(old, new)) == NEVER

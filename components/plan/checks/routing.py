@@ -1,19 +1,57 @@
 """What the endpoint picker of a release would ignore, or misunderstand."""
 
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from pydantic import ValidationError
 
 from components.config.problem import Problem
-from components.config.settings import Selective
+from components.config.routing import Selective
+from components.config.wording import as_problem
 from components.plan.context import Context
-from components.releases.picker_rules import mistakes
+from components.releases.picker_config import PickerConfig
+from components.releases.picker_rules import REFUSED, mistakes
 
 UNITS = {"threshold": "characters", "nonCachedTokens": "tokens"}
+OWN = "serving.routing.config"
 
 
 def check(context: Context) -> Iterator[Problem]:
-    """Selective P/D in the unit of another release, or in none; then the configuration that would be rendered."""
+    """The user's own configuration; or selective P/D in the unit of another release, then what would be rendered."""
+    own = context.settings.routing.config
+    if own is not None:
+        yield from _beside_own(context)
+        yield from _own(context, own)
+        return
     units = list(_units(context))
     yield from units or _configuration(context)
+
+
+def _beside_own(context: Context) -> Iterator[Problem]:
+    routing = context.settings.routing
+    given = routing.model_dump(by_alias=True, mode="json", exclude_unset=True)
+    for key in {"preset", "selectivePd"} & given.keys():
+        yield Problem(
+            f"serving.routing.{key}",
+            given[key],
+            f"is set beside {OWN}, which is all that the picker reads",
+            "it would be ignored without a word",
+            f"`pulumi config rm --path serving.routing.{key}`, or the same with {OWN}",
+        )
+
+
+def _own(context: Context, own: dict[str, Any]) -> Iterator[Problem]:
+    """The shape first: what the rules say of a configuration supposes that it is one."""
+    try:
+        config = PickerConfig.model_validate(own, by_alias=True, by_name=False)
+    except ValidationError as error:
+        for detail in error.errors(include_url=False):
+            found = as_problem(detail, own, PickerConfig)
+            yield replace(found, path=OWN + found.path.removeprefix("serving"), outcome=REFUSED)
+        return
+    for mistake in mistakes(config, context.release.picker_dialect):
+        yield replace(mistake, path=f"{OWN}.{mistake.path}")
 
 
 def _units(context: Context) -> Iterator[Problem]:
@@ -44,7 +82,8 @@ def _units(context: Context) -> Iterator[Problem]:
 def _configuration(context: Context) -> Iterator[Problem]:
     """A release of ours that renders what its picker does not mean; nothing that a setting could cause."""
     release = context.release
-    for mistake in mistakes(release.picker_config(context.uncached), release.picker_dialect):
+    rendered = release.picker_config(context.uncached, context.settings.routing.preset)
+    for mistake in mistakes(rendered, release.picker_dialect):
         yield Problem(
             "serving.release",
             release.name.value,

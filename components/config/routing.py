@@ -1,0 +1,76 @@
+"""The settings of the endpoint picker."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Discriminator, Field, Tag
+
+from components.config.fields import Count, LabelKey, LabelValue, Quantity, null_word, wrong
+from components.config.strict import Strict
+from components.config.tiers import Toleration
+from components.config.vocabulary import FailureMode, Preset
+
+
+def _uncached(value: Any) -> Any:
+    if isinstance(value, int) and not isinstance(value, bool) and value < 1:
+        raise wrong(
+            f"is {value}, which older pickers read as always and newer ones as never",
+            "the same file would disaggregate every request or none, depending on the release",
+            "write `selectivePd: always`, or a number from 1",
+        )
+    return value
+
+
+def _when(value: Any) -> Any:
+    if not isinstance(value, (str, dict, Selective)):
+        raise wrong(
+            "is neither always nor an object: a bare number does not say in what unit",
+            "releases count in different units, and read 0 as always or as never",
+            "write always, {threshold: N} (release 0.4, characters) or {nonCachedTokens: N} (0.6, tokens)",
+        )
+    return value
+
+
+Uncached = Annotated[int, BeforeValidator(_uncached), Field(json_schema_extra={"minimum": 1})]
+
+
+class Selective(Strict):
+    """Disaggregate only long prompts: one number, in the unit of the release's picker."""
+
+    threshold: Uncached | None = None
+    """Release 0.4: characters of the prompt that no decode worker has cached."""
+    non_cached_tokens: Uncached | None = None
+    """Release >= 0.6: tokens (characters / 4) that no decode worker has cached."""
+
+
+class Routing(Strict):
+    """The endpoint picker: which workers serve a request."""
+
+    preset: Preset = Preset.GUIDE
+    """What it weighs among the workers of a role: as the release's guide, above all the prompts that they have cached,
+    or above all their load (tuning.md)."""
+    config: Annotated[dict[str, Any] | None, BeforeValidator(null_word)] = None
+    """An EndpointPickerConfig of your own instead of `preset` and `selectivePd`: checked, then passed on as it is."""
+    replicas: Count = 1
+    """Pickers; with more than one they elect a leader, which alone is Ready and picks, and the others stand by."""
+    selective_pd: Annotated[
+        Annotated[Literal["always"], Tag("word")] | Annotated[Selective, Tag("object")],
+        Discriminator(lambda given: "object" if isinstance(given, (dict, Selective)) else "word"),
+        BeforeValidator(_when),
+    ] = "always"
+    """`always`: every request is disaggregated; or `{threshold: N}` / `{nonCachedTokens: N}`."""
+    failure_mode: FailureMode | None = None
+    """While the picker does not answer; default: the release's chart (0.4 FailClose, 0.6 FailOpen)."""
+    verbosity: Annotated[int, Field(ge=0, le=10)] = 1
+    """The picker's `--v` (chart: 1)."""
+    image: str | None = Field(default=None, pattern=r"^\S+$")
+    """The picker's image; default: the release's."""
+    cpu: Quantity | None = None
+    """CPU request; default: the release's chart (0.4 none, 0.6 4)."""
+    memory: Quantity | None = None
+    """Memory request; default: the release's chart (0.4 none, 0.6 8Gi)."""
+    memory_limit: Quantity | None = None
+    """Memory limit; default: the release's chart (0.4 none, 0.6 16Gi)."""
+    node_selector: dict[LabelKey, LabelValue] = {}
+    """Labels of the nodes that may run the picker."""
+    tolerations: list[Toleration] = []
+    """Taints that the picker accepts."""

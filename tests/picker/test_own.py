@@ -1,0 +1,87 @@
+"""A user's own picker configuration: checked by the same rules, each problem with its path, passed on unchanged."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from components.plan import resolve
+from tests.picker import real
+from tests.picker.wrong import MISTAKES, right, wrong
+from tests.stack_file import problems, settings
+
+AT = "serving.routing.config"
+
+
+def _paths(config: Any, release: str = "0.6", **changes: Any) -> list[str]:
+    return list(problems(release=release, routing__config=config, **changes))
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_every_mistake_is_told_where_it_stands_in_the_stack_file(name: str) -> None:
+    release, document, path, _ = wrong(name)
+    assert f"{AT}.{path}" in _paths(document, release)
+
+
+@pytest.mark.parametrize("release", real.PICKERS)
+def test_what_is_right_reaches_the_picker_unchanged(release: str, tmp_path: Path) -> None:
+    document = {**right(release), "saturationDetector": {"queueDepthThreshold": 7}}
+    assert not _paths(document, release)
+    config = resolve(settings(release=release, routing__config=document)).picker.config
+    assert yaml.safe_load(config) == document
+    assert real.judge(release, config, tmp_path).accepted
+
+
+def test_flow_control_is_the_newer_pickers(tmp_path: Path) -> None:
+    document = {**right("0.6"), "flowControl": {"maxBytes": 1000}}
+    document["featureGates"] = [*document["featureGates"], "flowControl"]
+    assert not _paths(document)
+    assert real.judge("0.6", yaml.safe_dump(document), tmp_path).accepted
+    older = {**right("0.4"), "flowControl": {"maxBytes": 1000}}
+    assert _paths(older, "0.4") == [f"{AT}.flowControl"]
+    assert not real.judge("0.4", yaml.safe_dump(older), tmp_path).accepted
+
+
+@pytest.mark.parametrize("release", real.PICKERS)
+def test_a_picker_knows_version_and_kind_by_itself(release: str, tmp_path: Path) -> None:
+    document = {key: each for key, each in right(release).items() if key not in ("apiVersion", "kind")}
+    assert not _paths(document, release)
+    assert real.judge(release, yaml.safe_dump(document), tmp_path).accepted
+
+
+@pytest.mark.parametrize(
+    ("change", "paths"),
+    [
+        ({"pluginz": []}, [f"{AT}.pluginz"]),
+        ({"plugins": {}}, [f"{AT}.plugins"]),
+        ({"feature_gates": [], "featureGates": None}, [f"{AT}.feature_gates"]),
+    ],
+)
+def test_a_shape_that_the_picker_would_refuse_is_told_before(
+    change: dict[str, Any], paths: list[str], tmp_path: Path
+) -> None:
+    """Python's names among them, which our own code may write."""
+    document = {key: each for key, each in {**right("0.6"), **change}.items() if each is not None}
+    assert _paths(document) == paths
+    assert not real.judge("0.6", yaml.safe_dump(document), tmp_path).accepted
+
+
+def test_all_problems_are_told_at_once_in_their_places() -> None:
+    document = copy.deepcopy(right("0.6"))
+    document["plugins"][0]["tipe"] = "x"
+    document["schedulingProfiles"][1]["plugins"][2]["weight"] = "heavy"
+    assert _paths(document) == [f"{AT}.plugins[0].tipe", f"{AT}.schedulingProfiles[1].plugins[2].weight"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("preset", "guide"), ("preset", "load-aware"), ("selectivePd", "always"), ("selectivePd", {"nonCachedTokens": 9})],
+)
+def test_nothing_else_decides_beside_it(key: str, value: Any) -> None:
+    assert _paths(right("0.6"), **{f"routing__{key}": value}) == [f"serving.routing.{key}"]
+
+
+def test_without_one_the_preset_decides() -> None:
+    assert not problems(routing__config=None, routing__preset="load-aware")
