@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 
 from sandbox.progress import Progress
 from sandbox.toolchain import provide
@@ -70,11 +71,13 @@ def judge(release: str, document: str, folder: Path, flags: tuple[str, ...] = FL
 
 
 @contextmanager
-def sidecar(release: str, arguments: list[str]) -> Iterator["subprocess.Popen[str]"]:
-    """The routing sidecar of a release with these arguments."""
+def sidecar(
+    release: str, arguments: list[str], variables: Mapping[str, str] = MappingProxyType({})
+) -> Iterator["subprocess.Popen[str]"]:
+    """The routing sidecar of a release with these arguments and environment variables."""
     process = subprocess.Popen(
         [program(SIDECARS[release]), *arguments],
-        env=_environment({}),
+        env=_environment(variables),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

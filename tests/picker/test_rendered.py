@@ -74,7 +74,7 @@ def _free_ports(count: int) -> list[int]:
     return ports
 
 
-def _arguments(release: str, **changes: Any) -> tuple[list[str], int]:
+def arguments(release: str, **changes: Any) -> tuple[list[str], int]:
     """The sidecar's rendered arguments on ports of this machine that are free, and its own port."""
     serving, behind = _free_ports(2)
     plan = resolve(settings(release=release, ports={"serving": serving, "decodeVllm": behind}, **changes))
@@ -82,7 +82,7 @@ def _arguments(release: str, **changes: Any) -> tuple[list[str], int]:
     return list(container.args), serving  # type: ignore[arg-type]  # typed as an input
 
 
-def _status(port: int, path: str) -> int | None:
+def status(port: int, path: str) -> int | None:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
         connection.request("GET", path)
@@ -96,15 +96,15 @@ def _status(port: int, path: str) -> int | None:
 @pytest.mark.parametrize("level", ["debug", "info", "error"])
 @pytest.mark.parametrize("release", real.SIDECARS)
 def test_the_real_sidecar_takes_its_arguments_and_speaks_plain_http(release: str, level: str) -> None:
-    arguments, port = _arguments(release, decode__sidecar__logLevel=level)
-    with real.sidecar(release, arguments) as process:
-        assert real.until(lambda: _status(port, "/health") is not None or process.poll() is not None)
+    command, port = arguments(release, decode__sidecar__logLevel=level)
+    with real.sidecar(release, command) as process:
+        assert real.until(lambda: status(port, "/health") is not None or process.poll() is not None)
         assert process.poll() is None, process.communicate()[0]
-        assert _status(port, "/health") == 200, "a TLS server would answer 400"
+        assert status(port, "/health") == 200, "a TLS server would answer 400"
 
 
 @pytest.mark.parametrize(("release", "arguments_of"), [("0.4", "0.6")])
 def test_the_real_sidecar_refuses_the_newer_dialect(release: str, arguments_of: str) -> None:
-    arguments, _ = _arguments(arguments_of)
-    with real.sidecar(release, arguments) as process:
+    command, _ = arguments(arguments_of)
+    with real.sidecar(release, command) as process:
         assert process.wait(timeout=10) == 2

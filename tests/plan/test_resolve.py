@@ -196,8 +196,8 @@ class TestWhatTheProgramSets:
         "rdma": {"resource": "rdma/ib"},
         "ucx": {"tls": "rc", "netDevices": "all", "ibGidIndex": 3, "ibTrafficClass": 1, "logLevel": "info",
                 "protoInfo": True},
-        "decode__logLevel": "info",
         "tracing": {"endpoint": "http://otel:4317", "detailed": True},
+        "decode__logLevel": "info",
     }  # fmt: skip
 
     def test_flags(self) -> None:
