@@ -21,6 +21,11 @@ from preflight.state import State
 STATE = "pulumi:pulumi:readStackResourceOutputs"
 """The engine's own function for the outputs of all resources of a stack; here for our own before this run."""
 
+WITHOUT = (
+    "`serving.preflight: enforce` (and `adopt`) does not go on without the cluster: mend the way to it, or "
+    "`pulumi config set --path serving.preflight warn`"
+)
+
 
 def before_anything(plan: ServingPlan, target: Target) -> str:
     """Look, report, and stop the program where it must; return the UID of the cluster to remember.
@@ -45,6 +50,8 @@ def before_anything(plan: ServingPlan, target: Target) -> str:
 
 def _judge(plan: ServingPlan, report: Report) -> None:
     enforced = plan.preflight is Preflight.ENFORCE
+    if enforced and report.unreachable:
+        raise pulumi.RunError(f"{report.text()}\n{WITHOUT}\n\nNothing was touched.\n")
     moved = any(each.check == preflight.identity.CHECK for each in report.of(Severity.ERROR))
     if moved or (enforced and not report.passed):
         raise pulumi.RunError(f"{report.text()}\n\nNothing was touched.\n")

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal
 from functools import cache
+from math import ceil
 
 _FORM = re.compile(r"([+-]?[0-9.]+)([eE][+-]?[0-9]+)?([a-zA-Z]*)")
 _SUFFIX = {
@@ -24,7 +25,7 @@ def thousandths(text: str) -> int:
     """A quantity such as 500m, 64Gi or 8, in thousandths, rounded up as Kubernetes does."""
     number, exponent, suffix = _FORM.fullmatch(text.strip()).groups("")  # type: ignore[union-attr]  # it has one
     exact = Decimal(f"{number}{exponent}") * _SUFFIX[suffix] * 1000
-    return -int(-exact // 1)
+    return ceil(exact)
 
 
 def amounts(given: Mapping[str, object] | None) -> Amounts:

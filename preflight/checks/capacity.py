@@ -111,7 +111,11 @@ def _lacking(packing: Packing, pod: Wanted, count: int, fits: int) -> Finding:
     more = f"; and {len(reasons) - SHOWN} more nodes" if len(reasons) > SHOWN else ""
     beyond = f" ({len(able) - len(empty)} others are excluded)" if empty and len(able) > len(empty) else ""
     needs = ", ".join(f"{spoken(name, amount)} {name}" for name, amount in pod.requests.items() if name != "pods")
-    found = f"{fits} of {count} {pod.who} pods find a node" if count > 1 else f"no node for the {pod.who} pod"
+    found = (
+        f"{fits} of {count} {pod.who} pods find a node beside the stack's others"
+        if count > 1
+        else f"no node for the {pod.who} pod"
+    )
     return Finding(
         "capacity",
         Severity.ERROR,
@@ -133,6 +137,8 @@ def _holders(pod: Wanted, able: Sequence[Node]) -> str:
 
 
 def _way_out(packing: Packing, pod: Wanted, able: Sequence[Node], empty: Sequence[Node]) -> str:
+    if pod.who == "gateway" and not empty:
+        return "add a node for the gateway controller's proxy: it tolerates no taint unless its Deployment is told to"
     if empty:
         return (
             f"free or add nodes (an autoscaler may do it by itself), or set fewer replicas or less of it in {pod.path}"

@@ -10,8 +10,6 @@ from preflight.pods import is_ours, requested, wanted
 from preflight.quantity import Amounts, amounts, spoken, total
 
 REFUSED = "the API server would refuse pods beyond it: the Deployments would stay incomplete"
-BARE = {"decode": "routing-proxy", "picker": "epp"}
-"""Containers that have no requests or limits unless something is set, by pod."""
 
 
 def asks(facts: Facts) -> list[Question]:
@@ -54,19 +52,23 @@ def _quota(facts: Facts, quota: Object, ranges: list[Object]) -> Iterator[Findin
         for side in ("requests", "limits"):
             named = {f"{side}.{kind}", *([kind] if side == "requests" else [])} & hard.keys()
             if named and not _has_default(ranges, kind, side):
-                yield from _must_say(facts, name, named.pop())
+                yield from _must_say(facts, name, sorted(named)[0], kind, side)
 
 
-def _must_say(facts: Facts, quota: str, resource: str) -> Iterator[Finding]:
-    bare = [BARE["decode"], *([] if facts.plan.picker.requests else [BARE["picker"]])]
+def _must_say(facts: Facts, quota: str, resource: str, kind: str, side: str) -> Iterator[Finding]:
+    """Where a quota counts something, a container that says nothing of it is refused."""
+    plan = facts.plan
+    said = plan.picker.limits if side == "limits" else {**plan.picker.limits, **plan.picker.requests}
+    unlimited = side == "limits" and kind in plan.decode.worker.unlimited
+    bare = ["routing-proxy", *([] if kind in said else ["epp"]), *(["vllm"] if unlimited else [])]
     yield Finding(
         "quota",
         Severity.ERROR,
         "serving.namespace",
-        f"ResourceQuota {quota} counts {resource}, so every container must say its own; {' and '.join(bare)} "
-        f"{'does' if len(bare) == 1 else 'do'} not, and no LimitRange has a default",
-        f"the API server would refuse the pods: must specify {resource} for: {', '.join(bare)}",
-        f"have a LimitRange with a default for Container made in namespace {facts.namespace}",
+        f"ResourceQuota {quota} counts {resource}, so every container must say its own, and no LimitRange has a "
+        f"default; without one: {', '.join(bare)}",
+        f"the API server would refuse their pods: must specify {resource}",
+        f"have a LimitRange with a default {kind} for containers made in namespace {facts.namespace}",
     )
 
 

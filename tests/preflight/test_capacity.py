@@ -1,0 +1,221 @@
+"""Room for every pod at once, on typed nodes: what fits, what does not, and why."""
+
+from typing import Any
+
+import pytest
+
+from preflight.checks import capacity
+from preflight.finding import Finding
+from preflight.quantity import spoken, thousandths
+from tests.preflight.typed import NODES, PODS, Typed, facts, listed, node, pod
+
+RDMA = {"rdma": {"resource": "rdma/ib"}}
+HOST = "kubernetes.io/hostname"
+APART = "requiredDuringSchedulingIgnoredDuringExecution"
+
+
+def found(nodes: list[Any], pods: list[Any] | None = None, **changes: Any) -> list[Finding]:
+    cluster = Typed({NODES: listed(*nodes), PODS: listed(*(pods or []))})
+    return list(capacity.check(facts(cluster, **(changes or RDMA))))
+
+
+def paths(nodes: list[Any], pods: list[Any] | None = None, **changes: Any) -> list[str]:
+    return [each.path for each in found(nodes, pods, **changes)]
+
+
+@pytest.mark.parametrize(
+    ("nodes", "pods"),
+    [
+        ([node("a")], []),
+        ([node("a", gpu=4), node("b", gpu=4)], []),
+        ([node("a")], [pod("p", "a", cpu="100"), pod("idle", "a")]),
+        ([node("a"), node("b")], [pod("p", "a", gpu="8"), pod("away", "gone", gpu="8")]),
+        ([node("a")], [pod("w", "a", namespace="llm-d-pd", owner="ms-pd-llm-d-modelservice-decode-5f4", gpu="8")]),
+        (
+            [node("a")],
+            [
+                pod("w", "a", namespace="llm-d-pd", gpu="4", owner="gaie-pd-epp-77"),
+                pod("g", "a", namespace="llm-d-pd", gpu="8", labels={"gateway.networking.k8s.io/gateway-name": "x"})
+                | {"spec": {"containers": []}},
+            ],
+        ),
+        ([node("a", taints=[{"key": "k", "effect": "PreferNoSchedule"}])], []),
+    ],
+)
+def test_it_fits(nodes: list[Any], pods: list[Any]) -> None:
+    assert found(nodes, pods) == []
+
+
+def test_the_best_packing_is_found_where_the_first_is_bad() -> None:
+    """Decode needs a whole node of four; prefill pods must not have spread over both."""
+    nodes = [node("a", gpu=6), node("b", gpu=4), node("c", gpu=2)]
+    assert found(nodes, [pod("p", "a", gpu="4")]) == []
+
+
+@pytest.mark.parametrize(
+    ("nodes", "pods", "evidence"),
+    [
+        (
+            [node("a"), node("b")],
+            [pod("x", "a", gpu="8"), pod("y", "b", gpu="3")],
+            "b: 0 of 8 amd.com/gpu free\nheld by training/x (8), training/y (3)",
+        ),
+        ([node("a", gpu=7)], [], "a: 0 of 7 amd.com/gpu free"),
+        ([node("a", rdma=4)], [], "a: 0 of 4 rdma/ib free"),
+        ([node("a")], [pod("x", "a", cpu="220")], "a: 0 of 256 cpu free"),
+        ([node("a")], [pod("x", "a", memory="2Ti")], "0Gi of 3072Gi memory free"),
+    ],
+)
+def test_what_is_too_little_is_told(nodes: list[Any], pods: list[Any], evidence: str) -> None:
+    assert evidence in " ".join(each.evidence for each in found(nodes, pods))
+
+
+@pytest.mark.parametrize(
+    ("excluded", "why", "remedy"),
+    [
+        (
+            {"taints": [{"key": "k", "value": "v", "effect": "NoSchedule"}]},
+            "taint k=v:NoSchedule",
+            "tolerations[0].key' k",
+        ),
+        ({"taints": [{"key": "k", "effect": "NoExecute"}]}, "taint k:NoExecute", "(effect NoExecute)"),
+        ({"cordoned": True}, "cordoned", "uncordon"),
+        ({"ready": False}, "not Ready", "kubectl describe node"),
+    ],
+)
+def test_nodes_that_take_nobody_do_not_count(excluded: Any, why: str, remedy: str) -> None:
+    told = found([node("a", **excluded), node("small", gpu=0, rdma=0)])
+    assert [each.path for each in told] == ["serving.decode", "serving.prefill"], "the others go to the small one"
+    assert why in told[0].evidence
+    assert remedy in told[0].remedy
+
+
+@pytest.mark.parametrize(
+    ("toleration", "fits"),
+    [
+        ({"key": "k"}, True),
+        ({"key": "k", "operator": "Equal", "value": "v"}, True),
+        ({"key": "k", "operator": "Equal", "value": "other"}, False),
+        ({"key": "k", "effect": "NoExecute"}, False),
+        ({"key": "other"}, False),
+        ({}, True),
+    ],
+)
+def test_tolerations_are_read_as_the_scheduler_reads_them(toleration: Any, fits: bool) -> None:
+    nodes = [node("a", taints=[{"key": "k", "value": "v", "effect": "NoSchedule"}]), node("small", gpu=0, rdma=0)]
+    tolerant = {"prefill__tolerations": [toleration], "decode__tolerations": [toleration]}
+    assert (found(nodes, **RDMA, **tolerant) == []) is fits
+
+
+@pytest.mark.parametrize(
+    ("expression", "fits"),
+    [
+        ({"key": "zone", "operator": "In", "values": ["b"]}, True),
+        ({"key": "zone", "operator": "In", "values": ["c"]}, False),
+        ({"key": "zone", "operator": "NotIn", "values": ["b"]}, False),
+        ({"key": "zone", "operator": "Exists"}, True),
+        ({"key": "zone", "operator": "DoesNotExist"}, False),
+        ({"key": "generation", "operator": "Gt", "values": ["3"]}, True),
+        ({"key": "generation", "operator": "Lt", "values": ["4"]}, False),
+        ({"key": "zone", "operator": "Gt", "values": ["3"]}, False),
+    ],
+)
+def test_node_affinity_is_respected(expression: Any, fits: bool) -> None:
+    term = {"nodeAffinity": {APART: {"nodeSelectorTerms": [{"matchExpressions": [expression]}]}}}
+    nodes = [node("a", zone="b", generation="4")]
+    assert (found(nodes, **RDMA, decode__affinity=term) == []) is fits
+
+
+def test_node_selectors_are_respected() -> None:
+    [told] = found([node("a", zone="b")], **RDMA, decode__nodeSelector={"zone": "c"})
+    assert "a: no label zone=c" in told.evidence
+    assert found([node("a", zone="c")], **RDMA, decode__nodeSelector={"zone": "c"}) == []
+
+
+def test_host_network_wants_two_whole_nodes() -> None:
+    changes = {"hostNetwork": True}
+    assert found([node("a"), node("b")], **changes) == []
+    [told] = found([node("a", gpu=16)], **changes)
+    assert "a: a pod that it must be apart from" in told.evidence or "host port 8000" in told.evidence
+    [told] = found([node("a"), node("b")], [pod("x", "b", ports=[5600])], **changes)
+    assert "b: host port 5600 taken by training/x" in told.evidence
+
+
+def test_anti_affinity_counts_pods_that_are_there_and_those_to_come() -> None:
+    alone = {"podAntiAffinity": {APART: [{"labelSelector": {"matchLabels": {"app": "x"}}, "topologyKey": HOST}]}}
+    theirs = pod("x", "a", namespace="llm-d-pd", labels={"app": "x"})
+    assert paths([node("a")], [theirs], **RDMA, decode__affinity=alone) == ["serving.decode"]
+    elsewhere = pod("x", "a", namespace="other", labels={"app": "x"})
+    assert paths([node("a")], [elsewhere], **RDMA, decode__affinity=alone) == []
+    selector = {"matchLabels": {"llm-d.ai/role": "prefill"}}
+    spread = {"podAntiAffinity": {APART: [{"labelSelector": selector, "topologyKey": HOST}]}}
+    four = [node(name) for name in "abcd"]
+    assert paths(four, **RDMA, prefill__affinity=spread) == []
+    assert paths(four[:3], **RDMA, prefill__affinity=spread) == ["serving.prefill"]
+
+
+def test_affinity_wants_company_unless_it_is_the_first() -> None:
+    selector = {"matchLabels": {"llm-d.ai/role": "prefill"}}
+    together = {"podAffinity": {APART: [{"labelSelector": selector, "topologyKey": "zone"}]}}
+    nodes = [node("a", gpu=4, zone="1"), node("b", gpu=4, zone="2")]
+    assert paths(nodes, **RDMA, prefill__affinity=together) == []
+    assert paths([node("a", gpu=6, zone="1"), node("b", gpu=2, zone="2")], **RDMA, prefill__affinity=together) == [
+        "serving.prefill"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("offered", "changes", "path", "remedy"),
+    [
+        ({"rdma/roce_gdr": "8", "amd.com/gpu": "8"}, RDMA, "serving.rdma.resource", "did you mean rdma/roce_gdr?"),
+        ({"amd.com/gpu": "8"}, RDMA, "serving.rdma.resource", "install the network operator's device plugin"),
+        ({"nvidia.com/gpu": "8"}, {"postfix": "pd"}, "serving.accelerator", "Its nodes have nvidia.com/gpu"),
+        ({}, {"postfix": "pd"}, "serving.accelerator", "install the vendor's device plugin"),
+        (
+            {"amd.com/gpu": "8", "rdma/hca_shared": "9"},
+            {"decode__rdma": {"resource": "rdma/ib"}},
+            "serving.decode.rdma.resource",
+            "`pulumi config set --path serving.decode.rdma.resource rdma/hca_shared`",
+        ),
+    ],
+)
+def test_a_device_that_no_node_offers(offered: Any, changes: Any, path: str, remedy: str) -> None:
+    one = node("a", gpu=0, rdma=0)
+    one["status"]["allocatable"].update(offered)
+    told = found([one], **changes)
+    assert [each.path for each in told] == [path]
+    assert remedy in told[0].remedy
+
+
+def test_many_nodes_are_no_trouble() -> None:
+    """Every packing is impossible, and all nodes differ: the search ends all the same."""
+    nodes = [node(f"n{index}", gpu=3, zone=str(index)) for index in range(200)]
+    assert paths(nodes, **RDMA) == ["serving.decode"]
+
+
+def test_nodes_that_may_not_be_listed_are_a_warning() -> None:
+    cluster = Typed(codes={NODES: 403})
+    [told] = capacity.check(facts(cluster))
+    assert (told.severity, "typed refusal" in told.evidence) == ("warning", True)
+
+
+@pytest.mark.parametrize(
+    ("text", "amount"),
+    [
+        ("1", 1000),
+        ("500m", 500),
+        ("1k", 10**6),
+        ("1Ki", 1024_000),
+        ("2Gi", 2 * 1024**3 * 1000),
+        ("1e3", 10**6),
+        ("100u", 1),
+    ],
+)
+def test_quantities(text: str, amount: int) -> None:
+    assert thousandths(text) == amount
+
+
+def test_amounts_are_spoken() -> None:
+    assert spoken("memory", thousandths("256Gi")) == "256Gi"
+    assert spoken("cpu", thousandths("1500m")) == "1.5"
+    assert spoken("amd.com/gpu", 8000) == "8"

@@ -1,0 +1,94 @@
+"""A cluster of typed facts: what is not written down is not there."""
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from components.plan import ServingPlan, resolve
+from preflight.answers import Answer, Question, Unreachable
+from preflight.facts import IDENTITY, Facts
+from preflight.state import State
+from tests.stack_file import settings
+
+NODES = "/api/v1/nodes?resourceVersion=0"
+PODS = "/api/v1/pods?resourceVersion=0&fieldSelector=status.phase!=Succeeded,status.phase!=Failed"
+UID = "1111"
+
+
+@dataclass
+class Typed:
+    """Answers by path."""
+
+    answers: dict[str, Any] = field(default_factory=dict)
+    codes: dict[str, int] = field(default_factory=dict)
+    """Refusals by path."""
+    rights: bool = True
+    """Whether every review says yes."""
+    gone: bool = False
+    """Whether nobody answers."""
+    name: str = "context typed"
+    asked: list[Question] = field(default_factory=list)
+
+    def ask(self, question: Question) -> Answer:
+        self.asked.append(question)
+        if self.gone:
+            raise Unreachable("the API server does not answer: typed")
+        if question == IDENTITY and question.path not in self.answers and question.path not in self.codes:
+            return Answer(200, {"metadata": {"uid": UID}})
+        if question.body:
+            rules = [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}]
+            status = {"allowed": self.rights, "resourceRules": rules if self.rights else []}
+            return Answer(201, {"spec": json.loads(question.body)["spec"], "status": status})
+        if question.path in self.answers:
+            return Answer(200, self.answers[question.path])
+        return Answer(self.codes.get(question.path, 404), {"message": "typed refusal"})
+
+    def ask_all(self, questions: Collection[Question]) -> Mapping[Question, Answer]:
+        return {each: self.ask(each) for each in questions}
+
+
+def plan(**changes: Any) -> ServingPlan:
+    """The plan of a minimal stack with `changes`."""
+    return resolve(settings(**changes), None)
+
+
+def facts(cluster: Typed, state: State | None = None, **changes: Any) -> Facts:
+    return Facts(plan(**changes), cluster, state or State())
+
+
+def node(name: str, *, taints: Any = None, cordoned: bool = False, ready: bool = True, **has: Any) -> dict[str, Any]:
+    """A node of 256 CPUs; `gpu` and `rdma` are its devices, other words its labels."""
+    devices = {"amd.com/gpu": has.pop("gpu", 8), "rdma/ib": has.pop("rdma", 1000)}
+    allocatable = {"cpu": "256", "memory": "3Ti", "pods": "110"} | {
+        key: str(amount) for key, amount in devices.items() if amount
+    }
+    labels = {"kubernetes.io/hostname": name, **has}
+    conditions = [{"type": "Ready", "status": str(ready)}]
+    return {
+        "metadata": {"name": name, "labels": labels},
+        "spec": {"taints": taints, "unschedulable": cordoned},
+        "status": {"allocatable": allocatable, "conditions": conditions},
+    }
+
+
+def pod(
+    name: str,
+    on: str,
+    *,
+    namespace: str = "training",
+    owner: str = "",
+    labels: Any = None,
+    ports: Any = (),
+    **needs: str,
+) -> dict[str, Any]:
+    """A running pod; `gpu`, `cpu` and `memory` are its requests."""
+    requests = {{"gpu": "amd.com/gpu"}.get(key, key): amount for key, amount in needs.items()}
+    references = [{"kind": "ReplicaSet", "name": owner}] if owner else []
+    container = {"resources": {"requests": requests}, "ports": [{"hostPort": each} for each in ports]}
+    metadata = {"name": name, "namespace": namespace, "labels": labels or {}, "ownerReferences": references}
+    return {"metadata": metadata, "spec": {"nodeName": on, "containers": [container]}}
+
+
+def listed(*items: Any) -> dict[str, Any]:
+    return {"items": list(items)}
