@@ -8,7 +8,7 @@ world, without a login, is said in the stack file.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from components.config.vocabulary import EnvoyLogLevel, Provider, ReleaseName, ServiceType
+from components.config.vocabulary import EnvoyLogLevel, Platform, Provider, ReleaseName, ServiceType
 
 ENVOY = {level: level.value for level in EnvoyLogLevel}
 """Envoy's own words."""
@@ -30,6 +30,8 @@ class Controller:
     """What follows the Gateway's name in the name of the Service that it makes; None: it makes none."""
     service_type: ServiceType | None = None
     """Type that its Service always has, or is like; None: the stack chooses."""
+    platform: Platform | None = None
+    """Whose Kubernetes alone has it; None: anybody's can."""
     google: bool = False
     """Whether Google's managed Prometheus reads the metrics, not the Prometheus operator."""
     log_levels: Mapping[EnvoyLogLevel, str] = field(default_factory=dict)
@@ -72,6 +74,7 @@ _BY_RELEASE: Mapping[tuple[Provider, ReleaseName], Controller] = {
 _GKE = Controller(
     service_suffix=None,
     service_type=ServiceType.LOAD_BALANCER,
+    platform=Platform.GKE,
     google=True,
     refused={
         **dict.fromkeys(_BARE, "Google runs the load balancer, outside the cluster"),
@@ -89,3 +92,8 @@ def controller(provider: Provider, release: ReleaseName) -> Controller:
 def honouring(setting: str, release: ReleaseName) -> list[Provider]:
     """Providers that honour a setting of the gateway, by its field."""
     return [each for each in Provider if setting not in controller(each, release).refused]
+
+
+def elsewhere(platform: Platform, release: ReleaseName) -> list[Provider]:
+    """Providers that a cluster of that platform can have."""
+    return [each for each in Provider if controller(each, release).platform in (None, platform)]

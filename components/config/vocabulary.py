@@ -187,3 +187,15 @@ class HostPathType(Word):
     DIRECTORY = "Directory"
     CHAR_DEVICE = "CharDevice"
     SOCKET = "Socket"
+
+
+class Platform(StrEnum):
+    """Whose Kubernetes a cluster is, where that decides what there can be in it; no setting of its own."""
+
+    AKS = "AKS"
+    CKS = "CoreWeave"
+    DOKS = "DigitalOcean"
+    EKS = "EKS"
+    GKE = "GKE"
+    OKE = "OKE"
+    OPENSHIFT = "OpenShift"

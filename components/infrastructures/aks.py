@@ -1,9 +1,11 @@
 """Azure Kubernetes Service with InfiniBand. Source: the guide's `aks` environment."""
 
+from components.config.vocabulary import Platform
 from components.infrastructures.profile import Device, Explained, Fabric, InfrastructureProfile
 
 PROFILE = InfrastructureProfile(
     title="Azure Kubernetes Service (AKS)",
+    platform=Platform.AKS,
     about="AKS with ND-series nodes, whose InfiniBand adapters the network operator shares.",
     fabric=Fabric.RDMA,
     adapters="asks for the shared device",

@@ -1,10 +1,11 @@
 """AWS with the Elastic Fabric Adapter. Source: the guide's `aws` overlay."""
 
-from components.config.vocabulary import Accelerator, Capability, ReleaseName
+from components.config.vocabulary import Accelerator, Capability, Platform, ReleaseName
 from components.infrastructures.profile import Device, Explained, Fabric, InfrastructureProfile
 
 PROFILE = InfrastructureProfile(
     title="AWS (EKS) with EFA",
+    platform=Platform.EKS,
     about="EKS with p5en.48xlarge nodes: eight H200 GPUs and sixteen Elastic Fabric Adapters.",
     fabric=Fabric.EFA,
     adapters="asks for EFA devices",

@@ -1,10 +1,11 @@
 """CoreWeave Kubernetes Service. Source: the guide's CoreWeave overlay."""
 
-from components.config.vocabulary import Accelerator
+from components.config.vocabulary import Accelerator, Platform
 from components.infrastructures.profile import Device, Fabric, InfrastructureProfile
 
 PROFILE = InfrastructureProfile(
     title="CoreWeave (CKS)",
+    platform=Platform.CKS,
     about="CoreWeave's GPU nodes with InfiniBand; device plugin and memory limits are there from the start.",
     fabric=Fabric.RDMA,
     adapters="asks for the shared device",

@@ -1,9 +1,11 @@
 """DigitalOcean Kubernetes. Source: the guide's DigitalOcean values (side branch)."""
 
+from components.config.vocabulary import Platform
 from components.infrastructures.profile import Fabric, InfrastructureProfile
 
 PROFILE = InfrastructureProfile(
     title="DigitalOcean Kubernetes (DOKS)",
+    platform=Platform.DOKS,
     about="DOKS with GPU Droplets: no RDMA, and a taint that keeps other pods from the GPUs.",
     fabric=Fabric.TCP,
     adapters="has no RDMA device",

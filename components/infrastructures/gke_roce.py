@@ -1,12 +1,13 @@
 """Google Kubernetes Engine with RoCE. Source: the guide's `gke_pd_rdma` values (2026-02-01 on)."""
 
-from components.config.vocabulary import Accelerator
+from components.config.vocabulary import Accelerator, Platform
 from components.infrastructures.profile import Explained, Fabric, HostFile, InfrastructureProfile, WholeNode
 
 _RAILS = ",\n".join(f' {{"interfaceName":"eth{rail + 2}","network":"rdma-{rail}"}}' for rail in range(8))
 
 PROFILE = InfrastructureProfile(
     title="Google Kubernetes Engine (GKE) with RoCE",
+    platform=Platform.GKE,
     about="GKE with a3-ultragpu-8g nodes: eight H200 GPUs, and eight RoCE adapters on networks of their own.",
     fabric=Fabric.RDMA,
     adapters="names the networks that GKE attaches, in annotations",

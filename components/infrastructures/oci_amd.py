@@ -1,10 +1,11 @@
 """Oracle Cloud with AMD GPUs. Source: the guide's `oci_amd` values (2026-04-10)."""
 
-from components.config.vocabulary import Accelerator, Capability
+from components.config.vocabulary import Accelerator, Capability, Platform
 from components.infrastructures.profile import Device, Explained, Fabric, HostFile, InfrastructureProfile
 
 PROFILE = InfrastructureProfile(
     title="Oracle Cloud (OKE) with AMD GPUs",
+    platform=Platform.OKE,
     about="OKE's BM.GPU.MI300X.8: eight GPUs, and one RoCE virtual function for each.",
     fabric=Fabric.RDMA,
     adapters="asks for virtual functions, and as many attachments of their network",

@@ -1,10 +1,11 @@
 """OpenShift with RoCE and GPUDirect. Source: the guide's `ocp` values (2026-03-27)."""
 
-from components.config.vocabulary import Accelerator, Capability
+from components.config.vocabulary import Accelerator, Capability, Platform
 from components.infrastructures.profile import Device, Explained, Fabric, InfrastructureProfile
 
 PROFILE = InfrastructureProfile(
     title="OpenShift, RoCE with GPUDirect",
+    platform=Platform.OPENSHIFT,
     about="OpenShift with the NVIDIA network operator's `rdma/roce_gdr` and the multi-NIC CNI.",
     fabric=Fabric.RDMA,
     adapters="asks for one `rdma/roce_gdr` for each GPU, and for one attachment that brings all interfaces",

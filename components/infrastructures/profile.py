@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from components.config.vocabulary import Accelerator, Capability, ReleaseName
+from components.config.vocabulary import Accelerator, Capability, Platform, ReleaseName
 
 
 class Fabric(StrEnum):
@@ -86,6 +86,8 @@ class InfrastructureProfile:
     """How a pod gets its adapters; completes "it …"."""
     source: str
     """Where its values come from."""
+    platform: Platform | None = None
+    """Whose Kubernetes it is; None: anybody's."""
     needs: tuple[str, ...] = ()
     """What the cluster must have before."""
     differences: tuple[str, ...] = ()

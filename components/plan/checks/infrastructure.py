@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from components.config.problem import Hidden, Problem
 from components.config.vocabulary import Capability, Role
 from components.config.wording import path_of
+from components.controllers import elsewhere
 from components.infrastructures import Fabric
 from components.plan.context import Context
 from components.plan.fabric import MULTUS, kv_transfer
@@ -35,6 +36,16 @@ def _cluster(context: Context) -> Iterator[Problem]:
             "workers would ask for devices, networks or transports that go with other GPUs, and stay Pending or not "
             "find each other",
             f"{chosen.otherwise}, or serving.accelerator: {' or '.join(chosen.only)}",
+        )
+    theirs, provider = context.controller.platform, settings.gateway.provider
+    if theirs and chosen.platform and theirs is not chosen.platform:
+        others = " or ".join(elsewhere(chosen.platform, settings.release))
+        yield Problem(
+            "serving.gateway.provider",
+            provider.value,
+            f"is {theirs}'s own, and {said} is {chosen.platform}",
+            "no controller of that cluster would take the Gateway: it would never be programmed",
+            f"set serving.gateway.provider: {others}, or the infrastructure that the cluster has",
         )
     if not chosen.runs(settings.release) and not context.own_images:
         yield Problem(

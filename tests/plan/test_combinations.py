@@ -1,0 +1,46 @@
+"""What goes with what: the table of legal cells against one typed by hand, and the page made of it."""
+
+import pytest
+
+from components.config.vocabulary import Accelerator, Infrastructure, Provider, ReleaseName
+from components.plan import combinations
+from components.plan.combinations import Cell, cells, legal
+
+ONE_VENDOR = {
+    "openshift-roce": "nvidia",
+    "coreweave": "nvidia",
+    "aws-efa": "nvidia",
+    "gke-roce": "nvidia",
+    "oci-amd": "amd",
+}
+ONE_RELEASE = {"aws-efa": "0.6"}
+ELSEWHERE = {"gke": {"openshift-roce", "coreweave", "aks", "oci-amd", "aws-efa", "digitalocean"}}
+
+
+def refused(cell: Cell) -> bool:
+    where = str(cell.infrastructure)
+    return (
+        ONE_VENDOR.get(where, cell.accelerator) != cell.accelerator
+        or ONE_RELEASE.get(where, cell.release) != cell.release
+        or where in ELSEWHERE.get(cell.provider, set())
+    )
+
+
+def test_every_cell_is_there_once() -> None:
+    assert len(cells()) == len(Provider) * (1 + len(Infrastructure)) * len(Accelerator) * len(ReleaseName)
+
+
+def test_the_cells_that_cannot_work_are_refused_and_no_others() -> None:
+    assert {cell for cell in cells() if refused(cell)} == cells().keys() - set(legal())
+
+
+def test_every_refusal_has_its_reason_and_its_way_out() -> None:
+    for cell, problems in cells().items():
+        for each in problems:
+            assert each.wrong, cell
+            assert each.outcome, cell
+            assert each.change, cell
+
+
+def test_the_page_is_fresh(capsys: pytest.CaptureFixture[str]) -> None:
+    assert combinations.main(["--check"]) == 0, capsys.readouterr().err
