@@ -7,6 +7,7 @@
 #   make chat [PROMPT="…"]                                             ask the deployed stack; the path of the request
 #   make verify STACK=amd                                              prove that it serves and disaggregates
 #   make status [FOLLOW=1] | logs POD=decode [CONTAINER=…] [FOLLOW=1]  what runs where, live; what containers say
+#   make pr-diff BASE=origin/main [STACKS="amd …"] [OUT=diff.md]       what this work tree changes, as Markdown
 #   make down [PURGE=1]                                                stop (and delete)
 #   make test | test-all | lint | bench | bench-datapath                            for those who change the program
 #   make clean | clean-tools                                           this checkout's files; the per-user cache
@@ -21,6 +22,9 @@ PROMPT ?=
 POD ?=
 CONTAINER ?=
 FOLLOW ?=
+BASE ?=
+STACKS ?=
+OUT ?=
 ARGS ?=
 
 PYTHON = .venv/bin/python
@@ -32,7 +36,7 @@ BOTH_CORES = -n auto --dist loadfile
 COMMAND = @$(PYTHON) -m sandbox $@
 ON_STACK = --stack $(STACK) $(if $(NODES),--nodes $(NODES)) $(foreach one,$(SET),--set '$(one)') $(if $(ARGS),-- $(ARGS))
 
-.PHONY: help up preview policy refresh destroy shell preflight verify chat status logs down test test-all lint bench bench-datapath clean clean-tools
+.PHONY: help up preview policy refresh destroy shell preflight verify chat status logs pr-diff down test test-all lint bench bench-datapath clean clean-tools
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -54,6 +58,10 @@ status: $(SANDBOXED)
 
 logs: $(SANDBOXED)
 	$(COMMAND) $(if $(POD),--pod '$(POD)') $(if $(CONTAINER),--container '$(CONTAINER)') $(if $(FOLLOW),--follow)
+
+pr-diff: $(SANDBOXED)
+	@test -n '$(BASE)' || { echo "error: BASE says what to compare with, such as BASE=origin/main" >&2; exit 2; }
+	$(COMMAND) --base '$(BASE)' $(foreach one,$(STACKS),--stack $(one)) $(if $(OUT),--output '$(OUT)')
 
 down: $(SANDBOXED)
 	$(COMMAND) $(if $(PURGE),--purge)

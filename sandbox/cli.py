@@ -3,8 +3,9 @@
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
-from sandbox import talking
+from sandbox import reviewing, talking
 from sandbox.cluster import lifecycle
 from sandbox.errors import SandboxError
 from sandbox.home import CHECKOUT, Home
@@ -100,6 +101,16 @@ def shell(arguments: argparse.Namespace, home: Home, report: Progress) -> int:
     return session.call("bash", *arguments.rest)
 
 
+def pr_diff(arguments: argparse.Namespace, home: Home, report: Progress) -> int:
+    """Write as Markdown what this work tree would change on stacks of another commit."""
+    text, previewed = reviewing.pr_diff(home, arguments.base, arguments.stack, report)
+    if arguments.output:
+        Path(arguments.output).write_text(text)
+    else:
+        print(text, end="")
+    return 0 if previewed else 1
+
+
 def down(arguments: argparse.Namespace, home: Home, report: Progress) -> int:
     """Stop the sandbox; its objects are back at the next start, unless they are purged."""
     if arguments.purge:
@@ -139,8 +150,8 @@ def _ready(arguments: argparse.Namespace, home: Home, report: Progress) -> Sessi
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
-    for command in (*_ON_A_STACK, chat, logs, status, down):
-        own = commands.add_parser(command.__name__, help=command.__doc__, description=command.__doc__)
+    for command in (*_ON_A_STACK, chat, logs, status, pr_diff, down):
+        own = commands.add_parser(command.__name__.replace("_", "-"), help=command.__doc__, description=command.__doc__)
         own.add_argument("--name", help="the sandbox (default: $SANDBOX, else 'default')")
         own.set_defaults(run=command, rest=[])
         if command in _ON_A_STACK:
@@ -155,6 +166,10 @@ def _parser() -> argparse.ArgumentParser:
     logs_parser.add_argument("--container", default="", help="one container of it (default: all)")
     for own in (logs_parser, commands.choices["status"]):
         own.add_argument("--follow", action="store_true", help="go on until Ctrl-C")
+    diff_parser = commands.choices["pr-diff"]
+    diff_parser.add_argument("--base", required=True, help="a commit, such as origin/main")
+    diff_parser.add_argument("--stack", action="append", default=[], help="one of the stacks (default: all)")
+    diff_parser.add_argument("--output", help="a file (default: standard output)")
     down_parser = commands.choices["down"]
     down_parser.add_argument("--purge", action="store_true", help="delete its data too")
     return parser

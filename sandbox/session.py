@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 
 from sandbox import healing
@@ -32,13 +33,16 @@ class Session:
     report: Progress
 
     @classmethod
-    def ready(cls, home: Home, stack: str, report: Progress) -> "Session":
-        """Start the sandbox unless it runs and prepare the stack's view; both wait mostly, so they do it together."""
-        View(home.view, CHECKOUT, stack).require_tracked()  # before anything is built or started for it
+    def ready(cls, home: Home, stack: str, report: Progress, checkout: Path = CHECKOUT) -> "Session":
+        """Start the sandbox unless it runs and prepare the stack's view; both wait mostly, so they do it together.
+
+        `checkout` is whose program is run.
+        """
+        View(home.view, checkout, stack).require_tracked()  # before anything is built or started for it
         tools = provide([*SANDBOX, "pulumi"], report)
         with ThreadPoolExecutor(1) as beside:
             preparing = beside.submit(
-                prepare, home, CHECKOUT, stack, tools={"pulumi": tools["pulumi"]}, cache=Cache.of_user().root
+                prepare, home, checkout, stack, tools={"pulumi": tools["pulumi"]}, cache=Cache.of_user().root
             )
             lifecycle.start(home, tools, report)
             engine = preparing.result()
@@ -72,6 +76,17 @@ class Session:
                     healing.delete(api, wanted)
             clear = ("refresh", "--yes", "--skip-preview", "--clear-pending-creates", "--stack", self.stack)
             self.call("pulumi", *clear)
+
+    def capture(self, *command: str) -> "subprocess.CompletedProcess[str]":
+        """Run a command inside and return what it printed."""
+        return subprocess.run(
+            [*lifecycle.enter(self.home), *command],
+            env=self.engine.env,
+            cwd=self.engine.cwd,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
     def call(self, *command: str) -> int:
         """Run a command inside, on this terminal; it hears Ctrl-C itself. Return its exit code."""

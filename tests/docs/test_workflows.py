@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,11 @@ from typing import Any
 import pytest
 import yaml
 
+from review.markdown import marker
+from sandbox.engine import Engine
 from tests.docs.pages import ROOT
+from tests.review.github import GitHub, serving
+from tests.sandbox.engine.harness import prepared
 
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 
@@ -21,11 +26,16 @@ def steps(workflow: Path) -> list[dict[str, Any]]:
     return [step for job in jobs.values() for step in job["steps"]]
 
 
-def preview() -> tuple[dict[str, Any], dict[str, Any]]:
-    """The job that previews, and its Pulumi step."""
-    workflow = ROOT / ".github/workflows/preview.yml"
-    [step] = [step for step in steps(workflow) if step.get("uses", "").startswith("pulumi/actions@")]
-    return yaml.safe_load(workflow.read_text())["jobs"]["preview"], step
+def job(name: str) -> dict[str, Any]:
+    """The one job of a workflow."""
+    [one] = yaml.safe_load((ROOT / f".github/workflows/{name}.yml").read_text())["jobs"].values()
+    return dict(one)
+
+
+def script(name: str, step: str) -> str:
+    """The commands of a step."""
+    [found] = [each["run"] for each in job(name)["steps"] if each.get("name") == step]
+    return str(found)
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda file: file.name)
@@ -36,31 +46,41 @@ def test_actionlint_finds_nothing(workflow: Path, tool: Callable[[str], Path]) -
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda file: file.name)
-def test_actions_are_pinned_and_may_only_read_the_code(workflow: Path) -> None:
+def test_actions_are_githubs_pinned_and_may_only_read_the_code(workflow: Path) -> None:
     for step in steps(workflow):
-        assert "uses" not in step or re.search(r"@v\d+\.\d+\.\d+$", step["uses"]), step["uses"]
+        assert "uses" not in step or re.search(r"^actions/[\w-]+@v\d+\.\d+\.\d+$", step["uses"]), step["uses"]
     permissions = yaml.safe_load(workflow.read_text())["permissions"]
     assert permissions.pop("contents") == "read"
+    assert permissions.pop("actions", "read") == "read"
     assert set(permissions) <= {"pull-requests"}
 
 
-def test_a_pull_request_previews_every_stack_with_the_pinned_engine_and_edits_one_comment() -> None:
-    job, step = preview()
-    assert sorted(job["strategy"]["matrix"]["stack"]) == sorted(
-        file.name.removeprefix("Pulumi.").removesuffix(".yaml") for file in ROOT.glob("Pulumi.*.yaml")
-    )
-    assert step["with"]["command"] == "preview"
-    assert step["with"]["comment-on-pr"] is step["with"]["edit-pr-comment"] is True
-    assert f"pulumi=={step['with']['pulumi-version']}\n" in (ROOT / "requirements.txt").read_text()
+@pytest.mark.parametrize("name", ["preview", "drift"])
+def test_every_stack_with_the_pinned_engine(name: str) -> None:
+    stacks = sorted(file.name.removeprefix("Pulumi.").removesuffix(".yaml") for file in ROOT.glob("Pulumi.*.yaml"))
+    assert sorted(job(name)["strategy"]["matrix"]["stack"]) == stacks
+    assert f"pulumi=={job(name)['env']['PULUMI_VERSION']}\n" in (ROOT / "requirements.txt").read_text()
 
 
+def test_code_of_a_pull_request_runs_without_secrets_or_the_right_to_write() -> None:
+    """`pull_request` with the sandbox may only read; what may write runs the default branch's code."""
+    sandboxed = (ROOT / ".github/workflows/sandbox-preview.yml").read_text()
+    assert yaml.safe_load(sandboxed)["permissions"] == {"contents": "read"}
+    assert "secrets." not in sandboxed
+    commenting = (ROOT / ".github/workflows/sandbox-comment.yml").read_text()
+    [name] = yaml.safe_load(commenting)[True]["workflow_run"]["workflows"]  # YAML reads the key `on` as true
+    assert name == yaml.safe_load(sandboxed)["name"]
+    [checkout] = [step for step in job("sandbox-comment")["steps"] if "checkout" in step.get("uses", "")]
+    assert "ref" not in checkout["with"] and "repository" not in checkout["with"]
+
+
+@pytest.mark.parametrize("name", ["preview", "drift"])
 @pytest.mark.parametrize("given", ["apiVersion: v1\nkind: Config\n", ""])
-def test_the_kubeconfig_is_optional(given: str, tmp_path: Path) -> None:
-    [script] = [step["run"] for step in preview()[0]["steps"] if "run" in step]
+def test_the_kubeconfig_is_optional(name: str, given: str, tmp_path: Path) -> None:
     later = tmp_path / "later"
     later.touch()
     environment = {"PATH": os.environ["PATH"], "GIVEN": given, "RUNNER_TEMP": str(tmp_path), "GITHUB_ENV": str(later)}
-    subprocess.run(["bash", "-e", "-c", script], env=environment, check=True)
+    subprocess.run(["bash", "-e", "-c", script(name, "Kubeconfig, if there is one")], env=environment, check=True)
     kubeconfig = tmp_path / "kubeconfig"
     if given:
         assert later.read_text() == f"KUBECONFIG={kubeconfig}\n"
@@ -68,13 +88,48 @@ def test_the_kubeconfig_is_optional(given: str, tmp_path: Path) -> None:
         assert kubeconfig.stat().st_mode & 0o777 == 0o600
     else:
         assert not later.read_text()
-        assert not kubeconfig.exists()
 
 
-def test_continuous_integration_runs_the_one_script() -> None:
-    *prepared, script = [step["run"] for step in steps(ROOT / ".github/workflows/ci.yml") if "run" in step]
-    assert all(command.startswith("sudo sysctl -w ") for command in prepared), "the machine only"
-    assert script == ".ci/run"
-    assert os.access(ROOT / ".ci/run", os.X_OK)
-    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())
-    assert {repo["repo"] for repo in hooks["repos"]} == {"local"}
+def run(name: str, step: str, engine: Engine, tmp_path: Path, **more: str) -> tuple[int, str, str]:
+    """Run a step's commands as a runner does, with the real CLI; return exit code, output and the run's summary."""
+    summary = tmp_path / "summary.md"
+    summary.touch()
+    path = f"{engine.env['PATH']}:{Path(sys.executable).parent}"
+    own = {"PATH": path, "PYTHONPATH": str(ROOT), "STACK": "amd", "NAME": "amd", "GITHUB_STEP_SUMMARY": str(summary)}
+    done = subprocess.run(
+        ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script(name, step)],
+        cwd=engine.cwd,
+        env={**engine.env, **own, **more},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout, summary.read_text()
+
+
+@pytest.mark.thorough
+def test_the_preview_becomes_a_comment_also_where_it_fails(tmp_path: Path) -> None:
+    engine = prepared(tmp_path, ROOT, "amd")
+    with serving() as github:
+        variables = {"NUMBER": "7", **github}
+        code, output, summary = run("preview", "Preview, as a comment", engine, tmp_path, **variables)
+        assert code == 0, output
+        [comment] = GitHub.comments
+        assert comment["body"].startswith(marker("preview amd")) and comment["body"] == summary
+        assert (
+            "### Stack `amd`: 2" in summary and "<b>create</b> Gateway llm-d-pd/infra-pd-inference-gateway" in summary
+        )
+        wrong = ["pulumi", "config", "set", "--path", "serving.prefill.tensorParallel", "3", "--stack", "amd"]
+        subprocess.run(wrong, cwd=engine.cwd, env=engine.env, check=True)
+        assert run("preview", "Preview, as a comment", engine, tmp_path, **variables)[0] == 1
+        [comment] = GitHub.comments
+    assert "the preview failed" in comment["body"] and "serving.prefill.tensorParallel = 3" in comment["body"]
+
+
+@pytest.mark.thorough
+def test_drift_fails_the_job_and_a_stack_that_is_not_there_does_too(tmp_path: Path) -> None:
+    engine = prepared(tmp_path, ROOT, "amd")
+    code, _, summary = run("drift", "Compare the cluster with the stack", engine, tmp_path)
+    assert code != 0
+    assert summary.startswith(f"{marker('drift amd')}\nWhat `pulumi up` would put right:\n")

@@ -1,0 +1,70 @@
+"""`python -m review markdown …`: previews as Markdown. `python -m review comment …`: Markdown as a comment."""
+
+import argparse
+import os
+import sys
+import urllib.error
+from collections.abc import Sequence
+from pathlib import Path
+
+from review.changes import read
+from review.comment import Repository
+from review.markdown import clipped, document, marker
+
+
+def _markdown(arguments: argparse.Namespace) -> int:
+    """Write one document, with a section per preview; 1 if one of them failed."""
+    previews = [
+        read(stack, Path(file).read_text()) for stack, _, file in (each.partition("=") for each in arguments.of)
+    ]
+    print(document(arguments.marker, arguments.intro, previews, arguments.more), end="")
+    return 1 if any(preview.errors for preview in previews) else 0
+
+
+def _comment(arguments: argparse.Namespace) -> int:
+    """Post a document over the one of the same marker."""
+    text = clipped(Path(arguments.file).read_text(errors="replace"))
+    if text.partition("\n")[0] != marker(arguments.marker):
+        print(f"error: {arguments.file} is no document of --marker {arguments.marker!r}", file=sys.stderr)
+        return 1
+    variables = ("GITHUB_API_URL", "GITHUB_REPOSITORY", "GITHUB_TOKEN")
+    missing = [name for name in variables if not os.environ.get(name)]
+    if missing:
+        print(
+            f"error: {', '.join(missing)} not set: a workflow has them, and gives the token in `env`", file=sys.stderr
+        )
+        return 1
+    repository = Repository(*(os.environ[name] for name in variables))
+    try:
+        print(repository.put(arguments.pull_request, text))
+    except urllib.error.URLError as error:
+        print(f"error: GitHub did not take the comment: {error}; the job needs pull-requests: write", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m review", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="command")
+    markdown = commands.add_parser("markdown", help=_markdown.__doc__)
+    markdown.add_argument("of", nargs="+", metavar="STACK=FILE", help="what `pulumi preview --json --diff` printed")
+    markdown.add_argument("--marker", required=True, help="what the comment is found again by")
+    markdown.add_argument("--intro", default="", help="a line above all")
+    markdown.add_argument("--more", default="`pulumi preview --diff` shows them", help="how to see what does not fit")
+    markdown.set_defaults(run=_markdown)
+    comment = commands.add_parser("comment", help=_comment.__doc__)
+    comment.add_argument("file", help="a document of `markdown`")
+    comment.add_argument("--marker", required=True, help="that of the document; any other is refused")
+    comment.add_argument("--pull-request", type=int, required=True, metavar="NUMBER", help="where")
+    comment.set_defaults(run=_comment)
+    return parser
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit code."""
+    arguments = _parser().parse_args(words)
+    return int(arguments.run(arguments))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,149 @@
+"""What is read from Pulumi's JSON: one change per resource, its fields by name, and never a secret."""
+
+import json
+from typing import Any
+
+import pytest
+
+from review.changes import Preview, read
+from review.fields import SECRET, Field, differences
+
+
+def step(op: str, name: str, old: Any = None, new: Any = None, **more: Any) -> dict[str, Any]:
+    """A step of a Kubernetes object; `old` and `new` are its spec."""
+
+    def state(spec: Any) -> dict[str, Any]:
+        meta = {"name": name, "namespace": "llm"}
+        inputs = {"kind": "Deployment", "metadata": meta, "spec": spec}
+        return {"type": "kubernetes:apps/v1:Deployment", "custom": True, "inputs": inputs}
+
+    states = {key: state(spec) for key, spec in (("oldState", old), ("newState", new)) if spec is not None}
+    return {"op": op, "urn": f"urn:pulumi:amd::p::x$kubernetes:apps/v1:Deployment::{name}", **states, **more}
+
+
+def previewed(*steps: dict[str, Any], **more: Any) -> Preview:
+    return read("amd", f"a line before\n{json.dumps({'steps': steps, **more})}\nand one after")
+
+
+def test_each_resource_once_the_most_dangerous_first() -> None:
+    stack = {"op": "create", "urn": "urn:a::b::pulumi:pulumi:Stack::c", "newState": {"type": "pulumi:pulumi:Stack"}}
+    component = {"op": "delete", "urn": "urn:a::b::llm-d-pd:index:X::c", "oldState": {"type": "l", "custom": False}}
+    provider = {
+        "op": "update",
+        "urn": "urn:a::b::pulumi:providers:kubernetes::cluster",
+        "oldState": {"custom": True, "inputs": {"context": "a"}},
+        "newState": {"custom": True, "inputs": {"context": "b"}},
+    }
+    found = previewed(
+        stack,
+        component,
+        provider,
+        step("same", "still", {}, {}),
+        step("create", "new", new={"replicas": 1}),
+        step("update", "b", {"replicas": 1}, {"replicas": 2}),
+        step("update", "a", {"replicas": 1}, {"replicas": 2}),
+        step("delete-replaced", "other", {"replicas": 1}),
+        step("replace", "other", {"replicas": 1}, {"replicas": 3}),
+        step("create-replacement", "other", {"replicas": 1}, {"replicas": 3}),
+        step("delete", "gone", {"replicas": 1}),
+        changeSummary={"same": 12},
+    )
+    assert [(one.operation, one.subject) for one in found.changes] == [
+        ("delete", "Deployment llm/gone"),
+        ("replace", "Deployment llm/other"),
+        ("update", "Deployment llm/a"),
+        ("update", "Deployment llm/b"),
+        ("update", "pulumi:providers:kubernetes cluster"),
+        ("create", "Deployment llm/new"),
+    ]
+    assert found.changes[0].fields == ()
+    assert found.changes[1].fields == (Field("spec.replicas", "1", "3"),)
+    assert found.changes[4].fields == (Field("context", "a", "b"),)
+    assert Field("metadata.name", None, "new") in found.changes[5].fields
+    assert (found.unchanged, found.errors) == (12, ())
+
+
+def test_why_something_is_replaced() -> None:
+    diff = {"spec.selector": {"kind": "update-replace"}, "spec.replicas": {"kind": "update"}}
+    [one] = previewed(step("replace", "a", {"x": 1}, {"x": 2}, detailedDiff=diff, replaceReasons=["spec"])).changes
+    assert one.reasons == ("spec", "spec.selector")
+
+
+def test_what_differs_only_where_nothing_is_shown_is_still_told() -> None:
+    diff = {"spec.data": {"kind": "update"}}
+    [one] = previewed(step("update", "a", {"data": SECRET}, {"data": SECRET}, detailedDiff=diff)).changes
+    assert one.fields == (Field("spec.data", None, None, known=False),)
+
+
+def test_errors_are_told_once_without_colours() -> None:
+    error = {"severity": "error", "message": "\x1b[31mPulumi.amd.yaml cannot be deployed\x1b[0m\n"}
+    warning = {"severity": "warning", "message": "mind this"}
+    assert previewed(diagnostics=[error, warning, error]).errors == ("Pulumi.amd.yaml cannot be deployed",)
+    assert read("amd", "error: \x1b[1mno stack named 'amd'").errors == ("error: no stack named 'amd'",)
+    assert read("amd", "").errors == ("Pulumi printed nothing",)
+
+
+def test_items_are_known_by_name_and_words_are_lines() -> None:
+    before = {"containers": [{"name": "a", "args": ["--x", "--y"]}, {"name": "b", "cpu": 2.0}], "ports": [{"p": 1}]}
+    after = {"containers": [{"name": "b", "cpu": 3}, {"name": "a", "args": ["--x"]}], "ports": [{"p": 1}, {"p": 2}]}
+    assert differences(before, after) == [
+        Field("containers[a].args", "--x\n--y", "--x"),
+        Field("containers[b].cpu", "2", "3"),
+        Field("ports[1].p", None, "2"),
+    ]
+
+
+def test_what_is_null_true_or_empty_is_said() -> None:
+    before: dict[str, Any] = {"a": None, "b": True, "c": {}, "d": [], "e": {"f": 1}, "__internal": {"x": 1}}
+    after = {"a": "", "b": False, "c": {"x": 1}, "d": ["y"], "__internal": {"x": 2}}
+    assert differences(before, after) == [
+        Field("a", "null", ""),
+        Field("b", "true", "false"),
+        Field("c", "{}", None),
+        Field("c.x", None, "1"),
+        Field("d", "[]", "y"),
+        Field("e.f", "1", None),
+    ]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"env": [{"name": "MY_TOKEN", "value": "hush"}]},
+        {"env": [{"name": "openai_api_key", "value": "hush"}]},
+        {"password": "hush"},
+        {"auth": {"clientSecret": "x", "client-secret": "hush"}},
+        {"args": ["--key=sk-hushhushhushhushhush"]},
+        {"text": "token hf_hushhushhush in a file"},
+        {"text": "a\n-----BEGIN RSA PRIVATE KEY-----\nhush\n-----END RSA PRIVATE KEY-----\nb"},
+    ],
+    ids=str,
+)
+def test_what_looks_like_a_secret_is_not_shown(change: dict[str, Any]) -> None:
+    for before, after in (({}, change), (change, {})):
+        found = differences(before, after)
+        assert "hush" not in str(found)
+        assert SECRET in str(found)
+
+
+def test_a_changed_secret_is_a_change() -> None:
+    assert differences({"password": "a"}, {"password": "b"}) == [Field("password", SECRET, SECRET)]
+
+
+def test_all_data_of_a_secret_is_secret() -> None:
+    meta = {"name": "s"}
+    states = {
+        key: {
+            "type": "kubernetes:core/v1:Secret",
+            "custom": True,
+            "inputs": {"kind": "Secret", "metadata": meta} | data,
+        }
+        for key, data in (("oldState", {"data": {"k": "old"}}), ("newState", {"data": {"k": "new"}, "type": "Opaque"}))
+    }
+    [one] = previewed({"op": "update", "urn": "urn:a::b::kubernetes:core/v1:Secret::s", **states}).changes
+    assert one.fields == (Field("data.k", SECRET, SECRET), Field("type", None, "Opaque"))
+
+
+def test_names_that_only_speak_of_secrets_are_shown() -> None:
+    change = {"tokenSecret": "llm-d-hf-token", "env": [{"name": "MAX_TOKENS", "value": "9"}], "secretName": "s"}
+    assert SECRET not in str(differences({}, change))

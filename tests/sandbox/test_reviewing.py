@@ -1,0 +1,86 @@
+"""`pr-diff`: the base's program deployed, the work tree's previewed against it, and the page that shows it."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sandbox.home import CHECKOUT
+
+CHANGE = """    decode:
+      cpu: 12
+    prefill:
+      replicas: 2
+      tensorParallel: 2
+"""
+"""What docs/reviewing.md adds to the amd stack."""
+
+
+COUNT = re.compile(r"\d+ unchanged")
+"""Differs with every object that the program gets."""
+
+
+def git(folder: Path, *words: str) -> str:
+    own = ["-c", "user.name=x", "-c", "user.email=x@example.com", "-c", "commit.gpgsign=false"]
+    done = subprocess.run(["git", *own, *words], cwd=folder, capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A copy of this work tree, all of it committed."""
+    folder = tmp_path / "checkout"
+    for name in git(CHECKOUT, "ls-files", "--cached", "--others", "--exclude-standard").splitlines():
+        if (CHECKOUT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(CHECKOUT / name, folder / name)
+    git(folder, "init", "--quiet")
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--message", "base")
+    return folder
+
+
+def pr_diff(folder: Path, base: str, *words: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "sandbox", "pr-diff", "--name", "own", "--base", base, *words]
+    environment = {**os.environ, "PYTHONPATH": str(folder)}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_a_base_that_is_no_commit_is_one_error() -> None:
+    done = pr_diff(CHECKOUT, "no-such-branch")
+    assert done.returncode == 1 and done.stdout == ""
+    assert "error: BASE=no-such-branch is no commit" in done.stderr and "git fetch" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.thorough
+def test_what_a_change_does_is_written_as_the_page_shows_it(checkout: Path) -> None:
+    stack = checkout / "Pulumi.amd.yaml"
+    stack.write_text(stack.read_text() + CHANGE)
+    commit = git(checkout, "rev-parse", "HEAD")[:12]
+    output = checkout / "diff.md"
+    done = pr_diff(checkout, "HEAD", "--stack", "amd", "--output", str(output))
+    assert done.returncode == 0, done.stderr
+    text = output.read_text()
+    assert f"What this change would do to a stack of HEAD (`{commit}`), deployed in the sandbox." in text
+    page = (CHECKOUT / "docs/reviewing.md").read_text()
+    assert COUNT.sub("", page).endswith("### Stack" + COUNT.sub("", text).partition("### Stack")[2]), text
+    assert "".join(f"+{line}\n" for line in CHANGE.splitlines()) in page
+    assert not (checkout / ".sandbox/own-review").exists()
+
+
+@pytest.mark.thorough
+def test_a_stack_that_the_change_breaks_says_why_and_a_new_one_is_all_new(checkout: Path) -> None:
+    amd, new = checkout / "Pulumi.amd.yaml", checkout / "Pulumi.new.yaml"
+    new.write_text(amd.read_text())
+    amd.write_text(amd.read_text().replace("accelerator: amd", "accelerator: amp"))
+    done = pr_diff(checkout, "HEAD", "--stack", "amd", "--stack", "new")
+    assert done.returncode == 1
+    broken, _, added = done.stdout.partition("### Stack `new`")
+    assert "### Stack `amd`: the preview failed" in broken and "serving.accelerator = amp" in broken
+    assert "to create, 0 unchanged" in added and "<b>create</b> Gateway llm-d-pd/infra-pd-inference-gateway" in added
+    assert "sandbox-placeholder" not in done.stdout
