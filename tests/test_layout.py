@@ -2,6 +2,7 @@
 
 import ast
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -102,13 +103,20 @@ def test_lower_floors_of_components_make_no_resource() -> None:
         ("sandbox", {"components", "policy", "preflight"}),
         ("components", {"sandbox", "policy", "preflight", "verify"}),
         ("policy", {"components", "preflight", "sandbox", "verify"}),
-        ("preflight", {"sandbox", "policy", "verify"}),
+        ("preflight", {"sandbox", "policy", "review", "verify"}),
+        ("review", {"components", "policy", "preflight", "sandbox", "verify"}),
     ],
 )
 def test_the_parts_do_not_know_each_other(half: str, others: set[str]) -> None:
     for file in _files(half):
         strangers = [name for name in _imports(file) if name.split(".")[0] in {*others, "tests"}]
         assert not strangers, f"{file.relative_to(ROOT)} imports {strangers}"
+
+
+def test_reviews_need_nothing_but_the_interpreter() -> None:
+    """Workflows run them where nothing is installed."""
+    for file in _files("review"):
+        assert {name.split(".")[0] for name in _imports(file)} <= sys.stdlib_module_names | {"review"}, file
 
 
 def test_the_program_on_top_knows_our_rooms_pulumi_and_the_interpreter_only() -> None:
@@ -137,7 +145,7 @@ def _public(tree: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef
                         yield inner
 
 
-@pytest.mark.parametrize("half", ["components", "policy", "preflight", "sandbox"])
+@pytest.mark.parametrize("half", ["components", "policy", "preflight", "review", "sandbox"])
 def test_everything_public_says_what_it_is(half: str) -> None:
     silent = []
     for file in _files(half):
