@@ -12,6 +12,9 @@ KUBERNETES = "v1.34.1"
 PORT = 6443
 """Where the API server listens inside the sandbox's network."""
 
+AUDIT = "SANDBOX_AUDIT"
+"""Environment variable: file with an audit policy; the API server of a new sandbox then writes down who did what."""
+
 _CLUSTER = "sandbox"
 _BINARIES = {name: name for name in ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")} | {
     "kwok-controller": "kwok"
@@ -53,6 +56,8 @@ class ControlPlane:
         create += ["--kubeconfig", str(self.folder / "kubeconfig"), "--disable-qps-limits"]
         # No leases: a restarted kwok leaves nodes alone until those of its last run end, 200 s later.
         create += ["--node-lease-duration-seconds", "0"]
+        if policy := os.environ.get(AUDIT):
+            create += ["--kube-audit-policy", policy]
         for component, name in _BINARIES.items():
             create += [f"--{component}-binary", self.tools[name]]
         arguments = [f"kube-apiserver=advertise-address={network.ADDRESS}"]
@@ -95,6 +100,11 @@ class ControlPlane:
         """Delete the cluster's files unless it was whole once: then they are somebody's data."""
         if not self.exists:
             shutil.rmtree(self.folder, ignore_errors=True)
+
+    @property
+    def audit_log(self) -> Path:
+        """What the API server writes down, one JSON event a line."""
+        return self.folder / "kwok" / "clusters" / _CLUSTER / "logs" / "audit.log"
 
     def complaint(self) -> str:
         """Return the last lines of each component's log, for a start that failed."""
