@@ -156,6 +156,17 @@ def null_word(value: Any) -> Any:
     return None if value == "null" else value
 
 
+def _number_text(value: Any) -> Any:
+    """`pulumi config set` knows whole numbers alone, and writes fractions as text."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
+Fraction = Annotated[
+    float, BeforeValidator(_number_text), Field(ge=0, le=1), documented("0 to 1", type=["number", "string"])
+]
 Quantity = Annotated[
     str,
     BeforeValidator(_quantity),

@@ -7,6 +7,7 @@ from pydantic import BeforeValidator, Field
 from components.config.fields import (
     Count,
     DnsLabel,
+    Fraction,
     LabelKey,
     LabelValue,
     ObjectName,
@@ -77,7 +78,7 @@ class Tracing(Strict):
 
     endpoint: str = Field(pattern=r"^http://[\w.-]+:\d+$")
     """The collector's gRPC address, such as http://otel-collector.monitoring:4317; picker and sidecar speak no TLS."""
-    sampling: Annotated[float, Field(ge=0, le=1)] = 0.1
+    sampling: Fraction = 0.1
     """Fraction of the requests that are traced; one that comes with a trace of its own goes by that."""
     detailed: bool = False
     """Let vLLM trace its model and workers, too (`--collect-detailed-traces=all`): it costs time in every step."""

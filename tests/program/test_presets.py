@@ -9,6 +9,7 @@ from tests.program.expected import layered
 from tests.program.shape import differences, normal
 from tests.program.wire import AMD, environment, pod, ran, vllm
 from tests.recorder import Recorder
+from tests.stack_file import problems
 
 HASH = "llm-d.ai/config-sha256"
 PRESETS = ("guide", "prefix-cache-aware", "load-aware")
@@ -74,3 +75,14 @@ def test_release_0_4_traces_vllm_alone_and_says_so() -> None:
 def test_who_sends_nothing_is_told_so() -> None:
     assert _sidecar(ran(AMD)) == {"OTEL_TRACES_SAMPLER_ARG": "0"}
     assert not [name for name in environment(ran(AMD), "decode") if name.startswith("OTEL")]
+
+
+@pytest.mark.parametrize(("written", "read"), [("0.5", "0.5"), (1, "1.0"), (0, "0.0")])
+def test_a_fraction_may_be_text_as_the_cli_writes_it(written: object, read: str) -> None:
+    recorder = ran({**AMD, "tracing": {**COLLECTOR, "sampling": written}})
+    assert _sidecar(recorder)["OTEL_TRACES_SAMPLER_ARG"] == read
+
+
+@pytest.mark.parametrize("written", ["half", 1.5, -1])
+def test_another_is_refused(written: object) -> None:
+    assert list(problems(tracing={**COLLECTOR, "sampling": written})) == ["serving.tracing.sampling"]

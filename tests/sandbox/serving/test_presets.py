@@ -1,0 +1,202 @@
+"""Presets, an own configuration, pickers that stand by, and tracing, shown by legs. Tests build on each other."""
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+import yaml
+from kubernetes.client import ApiException
+
+from components.config.vocabulary import Preset, ReleaseName
+from components.releases import RELEASES
+from sandbox.cluster.api import ApiError
+from sandbox.cluster.network import ADDRESS
+from sandbox.errors import SandboxError
+from sandbox.home import CHECKOUT
+from tests.sandbox.running import Running, soon
+from tests.sandbox.serving.traffic import Traffic, traffic, words
+from tests.sandbox.stack.deployment import Deployment, deployment, destroyed_afterwards, ready
+
+pytestmark = pytest.mark.thorough
+NAMESPACE, PICKERS = "llm-d-pd", "inferencepool=gaie-pd-epp"
+MODEL = "amd/Llama-3.3-70B-Instruct-FP8-KV"
+SIDECAR = "ms-pd-llm-d-modelservice-decode-sidecar"
+SENT = 24
+"""Requests, of which one worker of two gets all by chance once in eight million times."""
+
+
+@pytest.fixture(scope="module")
+def stack(cluster: Running) -> Iterator[Deployment]:
+    with destroyed_afterwards(deployment(cluster, "amd", count=3)) as made:
+        made.configure(decode__replicas=2, **{"decode__extraArgs[0]": "--max-num-seqs=1"})
+        yield made
+
+
+@pytest.fixture(scope="module", params=["0.6", "0.4"])
+def release(request: pytest.FixtureRequest, stack: Deployment) -> str:
+    """The stack in this release, with all that its tests set taken back."""
+    if stack.outputs.get("release"):
+        stack.configure(routing=None)
+    stack.pulumi("config", "set", "--path", "--type=string", "serving.release", request.param)
+    stack.up(routing__preset="prefix-cache-aware")
+    return str(request.param)
+
+
+@pytest.fixture
+def gateway(stack: Deployment, release: str) -> Iterator[Traffic]:
+    with traffic(stack) as requests:
+        yield requests
+
+
+def _repeat(gateway: Traffic, prompt: str, times: int = SENT) -> None:
+    for _ in range(times):
+        gateway.complete(prompt, MODEL, 2)
+
+
+def test_prefix_cache_aware_sends_a_prompt_where_it_has_been(gateway: Traffic, release: str) -> None:
+    prompt = words(400, "once")
+    legs = gateway.counted(lambda: _repeat(gateway, prompt), decode=SENT)
+    assert legs.totals == (SENT, SENT)
+    assert len(legs.decode) == 1, legs
+    assert (len(legs.prefill) == 1) == (release == "0.6"), f"the older picker remembers decode workers alone: {legs}"
+
+
+def test_prefix_cache_aware_spreads_prompts_that_differ(gateway: Traffic) -> None:
+    def send() -> None:
+        for number in range(SENT):
+            _repeat(gateway, words(400, f"new{number}"), 1)
+
+    assert len(gateway.counted(send, decode=SENT).decode) == 2
+
+
+def test_load_aware_spreads_even_the_same_prompt(gateway: Traffic) -> None:
+    gateway.stack.up(routing__preset="load-aware")
+    prompt = words(400, "again")
+    legs = gateway.counted(lambda: _repeat(gateway, prompt), decode=SENT)
+    assert legs.totals == (SENT, SENT)
+    assert len(legs.decode) == 2, legs
+    assert len(legs.prefill) == 4, legs
+
+
+def test_load_aware_avoids_a_busy_worker(gateway: Traffic) -> None:
+    """One request at a time fits into a decode worker here: of five long ones four wait."""
+    busy, idle = sorted(pod.metadata.name for pod in gateway.stack.pods(role="decode"))
+    with _kept_busy(gateway, busy):
+        before = gateway.legs()
+        _repeat(gateway, "short")
+        assert soon(lambda: (gateway.legs() - before).decode[idle] == SENT), gateway.legs() - before
+
+
+@contextmanager
+def _kept_busy(gateway: Traffic, pod: str) -> Iterator[None]:
+    proxy = f"/api/v1/namespaces/{NAMESPACE}/pods/{pod}:8200/proxy"
+    done = threading.Event()
+    body = {"model": MODEL, "prompt": "long", "max_tokens": 30000, "ignore_eos": True}
+
+    def ask() -> None:
+        with traffic(gateway.stack) as own:
+            while not done.is_set():
+                with suppress(ApiError, SandboxError):  # the worker may be gone at the end
+                    own.api.create(f"{proxy}/v1/completions", body)
+
+    for _ in range(5):
+        threading.Thread(target=ask, daemon=True).start()
+    try:
+        assert soon(lambda: _waiting(gateway, proxy) >= 3, 30), gateway.api.text(f"{proxy}/metrics")
+        yield
+        assert _waiting(gateway, proxy) >= 1, "busy to the end"
+    finally:
+        done.set()
+
+
+def _waiting(gateway: Traffic, proxy: str) -> float:
+    lines = gateway.api.text(f"{proxy}/metrics").splitlines()
+    return sum(float(line.split()[-1]) for line in lines if line.startswith("vllm:num_requests_waiting{"))
+
+
+def test_a_configuration_of_ones_own_is_obeyed(gateway: Traffic, release: str) -> None:
+    """Random prefill workers, and a decode filter that only one pod passes: what no preset does."""
+    chosen = sorted(pod.metadata.name for pod in gateway.stack.pods(role="decode"))[0]
+    gateway.stack.api.patch_namespaced_pod(chosen, NAMESPACE, {"metadata": {"labels": {"favourite": "yes"}}})
+    own = RELEASES[ReleaseName(release)].picker_config(None, Preset.LOAD_AWARE).document()
+    own["plugins"].insert(0, {"type": "by-label-selector", "parameters": {"matchLabels": {"favourite": "yes"}}})
+    own["schedulingProfiles"][1]["plugins"].insert(1, {"pluginRef": "by-label-selector"})
+    gateway.stack.configure(routing=None)
+    _configured(gateway.stack, own)
+    gateway.stack.up()
+    legs = gateway.counted(lambda: _repeat(gateway, "anything"), decode=SENT)
+    assert dict(legs.decode) == {chosen: SENT}, legs
+
+
+def _configured(stack: Deployment, own: object) -> None:
+    """In the stack file, as a person would write it."""
+    file = stack.engine.cwd / f"Pulumi.{stack.stack}.yaml"
+    document = yaml.safe_load(file.read_text())
+    document["config"]["llm-d-pd:serving"]["routing"] = {"config": own}
+    file.write_text(yaml.safe_dump(document, sort_keys=False))
+
+
+def test_up_ends_with_one_picker_that_leads_and_one_that_stands_by(gateway: Traffic) -> None:
+    gateway.stack.configure(routing=None)
+    gateway.stack.up(routing__replicas=2)
+    assert soon(lambda: sorted(_pickers(gateway.stack).values()) == [False, True], 60), _pickers(gateway.stack)
+    _repeat(gateway, "after up", 3)
+
+
+def test_when_the_leader_dies_the_other_takes_over(gateway: Traffic) -> None:
+    [leader] = [name for name, leads in _pickers(gateway.stack).items() if leads]
+    [heir] = [name for name, leads in _pickers(gateway.stack).items() if not leads]
+    gateway.stack.api.delete_namespaced_pod(leader, NAMESPACE, grace_period_seconds=0)
+    assert soon(lambda: _pickers(gateway.stack).get(heir) is True, 120), _pickers(gateway.stack)
+    assert soon(lambda: _serves(gateway), 30)
+    legs = gateway.counted(lambda: _repeat(gateway, "after the change", 4), decode=4)
+    assert legs.totals == (4, 4)
+
+
+def _pickers(stack: Deployment) -> dict[str, bool]:
+    """Pickers that are to stay, and whether each is Ready."""
+    with suppress(ApiException):
+        pods = stack.api.list_namespaced_pod(NAMESPACE, label_selector=PICKERS).items
+        return {pod.metadata.name: ready(pod) for pod in pods if pod.metadata.deletion_timestamp is None}
+    return {}
+
+
+def _serves(gateway: Traffic) -> bool:
+    """Whether a request is disaggregated again; before the gateway has found the new leader it may fail or not be."""
+    body = {"model": MODEL, "prompt": "anybody?", "max_tokens": 2}
+    return gateway.counted(lambda: gateway.ask("POST", "/v1/completions", body)).totals == (1, 1)
+
+
+def test_spans_of_picker_and_sidecar_arrive_at_the_collector(
+    gateway: Traffic, release: str, cluster: Running, tmp_path: Path
+) -> None:
+    """Those of one request; the older release makes none, and `up` says so."""
+    spans = tmp_path / "spans"
+    command = [*cluster.enter, sys.executable, "-m", "tests.collector", "4317", str(spans)]
+    with subprocess.Popen(command, cwd=CHECKOUT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as collector:
+        assert collector.stdout is not None
+        assert collector.stdout.readline() == "listening\n"
+        try:
+            told = gateway.stack.up(tracing__endpoint=f"http://{ADDRESS}:4317", tracing__sampling=1)
+            assert ("only vLLM's are sent" in told) == (release == "0.4")
+            _repeat(gateway, "trace me", 1)
+            if release == "0.6":
+                assert soon(lambda: {"gaie-pd-epp", SIDECAR} in _services(spans), 60), spans.read_text()
+            else:
+                assert not _services(spans)
+        finally:
+            collector.terminate()
+
+
+def _services(spans: Path) -> list[set[str]]:
+    """Who took part in each trace."""
+    traces: dict[str, set[str]] = {}
+    for line in spans.read_text().splitlines():
+        span = json.loads(line)
+        traces.setdefault(span["trace"], set()).add(span["service"])
+    return list(traces.values())
