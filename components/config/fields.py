@@ -165,7 +165,7 @@ def _number_text(value: Any) -> Any:
 
 
 Fraction = Annotated[
-    float, BeforeValidator(_number_text), Field(ge=0, le=1), documented("0 to 1", type=["number", "string"])
+    float, Field(ge=0, le=1), BeforeValidator(_number_text), documented("0 to 1", type=["number", "string"])
 ]
 Quantity = Annotated[
     str,
