@@ -6,7 +6,7 @@ world, without a login, is said in the stack file.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from components.config.vocabulary import EnvoyLogLevel, Platform, Provider, ReleaseName, ServiceType
 
@@ -42,11 +42,18 @@ class Controller:
     """Default resource requests of its proxy (chart)."""
     limits: Mapping[str, str] = field(default_factory=dict)
     """Default resource limits of its proxy (chart)."""
+    missing: str | None = None
+    """Why the release's guide does not have it, if it has not."""
+    note: str | None = None
+    """What whoever chooses it should know."""
     refused: Mapping[str, str] = field(default_factory=dict)
     """Settings of the gateway that it cannot honour, by field, each with the reason."""
 
 
-_GOOGLES = dict.fromkeys(("exposure", "autopilot"), "it is about GKE's load balancers and clusters")
+_GOOGLES = {
+    **dict.fromkeys(("exposure", "autopilot"), "it is about GKE's load balancers and clusters"),
+    "request_timeout": "a request here has no time limit: the route says 0s",
+}
 _NO_LOG = {**_GOOGLES, "access_logging": "the guide's charts have an access log for istio only"}
 _REQUESTS, _LIMITS = {"cpu": "100m", "memory": "128Mi"}, {"cpu": "2", "memory": "1Gi"}
 
@@ -58,18 +65,31 @@ _ISTIO = Controller(
     requests={"cpu": "4", "memory": "4Gi"},
     limits={"cpu": "16", "memory": "16Gi"},
 )
-_KGATEWAY = Controller(log_levels=SHORT, requests=_REQUESTS, limits=_LIMITS, refused=_NO_LOG)
+_DATA_SCIENCE = replace(_ISTIO, service_suffix="-data-science-gateway-class", platform=Platform.OPENSHIFT)
+_KGATEWAY = Controller(
+    log_levels=SHORT,
+    requests=_REQUESTS,
+    limits=_LIMITS,
+    refused={**_NO_LOG, "service.load_balancer_class": "the guide's GatewayParameters have no field for it"},
+)
 _AGENTGATEWAY = Controller(log_levels=RUST, requests=_REQUESTS, limits=_LIMITS, refused=_NO_LOG)
 _BARE = dict.fromkeys(
-    ("service_type", "log_level", "cpu", "memory", "cpu_limit", "memory_limit"),
+    ("service_type", "service", "log_level", "cpu", "memory", "cpu_limit", "memory_limit"),
     "the Gateway is bare: the guide's charts have no parameters for this controller",
 )
 _BARE_AGENTGATEWAY = Controller(service_type=ServiceType.LOAD_BALANCER, refused={**_NO_LOG, **_BARE})
 _BY_RELEASE: Mapping[tuple[Provider, ReleaseName], Controller] = {
     (Provider.KGATEWAY, ReleaseName.V0_4): _KGATEWAY,
-    (Provider.KGATEWAY, ReleaseName.V0_6): _AGENTGATEWAY,
+    (Provider.KGATEWAY, ReleaseName.V0_6): replace(
+        _AGENTGATEWAY,
+        note="is deprecated in the guide: what it makes there is the Gateway of provider agentgateway, so say that",
+    ),
     (Provider.AGENTGATEWAY, ReleaseName.V0_4): _BARE_AGENTGATEWAY,
     (Provider.AGENTGATEWAY, ReleaseName.V0_6): _AGENTGATEWAY,
+    (Provider.DATA_SCIENCE, ReleaseName.V0_4): replace(
+        _DATA_SCIENCE, missing="the guide's infra chart has that class since v1.4.0, of release 0.6"
+    ),
+    (Provider.DATA_SCIENCE, ReleaseName.V0_6): _DATA_SCIENCE,
 }
 _GKE = Controller(
     service_suffix=None,
@@ -78,6 +98,7 @@ _GKE = Controller(
     google=True,
     refused={
         **dict.fromkeys(_BARE, "Google runs the load balancer, outside the cluster"),
+        "ingress": "there is no Service that an Ingress could lead to",
         "access_logging": "its GCPBackendPolicy always logs, as the guide's",
     },
 )
@@ -91,9 +112,11 @@ def controller(provider: Provider, release: ReleaseName) -> Controller:
 
 def honouring(setting: str, release: ReleaseName) -> list[Provider]:
     """Providers that honour a setting of the gateway, by its field."""
-    return [each for each in Provider if setting not in controller(each, release).refused]
+    every = {each: controller(each, release) for each in Provider}
+    return [name for name, each in every.items() if setting not in each.refused and each.missing is None]
 
 
 def elsewhere(platform: Platform, release: ReleaseName) -> list[Provider]:
     """Providers that a cluster of that platform can have."""
-    return [each for each in Provider if controller(each, release).platform in (None, platform)]
+    every = {each: controller(each, release) for each in Provider}
+    return [name for name, each in every.items() if each.platform in (None, platform) and each.missing is None]

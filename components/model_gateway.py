@@ -3,12 +3,13 @@
 from typing import Any
 
 import pulumi
+import pulumi_kubernetes as k8s
 
 from components.gateways import PROVIDERS
 from components.gateways.provider import GatewayShape
 from components.names import HTTP_PORT, POOL_GROUP
 from components.objects import CustomObject, metadata
-from components.plan.gateway_args import ModelGatewayArgs
+from components.plan.gateway_args import IngressArgs, ListenerArgs, ModelGatewayArgs
 
 PROGRAMMED = {"pulumi.com/waitFor": "condition=Programmed"}
 """Makes Pulumi wait for what every controller reports; a custom object is not waited for otherwise."""
@@ -36,6 +37,8 @@ class ModelGateway(pulumi.ComponentResource):
         if not args.existing:
             self.address = _gateway(name, args, shape, ours).status.apply(_address)
             provider.configure(name, args, ours)
+            if args.ingress:
+                _ingress(name, args, args.ingress, ours)
         CustomObject(
             f"{name}-route",
             api_version="gateway.networking.k8s.io/v1",
@@ -55,25 +58,50 @@ def _gateway(name: str, args: ModelGatewayArgs, shape: GatewayShape, ours: pulum
         "app.kubernetes.io/gateway": args.name,
         "app.kubernetes.io/component": "inference-gateway",
     }
-    infrastructure = {"infrastructure": shape.infrastructure} if shape.infrastructure else {}
+    spec = {"gatewayClassName": shape.class_name, "listeners": [_listener(each) for each in args.listeners]}
     return CustomObject(
         f"{name}-gateway",
         api_version="gateway.networking.k8s.io/v1",
         kind="Gateway",
         meta=metadata(args.name, args.namespace, labels, PROGRAMMED if args.awaited else None),
-        spec={"gatewayClassName": shape.class_name, "listeners": [_listener()], **infrastructure},
+        spec={**spec, **({"infrastructure": shape.infrastructure} if shape.infrastructure else {})},
         opts=pulumi.ResourceOptions.merge(ours, WAIT if args.awaited else None),
     )
 
 
-def _listener() -> dict[str, Any]:
-    """The guide's one listener."""
+def _listener(args: ListenerArgs) -> dict[str, Any]:
+    """For routes of every namespace, as the guide's one listener."""
+    references = [
+        {"group": "", "kind": "Secret", "name": each.name, **({"namespace": each.namespace} if each.namespace else {})}
+        for each in args.certificates
+    ]
     return {
-        "name": "default",
-        "port": HTTP_PORT,
-        "protocol": "HTTP",
+        "name": args.name,
+        "port": args.port,
+        "protocol": "HTTPS" if references else "HTTP",
+        **({"tls": {"mode": "Terminate", "certificateRefs": references}} if references else {}),
         "allowedRoutes": {"namespaces": {"from": "All"}},
     }
+
+
+def _ingress(name: str, gateway: ModelGatewayArgs, args: IngressArgs, ours: pulumi.ResourceOptions) -> None:
+    """Everything of a host to the plain listener. Its controller may be slow to write a status: nobody waits for it."""
+    to = k8s.networking.v1
+    backend = to.IngressBackendArgs(
+        service=to.IngressServiceBackendArgs(name=args.service, port=to.ServiceBackendPortArgs(number=HTTP_PORT))
+    )
+    path = to.HTTPIngressPathArgs(path="/", path_type="Prefix", backend=backend)
+    annotations = {**args.annotations, "pulumi.com/skipAwait": "true"}
+    k8s.networking.v1.Ingress(
+        f"{name}-ingress",
+        metadata=metadata(gateway.name, gateway.namespace, gateway.labels, annotations),
+        spec=to.IngressSpecArgs(
+            ingress_class_name=args.class_name,
+            rules=[to.IngressRuleArgs(host=args.host, http=to.HTTPIngressRuleValueArgs(paths=[path]))],
+            tls=[to.IngressTLSArgs(hosts=[args.host], secret_name=args.tls_secret)] if args.tls_secret else None,
+        ),
+        opts=ours,
+    )
 
 
 def _route(args: ModelGatewayArgs, *, bare: bool) -> dict[str, Any]:

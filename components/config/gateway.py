@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field
 
-from components.config.fields import DnsLabel, ObjectName, Quantity, wrong
+from components.config.fields import DnsLabel, LabelKey, ObjectName, Port, Quantity, Seconds, wrong
 from components.config.strict import Strict
 from components.config.vocabulary import EnvoyLogLevel, Exposure, Provider, ServiceType
 
@@ -56,6 +56,58 @@ class Route(Strict):
     """Headers that a request carries, each with exactly this value."""
 
 
+class Certificate(Strict):
+    """A Secret of type kubernetes.io/tls."""
+
+    name: ObjectName
+    """The Secret."""
+    namespace: DnsLabel | None = None
+    """Its namespace, where whoever has the Secret lets this stack's Gateways refer to it by a ReferenceGrant; default:
+    the stack's, where none is needed."""
+
+
+class Tls(Strict):
+    """A listener that speaks HTTPS."""
+
+    certificate_refs: list[Certificate] = Field(min_length=1)
+    """Its certificates."""
+    port: Port = 443
+    """Its port."""
+
+
+class ServicePort(Strict):
+    """A port of the gateway's Service."""
+
+    port: Port
+    """The listener's."""
+    node_port: Port
+    """The same on every node, instead of one that Kubernetes chooses."""
+
+
+class GatewayService(Strict):
+    """What the gateway's Service has besides its type."""
+
+    annotations: dict[LabelKey, str] = {}
+    """Annotations, such as those that a cloud's load balancer reads."""
+    load_balancer_class: LabelKey | None = None
+    """Which of the cluster's load balancers, for `serviceType: LoadBalancer`."""
+    ports: list[ServicePort] = []
+    """Ports on the nodes, for `serviceType: NodePort` or `LoadBalancer`."""
+
+
+class Ingress(Strict):
+    """An Ingress that leads to the gateway's Service, for clusters whose way in is an Ingress controller."""
+
+    host: HostName
+    """Host name that clients ask for."""
+    class_name: ObjectName | None = None
+    """IngressClass; unset: the cluster's default."""
+    annotations: dict[LabelKey, str] = {}
+    """Annotations that its controller reads, such as a time-out that long answers need."""
+    tls_secret: ObjectName | None = None
+    """Secret of type kubernetes.io/tls for the host; unset: plain HTTP."""
+
+
 class Gateway(Strict):
     """The model gateway: where requests come in."""
 
@@ -65,6 +117,17 @@ class Gateway(Strict):
     """A Gateway that is there, instead of one of this stack's."""
     route: Route = Route()
     """Which requests are this stack's."""
+    http: bool = True
+    """The plain listener on port 80; `false` leaves that of `tls` alone."""
+    tls: Tls | None = None
+    """A listener for HTTPS; unset: none."""
+    service: GatewayService = GatewayService()
+    """More of the gateway's Service."""
+    ingress: Ingress | None = None
+    """An Ingress in front of it; unset: none (infra chart: off)."""
+    request_timeout: Seconds | None = None
+    """gke only: seconds after which the load balancer ends a request (GCPBackendPolicy); default: what the longest
+    answer takes, `model.maxModelLen` tokens at 20 a second, and at least the chart's 300."""
     awaited: bool = Field(default=True, alias="await")
     """Let `pulumi up` wait until the controller has programmed the Gateway (at most 10 minutes), so that its address is
     among the outputs. Switch it off where the controller comes later, or nothing gives a LoadBalancer an address."""

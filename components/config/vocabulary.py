@@ -53,6 +53,7 @@ class Provider(Word):
     KGATEWAY = "kgateway"
     AGENTGATEWAY = "agentgateway"
     GKE = "gke"
+    DATA_SCIENCE = "data-science-gateway"
 
 
 class Preflight(Word):

@@ -7,10 +7,12 @@ world by default. In release 0.4 nothing can be told, and it is a LoadBalancer (
 the picker over TLS by itself.
 """
 
+from typing import Any
+
 import pulumi
 
 from components.config.vocabulary import ReleaseName
-from components.gateways.provider import GatewayShape
+from components.gateways.provider import GatewayShape, overlay
 from components.objects import CustomObject, metadata
 from components.plan.gateway_args import ModelGatewayArgs
 
@@ -42,13 +44,16 @@ class Agentgateway:
             spec={
                 "logging": {"level": args.log_level},
                 "resources": {"requests": args.requests, "limits": args.limits},
-                "service": {
-                    "metadata": {"labels": {"gateway": "custom"}},
-                    "spec": {"type": args.service_type.value},
-                },
+                "service": _service(args),
             },
             opts=opts,
         )
 
     def connect(self, name: str, args: ModelGatewayArgs, opts: pulumi.ResourceOptions) -> None:
         """Nothing: the controller reaches pool and picker by itself."""
+
+
+def _service(args: ModelGatewayArgs) -> dict[str, Any]:
+    """With the chart's label."""
+    ours = overlay(args)
+    return {**ours, "metadata": {"labels": {"gateway": "custom"}, **ours.get("metadata", {})}}

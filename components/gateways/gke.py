@@ -21,9 +21,6 @@ CLASSES = {Exposure.EXTERNAL: "gke-l7-regional-external-managed", Exposure.INTER
 COLLECTORS = {False: "gmp-system", True: "gke-gmp-system"}
 """Namespace of Google's metrics collector, by whether the cluster is an Autopilot one."""
 
-TIMEOUT = 300
-"""Seconds after which the load balancer ends a request (chart)."""
-
 RBAC = "rbac.authorization.k8s.io"
 
 
@@ -43,7 +40,7 @@ class Gke:
         check = {"type": "HTTP", "httpHealthCheck": {"requestPath": "/health", "port": args.pool_port}}
         policies = {
             "HealthCheckPolicy": {"timeoutSec": 2, "checkIntervalSec": 2, "config": check},
-            "GCPBackendPolicy": {"timeoutSec": TIMEOUT, "logging": {"enabled": True}},
+            "GCPBackendPolicy": {"timeoutSec": args.request_timeout, "logging": {"enabled": True}},
         }
         for kind, default in policies.items():
             CustomObject(

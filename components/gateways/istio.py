@@ -4,11 +4,13 @@ Source: llm-d infra chart v1.3.6 and v1.4.0, inferencepool chart v1.2.0 and v1.4
 ENABLE_GATEWAY_API_INFERENCE_EXTENSION=true.
 """
 
+from typing import Any
+
 import pulumi
 import pulumi_kubernetes as k8s
 import yaml
 
-from components.gateways.provider import GatewayShape
+from components.gateways.provider import GatewayShape, overlay
 from components.objects import CustomObject, metadata
 from components.plan.gateway_args import ModelGatewayArgs
 
@@ -17,12 +19,18 @@ CONNECTIONS = 256000
 
 
 class Istio:
-    """The default provider."""
+    """The default provider; a controller of another name that is istio all the same overrides what differs."""
+
+    class_name = "istio"
+
+    def service(self, args: ModelGatewayArgs) -> dict[str, Any]:
+        """Overlay on the Service that istiod makes for the Gateway."""
+        return overlay(args)
 
     def shape(self, args: ModelGatewayArgs) -> GatewayShape:
         """Class, the label that switches the inference extension on, and the parameters' ConfigMap."""
         return GatewayShape(
-            class_name="istio",
+            class_name=self.class_name,
             labels={"istio.io/enable-inference-extproc": "true"},
             infrastructure={"parametersRef": {"group": "", "kind": "ConfigMap", "name": args.name}},
         )
@@ -32,7 +40,7 @@ class Istio:
         k8s.core.v1.ConfigMap(
             f"{name}-parameters",
             metadata=metadata(args.name, args.namespace, args.labels),
-            data={"deployment": _deployment(args), "service": _text({"spec": {"type": args.service_type.value}})},
+            data={"deployment": _deployment(args), "service": _text(self.service(args))},
             opts=opts,
         )
         if args.access_logging:

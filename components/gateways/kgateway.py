@@ -75,6 +75,16 @@ def _kube(args: ModelGatewayArgs) -> dict[str, Any]:
             "resources": {"requests": args.requests, "limits": args.limits},
         },
         "sdsContainer": {"securityContext": CONFINED},
-        "service": {"type": args.service_type.value, "extraLabels": CUSTOM},
+        "service": _service(args),
         "podTemplate": {"extraLabels": CUSTOM},
     }
+
+
+def _service(args: ModelGatewayArgs) -> dict[str, Any]:
+    """Fields of its own, not those of a Service."""
+    service: dict[str, Any] = {"type": args.service_type.value, "extraLabels": CUSTOM}
+    if args.service.annotations:
+        service["extraAnnotations"] = args.service.annotations
+    if args.service.node_ports:
+        service["ports"] = [{"port": int(port), "nodePort": node} for port, node in args.service.node_ports.items()]
+    return service

@@ -34,3 +34,14 @@ class GatewayProvider(Protocol):
 
     def connect(self, name: str, args: ModelGatewayArgs, opts: pulumi.ResourceOptions) -> None:
         """Declare what a Gateway needs to send requests to the stack's pool, whoever's it is."""
+
+
+def overlay(args: ModelGatewayArgs) -> dict[str, Any]:
+    """What is laid over a Service that a controller makes, as Kubernetes would merge it: ports by their number."""
+    service = args.service
+    spec: dict[str, Any] = {"type": args.service_type.value}
+    if service.load_balancer_class:
+        spec["loadBalancerClass"] = service.load_balancer_class
+    if service.node_ports:
+        spec["ports"] = [{"port": int(port), "nodePort": node} for port, node in service.node_ports.items()]
+    return {**({"metadata": {"annotations": service.annotations}} if service.annotations else {}), "spec": spec}

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from components.config.gateway import Gateway
 from components.config.vocabulary import ServiceType
 from components.names import HTTP_PORT, gateway_service
 from components.plan.context import Context
@@ -36,25 +37,35 @@ class Entrance:
 
 
 def entrance(context: Context) -> Entrance:
-    """The way in to a stack."""
+    """The way in to a stack: its Ingress or the given URL, else its Gateway's listener, HTTPS if there is one."""
     settings, theirs = context.settings, context.controller
-    existing, route = settings.gateway.existing, settings.gateway.route
+    gateway, existing = settings.gateway, settings.gateway.existing
     name = existing.name if existing else context.names.gateway
-    url = urlsplit(existing.url if existing and existing.url else "")
-    scheme = url.scheme or "http"
-    kind = theirs.service_type or settings.gateway.service_type
+    kind = theirs.service_type or gateway.service_type
+    url = urlsplit(_given(gateway))
+    scheme = url.scheme or ("https" if gateway.tls else "http")
+    listener = gateway.tls.port if gateway.tls else HTTP_PORT
     return Entrance(
         namespace=(existing.namespace if existing else None) or settings.namespace,
         gateway=name,
         service=None if theirs.service_suffix is None else gateway_service(name, theirs.service_suffix),
         scheme=scheme,
-        port=url.port or (DEFAULT_PORTS[scheme] if url.scheme else HTTP_PORT),
+        port=(url.port or DEFAULT_PORTS[scheme]) if url.scheme else listener,
         address=url.hostname,
-        outside=existing is None and kind is ServiceType.LOAD_BALANCER,
-        host=_host(route.hostnames, url.hostname),
-        path=route.path.rstrip("/"),
-        headers=route.headers,
+        outside=existing is None and not url.hostname and kind is ServiceType.LOAD_BALANCER,
+        host=_host(gateway.route.hostnames, url.hostname),
+        path=gateway.route.path.rstrip("/"),
+        headers=gateway.route.headers,
     )
+
+
+def _given(gateway: Gateway) -> str:
+    """The URL that the settings name, if they do."""
+    if gateway.existing:
+        return gateway.existing.url or ""
+    if gateway.ingress:
+        return f"{'https' if gateway.ingress.tls_secret else 'http'}://{gateway.ingress.host}"
+    return ""
 
 
 def _host(names: list[str], address: str | None) -> str | None:

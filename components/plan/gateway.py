@@ -1,7 +1,22 @@
 """Decisions about the model gateway."""
 
+from math import ceil
+
+from components.names import HTTP_PORT, gateway_service
 from components.plan.context import Context
-from components.plan.gateway_args import ExistingArgs, ModelGatewayArgs, RouteArgs
+from components.plan.gateway_args import (
+    CertificateArgs,
+    ExistingArgs,
+    IngressArgs,
+    ListenerArgs,
+    ModelGatewayArgs,
+    RouteArgs,
+    ServiceArgs,
+)
+from components.plan.workers import SLOWEST_STREAM
+
+CHART_TIMEOUT = 300
+"""Seconds (inferencepool charts): shorter than the longest answers."""
 
 
 def resolve(context: Context) -> ModelGatewayArgs:
@@ -13,6 +28,14 @@ def resolve(context: Context) -> ModelGatewayArgs:
         namespace=settings.namespace,
         name=names.gateway,
         existing=_existing(context),
+        listeners=_listeners(context),
+        service=ServiceArgs(
+            annotations=gateway.service.annotations,
+            load_balancer_class=gateway.service.load_balancer_class,
+            node_ports={str(each.port): each.node_port for each in gateway.service.ports},
+        ),
+        ingress=_ingress(context),
+        request_timeout=request_timeout(context),
         route=RouteArgs(
             name=names.route,
             hostnames=gateway.route.hostnames,
@@ -35,6 +58,38 @@ def resolve(context: Context) -> ModelGatewayArgs:
         exposure=gateway.exposure,
         autopilot=gateway.autopilot,
         metrics_interval=settings.monitoring.picker_interval if settings.monitoring.enabled else None,
+    )
+
+
+def request_timeout(context: Context) -> int:
+    """Seconds that a load balancer gives a request: unless said, as long as a decode worker gives its answers."""
+    said = context.settings.gateway.request_timeout
+    return said or max(CHART_TIMEOUT, ceil(context.settings.model.max_model_len / SLOWEST_STREAM))
+
+
+def _listeners(context: Context) -> list[ListenerArgs]:
+    gateway = context.settings.gateway
+    plain = [ListenerArgs(name="default", port=HTTP_PORT)] if gateway.http else []
+    if gateway.tls is None:
+        return plain
+    foreign = {context.settings.namespace: None}
+    certificates = [
+        CertificateArgs(name=each.name, namespace=foreign.get(each.namespace or "", each.namespace))
+        for each in gateway.tls.certificate_refs
+    ]
+    return [*plain, ListenerArgs(name="https", port=gateway.tls.port, certificates=certificates)]
+
+
+def _ingress(context: Context) -> IngressArgs | None:
+    given, suffix = context.settings.gateway.ingress, context.controller.service_suffix
+    if given is None or suffix is None:
+        return None
+    return IngressArgs(
+        host=given.host,
+        service=gateway_service(context.names.gateway, suffix),
+        class_name=given.class_name,
+        annotations=given.annotations,
+        tls_secret=given.tls_secret,
     )
 
 

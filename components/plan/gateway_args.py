@@ -28,6 +28,52 @@ class RouteArgs(Args):
     """Headers with exact values."""
 
 
+class CertificateArgs(Args):
+    """A Secret with a certificate."""
+
+    name: str
+    """The Secret."""
+    namespace: str | None = None
+    """Its namespace, if that is another."""
+
+
+class ListenerArgs(Args):
+    """A listener of the Gateway."""
+
+    name: str
+    """Its name."""
+    port: int
+    """Its port."""
+    certificates: list[CertificateArgs] = []
+    """With which it speaks HTTPS; none: HTTP."""
+
+
+class ServiceArgs(Args):
+    """The gateway's Service, besides its type."""
+
+    annotations: dict[str, str] = {}
+    """Annotations."""
+    load_balancer_class: str | None = None
+    """Which load balancer."""
+    node_ports: dict[str, int] = {}
+    """Port on the nodes by port."""
+
+
+class IngressArgs(Args):
+    """An Ingress in front of the gateway's Service."""
+
+    host: str
+    """Host name."""
+    service: str
+    """The gateway's Service."""
+    class_name: str | None = None
+    """IngressClass."""
+    annotations: dict[str, str] = {}
+    """Annotations."""
+    tls_secret: str | None = None
+    """Secret with the host's certificate."""
+
+
 class ModelGatewayArgs(Args):
     """The Gateway, its route to the pool and what the provider needs besides."""
 
@@ -39,6 +85,14 @@ class ModelGatewayArgs(Args):
     """Somebody else's Gateway instead."""
     route: RouteArgs
     """HTTPRoute."""
+    listeners: list[ListenerArgs]
+    """Of a Gateway of the stack's own."""
+    service: ServiceArgs
+    """Its Service, besides the type."""
+    ingress: IngressArgs | None = None
+    """In front of it."""
+    request_timeout: int
+    """Seconds after which a load balancer that wants a limit ends a request."""
     labels: dict[str, str]
     """Labels of every object."""
     provider: Provider

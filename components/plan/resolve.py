@@ -149,6 +149,9 @@ def _notes(context: Context) -> list[str]:
         notes.append(
             f"serving.tracing: picker and sidecar of release {settings.release} make no spans; only vLLM's are sent"
         )
+    if context.controller.note:
+        chosen = f"serving.gateway.provider: {settings.gateway.provider} in release {settings.release}"
+        notes.append(f"{chosen} {context.controller.note}")
     for role in Role:
         used, taken = context.tensor_parallel(role), context.gpus(role)
         if used < taken:

@@ -54,6 +54,13 @@ SERVING: dict[str, Any] = {
         "capabilities": ["IPC_LOCK"],
     },
     "images": {"pullSecrets": ["pull"]},
+    "gateway": {
+        "serviceType": "NodePort",
+        "route": {"hostnames": ["a.example.com"], "path": "/a", "headers": {"x-model": "b"}},
+        "tls": {"certificateRefs": [{"name": "door", "namespace": "certificates"}]},
+        "service": {"annotations": {"a": "b"}, "ports": [{"port": 80, "nodePort": 30080}]},
+        "ingress": {"host": "a.example.com", "annotations": {"a": "b"}},
+    },
 }
 """Reaches every nested arguments class."""
 
@@ -65,6 +72,11 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "infrastructure": "gke-roce",
     },
     "host network": {"accelerator": "amd", "model": {"name": "m"}, "hostNetwork": True},
+    "shared": {
+        "accelerator": "amd",
+        "model": {"name": "m"},
+        "gateway": {"existing": {"name": "everybodys", "namespace": "doors", "listener": "models"}},
+    },
     "least": {
         "accelerator": "nvidia",
         "model": {"name": "m", "tokenSecret": None},

@@ -14,7 +14,11 @@ ONE_VENDOR = {
     "oci-amd": "amd",
 }
 ONE_RELEASE = {"aws-efa": "0.6"}
-ELSEWHERE = {"gke": {"openshift-roce", "coreweave", "aks", "oci-amd", "aws-efa", "digitalocean"}}
+PROVIDERS_RELEASE = {"data-science-gateway": "0.6"}
+ELSEWHERE = {
+    "gke": {"openshift-roce", "coreweave", "aks", "oci-amd", "aws-efa", "digitalocean"},
+    "data-science-gateway": {"gke-roce", "coreweave", "aks", "oci-amd", "aws-efa", "digitalocean"},
+}
 
 
 def refused(cell: Cell) -> bool:
@@ -22,6 +26,7 @@ def refused(cell: Cell) -> bool:
     return (
         ONE_VENDOR.get(where, cell.accelerator) != cell.accelerator
         or ONE_RELEASE.get(where, cell.release) != cell.release
+        or PROVIDERS_RELEASE.get(cell.provider, cell.release) != cell.release
         or where in ELSEWHERE.get(cell.provider, set())
     )
 

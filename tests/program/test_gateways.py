@@ -14,10 +14,18 @@ from tests.program.shape import differences, normal
 from tests.program.test_outputs import WithAddress
 from tests.program.wire import AMD, ran
 from tests.recorder import run_program
+from tests.stack_file import problems
 
 GATEWAY = "infra-pd-inference-gateway"
-CELLS = [(*each,) for each in product(map(str, Provider), map(str, ReleaseName))]
-SERVICES = {"istio": f"{GATEWAY}-istio", "kgateway": GATEWAY, "agentgateway": GATEWAY}
+ABSENT = [("data-science-gateway", "0.4")]
+"""What the guide of that release does not have."""
+CELLS = [(*each,) for each in product(map(str, Provider), map(str, ReleaseName)) if each not in ABSENT]
+SERVICES = {
+    "istio": f"{GATEWAY}-istio",
+    "kgateway": GATEWAY,
+    "agentgateway": GATEWAY,
+    "data-science-gateway": f"{GATEWAY}-data-science-gateway-class",
+}
 
 
 def _objects(provider: str, release: str, **gateway: Any) -> dict[str, Any]:
@@ -106,6 +114,49 @@ def test_without_a_service_the_outputs_point_to_the_gateway() -> None:
     addressed = run_program(serving, recorder=WithAddress("192.0.2.7")).stack_outputs
     assert addressed["gatewayUrl"] == "http://192.0.2.7"
     assert addressed["request"].startswith("curl -sS http://192.0.2.7/v1/completions ")
+
+
+@pytest.mark.parametrize(("provider", "release"), ABSENT)
+def test_a_provider_that_a_release_does_not_have_is_refused_with_what_to_do(provider: str, release: str) -> None:
+    found = problems(release=release, gateway={"provider": provider})
+    assert "has that class since v1.4.0" in found["serving.gateway.provider"].wrong
+    assert "serving.release: 0.6" in found["serving.gateway.provider"].change
+
+
+def test_what_is_deprecated_is_said_with_what_to_write_instead() -> None:
+    def warnings(provider: str, release: str) -> list[str]:
+        messages = ran({**AMD, "release": release, "gateway": {"provider": provider}}).messages
+        return [message for message in messages if "deprecated" in message]
+
+    assert len(warnings("kgateway", "0.6")) == 1
+    assert "provider agentgateway" in warnings("kgateway", "0.6")[0]
+    assert not warnings("kgateway", "0.4")
+    assert not warnings("agentgateway", "0.6")
+
+
+@pytest.mark.parametrize(
+    ("settings", "seconds"),
+    [
+        ({}, 1600),
+        ({"model": {"name": "m", "maxModelLen": 4000}}, 300),
+        ({"gateway": {"provider": "gke", "requestTimeout": 60}}, 60),
+    ],
+)
+def test_googles_load_balancer_gives_the_longest_answer_its_time(settings: dict[str, Any], seconds: int) -> None:
+    objects = ran({**AMD, "gateway": {"provider": "gke"}, **settings}).objects
+    assert objects["GCPBackendPolicy/gaie-pd"]["spec"]["default"]["timeoutSec"] == seconds
+
+
+def test_openshifts_certificate_may_be_lent_by_its_namespace() -> None:
+    refs = [{"name": "door", "namespace": "openshift-ingress"}, {"name": "other", "namespace": "elsewhere"}]
+    objects = _objects("data-science-gateway", "0.6", tls={"certificateRefs": refs})
+    grant = objects[f"ReferenceGrant/llm-d-pd-{GATEWAY}-tls"]
+    assert grant["metadata"]["namespace"] == "openshift-ingress"
+    assert grant["spec"] == {
+        "from": [{"group": "gateway.networking.k8s.io", "kind": "Gateway", "namespace": "llm-d-pd"}],
+        "to": [{"group": "", "kind": "Secret", "name": "door"}],
+    }
+    assert not [key for key in _objects("data-science-gateway", "0.6") if key.startswith("ReferenceGrant/")]
 
 
 def test_a_service_that_may_be_public_and_cannot_be_told_otherwise_is_warned_of() -> None:

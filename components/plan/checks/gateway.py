@@ -1,16 +1,21 @@
-"""What the gateway's controller cannot be told."""
+"""What the gateway's controller cannot be told, and what of the gateway's settings cannot go together."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from components.config.problem import Problem
+from components.config.vocabulary import ServiceType
 from components.controllers import honouring
+from components.names import HTTP_PORT
 from components.plan.context import Context
 
+GATEWAY = "serving.gateway"
 _MADE = "it belongs to whoever made the Gateway"
 OF_ITS_OWN: Mapping[str, str] = {
     "awaited": "this stack does not make the Gateway, so there is nothing to wait for",
-    "service_type": f"the Service is made with the Gateway: {_MADE}",
+    **dict.fromkeys(("http", "tls"), f"listeners are the Gateway's: {_MADE}"),
+    **dict.fromkeys(("service_type", "service"), f"the Service is made with the Gateway: {_MADE}"),
+    "ingress": f"what leads to the Gateway is the Gateway's: {_MADE}",
     "exposure": f"the class is the Gateway's: {_MADE}",
     **dict.fromkeys(("cpu", "memory", "cpu_limit", "memory_limit"), f"the proxy runs with the Gateway: {_MADE}"),
     **dict.fromkeys(("log_level", "access_logging"), f"the proxy's log is the Gateway's: {_MADE}"),
@@ -19,23 +24,27 @@ OF_ITS_OWN: Mapping[str, str] = {
 
 
 def check(context: Context) -> Iterator[Problem]:
-    """Settings of the gateway that its controller would never see, and log levels that it does not know."""
+    """Settings that nobody would see, and what controller or API server would refuse."""
     gateway, theirs = context.settings.gateway, context.controller
-    chosen = f"serving.gateway.provider: {gateway.provider} in release {context.release.name}"
-    written: dict[str, Any] = gateway.model_dump(mode="json")
-    for field, reason in theirs.refused.items():
-        if field not in gateway.model_fields_set:
-            continue
-        path = f"serving.gateway.{type(gateway).model_fields[field].alias}"
-        others = " or ".join(honouring(field, context.release.name))
+    chosen = f"{GATEWAY}.provider: {gateway.provider} in release {context.release.name}"
+    if theirs.missing:
         yield Problem(
-            path,
-            written[field],
-            f"cannot be set with {chosen}: {reason}",
-            "it would be ignored without a word, and the gateway be another than the file says",
-            f"`pulumi config rm --path {path}`, or serving.gateway.provider: {others} if the cluster has it",
+            f"{GATEWAY}.provider",
+            gateway.provider.value,
+            f"cannot be deployed with serving.release: {context.release.name}: {theirs.missing}",
+            "the Gateway would have a class and parameters that nobody has tried with this release",
+            "use serving.release: 0.6, or another provider that the cluster has",
         )
-    yield from _of_somebody_elses(context)
+    for field, reason in theirs.refused.items():
+        for path, value in _written(context, field):
+            others = " or ".join(honouring(field, context.release.name))
+            yield Problem(
+                path,
+                value,
+                f"cannot be set with {chosen}: {reason}",
+                "it would be ignored without a word, and the gateway be another than the file says",
+                f"`pulumi config rm --path {path}`, or {GATEWAY}.provider: {others} if the cluster has it",
+            )
     monitoring = context.settings.monitoring
     for field in ("labels", "worker_interval") if theirs.google else ():
         if field in monitoring.model_fields_set:
@@ -49,35 +58,125 @@ def check(context: Context) -> Iterator[Problem]:
             )
     if gateway.log_level and "log_level" not in theirs.refused and gateway.log_level not in theirs.log_levels:
         yield Problem(
-            "serving.gateway.logLevel",
+            f"{GATEWAY}.logLevel",
             gateway.log_level.value,
             f"is no level of {chosen}",
             "the controller would refuse the parameters, or the proxy not start",
             f"use one of {', '.join(theirs.log_levels)}",
         )
+    yield from _of_somebody_elses(context)
+    yield from _listeners(context)
+    yield from _service(context)
+    yield from _ingress(context)
+
+
+def _written(context: Context, field: str) -> Iterator[tuple[str, Any]]:
+    """Path and value of a setting of the gateway that the stack file has; a field such as `service.annotations`."""
+    at, path = context.settings.gateway, GATEWAY
+    *above, last = field.split(".")
+    for name in above:
+        path += f".{type(at).model_fields[name].alias}"
+        at = getattr(at, name)
+    if last in at.model_fields_set:
+        yield (
+            f"{path}.{type(at).model_fields[last].alias}",
+            at.model_dump(mode="json", by_alias=True)[str(type(at).model_fields[last].alias)],
+        )
 
 
 def _of_somebody_elses(context: Context) -> Iterator[Problem]:
     """What would configure the Gateway, where the Gateway is somebody else's."""
-    gateway = context.settings.gateway
-    if gateway.existing is None:
+    existing, settings = context.settings.gateway.existing, context.settings
+    if existing is None:
         return
-    written: dict[str, Any] = gateway.model_dump(mode="json")
-    for field in sorted(OF_ITS_OWN.keys() & gateway.model_fields_set):
-        path = f"serving.gateway.{type(gateway).model_fields[field].alias}"
+    for field, reason in OF_ITS_OWN.items():
+        for path, value in _written(context, field):
+            yield Problem(
+                path,
+                value,
+                f"cannot be set beside {GATEWAY}.existing: {reason}",
+                "it would be ignored without a word",
+                f"`pulumi config rm --path {path}`, or {GATEWAY}.existing for a Gateway of this stack's own",
+            )
+    if (existing.namespace or settings.namespace, existing.name) == (settings.namespace, context.names.gateway):
         yield Problem(
-            path,
-            written[field],
-            f"cannot be set beside serving.gateway.existing: {OF_ITS_OWN[field]}",
-            "it would be ignored without a word",
-            f"`pulumi config rm --path {path}`, or serving.gateway.existing for a Gateway of this stack's own",
-        )
-    namespace = gateway.existing.namespace or context.settings.namespace
-    if (namespace, gateway.existing.name) == (context.settings.namespace, context.names.gateway):
-        yield Problem(
-            "serving.gateway.existing.name",
-            gateway.existing.name,
-            f"is what a Gateway of this stack's own is called (postfix {context.settings.postfix})",
+            f"{GATEWAY}.existing.name",
+            existing.name,
+            f"is what a Gateway of this stack's own is called (postfix {settings.postfix})",
             "nobody would make it, or a stack of the same postfix in this namespace, which has this stack's names too",
-            "`pulumi config rm --path serving.gateway.existing`, or give this stack another serving.postfix",
+            f"`pulumi config rm --path {GATEWAY}.existing`, or give this stack another serving.postfix",
+        )
+
+
+def _listeners(context: Context) -> Iterator[Problem]:
+    gateway = context.settings.gateway
+    if not gateway.http and gateway.tls is None and gateway.existing is None:
+        yield Problem(
+            f"{GATEWAY}.http",
+            False,
+            f"takes the only listener away: there is no {GATEWAY}.tls",
+            "the API server would refuse a Gateway without listeners",
+            f"`pulumi config rm --path {GATEWAY}.http`, or set {GATEWAY}.tls",
+        )
+    if gateway.http and gateway.tls and gateway.tls.port == HTTP_PORT:
+        yield Problem(
+            f"{GATEWAY}.tls.port",
+            HTTP_PORT,
+            "is that of the plain listener",
+            "two protocols on one port: the controller would refuse both",
+            f"use 443, or set {GATEWAY}.http: false",
+        )
+
+
+def _service(context: Context) -> Iterator[Problem]:
+    gateway = context.settings.gateway
+    service, kind = gateway.service, gateway.service_type
+    if service.load_balancer_class and kind is not ServiceType.LOAD_BALANCER:
+        yield Problem(
+            f"{GATEWAY}.service.loadBalancerClass",
+            service.load_balancer_class,
+            f"is for a load balancer, and {GATEWAY}.serviceType is {kind}",
+            "the API server would refuse the Service that the controller makes, and requests have no way in",
+            f"set {GATEWAY}.serviceType: LoadBalancer, or take the class away",
+        )
+    listening = {*([HTTP_PORT] if gateway.http else []), *([gateway.tls.port] if gateway.tls else [])}
+    for index, one in enumerate(service.ports):
+        path = f"{GATEWAY}.service.ports[{index}]"
+        if kind is ServiceType.CLUSTER_IP:
+            yield Problem(
+                f"{path}.nodePort",
+                one.node_port,
+                f"is a port of the nodes, and {GATEWAY}.serviceType is {kind}",
+                "the API server would refuse the Service that the controller makes, and requests have no way in",
+                f"set {GATEWAY}.serviceType: NodePort, or take the ports away",
+            )
+        if one.port not in listening:
+            yield Problem(
+                f"{path}.port",
+                one.port,
+                "is no listener's port",
+                "the Service would have a port on which nobody answers",
+                f"use {' or '.join(map(str, sorted(listening)))}",
+            )
+
+
+def _ingress(context: Context) -> Iterator[Problem]:
+    gateway = context.settings.gateway
+    if gateway.ingress is None or gateway.existing:
+        return
+    if not gateway.http:
+        yield Problem(
+            f"{GATEWAY}.ingress",
+            gateway.ingress.host,
+            f"leads to the plain listener, which {GATEWAY}.http: false takes away",
+            "the Ingress would answer 502 or 503 to everything",
+            f"`pulumi config rm --path {GATEWAY}.http`; an Ingress speaks HTTPS with {GATEWAY}.ingress.tlsSecret",
+        )
+    if gateway.route.hostnames and gateway.ingress.host not in gateway.route.hostnames:
+        yield Problem(
+            f"{GATEWAY}.ingress.host",
+            gateway.ingress.host,
+            f"is none of {GATEWAY}.route.hostnames",
+            "the Ingress passes the host name on, and the Gateway would answer 404",
+            f"add it to {GATEWAY}.route.hostnames",
         )

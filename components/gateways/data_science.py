@@ -1,0 +1,46 @@
+"""data-science-gateway: OpenShift AI's class, istio by another name (OpenShift Service Mesh).
+
+Source: llm-d infra chart v1.4.0. The Service carries the annotation by which OpenShift makes it a certificate. A Secret
+in openshift-ingress may be referred to with the ReferenceGrant that is made there, as by the chart; its name has our
+namespace too, because that namespace is everybody's. istio names what it makes for a Gateway after its class.
+"""
+
+from typing import Any
+
+import pulumi
+
+from components.gateways.istio import Istio
+from components.gateways.provider import overlay
+from components.objects import CustomObject, metadata
+from components.plan.gateway_args import ModelGatewayArgs
+
+INGRESS = "openshift-ingress"
+"""Namespace of OpenShift's routers and their certificates."""
+
+CERTIFICATE = {"service.beta.openshift.io/serving-cert-secret-name": "data-science-gateway-service-tls"}
+
+
+class DataScienceGateway(Istio):
+    """istio of OpenShift AI."""
+
+    class_name = "data-science-gateway-class"
+
+    def service(self, args: ModelGatewayArgs) -> dict[str, Any]:
+        """With the annotation, which a user's own may override."""
+        ours = overlay(args)
+        return {**ours, "metadata": {"annotations": {**CERTIFICATE, **args.service.annotations}}}
+
+    def configure(self, name: str, args: ModelGatewayArgs, opts: pulumi.ResourceOptions) -> None:
+        """As istio; and leave to use the certificates in OpenShift's namespace."""
+        super().configure(name, args, opts)
+        secrets = [each.name for one in args.listeners for each in one.certificates if each.namespace == INGRESS]
+        if secrets:
+            gateways = {"group": "gateway.networking.k8s.io", "kind": "Gateway", "namespace": args.namespace}
+            CustomObject(
+                f"{name}-certificate-grant",
+                api_version="gateway.networking.k8s.io/v1beta1",
+                kind="ReferenceGrant",
+                meta=metadata(f"{args.namespace}-{args.name}-tls", INGRESS, args.labels),
+                spec={"from": [gateways], "to": [{"group": "", "kind": "Secret", "name": each} for each in secrets]},
+                opts=opts,
+            )
