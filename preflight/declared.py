@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from components.config.vocabulary import Provider, ReleaseName
+from components.gateways.data_science import INGRESS, grant, lent
 from components.gateways.gke import COLLECTORS
 from components.plan import ServingPlan
 
@@ -18,11 +19,13 @@ PLURALS = {
     "Telemetry": "telemetries",
     "NetworkPolicy": "networkpolicies",
     "PodMonitoring": "podmonitorings",
+    "Ingress": "ingresses",
 }
 """Names of kinds in paths, where it isn't the kind in small letters with an s."""
 
 RBAC = "rbac.authorization.k8s.io/v1"
 GATEWAY = "gateway.networking.k8s.io/v1"
+ISTIOS = (Provider.ISTIO, Provider.DATA_SCIENCE)
 BUILT_IN = ("v1", "apps/v1", "policy/v1", "networking.k8s.io/v1", RBAC)
 
 
@@ -86,19 +89,23 @@ def _gateway(plan: ServingPlan) -> Iterator[Declared]:
     if args.existing is None:
         yield Declared(GATEWAY, "Gateway", args.name, within)
         yield from _parameters(plan)
+        if args.ingress:
+            yield Declared("networking.k8s.io/v1", "Ingress", args.name, within)
     if args.provider is Provider.GKE:
         yield from _google(plan)
-    elif args.provider is Provider.ISTIO:
+    elif args.provider in ISTIOS:
         yield Declared("networking.istio.io/v1beta1", "DestinationRule", args.picker, within)
 
 
 def _parameters(plan: ServingPlan) -> Iterator[Declared]:
     """What configures a Gateway of our own."""
     args, within = plan.gateway, plan.namespace.namespace
-    if args.provider is Provider.ISTIO:
+    if args.provider in ISTIOS:
         yield Declared("v1", "ConfigMap", args.name, within)
         if args.access_logging:
             yield Declared("telemetry.istio.io/v1", "Telemetry", f"{args.name}-telemetry", within)
+        if args.provider is Provider.DATA_SCIENCE and lent(args):
+            yield Declared("gateway.networking.k8s.io/v1beta1", "ReferenceGrant", grant(args), INGRESS)
     elif args.provider is not Provider.GKE and args.release is not ReleaseName.V0_4:
         yield Declared("agentgateway.dev/v1alpha1", "AgentgatewayParameters", args.name, within)
     elif args.provider is Provider.KGATEWAY:

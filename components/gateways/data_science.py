@@ -33,14 +33,23 @@ class DataScienceGateway(Istio):
     def configure(self, name: str, args: ModelGatewayArgs, opts: pulumi.ResourceOptions) -> None:
         """As istio; and leave to use the certificates in OpenShift's namespace."""
         super().configure(name, args, opts)
-        secrets = [each.name for one in args.listeners for each in one.certificates if each.namespace == INGRESS]
-        if secrets:
+        if secrets := lent(args):
             gateways = {"group": "gateway.networking.k8s.io", "kind": "Gateway", "namespace": args.namespace}
             CustomObject(
                 f"{name}-certificate-grant",
                 api_version="gateway.networking.k8s.io/v1beta1",
                 kind="ReferenceGrant",
-                meta=metadata(f"{args.namespace}-{args.name}-tls", INGRESS, args.labels),
+                meta=metadata(grant(args), INGRESS, args.labels),
                 spec={"from": [gateways], "to": [{"group": "", "kind": "Secret", "name": each} for each in secrets]},
                 opts=opts,
             )
+
+
+def lent(args: ModelGatewayArgs) -> list[str]:
+    """Secrets in OpenShift's namespace that the listeners refer to."""
+    return [each.name for one in args.listeners for each in one.certificates if each.namespace == INGRESS]
+
+
+def grant(args: ModelGatewayArgs) -> str:
+    """The ReferenceGrant for them."""
+    return f"{args.namespace}-{args.name}-tls"

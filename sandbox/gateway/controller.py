@@ -11,7 +11,7 @@ from typing import Any
 
 from sandbox.cluster.api import Api
 from sandbox.cluster.network import ADDRESS
-from sandbox.gateway import http, relay, writing
+from sandbox.gateway import http, relay, slots, writing
 from sandbox.gateway.balancer import Balancer
 from sandbox.gateway.deployment import DRAIN_PATH, PORT
 from sandbox.gateway.draining import drain
@@ -108,7 +108,7 @@ class Controller:
             writes += [writing.balanced(*one) for one in await self._balancer.provide(world, model)]
         else:
             operations = {key: simulated(one) for key, one in model.gateways.items()}
-        self._slots.assign(_oldest_first(model))
+        self._slots.assign(_doors(model))
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         writes += [*writing.classes(world, now), *writing.statuses(world, model, operations, now)]
         done = await asyncio.to_thread(lambda: [self._writer.perform(write) for write in writes])
@@ -116,9 +116,12 @@ class Controller:
             asyncio.get_running_loop().call_later(_AGAIN_SECONDS, self._wake.set)
 
     def _target(self, port: int) -> relay.Target | None:
-        """Return where the host's port leads now: the first listener of a ready pod of its Gateway."""
-        gateway = self._model.gateways.get(self._slots.holder(port) or ("", ""))
-        return self._to_pod(gateway.key, next(iter(gateway.hosts))) if gateway and gateway.hosts else None
+        """Return where the host's port leads now: the listener that has it, in a ready pod of its Gateway."""
+        namespace, name, wanted = slots.listener(self._slots.holder(port) or ("", ""))
+        gateway = self._model.gateways.get((namespace, name))
+        if gateway is None or not gateway.hosts:
+            return None
+        return self._to_pod(gateway.key, wanted or next(iter(gateway.hosts)))
 
     def _to_pod(self, key: Key, port: int) -> relay.Target | None:
         gateway = self._model.gateways.get(key)
@@ -147,5 +150,7 @@ class Controller:
             return []
 
 
-def _oldest_first(model: Model) -> list[Key]:
-    return sorted(model.gateways, key=lambda key: (model.gateways[key].spec["metadata"]["creationTimestamp"], key))
+def _doors(model: Model) -> list[Key]:
+    """What wants a port of the host: every Gateway's first listener, the oldest first, then all other listeners."""
+    keys = sorted(model.gateways, key=lambda key: (model.gateways[key].spec["metadata"]["creationTimestamp"], key))
+    return keys + [slots.door(key, port) for key in keys for port in list(model.gateways[key].hosts)[1:]]

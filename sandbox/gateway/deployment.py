@@ -181,7 +181,10 @@ def _service(gateway: Gateway, overlay: Overlay) -> Json:
     ports = {STATUS_PORT: {"name": "status-port", "port": STATUS_PORT, "targetPort": STATUS_PORT, "protocol": "TCP"}}
     for listener in gateway.listeners:
         port = listener.spec["port"]
-        ports.setdefault(port, {"name": listener.spec["name"], "port": port, "protocol": "TCP", "appProtocol": "http"})
+        protocol = listener.spec["protocol"].lower()
+        ports.setdefault(
+            port, {"name": listener.spec["name"], "port": port, "protocol": "TCP", "appProtocol": protocol}
+        )
     spec = {
         "type": service_type(gateway, Overlay()),
         "selector": _selector(gateway),

@@ -4,13 +4,13 @@ As istio 1.28 configures its gateways: the picker is an external processor chose
 one that the picker's header names, with a fallback over the whole pool. Envoy's own error answers stand for istio's.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sandbox.gateway import accesslog, clusters
 from sandbox.gateway.clusters import PICKED, SOURCE, TYPES, Json
 from sandbox.gateway.matching import match, replaced
-from sandbox.gateway.model import Backend, Entry, Gateway, Picker
+from sandbox.gateway.model import Backend, Certificate, Entry, Gateway, Picker
 from sandbox.gateway.traffic import seconds
 
 UNRESOLVED = "unresolved"
@@ -44,14 +44,17 @@ class Resources:
 def resources(gateway: Gateway) -> Resources:
     """Return the configuration of a Gateway's Envoy."""
     return Resources(
-        listeners={f"http.{port}": _listener(port, text_log=gateway.text_log) for port in gateway.hosts},
+        listeners={
+            f"http.{port}": _listener(port, gateway.certificates.get(port, ()), text_log=gateway.text_log)
+            for port in gateway.hosts
+        },
         routes={f"http.{port}": _routes(port, hosts) for port, hosts in gateway.hosts.items()},
         clusters={name: clusters.cluster(one) for name, one in gateway.clusters.items()},
         endpoints={name: clusters.endpoints(one) for name, one in gateway.clusters.items()},
     )
 
 
-def _listener(port: int, *, text_log: bool) -> Json:
+def _listener(port: int, certificates: Sequence[Certificate], *, text_log: bool) -> Json:
     stdout = f"{TYPES}extensions.access_loggers.stream.v3.StdoutAccessLog"
     loggers: list[Json] = [{"@type": stdout, "log_format": {"json_format": dict(accesslog.FORMAT)}}]
     if text_log:
@@ -77,9 +80,24 @@ def _listener(port: int, *, text_log: bool) -> Json:
         "name": f"http.{port}",
         "address": {"socket_address": {"address": "0.0.0.0", "port_value": port}},
         "filter_chains": [
-            {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}
+            {
+                "filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}],
+                **({"transport_socket": _ending_tls(certificates)} if certificates else {}),
+            }
         ],
     }
+
+
+def _ending_tls(certificates: Sequence[Certificate]) -> Json:
+    held = [
+        {"certificate_chain": {"inline_string": one.chain}, "private_key": {"inline_string": one.key}}
+        for one in certificates
+    ]
+    context = {
+        "@type": f"{TYPES}extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+        "common_tls_context": {"alpn_protocols": ["h2", "http/1.1"], "tls_certificates": held},
+    }
+    return {"name": "envoy.transport_sockets.tls", "typed_config": context}
 
 
 def _picking() -> Json:

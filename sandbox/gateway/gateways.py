@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from sandbox.gateway.certificates import certificates
 from sandbox.gateway.classes import CLASSES, GatewayClass
 from sandbox.gateway.model import Gateway, Listener, Model, Verdict
 from sandbox.gateway.overlay import Overlay
@@ -33,7 +34,7 @@ def _class_of(world: World, gateway: Object) -> GatewayClass | None:
 
 
 def _gateway(world: World, one: Object, gateway_class: GatewayClass) -> Gateway:
-    listeners = [_listener(spec, one["spec"]["listeners"]) for spec in one["spec"]["listeners"]]
+    listeners = [_listener(world, one, spec) for spec in one["spec"]["listeners"]]
     return Gateway(
         spec=one,
         gateway_class=gateway_class,
@@ -57,7 +58,8 @@ def _accepted(world: World, one: Object, gateway_class: GatewayClass, listeners:
     return Verdict(True, "Accepted", "the Gateway is valid")
 
 
-def _listener(spec: Object, siblings: list[Object]) -> Listener:
+def _listener(world: World, gateway: Object, spec: Object) -> Listener:
+    siblings: list[Object] = gateway["spec"]["listeners"]
     asked = spec.get("allowedRoutes", {}).get("kinds")
     kinds = [HTTP_ROUTE] if asked is None else [kind for kind in asked if {**HTTP_ROUTE, **kind} == HTTP_ROUTE]
     unknown = [kind["kind"] for kind in asked or () if {**HTTP_ROUTE, **kind} != HTTP_ROUTE]
@@ -69,14 +71,19 @@ def _listener(spec: Object, siblings: list[Object]) -> Listener:
     if rivals:
         text = f"port {spec['port']} speaks another protocol in listener {', '.join(rivals)}"
         conflict, accepted = Verdict(False, "ProtocolConflict", text), Verdict(False, "ProtocolConflict", text)
-    elif spec["protocol"] != "HTTP":
-        accepted = Verdict(False, "UnsupportedProtocol", f"the sandbox's gateway speaks HTTP, not {spec['protocol']}")
+    elif spec["protocol"] not in ("HTTP", "HTTPS"):
+        text = f"the sandbox's gateway speaks HTTP and HTTPS, not {spec['protocol']}"
+        accepted = Verdict(False, "UnsupportedProtocol", text)
+    elif (spec.get("tls") or {}).get("mode", "Terminate") != "Terminate":
+        accepted = Verdict(False, "UnsupportedProtocol", "the sandbox's gateway ends TLS itself: mode Terminate only")
     elif spec["port"] in _RESERVED:
         accepted = Verdict(False, "PortUnavailable", f"port {spec['port']} is {_RESERVED[spec['port']]}")
     resolved = Verdict(True, "ResolvedRefs", "all references were resolved")
     if unknown:
         resolved = Verdict(False, "InvalidRouteKinds", f"only HTTPRoute can attach, not {', '.join(unknown)}")
-    return Listener(spec, {"Accepted": accepted, "Conflicted": conflict, "ResolvedRefs": resolved}, kinds)
+    held, problem = certificates(world, gateway, spec) if spec["protocol"] == "HTTPS" else ((), None)
+    verdicts = {"Accepted": accepted, "Conflicted": conflict, "ResolvedRefs": problem or resolved}
+    return Listener(spec, verdicts, kinds, held)
 
 
 def _logs(world: World, gateway: Object) -> bool:

@@ -23,6 +23,14 @@ Verdicts = dict[str, Verdict]
 
 
 @dataclass(frozen=True)
+class Certificate:
+    """A certificate chain and its key, in PEM."""
+
+    chain: str
+    key: str = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Cluster:
     """Where requests can go: the endpoints of one port of a Service."""
 
@@ -71,12 +79,18 @@ class Listener:
     spec: Object
     verdicts: Verdicts
     kinds: list[dict[str, str]]
+    certificates: tuple[Certificate, ...] = ()
     attached: int = 0
+
+    @property
+    def secure(self) -> bool:
+        """Whether it speaks HTTPS."""
+        return bool(self.spec["protocol"] == "HTTPS")
 
     @property
     def usable(self) -> bool:
         """Whether routes can attach to it."""
-        return self.verdicts["Accepted"].good and bool(self.kinds)
+        return self.verdicts["Accepted"].good and bool(self.kinds) and (bool(self.certificates) or not self.secure)
 
 
 @dataclass
@@ -97,6 +111,15 @@ class Gateway:
     def key(self) -> Key:
         """Namespace and name."""
         return self.spec["metadata"]["namespace"], self.spec["metadata"]["name"]
+
+    @property
+    def certificates(self) -> dict[int, tuple[Certificate, ...]]:
+        """By port; those of several listeners of one port together, to be chosen by the name that is asked for."""
+        found: dict[int, tuple[Certificate, ...]] = {}
+        for one in self.listeners:
+            if one.usable and one.secure:
+                found[one.spec["port"]] = (*found.get(one.spec["port"], ()), *one.certificates)
+        return found
 
     @property
     def workload(self) -> Key:

@@ -35,7 +35,7 @@ class Resolver:
         nowhere = Backend(None, weight)
         if (group, kind) not in (("", "Service"), (POOL_GROUP, "InferencePool")):
             return nowhere, Verdict(False, "InvalidKind", f"{group or 'core'}/{kind} can't be a backend")
-        if not _permitted(self._world, route, group, kind, key):
+        if not permitted(self._world, ("HTTPRoute", route["metadata"]["namespace"]), (group, kind), key):
             return nowhere, Verdict(
                 False, "RefNotPermitted", f"no ReferenceGrant in {key[0]} lets the route refer to {kind} {key[1]}"
             )
@@ -120,14 +120,15 @@ def terminating(world: World, service: Key) -> list[str]:
     return [one["addresses"][0] for one in endpoints if one.get("conditions", {}).get("terminating")]
 
 
-def _permitted(world: World, route: Object, group: str, kind: str, key: Key) -> bool:
-    namespace = route["metadata"]["namespace"]
-    if key[0] == namespace:
+def permitted(world: World, origin: tuple[str, str], target: tuple[str, str], key: Key) -> bool:
+    """Whether `origin` (kind and namespace, of the Gateway API) may refer to an object of `target` (group and kind)."""
+    group, kind = target
+    if key[0] == origin[1]:
         return True
-    origin = {"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "namespace": namespace}
+    wanted = {"group": "gateway.networking.k8s.io", "kind": origin[0], "namespace": origin[1]}
     for (where, _), grant in world["ReferenceGrant"].items():
         to = [(one.get("group", ""), one["kind"], one.get("name", key[1])) for one in grant["spec"]["to"]]
-        if where == key[0] and origin in grant["spec"]["from"] and (group, kind, key[1]) in to:
+        if where == key[0] and wanted in grant["spec"]["from"] and (group, kind, key[1]) in to:
             return True
     return False
 

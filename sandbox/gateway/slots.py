@@ -1,4 +1,4 @@
-"""Which Gateway has which of the host's ports: in order of creation, and the same after a restart."""
+"""Which Gateway, or further listener of one, has which of the host's ports: in order, and the same after a restart."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -7,7 +7,19 @@ from pathlib import Path
 from sandbox.gateway.store import Key
 
 FILE = "gateways.json"
-"""In the sandbox's home: "<namespace>/<Gateway>" → port of the host's 127.0.0.1. Whole or not there."""
+"""In the sandbox's home: "<namespace>/<Gateway>" → port of the host's 127.0.0.1, which leads to its first listener;
+"<namespace>/<Gateway>:<port>" for another. Whole or not there."""
+
+
+def door(gateway: Key, port: int) -> Key:
+    """Return what a listener that isn't a Gateway's first is called here."""
+    return gateway[0], f"{gateway[1]}:{port}"
+
+
+def listener(door: Key) -> tuple[str, str, int | None]:
+    """Return namespace and name of a door's Gateway, and the listener's port unless it is the first."""
+    name, _, port = door[1].partition(":")
+    return door[0], name, int(port) if port else None
 
 
 class Slots:

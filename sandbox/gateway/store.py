@@ -41,6 +41,7 @@ _SOURCES: Mapping[str, _Source] = MappingProxyType(
         "Deployment": _Source("/apis/apps/v1/deployments", {"labelSelector": MANAGED}),
         "EndpointSlice": _Source("/apis/discovery.k8s.io/v1/endpointslices"),
         "Service": _Source("/api/v1/services"),
+        "Secret": _Source("/api/v1/secrets", {"fieldSelector": "type=kubernetes.io/tls"}),
         "Namespace": _Source("/api/v1/namespaces"),
         "ConfigMap": _Source(
             "/api/v1/configmaps", {"fieldSelector": "metadata.name!=kube-root-ca.crt,metadata.namespace!=kube-system"}

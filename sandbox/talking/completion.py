@@ -1,10 +1,11 @@
 """One streamed chat completion, over plain HTTP."""
 
 import json
+import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException, HTTPResponse
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 
 from sandbox.errors import SandboxError
 from sandbox.talking.target import Target
@@ -48,7 +49,7 @@ def stream(target: Target, prompt: str, max_tokens: int, hear: Callable[[str], o
         "stream": True,
         "stream_options": {"include_usage": True},
     }
-    connection = HTTPConnection("127.0.0.1", target.port, timeout=_SILENCE_SECONDS)
+    connection = _connection(target)
     headers = {"Content-Type": "application/json", **target.headers}
     start = time.monotonic()
     try:
@@ -61,6 +62,14 @@ def stream(target: Target, prompt: str, max_tokens: int, hear: Callable[[str], o
         raise SandboxError(f"{target.url} broke off: {error or type(error).__name__}") from None
     finally:
         connection.close()
+
+
+def _connection(target: Target) -> HTTPConnection:
+    """To the gateway's port; its certificate is for another name than this machine's, if for any."""
+    if target.scheme == "http":
+        return HTTPConnection("127.0.0.1", target.port, timeout=_SILENCE_SECONDS)
+    unverified = ssl._create_unverified_context()
+    return HTTPSConnection("127.0.0.1", target.port, timeout=_SILENCE_SECONDS, context=unverified)
 
 
 def _heard(response: HTTPResponse, start: float, hear: Callable[[str], object]) -> Answer:

@@ -11,6 +11,7 @@ from sandbox.errors import SandboxError
 from sandbox.gateway import slots
 from sandbox.home import Home
 
+_GATEWAY = "/apis/gateway.networking.k8s.io/v1/namespaces/{}/gateways/{}"
 _ROUTES = "/apis/gateway.networking.k8s.io/v1/namespaces/{}/httproutes"
 
 
@@ -23,6 +24,7 @@ class Target:
     model: str
     port: int
     """On 127.0.0.1."""
+    scheme: str = "http"
     path: str = ""
     """Before `/v1`, if the stack has a part of the Gateway's paths."""
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -31,7 +33,7 @@ class Target:
     @property
     def url(self) -> str:
         """What an OpenAI client calls its base URL."""
-        return f"http://127.0.0.1:{self.port}{self.path}/v1"
+        return f"{self.scheme}://127.0.0.1:{self.port}{self.path}/v1"
 
 
 def find(home: Home, stack: str, api: Api) -> Target:
@@ -53,18 +55,27 @@ def find(home: Home, stack: str, api: Api) -> Target:
         )
     parent = route["parentRefs"][0]
     place, name = parent.get("namespace", namespace), parent["name"]
-    port = slots.read(home.root).get((place, name))
+    listener, first = _listener(api.get(_GATEWAY.format(place, name)), parent.get("sectionName"))
+    key = (place, name) if first else slots.door((place, name), listener["port"])
+    port = slots.read(home.root).get(key)
     if port is None:
         raise SandboxError(
             f"the Gateway {place}/{name} has no port on this machine: the gateway controller says why in "
             f"{home.logs / 'gateway.log'}"
         )
-    return Target(place, name, deployed["model"], port, *_wanted(route))
+    return Target(place, name, deployed["model"], port, listener["protocol"].lower(), *_wanted(route))
 
 
 def _leads_to(route: dict[str, Any], pool: str) -> bool:
     backends = (backend for rule in route["spec"].get("rules") or [] for backend in rule.get("backendRefs") or [])
     return any(one.get("kind") == "InferencePool" and one["name"] == pool for one in backends)
+
+
+def _listener(gateway: dict[str, Any], section: str | None) -> tuple[dict[str, Any], bool]:
+    """Return the listener that a route names, or else the first, and whether it is the first."""
+    listeners: list[dict[str, Any]] = gateway["spec"]["listeners"]
+    found = next((one for one in listeners if one["name"] == section), listeners[0])
+    return found, found["port"] == listeners[0]["port"]
 
 
 def _wanted(route: dict[str, Any]) -> tuple[str, dict[str, str]]:

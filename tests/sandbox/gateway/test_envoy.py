@@ -13,6 +13,7 @@ from sandbox.gateway.store import World
 from sandbox.gateway.validation import complaint
 from sandbox.progress import Progress
 from sandbox.toolchain import provide
+from tests.sandbox.gateway.certificate import secret, secure
 from tests.sandbox.gateway.objects import PICKER, POOL, changed, slice_of, without, world
 
 ENVOY = provide(["envoy"], Progress())["envoy"]
@@ -67,6 +68,7 @@ CASES: dict[str, World] = {
     "istio's access log": world(TELEMETRY),
     "a path taken off": changed(world(), "HTTPRoute", "chat", "spec.rules.0", rewriting("/a-b.c", "/")),
     "a path replaced": changed(world(), "HTTPRoute", "chat", "spec.rules.0", rewriting("/a-b.c", "/d")),
+    "https": changed(world(secret("door")), "Gateway", "door", "spec.listeners", [secure("door")]),
     "no route": without(world(), "HTTPRoute", "chat"),
 }
 

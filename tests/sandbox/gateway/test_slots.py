@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from sandbox.gateway.slots import FILE, Slots, read
+from sandbox.gateway.slots import FILE, Slots, door, listener, read
 
 A, B, C = ("models", "a"), ("models", "b"), ("models", "c")
 
@@ -32,3 +32,8 @@ def test_there_is_a_file_as_soon_as_there_is_a_controller(tmp_path: Path) -> Non
     assert read(tmp_path) == {}
     Slots(tmp_path, []).assign([])
     assert (tmp_path / FILE).exists()
+
+
+def test_a_listener_that_is_not_the_first_has_a_name_of_its_own() -> None:
+    assert listener(door(A, 443)) == ("models", "a", 443)
+    assert listener(A) == ("models", "a", None)
