@@ -1,4 +1,4 @@
-"""The custom resource kinds of the stacks, from the files that the toolchain copied out of their modules."""
+"""The custom resource kinds of the stacks: those of the toolchain's modules, and those that no module carries."""
 
 import json
 import time
@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from sandbox.cluster import schemaless
 from sandbox.cluster.api import Api, connect
 from sandbox.errors import SandboxError
 
@@ -14,19 +15,21 @@ _PATH = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 
 def apply(kubeconfig: Path, folder: Path) -> None:
-    """Apply every CRD of `folder` and wait until the API server serves them all."""
+    """Apply every CRD of `folder`, and those without a schema, and wait until the API server serves them all."""
+    every = [*(json.loads(file.read_text()) for file in sorted(folder.glob("*.json"))), *schemaless.definitions()]
     with connect(kubeconfig) as api, ThreadPoolExecutor(8) as together:
-        list(together.map(lambda file: _apply(api, file), sorted(folder.glob("*.json"))))
+        list(together.map(lambda one: _apply(api, one), every))
 
 
-def _apply(api: Api, file: Path) -> None:
-    path = f"{_PATH}/{file.stem}"
-    definition = api.apply(path, json.loads(file.read_text()))
+def _apply(api: Api, wanted: dict[str, Any]) -> None:
+    name = wanted["metadata"]["name"]
+    path = f"{_PATH}/{name}"
+    definition = api.apply(path, wanted)
     deadline = time.monotonic() + _PATIENCE
     while not _established(definition):
         if time.monotonic() > deadline:
             raise SandboxError(
-                f"the API server did not take the CRD {file.stem} within {_PATIENCE:.0f} s: {definition.get('status')}"
+                f"the API server did not take the CRD {name} within {_PATIENCE:.0f} s: {definition.get('status')}"
             )
         time.sleep(0.05)
         definition = api.get(path)

@@ -7,7 +7,8 @@ from typing import Any
 from sandbox.cluster.network import ADDRESS
 from sandbox.gateway.clusters import CONTROLLER, SOURCE, TYPES, Json
 from sandbox.gateway.model import Gateway
-from sandbox.gateway.overlay import PROXY, Overlay, arguments, merge
+from sandbox.gateway.overlay import Overlay, arguments, merge
+from sandbox.gateway.parameters import PROXY
 from sandbox.gateway.references import POOL_PORT, pool_service
 from sandbox.gateway.store import MANAGED, Object
 

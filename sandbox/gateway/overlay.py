@@ -1,4 +1,4 @@
-"""istio's parameters of a Gateway: a ConfigMap with what to lay over the Deployment and the Service that are made."""
+"""A Gateway's parameters: what to lay over the Deployment and the Service that are made; istio's are a ConfigMap."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,11 +6,10 @@ from typing import Any
 
 import yaml
 
-from sandbox.gateway.classes import GatewayClass
+from sandbox.gateway import parameters
+from sandbox.gateway.classes import AGENTGATEWAYS, KGATEWAYS, GatewayClass
+from sandbox.gateway.parameters import PROXY
 from sandbox.gateway.store import Object, World
-
-PROXY = "istio-proxy"
-"""The container that istio's overlays name; Envoy's in every class."""
 
 _KEYS = ("deployment", "service")
 _MERGED_BY = {"containers": "name", "env": "name", "volumes": "name", "ports": "port", "volumeMounts": "mountPath"}
@@ -24,7 +23,7 @@ _AGENTS_OWN = ("--domain", "--log_output_level")
 
 @dataclass(frozen=True)
 class Overlay:
-    """What the ConfigMap of a Gateway says, or what is wrong with it."""
+    """What the parameters of a Gateway say, or what is wrong with them."""
 
     deployment: Mapping[str, Any] = field(default_factory=dict)
     service: Mapping[str, Any] = field(default_factory=dict)
@@ -36,21 +35,29 @@ class Overlay:
         reference = (gateway["spec"].get("infrastructure") or {}).get("parametersRef")
         if reference is None:
             return cls()
-        if not gateway_class.istio or (reference["group"], reference["kind"]) != ("", "ConfigMap"):
+        if (reference["group"], reference["kind"]) != gateway_class.parameters:
             return cls(wrong=f"class {gateway_class.name} takes no parameters from a {reference['kind']} here")
-        namespace = gateway["metadata"]["namespace"]
-        found = world["ConfigMap"].get((namespace, reference["name"]))
+        kind, key = reference["kind"], (gateway["metadata"]["namespace"], reference["name"])
+        found = world[kind].get(key)
         if found is None:
-            return cls(
-                wrong=f"there is no ConfigMap {namespace}/{reference['name']}, spec.infrastructure.parametersRef"
-            )
+            return cls(wrong=f"there is no {kind} {'/'.join(key)}, spec.infrastructure.parametersRef")
         try:
-            parts = dict(_parts(found.get("data") or {}))
-            overlay = cls(parts.get("deployment", {}), parts.get("service", {}))
+            overlay = cls(*_read(gateway_class, found))
             arguments(overlay)
         except ValueError as error:
-            return cls(wrong=f"ConfigMap {namespace}/{reference['name']}: {error}")
+            return cls(wrong=f"{kind} {'/'.join(key)}: {error}")
         return overlay
+
+
+def _read(gateway_class: GatewayClass, found: Object) -> parameters.Parts:
+    match gateway_class.parameters:
+        case known if known == KGATEWAYS:
+            return parameters.kgateway(found.get("spec") or {})
+        case known if known == AGENTGATEWAYS:
+            return parameters.agentgateway(found.get("spec") or {})
+        case _:
+            parts = dict(_parts(found.get("data") or {}))
+            return parts.get("deployment", {}), parts.get("service", {})
 
 
 def arguments(overlay: Overlay) -> list[str]:

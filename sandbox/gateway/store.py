@@ -38,6 +38,8 @@ _SOURCES: Mapping[str, _Source] = MappingProxyType(
         "InferencePool": _Source("/apis/inference.networking.k8s.io/v1/inferencepools"),
         "DestinationRule": _Source("/apis/networking.istio.io/v1/destinationrules"),
         "Telemetry": _Source("/apis/telemetry.istio.io/v1/telemetries", optional=True),
+        "GatewayParameters": _Source("/apis/gateway.kgateway.dev/v1alpha1/gatewayparameters", optional=True),
+        "AgentgatewayParameters": _Source("/apis/agentgateway.dev/v1alpha1/agentgatewayparameters", optional=True),
         "Deployment": _Source("/apis/apps/v1/deployments", {"labelSelector": MANAGED}),
         "EndpointSlice": _Source("/apis/discovery.k8s.io/v1/endpointslices"),
         "Service": _Source("/api/v1/services"),

@@ -74,6 +74,7 @@ POOL = "outbound|54321||pool-ip-27cac550.models.svc.cluster.local"
 
 _KINDS = (
     *("GatewayClass", "Gateway", "HTTPRoute", "ReferenceGrant", "InferencePool", "DestinationRule", "Telemetry"),
+    *("GatewayParameters", "AgentgatewayParameters"),
     *("Deployment", "EndpointSlice", "Service", "Secret", "Namespace", "ConfigMap"),
 )
 
