@@ -39,7 +39,7 @@ def check(facts: Facts) -> Iterator[Finding]:
     """Rights that are missing, by kind; each is asked for by itself before it is called missing."""
     answer = facts.asked(_rules(facts.namespace))
     status = answer.body.get("status") or {}
-    doubtful = [each for each in needed(facts) if not _granted(each, status)]
+    doubtful = [each for each in needed(facts) if not granted(each, status)]
     if not doubtful:
         return
     facts.collect([_review(each, facts.namespace) for each in doubtful])
@@ -89,7 +89,7 @@ def _passed_on(facts: Facts) -> list[Right]:
     return rights
 
 
-def _granted(right: Right, status: Mapping[str, Any]) -> bool:
+def granted(right: Right, status: Mapping[str, Any]) -> bool:
     """Whether the list of rules has it; rules about single names do not count."""
     return right.namespaced and any(
         _any(right.verb, rule["verbs"])

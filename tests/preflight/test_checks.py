@@ -1,0 +1,297 @@
+"""The other checks on typed facts, and the report of them all."""
+
+import json
+from typing import Any
+
+import pytest
+
+import preflight
+from preflight.answers import Question
+from preflight.checks import gateway_class, kinds, namespace, prerequisites, quota, rights, version
+from preflight.finding import Report, Severity
+from preflight.state import State
+from tests.preflight.typed import NODES, PODS, Typed, facts, listed, node, plan, pod
+
+SPACE = "/api/v1/namespaces/llm-d-pd"
+CLASSES = "/apis/gateway.networking.k8s.io/v1/gatewayclasses"
+LEVEL = "pod-security.kubernetes.io/enforce"
+THEIRS = {"createNamespace": False}
+
+
+def told(check: Any, answers: dict[str, Any], **changes: Any) -> list[tuple[str, str]]:
+    """Path and evidence of each finding."""
+    return [(each.path, each.evidence) for each in check.check(facts(Typed(answers), **changes))]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"), [("v1.28.9", 1), ("v1.29.0", 0), ("v1.34.1-gke.100", 0), ("", 0), ("v2.0.0", 0)]
+)
+def test_native_sidecars_need_1_29(text: str, found: int) -> None:
+    assert len(told(version, {"/version": {"gitVersion": text}})) == found
+
+
+def served(**groups: list[str]) -> dict[str, Any]:
+    named = {name.replace("_", "."): versions for name, versions in groups.items()}
+    return {"groups": [{"name": name, "versions": [{"version": each} for each in all]} for name, all in named.items()]}
+
+
+def test_kinds_are_looked_for_in_the_version_that_is_used() -> None:
+    answers = {
+        "/apis": served(inference_networking_k8s_io=["v1alpha2"]),
+        "/apis/gateway.networking.k8s.io/v1": {"resources": [{"kind": "Gateway"}, {"kind": "HTTPRoute"}]},
+        "/apis/networking.istio.io/v1beta1": {"resources": [{"kind": "DestinationRule"}]},
+    }
+    found = told(kinds, answers)
+    assert found == [
+        (
+            "serving.release",
+            "InferencePool is not served in inference.networking.k8s.io/v1: the group is served as v1alpha2",
+        ),
+        (
+            "serving.monitoring.enabled",
+            "PodMonitor, ServiceMonitor is not served in monitoring.coreos.com/v1: nothing of the group is served",
+        ),
+    ]
+    assert [path for path, _ in told(kinds, answers, monitoring={"enabled": False})] == ["serving.release"]
+
+
+def test_every_group_that_a_plan_can_use_has_a_source() -> None:
+    used = set()
+    for provider in ("istio", "kgateway", "agentgateway", "gke"):
+        for release in ("0.4", "0.6"):
+            found = told(kinds, {}, gateway={"provider": provider}, release=release)
+            used |= {evidence.split(" in ")[1].partition("/")[0] for _, evidence in found}
+    istio = told(kinds, {}, gateway={"accessLogging": True})
+    used |= {evidence.split(" in ")[1].partition("/")[0] for _, evidence in istio}
+    assert used == kinds.SOURCES.keys()
+
+
+@pytest.mark.parametrize(
+    ("condition", "evidence"),
+    [
+        (None, "it has said nothing about it"),
+        ({"type": "Accepted", "status": "False", "reason": "Bad", "message": "no"}, "Bad no"),
+    ],
+)
+def test_a_class_that_nobody_accepts(condition: Any, evidence: str) -> None:
+    one = {"metadata": {"name": "istio"}, "spec": {"controllerName": "istio.io/x"}}
+    [(path, text)] = told(
+        gateway_class, {CLASSES: listed({**one, "status": {"conditions": [condition] * bool(condition)}})}
+    )
+    assert path == "serving.gateway.provider"
+    assert text == f"GatewayClass istio is not accepted by its controller istio.io/x: {evidence}"
+
+
+def test_somebody_elses_gateway_must_exist() -> None:
+    changes = {"gateway": {"existing": {"name": "shared", "namespace": "gateways"}, "route": {"path": "/a"}}}
+    [(path, _)] = told(gateway_class, {}, **changes)
+    assert path == "serving.gateway.existing.name"
+    assert (
+        told(gateway_class, {"/apis/gateway.networking.k8s.io/v1/namespaces/gateways/gateways/shared": {}}, **changes)
+        == []
+    )
+
+
+@pytest.mark.parametrize(
+    ("level", "changes", "evidence"),
+    [
+        ("privileged", {"hostNetwork": True}, None),
+        ("baseline", {}, None),
+        ("baseline", {"decode__capabilities": ["IPC_LOCK"]}, "the capabilities IPC_LOCK"),
+        (
+            "baseline",
+            {"prefill__hostPaths": [{"hostPath": "/dev/x", "mountPath": "/x"}]},
+            "files of the node (hostPath)",
+        ),
+        ("baseline", {"hostNetwork": True}, "the capabilities IPC_LOCK, SYS_PTRACE, the host's network, privileged"),
+        ("restricted", {}, "containers that do not promise to run without root"),
+    ],
+)
+def test_pod_security_admits_what_the_plan_makes(level: str, changes: Any, evidence: str | None) -> None:
+    answers = {SPACE: {"metadata": {"labels": {LEVEL: level}}}}
+    found = told(namespace, answers, **THEIRS, **changes)
+    assert [text.partition("; the workers have ")[2] for _, text in found] == ([evidence] if evidence else [])
+
+
+def test_a_namespace_of_ours_is_labelled_by_us() -> None:
+    answers = {SPACE: {"metadata": {"labels": {LEVEL: "restricted"}}}}
+    assert told(namespace, answers, hostNetwork=True) == []
+
+
+def test_the_token_is_asked_for_only_where_it_is_not_ours_to_make() -> None:
+    secret = f"{SPACE}/secrets/llm-d-hf-token"
+    assert [path for path, _ in told(prerequisites, {}, **THEIRS)] == ["serving.model.tokenSecret"]
+    assert told(prerequisites, {secret: {"data": {"HF_TOKEN": "eA=="}}}, **THEIRS) == []
+    [(_, evidence)] = told(prerequisites, {secret: {"data": {"token": "eA==", "a": "eA=="}}}, **THEIRS)
+    assert evidence.endswith("has no key HF_TOKEN; its keys: a, token")
+    assert told(prerequisites, {}, **THEIRS, model__tokenSecret=None) == []
+
+
+def test_no_value_of_a_secret_is_in_a_finding() -> None:
+    secret = {f"{SPACE}/secrets/llm-d-hf-token": {"data": {"token": "c2VjcmV0"}}}
+    report = preflight.run(plan(**THEIRS), Typed(secret))
+    assert "no key HF_TOKEN" in report.text()
+    assert "c2VjcmV0" not in report.text() + report.document()
+
+
+def test_a_claim_for_one_node_is_a_warning() -> None:
+    claim = {f"{SPACE}/persistentvolumeclaims/w": {"spec": {"accessModes": ["ReadWriteOnce"]}}}
+    changes = {"model__claim": "w", "model__tokenSecret": None}
+    [finding] = prerequisites.check(facts(Typed(claim), **THEIRS, **changes))
+    assert (finding.severity, "ReadWriteOnce only" in finding.evidence) == ("warning", True)
+    lost = {
+        f"{SPACE}/persistentvolumeclaims/w": {"spec": {"accessModes": ["ReadWriteMany"]}, "status": {"phase": "Lost"}}
+    }
+    assert told(prerequisites, lost, **THEIRS, **changes) == [
+        ("serving.model.claim", "PersistentVolumeClaim w has lost its volume")
+    ]
+
+
+def _quota(used: dict[str, str] | None = None, **spec: Any) -> dict[str, Any]:
+    one = {"metadata": {"name": "q"}, "spec": spec, "status": {"hard": spec["hard"], "used": used or {}}}
+    return {f"{SPACE}/resourcequotas": listed(one), f"{SPACE}/limitranges": listed()}
+
+
+@pytest.mark.parametrize(
+    ("hard", "used", "fits"),
+    [
+        ({"requests.amd.com/gpu": "8"}, {}, True),
+        ({"requests.amd.com/gpu": "8"}, {"requests.amd.com/gpu": "1"}, False),
+        ({"pods": "7"}, {}, True),
+        ({"pods": "6"}, {}, False),
+        ({"configmaps": "1"}, {}, True),
+    ],
+)
+def test_a_quota_leaves_room(hard: Any, used: Any, fits: bool) -> None:
+    assert (told(quota, _quota(used, hard=hard)) == []) is fits
+
+
+def test_our_own_pods_count_as_free_in_a_quota() -> None:
+    mine = pod("w", "a", namespace="llm-d-pd", owner="ms-pd-llm-d-modelservice-decode-5f4", gpu="8")
+    answers = {**_quota({"requests.amd.com/gpu": "8"}, hard={"requests.amd.com/gpu": "8"}), PODS: listed(mine)}
+    assert told(quota, answers) == []
+
+
+def test_a_quota_for_some_pods_only_is_left_alone() -> None:
+    assert told(quota, _quota(hard={"pods": "1"}, scopes=["BestEffort"])) == []
+
+
+def test_what_a_quota_counts_must_be_said_by_every_container() -> None:
+    [(_, evidence)] = told(quota, _quota(hard={"requests.memory": "9Ti"}))
+    assert evidence.endswith("without one: routing-proxy")
+    default = {"type": "Container", "defaultRequest": {"memory": "1Gi"}}
+    answers = {
+        **_quota(hard={"requests.memory": "9Ti"}),
+        f"{SPACE}/limitranges": listed({"spec": {"limits": [default]}}),
+    }
+    assert told(quota, answers) == []
+
+
+@pytest.mark.parametrize(
+    ("limit", "paths"),
+    [
+        ({"type": "Container", "max": {"cpu": "8"}}, ["serving.decode.cpu"]),
+        ({"type": "Pod", "min": {"amd.com/gpu": "2"}}, ["serving.prefill.tensorParallel"]),
+        ({"type": "PersistentVolumeClaim", "max": {"cpu": "1"}}, []),
+    ],
+)
+def test_limit_ranges(limit: Any, paths: list[str]) -> None:
+    answers = {f"{SPACE}/limitranges": listed({"spec": {"limits": [limit]}})}
+    assert [path for path, _ in told(quota, answers)] == paths
+
+
+def test_rights_that_are_missing_are_told_by_kind() -> None:
+    assert list(rights.check(facts(Typed()))) == []
+    [finding] = rights.check(facts(Typed(rights=False)))
+    assert "get, create, patch, delete services in namespace llm-d-pd" in finding.evidence
+    assert "get, create, patch, delete clusterroles.rbac.authorization.k8s.io;" in finding.evidence
+    assert "get /metrics" in finding.evidence
+
+
+def test_rules_about_single_names_or_other_groups_grant_nothing() -> None:
+    every = {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}
+    right = rights.Right("patch", "apps", "deployments")
+    assert rights.granted(right, {"resourceRules": [every]})
+    for limited in ({"resourceNames": ["a"]}, {"apiGroups": ["batch"]}, {"verbs": ["get"]}, {"resources": ["pods"]}):
+        assert not rights.granted(right, {"resourceRules": [{**every, **limited}]})
+    assert not rights.granted(rights.Right("create", "", "namespaces", namespaced=False), {"resourceRules": [every]})
+
+
+def _whole(**changes: Any) -> dict[str, Any]:
+    """A cluster on which nothing is wrong."""
+    groups = {
+        "gateway.networking.k8s.io/v1": ["Gateway", "HTTPRoute"],
+        "inference.networking.k8s.io/v1": ["InferencePool"],
+        "networking.istio.io/v1beta1": ["DestinationRule"],
+        "monitoring.coreos.com/v1": ["PodMonitor", "ServiceMonitor"],
+    }
+    accepted = {"conditions": [{"type": "Accepted", "status": "True"}]}
+    return {
+        "/version": {"gitVersion": "v1.34.1"},
+        **{f"/apis/{name}": {"resources": [{"kind": each} for each in all]} for name, all in groups.items()},
+        CLASSES: listed({"metadata": {"name": "istio"}, "spec": {"controllerName": "i"}, "status": accepted}),
+        NODES: listed(node("a")),
+        PODS: listed(),
+        f"{SPACE}/secrets/llm-d-hf-token": {"data": {"HF_TOKEN": "eA=="}},
+        SPACE: {"metadata": {"labels": {}}},
+        **changes,
+    }
+
+
+def test_a_whole_cluster_has_nothing_in_the_way() -> None:
+    report = preflight.run(plan(**THEIRS), Typed(_whole()))
+    assert report.text() == "preflight of context typed: nothing in the way"
+    assert (report.passed, report.uid) == (True, "1111")
+
+
+def test_everything_is_asked_once() -> None:
+    cluster = Typed(_whole())
+    preflight.run(plan(**THEIRS), cluster)
+    assert len(cluster.asked) == len(set(cluster.asked))
+    assert cluster.asked[0] == Question("/api/v1/namespaces/kube-system", metadata_only=True)
+
+
+def test_nobody_answers() -> None:
+    report = preflight.run(plan(), Typed(gone=True))
+    assert not report.passed
+    assert report.text() == "preflight: context typed is not looked at: the API server does not answer: typed"
+
+
+def test_expired_credentials_are_all_that_is_told() -> None:
+    report = preflight.run(plan(), Typed(codes={"/api/v1/namespaces/kube-system": 401}))
+    assert [each.check for each in report.findings] == ["login"]
+
+
+def test_on_another_cluster_nothing_else_is_looked_at() -> None:
+    cluster = Typed()
+    report = preflight.run(plan(), cluster, State(True, "2222"))
+    assert [each.check for each in report.findings] == ["another cluster"]
+    assert len(cluster.asked) == 1
+
+
+def test_an_object_that_is_not_understood_is_a_warning_and_hinders_nothing() -> None:
+    report = preflight.run(plan(**THEIRS), Typed(_whole(**{CLASSES: {"items": [{}]}})))
+    [finding] = report.findings
+    assert (finding.severity, finding.check, report.passed) == (Severity.WARNING, "gateway class", True)
+
+
+def test_the_report_as_a_person_and_as_a_machine_reads_it() -> None:
+    report = preflight.run(
+        plan(**THEIRS),
+        Typed(_whole(**{"/version": {"gitVersion": "v1.28.0"}, SPACE: {"metadata": {"deletionTimestamp": "now"}}})),
+    )
+    assert report.text() == (
+        "preflight of context typed: 2 errors\n\n"
+        "1. error: Kubernetes version (serving.cluster.context)\n"
+        "  found:   the API server is v1.28.0\n"
+        "  outcome: before 1.29 an init container that never ends is no sidecar: decode pods would never start vLLM\n"
+        "  change:  upgrade the cluster to Kubernetes 1.29 or newer, or choose another one\n\n"
+        "2. error: namespace (serving.namespace)\n"
+        "  found:   the namespace llm-d-pd is being deleted\n"
+        "  outcome: nothing can be made in it, and what is there goes\n"
+        "  change:  wait until it is gone: `kubectl wait --for=delete namespace/llm-d-pd --timeout=10m`"
+    )
+    document = json.loads(report.document())
+    assert (document["passed"], document["uid"], len(document["findings"])) == (False, "1111", 2)
+    assert document["findings"][0]["severity"] == "error"
+    assert Report("c").text() == "preflight of c: nothing in the way"
