@@ -65,6 +65,11 @@ class Declared:
         """`Kind/namespace/name`, the same whatever version it is read at."""
         return f"{self.kind}/{self.namespace or ''}/{self.name}"
 
+    @property
+    def short(self) -> str:
+        """`Kind/name`."""
+        return f"{self.kind}/{self.name}"
+
     def __str__(self) -> str:
         return f"{self.kind} {self.name}"
 

@@ -8,6 +8,9 @@ from preflight.answers import Object
 from preflight.pods import host_ports, is_ours, requested
 from preflight.quantity import Amounts, amounts, total
 
+ITS_OWN = ("node.kubernetes.io/unschedulable", "node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
+"""Taints that say of a node what its other fields say, too."""
+
 REFUSING = ("NoSchedule", "NoExecute")
 """Effects of taints that keep pods away; PreferNoSchedule does not."""
 
@@ -54,7 +57,11 @@ def _node(node: Object) -> Node:
     return Node(
         metadata["name"],
         metadata.get("labels") or {},
-        [taint for taint in spec.get("taints") or [] if taint.get("effect") in REFUSING],
+        [
+            each
+            for each in spec.get("taints") or []
+            if each.get("effect") in REFUSING and each.get("key") not in ITS_OWN
+        ],
         has,
         dict(has),
         bool(spec.get("unschedulable")),

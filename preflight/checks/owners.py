@@ -1,34 +1,45 @@
 """Objects that exist under names of ours and are not in the stack's state: in the way, or to be taken over."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from components.plan.worker_args import WorkerArgs
+from preflight import selectors
 from preflight.answers import Question
 from preflight.declared import Declared, objects
 from preflight.facts import Facts
 from preflight.finding import Finding, Severity
-from preflight.owners import PLUGIN, Found, Whose
+from preflight.owners import INSTANCE, PLUGIN, Found, Whose
 
 CHECK = "existing objects"
 ADOPT = "`pulumi config set --path serving.adopt true`, then `pulumi up` takes them over in place"
 
 
 def asks(facts: Facts) -> list[Question]:
-    """Every object of ours, by its metadata; Deployments whole, because of their selectors."""
+    """Every object of ours, by its metadata; those with a selector whole."""
     return [_question(each) for each in objects(facts.plan)]
 
 
 def check(facts: Facts) -> Iterator[Finding]:
     """What is in the way of creating the stack's objects."""
     found = strangers(facts)
-    selectors = {tier.name: tier for tier in (facts.plan.prefill.worker, facts.plan.decode.worker)}
-    fixed = [each for each in found if each.declared.kind == "Deployment" and not _same_selector(facts, each)]
-    others = [each for each in found if each not in fixed]
-    postfix = facts.plan.pool.labels["llm-d.ai/instance"]
-    for owner, theirs in _by_owner(others, lambda each: each.owner(postfix)):
-        yield _told(facts, owner, theirs, theirs[0].whose(postfix))
+    workers = {tier.name: tier for tier in (facts.plan.prefill.worker, facts.plan.decode.worker)}
+    wanted = selectors.ours(facts.plan)
+    postfix = facts.plan.pool.labels[INSTANCE]
+    fixed, kept, others = [], [], []
+    for each in found:
+        ours, theirs = wanted.get(each.declared.short), selectors.of(each.declared, each.live)
+        if each.declared.kind == "Deployment" and ours != theirs:
+            fixed.append(each)
+        elif ours is not None and theirs.keys() - ours.keys() and facts.plan.adopt:
+            kept.append(each)
+        else:
+            others.append(each)
+    for owner, several in _by_owner(others, lambda each: each.owner(postfix)):
+        yield _told(facts, owner, several, several[0].whose(postfix))
     for each in fixed:
-        yield _immovable(facts, each, each.owner(postfix), selectors.get(each.declared.name))
+        yield _immovable(facts, each, each.owner(postfix), workers.get(each.declared.name))
+    for each in kept:
+        yield _outliving(each, each.owner(postfix), wanted[each.declared.short])
 
 
 def strangers(facts: Facts) -> list[Found]:
@@ -45,7 +56,7 @@ def _own(facts: Facts, found: Found) -> bool:
     """Whether the state has it; where there is no state to read, whether it looks like ours."""
     if facts.state.known:
         return facts.state.uids.get(found.declared.key) == found.metadata.get("uid")
-    postfix = facts.plan.pool.labels["llm-d.ai/instance"]
+    postfix = facts.plan.pool.labels[INSTANCE]
     return PLUGIN in found.managers and found.whose(postfix) is Whose.UNRECORDED
 
 
@@ -102,6 +113,19 @@ def _immovable(facts: Facts, found: Found, owner: str, worker: WorkerArgs | None
     )
 
 
+def _outliving(found: Found, owner: str, wanted: Mapping[str, str]) -> Finding:
+    theirs = selectors.of(found.declared, found.live)
+    extra = ", ".join(f"{key}={theirs[key]}" for key in sorted(theirs.keys() - wanted.keys()))
+    return Finding(
+        CHECK,
+        Severity.ERROR,
+        "serving.adopt",
+        f"{found.declared} exists in namespace {found.declared.namespace}; owner: {owner}; it also selects by {extra}",
+        "server-side apply would leave that label in its selector, and it would find none of the stack's pods",
+        f"`{selectors.correction(found.declared, wanted)}`",
+    )
+
+
 def _afterwards(whose: Whose) -> str:
     if whose is not Whose.HELM:
         return ""
@@ -137,20 +161,9 @@ def _by_owner(found: list[Found], key: Callable[[Found], str]) -> list[tuple[str
     return list(groups.items())
 
 
-def _same_selector(facts: Facts, found: Found) -> bool:
-    plan = facts.plan
-    ours = {
-        plan.picker.name: plan.picker.selector,
-        plan.prefill.worker.name: plan.prefill.worker.selector,
-        plan.decode.worker.name: plan.decode.worker.selector,
-    }
-    selector = found.live["spec"]["selector"]
-    return not selector.get("matchExpressions") and selector.get("matchLabels") == ours[found.declared.name]
-
-
 def _minutes(seconds: int) -> str:
     return f"{-(-seconds // 60)} minutes"
 
 
 def _question(declared: Declared) -> Question:
-    return Question(declared.path, metadata_only=declared.kind != "Deployment")
+    return Question(declared.path, metadata_only=declared.kind not in selectors.KINDS)

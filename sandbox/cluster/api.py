@@ -58,9 +58,9 @@ class Api:
         """Read an object or a list."""
         return self._request("GET", path, query)
 
-    def create(self, path: str, body: object) -> Object:
+    def create(self, path: str, body: object, *, manager: str = _MANAGER) -> Object:
         """Create an object in the collection at `path`, or what a subresource such as `…/token` makes."""
-        return self._request("POST", path, {"fieldManager": _MANAGER}, body)
+        return self._request("POST", path, {"fieldManager": manager}, body)
 
     def apply(self, path: str, body: object) -> Object:
         """Server-side apply an object as the sandbox itself, which owns it."""

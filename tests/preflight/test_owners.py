@@ -92,6 +92,25 @@ def test_a_worker_deployment_with_another_selector_has_to_go() -> None:
     assert "at most 41 minutes (45 s for old pods to end, 2400 s" in finding.remedy
 
 
+def test_a_label_too_many_in_a_selector_would_outlive_the_take_over() -> None:
+    pool = "/apis/inference.networking.k8s.io/v1/namespaces/llm-d-pd/inferencepools/gaie-pd"
+    selector = {"matchLabels": {"llm-d.ai/inferenceServing": "true"}}
+    theirs = {**live("helm", annotations=HELM), "spec": {"selector": selector}}
+    [finding] = told({pool: theirs}, adopt=True)
+    assert finding.severity == "error"
+    assert "it also selects by llm-d.ai/inferenceServing=true" in finding.evidence
+    assert finding.remedy == (
+        "`kubectl -n llm-d-pd patch inferencepools.inference.networking.k8s.io gaie-pd --type=json -p "
+        '\'[{"op":"replace","path":"/spec/selector/matchLabels","value":{"llm-d.ai/inference-serving":"true",'
+        '"llm-d.ai/instance":"pd"}}]\'`'
+    )
+    less = {**theirs, "spec": {"selector": {"matchLabels": {"llm-d.ai/inference-serving": "yes"}}}}
+    [finding] = told({pool: less}, adopt=True)
+    assert finding.severity == "note", "our value replaces theirs"
+    [finding] = told({pool: theirs})
+    assert "`helm uninstall gaie-pd -n llm-d-pd`" in finding.remedy
+
+
 def test_a_deployment_with_our_selector_is_taken_over() -> None:
     [finding] = told({PICKER: workload({"inferencepool": "gaie-pd-epp"})}, adopt=True)
     assert finding.severity == "note"

@@ -1,0 +1,211 @@
+"""Broken clusters: each a name, the settings of its stack, and how it is broken for a while."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.sandbox.preflight.stage import NAMESPACE, Stage
+
+Way = Callable[[Stage], AbstractContextManager[Path | None]]
+
+THEIRS = {"createNamespace": False}
+"""Settings for a namespace that somebody else made; the token's Secret is theirs, too."""
+HOST = {"hostNetwork": True, "rdma": None}
+RBAC = "/apis/rbac.authorization.k8s.io/v1"
+PRIVILEGED = "pod_security.kubernetes.io__enforce"
+
+
+@dataclass(frozen=True)
+class Broken:
+    """One broken cluster; `way` yields another kubeconfig where that is what is broken."""
+
+    name: str
+    way: Way
+    settings: dict[str, Any] = field(default_factory=dict)
+    token: bool = True
+    """Whether the stack has the Hugging Face token."""
+
+
+def _plain(way: Callable[[Stage], AbstractContextManager[Any]]) -> Way:
+    @contextmanager
+    def broken(stage: Stage) -> Iterator[None]:
+        with way(stage):
+            yield
+
+    return broken
+
+
+def _kind(name: str) -> Way:
+    return _plain(lambda stage: stage.without_kind(name))
+
+
+def _nodes(**how: Any) -> Way:
+    return _plain(lambda stage: stage.nodes(**how))
+
+
+def _taken(**container: Any) -> Way:
+    return _plain(lambda stage: stage.others(**container))
+
+
+def _in_namespace(*parts: Callable[[Stage], AbstractContextManager[Any]], token: bool = True, **labels: str) -> Way:
+    """A namespace of others, with the token unless that is what is missing."""
+
+    @contextmanager
+    def broken(stage: Stage) -> Iterator[None]:
+        secret = stage.within("secrets", "Secret", "llm-d-hf-token", stringData={"HF_TOKEN": "placeholder"})
+        with stage.namespace(**labels), secret if token else nullcontext():
+            if not parts:
+                yield
+                return
+            with parts[0](stage):
+                yield
+
+    return broken
+
+
+def _quota(**hard: str) -> Callable[[Stage], AbstractContextManager[Any]]:
+    named = {key.replace("__", ".", 1).replace("_gpu", ".com/gpu"): value for key, value in hard.items()}
+    return lambda stage: stage.within("resourcequotas", "ResourceQuota", "team", spec={"hard": named})
+
+
+@contextmanager
+def _terminating(stage: Stage) -> Iterator[None]:
+    with stage.namespace():
+        held = {"finalizers": ["example.com/held"]}
+        with stage.within("configmaps", "ConfigMap", "held", metadata=held):
+            stage.api.delete(f"/api/v1/namespaces/{NAMESPACE}")
+            try:
+                yield
+            finally:
+                path = f"/api/v1/namespaces/{NAMESPACE}/configmaps/held"
+                stage.api.patch(path, {"metadata": {"finalizers": None}})
+
+
+@contextmanager
+def _no_class(stage: Stage) -> Iterator[None]:
+    path = "/apis/gateway.networking.k8s.io/v1/gatewayclasses/agentgateway-v2"
+    before = stage.api.get(path)
+    stage.gone(path)
+    try:
+        yield
+    finally:
+        kept = {key: before["metadata"][key] for key in ("name",)}
+        stage.api.apply(path, {**before, "metadata": kept, "status": None})
+        stage.api.patch(f"{path}/status", {"status": before["status"]})
+
+
+@contextmanager
+def _onlooker(stage: Stage) -> Iterator[Path]:
+    """A user who may read everything and change nothing."""
+    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "onlooker"}
+    subject = {"kind": "ServiceAccount", "name": "onlooker", "namespace": "default"}
+    rules = [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["get", "list", "watch"]}]
+    role = {"apiVersion": "rbac.authorization.k8s.io/v1", "metadata": {"name": "onlooker"}}
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "onlooker"}}
+    with (
+        stage.made("/api/v1/namespaces/default/serviceaccounts/onlooker", account),
+        stage.made(f"{RBAC}/clusterroles/onlooker", {**role, "kind": "ClusterRole", "rules": rules}),
+        stage.made(
+            f"{RBAC}/clusterrolebindings/onlooker",
+            {**role, "kind": "ClusterRoleBinding", "roleRef": reference, "subjects": [subject]},
+        ),
+    ):
+        yield stage.kubeconfig(user={"token": stage.token_of("onlooker")})
+
+
+@contextmanager
+def _expired(stage: Stage) -> Iterator[Path]:
+    yield stage.kubeconfig(user={"token": "expired"})
+
+
+@contextmanager
+def _nowhere(stage: Stage) -> Iterator[Path]:
+    yield stage.kubeconfig(cluster={"server": "https://127.0.0.1:1"})
+
+
+@contextmanager
+def _silent(stage: Stage) -> Iterator[Path]:
+    """A server in the sandbox that takes the connection and says nothing."""
+    command = [*stage.amd.cluster.enter, sys.executable, "-c", _SILENCE]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout
+        yield stage.kubeconfig(cluster={"server": f"http://127.0.0.1:{server.stdout.readline().strip()}"})
+        server.communicate("")
+
+
+@contextmanager
+def _untrusted(stage: Stage) -> Iterator[Path]:
+    yield stage.kubeconfig(cluster=lambda known: {"server": known["server"]})
+
+
+@contextmanager
+def _login_fails(stage: Stage) -> Iterator[Path]:
+    command = {"apiVersion": "client.authentication.k8s.io/v1", "command": "false", "interactiveMode": "Never"}
+    yield stage.kubeconfig(user={"exec": command})
+
+
+_SILENCE = """
+import socket, sys
+server = socket.create_server(("127.0.0.1", 0))
+print(server.getsockname()[1], flush=True)
+sys.stdin.read()
+"""
+
+GPUS = {"limits": {"amd.com/gpu": "7"}}
+EIGHT = "8"
+DEVICES = {"amd.com/gpu": EIGHT, "rdma/ib": "1k"}
+
+CORPUS = [
+    Broken("no Gateway API", _kind("httproutes.gateway.networking.k8s.io")),
+    Broken("no inference extension", _kind("inferencepools.inference.networking.k8s.io")),
+    Broken("no Prometheus operator", _kind("podmonitors.monitoring.coreos.com")),
+    Broken("no objectives", _kind("inferenceobjectives.inference.networking.x-k8s.io"), {"release": "0.4"}),
+    Broken("no gateway class", _no_class, {"gateway": {"provider": "agentgateway"}, "release": "0.4"}),
+    Broken("wrong device", _nodes(resources={"amd.com/gpu": EIGHT, "rdma/roce_gdr": "1k"})),
+    Broken("no GPUs", _nodes(resources={"nvidia.com/gpu": EIGHT, "rdma/ib": "1k"})),
+    Broken("GPUs taken", _taken(resources=GPUS)),
+    Broken("devices taken", _nodes(resources={"amd.com/gpu": EIGHT, "rdma/ib": "2"})),
+    Broken("tainted", _nodes(spec={"taints": [{"key": "dedicated", "value": "x", "effect": "NoSchedule"}]})),
+    Broken("cordoned", _nodes(spec={"unschedulable": True})),
+    Broken("no such node", _plain(lambda _: nullcontext()), {"decode": {"nodeSelector": {"zone": "b"}}}),
+    Broken("too many GPUs", _plain(lambda _: nullcontext()), {"decode": {"replicas": 4}}),
+    Broken("host port taken", _taken(ports=[{"containerPort": 8200, "hostPort": 8200}]), HOST),
+    Broken("restricted", _in_namespace(**{PRIVILEGED: "restricted"}), THEIRS, token=False),
+    Broken("baseline on the host", _in_namespace(**{PRIVILEGED: "baseline"}), {**THEIRS, **HOST}, token=False),
+    Broken("no namespace", _plain(lambda _: nullcontext()), {**THEIRS, "model__tokenSecret": None}, token=False),
+    Broken("terminating", _terminating, {**THEIRS, "model__tokenSecret": None}, token=False),
+    Broken("no token", _in_namespace(token=False), THEIRS, token=False),
+    Broken(
+        "no key",
+        _in_namespace(
+            lambda stage: stage.within("secrets", "Secret", "llm-d-hf-token", stringData={"token": "x"}), token=False
+        ),
+        THEIRS,
+        token=False,
+    ),
+    Broken("no pull secret", _in_namespace(), {**THEIRS, "images": {"pullSecrets": ["registry"]}}, token=False),
+    Broken("no weights", _in_namespace(), {**THEIRS, "model__claim": "weights"}, token=False),
+    Broken("no priority", _plain(lambda _: nullcontext()), {"prefill": {"priorityClass": "high"}}),
+    Broken("quota", _in_namespace(_quota(requests__amd_gpu="4")), THEIRS, token=False),
+    Broken("quota that wants all said", _in_namespace(_quota(limits__cpu="1k")), THEIRS, token=False),
+    Broken(
+        "limit range",
+        _in_namespace(
+            lambda stage: stage.within(
+                "limitranges", "LimitRange", "team", spec={"limits": [{"type": "Container", "max": {"memory": "64Gi"}}]}
+            )
+        ),
+        THEIRS,
+        token=False,
+    ),
+    Broken("no rights", _onlooker),
+    Broken("expired credentials", _expired),
+    Broken("login program fails", _login_fails),
+    Broken("unreachable", _nowhere),
+    Broken("silent", _silent),
+    Broken("untrusted", _untrusted),
+]

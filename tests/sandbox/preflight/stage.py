@@ -1,0 +1,147 @@
+"""Ways to break a cluster and to mend it again, one `with` each."""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sandbox.cluster import crds
+from sandbox.cluster.api import Api, ApiError
+from tests.sandbox.running import soon, tools
+from tests.sandbox.stack.deployment import Deployment
+
+NAMESPACE = "llm-d-pd"
+NODES = ("amd-0", "amd-1")
+Object = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A cluster of two nodes, a stack that is not deployed, and plain access to the API server."""
+
+    api: Api
+    amd: Deployment
+    folder: Path
+
+    @contextmanager
+    def made(self, path: str, body: Object) -> Iterator[Object]:
+        """An object that is there for a while."""
+        try:
+            yield self.api.apply(path, body)
+        finally:
+            self.gone(path)
+
+    def gone(self, path: str) -> None:
+        """Delete an object and wait until it is gone."""
+        with suppress(ApiError):
+            self.api.delete(path, gracePeriodSeconds="0")
+        assert soon(lambda: not self.exists(path), 60), f"{path} stays"
+
+    def exists(self, path: str) -> bool:
+        """Whether the API server has it."""
+        try:
+            self.api.get(path)
+        except ApiError:
+            return False
+        return True
+
+    @contextmanager
+    def namespace(self, **labels: str) -> Iterator[None]:
+        """The stack's namespace, made by somebody else."""
+        named = {key.replace("__", "/").replace("_", "-"): value for key, value in labels.items()}
+        metadata = {"name": NAMESPACE, "labels": named}
+        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
+        with self.made(f"/api/v1/namespaces/{NAMESPACE}", body):
+            yield
+
+    @contextmanager
+    def within(self, plural: str, kind: str, name: str, api: str = "/api/v1", **fields: Any) -> Iterator[None]:
+        """An object in the stack's namespace."""
+        version = api.removeprefix("/apis/").removeprefix("/api/")
+        metadata = {"name": name, "namespace": NAMESPACE, **fields.pop("metadata", {})}
+        body = {"apiVersion": version, "kind": kind, "metadata": metadata, **fields}
+        with self.made(f"{api}/namespaces/{NAMESPACE}/{plural}/{name}", body):
+            yield
+
+    @contextmanager
+    def without_kind(self, name: str) -> Iterator[None]:
+        """A cluster without a CRD."""
+        path, group = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}", name.partition(".")[2]
+        versions = [each["name"] for each in self.api.get(path)["spec"]["versions"] if each["served"]]
+        self.gone(path)
+        plural = name.partition(".")[0]
+
+        def served(version: str) -> bool:
+            try:
+                kinds = self.api.get(f"/apis/{group}/{version}")["resources"]
+            except ApiError:
+                return False
+            return any(each["name"] == plural for each in kinds)
+
+        assert soon(lambda: not any(map(served, versions)), 60), f"{name} is still served"
+        try:
+            yield
+        finally:
+            crds.apply(self.amd.cluster.host_kubeconfig, tools()["crds"])
+            assert soon(lambda: all(map(served, versions)), 60), f"{name} is not served again"
+
+    @contextmanager
+    def nodes(self, spec: Object | None = None, resources: Mapping[str, str] | None = None) -> Iterator[None]:
+        """Both nodes with another spec, or with other devices."""
+        before = {name: self.api.get(f"/api/v1/nodes/{name}") for name in NODES}
+        for name in NODES:
+            if spec:
+                self.api.patch(f"/api/v1/nodes/{name}", {"spec": spec})
+            if resources is not None:
+                devices: dict[str, str | None] = {
+                    key: None for key in before[name]["status"]["allocatable"] if "/" in key
+                }
+                devices.update(resources)
+                status = {"capacity": devices, "allocatable": devices}
+                self.api.patch(f"/api/v1/nodes/{name}/status", {"status": status})
+        try:
+            yield
+        finally:
+            for name, node in before.items():
+                old = {"taints": node["spec"].get("taints"), "unschedulable": node["spec"].get("unschedulable")}
+                self.api.patch(f"/api/v1/nodes/{name}", {"spec": old})
+                amounts: dict[str, str | None] = dict.fromkeys(resources or {})
+                amounts.update(node["status"]["allocatable"])
+                status = {"capacity": amounts, "allocatable": amounts}
+                self.api.patch(f"/api/v1/nodes/{name}/status", {"status": status})
+
+    @contextmanager
+    def others(self, **container: Any) -> Iterator[None]:
+        """Somebody else's pod on each node."""
+        paths = []
+        for name in NODES:
+            path = f"/api/v1/namespaces/default/pods/job-{name}"
+            spec = {"nodeName": name, "containers": [{"name": "c", "image": "pause:1", **container}]}
+            metadata = {"name": f"job-{name}", "namespace": "default"}
+            self.api.apply(path, {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
+            paths.append(path)
+        try:
+            yield
+        finally:
+            for path in paths:
+                self.gone(path)
+
+    def kubeconfig(self, **changes: Any) -> Path:
+        """The sandbox's kubeconfig with another cluster or user entry."""
+        document = yaml.safe_load(self.amd.cluster.home.kubeconfig.read_text())
+        for key, value in changes.items():
+            [entry] = document[f"{key}s"]
+            entry[key] = value(entry[key]) if callable(value) else value
+        file = self.folder / f"kubeconfig-{time.monotonic_ns()}"
+        file.write_text(yaml.safe_dump(document))
+        return file
+
+    def token_of(self, account: str) -> str:
+        """A token of a ServiceAccount in the namespace default."""
+        path = f"/api/v1/namespaces/default/serviceaccounts/{account}/token"
+        request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
+        return str(self.api.create(path, request)["status"]["token"])

@@ -1,0 +1,56 @@
+"""A stack that was deployed to one cluster is stopped on another before anything is touched, and goes on on its own."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from sandbox.cluster.api import connect
+from sandbox.engine import Engine
+from tests.sandbox.running import Running, private_home, start, throw_away
+from tests.sandbox.stack.deployment import Deployment, deployment, destroyed_afterwards
+
+pytestmark = pytest.mark.thorough
+
+
+@pytest.fixture(scope="module")
+def amd(cluster: Running) -> Iterator[Deployment]:
+    with destroyed_afterwards(deployment(cluster, "amd")) as made:
+        made.up()
+        yield made
+
+
+@pytest.fixture(scope="module")
+def elsewhere(amd: Deployment) -> Iterator[Deployment]:
+    """The same stack and state, on a second cluster under the same context name."""
+    home = private_home("another")
+    try:
+        other = start(home)
+        env = {**amd.engine.env, "KUBECONFIG": str(home.kubeconfig)}
+        yield replace(amd, cluster=other, engine=Engine(env, amd.engine.cwd, amd.engine.notes))
+    finally:
+        throw_away(home)
+
+
+@pytest.mark.parametrize("preflight", ["warn", "off"])
+@pytest.mark.parametrize("command", [("preview",), ("up", "--yes", "--skip-preview")], ids=lambda words: words[0])
+def test_it_is_stopped(amd: Deployment, elsewhere: Deployment, command: tuple[str, ...], preflight: str) -> None:
+    amd.configure(preflight=preflight)
+    with connect(amd.cluster.host_kubeconfig) as here, connect(elsewhere.cluster.host_kubeconfig) as there:
+        uids = [api.get("/api/v1/namespaces/kube-system")["metadata"]["uid"] for api in (here, there)]
+        done = elsewhere.pulumi(*command, "--color=never", ok=False)
+        names = {each["metadata"]["name"] for each in there.get("/api/v1/namespaces")["items"]}
+    told = " ".join(done.stdout.split())
+    assert done.returncode
+    assert "error: another cluster (serving.cluster.context)" in told
+    assert f"deployed to the cluster with UID {uids[0]} (context kwok-sandbox, server https://127.0.0.1:6443)" in told
+    assert f"this one has UID {uids[1]}" in told
+    assert "Nothing was touched." in told
+    assert "llm-d-pd" not in names
+
+
+def test_on_its_own_cluster_nothing_changes(amd: Deployment, elsewhere: Deployment) -> None:
+    amd.configure(preflight=None)
+    assert amd.changes() == {}
+    done = amd.pulumi("preview", "--color=never")
+    assert "nothing in the way" in done.stdout

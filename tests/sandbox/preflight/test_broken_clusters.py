@@ -1,0 +1,111 @@
+"""Every broken cluster: one clear report, nothing made, no traceback of ours."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from sandbox.cluster.api import connect
+from sandbox.engine import Engine
+from tests.sandbox.preflight.broken import CORPUS, Broken
+from tests.sandbox.preflight.stage import NAMESPACE, Stage
+from tests.sandbox.running import Running
+from tests.sandbox.stack.deployment import Deployment, deployment
+
+pytestmark = pytest.mark.thorough
+
+EXPECTED = yaml.safe_load((Path(__file__).resolve().parents[2] / "expected" / "preflight.yaml").read_text())
+
+
+@pytest.fixture(scope="module")
+def stage(cluster: Running, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    made = deployment(cluster, "amd")
+    file = made.engine.cwd / "Pulumi.amd.yaml"
+    before = file.read_text()
+    with connect(cluster.host_kubeconfig) as api:
+        yield Stage(api, made, tmp_path_factory.mktemp("preflight"))
+    file.write_text(before)
+
+
+def test_at_least_twenty_kinds_of_broken_clusters_are_tried() -> None:
+    assert len(CORPUS) > 20
+    assert {each.name for each in CORPUS} == EXPECTED.keys()
+
+
+@pytest.mark.parametrize("broken", CORPUS, ids=lambda each: each.name.replace(" ", "-"))
+def test_it_is_told_and_nothing_is_made(stage: Stage, broken: Broken) -> None:
+    _configured(stage.amd, broken)
+    with broken.way(stage) as kubeconfig:
+        before = _made(stage)
+        stack = _with(stage.amd, kubeconfig)
+        done = stack.pulumi("up", "--yes", "--skip-preview", "--color=never", ok=False)
+        assert _made(stage) == before
+    told = " ".join((done.stdout + done.stderr).split())
+    assert done.returncode, told
+    assert "Nothing was touched." in told, told
+    assert "Traceback" not in told, told
+    for line in EXPECTED[broken.name]:
+        assert " ".join(line.split()) in told, f"{line}\n\nis not in\n\n{done.stdout}"
+
+
+def test_a_whole_cluster_passes(stage: Stage) -> None:
+    _configured(stage.amd, Broken("whole", CORPUS[0].way))
+    done = stage.amd.pulumi("preview", "--color=never")
+    assert "nothing in the way" in done.stdout
+
+
+def test_without_a_cluster_a_preview_says_so_in_one_line_and_goes_on(stage: Stage) -> None:
+    [nowhere] = [each for each in CORPUS if each.name == "unreachable"]
+    _configured(stage.amd, nowhere, preflight="warn")
+    with nowhere.way(stage) as kubeconfig:
+        done = _with(stage.amd, kubeconfig).pulumi("preview", "--color=never")
+    [line] = [each for each in done.stdout.splitlines() if "preflight" in each]
+    assert "is not looked at: the API server does not answer" in line
+    assert "+ " in done.stdout, "what would be made is shown all the same"
+
+
+def _made(stage: Stage) -> set[str]:
+    """What the stack's namespace and the cluster hold under our names."""
+    found = {each["metadata"]["name"] for each in stage.api.get("/api/v1/namespaces")["items"]}
+    for path in ("/apis/apps/v1/deployments", "/api/v1/serviceaccounts", "/api/v1/services", "/api/v1/secrets"):
+        items = stage.api.get(path)["items"]
+        found |= {each["metadata"]["name"] for each in items if each["metadata"]["namespace"] == NAMESPACE}
+    return found - {"default"}  # the account that comes with a namespace, a moment later
+
+
+def _with(stack: Deployment, kubeconfig: Path | None) -> Deployment:
+    if kubeconfig is None:
+        return stack
+    engine = stack.engine
+    return replace(stack, engine=Engine({**engine.env, "KUBECONFIG": str(kubeconfig)}, engine.cwd, engine.notes))
+
+
+def _configured(stack: Deployment, broken: Broken, preflight: str = "enforce") -> None:
+    """Write the stack's settings, anew for each."""
+    file = stack.engine.cwd / "Pulumi.amd.yaml"
+    document = yaml.safe_load(file.read_text())
+    config = document["config"]
+    token = config.pop("llm-d-pd:hfToken", None) or _TOKENS[stack.stack]
+    _TOKENS[stack.stack] = token
+    serving: dict[str, Any] = {
+        "accelerator": "amd",
+        "model": {"name": "amd/Llama-3.3-70B-Instruct-FP8-KV"},
+        "rdma": {"resource": "rdma/ib"},
+        "preflight": preflight,
+    }
+    for path, value in broken.settings.items():
+        at, (*above, last) = serving, path.split("__")
+        for key in above:
+            at = at.setdefault(key, {})
+        at[last] = value
+    config["llm-d-pd:serving"] = serving
+    if broken.token:
+        config["llm-d-pd:hfToken"] = token
+    file.write_text(yaml.safe_dump(document))
+
+
+_TOKENS: dict[str, Any] = {}
+"""The encrypted placeholder of the sandbox, put back where a cluster needs it."""
