@@ -21,6 +21,8 @@ class Packing:
     namespace: str
     placed: list[tuple[Wanted, Node]] = field(default_factory=list)
     tries: int = 0
+    why: dict[str, dict[str, list[str]]] = field(default_factory=dict)
+    """What is in the way of a kind of pods that does not fit, by node."""
     _candidates: dict[str, list[Node]] = field(default_factory=dict)
 
     def place(self, pods: Sequence[Wanted]) -> bool:
@@ -44,10 +46,13 @@ class Packing:
         return False
 
     def place_some(self, pods: Sequence[Wanted]) -> Counter[str]:
-        """Place what fits, one after the other; return how many of each did."""
+        """Place what fits, one after the other; return how many of each did, and keep why the first did not."""
         count = Counter[str]()
         for pod in pods:
-            count[pod.who] += self.place([pod])
+            placed = self.place([pod])
+            count[pod.who] += placed
+            if not placed and pod.who not in self.why:
+                self.why[pod.who] = {node.name: self.obstacles(pod, node) for node in self.nodes}
         return count
 
     def obstacles(self, pod: Wanted, node: Node) -> list[str]:

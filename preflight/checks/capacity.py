@@ -106,7 +106,7 @@ def _room(fleet: Sequence[Node], pods: Sequence[Wanted], namespace: str) -> Iter
 def _lacking(packing: Packing, pod: Wanted, count: int, fits: int) -> Finding:
     able = [node for node in packing.nodes if all(node.has.get(name, 0) for name in pod.devices)]
     empty = [node for node in able if not packing.exclusions(pod, node)]
-    reasons = {node.name: packing.obstacles(pod, node) for node in (empty or able)}
+    reasons = {node.name: packing.why[pod.who][node.name] for node in (empty or able)}
     shown = [f"{name}: {', '.join(why)}" for name, why in list(reasons.items())[:SHOWN]]
     more = f"; and {len(reasons) - SHOWN} more nodes" if len(reasons) > SHOWN else ""
     beyond = f" ({len(able) - len(empty)} others are excluded)" if empty and len(able) > len(empty) else ""
@@ -139,6 +139,8 @@ def _holders(pod: Wanted, able: Sequence[Node]) -> str:
 def _way_out(packing: Packing, pod: Wanted, able: Sequence[Node], empty: Sequence[Node]) -> str:
     if pod.who == "gateway" and not empty:
         return "add a node for the gateway controller's proxy: it tolerates no taint unless its Deployment is told to"
+    if any("host port" in reason for node in empty for reason in packing.why[pod.who][node.name]):
+        return "end what has the port on these nodes, or choose others with serving.ports"
     if empty:
         return (
             f"free or add nodes (an autoscaler may do it by itself), or set fewer replicas or less of it in {pod.path}"

@@ -58,7 +58,10 @@ def _missing(facts: Facts, version: str, kinds: list[str]) -> Finding:
     path, source = SOURCES[group]
     known = facts.asked(GROUPS).body.get("groups") or []
     versions = [each["version"] for one in known if one["name"] == group for each in one["versions"]]
-    instead = f"the group is served as {', '.join(versions)}" if versions else "nothing of the group is served"
+    if number in versions:
+        instead = "other kinds of it are"
+    else:
+        instead = f"the group is served as {', '.join(versions)}" if versions else "nothing of the group is served"
     without = ", or `pulumi config set --path serving.monitoring.enabled false`" if "monitoring" in path else ""
     picker = any(version == each for each, _ in WATCHED.get(facts.plan.release, []))
     return Finding(

@@ -9,7 +9,7 @@ from preflight.finding import Finding
 from preflight.quantity import spoken, thousandths
 from tests.preflight.typed import NODES, PODS, Typed, facts, listed, node, pod
 
-RDMA = {"rdma": {"resource": "rdma/ib"}}
+RDMA: dict[str, Any] = {"rdma": {"resource": "rdma/ib"}}
 HOST = "kubernetes.io/hostname"
 APART = "requiredDuringSchedulingIgnoredDuringExecution"
 
@@ -133,7 +133,7 @@ def test_node_selectors_are_respected() -> None:
 
 
 def test_host_network_wants_two_whole_nodes() -> None:
-    changes = {"hostNetwork": True}
+    changes: dict[str, Any] = {"hostNetwork": True}
     assert found([node("a"), node("b")], **changes) == []
     [told] = found([node("a", gpu=16)], **changes)
     assert "a: a pod that it must be apart from" in told.evidence or "host port 8000" in told.evidence

@@ -15,7 +15,7 @@ from tests.preflight.typed import NODES, PODS, Typed, facts, listed, node, plan,
 SPACE = "/api/v1/namespaces/llm-d-pd"
 CLASSES = "/apis/gateway.networking.k8s.io/v1/gatewayclasses"
 LEVEL = "pod-security.kubernetes.io/enforce"
-THEIRS = {"createNamespace": False}
+THEIRS: dict[str, Any] = {"createNamespace": False}
 
 
 def told(check: Any, answers: dict[str, Any], **changes: Any) -> list[tuple[str, str]]:
@@ -136,7 +136,7 @@ def test_no_value_of_a_secret_is_in_a_finding() -> None:
 
 def test_a_claim_for_one_node_is_a_warning() -> None:
     claim = {f"{SPACE}/persistentvolumeclaims/w": {"spec": {"accessModes": ["ReadWriteOnce"]}}}
-    changes = {"model__claim": "w", "model__tokenSecret": None}
+    changes: dict[str, Any] = {"model__claim": "w", "model__tokenSecret": None}
     [finding] = prerequisites.check(facts(Typed(claim), **THEIRS, **changes))
     assert (finding.severity, "ReadWriteOnce only" in finding.evidence) == ("warning", True)
     lost = {

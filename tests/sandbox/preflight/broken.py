@@ -16,7 +16,6 @@ THEIRS = {"createNamespace": False}
 """Settings for a namespace that somebody else made; the token's Secret is theirs, too."""
 HOST = {"hostNetwork": True, "rdma": None}
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
-PRIVILEGED = "pod_security.kubernetes.io__enforce"
 
 
 @dataclass(frozen=True)
@@ -51,13 +50,13 @@ def _taken(**container: Any) -> Way:
     return _plain(lambda stage: stage.others(**container))
 
 
-def _in_namespace(*parts: Callable[[Stage], AbstractContextManager[Any]], token: bool = True, **labels: str) -> Way:
+def _in_namespace(*parts: Callable[[Stage], AbstractContextManager[Any]], token: bool = True, level: str = "") -> Way:
     """A namespace of others, with the token unless that is what is missing."""
 
     @contextmanager
     def broken(stage: Stage) -> Iterator[None]:
         secret = stage.within("secrets", "Secret", "llm-d-hf-token", stringData={"HF_TOKEN": "placeholder"})
-        with stage.namespace(**labels), secret if token else nullcontext():
+        with stage.namespace(level), secret if token else nullcontext():
             if not parts:
                 yield
                 return
@@ -174,8 +173,8 @@ CORPUS = [
     Broken("no such node", _plain(lambda _: nullcontext()), {"decode": {"nodeSelector": {"zone": "b"}}}),
     Broken("too many GPUs", _plain(lambda _: nullcontext()), {"decode": {"replicas": 4}}),
     Broken("host port taken", _taken(ports=[{"containerPort": 8200, "hostPort": 8200}]), HOST),
-    Broken("restricted", _in_namespace(**{PRIVILEGED: "restricted"}), THEIRS, token=False),
-    Broken("baseline on the host", _in_namespace(**{PRIVILEGED: "baseline"}), {**THEIRS, **HOST}, token=False),
+    Broken("restricted", _in_namespace(level="restricted"), THEIRS, token=False),
+    Broken("baseline on the host", _in_namespace(level="baseline"), {**THEIRS, **HOST}, token=False),
     Broken("no namespace", _plain(lambda _: nullcontext()), {**THEIRS, "model__tokenSecret": None}, token=False),
     Broken("terminating", _terminating, {**THEIRS, "model__tokenSecret": None}, token=False),
     Broken("no token", _in_namespace(token=False), THEIRS, token=False),

@@ -15,6 +15,7 @@ from tests.sandbox.running import soon, tools
 from tests.sandbox.stack.deployment import Deployment
 
 NAMESPACE = "llm-d-pd"
+LEVEL = "pod-security.kubernetes.io/enforce"
 NODES = ("amd-0", "amd-1")
 Object = dict[str, Any]
 
@@ -50,10 +51,9 @@ class Stage:
         return True
 
     @contextmanager
-    def namespace(self, **labels: str) -> Iterator[None]:
-        """The stack's namespace, made by somebody else."""
-        named = {key.replace("__", "/").replace("_", "-"): value for key, value in labels.items()}
-        metadata = {"name": NAMESPACE, "labels": named}
+    def namespace(self, level: str = "") -> Iterator[None]:
+        """The stack's namespace, made by somebody else, with a Pod Security level."""
+        metadata = {"name": NAMESPACE, "labels": {LEVEL: level} if level else {}}
         body = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
         with self.made(f"/api/v1/namespaces/{NAMESPACE}", body):
             yield

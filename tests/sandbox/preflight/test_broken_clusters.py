@@ -1,5 +1,8 @@
 """Every broken cluster: one clear report, nothing made, no traceback of ours."""
 
+import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +13,7 @@ import yaml
 
 from sandbox.cluster.api import connect
 from sandbox.engine import Engine
+from sandbox.home import CHECKOUT
 from tests.sandbox.preflight.broken import CORPUS, Broken
 from tests.sandbox.preflight.stage import NAMESPACE, Stage
 from tests.sandbox.running import Running
@@ -62,9 +66,33 @@ def test_without_a_cluster_a_preview_says_so_in_one_line_and_goes_on(stage: Stag
     _configured(stage.amd, nowhere, preflight="warn")
     with nowhere.way(stage) as kubeconfig:
         done = _with(stage.amd, kubeconfig).pulumi("preview", "--color=never")
-    [line] = [each for each in done.stdout.splitlines() if "preflight" in each]
+    [line] = {each.partition("preflight")[2] for each in done.stdout.splitlines() if "preflight" in each}
     assert "is not looked at: the API server does not answer" in line
     assert "+ " in done.stdout, "what would be made is shown all the same"
+
+
+def test_the_page_shows_what_the_command_prints(stage: Stage) -> None:
+    _configured(stage.amd, Broken("page", CORPUS[0].way))
+    devices = {"amd.com/gpu": "8", "rdma/roce_gdr": "1k"}
+    with stage.nodes(resources=devices), stage.without_kind("podmonitors.monitoring.coreos.com"):
+        code, screen = _command(stage.amd)
+        assert code == 1
+        assert f"```text\n{screen}```" in (CHECKOUT / "docs" / "preflight.md").read_text(), screen
+        code, text = _command(stage.amd, "--json")
+        assert code == 1
+    assert [each["check"] for each in json.loads(text)["findings"]] == ["custom kinds", "devices"]
+    code, screen = _command(stage.amd)
+    assert (code, "nothing in the way" in screen) == (0, True)
+
+
+def _command(stack: Deployment, *words: str) -> tuple[int, str]:
+    command = [*stack.cluster.enter, sys.executable, "-m", "preflight", "--stack", stack.stack, *words]
+    environment = {**stack.engine.env, "PYTHONPATH": str(CHECKOUT)}
+    done = subprocess.run(
+        command, cwd=stack.engine.cwd, env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert not done.stderr, done.stderr
+    return done.returncode, done.stdout
 
 
 def _made(stage: Stage) -> set[str]:
