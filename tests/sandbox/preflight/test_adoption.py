@@ -112,6 +112,6 @@ def test_after_these_commands_up_takes_the_rest_over_in_place(guide: Deployment,
 
 def test_afterwards_adopt_may_be_switched_off_and_the_stack_destroyed(guide: Deployment, api: Api) -> None:
     guide.configure(adopt=None)
-    assert guide.changes() == {"cluster": ["update", "enablePatchForce", "upsertExistingObjects"]}
+    assert guide.changes() == {"cluster": ["update"]}
     guide.pulumi("destroy", "--yes", "--skip-preview")
     assert soon(lambda: guide.objects("app.kubernetes.io/managed-by=Helm") == set(), 60)
