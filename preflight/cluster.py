@@ -2,10 +2,10 @@
 
 import http.client
 import json
+import os
 import socket
 import ssl
 import threading
-import urllib.request
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -106,6 +106,10 @@ def _tunnel(plain: socket.socket, host: str, port: int) -> None:
 
 def _proxy_for(scheme: str, host: str) -> str | None:
     """HTTPS_PROXY and NO_PROXY, as everybody reads them."""
+    if not any(name.lower().endswith("_proxy") for name in os.environ):
+        return None
+    import urllib.request  # noqa: PLC0415  (most machines have no proxy, and need not wait for it)
+
     return None if urllib.request.proxy_bypass(host) else urllib.request.getproxies().get(scheme)
 
 

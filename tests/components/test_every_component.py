@@ -20,9 +20,10 @@ from components.inference_pool import InferencePool
 from components.model_gateway import ModelGateway
 from components.monitoring import Monitoring
 from components.plan import ServingPlan, resolve
-from components.plan.platform_args import ServingNamespaceArgs
+from components.plan.platform_args import ServingNamespaceArgs, TargetClusterArgs
 from components.prefill_tier import PrefillTier
 from components.serving_namespace import ServingNamespace
+from components.target_cluster import TargetCluster
 from tests.program.wire import requests
 from tests.recorder import Recorder, record
 
@@ -39,6 +40,9 @@ COMPONENTS: dict[str, Component] = {
     "monitoring": Monitoring,
 }
 """By the plan's field that holds its arguments."""
+
+EVERY: list[Component] = [*COMPONENTS.values(), TargetCluster]
+"""And the one whose argument only the cluster knows."""
 
 SERVING: dict[str, Any] = {
     "accelerator": "amd",
@@ -120,7 +124,7 @@ def _schema_names(args: Any) -> Any:
 
 @cache
 def _host() -> ComponentProvider:
-    return ComponentProvider(list(COMPONENTS.values()), "llm-d-pd", version="1.0.0")
+    return ComponentProvider(EVERY, "llm-d-pd", version="1.0.0")
 
 
 def _through_the_host(component: Component, args: Any) -> Recorder:
@@ -142,6 +146,12 @@ def test_a_component_says_the_same_however_its_arguments_come(
     typed = requests(_build(component, args))
     assert len(typed) > 1
     assert requests(way(component, args)) == typed
+
+
+@pytest.mark.parametrize("way", [_build, _from_mapping, _through_the_host])
+def test_the_remembered_cluster_is_an_output(way: Callable[[Component, Any], Recorder]) -> None:
+    recorder = way(TargetCluster, TargetClusterArgs(uid="1111"))
+    assert [outputs for outputs in recorder.outputs.values() if outputs] == [{"uid": "1111"}]
 
 
 def test_a_token_from_a_mapping_is_a_secret_whatever_it_was() -> None:
@@ -180,12 +190,12 @@ def test_children_inherit_nothing_but_the_parent() -> None:
 
 
 def _analysed() -> Any:
-    return Analyzer("llm-d-pd").analyze(list(COMPONENTS.values()))
+    return Analyzer("llm-d-pd").analyze(EVERY)
 
 
 def test_every_component_analyses_for_other_languages() -> None:
     found = _analysed()
-    assert found["component_definitions"].keys() == {each.__name__ for each in COMPONENTS.values()}
+    assert found["component_definitions"].keys() == {each.__name__ for each in EVERY}
     for name, each in found["component_definitions"].items():
         assert each.inputs, f"{name} has no inputs"
         assert each.outputs, f"{name} has no outputs"
@@ -214,6 +224,6 @@ def test_a_schema_is_generated_with_our_type_tokens() -> None:
         found["type_definitions"],
         sorted(found["dependencies"], key=str),
     ).to_json()
-    assert schema["resources"].keys() == {f"llm-d-pd:index:{each.__name__}" for each in COMPONENTS.values()}
+    assert schema["resources"].keys() == {f"llm-d-pd:index:{each.__name__}" for each in EVERY}
     assert all(each["isComponent"] for each in schema["resources"].values())
     assert "llm-d-pd:index:WorkerArgs" in schema["types"]
