@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field
 
-from components.config.fields import DnsLabel, LabelKey, ObjectName, Port, Quantity, Seconds, wrong
+from components.config.fields import DnsLabel, EnvValue, LabelKey, ObjectName, Port, Quantity, Seconds, wrong
 from components.config.strict import Strict
 from components.config.vocabulary import EnvoyLogLevel, Exposure, Provider, ServiceType
 
@@ -87,7 +87,7 @@ class ServicePort(Strict):
 class GatewayService(Strict):
     """What the gateway's Service has besides its type."""
 
-    annotations: dict[LabelKey, str] = {}
+    annotations: dict[LabelKey, EnvValue] = {}
     """Annotations, such as those that a cloud's load balancer reads."""
     load_balancer_class: LabelKey | None = None
     """Which of the cluster's load balancers, for `serviceType: LoadBalancer`."""
@@ -102,7 +102,7 @@ class Ingress(Strict):
     """Host name that clients ask for."""
     class_name: ObjectName | None = None
     """IngressClass; unset: the cluster's default."""
-    annotations: dict[LabelKey, str] = {}
+    annotations: dict[LabelKey, EnvValue] = {}
     """Annotations that its controller reads, such as a time-out that long answers need."""
     tls_secret: ObjectName | None = None
     """Secret of type kubernetes.io/tls for the host; unset: plain HTTP."""

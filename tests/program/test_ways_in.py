@@ -12,10 +12,10 @@ from tests.recorder import run_program
 from tests.stack_file import problems
 
 NAME = "infra-pd-inference-gateway"
-TLS = {"certificateRefs": [{"name": "door"}, {"name": "shared", "namespace": "certificates"}]}
+TLS: dict[str, Any] = {"certificateRefs": [{"name": "door"}, {"name": "shared", "namespace": "certificates"}]}
 OPEN = {"namespaces": {"from": "All"}}
 PLAIN = {"name": "default", "port": 80, "protocol": "HTTP", "allowedRoutes": OPEN}
-SERVICE = {
+SERVICE: dict[str, Any] = {
     "serviceType": "LoadBalancer",
     "service": {"annotations": {"cloud.example.com/scheme": "internal"}, "ports": [{"port": 80, "nodePort": 30080}]},
 }
@@ -167,10 +167,6 @@ IMPOSSIBLE: list[tuple[dict[str, Any], str, str]] = [
     ({"provider": "gke", "service": {}}, "service", "Google runs the load balancer"),
     ({"provider": "gke", "ingress": {"host": "a"}}, "ingress", "no Service that an Ingress could lead to"),
     ({"requestTimeout": 60}, "requestTimeout", "has no time limit"),
-    *(
-        ({"existing": {"name": "x"}, **given}, next(iter(given)), "cannot be set beside serving.gateway.existing")
-        for given in ({"tls": TLS}, {"http": True}, {"service": {}}, {"ingress": {"host": "a"}})
-    ),
 ]
 
 
@@ -179,6 +175,15 @@ def test_what_cannot_work_is_refused(gateway: dict[str, Any], path: str, wrong: 
     found = problems(gateway=gateway)
     assert list(found) == [f"serving.gateway.{path}"]
     assert wrong in found[f"serving.gateway.{path}"].wrong
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("tls", TLS), ("http", True), ("service", {}), ("ingress", {"host": "a.example.com"})]
+)
+def test_a_way_in_of_its_own_is_refused_beside_somebody_elses_gateway(key: str, value: object) -> None:
+    found = problems(gateway={"existing": {"name": "x"}, key: value})
+    assert list(found) == [f"serving.gateway.{key}"]
+    assert "cannot be set beside serving.gateway.existing" in found[f"serving.gateway.{key}"].wrong
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,7 @@ _PATHS = {
     "InferencePool": f"/apis/inference.networking.k8s.io/v1/namespaces/{NAMESPACE}/inferencepools",
     "Service": f"/api/v1/namespaces/{NAMESPACE}/services",
     "Pod": f"/api/v1/namespaces/{NAMESPACE}/pods",
+    "Secret": f"/api/v1/namespaces/{NAMESPACE}/secrets",
     "ConfigMap": f"/api/v1/namespaces/{NAMESPACE}/configmaps",
     "Deployment": f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments",
 }
@@ -82,6 +83,12 @@ class Doors:
         """Return status, reason and message of a Gateway's condition."""
         return _condition((self.get("Gateway", name) or {}).get("status", {}).get("conditions", []), kind)
 
+    def listener(self, name: str, listener: str, kind: str) -> tuple[str, str, str]:
+        """Return status, reason and message of a condition of a Gateway's listener."""
+        listeners = (self.get("Gateway", name) or {}).get("status", {}).get("listeners", [])
+        found = [one["conditions"] for one in listeners if one["name"] == listener]
+        return _condition(found[0], kind) if found else ("", "", "")
+
     def parent(self, what: str, name: str, kind: str) -> tuple[str, str, str]:
         """Return status, reason and message of a condition that the first parent gives a route or pool."""
         parents = (self.get(what, name) or {}).get("status", {}).get("parents", [])
@@ -96,7 +103,7 @@ class Doors:
         assert soon(lambda: self.condition(name)[0] == "True", PATIENCE), self.condition(name)
 
     def port(self, name: str) -> int | None:
-        """Return the host's port of a Gateway."""
+        """Return the host's port of a Gateway, or of a further listener: `<Gateway>:<port>`."""
         ports: dict[str, int] = json.loads((self.cluster.home.root / "gateways.json").read_text())
         return ports.get(f"{NAMESPACE}/{name}")
 

@@ -51,9 +51,9 @@ def test_a_listener_that_cannot_be_served_is_named(path: str, value: object, rea
     assert gateway.hosts == {}
 
 
-def refused(content: World, **listener: object) -> tuple[bool, str, bool]:
+def came_to(content: World, references: list[dict[str, str]]) -> tuple[bool, str, bool]:
     """What an HTTPS listener with references comes to: resolved, the reason, and whether it serves."""
-    (one,) = door(changed(content, "Gateway", "door", "spec.listeners", [secure(**listener)])).listeners
+    (one,) = door(changed(content, "Gateway", "door", "spec.listeners", [secure(references=references)])).listeners
     verdict = one.verdicts["ResolvedRefs"]
     return verdict.good, verdict.reason, one.usable
 
@@ -79,7 +79,7 @@ def test_a_certificate_and_its_key_make_an_https_listener() -> None:
 def test_a_certificate_that_cannot_be_used_leaves_the_listener_out(
     content: World, reference: dict[str, str], reason: str
 ) -> None:
-    assert refused(content, references=[reference]) == (False, reason, False)
+    assert came_to(content, [reference]) == (False, reason, False)
     gateway = door(changed(content, "Gateway", "door", "spec.listeners", [secure(references=[reference])]))
     assert (gateway.accepted.good, gateway.accepted.reason) == (False, "ListenersNotValid")
     assert gateway.hosts == {}
@@ -87,12 +87,12 @@ def test_a_certificate_that_cannot_be_used_leaves_the_listener_out(
 
 def test_another_namespaces_certificate_needs_its_permission() -> None:
     content = world(secret("door", namespace="other"), GRANT)
-    assert refused(content, references=[{"name": "door", "namespace": "other"}]) == (True, "ResolvedRefs", True)
+    assert came_to(content, [{"name": "door", "namespace": "other"}]) == (True, "ResolvedRefs", True)
 
 
 def test_one_certificate_that_can_be_used_is_enough_to_serve() -> None:
     references = [{"name": "door"}, {"name": "absent"}]
-    assert refused(world(secret("door")), references=references) == (False, "InvalidCertificateRef", True)
+    assert came_to(world(secret("door")), references) == (False, "InvalidCertificateRef", True)
 
 
 def test_tls_that_is_to_be_passed_through_is_not_served() -> None:

@@ -8,9 +8,11 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+import yaml
 
 from sandbox.cluster.api import connect
 from sandbox.cluster.nodes import Fleet, provide
+from tests.sandbox.gateway.certificate import ask, secret, secure
 from tests.sandbox.gateway.serving import NAMESPACE, Doors, gateway, pool, route, server, to_pool, to_service
 from tests.sandbox.running import Running, memory, processes, soon
 
@@ -195,6 +197,25 @@ def test_a_replaced_gateway_pod_finishes_what_it_has_begun(doors: Doors) -> None
     assert answer.read() == b"a" * 49
     assert set(seen) == {(200, "a")}
     doors.programmed(FRONT)
+
+
+def test_https_ends_at_the_gateway_with_the_secrets_certificate(doors: Doors) -> None:
+    both = yaml.safe_load(gateway("locked"))
+    both["spec"]["listeners"].append(secure("door"))
+    doors.put(yaml.safe_dump(both) + "---" + route("locked", "locked", to_service("b")))
+    doors.until(lambda: doors.listener("locked", "https", "ResolvedRefs")[:2] == ("False", "InvalidCertificateRef"))
+    assert doors.listener("locked", "https", "Programmed")[0] == "False"
+    doors.until(lambda: doors.listener("locked", "default", "Programmed")[0] == "True")
+
+    doors.put(secret("door", NAMESPACE))
+    doors.until(lambda: doors.port("locked:443") is not None)
+    doors.programmed("locked")
+    doors.until(lambda: doors.listener("locked", "https", "Programmed")[0] == "True")
+    assert ask(doors.port("locked:443")) == (200, "b")
+    assert doors.said("locked") == (200, "b")
+    for kind in ("Gateway", "HTTPRoute"):
+        doors.delete(kind, "locked")
+    doors.until(lambda: doors.port("locked:443") is None)
 
 
 def controller(doors: Doors) -> set[int]:
