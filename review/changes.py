@@ -12,7 +12,12 @@ ANSI = re.compile(r"\x1b\[[0-9;]*m")
 ORDER = ("delete", "replace", "update", "create")
 """Operations, the most dangerous first."""
 
-_MEANING = {"create-replacement": "replace", "delete-replaced": "replace", "import-replacement": "replace"}
+_MEANING = {
+    "create-replacement": "replace",
+    "delete-replaced": "replace",
+    "import-replacement": "replace",
+    "import": "create",
+}
 _QUIET = ("same", "read", "refresh", "read-discard", "discard")
 _OWN = ("pulumi:pulumi:Stack",)
 
@@ -61,7 +66,7 @@ def _changes(steps: Iterable[Mapping[str, Any]]) -> Iterable[Change]:
             by_urn.setdefault(step["urn"], []).append(step)
     for urn, all_steps in by_urn.items():
         operations = {_MEANING.get(step["op"], step["op"]) for step in all_steps}
-        operation = next(each for each in ORDER if each in operations) if len(operations) == 1 else "replace"
+        operation = next((each for each in ORDER if each in operations), "update")
         before: Mapping[str, Any] = next((step["oldState"] for step in all_steps if step.get("oldState")), {})
         after: Mapping[str, Any] = next((step["newState"] for step in all_steps if step.get("newState")), {})
         old = {} if operation == "create" else before.get("inputs") or {}

@@ -63,6 +63,11 @@ def test_each_resource_once_the_most_dangerous_first() -> None:
     assert (found.unchanged, found.errors) == (12, ())
 
 
+def test_an_operation_of_another_pulumi_is_no_crash() -> None:
+    found = previewed(step("import", "a", new={"x": 1}), step("transmute", "b", {"x": 1}, {"x": 2}))
+    assert [one.operation for one in found.changes] == ["update", "create"]
+
+
 def test_why_something_is_replaced() -> None:
     diff = {"spec.selector": {"kind": "update-replace"}, "spec.replicas": {"kind": "update"}}
     [one] = previewed(step("replace", "a", {"x": 1}, {"x": 2}, detailedDiff=diff, replaceReasons=["spec"])).changes
