@@ -25,12 +25,14 @@ class Executables:
     fits: tuple[Version, Version] | None
     asks: tuple[str, ...] = ("--version",)
     variables: Mapping[str, str] = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
 
     @property
     def flags(self) -> list[str]:
         """`go build` flags: no paths of this machine, no debug tables, the version where its releases put it."""
         stamps = "".join(f" -X {name}={value}" for name, value in self.variables.items())
-        return ["-trimpath", "-buildvcs=false", "-ldflags", f"-s -w{stamps}"]
+        tags = [f"-tags={','.join(self.tags)}"] if self.tags else []
+        return ["-trimpath", "-buildvcs=false", *tags, "-ldflags", f"-s -w{stamps}"]
 
     @property
     def recipe(self) -> str:
@@ -132,6 +134,15 @@ SOURCES: dict[str, Source] = {
         packages={"llm-d-inference-sim": "github.com/llm-d/llm-d-inference-sim/cmd/llm-d-inference-sim"},
         minutes=1.7,
         fits=None,
+    ),
+    "prometheus": Executables(
+        folder=_FOLDERS / "prometheus",
+        packages={name: f"github.com/prometheus/prometheus/cmd/{name}" for name in ("promtool", "prometheus")},
+        minutes=3,
+        fits=((3, 5, 0), (4, 0, 0)),
+        variables={"github.com/prometheus/common/version.Version": "3.13.5"},
+        # Discovery in Kubernetes is all that is asked of it; the other kinds are half of its code.
+        tags=("remove_all_sd", "enable_kubernetes_sd"),
     ),
     "actionlint": Executables(
         folder=_FOLDERS / "actionlint",

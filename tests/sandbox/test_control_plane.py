@@ -90,6 +90,7 @@ def test_every_kind_of_the_stacks_is_served(cluster: Running) -> None:
         ("networking.istio.io/v1", "destinationrules"),
         ("monitoring.coreos.com/v1", "podmonitors"),
         ("monitoring.coreos.com/v1", "servicemonitors"),
+        ("monitoring.coreos.com/v1", "prometheusrules"),
     }
 
 
