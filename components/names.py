@@ -72,6 +72,15 @@ class Names:
         return f"{self.picker}-monitor"
 
     @property
+    def alerts(self) -> str:
+        """PrometheusRule."""
+        return f"llm-d-{self.postfix}-alerts"
+
+    def dashboard(self, word: str) -> str:
+        """ConfigMap of a Grafana dashboard."""
+        return f"llm-d-{self.postfix}-dashboard-{word}"
+
+    @property
     def workers(self) -> str:
         """ServiceAccount of the workers, and the stem of their Deployments."""
         return f"ms-{self.postfix}-llm-d-modelservice"

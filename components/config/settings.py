@@ -61,12 +61,21 @@ class Cluster(Strict):
 
 
 class Monitoring(Strict):
-    """Objects of the Prometheus operator."""
+    """Objects of the Prometheus operator and of Grafana (monitoring.md)."""
 
     enabled: bool = True
-    """Make PodMonitors and a ServiceMonitor; their CRDs must exist."""
+    """Make PodMonitors and a ServiceMonitor, whose CRDs must exist, and what the settings below say."""
+    dashboards: bool = True
+    """Make Grafana dashboards: ConfigMaps with the label `grafana_dashboard: "1"`, by which the sidecar of
+    kube-prometheus-stack's Grafana finds them in every namespace. Without a Grafana they do no harm."""
+    alerts: bool = True
+    """Make a PrometheusRule, whose CRD must exist, with alerts for what breaks P/D without an error."""
     labels: dict[LabelKey, LabelValue] = {}
-    """Labels that the cluster's Prometheus selects monitors by."""
+    """Labels that the cluster selects monitors, rules and dashboards by: `release`, for kube-prometheus-stack."""
+    runbooks: str = Field(default="docs", pattern=r"^\S*[^\s/]$")
+    """Where you publish this project's docs folder; the alerts' runbook links begin with it."""
+    min_transfer_rate: Count = 1000
+    """MB per second; KV transfers slower than that are taken for RDMA fallen back to TCP (alert; monitoring.md)."""
     worker_interval: str = Field(default="30s", pattern=r"^\d+(ms|s|m)$")
     """Scrape interval of the workers (guide)."""
     picker_interval: str = Field(default="10s", pattern=r"^\d+(ms|s|m)$")

@@ -7,6 +7,7 @@ from components.plan.checks import (
     gateway,
     infrastructure,
     model,
+    monitoring,
     network,
     resources,
     routing,
@@ -28,5 +29,6 @@ def check(settings: Serving, *, token_given: bool) -> list[Problem]:
         *resources.check(context),
         *commandline.check(context),
         *timing.check(context),
+        *monitoring.check(context),
         *model.check(context, token_given=token_given),
     ]

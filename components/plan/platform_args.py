@@ -103,13 +103,38 @@ class TierMonitorArgs(Args):
     """Labels of the tier's pods."""
 
 
+class AlertArgs(Args):
+    """What alerts compare with."""
+
+    selective: bool
+    """Whether some prompts are meant to skip prefill, or may be."""
+    slow_transfer: int | None = None
+    """Bytes per second below which a KV transfer cannot have been RDMA; None: it is not meant to be."""
+    startup: int
+    """Seconds that a worker may take to serve."""
+    runbooks: str
+    """Where the docs folder is."""
+
+
 class MonitoringArgs(Args):
-    """Prometheus operator objects."""
+    """Objects of the Prometheus operator and of Grafana."""
 
     namespace: str
     """Where."""
+    postfix: str
+    """The install."""
+    pool: str
+    """InferencePool, a label of every series."""
     labels: dict[str, str]
-    """Labels of the monitors."""
+    """Labels of every object."""
+    decisions: str
+    """The picker's counter of decisions."""
+    transfer_failures: list[str]
+    """vLLM's counters of KV transfers gone wrong."""
+    dashboards: bool
+    """Make Grafana dashboards."""
+    alerts: AlertArgs | None = None
+    """Make alerts that compare with this; None: none."""
     tiers: dict[str, TierMonitorArgs]
     """One PodMonitor per role."""
     picker_monitor: str

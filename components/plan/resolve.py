@@ -5,12 +5,14 @@ import yaml
 
 from components.config.settings import Serving
 from components.config.vocabulary import Preflight, Role, ServiceType
+from components.infrastructures import Fabric
 from components.names import CONFIG_FILE, PICKER_PORTS, POOL_GROUP
 from components.plan import gateway, workers
 from components.plan.args import PlacementArgs, TolerationArgs
 from components.plan.context import Context
 from components.plan.entrance import entrance
 from components.plan.platform_args import (
+    AlertArgs,
     EndpointPickerArgs,
     InferencePoolArgs,
     MonitoringArgs,
@@ -114,7 +116,13 @@ def _monitoring(context: Context) -> MonitoringArgs:
     settings, names, monitoring = context.settings, context.names, context.settings.monitoring
     return MonitoringArgs(
         namespace=settings.namespace,
+        postfix=settings.postfix,
+        pool=names.pool,
         labels={**names.labels, **monitoring.labels},
+        decisions=context.release.metrics.decisions,
+        transfer_failures=list(context.release.metrics.transfer_failures),
+        dashboards=monitoring.dashboards,
+        alerts=_alerts(context) if monitoring.alerts else None,
         tiers={
             role.value: TierMonitorArgs(name=names.tier_monitor(role), selector=names.worker_selector(role))
             for role in Role
@@ -125,6 +133,18 @@ def _monitoring(context: Context) -> MonitoringArgs:
         metrics_secret=names.metrics_secret,
         worker_interval=monitoring.worker_interval,
         picker_interval=monitoring.picker_interval,
+    )
+
+
+def _alerts(context: Context) -> AlertArgs:
+    settings = context.settings
+    fast = context.infrastructure.fabric is not Fabric.TCP
+    rdma = fast or settings.host_network or any(context.device(role) for role in Role)
+    return AlertArgs(
+        selective=context.uncached is not None or settings.routing.config is not None,
+        slow_transfer=settings.monitoring.min_transfer_rate * 10**6 if rdma else None,
+        startup=max(context.tier(role).rollout.startup_budget for role in Role),
+        runbooks=settings.monitoring.runbooks,
     )
 
 

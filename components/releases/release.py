@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from components.config.routing import Selective
 from components.config.vocabulary import FailureMode, Preset, ReleaseName
+from components.releases.metrics import Metrics
 from components.releases.picker_config import PickerConfig
 from components.releases.picker_dialect import PickerDialect
 
@@ -45,6 +46,8 @@ class Release:
     """The sidecar's flag for the KV connector."""
     traces: bool
     """Whether picker and sidecar make spans; if so, they do it unasked unless their environment says no."""
+    metrics: Metrics
+    """What it calls the metrics that other releases call otherwise."""
 
     def selective_value(self, selective: Selective) -> int | None:
         """The number that this release reads from `selectivePd`, if it is given."""

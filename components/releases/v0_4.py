@@ -4,6 +4,7 @@ Source: the AMD guide's charts (inferencepool v1.2.0, modelservice v0.3.17).
 """
 
 from components.config.vocabulary import FailureMode, Preset, ReleaseName
+from components.releases.metrics import FAILURES, Metrics
 from components.releases.picker_config import LONGEST_CONTEXT_BLOCKS, PickerConfig, Plugin, profiles, scorers
 from components.releases.picker_dialect import CACHE, COMMON, Job, PickerDialect, PluginType
 from components.releases.release import PickerResources, Release
@@ -88,4 +89,5 @@ V0_4 = Release(
     failure_mode=FailureMode.FAIL_CLOSE,
     connector_flag="--connector",
     traces=False,
+    metrics=Metrics(decisions="llm_d_inference_scheduler_pd_decision_total", transfer_failures=FAILURES),
 )

@@ -4,6 +4,7 @@ Source: the newest helmfile version of the guide (inferencepool v1.4.0, modelser
 """
 
 from components.config.vocabulary import FailureMode, Preset, ReleaseName
+from components.releases.metrics import FAILURES, Metrics
 from components.releases.picker_config import LONGEST_CONTEXT_BLOCKS, PickerConfig, Plugin, profiles, scorers
 from components.releases.picker_dialect import CACHE, COMMON, Job, PickerDialect, PluginType
 from components.releases.release import PickerResources, Release
@@ -102,4 +103,9 @@ V0_6 = Release(
     failure_mode=FailureMode.FAIL_OPEN,
     connector_flag="--kv-connector",
     traces=True,
+    metrics=Metrics(
+        decisions="llm_d_inference_scheduler_disagg_decision_total",
+        # Blocks that decode never fetched, which the prefill worker then drops.
+        transfer_failures=(*FAILURES, "vllm:nixl_num_kv_expired_reqs_total"),
+    ),
 )

@@ -118,6 +118,14 @@ IMPOSSIBLE: list[tuple[dict[str, Any], str, str, str]] = [
         "Google's managed Prometheus reads",
         "config rm --path serving.monitoring.labels",
     ),
+    *(
+        ({"gateway": {"provider": "gke"}, f"monitoring__{key}": value}, f"serving.monitoring.{key}", "Google's", "rm")
+        for key, value in {"dashboards": True, "alerts": True, "runbooks": "docs", "minTransferRate": 5}.items()
+    ),
+    *(
+        ({f"monitoring__{key}": "76s"}, f"serving.monitoring.{key}", "is longer than 75 s", "use 75s or less")
+        for key in ("workerInterval", "pickerInterval")
+    ),
     # flags and variables that the program sets
     ({"prefill__extraArgs": ["--port=1"]}, "serving.prefill.extraArgs[0]", "set by the program", "serving.ports"),
     ({"prefill__extraArgs": ["--seed=1", "-tp", "2"]}, "serving.prefill.extraArgs[1]", "set by", "tensorParallel"),

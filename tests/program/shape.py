@@ -11,7 +11,7 @@ SPELLING = "(spelling)"
 """Key under which a command line says how it writes its flags."""
 
 
-def normal(value: Any, keys: tuple[str, ...] = ("name",)) -> Any:
+def normal(value: Any, keys: tuple[str, ...] = ("name", "alert")) -> Any:
     """The object with lists as mappings where every entry has one of `keys`, and command lines as flags.
 
     YAML and JSON inside text is read, a wire secret is `{secret: value}`, and an entry that consists of its key and a

@@ -7,7 +7,7 @@ import pytest
 
 from tests.program.expected import EVERY, Combination, expected
 from tests.program.shape import differences, normal
-from tests.program.wire import recorded
+from tests.program.wire import recorded, texts_apart
 from tests.recorder import ROOT
 
 HASH = "llm-d.ai/config-sha256"
@@ -33,6 +33,7 @@ def test_the_program_declares_exactly_the_expected_objects(combination: Combinat
         assert hook["command"] == ["python3", "-I", "-S", "-c", HOOK.read_text(), *numbers]
         hook["command"] = "(checked apart)"
 
+    texts_apart(objects)
     assert differences(want, normal(objects)) == {}
 
 

@@ -12,7 +12,7 @@ from tests.program.expected import EVERY_ACCELERATOR, Combination, layered
 from tests.program.policies import violations
 from tests.program.shape import differences, normal
 from tests.program.test_outputs import WithAddress
-from tests.program.wire import AMD, ran
+from tests.program.wire import AMD, ran, texts_apart
 from tests.recorder import run_program
 from tests.stack_file import problems
 
@@ -52,6 +52,7 @@ def test_a_provider_declares_exactly_the_expected_objects(provider: str, release
     for role in ("prefill", "decode"):
         [vllm] = objects[f"Deployment/ms-pd-llm-d-modelservice-{role}"]["spec"]["template"]["spec"]["containers"]
         vllm["lifecycle"]["preStop"]["exec"]["command"] = "(checked apart)"
+    texts_apart(objects)
     want = layered((*EVERY_ACCELERATOR, "amd", "providers"), {**asdict(cell), "provider": provider})
     assert set(objects) == set(want)
     assert differences(want, normal(objects)) == {}

@@ -12,7 +12,7 @@ from components.config.vocabulary import Accelerator, Infrastructure, ReleaseNam
 from tests.program.expected import EVERY_ACCELERATOR, Combination, layered
 from tests.program.policies import violations
 from tests.program.shape import differences, normal
-from tests.program.wire import ran
+from tests.program.wire import ran, texts_apart
 from tests.recorder import run_program
 
 WORKERS = "ms-pd-llm-d-modelservice"
@@ -42,6 +42,7 @@ def declared(cell: Combination, infrastructure: str) -> dict[str, Any]:
     for role in ("prefill", "decode"):
         [vllm] = objects[f"Deployment/{WORKERS}-{role}"]["spec"]["template"]["spec"]["containers"]
         vllm["lifecycle"]["preStop"]["exec"]["command"] = "(checked apart)"
+    texts_apart(objects)
     result: dict[str, Any] = normal(objects)
     return result
 

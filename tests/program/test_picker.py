@@ -69,11 +69,14 @@ def test_every_plugin_that_is_referred_to_exists_before_it_is(serving: dict[str,
         assert names.index(handler["deciders"]["prefill"]) < names.index("disagg-profile-handler")
 
 
+PICKED = {"endpoint-picker-deployment", "endpoint-picker-config"}
+
+
 @pytest.mark.parametrize(
     ("routing", "changes"),
     [
         ({"verbosity": 5}, {"endpoint-picker-deployment"}),
-        ({"selectivePd": {"nonCachedTokens": 64}}, {"endpoint-picker-deployment", "endpoint-picker-config"}),
+        ({"selectivePd": {"nonCachedTokens": 64}}, {*PICKED, "monitoring-alerts"}),
     ],
 )
 def test_a_setting_of_the_picker_rolls_the_picker_only(routing: dict[str, Any], changes: set[str]) -> None:

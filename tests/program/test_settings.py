@@ -25,13 +25,16 @@ ACCOUNT = {"serving-namespace-workers"}
 TOKEN = {"serving-namespace-token"}
 TIER_MONITORS = {"monitoring-prefill", "monitoring-decode"}
 MONITORS = TIER_MONITORS | {"monitoring-picker"}
+DASHBOARDS = {"monitoring-dashboard-serving", "monitoring-dashboard-disaggregation"}
+ALERTS = {"monitoring-alerts"}
+WATCHING = MONITORS | DASHBOARDS | ALERTS
 METRICS = {f"endpoint-picker-metrics-{what}" for what in ("role", "role-binding", "token")}
 RIGHTS = {"endpoint-picker-account", "endpoint-picker-role", "endpoint-picker-role-binding"}
 ROUTE = {"model-gateway-route"}
 RULE = {"model-gateway-picker-rule"}
 GATEWAY = {"model-gateway-gateway"}
 ALL = (
-    *(WORKERS | PICKER_CONFIG | POOL | PARAMETERS | NAMESPACE | ACCOUNT | TOKEN | MONITORS | METRICS | RIGHTS),
+    *(WORKERS | PICKER_CONFIG | POOL | PARAMETERS | NAMESPACE | ACCOUNT | TOKEN | WATCHING | METRICS | RIGHTS),
     *(ROUTE | RULE | GATEWAY | {"endpoint-picker-service"}),
 )
 THEIRS = {"createNamespace": False}
@@ -100,7 +103,7 @@ def _tier(tier: str) -> dict[str, Change]:
         f"{tier}.hostPaths[].mountPath": Change("/c", own, paths),
         f"{tier}.hostPaths[].type": Change("Directory", own, paths),
         f"{tier}.hostPaths[].readOnly": Change(False, own, paths),
-        f"{tier}.rollout.startupBudget": Change(3600, own),
+        f"{tier}.rollout.startupBudget": Change(3600, own | ALERTS),
         f"{tier}.rollout.terminationGrace": Change(90, own),
         f"{tier}.rollout.maxUnavailable": Change(2, own),
         f"{tier}.rollout.createTimeout": Change(9999, own),
@@ -118,7 +121,7 @@ EVERY_SETTING: dict[str, Change] = {
     "model.claim": Change("weights", WORKERS, THEIRS),
     "model.path": Change("llama", WORKERS | TOKEN, {**THEIRS, "model.claim": "weights"}),
     "model.tokenSecret": Change("my-token", WORKERS | TOKEN),
-    "release": Change("0.4", WORKERS | PICKER_CONFIG | POOL),
+    "release": Change("0.4", WORKERS | PICKER_CONFIG | POOL | ALERTS | {"monitoring-dashboard-disaggregation"}),
     "namespace": Change("elsewhere", set(ALL)),
     "createNamespace": Change(False, NAMESPACE | ACCOUNT | TOKEN),  # the latter two: their edge to the first
     "postfix": Change("two", set(ALL)),
@@ -144,10 +147,10 @@ EVERY_SETTING: dict[str, Change] = {
     "gateway.memory": Change("1Gi", PARAMETERS),
     "gateway.cpuLimit": Change("2", PARAMETERS),
     "gateway.memoryLimit": Change("2Gi", PARAMETERS),
-    "routing.selectivePd.threshold": Change({"threshold": 100}, PICKER_CONFIG, {"release": "0.4"}),
-    "routing.selectivePd.nonCachedTokens": Change({"nonCachedTokens": 16}, PICKER_CONFIG),
+    "routing.selectivePd.threshold": Change({"threshold": 100}, PICKER_CONFIG | ALERTS, {"release": "0.4"}),
+    "routing.selectivePd.nonCachedTokens": Change({"nonCachedTokens": 16}, PICKER_CONFIG | ALERTS),
     "routing.preset": Change("load-aware", PICKER_CONFIG),
-    "routing.config": Change(OWN, PICKER_CONFIG),
+    "routing.config": Change(OWN, PICKER_CONFIG | ALERTS),
     "routing.replicas": Change(2, PICKER | {"endpoint-picker-role"}),
     "routing.failureMode": Change("FailClose", POOL),
     "routing.verbosity": Change(4, PICKER),
@@ -169,8 +172,12 @@ EVERY_SETTING: dict[str, Change] = {
     "images.mirror": Change("registry.example.com/ghcr", WORKERS | PICKER),
     "images.pullSecrets": Change(["pull"], WORKERS | PICKER, THEIRS),
     "images.pullPolicy": Change("IfNotPresent", WORKERS | PICKER),
-    "monitoring.enabled": Change(False, MONITORS | METRICS | PICKER),
-    "monitoring.labels": Change({"release": "llmd"}, MONITORS),
+    "monitoring.enabled": Change(False, WATCHING | METRICS | PICKER),
+    "monitoring.dashboards": Change(False, DASHBOARDS),
+    "monitoring.alerts": Change(False, ALERTS),
+    "monitoring.runbooks": Change("https://docs.example.com/llm-d-pd", ALERTS),
+    "monitoring.minTransferRate": Change(300, ALERTS),
+    "monitoring.labels": Change({"release": "llmd"}, WATCHING),
     "monitoring.workerInterval": Change("15s", TIER_MONITORS),
     "monitoring.pickerInterval": Change("5s", {"monitoring-picker"}),
     "tracing.endpoint": Change("http://other:4317", PICKER | WORKERS, TRACED),

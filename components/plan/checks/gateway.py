@@ -21,6 +21,8 @@ OF_ITS_OWN: Mapping[str, str] = {
     **dict.fromkeys(("log_level", "access_logging"), f"the proxy's log is the Gateway's: {_MADE}"),
 }
 """Settings that configure a Gateway of the stack's own, by field, each with the reason why they cannot another."""
+GOOGLES_OWN = ("dashboards", "alerts", "labels", "runbooks", "min_transfer_rate", "worker_interval")
+"""Settings of monitoring that ask for objects of the Prometheus operator, or for series labelled by them."""
 
 
 def check(context: Context) -> Iterator[Problem]:
@@ -46,13 +48,13 @@ def check(context: Context) -> Iterator[Problem]:
                 f"`pulumi config rm --path {path}`, or {GATEWAY}.provider: {others} if the cluster has it",
             )
     monitoring = context.settings.monitoring
-    for field in ("labels", "worker_interval") if theirs.google else ():
+    for field in GOOGLES_OWN if theirs.google else ():
         if field in monitoring.model_fields_set:
             path = f"serving.monitoring.{type(monitoring).model_fields[field].alias}"
             yield Problem(
                 path,
                 monitoring.model_dump(mode="json")[field],
-                f"is for the Prometheus operator, and with {chosen} Google's managed Prometheus reads",
+                f"is for the Prometheus operator's series, and with {chosen} Google's managed Prometheus reads",
                 "it would be ignored without a word",
                 f"`pulumi config rm --path {path}`; the workers' metrics are read by GKE's automatic monitoring",
             )

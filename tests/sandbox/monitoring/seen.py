@@ -1,0 +1,112 @@
+"""A stack under load, seen through its dashboards. `python -m tests.sandbox.monitoring.seen` draws the pictures."""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from sandbox.cluster.api import Api
+from sandbox.cluster.companions import SIMULATOR
+from tests.recorder import ROOT
+from tests.sandbox import running
+from tests.sandbox.monitoring import charts
+from tests.sandbox.monitoring.prometheus import Lines, Prometheus, watching
+from tests.sandbox.running import Running, private_home
+from tests.sandbox.serving.load import Load
+from tests.sandbox.serving.traffic import Traffic, traffic
+from tests.sandbox.stack.deployment import Deployment, deployment, destroyed_afterwards
+
+PICTURES = ROOT / "docs" / "dashboards"
+PACE = "--time-to-first-token=60ms --time-to-first-token-std-dev=15ms --inter-token-latency=15ms"
+"""Of the simulators: nothing of a GPU's, but something to see."""
+PHASES = ((4, 25), (16, 25), (2, 15))
+"""Clients and seconds."""
+NAMESPACE, TARGETS = "llm-d-pd", 6
+"""Four prefill workers, one decode worker, the picker."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What Prometheus and the dashboards had after the load."""
+
+    prometheus: Prometheus
+    api: Api
+    dashboards: dict[str, dict[str, Any]]
+    found: dict[str, Lines]
+    """Series by expression."""
+    start: float
+    end: float
+
+    def picture(self, word: str) -> str:
+        """The drawing of a dashboard."""
+        return charts.draw(self.dashboards[word], self.found, self.start, self.end)
+
+
+@contextmanager
+def paced_cluster() -> Iterator[Running]:
+    """A sandbox of its own, whose simulators take their time."""
+    home = private_home("monitoring")
+    before = os.environ.get(SIMULATOR)
+    os.environ[SIMULATOR] = PACE
+    try:
+        yield running.start(home)
+    finally:
+        os.environ.pop(SIMULATOR) if before is None else os.environ.update({SIMULATOR: before})
+        running.throw_away(home)
+
+
+@contextmanager
+def paced_stack(cluster: Running) -> Iterator[Deployment]:
+    """The amd stack, scraped every second."""
+    with destroyed_afterwards(deployment(cluster, "amd")) as stack:
+        stack.configure(monitoring__workerInterval="1s", monitoring__pickerInterval="1s")
+        yield stack
+
+
+@contextmanager
+def seen(stack: Deployment) -> Iterator[Seen]:
+    """The stack, which is up, after a load that Prometheus watched."""
+    with traffic(stack) as gateway, watching(stack.cluster, gateway.api, NAMESPACE, TARGETS) as prometheus:
+        start = time.time()
+        for clients, seconds in PHASES:
+            with Load(gateway.port, gateway.model, clients).running():
+                time.sleep(seconds)
+            mistake(gateway)
+        time.sleep(3)  # the last scrapes
+        end = time.time()
+        dashboards = {word: json.loads(text) for word, text in _deployed(gateway.api)}
+        targets = [one for each in dashboards.values() for panel in each["panels"] for one in panel.get("targets", [])]
+        found = prometheus.ranges([target["expr"] for target in targets], start, end)
+        yield Seen(prometheus, gateway.api, dashboards, found, start, end)
+
+
+def mistake(gateway: Traffic) -> None:
+    """A request that names no model: the picker refuses it, and counts an error."""
+    assert gateway.ask("POST", "/v1/completions", {"prompt": "hi"}).status >= 400
+
+
+def _deployed(api: Api) -> Iterator[tuple[str, str]]:
+    """Every dashboard in the namespace as Grafana's sidecar would find it."""
+    maps = api.get(f"/api/v1/namespaces/{NAMESPACE}/configmaps", labelSelector="grafana_dashboard=1")["items"]
+    for each in maps:
+        yield each["metadata"]["name"].rpartition("-")[2], *each["data"].values()
+
+
+def main() -> int:
+    """Draw the pictures of the docs."""
+    PICTURES.mkdir(exist_ok=True)
+    with paced_cluster() as cluster, paced_stack(cluster) as stack:
+        stack.up()
+        with seen(stack) as sight:
+            for word in sight.dashboards:
+                (PICTURES / f"{word}.svg").write_text(sight.picture(word))
+                print(PICTURES / f"{word}.svg")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,107 @@
+"""Dashboards seen: a real Prometheus that scraped the sandbox under load, by our monitors' own relabelling."""
+
+import re
+from collections.abc import Iterator
+from xml.etree import ElementTree
+
+import pytest
+
+from tests.monitoring.promtool import dashboards, expressions, panels
+from tests.recorder import ROOT
+from tests.sandbox.monitoring.seen import PICTURES, Seen, paced_cluster, paced_stack, seen
+from tests.sandbox.running import Running
+
+METRIC = re.compile(r"([a-zA-Z_:][\w:]*)\{")
+ROWS = re.findall(r"^\| `([\w:]+)` \| (.*?) \|", (ROOT / "docs" / "monitoring.md").read_text(), re.MULTILINE)
+ONLY_VLLM = {name for name, since in ROWS}
+"""The listed table of what no simulator exports."""
+NOT_IN = {"0.4": {name for name, since in ROWS if "0.6" in since}, "0.6": set[str]()}
+
+
+def metrics(release: str) -> set[str]:
+    """Every metric that dashboards and alerts of a release name."""
+    return {name for expression in expressions(release).values() for name in METRIC.findall(expression)}
+
+
+@pytest.fixture(scope="module")
+def own_cluster() -> Iterator[Running]:
+    with paced_cluster() as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="module", params=["0.6", "0.4"])
+def sight(own_cluster: Running, request: pytest.FixtureRequest) -> Iterator[tuple[str, Seen]]:
+    with paced_stack(own_cluster) as stack:
+        stack.pulumi("config", "set", "--path", "--type=string", "serving.release", request.param)
+        stack.up()
+        with seen(stack) as one:
+            yield str(request.param), one
+
+
+@pytest.mark.thorough
+def test_every_panel_has_data_unless_only_a_real_vllm_exports_it(sight: tuple[str, Seen]) -> None:
+    release, one = sight
+    assert one.dashboards.keys() == dashboards(release).keys() == {"serving", "disaggregation"}
+    for word, dashboard in one.dashboards.items():
+        for panel in panels(dashboard):
+            for target in panel["targets"]:
+                if not ONLY_VLLM & set(METRIC.findall(target["expr"])):
+                    values = [value for series in one.found[target["expr"]] for _, value in series["values"]]
+                    assert set(values) - {"NaN"}, f"{word}: {panel['title']}: {target['expr']}"
+        assert "<polyline" in one.picture(word)
+
+
+@pytest.mark.thorough
+def test_every_metric_is_in_a_real_scrape_or_in_the_table_of_those_of_a_real_vllm(sight: tuple[str, Seen]) -> None:
+    release, one = sight
+    assert metrics(release) - one.prometheus.names() == (ONLY_VLLM - NOT_IN[release]) - {"process_start_time_seconds"}
+
+
+@pytest.mark.thorough
+def test_every_series_says_which_install_and_role_it_is_of(sight: tuple[str, Seen]) -> None:
+    _, one = sight
+    counted = {each["metric"]["role"]: each["value"][1] for each in one.prometheus.values("count by (role) (up)")}
+    assert counted == {"prefill": "4", "decode": "1", "picker": "1"}
+    for label, value in {"namespace": "llm-d-pd", "pool": "gaie-pd"}.items():
+        assert one.prometheus.values(f'count({{__name__=~".+", {label}!="{value}", alertname=""}})') == []
+    assert one.prometheus.values('count({__name__=~".+", role="", alertname=""})') == []
+    [job] = one.prometheus.values('count by (job) (up{role="picker"})')
+    assert job["metric"] == {"job": "gaie-pd-epp"}
+
+
+@pytest.mark.thorough
+def test_prometheus_takes_the_alerts_and_a_sound_stack_fires_none(sight: tuple[str, Seen]) -> None:
+    release, one = sight
+    [answer] = one.prometheus.ask("/api/v1/rules")
+    [group] = answer["groups"]
+    assert {rule["name"]: rule["health"] for rule in group["rules"]} == {
+        rule: "ok" for rule in expressions(release) if rule.startswith("Llmd")
+    }
+    firing = {rule["name"] for rule in group["rules"] if rule["state"] == "firing"}
+    assert firing == set()
+
+
+@pytest.mark.parametrize("word", ["serving", "disaggregation"])
+def test_the_docs_pictures_are_of_todays_dashboards(word: str) -> None:
+    picture = ElementTree.parse(PICTURES / f"{word}.svg").getroot()
+    texts = [(each.get("class"), each.text) for each in picture.iter("{http://www.w3.org/2000/svg}text")]
+    drawn = [(kind, text) for kind, text in texts if kind in ("title", "row", "panel")]
+    today = dashboards("0.6")[word]
+    kinds = {"row": "row", "timeseries": "panel"}
+    told = [(kinds[each["type"]], each["title"]) for each in today["panels"]]
+    assert drawn == [("title", today["title"]), *told]
+    only = [
+        panel
+        for panel in panels(today)
+        if all(ONLY_VLLM & set(METRIC.findall(each["expr"])) for each in panel["targets"])
+    ]
+    assert sum(kind == "empty" for kind, _ in texts) == len(only)
+    assert len(list(picture.iter("{http://www.w3.org/2000/svg}polyline"))) >= len(panels(today)) - len(only)
+
+
+def test_the_table_names_what_is_used_and_nothing_else() -> None:
+    used = metrics("0.6") | metrics("0.4")
+    assert used >= ONLY_VLLM
+    assert {name for name in used if "nixl" in name} | {"process_start_time_seconds"} == ONLY_VLLM
+    for release, without in NOT_IN.items():
+        assert not metrics(release) & without
