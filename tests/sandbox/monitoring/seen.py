@@ -103,8 +103,8 @@ def main() -> int:
         stack.up()
         with seen(stack) as sight:
             for word in sight.dashboards:
-                (PICTURES / f"{word}.svg").write_text(sight.picture(word))
-                print(PICTURES / f"{word}.svg")
+                (PICTURES / f"{word}-dashboard.svg").write_text(sight.picture(word))
+                print(PICTURES / f"{word}-dashboard.svg")
     return 0
 
 

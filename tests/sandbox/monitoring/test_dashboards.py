@@ -83,7 +83,7 @@ def test_prometheus_takes_the_alerts_and_a_sound_stack_fires_none(sight: tuple[s
 
 @pytest.mark.parametrize("word", ["serving", "disaggregation"])
 def test_the_docs_pictures_are_of_todays_dashboards(word: str) -> None:
-    picture = ElementTree.parse(PICTURES / f"{word}.svg").getroot()
+    picture = ElementTree.parse(PICTURES / f"{word}-dashboard.svg").getroot()
     texts = [(each.get("class"), each.text) for each in picture.iter("{http://www.w3.org/2000/svg}text")]
     drawn = [(kind, text) for kind, text in texts if kind in ("title", "row", "panel")]
     today = dashboards("0.6")[word]
