@@ -4,24 +4,33 @@ import base64
 import http.client
 import socket
 import ssl
-import subprocess
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 HOST = "door.example.com"
 
 
 def _made() -> tuple[str, str]:
-    with tempfile.TemporaryDirectory() as folder:
-        files = [Path(folder, name) for name in ("chain.pem", "key.pem")]
-        command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc"]
-        command += ["-days", "2", "-subj", "/CN=door", "-addext", f"subjectAltName=DNS:{HOST}"]
-        subprocess.run([*command, "-out", str(files[0]), "-keyout", str(files[1])], check=True, capture_output=True)
-        return files[0].read_text(), files[1].read_text()
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "door")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(days=2))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(HOST)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    plain = (Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return made.public_bytes(Encoding.PEM).decode(), key.private_bytes(*plain).decode()
 
 
 CHAIN, KEY = _made()
