@@ -24,14 +24,17 @@ SECRET = "4dabf18193072939515e22adb298388d"
 
 
 class Echo(Mocks):
-    """Every resource comes out as it went in; the program looks up nothing but its own state, which is empty."""
+    """Every resource comes out as it went in; the program looks up nothing but its own state."""
+
+    def __init__(self, state: Mapping[str, Any]) -> None:
+        self.state = state
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         return f"{args.name}-id", dict(args.inputs)
 
     def call(self, args: MockCallArgs) -> Any:
         assert args.token == STATE, f"the program must not invoke {args.token}"
-        return {"outputs": {}}
+        return {"outputs": dict(self.state)}
 
 
 @dataclass(frozen=True)
@@ -68,8 +71,8 @@ class _Keep(logging.Handler):
 class Recorder(MockMonitor):
     """Keeps the requests by URN; two resources of one URN are an error."""
 
-    def __init__(self) -> None:
-        super().__init__(Echo())
+    def __init__(self, state: Mapping[str, Any] | None = None) -> None:
+        super().__init__(Echo(state or {}))
         self.declared: dict[str, Declared] = {}
         self.outputs: dict[str, dict[str, Any]] = {}
         self.messages: list[str] = []

@@ -50,6 +50,7 @@ def test_the_best_packing_is_found_where_the_first_is_bad() -> None:
     """Decode needs a whole node of four; prefill pods must not have spread over both."""
     nodes = [node("a", gpu=6), node("b", gpu=4), node("c", gpu=2)]
     assert found(nodes, [pod("p", "a", gpu="4")]) == []
+    assert found([node("a", gpu=4, rdma=5), node("b", gpu=5, rdma=1)]) == [], "decode on a would leave no device there"
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,8 @@ from preflight.answers import Question
 from preflight.checks import gateway_class, kinds, namespace, prerequisites, quota, rights, version
 from preflight.finding import Report, Severity
 from preflight.state import State
-from tests.preflight.typed import NODES, PODS, Typed, facts, listed, node, plan, pod
+from tests.preflight.typed import CLASSES, PODS, SPACE, Typed, facts, listed, plan, pod, whole
 
-SPACE = "/api/v1/namespaces/llm-d-pd"
-CLASSES = "/apis/gateway.networking.k8s.io/v1/gatewayclasses"
 LEVEL = "pod-security.kubernetes.io/enforce"
 THEIRS: dict[str, Any] = {"createNamespace": False}
 
@@ -217,35 +215,14 @@ def test_rules_about_single_names_or_other_groups_grant_nothing() -> None:
     assert not rights.granted(rights.Right("create", "", "namespaces", namespaced=False), {"resourceRules": [every]})
 
 
-def _whole(**changes: Any) -> dict[str, Any]:
-    """A cluster on which nothing is wrong."""
-    groups = {
-        "gateway.networking.k8s.io/v1": ["Gateway", "HTTPRoute"],
-        "inference.networking.k8s.io/v1": ["InferencePool"],
-        "networking.istio.io/v1beta1": ["DestinationRule"],
-        "monitoring.coreos.com/v1": ["PodMonitor", "ServiceMonitor"],
-    }
-    accepted = {"conditions": [{"type": "Accepted", "status": "True"}]}
-    return {
-        "/version": {"gitVersion": "v1.34.1"},
-        **{f"/apis/{name}": {"resources": [{"kind": each} for each in all]} for name, all in groups.items()},
-        CLASSES: listed({"metadata": {"name": "istio"}, "spec": {"controllerName": "i"}, "status": accepted}),
-        NODES: listed(node("a")),
-        PODS: listed(),
-        f"{SPACE}/secrets/llm-d-hf-token": {"data": {"HF_TOKEN": "eA=="}},
-        SPACE: {"metadata": {"labels": {}}},
-        **changes,
-    }
-
-
 def test_a_whole_cluster_has_nothing_in_the_way() -> None:
-    report = preflight.run(plan(**THEIRS), Typed(_whole()))
+    report = preflight.run(plan(**THEIRS), Typed(whole()))
     assert report.text() == "preflight of context typed: nothing in the way"
     assert (report.passed, report.uid) == (True, "1111")
 
 
 def test_everything_is_asked_once() -> None:
-    cluster = Typed(_whole())
+    cluster = Typed(whole())
     preflight.run(plan(**THEIRS), cluster)
     assert len(cluster.asked) == len(set(cluster.asked))
     assert cluster.asked[0] == Question("/api/v1/namespaces/kube-system", metadata_only=True)
@@ -270,7 +247,7 @@ def test_on_another_cluster_nothing_else_is_looked_at() -> None:
 
 
 def test_an_object_that_is_not_understood_is_a_warning_and_hinders_nothing() -> None:
-    report = preflight.run(plan(**THEIRS), Typed(_whole(**{CLASSES: {"items": [{}]}})))
+    report = preflight.run(plan(**THEIRS), Typed(whole(**{CLASSES: {"items": [{}]}})))
     [finding] = report.findings
     assert (finding.severity, finding.check, report.passed) == (Severity.WARNING, "gateway class", True)
 
@@ -278,7 +255,7 @@ def test_an_object_that_is_not_understood_is_a_warning_and_hinders_nothing() -> 
 def test_the_report_as_a_person_and_as_a_machine_reads_it() -> None:
     report = preflight.run(
         plan(**THEIRS),
-        Typed(_whole(**{"/version": {"gitVersion": "v1.28.0"}, SPACE: {"metadata": {"deletionTimestamp": "now"}}})),
+        Typed(whole(**{"/version": {"gitVersion": "v1.28.0"}, SPACE: {"metadata": {"deletionTimestamp": "now"}}})),
     )
     assert report.text() == (
         "preflight of context typed: 2 errors\n\n"

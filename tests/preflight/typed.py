@@ -1,8 +1,11 @@
 """A cluster of typed facts: what is not written down is not there."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from typing import Any
 
 from components.plan import ServingPlan, resolve
@@ -14,6 +17,8 @@ from tests.stack_file import settings
 NODES = "/api/v1/nodes?resourceVersion=0"
 PODS = "/api/v1/pods?resourceVersion=0&fieldSelector=status.phase!=Succeeded,status.phase!=Failed"
 UID = "1111"
+SPACE = "/api/v1/namespaces/llm-d-pd"
+CLASSES = "/apis/gateway.networking.k8s.io/v1/gatewayclasses"
 
 
 @dataclass
@@ -92,3 +97,52 @@ def pod(
 
 def listed(*items: Any) -> dict[str, Any]:
     return {"items": list(items)}
+
+
+def whole(**changes: Any) -> dict[str, Any]:
+    """A cluster on which nothing is wrong."""
+    groups = {
+        "gateway.networking.k8s.io/v1": ["Gateway", "HTTPRoute"],
+        "inference.networking.k8s.io/v1": ["InferencePool"],
+        "networking.istio.io/v1beta1": ["DestinationRule"],
+        "monitoring.coreos.com/v1": ["PodMonitor", "ServiceMonitor"],
+    }
+    accepted = {"conditions": [{"type": "Accepted", "status": "True"}]}
+    return {
+        "/version": {"gitVersion": "v1.34.1"},
+        **{f"/apis/{name}": {"resources": [{"kind": each} for each in all]} for name, all in groups.items()},
+        CLASSES: listed({"metadata": {"name": "istio"}, "spec": {"controllerName": "i"}, "status": accepted}),
+        NODES: listed(node("a")),
+        PODS: listed(),
+        f"{SPACE}/secrets/llm-d-hf-token": {"data": {"HF_TOKEN": "eA=="}},
+        SPACE: {"metadata": {"labels": {}}},
+        **changes,
+    }
+
+
+@contextmanager
+def serving(cluster: Typed) -> Iterator[str]:
+    """The cluster behind a real HTTP server; yields its URL."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+            identity = self.path == IDENTITY.path
+            answer = cluster.ask(Question(self.path, body, metadata_only=identity))
+            text = json.dumps(answer.body).encode()
+            self.send_response(answer.code)
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text)
+
+        do_POST = do_GET
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
