@@ -46,6 +46,8 @@ class Controller:
     """Why the release's guide does not have it, if it has not."""
     note: str | None = None
     """What whoever chooses it should know."""
+    access_logging: bool = False
+    """Whether its proxy logs every request unless told."""
     refused: Mapping[str, str] = field(default_factory=dict)
     """Settings of the gateway that it cannot honour, by field, each with the reason."""
 
@@ -54,11 +56,12 @@ _GOOGLES = {
     **dict.fromkeys(("exposure", "autopilot"), "it is about GKE's load balancers and clusters"),
     "request_timeout": "a request here has no time limit: the route says 0s",
 }
-_NO_LOG = {**_GOOGLES, "access_logging": "the guide's charts have an access log for istio only"}
+_OWN = dict.fromkeys(("replicas", "image"), "its controller decides about the proxies, not the stack")
+_NO_LOG = {**_GOOGLES, **_OWN, "access_logging": "the guide's charts have an access log for istio only"}
 _REQUESTS, _LIMITS = {"cpu": "100m", "memory": "128Mi"}, {"cpu": "2", "memory": "1Gi"}
 
 _ISTIO = Controller(
-    refused=_GOOGLES,
+    refused={**_GOOGLES, **_OWN},
     service_suffix="-istio",
     log_levels=ENVOY,
     log_level=EnvoyLogLevel.ERROR,
@@ -97,12 +100,28 @@ _GKE = Controller(
     platform=Platform.GKE,
     google=True,
     refused={
-        **dict.fromkeys(_BARE, "Google runs the load balancer, outside the cluster"),
+        **dict.fromkeys((*_BARE, *_OWN), "Google runs the load balancer, outside the cluster"),
         "ingress": "there is no Service that an Ingress could lead to",
         "access_logging": "its GCPBackendPolicy always logs, as the guide's",
     },
 )
-_ALWAYS: Mapping[Provider, Controller] = {Provider.ISTIO: _ISTIO, Provider.GKE: _GKE}
+_NO_ROUTES = dict.fromkeys(
+    ("existing", "route"), "its Envoy has no routes and serves this stack alone: without a Gateway nothing is shared"
+)
+_NO_LISTENERS = dict.fromkeys(("tls", "http"), "its Envoy has one listener, which speaks plain HTTP")
+_STANDALONE = Controller(
+    log_levels=ENVOY,
+    requests=_REQUESTS,
+    limits=_LIMITS,
+    access_logging=True,
+    refused={**_GOOGLES, **_NO_ROUTES, **_NO_LISTENERS},
+)
+"""No controller, but an Envoy with the resources of kgateway's."""
+_ALWAYS: Mapping[Provider, Controller] = {
+    Provider.ISTIO: _ISTIO,
+    Provider.GKE: _GKE,
+    Provider.STANDALONE: _STANDALONE,
+}
 
 
 def controller(provider: Provider, release: ReleaseName) -> Controller:

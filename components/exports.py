@@ -26,6 +26,11 @@ def contract(plan: ServingPlan, target: Target, gateway: ModelGateway) -> dict[s
         "context": target.context or "",
         "server": target.server or "",
         "inferencePool": plan.pool.name,
+        "gateway": {
+            "provider": plan.gateway.provider.value,
+            "name": plan.gateway.name,
+            "service": entrance.service or "",
+        },
         "release": plan.release.value,
         "hostNetwork": worker.host_network,
         "workloads": {

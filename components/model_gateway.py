@@ -5,7 +5,7 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as k8s
 
-from components.gateways import PROVIDERS
+from components.gateways import PROVIDERS, standalone
 from components.gateways.provider import GatewayShape
 from components.names import HTTP_PORT, POOL_GROUP
 from components.objects import CustomObject, metadata
@@ -19,23 +19,32 @@ WAIT = pulumi.ResourceOptions(custom_timeouts=pulumi.CustomTimeouts(create="10m"
 
 
 class ModelGateway(pulumi.ComponentResource):
-    """Gateway, or somebody else's; HTTPRoute to the pool, and what the provider adds."""
+    """Gateway, or somebody else's; HTTPRoute to the pool, and what the provider adds; or an Envoy of our own."""
 
     gateway_name: pulumi.Output[str]
-    """The Gateway."""
+    """The Gateway, or the Envoy of our own."""
     address: pulumi.Output[str]
-    """Host name or IP address that the controller gave it; empty while there is none, or it is somebody else's."""
+    """Host name or IP address that the controller or the load balancer gave it; empty while there is none, or it is
+    somebody else's."""
 
     def __init__(self, name: str, args: ModelGatewayArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("llm-d-pd:index:ModelGateway", name, None, opts)
         args = ModelGatewayArgs.of(args)
         ours = pulumi.ResourceOptions(parent=self)
+        if args.standalone:
+            self.address = standalone.declare(name, args, args.standalone, ours)
+        else:
+            self.address = self._controlled(name, args, ours)
+        self.gateway_name = pulumi.Output.from_input(args.existing.name if args.existing else args.name)
+        self.register_outputs({"gatewayName": self.gateway_name, "address": self.address})
+
+    def _controlled(self, name: str, args: ModelGatewayArgs, ours: pulumi.ResourceOptions) -> pulumi.Output[str]:
+        """Gateway and HTTPRoute for a controller; returns the address that it gives."""
         provider = PROVIDERS[args.provider]
         shape = provider.shape(args)
-        self.gateway_name = pulumi.Output.from_input(args.existing.name if args.existing else args.name)
-        self.address = pulumi.Output.from_input("")
+        address = pulumi.Output.from_input("")
         if not args.existing:
-            self.address = _gateway(name, args, shape, ours).status.apply(_address)
+            address = _gateway(name, args, shape, ours).status.apply(_address)
             provider.configure(name, args, ours)
             if args.ingress:
                 _ingress(name, args, args.ingress, ours)
@@ -48,7 +57,7 @@ class ModelGateway(pulumi.ComponentResource):
             opts=ours,
         )
         provider.connect(name, args, ours)
-        self.register_outputs({"gatewayName": self.gateway_name, "address": self.address})
+        return address
 
 
 def _gateway(name: str, args: ModelGatewayArgs, shape: GatewayShape, ours: pulumi.ResourceOptions) -> CustomObject:

@@ -42,6 +42,11 @@ class Names:
         return f"infra-{self.postfix}-inference-gateway"
 
     @property
+    def gateway_selector(self) -> dict[str, str]:
+        """Pods of an Envoy of our own, and of nobody's who serves a Gateway of that name. Immutable for ever."""
+        return {"llm-d.ai/gateway": self.gateway}
+
+    @property
     def route(self) -> str:
         """HTTPRoute."""
         return f"llm-d-{self.postfix}-disaggregation"
@@ -50,6 +55,11 @@ class Names:
     def pool(self) -> str:
         """InferencePool."""
         return f"gaie-{self.postfix}"
+
+    @property
+    def pool_service(self) -> str:
+        """The headless Service by which an Envoy of our own knows the pool's pods."""
+        return f"{self.pool}-workers"
 
     @property
     def picker(self) -> str:

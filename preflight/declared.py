@@ -6,10 +6,11 @@ A test compares it with what the program tells the engine, for every provider, r
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from components.config.vocabulary import Provider, ReleaseName
+from components.config.vocabulary import FailureMode, Provider, ReleaseName
 from components.gateways.data_science import INGRESS, grant, lent
 from components.gateways.gke import COLLECTORS
 from components.plan import ServingPlan
+from components.plan.gateway_args import ModelGatewayArgs, StandaloneArgs
 
 PLURALS = {
     "HealthCheckPolicy": "healthcheckpolicies",
@@ -90,6 +91,9 @@ def _namespace(plan: ServingPlan) -> Iterator[Declared]:
 
 def _gateway(plan: ServingPlan) -> Iterator[Declared]:
     args, within = plan.gateway, plan.namespace.namespace
+    if args.standalone:
+        yield from _envoy(args, args.standalone)
+        return
     yield Declared(GATEWAY, "HTTPRoute", args.route.name, within)
     if args.existing is None:
         yield Declared(GATEWAY, "Gateway", args.name, within)
@@ -100,6 +104,15 @@ def _gateway(plan: ServingPlan) -> Iterator[Declared]:
         yield from _google(plan)
     elif args.provider in ISTIOS:
         yield Declared("networking.istio.io/v1beta1", "DestinationRule", args.picker, within)
+
+
+def _envoy(args: ModelGatewayArgs, own: StandaloneArgs) -> Iterator[Declared]:
+    """What stands in for Gateway and route."""
+    for kind in ("ServiceAccount", "ConfigMap", "Service"):
+        yield Declared("v1", kind, args.name, args.namespace)
+    yield Declared("apps/v1", "Deployment", args.name, args.namespace)
+    if own.failure_mode is FailureMode.FAIL_OPEN:
+        yield Declared("v1", "Service", own.workers, args.namespace)
 
 
 def _parameters(plan: ServingPlan) -> Iterator[Declared]:

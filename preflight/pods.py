@@ -49,7 +49,9 @@ def wanted(plan: ServingPlan) -> list[Wanted]:
         )
     )
     if plan.entrance.service and not plan.gateway.existing:
-        pods.append(Wanted("gateway", _with_itself(amounts(plan.gateway.requests)), "serving.gateway"))
+        own = plan.gateway.standalone
+        proxy = Wanted("gateway", _with_itself(amounts(plan.gateway.requests)), "serving.gateway")
+        pods += [proxy] * (own.replicas if own else 1)
     return sorted(pods, key=lambda pod: -sum(pod.devices.values()))
 
 
@@ -76,6 +78,7 @@ def is_ours(pod: Object, plan: ServingPlan) -> bool:
     if metadata.get("namespace") != plan.namespace.namespace:
         return False
     names = {plan.picker.name, plan.prefill.worker.name, plan.decode.worker.name}
+    names |= {plan.gateway.name} if plan.gateway.standalone else set()
     owners = [each for each in metadata.get("ownerReferences") or [] if each.get("kind") == "ReplicaSet"]
     made_by = {str(each.get("name", "")).rpartition("-")[0] for each in owners}
     return bool(made_by & names) or (metadata.get("labels") or {}).get(GATEWAY_LABEL) == plan.gateway.name

@@ -33,6 +33,10 @@ class Outputs:
     """Context of the kubeconfig that the stack was deployed with; empty: the current one."""
     server: str
     """API server that the stack was deployed to; empty if unknown."""
+    gateway: str
+    """The Gateway, or the Service of an Envoy that serves without one."""
+    standalone: bool
+    """Whether there is such an Envoy in place of Gateway and HTTPRoute."""
     workloads: Mapping[str, Workload]
 
 
@@ -67,6 +71,8 @@ def parse(stack: str, text: str) -> Outputs:
             pool=document["inferencePool"],
             context=document["context"],
             server=document["server"],
+            gateway=document["gateway"]["name"],
+            standalone=document["gateway"]["provider"] == "standalone",
             workloads={role: _workload(document["workloads"][role]) for role in ROLES},
         )
     except KeyError as missing:

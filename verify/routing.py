@@ -167,6 +167,30 @@ def _wanted(route: Object) -> tuple[str, dict[str, str]]:
     return (match.get("path") or {}).get("value", "/").rstrip("/"), headers
 
 
+def judge_envoy(cluster: Cluster, outputs: Outputs) -> tuple[Finding, Entrance | None]:
+    """Say whether the stack's own Envoy is Ready behind its Service."""
+    step = "gateway"
+    try:
+        service = cluster.get(f"/api/v1/namespaces/{outputs.namespace}/services/{outputs.gateway}")
+        pods = pods_of(cluster, outputs.namespace, service["spec"].get("selector") or {})
+    except Unreachable as missing:
+        return absent(step, missing, "there is no way in"), None
+    port = int(service["spec"]["ports"][0]["port"])
+    entrance = Entrance(outputs.namespace, outputs.gateway, "", outputs.gateway, port)
+    ready = [pod for pod in pods if is_ready(pod)]
+    if not ready:
+        why = "; ".join(f"{name(pod)}: {why_not_ready(pod)}" for pod in pods) or "it has no pod"
+        return failed(
+            step,
+            f"no Envoy is Ready behind Service {outputs.gateway}; {why}",
+            "clients have no way in",
+            "its log: an image without Envoy, or a configuration that it refuses",
+        ), entrance
+    return ok(
+        step, f"{len(ready)} Envoy{'s' * (len(ready) > 1)} Ready behind Service {outputs.gateway}:{port}"
+    ), entrance
+
+
 def _selector(pool: Object) -> dict[str, str]:
     return dict(pool["spec"]["selector"].get("matchLabels") or {})
 

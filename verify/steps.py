@@ -76,6 +76,10 @@ class Verification:
         return rule.of(text) if text else None
 
     def _way_in(self) -> Entrance | None:
+        if self.outputs.standalone:
+            finding, entrance = routing.judge_envoy(self.cluster, self.outputs)
+            self._found(finding)
+            return entrance
         finding, route = routing.judge_route(self.cluster, self.outputs)
         self._found(finding)
         if route is None:

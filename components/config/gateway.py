@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field
 
-from components.config.fields import DnsLabel, EnvValue, LabelKey, ObjectName, Port, Quantity, Seconds, wrong
+from components.config.fields import Count, DnsLabel, EnvValue, LabelKey, ObjectName, Port, Quantity, Seconds, wrong
 from components.config.strict import Strict
 from components.config.vocabulary import EnvoyLogLevel, Exposure, Provider, ServiceType
 
@@ -112,7 +112,7 @@ class Gateway(Strict):
     """The model gateway: where requests come in."""
 
     provider: Provider = Provider.ISTIO
-    """The cluster's gateway controller."""
+    """The cluster's gateway controller; `standalone` needs none and runs an Envoy of its own."""
     existing: Existing | None = None
     """A Gateway that is there, instead of one of this stack's."""
     route: Route = Route()
@@ -139,8 +139,13 @@ class Gateway(Strict):
     """gke only: the cluster is an Autopilot one, whose metrics collector is elsewhere."""
     log_level: EnvoyLogLevel | None = None
     """Log level of the gateway's proxy; default: the guide's (istio error, others warning)."""
-    access_logging: bool = False
-    """Log every request (guide: off); istio only."""
+    access_logging: bool | None = None
+    """Log every request; istio (default off, as the guide) and standalone (default on: nobody else tells the way that
+    a request took)."""
+    replicas: Count = 1
+    """standalone only: Envoys."""
+    image: str | None = Field(default=None, pattern=r"^\S+$")
+    """standalone only: Envoy's image, which needs bash; default: envoyproxy/envoy:v1.39.1, of Docker Hub."""
     cpu: Quantity | None = None
     """CPU request; default: the guide's (istio 4, others 100m)."""
     memory: Quantity | None = None

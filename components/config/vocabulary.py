@@ -47,13 +47,14 @@ class ReleaseName(Word):
 
 
 class Provider(Word):
-    """Gateway controller that serves the Gateway; one file each in `components/gateways`."""
+    """Gateway controller that serves the Gateway, or an Envoy of our own; one each in `components/gateways`."""
 
     ISTIO = "istio"
     KGATEWAY = "kgateway"
     AGENTGATEWAY = "agentgateway"
     GKE = "gke"
     DATA_SCIENCE = "data-science-gateway"
+    STANDALONE = "standalone"
 
 
 class Preflight(Word):

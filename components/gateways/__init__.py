@@ -1,4 +1,7 @@
-"""Floor 5: what each gateway provider adds to the Gateway API's objects; one file each."""
+"""Floor 5: what each gateway provider adds to the Gateway API's objects; one file each.
+
+`standalone` has no controller, and declares what stands in for those objects.
+"""
 
 from collections.abc import Mapping
 from types import MappingProxyType

@@ -7,7 +7,7 @@ from components.accelerators import PROFILES, AcceleratorProfile
 from components.config.routing import Selective
 from components.config.settings import Serving
 from components.config.tiers import Decode, Prefill, Rdma
-from components.config.vocabulary import Role
+from components.config.vocabulary import FailureMode, Role
 from components.controllers import Controller, controller
 from components.infrastructures import Device, InfrastructureProfile, profile
 from components.names import Names
@@ -110,6 +110,11 @@ class Context:
         model = self.settings.model
         asked = "token_secret" in model.model_fields_set
         return model.token_secret if asked or model.path is None else None
+
+    @property
+    def failure_mode(self) -> FailureMode:
+        """What happens to requests while the picker does not answer: as said, or as in the release's chart."""
+        return self.settings.routing.failure_mode or self.release.failure_mode
 
     @property
     def uncached(self) -> int | None:

@@ -2,6 +2,7 @@
 
 from math import ceil
 
+from components.config.vocabulary import Provider, Role
 from components.names import HTTP_PORT, gateway_service
 from components.plan.context import Context
 from components.plan.gateway_args import (
@@ -12,11 +13,15 @@ from components.plan.gateway_args import (
     ModelGatewayArgs,
     RouteArgs,
     ServiceArgs,
+    StandaloneArgs,
 )
-from components.plan.workers import SLOWEST_STREAM
+from components.plan.workers import SLOWEST_STREAM, termination_grace
 
 CHART_TIMEOUT = 300
 """Seconds (inferencepool charts): shorter than the longest answers."""
+
+ENVOY = "envoyproxy/envoy:v1.39.1"
+"""Not the distroless one: a pod that ends needs bash, to see its requests out."""
 
 
 def resolve(context: Context) -> ModelGatewayArgs:
@@ -48,7 +53,7 @@ def resolve(context: Context) -> ModelGatewayArgs:
         awaited=gateway.awaited,
         service_type=theirs.service_type or gateway.service_type,
         log_level=theirs.log_levels.get(gateway.log_level or theirs.log_level),
-        access_logging=gateway.access_logging,
+        access_logging=theirs.access_logging if gateway.access_logging is None else gateway.access_logging,
         requests={name: requests[name] or amount for name, amount in theirs.requests.items()},
         limits={name: limits[name] or amount for name, amount in theirs.limits.items()},
         pool=names.pool,
@@ -58,6 +63,20 @@ def resolve(context: Context) -> ModelGatewayArgs:
         exposure=gateway.exposure,
         autopilot=gateway.autopilot,
         metrics_interval=settings.monitoring.picker_interval if settings.monitoring.enabled else None,
+        standalone=_standalone(context) if gateway.provider is Provider.STANDALONE else None,
+    )
+
+
+def _standalone(context: Context) -> StandaloneArgs:
+    gateway, names = context.settings.gateway, context.names
+    return StandaloneArgs(
+        image=context.image(gateway.image, ENVOY),
+        replicas=gateway.replicas,
+        selector=names.gateway_selector,
+        termination_grace=termination_grace(context, Role.DECODE),  # as long as a decode worker takes for its answers
+        failure_mode=context.failure_mode,
+        workers=names.pool_service,
+        worker_selector=names.pool_selector,
     )
 
 

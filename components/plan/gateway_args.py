@@ -1,7 +1,26 @@
 """Arguments of the model gateway."""
 
-from components.config.vocabulary import Exposure, Provider, ReleaseName, ServiceType
-from components.plan.args import Args
+from components.config.vocabulary import Exposure, FailureMode, Provider, ReleaseName, ServiceType
+from components.plan.args import Args, ImageArgs
+
+
+class StandaloneArgs(Args):
+    """An Envoy of our own, where there is no gateway controller."""
+
+    image: ImageArgs
+    """Envoy's image, with bash."""
+    replicas: int
+    """Envoys."""
+    selector: dict[str, str]
+    """Labels that select its pods."""
+    termination_grace: int
+    """Seconds that an Envoy which is replaced has for requests under way."""
+    failure_mode: FailureMode
+    """While the picker does not answer."""
+    workers: str
+    """Headless Service of the pool's pods."""
+    worker_selector: dict[str, str]
+    """Labels of the pool's pods."""
 
 
 class ExistingArgs(Args):
@@ -125,3 +144,5 @@ class ModelGatewayArgs(Args):
     """Whether the GKE cluster is an Autopilot one."""
     metrics_interval: str | None = None
     """How often the picker's metrics are read where the provider has a monitoring of its own; None: never."""
+    standalone: StandaloneArgs | None = None
+    """The Envoy of our own, if there is no controller."""

@@ -67,7 +67,7 @@ def _pool(context: Context) -> InferencePoolArgs:
         target_port=settings.ports.serving,
         picker=names.picker,
         picker_port=PICKER_PORTS["grpc"],
-        failure_mode=settings.routing.failure_mode or context.release.failure_mode,
+        failure_mode=context.failure_mode,
     )
 
 

@@ -12,13 +12,15 @@ PATH = "serving.gateway.provider"
 
 
 def asks(facts: Facts) -> list[Question]:
-    """All classes, a cluster has a few; or the one Gateway."""
-    return [Question(_existing(facts) or CLASSES.path)]
+    """All classes, a cluster has a few; or the one Gateway; or nothing, for an Envoy of our own."""
+    return [] if facts.plan.gateway.standalone else [Question(_existing(facts) or CLASSES.path)]
 
 
 def check(facts: Facts) -> Iterator[Finding]:
     """Absent or not Accepted; nothing where the kind itself is not served, which is told elsewhere."""
     args = facts.plan.gateway
+    if args.standalone:
+        return
     if args.existing:
         if facts.get(_existing(facts)).absent:
             yield Finding(

@@ -4,4 +4,6 @@ store ─▶ model (references, traffic) ─▶ envoy ─▶ xds ─▶ Envoy po
                     │                                      ▲
                     ├─▶ status ─▶ API server               │
                     └─▶ deployment ─▶ API server ─▶ pod runner
+
+Beside it, for pods: the cluster's DNS (dns) and what kube-proxy and a cloud's load balancer do (services).
 """

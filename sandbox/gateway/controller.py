@@ -1,7 +1,6 @@
 """The loop: whenever something has changed, work out what is to be, and bring it about."""
 
 import asyncio
-import random
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,15 +10,16 @@ from typing import Any
 
 from sandbox.cluster.api import Api
 from sandbox.cluster.network import ADDRESS
-from sandbox.gateway import http, relay, slots, writing
-from sandbox.gateway.balancer import Balancer
+from sandbox.gateway import dns, http, relay, writing
 from sandbox.gateway.deployment import DRAIN_PATH, PORT
+from sandbox.gateway.doors import Door, doors
 from sandbox.gateway.draining import drain
 from sandbox.gateway.envoy import resources
 from sandbox.gateway.gateways import resolve
 from sandbox.gateway.model import Model
 from sandbox.gateway.operation import Operations, simulated
-from sandbox.gateway.references import ready_pods, terminating
+from sandbox.gateway.references import terminating
+from sandbox.gateway.services import Services
 from sandbox.gateway.slots import Slots
 from sandbox.gateway.store import Key, Store, World
 from sandbox.gateway.writing import Write, Writer
@@ -74,7 +74,8 @@ class Controller:
         self._operations = Operations(self._configurations, plan.envoy)
         self._writer = Writer(api)
         self._slots = Slots(plan.root, plan.listening.values())
-        self._balancer = Balancer(self._to_pod)
+        self._services = Services()
+        self._doors: Mapping[Key, Door] = {}
         self._world: World = {}
         self._model = Model()
 
@@ -82,6 +83,7 @@ class Controller:
         """Work until a watch fails for good. Raises what it failed with."""
         if self._plan.isolated:
             await http.serve(ADDRESS, PORT, self._answer)
+            await dns.serve(ADDRESS, lambda: self._world)
         for fd, port in self._plan.listening.items():
             await relay.serve(socket.socket(fileno=fd), lambda port=port: self._target(port))  # type: ignore[misc]
         self._store.start()
@@ -105,10 +107,11 @@ class Controller:
                     await asyncio.to_thread(self._operations.explain, one, wanted[key])
             operations = {key: self._operations.of(world, one) for key, one in model.gateways.items()}
             writes += self._writer.objects(world, model)
-            writes += [writing.balanced(*one) for one in await self._balancer.provide(world, model)]
+            writes += [writing.balanced(*one) for one in await self._services.provide(world)]
         else:
             operations = {key: simulated(one) for key, one in model.gateways.items()}
-        self._slots.assign(_doors(model))
+        self._doors = doors(world, model)
+        self._slots.assign(self._doors)
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         writes += [*writing.classes(world, now), *writing.statuses(world, model, operations, now)]
         done = await asyncio.to_thread(lambda: [self._writer.perform(write) for write in writes])
@@ -116,17 +119,9 @@ class Controller:
             asyncio.get_running_loop().call_later(_AGAIN_SECONDS, self._wake.set)
 
     def _target(self, port: int) -> relay.Target | None:
-        """Return where the host's port leads now: the listener that has it, in a ready pod of its Gateway."""
-        namespace, name, wanted = slots.listener(self._slots.holder(port) or ("", ""))
-        gateway = self._model.gateways.get((namespace, name))
-        if gateway is None or not gateway.hosts:
-            return None
-        return self._to_pod(gateway.key, wanted or next(iter(gateway.hosts)))
-
-    def _to_pod(self, key: Key, port: int) -> relay.Target | None:
-        gateway = self._model.gateways.get(key)
-        addresses = list(ready_pods(self._world, gateway.workload).values()) if gateway else []
-        return (random.choice(addresses), port) if addresses else None
+        """Return where the host's port leads now: a ready pod of the gateway that has it."""
+        door = self._doors.get(self._slots.holder(port) or ("", ""))
+        return self._services.target(door.service, door.port) if door else None
 
     async def _answer(self, request: http.Request) -> http.Response:
         if not request.path.startswith(DRAIN_PATH):
@@ -148,9 +143,3 @@ class Controller:
                     await asyncio.sleep(_GATHERING_SECONDS)
         except TimeoutError:
             return []
-
-
-def _doors(model: Model) -> list[Key]:
-    """What wants a port of the host: every Gateway's first listener, the oldest first, then all other listeners."""
-    keys = sorted(model.gateways, key=lambda key: (model.gateways[key].spec["metadata"]["creationTimestamp"], key))
-    return keys + [slots.door(key, port) for key in keys for port in list(model.gateways[key].hosts)[1:]]

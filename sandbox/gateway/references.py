@@ -61,20 +61,13 @@ class Resolver:
         return Backend(name, weight, Picker(picker, reference.get("failureMode") == "FailOpen"))
 
     def _service(self, key: Key, number: int | None, *, picker: bool = False) -> str | None:
-        ports = self._world["Service"].get(key, {}).get("spec", {}).get("ports") or ()
-        port = next((one for one in ports if one["port"] == number), None)
+        port = _port(self._world, key, number)
         if port is None or number is None:
             return None
         name = _cluster_name(key, number)
-        wanted = port.get("name", "")
-        found = {
-            (address, actual["port"])
-            for one in _slices(self._world, key)
-            for address, actual in _ready(one)
-            if (actual.get("name") or "") == wanted
-        }
+        found = service_endpoints(self._world, key, number)
         rule = self._policy(key, number, picker=picker)
-        self.clusters[name] = Cluster(name, tuple(sorted(found)), rule, http2=_speaks_http2(port))
+        self.clusters[name] = Cluster(name, tuple(found), rule, http2=_speaks_http2(port))
         return name
 
     def _nobody(self, key: Key, number: int) -> str:
@@ -105,6 +98,20 @@ def pool_references(world: World, pool: Object) -> Verdict:
     return Verdict(True, "ResolvedRefs", "the endpoint picker was found")
 
 
+def service_endpoints(world: World, service: Key, number: int) -> list[tuple[str, int]]:
+    """Return address and port of what is ready behind a Service's port."""
+    port = _port(world, service, number)
+    if port is None:
+        return []
+    found = {
+        (address, actual["port"])
+        for one in _slices(world, service)
+        for address, actual in _ready(one)
+        if (actual.get("name") or "") == port.get("name", "")
+    }
+    return sorted(found)
+
+
 def ready_pods(world: World, service: Key) -> dict[str, str]:
     """Return pod name → address of what is ready behind a Service."""
     found = {}
@@ -131,6 +138,11 @@ def permitted(world: World, origin: tuple[str, str], target: tuple[str, str], ke
         if where == key[0] and wanted in grant["spec"]["from"] and (group, kind, key[1]) in to:
             return True
     return False
+
+
+def _port(world: World, service: Key, number: int | None) -> Mapping[str, Any] | None:
+    ports = world["Service"].get(service, {}).get("spec", {}).get("ports") or ()
+    return next((one for one in ports if one["port"] == number), None)
 
 
 def _slices(world: World, service: Key) -> Iterator[Object]:

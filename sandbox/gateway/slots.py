@@ -16,12 +16,6 @@ def door(gateway: Key, port: int) -> Key:
     return gateway[0], f"{gateway[1]}:{port}"
 
 
-def listener(door: Key) -> tuple[str, str, int | None]:
-    """Return namespace and name of a door's Gateway, and the listener's port unless it is the first."""
-    name, _, port = door[1].partition(":")
-    return door[0], name, int(port) if port else None
-
-
 class Slots:
     """The host's ports and who has them."""
 

@@ -1,12 +1,13 @@
 """What a container finds in its environment and on its command line: the pod spec's own words, as a kubelet reads them.
 
-Not there: the variables of Services (`enableServiceLinks`), because their addresses lead nowhere in the sandbox.
+Not there: the variables of Services (`enableServiceLinks`); they have names instead.
 """
 
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from sandbox.cluster import network
 from sandbox.cluster.api import Object
 from sandbox.pods.quantity import divided
 
@@ -63,6 +64,27 @@ def field(path: str, pod: Object) -> str:
     for name in path.split("."):
         value = value.get(name, {}) if isinstance(value, dict) else {}
     return value if isinstance(value, str) else ""
+
+
+def resolver(pod: Object) -> str:
+    """Return the resolv.conf of a pod: the cluster's DNS, unless its `dnsPolicy` says that of its node, which has none.
+
+    What `dnsConfig` says comes behind.
+    """
+    spec, namespace = pod["spec"], pod["metadata"]["namespace"]
+    policy, own = spec.get("dnsPolicy", "ClusterFirst"), spec.get("dnsConfig", {})
+    ours = policy == "ClusterFirstWithHostNet" or (policy == "ClusterFirst" and not spec.get("hostNetwork"))
+    servers, searched, options = [], [], []
+    if ours:
+        servers, options = [network.ADDRESS], ["ndots:5"]
+        searched = [f"{namespace}.svc.cluster.local", "svc.cluster.local", "cluster.local"]
+    servers += own.get("nameservers", [])
+    searched += own.get("searches", [])
+    options += [":".join(filter(None, (one["name"], one.get("value")))) for one in own.get("options", [])]
+    lines = [f"nameserver {server}" for server in servers]
+    lines += [f"search {' '.join(searched)}"] if searched else []
+    lines += [f"options {' '.join(options)}"] if options else []
+    return "".join(f"{line}\n" for line in lines)
 
 
 def resource(reference: Object, containers: Sequence[Object], own: Object | None) -> str:

@@ -30,10 +30,12 @@ def root(
     folder: Path,
     hostname: str,
     address: str,
+    resolver: str,
     simulator: Sequence[str],
     read_only: bool,
 ) -> Root:
-    """Return the root of a container that runs `program`; `simulator` is what the plan adds to every vLLM."""
+    """Return the root of a container that runs `program`; `resolver` is its resolv.conf, `simulator` what the plan adds
+    to every vLLM."""
     own: list[Bind] = []
     if program.tool:
         own.append({"source": str(Path(tools[program.tool]).resolve()), "target": program.path, "read_only": True})
@@ -46,8 +48,8 @@ def root(
     files = {
         "/etc/hosts": f"127.0.0.1\tlocalhost\n::1\tlocalhost\n{address}\t{hostname}\n",
         "/etc/hostname": f"{hostname}\n",
-        "/etc/resolv.conf": "",
-        "/etc/nsswitch.conf": "hosts: files\n",
+        "/etc/resolv.conf": resolver,
+        "/etc/nsswitch.conf": "hosts: files dns\n",
         "/etc/passwd": "root:x:0:0:root:/root:/bin/sh\n",
         "/etc/group": "root:x:0:\n",
     }

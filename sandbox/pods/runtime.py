@@ -20,7 +20,7 @@ BASE_ENVIRONMENT = {
     "KUBERNETES_SERVICE_PORT": str(PORT),
     "KUBERNETES_SERVICE_PORT_HTTPS": str(PORT),
 }
-"""What every container finds. Nobody relays Services' addresses here, so the API server's own is given."""
+"""What every container finds. The API server's own address: it is there before any Service's is relayed."""
 
 
 @dataclass

@@ -71,6 +71,7 @@ class Starter:
                     folder=self.folder / "root",
                     hostname=self.pod.hostname,
                     address=self.pod.address,
+                    resolver=environment.resolver(self.pod.object),
                     simulator=self.pod.runtime.simulator,
                     read_only=bool(self.spec.get("securityContext", {}).get("readOnlyRootFilesystem")),
                 ),

@@ -22,7 +22,7 @@ def gateway_pods(listed: Sequence[Pod], namespace: str | None = None, gateway: s
         for pod in listed
         if pod.role == "gateway"
         and (namespace is None or pod.namespace == namespace)
-        and (gateway is None or pod.object["metadata"]["labels"][pods.GATEWAY_LABEL] == gateway)
+        and (gateway is None or pod.gateway == gateway)
     ]
 
 

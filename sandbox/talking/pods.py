@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from sandbox.cluster.api import Api
+from sandbox.gateway.doors import STANDALONE
 
-GATEWAY_LABEL = "gateway.networking.k8s.io/gateway-name"
+_GATEWAY_LABELS = ("gateway.networking.k8s.io/gateway-name", STANDALONE)
 _ROLE_LABEL, _PICKER_LABEL, _INSTALL_LABEL = "llm-d.ai/role", "inferencepool", "llm-d.ai/instance"
 ROLES = ("prefill", "decode", "epp", "gateway")
 
@@ -36,7 +37,7 @@ class Pod:
     def role(self) -> str:
         """One of `ROLES`, or empty for a pod that has no part in serving."""
         labels = self.object["metadata"].get("labels") or {}
-        if GATEWAY_LABEL in labels:
+        if self.gateway:
             return "gateway"
         return "epp" if _PICKER_LABEL in labels else str(labels.get(_ROLE_LABEL, ""))
 
@@ -44,6 +45,12 @@ class Pod:
     def install(self) -> tuple[str, str]:
         """The install that it belongs to: its namespace and postfix."""
         return self.namespace, str((self.object["metadata"].get("labels") or {}).get(_INSTALL_LABEL, ""))
+
+    @property
+    def gateway(self) -> str:
+        """Name of the gateway that it serves, or empty."""
+        labels = self.object["metadata"].get("labels") or {}
+        return next((str(labels[label]) for label in _GATEWAY_LABELS if label in labels), "")
 
     @property
     def node(self) -> str:

@@ -9,6 +9,7 @@ from sandbox.cluster import lifecycle
 from sandbox.cluster.api import Api
 from sandbox.errors import SandboxError
 from sandbox.gateway import slots
+from sandbox.gateway.store import Key
 from sandbox.home import Home
 
 _GATEWAY = "/apis/gateway.networking.k8s.io/v1/namespaces/{}/gateways/{}"
@@ -46,7 +47,33 @@ def find(home: Home, stack: str, api: Api) -> Target:
     deployed = outputs.read(home).get(stack)
     if not deployed:
         raise SandboxError(f"stack {stack!r} isn't deployed in the sandbox {home.name!r}: `make up STACK={stack}`")
+    way = _way(api, stack, deployed)
+    port = slots.read(home.root).get(way.door)
+    if port is None:
+        raise SandboxError(
+            f"the gateway {'/'.join(way.gateway)} has no port on this machine: the gateway controller says why in "
+            f"{home.logs / 'gateway.log'}"
+        )
+    return Target(*way.gateway, deployed["model"], port, way.scheme, way.path, way.headers)
+
+
+@dataclass(frozen=True)
+class _Way:
+    """A stack's gateway, which of its listeners to take, and how its route knows a request."""
+
+    gateway: Key
+    door: Key
+    scheme: str = "http"
+    path: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def _way(api: Api, stack: str, deployed: dict[str, Any]) -> _Way:
+    """Through the parent of the route to the stack's pool, unless the gateway is an Envoy that has no routes."""
     namespace, pool = deployed["namespace"], deployed["inferencePool"]
+    if deployed["gateway"]["provider"] == "standalone":
+        own = namespace, deployed["gateway"]["name"]
+        return _Way(own, own)
     routes = api.get(_ROUTES.format(namespace))["items"]
     route = next((one["spec"] for one in routes if _leads_to(one, pool)), None)
     if route is None:
@@ -54,16 +81,10 @@ def find(home: Home, stack: str, api: Api) -> Target:
             f"no HTTPRoute in {namespace} leads to the pool {pool}: `make up STACK={stack}` makes it anew"
         )
     parent = route["parentRefs"][0]
-    place, name = parent.get("namespace", namespace), parent["name"]
-    listener, first = _listener(api.get(_GATEWAY.format(place, name)), parent.get("sectionName"))
-    key = (place, name) if first else slots.door((place, name), listener["port"])
-    port = slots.read(home.root).get(key)
-    if port is None:
-        raise SandboxError(
-            f"the Gateway {place}/{name} has no port on this machine: the gateway controller says why in "
-            f"{home.logs / 'gateway.log'}"
-        )
-    return Target(place, name, deployed["model"], port, listener["protocol"].lower(), *_wanted(route))
+    key = parent.get("namespace", namespace), parent["name"]
+    listener, first = _listener(api.get(_GATEWAY.format(*key)), parent.get("sectionName"))
+    door = key if first else slots.door(key, listener["port"])
+    return _Way(key, door, listener["protocol"].lower(), *_wanted(route))
 
 
 def _leads_to(route: dict[str, Any], pool: str) -> bool:

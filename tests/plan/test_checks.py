@@ -70,7 +70,7 @@ IMPOSSIBLE: list[tuple[dict[str, Any], str, str, str]] = [
             {"release": "0.4", "gateway": {"provider": "agentgateway", key: value}},
             f"serving.gateway.{key}",
             "the Gateway is bare: the guide's charts have no parameters",
-            "or serving.gateway.provider: istio or kgateway if the cluster has it",
+            "or serving.gateway.provider: istio or kgateway or standalone if the cluster has it",
         )
         for key, value in {
             "serviceType": "ClusterIP",
@@ -105,6 +105,25 @@ IMPOSSIBLE: list[tuple[dict[str, Any], str, str, str]] = [
         )
         for provider in ("istio", "kgateway", "agentgateway")
         for key, value in {"exposure": "internal", "autopilot": True}.items()
+    ),
+    *(
+        (
+            {"gateway": {"provider": provider, key: value}},
+            f"serving.gateway.{key}",
+            f"cannot be set with serving.gateway.provider: {provider} in release 0.6: {whose}",
+            "or serving.gateway.provider: standalone if",
+        )
+        for provider, whose in {
+            **dict.fromkeys(("istio", "kgateway", "agentgateway"), "its controller decides about the proxies"),
+            "gke": "Google runs the load balancer",
+        }.items()
+        for key, value in {"replicas": 2, "image": "envoy:1"}.items()
+    ),
+    (
+        {"gateway": {"provider": "standalone", "exposure": "internal"}},
+        "serving.gateway.exposure",
+        "cannot be set with serving.gateway.provider: standalone",
+        "or serving.gateway.provider: gke if",
     ),
     (
         {"gateway": {"provider": "gke"}, "monitoring__workerInterval": "5s"},
@@ -214,6 +233,7 @@ LEGAL: list[dict[str, Any]] = [
     {"gateway": {"provider": "kgateway"}, "postfix": "p" * 33},
     {"release": "0.4", "gateway": {"provider": "agentgateway", "await": False}},
     {"gateway": {"provider": "gke", "exposure": "internal", "autopilot": True}, "monitoring__pickerInterval": "5s"},
+    {"gateway": {"provider": "standalone", "logLevel": "critical", "replicas": 2, "accessLogging": False, "cpu": 1}},
     {"gateway": {"provider": "agentgateway", "logLevel": "off", "serviceType": "LoadBalancer"}},
 ]
 

@@ -2,6 +2,7 @@
 
 import copy
 from dataclasses import asdict
+from hashlib import sha256
 from itertools import product
 from typing import Any
 
@@ -13,14 +14,16 @@ from tests.program.policies import violations
 from tests.program.shape import differences, normal
 from tests.program.test_outputs import WithAddress
 from tests.program.wire import AMD, ran, texts_apart
-from tests.recorder import run_program
+from tests.recorder import ROOT, run_program
 from tests.stack_file import problems
 
 GATEWAY = "infra-pd-inference-gateway"
 ABSENT = [("data-science-gateway", "0.4")]
 """What the guide of that release does not have."""
 CELLS = [(*each,) for each in product(map(str, Provider), map(str, ReleaseName)) if each not in ABSENT]
+DRAIN = ROOT / "components" / "gateways" / "standalone" / "drain.sh"
 SERVICES = {
+    "standalone": GATEWAY,
     "istio": f"{GATEWAY}-istio",
     "kgateway": GATEWAY,
     "agentgateway": GATEWAY,
@@ -49,6 +52,14 @@ def test_a_provider_declares_exactly_the_expected_objects(provider: str, release
     objects["Deployment/gaie-pd-epp"]["spec"]["template"]["metadata"]["annotations"] = {
         "llm-d.ai/config-sha256": "(checked apart)"
     }
+    if envoy := objects.get(f"Deployment/{GATEWAY}"):
+        template = envoy["spec"]["template"]
+        config = objects[f"ConfigMap/{GATEWAY}"]["data"]["envoy.yaml"]
+        assert template["metadata"]["annotations"] == {"llm-d.ai/config-sha256": sha256(config.encode()).hexdigest()}
+        template["metadata"]["annotations"] = {"llm-d.ai/config-sha256": "(checked apart)"}
+        hook = template["spec"]["containers"][0]["lifecycle"]["preStop"]["exec"]
+        assert hook["command"] == ["bash", "-c", DRAIN.read_text(), "drain", "9901", "5"]
+        hook["command"] = "(checked apart)"
     for role in ("prefill", "decode"):
         [vllm] = objects[f"Deployment/ms-pd-llm-d-modelservice-{role}"]["spec"]["template"]["spec"]["containers"]
         vllm["lifecycle"]["preStop"]["exec"]["command"] = "(checked apart)"

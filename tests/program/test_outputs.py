@@ -18,6 +18,7 @@ TYPES: dict[str, Any] = {
     "context": str,
     "server": str,
     "inferencePool": str,
+    "gateway": {"provider": str, "name": str, "service": str},
     "release": str,
     "hostNetwork": bool,
     "workloads": {
@@ -50,6 +51,11 @@ def test_values_of_the_stack_outputs() -> None:
     assert outputs["workloads"] == {
         "prefill": {"name": "ms-pd-llm-d-modelservice-prefill", "replicas": 4, "gpus": 4},
         "decode": {"name": "ms-pd-llm-d-modelservice-decode", "replicas": 1, "gpus": 4},
+    }
+    assert outputs["gateway"] == {
+        "provider": "istio",
+        "name": "infra-pd-inference-gateway",
+        "service": "infra-pd-inference-gateway-istio",
     }
     assert outputs["gatewayUrl"] == (
         "kubectl --namespace llm-d-pd port-forward service/infra-pd-inference-gateway-istio 8000:80"

@@ -22,6 +22,11 @@ OUTPUTS = {
     "context": "production",
     "server": "https://10.0.0.1:6443",
     "inferencePool": "gaie-pd",
+    "gateway": {
+        "provider": "istio",
+        "name": "infra-pd-inference-gateway",
+        "service": "infra-pd-inference-gateway-istio",
+    },
     "release": "0.6",
     "workloads": {
         "prefill": {"name": "ms-prefill", "replicas": 4, "gpus": 4},

@@ -1,7 +1,7 @@
 import pytest
 
 from sandbox.cluster.api import Object
-from sandbox.pods.environment import ConfigError, environment, expanded, field, words
+from sandbox.pods.environment import ConfigError, environment, expanded, field, resolver, words
 from sandbox.pods.quantity import divided, number
 
 POD: Object = {
@@ -138,3 +138,32 @@ def test_a_quantity_is_divided_upwards() -> None:
     assert divided("1500m", "1") == 2
     with pytest.raises(ValueError, match="no quantity"):
         number("many")
+
+
+CLUSTERS = (
+    "nameserver 10.244.255.254\nsearch llm-d-pd.svc.cluster.local svc.cluster.local cluster.local\noptions ndots:5\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("spec", "text"),
+    [
+        ({}, CLUSTERS),
+        ({"hostNetwork": True, "dnsPolicy": "ClusterFirstWithHostNet"}, CLUSTERS),
+        ({"hostNetwork": True, "dnsPolicy": "ClusterFirst"}, ""),
+        ({"dnsPolicy": "Default"}, ""),
+        (
+            {
+                "dnsPolicy": "None",
+                "dnsConfig": {
+                    "nameservers": ["10.0.0.1"],
+                    "searches": ["a.example"],
+                    "options": [{"name": "ndots", "value": "2"}, {"name": "edns0"}],
+                },
+            },
+            "nameserver 10.0.0.1\nsearch a.example\noptions ndots:2 edns0\n",
+        ),
+    ],
+)
+def test_pods_ask_the_clusters_dns_unless_their_policy_says_otherwise(spec: Object, text: str) -> None:
+    assert resolver({**POD, "spec": {**POD["spec"], **spec}}) == text

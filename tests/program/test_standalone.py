@@ -1,0 +1,130 @@
+"""Our own Envoy: its configuration judged by Envoy itself for every combination of options, its settings declared."""
+
+import re
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sandbox.gateway import accesslog as sandbox_log
+from sandbox.progress import Progress
+from sandbox.toolchain import provide
+from tests.program.wire import AMD
+from tests.recorder import Recorder, run_program
+
+GATEWAY = "infra-pd-inference-gateway"
+
+
+def _ran(recorder: Recorder | None = None, **serving: Any) -> Recorder:
+    gateway = {"provider": "standalone", **serving.pop("gateway", {})}
+    return run_program({**AMD, **serving, "gateway": gateway}, recorder=recorder)
+
+
+def _container(recorder: Recorder) -> dict[str, Any]:
+    [container] = recorder.objects[f"Deployment/{GATEWAY}"]["spec"]["template"]["spec"]["containers"]
+    assert isinstance(container, dict)
+    return container
+
+
+def _is_envoy(one: dict[str, Any]) -> bool:
+    return one["kind"] == "Deployment" and "llm-d.ai/gateway" in one["spec"]["selector"]["matchLabels"]
+
+
+def test_envoy_accepts_its_configuration_for_every_combination_of_options(tmp_path: Path) -> None:
+    """Release, host network and infrastructure change nothing in it but the failure mode's default and the port."""
+    envoy = str(provide(["envoy"], Progress())["envoy"])
+    axes = product(("FailOpen", "FailClose"), (True, False), ("trace", "off"), (8000, 8443), ("pd", "p" * 33))
+    made = set()
+    for mode, log, level, port, postfix in axes:
+        recorder = _ran(
+            routing={"failureMode": mode},
+            gateway={"accessLogging": log, "logLevel": level},
+            ports={"serving": port},
+            postfix=postfix,
+        )
+        [text] = [one["data"]["envoy.yaml"] for one in recorder.objects.values() if "envoy.yaml" in one.get("data", {})]
+        [pod] = [one["spec"]["template"]["spec"] for one in recorder.objects.values() if _is_envoy(one)]
+        made.add((text, *pod["containers"][0]["args"]))
+    assert len(made) == 24, "the port is in the file for FailOpen only, and two settings of it make one file"
+
+    def judged(text: str, *arguments: str) -> str:
+        file = tmp_path / f"{hash((text, arguments))}.yaml"
+        file.write_text(text)
+        values = {"/etc/envoy/envoy.yaml": str(file), "$(CPUS)": "2"}
+        command = [envoy, "--mode", "validate", *(values.get(word, word) for word in arguments)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        complaints = [line for line in done.stderr.splitlines() if re.search(r"\]\[(warning|error|critical)\]", line)]
+        return "\n".join([str(done.returncode), *complaints])
+
+    with ThreadPoolExecutor(2) as together:
+        assert set(together.map(lambda one: judged(*one), made)) == {"0"}
+
+
+def test_every_setting_reaches_envoy() -> None:
+    sizes = {"cpu": "1", "memory": "2Gi", "cpuLimit": "3", "memoryLimit": "4Gi"}
+    recorder = _ran(
+        gateway={"replicas": 3, "image": "registry.example.com/envoy:1", "logLevel": "debug", "await": False, **sizes},
+        decode={"rollout": {"terminationGrace": 77}},
+        images={"pullPolicy": "Never", "pullSecrets": ["ours"]},
+        createNamespace=False,
+    )
+    deployment = recorder.objects[f"Deployment/{GATEWAY}"]
+    container = _container(recorder)
+    assert deployment["spec"]["replicas"] == 3
+    assert deployment["metadata"]["annotations"] == {"pulumi.com/skipAwait": "true"}
+    assert (container["image"], container["imagePullPolicy"]) == ("registry.example.com/envoy:1", "Never")
+    assert container["args"][2:4] == ["--log-level", "debug"]
+    assert container["resources"] == {
+        "requests": {"cpu": "1", "memory": "2Gi"},
+        "limits": {"cpu": "3", "memory": "4Gi"},
+    }
+    pod = deployment["spec"]["template"]["spec"]
+    assert (pod["terminationGracePeriodSeconds"], pod["imagePullSecrets"]) == (77, [{"name": "ours"}])
+
+
+def test_another_configuration_replaces_the_envoys_and_nothing_else() -> None:
+    def templates(**serving: Any) -> dict[str, Any]:
+        objects = _ran(**serving).objects
+        return {key: one["spec"]["template"] for key, one in objects.items() if key.startswith("Deployment/")}
+
+    quiet, loud = templates(gateway={"accessLogging": False}), templates()
+    assert {key for key in loud if loud[key] != quiet[key]} == {f"Deployment/{GATEWAY}"}
+
+
+class Balanced(Recorder):
+    """A cloud that gave the Service an address."""
+
+    def __init__(self, **ingress: str) -> None:
+        super().__init__()
+        self.ingress = ingress
+
+    def RegisterResource(self, request: Any) -> Any:
+        reply = super().RegisterResource(request)
+        if request.type.endswith("v1:Service") and "envoy-service" in request.name:
+            reply.object["status"] = {"loadBalancer": {"ingress": [self.ingress]}}
+        return reply
+
+
+def test_a_load_balancers_address_is_waited_for_and_in_the_outputs() -> None:
+    recorder = _ran(Balanced(ip="192.0.2.7"), gateway={"serviceType": "LoadBalancer"})
+    assert recorder.stack_outputs["gatewayUrl"] == "http://192.0.2.7"
+    assert recorder.stack_outputs["request"].startswith("curl -sS http://192.0.2.7/v1/completions ")
+    assert "annotations" not in recorder.objects[f"Service/{GATEWAY}"]["metadata"]
+    named = _ran(Balanced(hostname="a.example.com"), gateway={"serviceType": "LoadBalancer"})
+    assert named.stack_outputs["gatewayUrl"] == "http://a.example.com"
+    patient = _ran(gateway={"serviceType": "LoadBalancer", "await": False})
+    assert patient.objects[f"Service/{GATEWAY}"]["metadata"]["annotations"] == {"pulumi.com/skipAwait": "true"}
+
+
+def test_the_sandbox_reads_the_access_log() -> None:
+    recorder = _ran()
+    text = recorder.objects[f"ConfigMap/{GATEWAY}"]["data"]["envoy.yaml"]
+    listener = yaml.safe_load(text)["static_resources"]["listeners"][0]
+    manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
+    written = manager["access_log"][0]["typed_config"]["log_format"]["json_format"]
+    assert {key: value.upper() for key, value in written.items()} == {
+        key: value.upper() for key, value in sandbox_log.FORMAT.items()
+    }
