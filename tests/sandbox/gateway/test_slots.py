@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from sandbox.gateway.slots import FILE, Slots, door, listener, read
+from sandbox.gateway.slots import FILE, Slots, door, read
 
 A, B, C = ("models", "a"), ("models", "b"), ("models", "c")
 
@@ -34,6 +34,7 @@ def test_there_is_a_file_as_soon_as_there_is_a_controller(tmp_path: Path) -> Non
     assert (tmp_path / FILE).exists()
 
 
-def test_a_listener_that_is_not_the_first_has_a_name_of_its_own() -> None:
-    assert listener(door(A, 443)) == ("models", "a", 443)
-    assert listener(A) == ("models", "a", None)
+def test_a_listener_that_is_not_the_first_has_a_name_of_its_own(tmp_path: Path) -> None:
+    slots = Slots(tmp_path, [8001, 8002])
+    slots.assign([A, door(A, 443)])
+    assert read(tmp_path) == {A: 8001, door(A, 443): 8002}
