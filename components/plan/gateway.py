@@ -91,11 +91,7 @@ def _listeners(context: Context) -> list[ListenerArgs]:
     plain = [ListenerArgs(name="default", port=HTTP_PORT)] if gateway.http else []
     if gateway.tls is None:
         return plain
-    foreign = {context.settings.namespace: None}
-    certificates = [
-        CertificateArgs(name=each.name, namespace=foreign.get(each.namespace or "", each.namespace))
-        for each in gateway.tls.certificate_refs
-    ]
+    certificates = [CertificateArgs(name=each.name, namespace=each.namespace) for each in gateway.tls.certificate_refs]
     return [*plain, ListenerArgs(name="https", port=gateway.tls.port, certificates=certificates)]
 
 

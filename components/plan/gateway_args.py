@@ -53,7 +53,7 @@ class CertificateArgs(Args):
     name: str
     """The Secret."""
     namespace: str | None = None
-    """Its namespace, if that is another."""
+    """Its namespace; None: the Gateway's."""
 
 
 class ListenerArgs(Args):

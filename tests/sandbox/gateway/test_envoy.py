@@ -123,6 +123,7 @@ def test_the_pools_failure_mode_is_the_filters(mode: str | None, goes_on: bool) 
         ("/a-b.c", "/", "/a-b.c", "/"),
         ("/a-b.c", "/", "/a-b.c/", "/"),
         ("/a", "/", "/a/a/b", "/a/b"),
+        ("/a", "/", "/a//b", "/b"),
         ("/a/", "/d/", "/a/v1", "/d/v1"),
         ("/a", "/d", "/a", "/d"),
         ("/", "/d", "/v1", "/d/v1"),

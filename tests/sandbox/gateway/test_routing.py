@@ -117,6 +117,19 @@ def test_another_namespaces_service_needs_its_permission() -> None:
         ("spec.rules.0.filters", [{"type": "URLRewrite", "urlRewrite": {"hostname": "a.com"}}], "UnsupportedValue"),
         (
             "spec.rules.0.filters",
+            [
+                {
+                    "type": "URLRewrite",
+                    "urlRewrite": {
+                        "hostname": "a.com",
+                        "path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"},
+                    },
+                }
+            ],
+            "UnsupportedValue",
+        ),
+        (
+            "spec.rules.0.filters",
             [{"type": "URLRewrite", "urlRewrite": {"path": {"type": "ReplaceFullPath", "replaceFullPath": "/"}}}],
             "UnsupportedValue",
         ),
