@@ -14,6 +14,7 @@ Way = Callable[[Stage], AbstractContextManager[Path | None]]
 
 THEIRS = {"createNamespace": False}
 """Settings for a namespace that somebody else made; the token's Secret is theirs, too."""
+SHARED = {"existing": {"name": "shared", "namespace": "default"}, "route": {"path": "/llama"}}
 HOST = {"hostNetwork": True, "rdma": None}
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 
@@ -85,19 +86,6 @@ def _terminating(stage: Stage) -> Iterator[None]:
 
 
 @contextmanager
-def _no_class(stage: Stage) -> Iterator[None]:
-    path = "/apis/gateway.networking.k8s.io/v1/gatewayclasses/agentgateway-v2"
-    before = stage.api.get(path)
-    stage.gone(path)
-    try:
-        yield
-    finally:
-        kept = {key: before["metadata"][key] for key in ("name",)}
-        stage.api.apply(path, {**before, "metadata": kept, "status": None})
-        stage.api.patch(f"{path}/status", {"status": before["status"]})
-
-
-@contextmanager
 def _onlooker(stage: Stage) -> Iterator[Path]:
     """A user who may read everything and change nothing."""
     reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "onlooker"}
@@ -163,7 +151,7 @@ CORPUS = [
     Broken("no inference extension", _kind("inferencepools.inference.networking.k8s.io")),
     Broken("no Prometheus operator", _kind("podmonitors.monitoring.coreos.com")),
     Broken("no objectives", _kind("inferenceobjectives.inference.networking.x-k8s.io"), {"release": "0.4"}),
-    Broken("no gateway class", _no_class, {"gateway": {"provider": "agentgateway"}, "release": "0.4"}),
+    Broken("no gateway", _plain(lambda _: nullcontext()), {"gateway": SHARED}),
     Broken("wrong device", _nodes(resources={"amd.com/gpu": EIGHT, "rdma/roce_gdr": "1k"})),
     Broken("no GPUs", _nodes(resources={"nvidia.com/gpu": EIGHT, "rdma/ib": "1k"})),
     Broken("GPUs taken", _taken(resources=GPUS)),
