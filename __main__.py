@@ -13,6 +13,7 @@ from components.endpoint_picker import EndpointPicker
 from components.inference_pool import InferencePool
 from components.model_gateway import ModelGateway
 from components.monitoring import Monitoring
+from components.network_isolation import NetworkIsolation
 from components.plan.platform_args import TargetClusterArgs
 from components.prefill_tier import PrefillTier
 from components.serving_namespace import ServingNamespace
@@ -42,5 +43,7 @@ prefill = PrefillTier("prefill", serving.prefill, within)
 decode = DecodeTier("decode", serving.decode, within)
 if serving.monitoring:
     Monitoring("monitoring", serving.monitoring, within)
+if serving.isolation:
+    NetworkIsolation("network-isolation", serving.isolation, within)
 
 exports.publish(exports.contract(serving, target, gateway))

@@ -5,7 +5,7 @@ provider (v1.4.0: LoadBalancer for agentgateway); here it is ClusterIP wherever 
 world, without a login, is said in the stack file.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from components.config.vocabulary import EnvoyLogLevel, Platform, Provider, ReleaseName, ServiceType
@@ -21,6 +21,9 @@ RUST: Mapping[EnvoyLogLevel, str] = {
 }
 """agentgateway isn't Envoy; it knows no critical."""
 
+COLLECTORS = {False: "gmp-system", True: "gke-gmp-system"}
+"""Namespace of Google's metrics collector, by whether the cluster is an Autopilot one."""
+
 
 @dataclass(frozen=True)
 class Controller:
@@ -34,6 +37,8 @@ class Controller:
     """Whose Kubernetes alone has it; None: anybody's can."""
     google: bool = False
     """Whether Google's managed Prometheus reads the metrics, not the Prometheus operator."""
+    health_checks: Sequence[str] = ()
+    """Where its load balancer asks from whether pods are healthy, as CIDR."""
     log_levels: Mapping[EnvoyLogLevel, str] = field(default_factory=dict)
     """How it spells the levels that it knows."""
     log_level: EnvoyLogLevel = EnvoyLogLevel.WARNING
@@ -99,6 +104,7 @@ _GKE = Controller(
     service_type=ServiceType.LOAD_BALANCER,
     platform=Platform.GKE,
     google=True,
+    health_checks=("35.191.0.0/16", "130.211.0.0/22"),
     refused={
         **dict.fromkeys((*_BARE, *_OWN), "Google runs the load balancer, outside the cluster"),
         "ingress": "there is no Service that an Ingress could lead to",

@@ -6,7 +6,7 @@ import pulumi_kubernetes as k8s
 from components.objects import metadata
 from components.plan.worker_args import DecodeTierArgs
 from components.pods import sidecar
-from components.pods.worker_pod import deployment_spec, options, shape
+from components.pods.worker_pod import deployment_spec, disruption_budget, options, shape
 
 
 class DecodeTier(pulumi.ComponentResource):
@@ -24,6 +24,12 @@ class DecodeTier(pulumi.ComponentResource):
             metadata=metadata(worker.name, worker.namespace, worker.labels, shape(worker)),
             spec=deployment_spec(worker, [sidecar.container(args.sidecar, on_host=worker.host_network)]),
             opts=options(worker, self),
+        )
+        k8s.policy.v1.PodDisruptionBudget(
+            f"{name}-disruption-budget",
+            metadata=metadata(worker.name, worker.namespace, worker.labels),
+            spec=disruption_budget(worker),
+            opts=pulumi.ResourceOptions(parent=self),
         )
         self.workload_name = pulumi.Output.from_input(worker.name)
         self.register_outputs({"workloadName": self.workload_name})

@@ -8,7 +8,8 @@ from components.objects import metadata
 from components.plan.platform_args import EndpointPickerArgs
 from components.pods.picker_pod import deployment_spec
 
-READ = ["get", "watch", "list"]
+FOLLOW = ["list", "watch"]
+"""All that its caches ask for: what it gets, it gets from them."""
 
 
 class EndpointPicker(pulumi.ComponentResource):
@@ -22,10 +23,10 @@ class EndpointPicker(pulumi.ComponentResource):
         args = EndpointPickerArgs.of(args)
         ours = pulumi.ResourceOptions(parent=self)
         meta = metadata(args.name, args.namespace, args.labels)
-        account = k8s.core.v1.ServiceAccount(f"{name}-account", metadata=meta, opts=ours)
+        k8s.core.v1.ServiceAccount(f"{name}-account", metadata=meta, opts=ours)
         _role(name, args, ours)
         if args.metrics_secret:
-            _metrics_reader(name, args, args.metrics_secret, account, self)
+            _metrics_reader(name, args, args.metrics_secret, self)
         k8s.core.v1.ConfigMap(f"{name}-config", metadata=meta, data={CONFIG_FILE: args.config}, opts=ours)
         # The plugin would wait until all are Ready, and of several only the leader ever is.
         awaited = {"pulumi.com/waitFor": "jsonpath={.status.readyReplicas}=1"} if args.replicas > 1 else None
@@ -56,15 +57,14 @@ def _port(name: str, port: int) -> k8s.core.v1.ServicePortArgs:
 
 
 def _role(name: str, args: EndpointPickerArgs, opts: pulumi.ResourceOptions) -> None:
-    """What every picker version watches; rights to a kind that is not served do no harm."""
+    """What the release's picker follows: pods, its own pool, and kinds of the inference extension."""
     meta = metadata(args.name, args.namespace, args.labels)
-    watched = {
-        "": ["pods"],
-        POOL_GROUP: ["inferencepools"],
-        "inference.networking.x-k8s.io": ["inferenceobjectives", "inferencemodelrewrites"],
-    }
     rule = k8s.rbac.v1.PolicyRuleArgs
-    rules = [rule(api_groups=[group], resources=kinds, verbs=READ) for group, kinds in watched.items()]
+    rules = [
+        rule(api_groups=[""], resources=["pods"], verbs=FOLLOW),
+        rule(api_groups=[POOL_GROUP], resources=["inferencepools"], resource_names=[args.pool], verbs=FOLLOW),
+        rule(api_groups=["inference.networking.x-k8s.io"], resources=args.kinds, verbs=FOLLOW),
+    ]
     if args.replicas > 1:  # they elect their leader by a Lease, and say so in Events
         rules += [
             rule(api_groups=["coordination.k8s.io"], resources=["leases"], verbs=["get", "create", "update"]),
@@ -80,40 +80,52 @@ def _role(name: str, args: EndpointPickerArgs, opts: pulumi.ResourceOptions) -> 
         f"{name}-role-binding",
         metadata=meta,
         role_ref=k8s.rbac.v1.RoleRefArgs(api_group="rbac.authorization.k8s.io", kind="Role", name=args.name),
-        subjects=[_subject(args)],
+        subjects=[_subject(args, args.name)],
         opts=opts,
     )
 
 
-def _metrics_reader(
-    name: str, args: EndpointPickerArgs, secret: str, account: pulumi.Resource, parent: pulumi.Resource
-) -> None:
-    """The picker asks the API server who scrapes it; the token is one of its own account, as in the chart."""
+def _metrics_reader(name: str, args: EndpointPickerArgs, secret: str, parent: pulumi.Resource) -> None:
+    """The picker asks the API server who scrapes it; the token is that of an account which may do nothing else."""
     opts = pulumi.ResourceOptions(parent=parent)
-    meta = metadata(args.cluster_role, None, args.labels)
+    meta = metadata(secret, args.namespace, args.labels)
+    reader = k8s.core.v1.ServiceAccount(
+        f"{name}-metrics-reader", metadata=meta, automount_service_account_token=False, opts=opts
+    )
     rule = k8s.rbac.v1.PolicyRuleArgs
-    k8s.rbac.v1.ClusterRole(
-        f"{name}-metrics-role",
-        metadata=meta,
-        rules=[
-            rule(api_groups=["authentication.k8s.io"], resources=["tokenreviews"], verbs=["create"]),
-            rule(api_groups=["authorization.k8s.io"], resources=["subjectaccessreviews"], verbs=["create"]),
-            rule(non_resource_urls=["/metrics"], verbs=["get"]),
-        ],
-        opts=opts,
-    )
-    role = k8s.rbac.v1.RoleRefArgs(api_group="rbac.authorization.k8s.io", kind="ClusterRole", name=args.cluster_role)
-    k8s.rbac.v1.ClusterRoleBinding(
-        f"{name}-metrics-role-binding", metadata=meta, role_ref=role, subjects=[_subject(args)], opts=opts
-    )
+    reviews = [
+        rule(api_groups=["authentication.k8s.io"], resources=["tokenreviews"], verbs=["create"]),
+        rule(api_groups=["authorization.k8s.io"], resources=["subjectaccessreviews"], verbs=["create"]),
+    ]
+    metrics = [rule(non_resource_urls=["/metrics"], verbs=["get"])]
+    _cluster_wide(f"{name}-metrics-role", args, opts, role=args.cluster_role, rules=reviews, account=args.name)
+    _cluster_wide(f"{name}-metrics-reader-role", args, opts, role=args.reader_role, rules=metrics, account=secret)
     k8s.core.v1.Secret(
         f"{name}-metrics-token",
-        metadata=metadata(secret, args.namespace, args.labels, {"kubernetes.io/service-account.name": args.name}),
+        metadata=metadata(secret, args.namespace, args.labels, {"kubernetes.io/service-account.name": secret}),
         type="kubernetes.io/service-account-token",
         # Without its account the token controller deletes such a Secret at once.
-        opts=pulumi.ResourceOptions(parent=parent, depends_on=[account]),
+        opts=pulumi.ResourceOptions(parent=parent, depends_on=[reader]),
     )
 
 
-def _subject(args: EndpointPickerArgs) -> k8s.rbac.v1.SubjectArgs:
-    return k8s.rbac.v1.SubjectArgs(kind="ServiceAccount", name=args.name, namespace=args.namespace)
+def _cluster_wide(
+    name: str,
+    args: EndpointPickerArgs,
+    opts: pulumi.ResourceOptions,
+    *,
+    role: str,
+    rules: list[k8s.rbac.v1.PolicyRuleArgs],
+    account: str,
+) -> None:
+    """A ClusterRole for one account; reviews and metrics are of no namespace."""
+    meta = metadata(role, None, args.labels)
+    k8s.rbac.v1.ClusterRole(name, metadata=meta, rules=rules, opts=opts)
+    reference = k8s.rbac.v1.RoleRefArgs(api_group="rbac.authorization.k8s.io", kind="ClusterRole", name=role)
+    k8s.rbac.v1.ClusterRoleBinding(
+        f"{name}-binding", metadata=meta, role_ref=reference, subjects=[_subject(args, account)], opts=opts
+    )
+
+
+def _subject(args: EndpointPickerArgs, account: str) -> k8s.rbac.v1.SubjectArgs:
+    return k8s.rbac.v1.SubjectArgs(kind="ServiceAccount", name=account, namespace=args.namespace)

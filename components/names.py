@@ -26,6 +26,9 @@ NIXL_PORT_NAME = "nixl"
 TOKEN_KEY = "HF_TOKEN"  # the key's name, not a token
 CONFIG_FILE = "pd-config.yaml"
 
+NAMESPACE_NAME = "kubernetes.io/metadata.name"
+"""Label with its name that the API server gives every namespace."""
+
 PART_OF = {"app.kubernetes.io/part-of": "llm-d-pd"}
 
 
@@ -72,8 +75,13 @@ class Names:
         return f"gaie-{self.postfix}-{self.namespace}-epp"
 
     @property
+    def reader_cluster_role(self) -> str:
+        """Of whoever reads the picker's metrics."""
+        return f"{self.picker_cluster_role}-metrics-reader"
+
+    @property
     def metrics_secret(self) -> str:
-        """Token with which Prometheus reads the picker's metrics."""
+        """Account and token with which Prometheus reads the picker's metrics."""
         return f"{self.picker}-metrics-reader"
 
     @property
@@ -151,6 +159,11 @@ class Names:
 def gateway_service(gateway: str, suffix: str) -> str:
     """The Service that a gateway controller makes for a Gateway; the suffix is the controller's."""
     return f"{gateway}{suffix}"
+
+
+def gateway_pods(gateway: str) -> dict[str, str]:
+    """Label of a Gateway's proxies: the Gateway API asks every controller to put it on what it makes for one."""
+    return {"gateway.networking.k8s.io/gateway-name": gateway}
 
 
 def label_value(text: str) -> str:

@@ -5,7 +5,7 @@ import pulumi_kubernetes as k8s
 
 from components.objects import metadata
 from components.plan.worker_args import PrefillTierArgs
-from components.pods.worker_pod import deployment_spec, options, shape
+from components.pods.worker_pod import deployment_spec, disruption_budget, options, shape
 
 
 class PrefillTier(pulumi.ComponentResource):
@@ -23,6 +23,12 @@ class PrefillTier(pulumi.ComponentResource):
             metadata=metadata(worker.name, worker.namespace, worker.labels, shape(worker)),
             spec=deployment_spec(worker),
             opts=options(worker, self),
+        )
+        k8s.policy.v1.PodDisruptionBudget(
+            f"{name}-disruption-budget",
+            metadata=metadata(worker.name, worker.namespace, worker.labels),
+            spec=disruption_budget(worker),
+            opts=pulumi.ResourceOptions(parent=self),
         )
         self.workload_name = pulumi.Output.from_input(worker.name)
         self.register_outputs({"workloadName": self.workload_name})

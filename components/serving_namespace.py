@@ -36,6 +36,7 @@ class ServingNamespace(pulumi.ComponentResource):
         k8s.core.v1.ServiceAccount(
             f"{name}-workers",
             metadata=metadata(args.service_account, args.namespace, args.labels),
+            automount_service_account_token=False,
             opts=within,
         )
         if args.token is not None and args.token_secret:

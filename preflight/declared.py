@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from components.config.vocabulary import FailureMode, Provider, ReleaseName
+from components.controllers import COLLECTORS
 from components.gateways.data_science import INGRESS, grant, lent
-from components.gateways.gke import COLLECTORS
 from components.plan import ServingPlan
 from components.plan.gateway_args import ModelGatewayArgs, StandaloneArgs
 
@@ -77,7 +77,7 @@ class Declared:
 
 def objects(plan: ServingPlan) -> list[Declared]:
     """All of them."""
-    return [*_namespace(plan), *_gateway(plan), *_pool(plan), *_workers(plan), *_monitoring(plan)]
+    return [*_namespace(plan), *_gateway(plan), *_pool(plan), *_workers(plan), *_monitoring(plan), *_isolation(plan)]
 
 
 def _namespace(plan: ServingPlan) -> Iterator[Declared]:
@@ -154,14 +154,17 @@ def _pool(plan: ServingPlan) -> Iterator[Declared]:
     for kind in ("Role", "RoleBinding"):
         yield Declared(RBAC, kind, picker.name, within)
     if picker.metrics_secret:
-        yield Declared("v1", "Secret", picker.metrics_secret, within)
+        for kind in ("ServiceAccount", "Secret"):
+            yield Declared("v1", kind, picker.metrics_secret, within)
         for kind in ("ClusterRole", "ClusterRoleBinding"):
             yield Declared(RBAC, kind, picker.cluster_role, None)
+            yield Declared(RBAC, kind, picker.reader_role, None)
 
 
 def _workers(plan: ServingPlan) -> Iterator[Declared]:
     for tier in (plan.prefill, plan.decode):
         yield Declared("apps/v1", "Deployment", tier.worker.name, tier.worker.namespace)
+        yield Declared("policy/v1", "PodDisruptionBudget", tier.worker.name, tier.worker.namespace)
 
 
 def _monitoring(plan: ServingPlan) -> Iterator[Declared]:
@@ -171,3 +174,9 @@ def _monitoring(plan: ServingPlan) -> Iterator[Declared]:
         yield Declared(
             "monitoring.coreos.com/v1", "ServiceMonitor", plan.monitoring.picker_monitor, plan.monitoring.namespace
         )
+
+
+def _isolation(plan: ServingPlan) -> Iterator[Declared]:
+    if plan.isolation:
+        for policy in plan.isolation.policies.values():
+            yield Declared("networking.k8s.io/v1", "NetworkPolicy", policy.name, plan.isolation.namespace)

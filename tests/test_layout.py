@@ -29,6 +29,7 @@ FLOORS: dict[str, int] = {
     "prefill_tier": 6,
     "decode_tier": 6,
     "monitoring": 6,
+    "network_isolation": 6,
     "cluster": 6,
     "target_cluster": 6,
     "way_in": 6,

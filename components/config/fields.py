@@ -1,6 +1,7 @@
 """The vocabulary of the settings: what Kubernetes accepts as a name, a quantity, a device, said once."""
 
 import re
+from ipaddress import ip_network
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
@@ -10,6 +11,20 @@ from pydantic_core import PydanticCustomError
 def wrong(what: str, outcome: str, change: str) -> PydanticCustomError:
     """A value that pydantic shall refuse, with our own words for what is wrong, the outcome and the change."""
     return PydanticCustomError("refused", "{what}", {"what": what, "outcome": outcome, "change": change})
+
+
+def _address_range(value: Any) -> Any:
+    try:
+        strictly = isinstance(value, str) and "/" in value and str(ip_network(value))
+    except ValueError:
+        strictly = False
+    if isinstance(value, str) and not strictly:
+        raise wrong(
+            "is not a range of addresses",
+            "the API server would refuse the NetworkPolicy",
+            "write the network's first address and its bits, such as 10.129.0.0/23",
+        )
+    return value
 
 
 QUANTITY = re.compile(r"[+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+|[KMGTPE]i|[numkMGTPE])?")
@@ -202,6 +217,10 @@ Network = Annotated[
     documented("network", pattern=rf"^({DNS_LABEL.pattern}/)?{DNS_SUBDOMAIN.pattern}$"),
 ]
 """A Multus NetworkAttachmentDefinition, with its namespace unless that is the pod's."""
+AddressRange = Annotated[
+    str, BeforeValidator(_address_range), documented("CIDR", pattern=r"^[0-9a-fA-F.:]+/[0-9]{1,3}$")
+]
+"""IPv4 or IPv6 addresses, such as 10.129.0.0/23."""
 LabelValue = Annotated[
     str, BeforeValidator(_label_value), documented("label value", pattern=f"^({QUALIFIED.pattern})?$")
 ]

@@ -18,6 +18,7 @@ from components.config.fields import (
 )
 from components.config.gateway import Gateway
 from components.config.routing import Routing
+from components.config.security import Security
 from components.config.strict import Strict
 from components.config.tiers import Decode, Prefill, Rdma
 from components.config.ucx import Ucx
@@ -180,3 +181,5 @@ class Serving(Strict):
     """Prometheus operator objects."""
     tracing: Annotated[Tracing | None, BeforeValidator(null_word)] = None
     """Where picker, sidecar and vLLM send traces; unset = none are made."""
+    security: Security = Security()
+    """Who may reach the pods, and whom they may reach."""

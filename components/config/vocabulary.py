@@ -95,6 +95,13 @@ class Preset(Word):
     LOAD_AWARE = "load-aware"
 
 
+class SecurityLevel(Word):
+    """Whether NetworkPolicies are made."""
+
+    STANDARD = "standard"
+    LOCKED = "locked"
+
+
 class PullPolicy(Word):
     """When the kubelet asks the registry for an image."""
 

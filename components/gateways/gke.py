@@ -3,7 +3,7 @@
 Source: inferencepool charts v1.2.0 and v1.4.0 with `provider.name: gke`. The route has neither port nor timeouts, which
 GKE refuses: the time limit is the backend policy's. The picker keeps asking who reads its metrics (release 0.4 of the
 guide switched that off and sent a token all the same); the workers' are read by GKE's automatic monitoring.
-The picker's own token stays, as with every provider, though nothing reads it here.
+The Prometheus reader's account and token stay, as with every provider, though nothing uses them here.
 """
 
 from typing import Any
@@ -12,14 +12,13 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from components.config.vocabulary import Exposure
+from components.controllers import COLLECTORS
 from components.gateways.provider import GatewayShape
 from components.names import POOL_GROUP
 from components.objects import CustomObject, metadata
 from components.plan.gateway_args import ModelGatewayArgs
 
 CLASSES = {Exposure.EXTERNAL: "gke-l7-regional-external-managed", Exposure.INTERNAL: "gke-l7-rilb"}
-COLLECTORS = {False: "gmp-system", True: "gke-gmp-system"}
-"""Namespace of Google's metrics collector, by whether the cluster is an Autopilot one."""
 
 RBAC = "rbac.authorization.k8s.io"
 

@@ -11,6 +11,7 @@ from components.plan.checks import (
     network,
     resources,
     routing,
+    security,
     timing,
     topology,
 )
@@ -26,6 +27,7 @@ def check(settings: Serving, *, token_given: bool) -> list[Problem]:
         *network.check(context),
         *gateway.check(context),
         *routing.check(context),
+        *security.check(context),
         *resources.check(context),
         *commandline.check(context),
         *timing.check(context),

@@ -72,10 +72,16 @@ class EndpointPickerArgs(Args):
     """Labels of every object."""
     selector: dict[str, str]
     """Labels that select its pods."""
+    pool: str
+    """Its InferencePool."""
+    kinds: list[str]
+    """Kinds of inference.networking.x-k8s.io that it follows."""
     cluster_role: str
-    """ClusterRole and ClusterRoleBinding for metrics authentication."""
+    """ClusterRole and ClusterRoleBinding of the picker: it asks the API server who reads its metrics."""
+    reader_role: str
+    """ClusterRole and ClusterRoleBinding of who reads them."""
     metrics_secret: str | None = None
-    """Secret with the token that may read metrics; None: metrics are open and no such Secret is made."""
+    """The reader's ServiceAccount, and the Secret with its token; None: neither is made, and metrics are open."""
     image: ImageArgs
     """Image."""
     flags: dict[str, str]
@@ -84,6 +90,8 @@ class EndpointPickerArgs(Args):
     """Environment variables."""
     config: str
     """EndpointPickerConfig as YAML text."""
+    scratch: bool
+    """Whether a plugin may want to write to /tmp."""
     replicas: int
     """Pods; of several, the elected leader alone is Ready."""
     requests: dict[str, str]

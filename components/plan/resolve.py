@@ -4,13 +4,14 @@ import pulumi
 import yaml
 
 from components.config.settings import Serving
-from components.config.vocabulary import Preflight, Role, ServiceType
+from components.config.vocabulary import Preflight, Role, SecurityLevel, ServiceType
 from components.infrastructures import Fabric
 from components.names import CONFIG_FILE, PICKER_PORTS, POOL_GROUP
 from components.plan import gateway, workers
 from components.plan.args import PlacementArgs, TolerationArgs
 from components.plan.context import Context
 from components.plan.entrance import entrance
+from components.plan.isolation import isolation
 from components.plan.platform_args import (
     AlertArgs,
     EndpointPickerArgs,
@@ -40,6 +41,7 @@ def resolve(settings: Serving, token: pulumi.Output[str] | None = None) -> Servi
         prefill=workers.prefill(context),
         decode=workers.decode(context),
         monitoring=_monitoring(context) if settings.monitoring.enabled and operator else None,
+        isolation=isolation(context),
         notes=_notes(context),
     )
 
@@ -96,12 +98,16 @@ def _picker(context: Context) -> EndpointPickerArgs:
         name=names.picker,
         labels=names.picker_labels,
         selector=names.picker_selector,
+        pool=names.pool,
+        kinds=list(release.picker_kinds),
         cluster_role=names.picker_cluster_role,
+        reader_role=names.reader_cluster_role,
         metrics_secret=names.metrics_secret if monitored else None,
         image=context.image(routing.image, release.picker_image, "Always"),
         flags=flags,
         env=context.span_variables(names.picker),
         config=yaml.safe_dump(context.picker_config, sort_keys=False),
+        scratch=routing.config is not None,  # its plugins are not ours: the precise prefix cache keeps tokenizers there
         replicas=routing.replicas,
         requests={name: amount for name, amount in requests.items() if amount},
         limits={name: amount for name, amount in limits.items() if amount},
@@ -158,6 +164,11 @@ def _notes(context: Context) -> list[str]:
             f"{context.privileged_for} needs privileged pods, and the namespace {settings.namespace} is not this "
             "stack's to label: "
             f"`kubectl label namespace {settings.namespace} pod-security.kubernetes.io/enforce=privileged`"
+        )
+    if settings.host_network and settings.security.level is SecurityLevel.LOCKED:
+        notes.append(
+            "serving.security.level: locked protects the picker alone: the workers are on their nodes' network "
+            "(hostNetwork), where no NetworkPolicy reaches them"
         )
     made, kind = context.controller.service_suffix is not None, context.controller.service_type
     if made and kind is ServiceType.LOAD_BALANCER and not settings.gateway.existing:

@@ -6,6 +6,7 @@ from components.config.settings import Cluster
 from components.config.vocabulary import Preflight, ReleaseName
 from components.plan.entrance import Entrance
 from components.plan.gateway_args import ModelGatewayArgs
+from components.plan.isolation_args import NetworkIsolationArgs
 from components.plan.platform_args import (
     EndpointPickerArgs,
     InferencePoolArgs,
@@ -34,5 +35,6 @@ class ServingPlan:
     prefill: PrefillTierArgs
     decode: DecodeTierArgs
     monitoring: MonitoringArgs | None
+    isolation: NetworkIsolationArgs | None
     notes: list[str]
     """Legal, but worth a warning."""

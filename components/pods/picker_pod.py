@@ -7,6 +7,7 @@ import pulumi_kubernetes as k8s
 from components.names import PICKER_PORTS
 from components.plan.platform_args import EndpointPickerArgs
 from components.pods import placement
+from components.pods.confinement import confined
 from components.pods.ports import container_port
 
 TERMINATION_GRACE = 130
@@ -39,12 +40,7 @@ def deployment_spec(picker: EndpointPickerArgs) -> k8s.apps.v1.DeploymentSpecArg
                 image_pull_secrets=placement.pull_secrets(picker.image.pull_secrets),
                 termination_grace_period_seconds=TERMINATION_GRACE,
                 containers=[_container(picker)],
-                volumes=[
-                    k8s.core.v1.VolumeArgs(
-                        name="plugins-config-volume",
-                        config_map=k8s.core.v1.ConfigMapVolumeSourceArgs(name=picker.name),
-                    )
-                ],
+                volumes=_volumes(picker),
                 node_selector=picker.placement.node_selector or None,
                 tolerations=placement.tolerations(picker.placement),
                 topology_spread_constraints=[_on_different_nodes(picker)] if several else None,
@@ -85,9 +81,21 @@ def _container(picker: EndpointPickerArgs) -> k8s.core.v1.ContainerArgs:
         liveness_probe=_health(picker, "liveness", period=10, delay=5),
         readiness_probe=_health(picker, "readiness", period=2),
         resources=k8s.core.v1.ResourceRequirementsArgs(requests=picker.requests or None, limits=picker.limits or None),
+        security_context=confined(),
         termination_message_policy="FallbackToLogsOnError",
-        volume_mounts=[k8s.core.v1.VolumeMountArgs(name="plugins-config-volume", mount_path="/config")],
+        volume_mounts=[
+            k8s.core.v1.VolumeMountArgs(name="plugins-config-volume", mount_path="/config"),
+            *([k8s.core.v1.VolumeMountArgs(name="scratch", mount_path="/tmp")] if picker.scratch else []),
+        ],
     )
+
+
+def _volumes(picker: EndpointPickerArgs) -> list[k8s.core.v1.VolumeArgs]:
+    config = k8s.core.v1.ConfigMapVolumeSourceArgs(name=picker.name)
+    volumes = [k8s.core.v1.VolumeArgs(name="plugins-config-volume", config_map=config)]
+    if picker.scratch:
+        volumes.append(k8s.core.v1.VolumeArgs(name="scratch", empty_dir=k8s.core.v1.EmptyDirVolumeSourceArgs()))
+    return volumes
 
 
 def _field(name: str, path: str) -> k8s.core.v1.EnvVarArgs:

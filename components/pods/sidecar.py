@@ -3,6 +3,7 @@
 import pulumi_kubernetes as k8s
 
 from components.plan.worker_args import SidecarArgs
+from components.pods.confinement import confined
 from components.pods.ports import container_port
 
 
@@ -26,6 +27,6 @@ def container(sidecar: SidecarArgs, *, on_host: bool) -> k8s.core.v1.ContainerAr
         ],
         env=[k8s.core.v1.EnvVarArgs(name=name, value=value) for name, value in sidecar.env.items()] or None,
         ports=[container_port(sidecar.port, on_host=on_host)],
-        security_context=k8s.core.v1.SecurityContextArgs(allow_privilege_escalation=False, run_as_non_root=True),
+        security_context=confined(),
         termination_message_policy="FallbackToLogsOnError",
     )

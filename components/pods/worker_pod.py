@@ -31,6 +31,19 @@ def deployment_spec(
     )
 
 
+def disruption_budget(worker: WorkerArgs) -> k8s.policy.v1.PodDisruptionBudgetSpecArgs:
+    """A drain of nodes takes one worker at a time, and the next when its successor is Ready.
+
+    Never `minAvailable`: for a tier of one it would say that its node can never be drained. A worker that is not Ready
+    serves nobody: while it loads, or crashes, it holds up no drain.
+    """
+    return k8s.policy.v1.PodDisruptionBudgetSpecArgs(
+        max_unavailable=1,
+        selector=k8s.meta.v1.LabelSelectorArgs(match_labels=worker.selector),
+        unhealthy_pod_eviction_policy="AlwaysAllow",
+    )
+
+
 def shape(worker: WorkerArgs) -> dict[str, str]:
     """Annotation of the Deployment that says what one pod takes of a node.
 
@@ -59,6 +72,7 @@ def options(worker: WorkerArgs, parent: pulumi.Resource) -> pulumi.ResourceOptio
 def _pod(worker: WorkerArgs, sidecars: Sequence[k8s.core.v1.ContainerArgs]) -> k8s.core.v1.PodSpecArgs:
     return k8s.core.v1.PodSpecArgs(
         service_account_name=worker.service_account,
+        automount_service_account_token=False,  # neither vLLM nor the sidecar asks the API server
         image_pull_secrets=placement.pull_secrets(worker.image.pull_secrets),
         init_containers=list(sidecars) or None,
         containers=[vllm.container(worker)],

@@ -1,6 +1,6 @@
 """What an llm-d release decides, so that an illegal mix cannot be spelled."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from components.config.routing import Selective
@@ -31,6 +31,8 @@ class Release:
     sidecar_image: str
     picker_flags: Mapping[str, str]
     """Flags of the picker that this release needs beside those that all take."""
+    picker_kinds: Sequence[str]
+    """Kinds of inference.networking.x-k8s.io that it follows where they are served."""
     picker_resources: PickerResources
     picker_dialect: PickerDialect
     """What its configuration may say."""

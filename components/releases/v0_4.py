@@ -81,6 +81,7 @@ V0_4 = Release(
     sidecar_image="ghcr.io/llm-d/llm-d-routing-sidecar:v0.4.0",
     # The picker's default is still the metric's name before vLLM 0.10, which no worker exports.
     picker_flags={"--kv-cache-usage-percentage-metric": "vllm:kv_cache_usage_perc"},
+    picker_kinds=("inferenceobjectives",),
     picker_resources=PickerResources(),
     picker_dialect=DIALECT,
     picker_config=picker_config,

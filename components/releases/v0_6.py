@@ -95,6 +95,7 @@ V0_6 = Release(
     picker_image="ghcr.io/llm-d/llm-d-inference-scheduler:v0.7.1",
     sidecar_image="ghcr.io/llm-d/llm-d-routing-sidecar:v0.7.1",
     picker_flags={},  # any of the metric-name flags is a fatal error since v0.7
+    picker_kinds=("inferenceobjectives", "inferencemodelrewrites"),
     picker_resources=PickerResources(cpu="4", memory="8Gi", memory_limit="16Gi"),
     picker_dialect=DIALECT,
     picker_config=picker_config,

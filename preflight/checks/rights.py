@@ -76,10 +76,9 @@ def _passed_on(facts: Facts) -> list[Right]:
     watched = [
         ("", "pods"),
         ("inference.networking.k8s.io", "inferencepools"),
-        ("inference.networking.x-k8s.io", "inferenceobjectives"),
-        ("inference.networking.x-k8s.io", "inferencemodelrewrites"),
+        *(("inference.networking.x-k8s.io", kind) for kind in facts.plan.picker.kinds),
     ]
-    rights = [Right(verb, *kind) for kind in watched for verb in ("get", "list", "watch")]
+    rights = [Right(verb, *kind) for kind in watched for verb in ("list", "watch")]
     if facts.plan.picker.metrics_secret:
         rights += [
             Right("create", "authentication.k8s.io", "tokenreviews", namespaced=False),

@@ -1,6 +1,7 @@
 """The Linux calls that the sandbox needs and Python 3.11 lacks."""
 
 import ctypes
+import errno
 import os
 import signal
 
@@ -15,7 +16,7 @@ _MS_NOSUID, _MS_NODEV, _MS_NOEXEC = 0x2, 0x4, 0x8
 _MS_BIND, _MS_REC, _MS_PRIVATE, _MS_SLAVE = 0x1000, 0x4000, 0x40000, 0x80000
 _MNT_DETACH = 2
 _SYS_MOUNT_SETATTR, _AT_FDCWD, _AT_RECURSIVE, _MOUNT_ATTR_RDONLY = 442, -100, 0x8000, 1  # one number everywhere
-_PR_SET_PDEATHSIG, _PR_CAPBSET_DROP, _PR_SET_CHILD_SUBREAPER = 1, 24, 36
+_PR_SET_PDEATHSIG, _PR_CAPBSET_DROP, _PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS = 1, 24, 36, 38
 _CAPABILITIES = 41
 _KEPT = {0, 1, 3, 4, 5, 6, 7, 8, 10, 13, 18, 27, 29, 31}  # capabilities of a container that asks for none
 
@@ -100,11 +101,25 @@ def change_root(folder: str) -> None:
     os.chdir("/")
 
 
-def drop_capabilities() -> None:
-    """Leave what is executed next no more power than container engines give to a container that asks for none."""
+def limit(user: int, group: int, *, dropped: bool, confined: bool) -> None:
+    """Leave what is executed next no more power than container engines give to a container that asks for none.
+
+    With `dropped` it has no capability at all, with `confined` no program gives it more. It runs as `user` and `group`,
+    unless this is the namespace of a user who has no other.
+    """
     for capability in range(_CAPABILITIES):
-        if capability not in _KEPT:
+        if dropped or capability not in _KEPT:
             _call("prctl", _PR_CAPBSET_DROP, capability, 0, 0, 0)
+    if confined:
+        _call("prctl", _PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    try:
+        os.setgroups([])
+        os.setresgid(group, group, group)
+        os.setresuid(user, user, user)
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.EINVAL):
+            raise
+    die_with_parent()  # another user's process has forgotten it
 
 
 def die_with_parent() -> None:

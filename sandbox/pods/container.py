@@ -85,6 +85,7 @@ class Container:
                 command=command,
                 environment=self._running.variables,
                 folder=self.spec.get("workingDir") or "/",
+                rights=self._running.rights,
             )
             try:
                 return await asyncio.shield(process.ended), checks.beginning(output)

@@ -6,6 +6,8 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
+_NOBODY = 65532
+"""`USER` of upstream's picker and sidecar images."""
 NEWEST_VLLM = "0.17.1"
 _VLLM_OF_TAG = ((re.compile(r"v?0\.4\.5-debug"), NEWEST_VLLM), (re.compile(r"v?0\.(4|11)(\..*)?"), "0.11.2"))
 """llm-d 0.4's images carry vLLM 0.11.2, llm-d 0.6's 0.17.1; vLLM's own images are tagged with its version. The AMD
@@ -24,7 +26,7 @@ class Program:
 
     `tool` is its name in the plan, "" if the machine's own programs are all. `path` is where the container finds it,
     `entrypoint` what runs if the pod says no command. `whole`: the image has shell and Python; the others hold nothing
-    but their program, as upstream's do. `vllm` is the version whose flags are understood.
+    but their program, as upstream's do. `vllm` is the version whose flags are understood, `user` whom the image says.
     """
 
     tool: str
@@ -32,6 +34,7 @@ class Program:
     entrypoint: tuple[str, ...]
     whole: bool
     vllm: str | None = None
+    user: int = 0
 
 
 def program(image: str, tools: Collection[str]) -> Program:
@@ -49,9 +52,9 @@ def program(image: str, tools: Collection[str]) -> Program:
 
 def _program(name: str, tag: str) -> Program | None:
     if name == "llm-d-inference-scheduler":
-        return Program(f"epp-{tag}", "/app/epp", ("/app/epp",), whole=False)
+        return Program(f"epp-{tag}", "/app/epp", ("/app/epp",), whole=False, user=_NOBODY)
     if name == "llm-d-routing-sidecar":
-        return Program(f"pd-sidecar-{tag}", "/app/pd-sidecar", ("/app/pd-sidecar",), whole=False)
+        return Program(f"pd-sidecar-{tag}", "/app/pd-sidecar", ("/app/pd-sidecar",), whole=False, user=_NOBODY)
     if name == "pause":
         return Program("", "", ("/bin/sh", "-c", "trap 'exit 0' TERM INT; sleep infinity & wait"), whole=True)
     if name == "busybox":

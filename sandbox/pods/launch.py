@@ -115,12 +115,13 @@ def _execute(order: _Order, output: int, control: socket.socket) -> NoReturn:
         program = shutil.which(command[0], path=environment.get("PATH", os.defpath))
         if program is None:
             raise FileNotFoundError(2, f'exec: "{command[0]}": executable file not found in $PATH')
-        namespaces.drop_capabilities()
         os.dup2(os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC), 0)
         os.dup2(output, 1)
         os.dup2(output, 2)
         for ignored in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD):  # Python's own choices; programs want theirs
             signal.signal(ignored, signal.SIG_DFL)
+        rights = order["rights"]
+        namespaces.limit(rights["user"], rights["group"], dropped=rights["dropped"], confined=rights["confined"])
         _tell(control, order, started=True)
         os.execve(program, command, environment)
     except OSError as error:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sandbox.home import CHECKOUT
+from sandbox.pods.rights import Rights
 from sandbox.pods.root import Root
 
 
@@ -82,19 +83,27 @@ class Launcher:
         command: Sequence[str],
         environment: Mapping[str, str],
         folder: str,
+        rights: Rights,
     ) -> Process:
         """Start a container's program as first process of namespaces of its own. Raises `StartError`.
 
         `network` is an open network namespace, `output` where stdout and stderr go, `folder` the working directory.
         """
-        order = {"root": root, "hostname": hostname, "command": command, "environment": environment, "folder": folder}
+        order = {"root": root, "hostname": hostname, **_program(command, environment, folder, rights)}
         return await self._send(order, network, output)
 
     async def inside(
-        self, container: Process, output: int, *, command: Sequence[str], environment: Mapping[str, str], folder: str
+        self,
+        container: Process,
+        output: int,
+        *,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        folder: str,
+        rights: Rights,
     ) -> Process:
         """Start a command inside a running container. Raises `StartError`."""
-        order = {"inside": container.pid, "command": command, "environment": environment, "folder": folder}
+        order = {"inside": container.pid, **_program(command, environment, folder, rights)}
         return await self._send(order, output)
 
     async def _send(self, order: dict[str, Any], *files: int) -> Process:
@@ -124,3 +133,7 @@ class Launcher:
         if "ended" in message:
             del self._processes[message["id"]]
         process.hear(message)
+
+
+def _program(command: Sequence[str], environment: Mapping[str, str], folder: str, rights: Rights) -> dict[str, Any]:
+    return {"command": command, "environment": environment, "folder": folder, "rights": rights}

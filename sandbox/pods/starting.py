@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sandbox.cluster.api import ApiError, Object
 from sandbox.errors import SandboxError
-from sandbox.pods import environment, filesystem, images
+from sandbox.pods import environment, filesystem, images, rights
 from sandbox.pods.launcher import Process
 from sandbox.pods.root import Bind
 from sandbox.pods.runtime import BASE_ENVIRONMENT
@@ -28,10 +28,11 @@ Wait = Callable[[str, str], None]
 
 @dataclass(frozen=True)
 class Started:
-    """A running program and the environment that commands beside it get too."""
+    """A running program, and the environment and rights that commands beside it get too."""
 
     process: Process
     variables: dict[str, str]
+    rights: rights.Rights
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,11 @@ class Starter:
         except images.UnknownImage as error:
             wait("ErrImagePull", str(error))
             await asyncio.Event().wait()  # the table doesn't change while we run
+        try:
+            granted = rights.rights(self.pod.object, self.spec, program.user)
+        except rights.RefusedError as error:
+            wait("CreateContainerConfigError", str(error))
+            await asyncio.Event().wait()  # nor does the container's specification
         variables, binds = await self._configuration(program, wait)
         (self.folder / "root").mkdir(parents=True, exist_ok=True)
         self.message.write_text("")
@@ -81,10 +87,11 @@ class Starter:
                 command=environment.words(self.spec, program.entrypoint, variables),
                 environment=variables,
                 folder=self.spec.get("workingDir") or "/",
+                rights=granted,
             )
         finally:
             os.close(output)
-        return Started(process, variables)
+        return Started(process, variables, granted)
 
     async def _configuration(self, program: images.Program, wait: Wait) -> tuple[dict[str, str], list[Bind]]:
         base = {"PATH": filesystem.search_path(program), "HOSTNAME": self.pod.hostname, **BASE_ENVIRONMENT}

@@ -100,7 +100,7 @@ class Volumes:
     def _projected(self, source: Object, mode: int) -> Sequence[tuple[str, tuple[bytes, int]]]:
         if "serviceAccountToken" in source:
             wanted = source["serviceAccountToken"]
-            return [(wanted["path"], (self.tokens.get(self.pod, wanted).encode(), 0o600))]
+            return [(wanted["path"], (self.tokens.get(self.pod, wanted).encode(), mode))]
         if "downwardAPI" in source:
             items = source["downwardAPI"].get("items", [])
             return [(item["path"], (self._downward(item).encode(), item.get("mode", mode))) for item in items]

@@ -19,6 +19,7 @@ from components.endpoint_picker import EndpointPicker
 from components.inference_pool import InferencePool
 from components.model_gateway import ModelGateway
 from components.monitoring import Monitoring
+from components.network_isolation import NetworkIsolation
 from components.plan import ServingPlan, resolve
 from components.plan.platform_args import ServingNamespaceArgs, TargetClusterArgs
 from components.prefill_tier import PrefillTier
@@ -38,6 +39,7 @@ COMPONENTS: dict[str, Component] = {
     "prefill": PrefillTier,
     "decode": DecodeTier,
     "monitoring": Monitoring,
+    "isolation": NetworkIsolation,
 }
 """By the plan's field that holds its arguments."""
 
@@ -65,6 +67,7 @@ SERVING: dict[str, Any] = {
         "service": {"annotations": {"a": "b"}, "ports": [{"port": 80, "nodePort": 30080}]},
         "ingress": {"host": "a.example.com", "annotations": {"a": "b"}},
     },
+    "security": {"level": "locked"},
 }
 """Reaches every nested arguments class."""
 
@@ -74,8 +77,14 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "accelerator": "nvidia",
         "model": {"name": "m"},
         "infrastructure": "gke-roce",
+        "security": {"level": "locked", "gatewayRanges": ["10.129.0.0/23"]},
     },
-    "host network": {"accelerator": "amd", "model": {"name": "m"}, "hostNetwork": True},
+    "host network": {
+        "accelerator": "amd",
+        "model": {"name": "m"},
+        "hostNetwork": True,
+        "security": {"level": "locked"},
+    },
     "shared": {
         "accelerator": "amd",
         "model": {"name": "m"},
@@ -86,6 +95,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "model": {"name": "m", "tokenSecret": None},
         "release": "0.4",
         "gateway": {"accessLogging": True},
+        "security": {"level": "locked"},
     },
 }
 

@@ -63,6 +63,7 @@ def test_every_object_of_a_provider_is_known(provider: str, release: str) -> Non
             },
             "t",
         ),
+        ({"security__level": "locked"}, "t"),
     ],
 )
 def test_every_object_is_known_with_other_switches(changes: dict[str, Any], token: str | None) -> None:

@@ -10,18 +10,23 @@ from components.endpoint_picker import EndpointPicker
 from components.inference_pool import InferencePool
 from components.model_gateway import ModelGateway
 from components.monitoring import Monitoring
+from components.network_isolation import NetworkIsolation
 from components.prefill_tier import PrefillTier
 from components.serving_namespace import ServingNamespace
+from components.target_cluster import TargetCluster
 from tests.program.expected import EVERY, MODELS, Combination
 from tests.program.policies import violations
 from tests.program.wire import AMD, changed, containers, default, recorded, requests, vllm
 from tests.recorder import Recorder, run_program
 
-COMPONENTS = [ServingNamespace, ModelGateway, InferencePool, EndpointPicker, PrefillTier, DecodeTier, Monitoring]
+COMPONENTS = [ServingNamespace, ModelGateway, InferencePool, EndpointPicker, PrefillTier, DecodeTier]
+COMPONENTS += [Monitoring, NetworkIsolation, TargetCluster]
 NAMESPACE = "serving-namespace-namespace"
 GATEWAY = "model-gateway-gateway"
 TIERS = ("prefill-deployment", "decode-deployment")
-EDGES = {"endpoint-picker-metrics-token": {"endpoint-picker-account"}}
+FIRST = ("cluster", "target-cluster", "serving-namespace")
+"""No objects of Kubernetes."""
+EDGES = {"endpoint-picker-metrics-token": {"endpoint-picker-metrics-reader"}}
 """The one edge besides the namespace's: without its account the token controller deletes such a Secret at once."""
 
 
@@ -38,7 +43,7 @@ def test_every_component_registers_exactly_its_declared_outputs(recorder: Record
         name: outputs for name, outputs in declared.items() if name in {each.type for each in recorder.components}
     }
     unused = declared.keys() - {each.type for each in recorder.components}
-    assert unused <= {"llm-d-pd:index:Monitoring"}
+    assert unused <= {"llm-d-pd:index:Monitoring", "llm-d-pd:index:NetworkIsolation"}
 
 
 def test_every_object_is_a_child_of_a_component_and_uses_our_provider(recorder: Recorder) -> None:
@@ -54,7 +59,7 @@ def test_everything_waits_for_the_namespace_and_nothing_for_anything_else(record
     names = {urn: each.name for urn, each in recorder.declared.items()}
     [namespace] = [urn for urn, name in names.items() if name == NAMESPACE]
     for urn, each in recorder.declared.items():
-        if each.name == "cluster" or urn == namespace or each.name == "serving-namespace":
+        if each.name in FIRST or urn == namespace:
             continue
         above = set(recorder.declared[each.parent].request.dependencies) if each.parent in recorder.declared else set()
         own = set(each.request.dependencies)

@@ -103,7 +103,7 @@ def test_the_gateways_address_is_in_url_and_request_once_it_has_one() -> None:
 
 def test_urns_are_what_they_were() -> None:
     """A rename deletes and makes anew: it must be meant, and carry an alias."""
-    everything = run_program({**AMD, "gateway": {"accessLogging": True}})
+    everything = run_program({**AMD, "gateway": {"accessLogging": True}, "security": {"level": "locked"}})
     assert _urns(everything) == Path(FOLDER / "urns.txt").read_text().splitlines()
 
 

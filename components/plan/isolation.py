@@ -1,0 +1,114 @@
+"""Who may speak to whom: decides the NetworkPolicies of `serving.security.level: locked`.
+
+They protect our own pods. The Gateway's are its controller's, and whom it serves is the Gateway's business.
+"""
+
+from components.config.vocabulary import Provider, Role, SecurityLevel
+from components.controllers import COLLECTORS
+from components.names import NAMESPACE_NAME, PICKER_PORTS, gateway_pods
+from components.plan.context import Context
+from components.plan.entrance import entrance
+from components.plan.isolation_args import NetworkIsolationArgs, PassageArgs, PeerArgs, PolicyArgs
+from components.plan.workers import OTHER
+
+DNS = PassageArgs(tcp=[53, 5353], udp=[53, 5353])
+"""To everybody: name servers are pods, or the node itself. 5353 is where OpenShift's pods listen behind port 53."""
+
+API_SERVER = PassageArgs(tcp=[443, 6443])
+"""To everybody: it is no pod, and a policy is asked after its Service's address has become its own."""
+
+INTERNET = PassageArgs(
+    peers=[
+        PeerArgs(
+            addresses="0.0.0.0/0",
+            without=["10.0.0.0/8", "100.64.0.0/10", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16"],
+        ),
+        PeerArgs(addresses="::/0", without=["fc00::/7", "fe80::/10"]),
+    ],
+    tcp=[443],
+)
+"""Hugging Face and the stores behind it have no fixed addresses; nothing of a private network is among them."""
+
+
+def isolation(context: Context) -> NetworkIsolationArgs | None:
+    """The policies, if the stack asks for them."""
+    settings, names = context.settings, context.names
+    if settings.security.level is SecurityLevel.STANDARD:
+        return None
+    policies = {"picker": _picker(context)}
+    if not settings.host_network:  # no policy reaches a pod on its node's network
+        policies |= {role.value: _tier(context, role) for role in Role}
+    return NetworkIsolationArgs(namespace=settings.namespace, labels=names.labels, policies=policies)
+
+
+def _picker(context: Context) -> PolicyArgs:
+    names, host = context.names, context.settings.host_network
+    workers = [] if host else [PeerArgs(pods=names.pool_selector)]
+    return PolicyArgs(
+        name=names.picker,
+        selector=names.picker_selector,
+        ingress=[
+            PassageArgs(peers=_gateway(context), tcp=[PICKER_PORTS["grpc"]]),
+            *_health_checks(context, PICKER_PORTS["grpc"], PICKER_PORTS["grpc-health"]),
+            *_monitoring(context, PICKER_PORTS["metrics"]),
+        ],
+        # It reads the metrics of every worker on the pool's port: on decode, through the sidecar.
+        egress=[PassageArgs(peers=workers, tcp=[context.settings.ports.serving]), API_SERVER, DNS, *_traces(context)],
+    )
+
+
+def _tier(context: Context, role: Role) -> PolicyArgs:
+    names, serving = context.names, context.settings.ports.serving
+    # Prefill requests, NIXL's side channel, and KV blocks: for those UCX takes whichever ports are free, on both sides.
+    other = PassageArgs(peers=[PeerArgs(pods=names.worker_selector(OTHER[role]))])
+    picker = PassageArgs(peers=[PeerArgs(pods=names.picker_selector)], tcp=[serving])
+    downloads = context.settings.model.path is None
+    return PolicyArgs(
+        name=names.tier(role),
+        selector=names.worker_selector(role),
+        ingress=[
+            PassageArgs(peers=_gateway(context), tcp=[serving]),
+            *_health_checks(context, serving),
+            picker,
+            other,
+            *_monitoring(context, context.vllm_port(role)),
+        ],
+        egress=[other, DNS, *([INTERNET] if downloads else []), *_traces(context)],
+    )
+
+
+def _gateway(context: Context) -> list[PeerArgs]:
+    """Where the Gateway's requests come from."""
+    ranges = [PeerArgs(addresses=each) for each in context.settings.security.gateway_ranges]
+    if context.controller.service_suffix is None:  # a load balancer outside the cluster
+        return ranges
+    if context.settings.gateway.provider is Provider.STANDALONE:
+        return [PeerArgs(pods=context.names.gateway_selector), *ranges]
+    way_in = entrance(context)
+    elsewhere = way_in.namespace != context.settings.namespace
+    proxies = PeerArgs(
+        pods=gateway_pods(way_in.gateway), namespaces={NAMESPACE_NAME: way_in.namespace} if elsewhere else {}
+    )
+    return [proxies, *ranges]
+
+
+def _health_checks(context: Context, *ports: int) -> list[PassageArgs]:
+    """A load balancer outside the cluster asks by itself; the kubelet, on the pod's own node, is always let in."""
+    ranges = [PeerArgs(addresses=each) for each in context.controller.health_checks]
+    return [PassageArgs(peers=ranges, tcp=list(ports))] if ranges else []
+
+
+def _monitoring(context: Context, port: int) -> list[PassageArgs]:
+    """Those that may read metrics: of the workers' nobody is asked for a token."""
+    settings = context.settings
+    if not settings.monitoring.enabled:
+        return []
+    collector = COLLECTORS[settings.gateway.autopilot] if context.controller.google else "llm-d-monitoring"
+    namespaces = settings.security.monitoring_namespace or {NAMESPACE_NAME: collector}
+    return [PassageArgs(peers=[PeerArgs(namespaces=namespaces)], tcp=[port])]
+
+
+def _traces(context: Context) -> list[PassageArgs]:
+    """To everybody: the collector is known by a name only."""
+    tracing = context.settings.tracing
+    return [PassageArgs(tcp=[int(tracing.endpoint.rpartition(":")[2])])] if tracing else []

@@ -1,0 +1,51 @@
+"""Arguments of the network isolation: who may speak to whom."""
+
+from components.plan.args import Args
+
+
+class PeerArgs(Args):
+    """The other end of a connection: pods, or addresses."""
+
+    pods: dict[str, str] = {}
+    """Labels of the pods; empty: all pods of the namespaces."""
+    namespaces: dict[str, str] = {}
+    """Labels of their namespaces; empty: the policy's own."""
+    addresses: str | None = None
+    """Addresses instead of pods, as CIDR."""
+    without: list[str] = []
+    """Addresses among those that are not meant."""
+
+
+class PassageArgs(Args):
+    """Connections that are let through."""
+
+    peers: list[PeerArgs] = []
+    """With whom; empty: everybody."""
+    tcp: list[int] = []
+    """TCP ports."""
+    udp: list[int] = []
+    """UDP ports; neither TCP nor UDP ports: every port."""
+
+
+class PolicyArgs(Args):
+    """A NetworkPolicy; what it does not name is refused."""
+
+    name: str
+    """Its name."""
+    selector: dict[str, str]
+    """Labels of the pods that it protects."""
+    ingress: list[PassageArgs]
+    """To them."""
+    egress: list[PassageArgs]
+    """From them."""
+
+
+class NetworkIsolationArgs(Args):
+    """One policy for each kind of pod."""
+
+    namespace: str
+    """Where."""
+    labels: dict[str, str]
+    """Labels of the policies."""
+    policies: dict[str, PolicyArgs]
+    """By what they protect."""

@@ -1,0 +1,37 @@
+"""What a container's security context makes of its first process: its user, capabilities, and no way to more."""
+
+from typing import TypedDict
+
+from sandbox.cluster.api import Object
+
+
+class Rights(TypedDict):
+    """`dropped`: without any capability; `confined`: no program gives it more than it has."""
+
+    user: int
+    group: int
+    dropped: bool
+    confined: bool
+
+
+class RefusedError(Exception):
+    """A kubelet would not start the container; the words are a kubelet's."""
+
+
+def rights(pod: Object, container: Object, image_user: int) -> Rights:
+    """Return them. Raises `RefusedError` for root where none may be.
+
+    Of single capabilities and of seccomp profiles the sandbox knows nothing: a container has the usual ones, or none.
+    """
+    whole, own = pod["spec"].get("securityContext", {}), container.get("securityContext", {})
+    said = {**whole, **own}
+    user = said.get("runAsUser", image_user)
+    if said.get("runAsNonRoot") and user == 0:
+        raise RefusedError("container has runAsNonRoot and image will run as root")
+    capabilities = own.get("capabilities", {})
+    return {
+        "user": user,
+        "group": said.get("runAsGroup", user if "runAsUser" not in said else 0),
+        "dropped": "ALL" in capabilities.get("drop", []) and not capabilities.get("add"),
+        "confined": own.get("allowPrivilegeEscalation") is False,
+    }

@@ -1,0 +1,70 @@
+"""What a container may do: its user, a root that cannot be written to, its capabilities."""
+
+from typing import Any
+
+from tests.sandbox.pods.harness import Pods, container, ended, shell
+
+FOUND = """
+id -u; id -g; id -G
+grep -E '^(CapEff|CapBnd|NoNewPrivs)' /proc/self/status | tr '\\t' ' '
+for file in /new /tmp/new /empty/new; do (echo x > $file) 2> /dev/null && echo writes $file; done
+test -r /var/run/secrets/kubernetes.io/serviceaccount/token && echo reads its token
+"""
+EMPTY = {"name": "empty", "emptyDir": {}}
+
+
+def _found(pods: Pods, name: str, context: dict[str, Any], **pod: Any) -> list[str]:
+    mounts = [{"name": "empty", "mountPath": "/empty"}]
+    one = shell(FOUND, volumeMounts=mounts, securityContext=context)
+    pods.run(one, name=name, restartPolicy="Never", volumes=[EMPTY], **pod)
+    pods.until(ended, name)
+    return pods.log(name).splitlines()
+
+
+def test_a_confined_container_has_no_rights_and_cannot_write_to_its_root(pods: Pods) -> None:
+    context = {
+        "runAsNonRoot": True,
+        "runAsUser": 65532,
+        "readOnlyRootFilesystem": True,
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    nothing = "0000000000000000"
+    assert _found(pods, "confined", context) == [
+        *("65532", "0", "0"),
+        *(f"CapEff: {nothing}", f"CapBnd: {nothing}", "NoNewPrivs: 1"),
+        "writes /empty/new",
+        "reads its token",
+    ]
+
+
+def test_a_container_that_says_nothing_is_root_with_the_usual_capabilities(pods: Pods) -> None:
+    usual = "00000000a80425fb"  # containerd's default set
+    assert _found(pods, "usual", {}) == [
+        *("0", "0", "0"),
+        *(f"CapEff: {usual}", f"CapBnd: {usual}", "NoNewPrivs: 0"),
+        *("writes /new", "writes /tmp/new", "writes /empty/new"),
+        "reads its token",
+    ]
+
+
+def test_the_containers_own_user_goes_before_the_pods(pods: Pods) -> None:
+    whole = {"securityContext": {"runAsUser": 1000, "runAsGroup": 2000}}
+    assert _found(pods, "own", {"runAsUser": 1001}, **whole)[:3] == ["1001", "2000", "2000"]
+
+
+def test_a_container_that_must_not_be_root_is_not_started_as_root(pods: Pods) -> None:
+    pods.run(shell("true", securityContext={"runAsNonRoot": True}))
+    said = {
+        "reason": "CreateContainerConfigError",
+        "message": "container has runAsNonRoot and image will run as root",
+    }
+    pods.until(lambda pod: container(pod)["state"] == {"waiting": said})
+
+
+def test_the_picker_image_says_who_it_runs_as(pods: Pods) -> None:
+    epp = {"name": "c", "image": "ghcr.io/llm-d/llm-d-inference-scheduler:v0.7.1", "args": ["--help"]}
+    pods.run(epp | {"securityContext": {"runAsNonRoot": True}}, restartPolicy="Never")
+    pod = pods.until(ended)
+    assert container(pod)["state"]["terminated"]["reason"] != "StartError"
+    assert "--pool-name" in pods.log()

@@ -1,0 +1,109 @@
+"""Every right of the picker is one that it asks for: each is taken from the real one, which says that it misses it.
+
+All pickers run at once, each in a namespace of its own; none needs workers.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import product
+from typing import Any
+
+import pytest
+
+from sandbox.cluster.api import Api, ApiError, connect
+from sandbox.cluster.nodes import Fleet, provide
+from tests.sandbox.running import Running
+from tests.sandbox.serving import broken
+
+pytestmark = pytest.mark.thorough
+PATIENCE = 240.0
+"""Seconds; fifteen pickers start at once, each makes a key of 4096 bits, and the machine may be busy."""
+
+FOLLOWED = {
+    "0.4": ("pods", "inferencepools", "inferenceobjectives"),
+    "0.6": ("pods", "inferencepools", "inferenceobjectives", "inferencemodelrewrites"),
+}
+VERBS = {"0.4": ("list", "watch"), "0.6": ("watch",)}
+"""The newer one lists by a watch (Kubernetes 1.34), and asks for a list of servers alone that cannot do that."""
+MISSING = [
+    (release, kind, verb) for release, kinds in FOLLOWED.items() for kind, verb in product(kinds, VERBS[release])
+]
+KINDS = ("Namespace", "ServiceAccount", "Role", "RoleBinding", "ConfigMap", "InferencePool", "Deployment")
+Key = tuple[str, str, str]
+Objects = dict[str, dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def api(cluster: Running) -> Iterator[Api]:
+    provide(cluster.host_kubeconfig, Fleet("amd", 2))
+    with connect(cluster.host_kubeconfig) as api:
+        yield api
+
+
+@pytest.fixture(scope="module")
+def namespaces(api: Api) -> Iterator[dict[Key, str]]:
+    """A picker with everything of each release, and one without each right; the namespace of each."""
+    wanted: list[Key] = [*((release, "", "") for release in FOLLOWED), *MISSING]
+    stacks = {key: _picker(f"rights-{number}", key) for number, key in enumerate(wanted)}
+    for objects in stacks.values():
+        broken.deploy(api, objects, 0)
+    yield {key: f"rights-{number}" for number, key in enumerate(wanted)}
+    for objects in stacks.values():
+        broken.remove(api, objects)
+
+
+def _picker(namespace: str, key: Key) -> Objects:
+    """The picker alone, without one right; on clusters whose quotas are small it asks for no CPU."""
+    release, kind, verb = key
+    objects = {
+        name: each
+        for name, each in broken.render(namespace, release=release).items()
+        if each["kind"] in KINDS and (each["kind"] != "Deployment" or "epp" in name)
+    }
+    objects["Deployment/gaie-pd-epp"]["spec"]["template"]["spec"]["containers"][0]["resources"] = {}
+    rules = objects["Role/gaie-pd-epp"]["rules"]
+    if kind:
+        [rule] = [each for each in rules if kind in each["resources"]]
+        rest = [each for each in rule["resources"] if each != kind]
+        rules.remove(rule)
+        rules += [{**rule, "resources": rest}] if rest else []
+        rules.append({**rule, "resources": [kind], "verbs": [each for each in rule["verbs"] if each != verb]})
+    return objects
+
+
+def _log(api: Api, namespace: str) -> str:
+    """What the picker has said, in this life and the last."""
+    found = ""
+    for pod in api.get(f"/api/v1/namespaces/{namespace}/pods")["items"]:
+        for previous in ("false", "true"):
+            with suppress(ApiError):
+                found += api.text(
+                    f"/api/v1/namespaces/{namespace}/pods/{pod['metadata']['name']}/log", previous=previous
+                )
+    return found
+
+
+def _until(condition: Any) -> bool:
+    deadline = time.monotonic() + PATIENCE
+    while not (met := condition()) and time.monotonic() < deadline:
+        time.sleep(0.5)
+    return bool(met)
+
+
+@pytest.mark.parametrize("release", FOLLOWED)
+def test_with_all_its_rights_it_is_ready_and_misses_none(api: Api, namespaces: dict[Key, str], release: str) -> None:
+    """Without a user of root's, on a root that cannot be written to."""
+    namespace = namespaces[release, "", ""]
+    path = f"/apis/apps/v1/namespaces/{namespace}/deployments/gaie-pd-epp"
+    assert _until(lambda: api.get(path)["status"].get("readyReplicas")), _log(api, namespace)
+    assert "forbidden" not in _log(api, namespace)
+
+
+@pytest.mark.parametrize(("release", "kind", "verb"), MISSING)
+def test_it_misses_every_right_that_is_taken_away(
+    api: Api, namespaces: dict[Key, str], release: str, kind: str, verb: str
+) -> None:
+    namespace = namespaces[release, kind, verb]
+    said = f'cannot {verb} resource \\"{kind}\\"'
+    assert _until(lambda: said in _log(api, namespace)), _log(api, namespace)[-2000:]
