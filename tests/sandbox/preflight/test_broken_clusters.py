@@ -89,7 +89,7 @@ def _command(stack: Deployment, *words: str) -> tuple[int, str]:
     command = [*stack.cluster.enter, sys.executable, "-m", "preflight", "--stack", stack.stack, *words]
     environment = {**stack.engine.env, "PYTHONPATH": str(CHECKOUT)}
     done = subprocess.run(
-        command, cwd=stack.engine.cwd, env=environment, capture_output=True, text=True, timeout=120, check=False
+        command, cwd=stack.engine.cwd, env=environment, capture_output=True, text=True, timeout=600, check=False
     )
     assert not done.stderr, done.stderr
     return done.returncode, done.stdout

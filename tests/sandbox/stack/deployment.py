@@ -30,7 +30,7 @@ class Deployment:
     engine: Engine
     stack: str
 
-    def pulumi(self, *arguments: str, ok: bool = True, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+    def pulumi(self, *arguments: str, ok: bool = True, timeout: float = 600) -> subprocess.CompletedProcess[str]:
         """Run a Pulumi command inside the sandbox; `ok` expects success."""
         command = [*self.cluster.enter, "pulumi", *arguments, "--stack", self.stack, "--non-interactive"]
         done = subprocess.run(
@@ -82,7 +82,7 @@ class Deployment:
             env={**self.engine.env, "PYTHONPATH": str(CHECKOUT)},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=600,
             check=False,
         )
         assert "Traceback" not in done.stdout + done.stderr

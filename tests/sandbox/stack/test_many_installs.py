@@ -120,11 +120,11 @@ def _together(work: Callable[[Install], object], installs: list[Install]) -> Non
 
 
 def _up(install: Install) -> None:
-    install.stack.pulumi("up", "--yes", "--skip-preview", timeout=600)
+    install.stack.pulumi("up", "--yes", "--skip-preview")
 
 
 def _down(install: Install) -> None:
-    install.stack.pulumi("destroy", "--yes", "--skip-preview", timeout=600)
+    install.stack.pulumi("destroy", "--yes", "--skip-preview")
 
 
 def test_all_go_up_change_and_go_down_side_by_side(installs: list[Install]) -> None:
