@@ -45,11 +45,19 @@ _RETRIES: Json = {  # only what has reached no worker
     ],
     "host_selection_retry_max_attempts": 5,
 }
+_HANDSHAKE: Json = {  # whether a TLS connection comes about
+    "timeout": "5s",
+    "interval": "1s",
+    "no_traffic_interval": "1s",
+    "unhealthy_threshold": 2,
+    "healthy_threshold": 1,
+    "tcp_health_check": {},
+}
 
 
 def bootstrap(args: ModelGatewayArgs, own: StandaloneArgs) -> Json:
     """All of Envoy's configuration."""
-    clusters = [_picked(), _picker(args), _admin()]
+    clusters = [_picked(), _picker(args, own), _admin()]
     if own.failure_mode is FailureMode.FAIL_OPEN:
         clusters.append(_workers(args, own))
     return {
@@ -173,17 +181,23 @@ def _workers(args: ModelGatewayArgs, own: StandaloneArgs) -> Json:
     }
 
 
-def _picker(args: ModelGatewayArgs) -> Json:
-    """The picker, over TLS with the certificate that it makes for itself: there is nothing to verify it by."""
+def _picker(args: ModelGatewayArgs, own: StandaloneArgs) -> Json:
+    """The picker, over TLS with the certificate that it makes for itself: there is nothing to verify it by.
+
+    A request whose body has begun to stream to a picker that then turns out to be away is lost, whatever the failure
+    mode; one that need not even try passes. So with FailOpen Envoy finds out by itself whether the picker is there.
+    """
     tls = {
         "@type": f"{_TYPES}extensions.transport_sockets.tls.v3.UpstreamTlsContext",
         "common_tls_context": {"alpn_protocols": ["h2"]},
     }
     alive = {"connection_keepalive": {"interval": "10s", "timeout": "5s"}}  # its node may vanish without a word
+    watched: Json = {"health_checks": [_HANDSHAKE], "common_lb_config": {"healthy_panic_threshold": {"value": 0}}}
     return {
         **_known_by_dns("picker", args.picker, PICKER_PORTS["grpc"]),
         **_connections({"http2_protocol_options": alive}),
         "transport_socket": {"name": "envoy.transport_sockets.tls", "typed_config": tls},
+        **(watched if own.failure_mode is FailureMode.FAIL_OPEN else {}),
     }
 
 
