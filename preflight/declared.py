@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from components.config.vocabulary import FailureMode, Provider, ReleaseName
 from components.controllers import COLLECTORS
 from components.gateways.data_science import INGRESS, grant, lent
+from components.monitoring.dashboards import dashboards
+from components.names import Names
 from components.plan import ServingPlan
 from components.plan.gateway_args import ModelGatewayArgs, StandaloneArgs
 
@@ -26,6 +28,7 @@ PLURALS = {
 
 RBAC = "rbac.authorization.k8s.io/v1"
 GATEWAY = "gateway.networking.k8s.io/v1"
+OPERATOR = "monitoring.coreos.com/v1"
 ISTIOS = (Provider.ISTIO, Provider.DATA_SCIENCE)
 BUILT_IN = ("v1", "apps/v1", "policy/v1", "networking.k8s.io/v1", RBAC)
 
@@ -168,12 +171,18 @@ def _workers(plan: ServingPlan) -> Iterator[Declared]:
 
 
 def _monitoring(plan: ServingPlan) -> Iterator[Declared]:
-    if plan.monitoring:
-        for tier in plan.monitoring.tiers.values():
-            yield Declared("monitoring.coreos.com/v1", "PodMonitor", tier.name, plan.monitoring.namespace)
-        yield Declared(
-            "monitoring.coreos.com/v1", "ServiceMonitor", plan.monitoring.picker_monitor, plan.monitoring.namespace
-        )
+    args = plan.monitoring
+    if args is None:
+        return
+    names = Names(args.postfix, args.namespace)
+    for tier in args.tiers.values():
+        yield Declared(OPERATOR, "PodMonitor", tier.name, args.namespace)
+    yield Declared(OPERATOR, "ServiceMonitor", args.picker_monitor, args.namespace)
+    if args.alerts:
+        yield Declared(OPERATOR, "PrometheusRule", names.alerts, args.namespace)
+    if args.dashboards:
+        for each in dashboards(args):
+            yield Declared("v1", "ConfigMap", names.dashboard(each.word), args.namespace)
 
 
 def _isolation(plan: ServingPlan) -> Iterator[Declared]:

@@ -89,6 +89,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "accelerator": "amd",
         "model": {"name": "m"},
         "gateway": {"existing": {"name": "everybodys", "namespace": "doors", "listener": "models"}},
+        "security": {"level": "locked"},
     },
     "least": {
         "accelerator": "nvidia",

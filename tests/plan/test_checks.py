@@ -8,16 +8,6 @@ from tests.stack_file import problems
 
 RDMA = {"resource": "rdma/ib"}
 IMPOSSIBLE: list[tuple[dict[str, Any], str, str, str]] = [
-    # GPUs and tensor parallelism
-    ({"decode__tensorParallel": 16}, "serving.decode.tensorParallel", "more than the 8 GPUs", "gpusPerNode"),
-    ({"gpusPerNode": 2}, "serving.decode.tensorParallel", "more than the 2 GPUs", "at most 2"),
-    ({"decode__tensorParallel": 3}, "serving.decode.tensorParallel", "does not divide the 8", "1, 2, 4, 8"),
-    ({"prefill__tensorParallel": 8}, "serving.decode.tensorParallel", "is not a multiple of", "a multiple of 8"),
-    # host-network mode decides these
-    ({"hostNetwork": True, "prefill__replicas": 2}, "serving.prefill.replicas", "makes it 1", "config rm --path"),
-    ({"hostNetwork": True, "decode__tensorParallel": 4}, "serving.decode.tensorParallel", "makes it 8", "config rm"),
-    ({"hostNetwork": True, "decode__rdma": RDMA}, "serving.decode.rdma", "every adapter of the node", "may stay"),
-    ({"hostNetwork": True, "gpusPerNode": 6}, "serving.gpusPerNode", "is not a power of two", "1, 2, 4 or 8"),
     # names
     ({"postfix": "p" * 34}, "serving.postfix", "64 characters, 63 are allowed", "at most 33 characters"),
     ({"namespace": "default"}, "serving.namespace", "always exists", "createNamespace: false"),

@@ -47,7 +47,7 @@ def test_every_object_name_carries_the_postfix() -> None:
 def test_no_selector_of_one_matches_a_pod_of_the_other() -> None:
     installs = [_install("pd"), _install("pd-2")]
     for mine, theirs in (installs, installs[::-1]):
-        assert len(_selectors(mine)) == 7  # three Deployments, pool, Service, two PodMonitors
+        assert len(_selectors(mine)) == 9  # three Deployments, pool, Service, two PodMonitors, two budgets
         for key, selector in _selectors(mine).items():
             assert any(selector.items() <= labels.items() for labels in _pods(mine).values()), f"{key} selects nothing"
             for name, labels in _pods(theirs).items():

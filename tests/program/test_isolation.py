@@ -61,7 +61,8 @@ def _locked(provider: str, release: str) -> tuple[Stack, End]:
     outside = provider == "gke"
     security = {"level": "locked", **({"gatewayRanges": RANGES} if outside else {})}
     stack = Stack(release=release, gateway={"provider": provider}, security=security)
-    return stack, End("10.129.1.7") if outside else End("10.0.0.9", {GATEWAY_LABEL: GATEWAY}, NAMESPACE)
+    label = "llm-d.ai/gateway" if provider == "standalone" else GATEWAY_LABEL
+    return stack, End("10.129.1.7") if outside else End("10.0.0.9", {label: GATEWAY}, NAMESPACE)
 
 
 @pytest.mark.parametrize(("provider", "release"), CELLS)

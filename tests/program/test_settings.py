@@ -4,186 +4,17 @@ import copy
 import re
 import typing
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from pydantic import BaseModel
 
 from components.config.settings import Serving
-from components.config.vocabulary import Preset, ReleaseName
-from components.releases import RELEASES
+from tests.program.every_setting import EVERY_SETTING, WORKERS
 from tests.program.wire import AMD, changed, default, ran
 
-TIERS = ("prefill", "decode")
-WORKERS = {f"{tier}-deployment" for tier in TIERS}
-PICKER = {"endpoint-picker-deployment"}
-PICKER_CONFIG = PICKER | {"endpoint-picker-config"}
-POOL = {"inference-pool-pool"}
-PARAMETERS = {"model-gateway-parameters"}
-NAMESPACE = {"serving-namespace-namespace"}
-ACCOUNT = {"serving-namespace-workers"}
-TOKEN = {"serving-namespace-token"}
-TIER_MONITORS = {"monitoring-prefill", "monitoring-decode"}
-MONITORS = TIER_MONITORS | {"monitoring-picker"}
-DASHBOARDS = {"monitoring-dashboard-serving", "monitoring-dashboard-disaggregation"}
-ALERTS = {"monitoring-alerts"}
-WATCHING = MONITORS | DASHBOARDS | ALERTS
-METRICS = {f"endpoint-picker-metrics-{what}" for what in ("role", "role-binding", "token")}
-RIGHTS = {"endpoint-picker-account", "endpoint-picker-role", "endpoint-picker-role-binding"}
-ROUTE = {"model-gateway-route"}
-RULE = {"model-gateway-picker-rule"}
-GATEWAY = {"model-gateway-gateway"}
-ALL = (
-    *(WORKERS | PICKER_CONFIG | POOL | PARAMETERS | NAMESPACE | ACCOUNT | TOKEN | WATCHING | METRICS | RIGHTS),
-    *(ROUTE | RULE | GATEWAY | {"endpoint-picker-service"}),
-)
-THEIRS = {"createNamespace": False}
-"""What must exist before the pods can only be in a namespace that does."""
-
-
-TRACED = {"tracing.endpoint": "http://otel:4317"}
-OWN = RELEASES[ReleaseName.V0_6].picker_config(16, Preset.LOAD_AWARE).document()
-
-
-class Change(NamedTuple):
-    """A setting's other value, what it changes, and the settings that it needs besides."""
-
-    value: Any
-    reaches: set[str]
-    given: dict[str, Any] = {}
-
-
-def _taints(holder: str, reaches: set[str]) -> dict[str, Change]:
-    """Settings of a list of tolerations."""
-    equal = {f"{holder}.tolerations": [{"key": "gpu", "operator": "Equal", "value": "old"}]}
-    return {
-        f"{holder}.tolerations[].key": Change("other", reaches, equal),
-        f"{holder}.tolerations[].operator": Change(
-            "Exists", reaches, {f"{holder}.tolerations": [{"operator": "Equal"}]}
-        ),
-        f"{holder}.tolerations[].value": Change("new", reaches, equal),
-        f"{holder}.tolerations[].effect": Change("NoSchedule", reaches, equal),
-    }
-
-
-def _ucx(holder: str, reaches: set[str]) -> dict[str, Change]:
-    return {
-        f"{holder}.tls": Change("self,sm,rocm,rc", reaches),
-        f"{holder}.netDevices": Change(["mlx5_0:1", "mlx5_2:1"], reaches),
-        f"{holder}.ibGidIndex": Change(3, reaches),
-        f"{holder}.ibTrafficClass": Change(41, reaches),
-        f"{holder}.logLevel": Change("info", reaches),
-        f"{holder}.protoInfo": Change(True, reaches),
-    }
-
-
-def _tier(tier: str) -> dict[str, Change]:
-    own = {f"{tier}-deployment"}
-    paths = {f"{tier}.hostPaths": [{"hostPath": "/a", "mountPath": "/b", "type": "File"}]}
-    return {
-        f"{tier}.replicas": Change(3, own),
-        f"{tier}.cpu": Change("12", own),
-        f"{tier}.memory": Change("100Gi", own),
-        f"{tier}.shmSize": Change("20Gi", own),
-        f"{tier}.image": Change("registry.example.com/vllm:1", own),
-        f"{tier}.extraArgs": Change(["--gpu-memory-utilization=0.9"], own),
-        f"{tier}.env": Change({"VLLM_ROCM_USE_AITER": "1"}, own),
-        f"{tier}.logLevel": Change("debug", own),
-        f"{tier}.rdma.resource": Change("rdma/roce_gdr", own, {f"{tier}.rdma": {"resource": "rdma/ib"}}),
-        f"{tier}.rdma.count": Change(2, own, {f"{tier}.rdma": {"resource": "rdma/ib"}}),
-        f"{tier}.rdma.network": Change("rails/rail-0", own, {f"{tier}.rdma": {"resource": "rdma/ib"}}),
-        **_ucx(f"{tier}.ucx", own),
-        f"{tier}.nodeSelector": Change({"pool": "gpu"}, own),
-        **_taints(tier, own),
-        f"{tier}.affinity": Change({"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []}}, own),
-        f"{tier}.annotations": Change({"k8s.v1.cni.cncf.io/networks": "vf"}, own),
-        f"{tier}.priorityClass": Change("high", own),
-        f"{tier}.capabilities": Change(["IPC_LOCK"], own),
-        f"{tier}.hostPaths[].hostPath": Change("/c", own, paths),
-        f"{tier}.hostPaths[].mountPath": Change("/c", own, paths),
-        f"{tier}.hostPaths[].type": Change("Directory", own, paths),
-        f"{tier}.hostPaths[].readOnly": Change(False, own, paths),
-        f"{tier}.rollout.startupBudget": Change(3600, own | ALERTS),
-        f"{tier}.rollout.terminationGrace": Change(90, own),
-        f"{tier}.rollout.maxUnavailable": Change(2, own),
-        f"{tier}.rollout.createTimeout": Change(9999, own),
-        f"{tier}.rollout.updateTimeout": Change(9999, own),
-    }
-
-
-EVERY_SETTING: dict[str, Change] = {
-    "accelerator": Change("nvidia", WORKERS),
-    "model.name": Change("amd/other", WORKERS),
-    "model.servedName": Change("llama", WORKERS),
-    "model.maxModelLen": Change(8192, WORKERS),
-    "model.blockSize": Change(64, WORKERS),
-    "model.storage": Change("300Gi", WORKERS),
-    "model.claim": Change("weights", WORKERS, THEIRS),
-    "model.path": Change("llama", WORKERS | TOKEN, {**THEIRS, "model.claim": "weights"}),
-    "model.tokenSecret": Change("my-token", WORKERS | TOKEN),
-    "release": Change("0.4", WORKERS | PICKER_CONFIG | POOL | ALERTS | {"monitoring-dashboard-disaggregation"}),
-    "namespace": Change("elsewhere", set(ALL)),
-    "createNamespace": Change(False, NAMESPACE | ACCOUNT | TOKEN),  # the latter two: their edge to the first
-    "postfix": Change("two", set(ALL)),
-    "cluster.context": Change("other", {"cluster"}),
-    "cluster.identifier": Change("blue", {"cluster"}),
-    "hostNetwork": Change(True, WORKERS | NAMESPACE),
-    "gpusPerNode": Change(4, WORKERS, {"hostNetwork": True}),
-    "rdma.resource": Change("rdma/roce_gdr", WORKERS),
-    "rdma.count": Change(2, WORKERS),
-    "rdma.network": Change("rails/rail-0", WORKERS),
-    "infrastructure": Change("rdma-sriov", WORKERS | NAMESPACE),
-    **_ucx("ucx", WORKERS),
-    "kvTransfer.connector": Change("MoRIIOConnector", WORKERS),
-    "kvTransfer.extra": Change({"kv_buffer_device": "cpu"}, WORKERS),
-    "gateway.provider": Change("kgateway", GATEWAY | PARAMETERS | RULE),
-    "gateway.exposure": Change("internal", GATEWAY, {"gateway.provider": "gke"}),
-    "gateway.autopilot": Change(True, {"model-gateway-token-role-binding"}, {"gateway.provider": "gke"}),
-    "gateway.await": Change(False, GATEWAY),
-    "gateway.serviceType": Change("LoadBalancer", PARAMETERS),
-    "gateway.logLevel": Change("debug", PARAMETERS),
-    "gateway.accessLogging": Change(True, {"model-gateway-access-log"}),
-    "gateway.cpu": Change("1", PARAMETERS),
-    "gateway.memory": Change("1Gi", PARAMETERS),
-    "gateway.cpuLimit": Change("2", PARAMETERS),
-    "gateway.memoryLimit": Change("2Gi", PARAMETERS),
-    "routing.selectivePd.threshold": Change({"threshold": 100}, PICKER_CONFIG | ALERTS, {"release": "0.4"}),
-    "routing.selectivePd.nonCachedTokens": Change({"nonCachedTokens": 16}, PICKER_CONFIG | ALERTS),
-    "routing.preset": Change("load-aware", PICKER_CONFIG),
-    "routing.config": Change(OWN, PICKER_CONFIG | ALERTS),
-    "routing.replicas": Change(2, PICKER | {"endpoint-picker-role"}),
-    "routing.failureMode": Change("FailClose", POOL),
-    "routing.verbosity": Change(4, PICKER),
-    "routing.image": Change("registry.example.com/epp:1", PICKER),
-    "routing.cpu": Change("1", PICKER),
-    "routing.memory": Change("1Gi", PICKER),
-    "routing.memoryLimit": Change("20Gi", PICKER),
-    "routing.nodeSelector": Change({"pool": "cpu"}, PICKER),
-    **_taints("routing", PICKER),
-    **_tier("prefill"),
-    "prefill.tensorParallel": Change(2, {"prefill-deployment"}),
-    **_tier("decode"),
-    "decode.tensorParallel": Change(8, {"decode-deployment"}),
-    "decode.sidecar.image": Change("registry.example.com/sidecar:1", {"decode-deployment"}),
-    "decode.sidecar.logLevel": Change("error", {"decode-deployment"}),
-    "ports.serving": Change(9000, POOL | ROUTE | WORKERS),
-    "ports.decodeVllm": Change(9200, {"decode-deployment"}),
-    "ports.nixl": Change(5700, WORKERS),
-    "images.mirror": Change("registry.example.com/ghcr", WORKERS | PICKER),
-    "images.pullSecrets": Change(["pull"], WORKERS | PICKER, THEIRS),
-    "images.pullPolicy": Change("IfNotPresent", WORKERS | PICKER),
-    "monitoring.enabled": Change(False, WATCHING | METRICS | PICKER),
-    "monitoring.dashboards": Change(False, DASHBOARDS),
-    "monitoring.alerts": Change(False, ALERTS),
-    "monitoring.runbooks": Change("https://docs.example.com/llm-d-pd", ALERTS),
-    "monitoring.minTransferRate": Change(300, ALERTS),
-    "monitoring.labels": Change({"release": "llmd"}, WATCHING),
-    "monitoring.workerInterval": Change("15s", TIER_MONITORS),
-    "monitoring.pickerInterval": Change("5s", {"monitoring-picker"}),
-    "tracing.endpoint": Change("http://other:4317", PICKER | WORKERS, TRACED),
-    "tracing.sampling": Change(1, PICKER | WORKERS, TRACED),
-    "tracing.detailed": Change(True, WORKERS, TRACED),
-}
+ABOUT_A_CLUSTER = {"preflight", "adopt"}
+"""What they do takes a cluster that answers: test_preflight."""
 
 
 def _models(annotation: Any) -> list[type[BaseModel]]:
@@ -227,7 +58,7 @@ def test_every_setting_is_here() -> None:
         if isinstance(annotation, type) and issubclass(annotation, Enum) and len(annotation) == 1
     }
     assert one_word <= {"gateway.provider"}, "nothing else to set it to"
-    assert _settings(Serving).keys() - one_word == EVERY_SETTING.keys()
+    assert _settings(Serving).keys() - one_word - ABOUT_A_CLUSTER == EVERY_SETTING.keys()
 
 
 @pytest.mark.parametrize("path", EVERY_SETTING)

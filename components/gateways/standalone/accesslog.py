@@ -16,7 +16,7 @@ FORMAT: Mapping[str, str] = MappingProxyType(
         "start": "%START_TIME(%Y-%m-%dT%H:%M:%S.%3f+00:00)%",
         "id": "%REQ(X-REQUEST-ID)%",
         "method": "%REQ(:METHOD)%",
-        "path": "%REQ(:PATH)%",
+        "path": "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%",
         "route": "%ROUTE_NAME%",
         "status": "%RESPONSE_CODE%",
         "flags": "%RESPONSE_FLAGS%",
