@@ -105,7 +105,7 @@ def whole(**changes: Any) -> dict[str, Any]:
         "gateway.networking.k8s.io/v1": ["Gateway", "HTTPRoute"],
         "inference.networking.k8s.io/v1": ["InferencePool"],
         "networking.istio.io/v1beta1": ["DestinationRule"],
-        "monitoring.coreos.com/v1": ["PodMonitor", "ServiceMonitor"],
+        "monitoring.coreos.com/v1": ["PodMonitor", "PrometheusRule", "ServiceMonitor"],
     }
     accepted = {"conditions": [{"type": "Accepted", "status": "True"}]}
     return {
