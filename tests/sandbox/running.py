@@ -117,7 +117,7 @@ def memory(pids: set[int]) -> int:
     return total
 
 
-def soon(condition: Callable[[], bool], seconds: float = 20) -> bool:
+def soon(condition: Callable[[], bool], seconds: float = 120) -> bool:
     """Wait until the condition holds; False if it doesn't within `seconds`."""
     deadline = time.monotonic() + seconds
     while not condition():

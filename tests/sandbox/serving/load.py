@@ -69,7 +69,7 @@ class Load:
     def _ask(self, prompt: str, streamed: bool) -> str:
         tokens = LONG if streamed else 2
         body = {"model": self.model, "prompt": prompt, "stream": streamed, "max_tokens": tokens, "ignore_eos": True}
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
         try:
             connection.request("POST", "/v1/completions", json.dumps(body), {"Content-Type": "application/json"})
             response = connection.getresponse()

@@ -36,5 +36,5 @@ def _first_answer(cluster: Running, api: Api, namespace: str, release: str) -> t
         answer = send(slots.read(home)[gateway], "POST", "/v1/completions", body)
     finally:
         broken.remove(api, objects)
-    assert soon(lambda: gateway not in slots.read(home), 30)
+    assert soon(lambda: gateway not in slots.read(home))
     return answer.status, bool(answer.headers.get("x-picked-prefill"))

@@ -72,7 +72,7 @@ def test_nothing_is_left_of_a_sandbox_that_ended(serving: Deployment, end: Calla
 def test_destroy_leaves_the_control_plane_and_nothing_of_the_pods(serving: Deployment) -> None:
     home = serving.cluster.home
     serving.pulumi("destroy", "--yes", "--skip-preview")
-    assert soon(lambda: not _of_pods(home), 10), _of_pods(home)
+    assert soon(lambda: not _of_pods(home)), _of_pods(home)
     assert list((home.logs / "pods").iterdir()) == []
     assert (home.root / "gateways.json").read_text() == "{}"
 

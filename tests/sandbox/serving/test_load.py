@@ -68,7 +68,7 @@ def kill_a_prefill_worker(gateway: Traffic) -> None:
         if command.startswith("/opt/vllm/simulator") and "--port=8000" in command
     ]
     os.kill(min(simulators), signal.SIGKILL)
-    assert soon(lambda: any(_restarts(pod) for pod in gateway.stack.pods(role="prefill")), 10)
+    assert soon(lambda: any(_restarts(pod) for pod in gateway.stack.pods(role="prefill")))
 
 
 def roll_the_decode_tier(gateway: Traffic) -> None:
@@ -81,7 +81,7 @@ def roll_the_decode_tier(gateway: Traffic) -> None:
         pods = gateway.stack.pods(role="decode")
         return len(pods) == 2 and all(ready(pod) and pod.metadata.name not in old for pod in pods)
 
-    assert soon(rolled, 60)
+    assert soon(rolled, 300)
 
 
 def restart_the_picker(gateway: Traffic) -> None:
@@ -94,7 +94,7 @@ def restart_the_picker(gateway: Traffic) -> None:
         now = [pod for pod in gateway.stack.pods() if "inferencepool" in pod.metadata.labels]
         return [pod.metadata.name for pod in now if ready(pod)] not in ([], [old["metadata"]["name"]])
 
-    assert soon(restarted, 30)
+    assert soon(restarted, 300)
 
 
 def change_the_gateways_configuration(gateway: Traffic) -> None:

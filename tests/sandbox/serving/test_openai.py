@@ -32,7 +32,7 @@ def model(serving: Traffic) -> str:
 
 @pytest.fixture
 def client(serving: Traffic) -> openai.OpenAI:
-    return openai.OpenAI(base_url=f"http://127.0.0.1:{serving.port}/v1", api_key="none", max_retries=0, timeout=30)
+    return openai.OpenAI(base_url=f"http://127.0.0.1:{serving.port}/v1", api_key="none", max_retries=0, timeout=120)
 
 
 def test_models_lists_the_model_of_the_stack(client: openai.OpenAI, model: str) -> None:

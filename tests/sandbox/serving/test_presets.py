@@ -107,7 +107,7 @@ def _kept_busy(gateway: Traffic, pod: str) -> Iterator[None]:
     for _ in range(5):
         threading.Thread(target=ask, daemon=True).start()
     try:
-        assert soon(lambda: _waiting(gateway, proxy) >= 3, 30), gateway.api.text(f"{proxy}/metrics")
+        assert soon(lambda: _waiting(gateway, proxy) >= 3), gateway.api.text(f"{proxy}/metrics")
         yield
         assert _waiting(gateway, proxy) >= 1, "busy to the end"
     finally:
@@ -144,15 +144,15 @@ def _configured(stack: Deployment, own: object) -> None:
 def test_up_ends_with_one_picker_that_leads_and_one_that_stands_by(gateway: Traffic) -> None:
     gateway.stack.configure(routing=None)
     gateway.stack.up(routing__replicas=2)
-    assert soon(lambda: sorted(_pickers(gateway.stack).values()) == [False, True], 60), _pickers(gateway.stack)
+    assert soon(lambda: sorted(_pickers(gateway.stack).values()) == [False, True]), _pickers(gateway.stack)
     _repeat(gateway, "after up", 3)
 
 
 def test_when_the_leader_dies_another_takes_over(gateway: Traffic) -> None:
     [leader] = [name for name, leads in _pickers(gateway.stack).items() if leads]
     gateway.stack.api.delete_namespaced_pod(leader, NAMESPACE, grace_period_seconds=0)
-    assert soon(lambda: any(leads and name != leader for name, leads in _pickers(gateway.stack).items()), 120)
-    assert soon(lambda: _serves(gateway), 30)
+    assert soon(lambda: any(leads and name != leader for name, leads in _pickers(gateway.stack).items()))
+    assert soon(lambda: _serves(gateway))
     legs = gateway.counted(lambda: _repeat(gateway, "after the change", 4), decode=4)
     assert legs.totals == (4, 4)
 
@@ -168,7 +168,7 @@ def _pickers(stack: Deployment) -> dict[str, bool]:
 def _serves(gateway: Traffic) -> bool:
     """Whether a request is disaggregated again; before the gateway has found the new leader it may fail or not be."""
     body = {"model": MODEL, "prompt": "anybody?", "max_tokens": 2}
-    return gateway.counted(lambda: gateway.ask("POST", "/v1/completions", body)).totals == (1, 1)
+    return gateway.counted(lambda: gateway.ask("POST", "/v1/completions", body), within=2).totals == (1, 1)
 
 
 def test_spans_of_picker_and_sidecar_arrive_at_the_collector(
@@ -185,7 +185,7 @@ def test_spans_of_picker_and_sidecar_arrive_at_the_collector(
             assert ("only vLLM's are sent" in told) == (release == "0.4")
             _repeat(gateway, "trace me", 1)
             if release == "0.6":
-                assert soon(lambda: {"gaie-pd-epp", SIDECAR} <= _services(spans), 60), spans.read_text()
+                assert soon(lambda: {"gaie-pd-epp", SIDECAR} <= _services(spans)), spans.read_text()
             else:
                 assert not _services(spans)
         finally:

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.thorough
 
 PICKER = "/apis/apps/v1/namespaces/llm-d-pd/deployments/gaie-pd-epp"
 ENVOY = "infra-pd-inference-gateway"
-ENOUGH = 120
+ENOUGH = 300
 """Seconds for pods to come and go on a busy machine."""
 
 
@@ -41,7 +41,7 @@ def _body(model: str, prompt: str, tokens: int = 4, **more: Any) -> dict[str, An
 
 
 def _with(serving: Traffic, headers: dict[str, str], body: dict[str, Any]) -> Answer:
-    connection = HTTPConnection("127.0.0.1", serving.port, timeout=60)
+    connection = HTTPConnection("127.0.0.1", serving.port, timeout=120)
     connection.request("POST", "/v1/completions", json.dumps(body), {"Content-Type": "application/json", **headers})
     answer = connection.getresponse()
     return Answer(answer.status, dict(answer.getheaders()), answer.read())
@@ -130,7 +130,8 @@ def test_without_a_picker_any_worker_answers_and_headers_are_still_not_believed(
 
 def test_once_the_picker_is_back_it_is_asked_again(serving: Traffic) -> None:
     def disaggregated() -> bool:
-        return serving.counted(lambda: serving.complete(words(30, "back"), serving.model)).totals == (1, 1)
+        body = _body(serving.model, words(30, "back"))
+        return serving.counted(lambda: serving.ask("POST", "/v1/completions", body), within=2).totals == (1, 1)
 
     assert soon(disaggregated, ENOUGH)
 

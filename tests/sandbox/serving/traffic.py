@@ -81,12 +81,19 @@ class Traffic:
         """Every worker's count of answered requests."""
         return Legs(self._served("prefill", 8000), self._served("decode", 8200))
 
-    def counted(self, send: Callable[[], object], decode: int = 1) -> Legs:
-        """Return the legs of what `send` sends: `decode` decode legs, or as many as there are after 2 s."""
-        before = self.legs()
+    def counted(self, send: Callable[[], object], decode: int = 1, within: float = 60) -> Legs:
+        """Return the legs of what `send` sends: `decode` decode legs, or those after `within` seconds."""
+        before = self._settled()
         send()
-        soon(lambda: (self.legs() - before).totals[1] >= decode, 2)
+        soon(lambda: (self.legs() - before).totals[1] >= decode, within)
         return self.legs() - before
+
+    def _settled(self) -> Legs:
+        """Workers count a request after they have answered it: the counts when those before have been."""
+        last = self.legs()
+        while (now := self.legs()) != last:
+            last = now
+        return now
 
     def _served(self, role: str, port: int) -> Counter[str]:
         pods = f"/api/v1/namespaces/{self.namespace}/pods"
@@ -107,7 +114,7 @@ def send(
     port: int, method: str, path: str, body: object = None, headers: Mapping[str, str] = MappingProxyType({})
 ) -> Answer:
     """Send one request to a port of this machine, on a connection of its own."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
     try:
         connection.request(method, path, json.dumps(body), {"Content-Type": "application/json", **headers})
         response = connection.getresponse()

@@ -43,7 +43,7 @@ def test_a_provider_serves_with_both_legs(provider: str, release: str, more: dic
             body = {"model": model, "prompt": prompt, "max_tokens": 4}
             return send(way.port, "POST", "/v1/completions", body).status
 
-        assert soon(lambda: ask(f"{provider} {release} begins") == 200, 30)
+        assert soon(lambda: ask(f"{provider} {release} begins") == 200)
         assert requests.counted(lambda: ask(words(20, f"{provider}{release}")), decode=1).totals == (1, 1)
 
 

@@ -55,7 +55,7 @@ def asked(stack: Traffic, prompt: str) -> Answer:
 
 def serves_its_own_only(stack: Traffic, other: Traffic, name: str) -> None:
     """Ten requests: ten prefill and ten decode legs here, none there."""
-    assert soon(lambda: asked(stack, f"{name} begins").status == 200, 30)
+    assert soon(lambda: asked(stack, f"{name} begins").status == 200)
     before = other.legs()
 
     def ten() -> None:

@@ -102,11 +102,11 @@ def test_followed_status_shows_a_decision_as_it_is_made_and_leaves_on_ctrl_c(
     with log.open("w") as out:
         watching = subprocess.Popen([sys.executable, "-c", code, str(home.root)], cwd=CHECKOUT, stdout=out, stderr=out)
     try:
-        assert soon(lambda: "LEGS" in log.read_text(), 10), log.read_text()
+        assert soon(lambda: "LEGS" in log.read_text()), log.read_text()
         chat(home, "amd", Progress(io.StringIO()), "Who are you?", io.StringIO())
         [decode] = names(serving, "decode")
         decided = re.compile(rf"200 /v1/chat/completions  picked .*  prefill \S+ → decode {decode}")
-        assert soon(lambda: decided.search(log.read_text()) is not None, 5), log.read_text()
+        assert soon(lambda: decided.search(log.read_text()) is not None), log.read_text()
         watching.send_signal(signal.SIGINT)
         assert watching.wait(10) == 0
     finally:
@@ -149,7 +149,7 @@ def test_verify_reports_a_stack_that_decodes_only(serving: Deployment) -> None:
     with connect(serving.cluster.home.host_kubeconfig) as api:
         path = f"/apis/apps/v1/namespaces/llm-d-pd/deployments/{name}/scale"
         api.patch(path, {"spec": {"replicas": 0}})
-        assert soon(lambda: not serving.pods(role="prefill"), 30)
+        assert soon(lambda: not serving.pods(role="prefill"))
 
         done = serving.verify()
 
