@@ -75,7 +75,7 @@ def _make(api: Api, path: str, one: dict[str, Any]) -> None:
 
 
 def _prepared(api: Api, install: Install, whole: dict[str, Any]) -> Install:
-    """The install with a user, a stack file and a stack of its own."""
+    """The install with a user and a stack file of its own."""
     account, roles = (
         f"/api/v1/namespaces/{USERS}/serviceaccounts",
         "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
@@ -110,7 +110,6 @@ def _prepared(api: Api, install: Install, whole: dict[str, Any]) -> Install:
     stack = replace(
         install.stack, engine=replace(engine, env={**engine.env, "KUBECONFIG": str(own)}), stack=install.user
     )
-    stack.pulumi("stack", "init", "--no-select")
     return replace(install, stack=stack)
 
 
@@ -120,6 +119,7 @@ def _together(work: Callable[[Install], object], installs: list[Install]) -> Non
 
 
 def _up(install: Install) -> None:
+    install.stack.pulumi("stack", "init", "--no-select")
     install.stack.pulumi("up", "--yes", "--skip-preview")
 
 
