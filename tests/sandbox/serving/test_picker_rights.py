@@ -17,7 +17,7 @@ from tests.sandbox.running import Running
 from tests.sandbox.serving import broken
 
 pytestmark = pytest.mark.thorough
-PATIENCE = 240.0
+PATIENCE = 900.0
 """Seconds; fifteen pickers start at once, each makes a key of 4096 bits, and the machine may be busy."""
 
 FOLLOWED = {
