@@ -64,8 +64,10 @@ class ControlPlane:
         if self.isolated:
             create += ["--kube-apiserver-port", str(PORT)]
         else:
-            client, peer, api, kwok = _free_ports(4)
-            create += ["--etcd-port", str(client), "--kube-apiserver-port", str(api)]
+            # kwokctl would give the last two the same ports in two sandboxes that start at the same time.
+            client, peer, api, kwok, manager, scheduler = map(str, _free_ports(6))
+            create += ["--etcd-port", client, "--kube-apiserver-port", api]
+            create += ["--kube-controller-manager-port", manager, "--kube-scheduler-port", scheduler]
             arguments += [
                 f"etcd=listen-client-urls=http://127.0.0.1:{client}",
                 f"etcd=listen-peer-urls=http://127.0.0.1:{peer}",

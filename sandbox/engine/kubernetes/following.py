@@ -5,8 +5,15 @@ import queue
 import threading
 import time
 from collections.abc import Iterator
+from typing import TypeAlias
 
-from sandbox.engine.kubernetes.api import ApiError, Cluster, Object, Watch
+from sandbox.engine.kubernetes.api import ApiError, Cluster, ClusterUnreachable, Object, Watch
+
+Mailbox: TypeAlias = "queue.SimpleQueue[object]"
+
+_PAUSE = 0.2
+_NOT_NOW = {429, 500, 503, 504}
+"""What a server answers that is only starting, or has too much to do."""
 
 
 class Cancelled(Exception):
@@ -34,9 +41,9 @@ class Canceller:
             raise Cancelled
 
     @contextlib.contextmanager
-    def mailbox(self) -> Iterator["queue.SimpleQueue[object]"]:
+    def mailbox(self) -> Iterator[Mailbox]:
         """A queue that a cancel also wakes."""
-        mailbox: queue.SimpleQueue[object] = queue.SimpleQueue()
+        mailbox: Mailbox = queue.SimpleQueue()
         with self._lock:
             self._waiting.add(mailbox)
         try:
@@ -56,37 +63,51 @@ def states(
 ) -> Iterator[Object | None]:
     """Yield the object as it is, then again at each change and at least every `tick` seconds; None while it is absent.
 
-    Ends at `deadline` (of `time.monotonic`). Raises `Cancelled`, and `ApiError` or `ClusterUnreachable` when the server
-    fails in the meantime.
+    Ends at `deadline` (of `time.monotonic`). A server that is away or not yet itself again is asked on until then, as
+    the official plugin's informers do. Raises `Cancelled`, and `ApiError` when the server refuses.
     """
-    collection, name = cluster.path(obj, named=False), obj["metadata"]["name"]
     with canceller.mailbox() as mailbox:
         while True:
             canceller.check()
-            watch = cluster.watch(collection, name, deadline - time.monotonic())
-            threading.Thread(target=_deliver, args=(watch, mailbox), daemon=True).start()
             try:
-                live = _get(cluster, f"{collection}/{name}")
-                while True:
-                    yield live
-                    left = deadline - time.monotonic()
-                    if left <= 0:
-                        return
-                    try:
-                        message = mailbox.get(timeout=min(left, tick))
-                    except queue.Empty:
-                        continue
+                for live in _followed(cluster, obj, deadline, tick, mailbox):
                     canceller.check()
-                    if message is watch:  # the server has ended it: ask anew, but not in a hot loop
-                        canceller.sleep(0.1)
-                        break
-                    if isinstance(message, dict):
-                        live = None if message["type"] == "DELETED" else message["object"]
-            finally:
-                watch.stop()
+                    yield live
+            except ClusterUnreachable:
+                pass
+            except ApiError as error:
+                if error.code not in _NOT_NOW:
+                    raise
+            if time.monotonic() >= deadline:
+                return
+            canceller.sleep(_PAUSE)  # not in a hot loop
 
 
-def _deliver(watch: Watch, mailbox: "queue.SimpleQueue[object]") -> None:
+def _followed(cluster: Cluster, obj: Object, deadline: float, tick: float, mailbox: Mailbox) -> Iterator[Object | None]:
+    """The states of one watch, until the server ends it or there is no more time."""
+    collection, name = cluster.path(obj, named=False), obj["metadata"]["name"]
+    watch = cluster.watch(collection, name, deadline - time.monotonic())
+    threading.Thread(target=_deliver, args=(watch, mailbox), daemon=True).start()
+    try:
+        live = _get(cluster, f"{collection}/{name}")
+        while True:
+            yield live
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return
+            try:
+                message = mailbox.get(timeout=min(left, tick))
+            except queue.Empty:
+                continue
+            if message is watch:
+                return
+            if isinstance(message, dict):
+                live = None if message["type"] == "DELETED" else message["object"]
+    finally:
+        watch.stop()
+
+
+def _deliver(watch: Watch, mailbox: Mailbox) -> None:
     try:
         for event in watch:
             if event["type"] == "ERROR":

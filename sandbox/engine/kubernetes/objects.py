@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sandbox.engine.kubernetes import annotations, ownership, readiness
-from sandbox.engine.kubernetes.api import ApiError, Cluster, Object
+from sandbox.engine.kubernetes.api import ApiError, Cluster, ClusterUnreachable, Object
 from sandbox.engine.kubernetes.following import Canceller
 from sandbox.engine.kubernetes.settings import Settings
 from sandbox.engine.kubernetes.waiting import NotReady, Waiter
@@ -126,8 +126,15 @@ class Objects:
         try:
             Waiter(self.cluster, self.canceller, say).ready(inputs, live, seconds)
         except NotReady as error:
-            raise Unfinished(self.read(inputs) or live, error) from None
-        return self.read(inputs) or live
+            raise Unfinished(self._now(inputs, live), error) from None
+        return self._now(inputs, live)
+
+    def _now(self, inputs: Object, live: Object) -> Object:
+        """The object as it is; as last seen where the server is away: the state has to have it."""
+        try:
+            return self.read(inputs) or live
+        except (ApiError, ClusterUnreachable):
+            return live
 
 
 def _dry_run(preview: bool) -> dict[str, str]:
