@@ -11,7 +11,7 @@ import pytest
 
 from tests.docs.pages import ROOT, blocks
 
-COPIED = ("components", "tests", "docs", "__main__.py", "Pulumi.yaml", "Pulumi.amd.yaml", "pyproject.toml")
+COPIED = ("components", "preflight", "tests", "docs", "__main__.py", "Pulumi.yaml", "Pulumi.amd.yaml", "pyproject.toml")
 HOW_TO = {"vendor": 0, "infrastructure": 1, "release": 2, "setting": 3, "rename": 4}
 MODEL = {"name": "meta-llama/Llama-3.3-70B-Instruct"}
 
