@@ -43,8 +43,8 @@ def test_kinds_are_looked_for_in_the_version_that_is_used() -> None:
         ),
         (
             "serving.monitoring.enabled",
-            "PodMonitor, PrometheusRule, ServiceMonitor is not served in monitoring.coreos.com/v1: nothing of the group "
-            "is served",
+            "PodMonitor, PrometheusRule, ServiceMonitor is not served in monitoring.coreos.com/v1: nothing of "
+            "the group is served",
         ),
     ]
     assert [path for path, _ in told(kinds, answers, monitoring={"enabled": False})] == ["serving.release"]
