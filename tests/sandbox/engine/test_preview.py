@@ -4,8 +4,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.sandbox.engine.harness import Stack, deployment, obj, provider
 from tests.sandbox.engine.test_update import UNREACHABLE
+
+pytestmark = pytest.mark.thorough
 
 
 def test_built_in_kinds_are_validated_by_the_server(stack: Stack, namespace: str) -> None:

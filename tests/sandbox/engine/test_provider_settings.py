@@ -4,9 +4,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from sandbox.cluster.api import Api
 from tests.sandbox.engine.harness import Stack, obj, on_cluster, provider
 from tests.sandbox.running import Running
+
+pytestmark = pytest.mark.thorough
 
 Live = Callable[[str], dict[str, Any]]
 

@@ -8,6 +8,8 @@ import pytest
 from sandbox.cluster.api import Api, ApiError
 from tests.sandbox.engine.harness import Stack, deployment, obj, provider
 
+pytestmark = pytest.mark.thorough
+
 Live = Callable[[str], dict[str, Any]]
 RBAC = "rbac.authorization.k8s.io"
 

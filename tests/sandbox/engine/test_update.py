@@ -4,8 +4,12 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from sandbox.cluster.api import Api
 from tests.sandbox.engine.harness import Stack, deployment, obj, proposed, provider
+
+pytestmark = pytest.mark.thorough
 
 Live = Callable[[str], dict[str, Any]]
 MUTABLE = provider(enableConfigMapMutable=True, enableSecretMutable=True)
