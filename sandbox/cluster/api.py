@@ -25,6 +25,13 @@ Object = dict[str, Any]
 Event = tuple[str, Object]
 """ADDED, MODIFIED or DELETED with the object; SYNCED with nothing once everything that exists has been told."""
 
+_BUSY = urllib3.Retry(
+    connect=0, read=0, redirect=0, other=0, status=30, status_forcelist={429}, allowed_methods=None, backoff_factor=0.2,
+    backoff_max=1, raise_on_status=False,
+)  # fmt: skip
+"""A server that says it is too busy, or that the storage of a new kind is not ready yet, is asked again for half a
+minute."""
+
 _MANAGER = "sandbox"
 _QUIET_SECONDS = 300
 """A watch without any news is asked for anew after so long: the server may be gone without a word."""
@@ -156,6 +163,7 @@ class Api:
                 body=None if body is None else json.dumps(body).encode(),
                 headers={**self._headers, **({"Content-Type": content} if content else {})},
                 preload_content=preload_content,
+                retries=_BUSY,
             )
             if response.status >= 400:
                 raise ApiError(response.status, _status(response.data))

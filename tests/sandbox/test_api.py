@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import takewhile
 from pathlib import Path
@@ -98,20 +99,44 @@ class Forgetful(BaseHTTPRequestHandler):
         self.wfile.write(text)
 
 
-def test_what_vanished_while_nobody_watched_is_told_as_deleted(tmp_path: Path) -> None:
+class Busy(BaseHTTPRequestHandler):
+    """An API server whose storage is not ready at first."""
+
+    answers = iter((429, 429, 200))
+
+    def do_GET(self) -> None:
+        self.send_response(next(self.answers))
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+
+@contextmanager
+def served(handler: type[BaseHTTPRequestHandler], tmp_path: Path) -> Iterator[Api]:
+    """Yield the API of a server of ours."""
     file = tmp_path / "kubeconfig"
-    with HTTPServer(("127.0.0.1", 0), Forgetful) as server:
+    with HTTPServer(("127.0.0.1", 0), handler) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         there = {"name": "gone", "cluster": {"server": f"http://127.0.0.1:{server.server_port}"}}
         file.write_text(yaml.safe_dump({**NOBODY, "clusters": [there]}))
         with connect(file) as api:
-            watch = api.watch(MAPS)
-            assert [told(next(watch)), next(watch)[0], told(next(watch))] == [
-                ("ADDED", "vanishing"),
-                "SYNCED",
-                ("DELETED", "vanishing"),
-            ]
+            yield api
         server.shutdown()
+
+
+def test_what_vanished_while_nobody_watched_is_told_as_deleted(tmp_path: Path) -> None:
+    with served(Forgetful, tmp_path) as api:
+        watch = api.watch(MAPS)
+        assert [told(next(watch)), next(watch)[0], told(next(watch))] == [
+            ("ADDED", "vanishing"),
+            "SYNCED",
+            ("DELETED", "vanishing"),
+        ]
+
+
+def test_a_server_that_is_busy_is_asked_again(tmp_path: Path) -> None:
+    with served(Busy, tmp_path) as api:
+        assert api.get(MAPS) == {}
 
 
 def test_importing_it_costs_neither_the_pulumi_sdk_nor_the_kubernetes_client() -> None:
