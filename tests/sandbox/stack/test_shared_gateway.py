@@ -106,7 +106,7 @@ def test_verify_and_chat_find_the_way_to_the_second(both: tuple[Deployment, Depl
 
 def test_two_stacks_behind_a_gateway_that_neither_owns(both: tuple[Deployment, Deployment]) -> None:
     first, second = both
-    with ExitStack() as left, traffic(first) as one, traffic(second, SECOND, "two") as two:
+    with traffic(first) as one, traffic(second, SECOND, "two") as two, ExitStack() as left:
         namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": DOORS}}
         one.api.apply(f"/api/v1/namespaces/{DOORS}", namespace)
         left.callback(one.api.delete, f"/api/v1/namespaces/{DOORS}")
