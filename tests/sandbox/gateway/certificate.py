@@ -67,3 +67,11 @@ def ask(port: int | None) -> tuple[int, str]:
         response = http.client.HTTPResponse(connection)
         response.begin()
         return response.status, response.read().decode()
+
+
+def answered(port: int | None) -> tuple[int, str] | None:
+    """Return status and text, or nothing while the connection ends before there are any."""
+    try:
+        return ask(port)
+    except OSError:
+        return None

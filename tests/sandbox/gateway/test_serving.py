@@ -12,7 +12,7 @@ import yaml
 
 from sandbox.cluster.api import connect
 from sandbox.cluster.nodes import Fleet, provide
-from tests.sandbox.gateway.certificate import ask, secret, secure
+from tests.sandbox.gateway.certificate import answered, secret, secure
 from tests.sandbox.gateway.serving import NAMESPACE, Doors, gateway, pool, route, server, to_pool, to_service
 from tests.sandbox.running import Running, memory, processes, soon
 
@@ -197,14 +197,6 @@ def test_a_replaced_gateway_pod_finishes_what_it_has_begun(doors: Doors) -> None
     assert answer.read() == b"a" * 49
     assert set(seen) == {(200, "a")}
     doors.programmed(FRONT)
-
-
-def answered(port: int | None) -> tuple[int, str] | None:
-    """Return status and text, or nothing while the connection ends before there are any."""
-    try:
-        return ask(port)
-    except OSError:
-        return None
 
 
 def test_https_ends_at_the_gateway_with_the_secrets_certificate(doors: Doors) -> None:
