@@ -1,20 +1,10 @@
 """Amounts of resources: Kubernetes' quantities as whole numbers of thousandths."""
 
-import re
 from collections.abc import Mapping
-from decimal import Decimal
 from functools import cache
 from math import ceil
 
-_FORM = re.compile(r"([+-]?[0-9.]+)([eE][+-]?[0-9]+)?([a-zA-Z]*)")
-_SUFFIX = {
-    "n": Decimal("1e-9"),
-    "u": Decimal("1e-6"),
-    "m": Decimal("1e-3"),
-    "": Decimal(1),
-    **{letter: Decimal(1000) ** power for power, letter in enumerate("kMGTPE", 1)},
-    **{f"{letter}i": Decimal(1024) ** power for power, letter in enumerate("KMGTPE", 1)},
-}
+from components.config.quantity import amount
 
 Amounts = dict[str, int]
 """Thousandths of each resource."""
@@ -23,9 +13,7 @@ Amounts = dict[str, int]
 @cache
 def thousandths(text: str) -> int:
     """A quantity such as 500m, 64Gi or 8, in thousandths, rounded up as Kubernetes does."""
-    number, exponent, suffix = _FORM.fullmatch(text.strip()).groups("")  # type: ignore[union-attr]  # it has one
-    exact = Decimal(f"{number}{exponent}") * _SUFFIX[suffix] * 1000
-    return ceil(exact)
+    return ceil(amount(text.strip()) * 1000)
 
 
 def amounts(given: Mapping[str, object] | None) -> Amounts:
@@ -37,14 +25,14 @@ def total(*several: Mapping[str, int]) -> Amounts:
     """The sum."""
     result: Amounts = {}
     for each in several:
-        for name, amount in each.items():
-            result[name] = result.get(name, 0) + amount
+        for name, one in each.items():
+            result[name] = result.get(name, 0) + one
     return result
 
 
-def spoken(name: str, amount: int) -> str:
+def spoken(name: str, given: int) -> str:
     """An amount for people: bytes as Gi, CPUs and devices as they are."""
-    value = amount / 1000
+    value = given / 1000
     if name.rpartition(".")[2] == "memory" or name.endswith("storage"):
         value, unit = value / 1024**3, "Gi"
     else:

@@ -11,7 +11,7 @@ _DECIMAL = {unit: Decimal(10) ** (3 * power) for power, unit in enumerate("num k
 def amount(quantity: str) -> Decimal:
     """What a quantity such as `64Gi`, `500m` or `1e3` amounts to in its plain unit (bytes, cores, devices).
 
-    `quantity` is one that the settings accepted (apimachinery `resource.Quantity`).
+    `quantity` is one that the settings or the API server accepted (apimachinery `resource.Quantity`).
     """
     parts = _PARTS.fullmatch(quantity)
     assert parts, f"{quantity} is no quantity"
