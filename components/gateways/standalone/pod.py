@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pulumi_kubernetes as k8s
 
-from components.gateways.standalone.envoy import ADMIN_PORT, REQUESTS_PORT, STATUS_PORT
+from components.gateways.standalone.clusters import ADMIN_PORT
+from components.gateways.standalone.listeners import REQUESTS_PORT, STATUS_PORT
 from components.plan.gateway_args import ModelGatewayArgs, StandaloneArgs
 from components.pods import placement
 from components.pods.ports import container_port

@@ -86,7 +86,7 @@ class Traffic:
         before = self._settled()
         send()
         soon(lambda: (self.legs() - before).totals[1] >= decode, within)
-        return self.legs() - before
+        return self._settled() - before
 
     def _settled(self) -> Legs:
         """Workers count a request after they have answered it: the counts when those before have been."""

@@ -1,0 +1,13 @@
+"""Words and pieces that Envoy's configuration says again and again."""
+
+from typing import Any
+
+Json = dict[str, Any]
+
+TYPES = "type.googleapis.com/envoy."
+"""In front of the name of every extension's configuration."""
+
+
+def address(host: str, port: int) -> Json:
+    """Where somebody listens."""
+    return {"socket_address": {"address": host, "port_value": port}}
