@@ -5,8 +5,7 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as k8s
 
-from components.gateways import PROVIDERS, standalone
-from components.gateways.provider import GatewayShape
+from components.gateways import objects_of, standalone
 from components.names import HTTP_PORT, POOL_GROUP
 from components.objects import CustomObject, metadata
 from components.plan.gateway_args import IngressArgs, ListenerArgs, ModelGatewayArgs
@@ -40,11 +39,10 @@ class ModelGateway(pulumi.ComponentResource):
 
     def _controlled(self, name: str, args: ModelGatewayArgs, ours: pulumi.ResourceOptions) -> pulumi.Output[str]:
         """Gateway and HTTPRoute for a controller; returns the address that it gives."""
-        provider = PROVIDERS[args.provider]
-        shape = provider.shape(args)
+        provider = objects_of(args.objects)
         address = pulumi.Output.from_input("")
         if not args.existing:
-            address = _gateway(name, args, shape, ours).status.apply(_address)
+            address = _gateway(name, args, ours).status.apply(_address)
             provider.configure(name, args, ours)
             if args.ingress:
                 _ingress(name, args, args.ingress, ours)
@@ -53,29 +51,37 @@ class ModelGateway(pulumi.ComponentResource):
             api_version="gateway.networking.k8s.io/v1",
             kind="HTTPRoute",
             meta=metadata(args.route.name, args.namespace, args.labels),
-            spec=_route(args, bare=shape.bare_route),
+            spec=_route(args),
             opts=ours,
         )
         provider.connect(name, args, ours)
         return address
 
 
-def _gateway(name: str, args: ModelGatewayArgs, shape: GatewayShape, ours: pulumi.ResourceOptions) -> CustomObject:
+def _gateway(name: str, args: ModelGatewayArgs, ours: pulumi.ResourceOptions) -> CustomObject:
     labels = {
         **args.labels,
-        **shape.labels,
+        **args.gateway_labels,
         "app.kubernetes.io/gateway": args.name,
         "app.kubernetes.io/component": "inference-gateway",
     }
-    spec = {"gatewayClassName": shape.class_name, "listeners": [_listener(each) for each in args.listeners]}
+    spec = {"gatewayClassName": args.class_name, "listeners": [_listener(each) for each in args.listeners]}
     return CustomObject(
         f"{name}-gateway",
         api_version="gateway.networking.k8s.io/v1",
         kind="Gateway",
         meta=metadata(args.name, args.namespace, labels, PROGRAMMED if args.awaited else None),
-        spec={**spec, **({"infrastructure": shape.infrastructure} if shape.infrastructure else {})},
+        spec={**spec, **_configured(args)},
         opts=pulumi.ResourceOptions.merge(ours, WAIT if args.awaited else None),
     )
+
+
+def _configured(args: ModelGatewayArgs) -> dict[str, Any]:
+    """Where its parameters are, if it has any."""
+    if args.parameters is None:
+        return {}
+    reference = {"group": args.parameters.group, "kind": args.parameters.kind, "name": args.name}
+    return {"infrastructure": {"parametersRef": reference}}
 
 
 def _listener(args: ListenerArgs) -> dict[str, Any]:
@@ -113,12 +119,12 @@ def _ingress(name: str, gateway: ModelGatewayArgs, args: IngressArgs, ours: pulu
     )
 
 
-def _route(args: ModelGatewayArgs, *, bare: bool) -> dict[str, Any]:
+def _route(args: ModelGatewayArgs) -> dict[str, Any]:
     """What fits goes to the pool, without timeouts: a long generation is not a failure."""
-    port = {} if bare else {"port": args.pool_port}
-    timeouts = {} if bare else {"timeouts": {"request": "0s", "backendRequest": "0s"}}
-    backend = {"group": POOL_GROUP, "kind": "InferencePool", "name": args.pool, **port, "weight": 1}
     given = args.route
+    port = {} if given.bare else {"port": args.pool_port}
+    timeouts = {} if given.bare else {"timeouts": {"request": "0s", "backendRequest": "0s"}}
+    backend = {"group": POOL_GROUP, "kind": "InferencePool", "name": args.pool, **port, "weight": 1}
     match: dict[str, Any] = {"path": {"type": "PathPrefix", "value": given.path}}
     if given.headers:
         match["headers"] = [{"type": "Exact", "name": name, "value": value} for name, value in given.headers.items()]

@@ -6,9 +6,9 @@ A test compares it with what the program tells the engine, for every provider, r
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from components.config.vocabulary import FailureMode, Provider, ReleaseName
-from components.controllers import COLLECTORS
-from components.gateways.data_science import INGRESS, grant, lent
+from components.config.vocabulary import FailureMode, Provider
+from components.controllers.gke import COLLECTORS
+from components.gateways.data_science_gateway import INGRESS, grant, lent
 from components.monitoring.dashboards import dashboards
 from components.names import Names
 from components.plan import ServingPlan
@@ -103,9 +103,9 @@ def _gateway(plan: ServingPlan) -> Iterator[Declared]:
         yield from _parameters(plan)
         if args.ingress:
             yield Declared("networking.k8s.io/v1", "Ingress", args.name, within)
-    if args.provider is Provider.GKE:
+    if args.objects is Provider.GKE:
         yield from _google(plan)
-    elif args.provider in ISTIOS:
+    elif args.objects in ISTIOS:
         yield Declared("networking.istio.io/v1beta1", "DestinationRule", args.picker, within)
 
 
@@ -121,16 +121,12 @@ def _envoy(args: ModelGatewayArgs, own: StandaloneArgs) -> Iterator[Declared]:
 def _parameters(plan: ServingPlan) -> Iterator[Declared]:
     """What configures a Gateway of our own."""
     args, within = plan.gateway, plan.namespace.namespace
-    if args.provider in ISTIOS:
-        yield Declared("v1", "ConfigMap", args.name, within)
-        if args.access_logging:
-            yield Declared("telemetry.istio.io/v1", "Telemetry", f"{args.name}-telemetry", within)
-        if args.provider is Provider.DATA_SCIENCE and lent(args):
-            yield Declared("gateway.networking.k8s.io/v1beta1", "ReferenceGrant", grant(args), INGRESS)
-    elif args.provider is not Provider.GKE and args.release is not ReleaseName.V0_4:
-        yield Declared("agentgateway.dev/v1alpha1", "AgentgatewayParameters", args.name, within)
-    elif args.provider is Provider.KGATEWAY:
-        yield Declared("gateway.kgateway.dev/v1alpha1", "GatewayParameters", args.name, within)
+    if args.parameters:
+        yield Declared(args.parameters.api_version, args.parameters.kind, args.name, within)
+    if args.objects in ISTIOS and args.access_logging:
+        yield Declared("telemetry.istio.io/v1", "Telemetry", f"{args.name}-telemetry", within)
+    if args.objects is Provider.DATA_SCIENCE and lent(args):
+        yield Declared("gateway.networking.k8s.io/v1beta1", "ReferenceGrant", grant(args), INGRESS)
 
 
 def _google(plan: ServingPlan) -> Iterator[Declared]:

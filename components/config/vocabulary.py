@@ -47,7 +47,7 @@ class ReleaseName(Word):
 
 
 class Provider(Word):
-    """Gateway controller that serves the Gateway, or an Envoy of our own; one each in `components/gateways`."""
+    """Gateway controller that serves the Gateway, or an Envoy of our own; one file each in `components/controllers`."""
 
     ISTIO = "istio"
     KGATEWAY = "kgateway"

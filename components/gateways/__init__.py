@@ -1,27 +1,24 @@
-"""Floor 5: what each gateway provider adds to the Gateway API's objects; one file each.
+"""Floor 5: what gateway providers need beside the Gateway API's objects; one file each, named as in the vocabulary.
 
-`standalone` has no controller, and declares what stands in for those objects.
+A provider that needs nothing has none, and only the chosen one's is read. `standalone` has no controller, and declares
+what stands in for those objects.
 """
 
-from collections.abc import Mapping
-from types import MappingProxyType
+from functools import cache
+from importlib import import_module
 
 from components.config.vocabulary import Provider
-from components.gateways.agentgateway import Agentgateway
-from components.gateways.data_science import DataScienceGateway
-from components.gateways.gke import Gke
-from components.gateways.istio import Istio
-from components.gateways.kgateway import Kgateway
 from components.gateways.provider import GatewayProvider
 
-PROVIDERS: Mapping[Provider, GatewayProvider] = MappingProxyType(
-    {
-        Provider.ISTIO: Istio(),
-        Provider.KGATEWAY: Kgateway(),
-        Provider.AGENTGATEWAY: Agentgateway(),
-        Provider.GKE: Gke(),
-        Provider.DATA_SCIENCE: DataScienceGateway(),
-    }
-)
 
-__all__ = ["PROVIDERS", "GatewayProvider"]
+@cache
+def objects_of(provider: Provider | None) -> GatewayProvider:
+    """What declares a provider's objects; None: of none, where Gateway and HTTPRoute are all."""
+    if provider is None:
+        return GatewayProvider()
+    chosen = import_module(f"{__name__}.{provider.replace('-', '_')}").PROVIDER
+    assert isinstance(chosen, GatewayProvider)
+    return chosen
+
+
+__all__ = ["GatewayProvider", "objects_of"]

@@ -1,9 +1,8 @@
 """gke: GKE's own load balancers, with a health check and a backend policy, and Google's managed Prometheus.
 
-Source: inferencepool charts v1.2.0 and v1.4.0 with `provider.name: gke`. The route has neither port nor timeouts, which
-GKE refuses: the time limit is the backend policy's. The picker keeps asking who reads its metrics (release 0.4 of the
-guide switched that off and sent a token all the same); the workers' are read by GKE's automatic monitoring.
-The Prometheus reader's account and token stay, as with every provider, though nothing uses them here.
+Source: inferencepool charts v1.2.0 and v1.4.0 with `provider.name: gke`. The picker keeps asking who reads its metrics
+(release 0.4 of the guide switched that off and sent a token all the same); the workers' are read by GKE's automatic
+monitoring. The Prometheus reader's account and token stay, as with every provider, though nothing uses them here.
 """
 
 from typing import Any
@@ -11,27 +10,17 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as k8s
 
-from components.config.vocabulary import Exposure
-from components.controllers import COLLECTORS
-from components.gateways.provider import GatewayShape
+from components.controllers.gke import COLLECTORS
+from components.gateways.provider import GatewayProvider
 from components.names import POOL_GROUP
 from components.objects import CustomObject, metadata
 from components.plan.gateway_args import ModelGatewayArgs
 
-CLASSES = {Exposure.EXTERNAL: "gke-l7-regional-external-managed", Exposure.INTERNAL: "gke-l7-rilb"}
-
 RBAC = "rbac.authorization.k8s.io"
 
 
-class Gke:
+class Gke(GatewayProvider):
     """Google's load balancers, outside the cluster."""
-
-    def shape(self, args: ModelGatewayArgs) -> GatewayShape:
-        """Class of the load balancer; nothing to be told."""
-        return GatewayShape(class_name=CLASSES[args.exposure], bare_route=True)
-
-    def configure(self, name: str, args: ModelGatewayArgs, opts: pulumi.ResourceOptions) -> None:
-        """Nothing: Google runs the load balancer."""
 
     def connect(self, name: str, args: ModelGatewayArgs, opts: pulumi.ResourceOptions) -> None:
         """Policies of the pool and, with monitoring, what lets Google's collector read the picker's metrics."""
@@ -126,3 +115,6 @@ def _collector(name: str, args: ModelGatewayArgs, opts: pulumi.ResourceOptions) 
         subjects=[k8s.rbac.v1.SubjectArgs(kind="ServiceAccount", name="collector", namespace=collector)],
         opts=opts,
     )
+
+
+PROVIDER = Gke()

@@ -4,13 +4,11 @@ Source: llm-d infra chart v1.3.6 and v1.4.0, inferencepool chart v1.2.0 and v1.4
 ENABLE_GATEWAY_API_INFERENCE_EXTENSION=true.
 """
 
-from typing import Any
-
 import pulumi
 import pulumi_kubernetes as k8s
 import yaml
 
-from components.gateways.provider import GatewayShape, overlay
+from components.gateways.provider import GatewayProvider, overlay
 from components.objects import CustomObject, metadata
 from components.plan.gateway_args import ModelGatewayArgs
 
@@ -18,29 +16,15 @@ CONNECTIONS = 256000
 """Ceiling on connections and requests to the picker (chart): one stream per request in flight."""
 
 
-class Istio:
-    """The default provider; a controller of another name that is istio all the same overrides what differs."""
-
-    class_name = "istio"
-
-    def service(self, args: ModelGatewayArgs) -> dict[str, Any]:
-        """Overlay on the Service that istiod makes for the Gateway."""
-        return overlay(args)
-
-    def shape(self, args: ModelGatewayArgs) -> GatewayShape:
-        """Class, the label that switches the inference extension on, and the parameters' ConfigMap."""
-        return GatewayShape(
-            class_name=self.class_name,
-            labels={"istio.io/enable-inference-extproc": "true"},
-            infrastructure={"parametersRef": {"group": "", "kind": "ConfigMap", "name": args.name}},
-        )
+class Istio(GatewayProvider):
+    """istio, and a controller of another name that is istio all the same."""
 
     def configure(self, name: str, args: ModelGatewayArgs, opts: pulumi.ResourceOptions) -> None:
         """Parameters and, if asked for, the access log."""
         k8s.core.v1.ConfigMap(
             f"{name}-parameters",
             metadata=metadata(args.name, args.namespace, args.labels),
-            data={"deployment": _deployment(args), "service": _text(self.service(args))},
+            data={"deployment": _deployment(args), "service": _text(overlay(args))},
             opts=opts,
         )
         if args.access_logging:
@@ -106,3 +90,6 @@ def _picker_rule(args: ModelGatewayArgs) -> dict[str, object]:
 
 def _text(document: dict[str, object]) -> str:
     return yaml.safe_dump(document, sort_keys=False)
+
+
+PROVIDER = Istio()

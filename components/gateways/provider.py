@@ -1,39 +1,34 @@
 """What the model gateway asks of a provider."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import pulumi
 
+from components.objects import CustomObject, metadata
 from components.plan.gateway_args import ModelGatewayArgs
 
 
-@dataclass(frozen=True)
-class GatewayShape:
-    """What a provider writes into the Gateway object."""
-
-    class_name: str
-    """`spec.gatewayClassName`."""
-    labels: Mapping[str, str] = field(default_factory=dict)
-    """Labels that its controller looks for."""
-    infrastructure: Mapping[str, Any] | None = None
-    """`spec.infrastructure`: where its parameters are."""
-    bare_route: bool = False
-    """Whether it takes no timeouts and no port in the HTTPRoute."""
-
-
-class GatewayProvider(Protocol):
-    """One gateway controller."""
-
-    def shape(self, args: ModelGatewayArgs) -> GatewayShape:
-        """Its part of the Gateway object."""
+class GatewayProvider:
+    """What a gateway controller needs beside Gateway and HTTPRoute: nothing, unless it says so."""
 
     def configure(self, name: str, args: ModelGatewayArgs, opts: pulumi.ResourceOptions) -> None:
         """Declare what configures a Gateway of the stack's own."""
 
     def connect(self, name: str, args: ModelGatewayArgs, opts: pulumi.ResourceOptions) -> None:
         """Declare what a Gateway needs to send requests to the stack's pool, whoever's it is."""
+
+
+def parameters(name: str, args: ModelGatewayArgs, spec: dict[str, Any], opts: pulumi.ResourceOptions) -> None:
+    """Declare the object that the Gateway refers to, of the controller's own kind."""
+    assert args.parameters
+    CustomObject(
+        f"{name}-parameters",
+        api_version=args.parameters.api_version,
+        kind=args.parameters.kind,
+        meta=metadata(args.name, args.namespace, args.labels),
+        spec=spec,
+        opts=opts,
+    )
 
 
 def overlay(args: ModelGatewayArgs) -> dict[str, Any]:

@@ -1,8 +1,10 @@
 """Decisions about the model gateway."""
 
+from dataclasses import asdict
 from math import ceil
 
-from components.config.vocabulary import Provider, Role
+from components.config.vocabulary import Exposure, Provider, Role
+from components.controllers import Controller
 from components.names import HTTP_PORT, gateway_service
 from components.plan.context import Context
 from components.plan.gateway_args import (
@@ -11,6 +13,7 @@ from components.plan.gateway_args import (
     IngressArgs,
     ListenerArgs,
     ModelGatewayArgs,
+    ParametersArgs,
     RouteArgs,
     ServiceArgs,
     StandaloneArgs,
@@ -35,7 +38,7 @@ def resolve(context: Context) -> ModelGatewayArgs:
         existing=_existing(context),
         listeners=_listeners(context),
         service=ServiceArgs(
-            annotations=gateway.service.annotations,
+            annotations={**theirs.service_annotations, **gateway.service.annotations},
             load_balancer_class=gateway.service.load_balancer_class,
             node_ports={str(each.port): each.node_port for each in gateway.service.ports},
         ),
@@ -46,10 +49,14 @@ def resolve(context: Context) -> ModelGatewayArgs:
             hostnames=gateway.route.hostnames,
             path=gateway.route.path,
             headers=gateway.route.headers,
+            bare=theirs.bare_route,
         ),
         labels=names.labels,
         provider=gateway.provider,
-        release=settings.release,
+        class_name=theirs.internal_class if gateway.exposure is Exposure.INTERNAL else theirs.class_name,
+        gateway_labels=dict(theirs.labels),
+        parameters=_parameters(theirs),
+        objects=theirs.objects,
         awaited=gateway.awaited,
         service_type=theirs.service_type or gateway.service_type,
         log_level=theirs.log_levels.get(gateway.log_level or theirs.log_level),
@@ -60,11 +67,14 @@ def resolve(context: Context) -> ModelGatewayArgs:
         pool_port=settings.ports.serving,
         picker=names.picker,
         picker_selector=names.picker_selector,
-        exposure=gateway.exposure,
         autopilot=gateway.autopilot,
         metrics_interval=settings.monitoring.picker_interval if settings.monitoring.enabled else None,
         standalone=_standalone(context) if gateway.provider is Provider.STANDALONE else None,
     )
+
+
+def _parameters(theirs: Controller) -> ParametersArgs | None:
+    return ParametersArgs(**asdict(theirs.parameters)) if theirs.parameters else None
 
 
 def _standalone(context: Context) -> StandaloneArgs:

@@ -1,6 +1,6 @@
 """Arguments of the model gateway."""
 
-from components.config.vocabulary import Exposure, FailureMode, Provider, ReleaseName, ServiceType
+from components.config.vocabulary import FailureMode, Provider, ServiceType
 from components.plan.args import Args, ImageArgs
 
 
@@ -45,6 +45,22 @@ class RouteArgs(Args):
     """Prefix of the path, taken off."""
     headers: dict[str, str] = {}
     """Headers with exact values."""
+    bare: bool = False
+    """Without port and time-outs, which the controller would refuse."""
+
+
+class ParametersArgs(Args):
+    """The kind of object that configures a Gateway."""
+
+    api_version: str
+    """Group and version."""
+    kind: str
+    """Kind."""
+
+    @property
+    def group(self) -> str:
+        """API group; empty for the core."""
+        return self.api_version.rpartition("/")[0]
 
 
 class CertificateArgs(Args):
@@ -116,8 +132,14 @@ class ModelGatewayArgs(Args):
     """Labels of every object."""
     provider: Provider
     """The gateway controller."""
-    release: ReleaseName
-    """llm-d release: the controller's version goes with it."""
+    class_name: str | None
+    """GatewayClass; None: there is no Gateway."""
+    gateway_labels: dict[str, str] = {}
+    """Labels that the controller looks for on a Gateway."""
+    parameters: ParametersArgs | None = None
+    """What configures the Gateway, under its name; None: nothing does."""
+    objects: Provider | None = None
+    """The provider whose objects are declared beside Gateway and HTTPRoute; None: none are."""
     awaited: bool
     """Wait until it has programmed the Gateway."""
     service_type: ServiceType
@@ -138,8 +160,6 @@ class ModelGatewayArgs(Args):
     """Service of the endpoint picker."""
     picker_selector: dict[str, str]
     """Labels of the picker's pods."""
-    exposure: Exposure
-    """Which of GKE's load balancers."""
     autopilot: bool
     """Whether the GKE cluster is an Autopilot one."""
     metrics_interval: str | None = None

@@ -4,7 +4,7 @@ They protect our own pods. The Gateway's are its controller's, and whom it serve
 """
 
 from components.config.vocabulary import Provider, Role, SecurityLevel
-from components.controllers import COLLECTORS
+from components.controllers.gke import COLLECTORS
 from components.names import NAMESPACE_NAME, PICKER_PORTS, gateway_pods
 from components.plan.context import Context
 from components.plan.entrance import entrance

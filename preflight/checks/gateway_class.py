@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from components.gateways import PROVIDERS
 from preflight.answers import Object, Question
 from preflight.facts import Facts
 from preflight.finding import Finding, Severity
@@ -32,7 +31,7 @@ def check(facts: Facts) -> Iterator[Finding]:
                 "name one of `kubectl get gateways --all-namespaces`, or take serving.gateway.existing out",
             )
         return
-    name = PROVIDERS[args.provider].shape(args).class_name
+    name = args.class_name
     answer = facts.asked(CLASSES)
     if not answer.ok:
         return

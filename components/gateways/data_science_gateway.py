@@ -1,34 +1,21 @@
 """data-science-gateway: OpenShift AI's class, istio by another name (OpenShift Service Mesh).
 
-Source: llm-d infra chart v1.4.0. The Service carries the annotation by which OpenShift makes it a certificate. A Secret
-in openshift-ingress may be referred to with the ReferenceGrant that is made there, as by the chart; its name has our
-namespace too, because that namespace is everybody's. istio names what it makes for a Gateway after its class.
+Source: llm-d infra chart v1.4.0. A Secret in openshift-ingress may be referred to with the ReferenceGrant that is made
+there, as by the chart; its name has our namespace too, because that namespace is everybody's.
 """
-
-from typing import Any
 
 import pulumi
 
 from components.gateways.istio import Istio
-from components.gateways.provider import overlay
 from components.objects import CustomObject, metadata
 from components.plan.gateway_args import ModelGatewayArgs
 
 INGRESS = "openshift-ingress"
 """Namespace of OpenShift's routers and their certificates."""
 
-CERTIFICATE = {"service.beta.openshift.io/serving-cert-secret-name": "data-science-gateway-service-tls"}
-
 
 class DataScienceGateway(Istio):
     """istio of OpenShift AI."""
-
-    class_name = "data-science-gateway-class"
-
-    def service(self, args: ModelGatewayArgs) -> dict[str, Any]:
-        """With the annotation, which a user's own may override."""
-        ours = overlay(args)
-        return {**ours, "metadata": {"annotations": {**CERTIFICATE, **args.service.annotations}}}
 
     def configure(self, name: str, args: ModelGatewayArgs, opts: pulumi.ResourceOptions) -> None:
         """As istio; and leave to use the certificates in OpenShift's namespace."""
@@ -53,3 +40,6 @@ def lent(args: ModelGatewayArgs) -> list[str]:
 def grant(args: ModelGatewayArgs) -> str:
     """The ReferenceGrant for them."""
     return f"{args.namespace}-{args.name}-tls"
+
+
+PROVIDER = DataScienceGateway()

@@ -1,0 +1,20 @@
+"""No controller, but an Envoy of our own, with the resources of kgateway's."""
+
+from components.config.vocabulary import ReleaseName
+from components.controllers.profile import ENVOY, GOOGLES, LIMITS, REQUESTS, Controller
+
+NO_ROUTES = dict.fromkeys(
+    ("existing", "route"), "its Envoy has no routes and serves this stack alone: without a Gateway nothing is shared"
+)
+NO_LISTENERS = dict.fromkeys(("tls", "http"), "its Envoy has one listener, which speaks plain HTTP")
+
+STANDALONE = Controller(
+    class_name=None,
+    log_levels=ENVOY,
+    requests=REQUESTS,
+    limits=LIMITS,
+    access_logging=True,
+    refused={**GOOGLES, **NO_ROUTES, **NO_LISTENERS},
+)
+
+CONTROLLERS = dict.fromkeys(ReleaseName, STANDALONE)
