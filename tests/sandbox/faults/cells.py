@@ -1,0 +1,107 @@
+"""One cell of the table: the stack in a phase, struck by a fault, brought back."""
+
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+from sandbox.progress import Progress
+from sandbox.session import Session
+from tests.sandbox.faults import recovery
+from tests.sandbox.faults.command import PATIENCE, State, leftovers, started
+from tests.sandbox.faults.phases import PHASES, Phase
+from tests.sandbox.faults.snapshot import Snapshot, differences, objects
+from tests.sandbox.faults.stage import Stage
+from tests.sandbox.faults.strikes import Fault
+from tests.sandbox.running import soon
+from tests.sandbox.stack.deployment import Deployment
+
+_ORDER = list(PHASES)
+
+
+@dataclass
+class Cells:
+    """One stack, and what it has in the cluster after each phase that nobody disturbed.
+
+    A cell ends as its phase does undisturbed, and that is where the next one begins.
+    """
+
+    stage: Stage
+    stack: Deployment
+    wanted: dict[str, Snapshot] = field(default_factory=dict)
+    after: str = _ORDER[-1]
+    """The phase whose end the stack is at; empty if a cell has failed."""
+
+    def undisturbed(self) -> None:
+        """Go through all phases without a fault, and remember what each leaves."""
+        for name, phase in PHASES.items():
+            self.pass_through(phase)
+            self.wanted[name] = objects(self.stage.api, self.stack.stack)
+            self.stage.whole.update(State.of(self.stack).names)
+
+    def pass_through(self, phase: Phase) -> None:
+        """Run a phase's command; it succeeds."""
+        self.stack.configure(**phase.settings)
+        self.stack.pulumi(phase.command, "--yes", "--skip-preview", timeout=PATIENCE)
+
+    def cell(self, fault: Fault, phase_name: str) -> list[str]:
+        """Strike, and recover by what the screen says; return the commands that helped."""
+        self.before(phase_name)
+        phase, wanted = PHASES[phase_name], self.wanted[phase_name].declared
+        failed = self.struck(phase, fault)
+        done = recovery.recovered(self.stack, phase, failed, lambda: self.now().declared == wanted)
+        self.settled(phase_name)
+        if recovery.ADOPT in done:
+            self.stack.configure(adopt=None)
+        return done
+
+    def healed(self, fault: Fault, phase_name: str) -> None:
+        """Strike, and run the same command once, as `make up` does it."""
+        self.before(phase_name)
+        phase = PHASES[phase_name]
+        self.struck(phase, fault)
+        session = self.session()
+        session.heal()
+        assert session.call("pulumi", phase.command, "--yes", "--skip-preview", "--stack", self.stack.stack) == 0
+        self.settled(phase_name)
+
+    def before(self, phase_name: str) -> None:
+        """Bring the stack to where the phase begins, if the last cell has not left it there."""
+        begin = _ORDER[_ORDER.index(phase_name) - 1]
+        if self.after != begin:
+            self.session().heal()
+            for name in ("destroy", *_ORDER[: _ORDER.index(phase_name)]):
+                self.pass_through(PHASES[name])
+        self.after = ""
+
+    def settled(self, phase_name: str) -> None:
+        """All is as if nobody had disturbed it, and nothing is left of the interruption."""
+        wanted = self.wanted[phase_name]
+        soon(lambda: self.now() == wanted, PATIENCE)
+        assert differences(wanted, self.now()) == []
+        assert leftovers(self.stack) == []
+        if phase_name == "destroy":
+            assert State.of(self.stack).resources == {}
+        else:
+            self.stack.pulumi("preview", "--expect-no-changes", timeout=PATIENCE)
+        self.after = phase_name
+
+    def struck(self, phase: Phase, fault: Fault) -> str:
+        """Run the phase's command, let the fault strike in its middle; return what it said, empty if it succeeded."""
+        self.stack.configure(**phase.settings)
+        with ExitStack() as middle:
+            reached = middle.enter_context(phase.held(self.stage, self.stack))
+            with started(self.stack, phase.command) as running:
+                assert soon(lambda: running.over or reached(), PATIENCE), running.said
+                assert not running.over, running.said
+                fault.strike(self.stage, running)
+                middle.close()  # what waited goes on
+                code = running.end()
+                print(f"--- struck: pulumi {phase.command} → {code}\n{running.said}")
+                return running.said if code else ""
+
+    def now(self) -> Snapshot:
+        """What the stack has in the cluster."""
+        return objects(self.stage.api, self.stack.stack)
+
+    def session(self) -> Session:
+        """The sandbox as `make` uses it."""
+        return Session(self.stack.cluster.home, self.stack.stack, self.stack.engine, Progress())

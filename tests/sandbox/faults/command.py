@@ -1,0 +1,133 @@
+"""A Pulumi command that may be struck: its processes, what it has said so far, what it leaves."""
+
+import json
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sandbox import healing
+from tests.sandbox.running import soon
+from tests.sandbox.stack.deployment import Deployment
+
+PATIENCE = 240.0
+"""Seconds for a step that takes a few on a quiet machine."""
+_PLUGINS = (b"pulumi-resource-kubernetes", b"sandbox.engine.kubernetes.plugin")
+"""In the command line of the official plugin, or of the stand-in."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """A running `pulumi`."""
+
+    stack: Deployment
+    engine: "subprocess.Popen[str]"
+    lines: list[str]
+    reading: threading.Thread
+
+    @property
+    def said(self) -> str:
+        """What it has printed."""
+        return "".join(self.lines)
+
+    @property
+    def plugin(self) -> int:
+        """Process number of its Kubernetes plugin, the official one or the stand-in."""
+        children = Path(f"/proc/{self.engine.pid}/task").glob("*/children")
+        pids = [int(pid) for each in children for pid in each.read_text().split()]
+        told = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in pids}
+        [found] = [pid for pid, words in told.items() if any(name in words for name in _PLUGINS)]
+        return found
+
+    @property
+    def over(self) -> bool:
+        """Whether it has ended."""
+        return self.engine.poll() is not None
+
+    def interrupt(self) -> None:
+        """Ctrl-C: the terminal tells everybody in its foreground."""
+        os.killpg(self.engine.pid, signal.SIGINT)
+
+    def end(self) -> int:
+        """Wait for its end; return the exit code."""
+        assert soon(lambda: self.over, PATIENCE), f"it goes on and on:\n{self.said}"
+        self.reading.join(PATIENCE)
+        return int(self.engine.returncode)
+
+
+@contextmanager
+def started(stack: Deployment, *words: str) -> Iterator[Command]:
+    """Run a command beside the test, and end it whatever happens."""
+    line = ["pulumi", *words, "--yes", "--skip-preview", "--color=never", "--stack", stack.stack]
+    with subprocess.Popen(
+        [*line, "--non-interactive"],
+        cwd=stack.engine.cwd,
+        env=stack.engine.env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as engine:
+        assert engine.stdout
+        lines = list[str]()
+        reading = threading.Thread(target=lines.extend, args=(engine.stdout,))
+        reading.start()
+        try:
+            yield Command(stack, engine, lines, reading)
+        finally:
+            engine.kill()
+            reading.join(PATIENCE)
+
+
+@dataclass(frozen=True)
+class State:
+    """A stack's state file, as it is now; nothing here writes it."""
+
+    resources: dict[str, dict[str, Any]]
+    """By URN."""
+    pending: list[tuple[str, str]]
+    """Operation and name of what has begun and not ended."""
+
+    @classmethod
+    def of(cls, stack: Deployment) -> "State":
+        """Read it; empty while there is none."""
+        latest: dict[str, Any] = {}
+        for file in (stack.cluster.home.state / "backend" / ".pulumi" / "stacks").glob(f"*/{stack.stack}.json"):
+            with suppress(OSError, ValueError):  # it is being written anew
+                latest = json.loads(file.read_text())["checkpoint"].get("latest") or {}
+        pending = [(each["type"], _name(each["resource"]["urn"])) for each in latest.get("pending_operations") or []]
+        return cls({each["urn"]: each for each in latest.get("resources") or []}, pending)
+
+    @property
+    def names(self) -> set[str]:
+        """Names of all resources."""
+        return {_name(urn) for urn in self.resources}
+
+
+def _name(urn: str) -> str:
+    return urn.rpartition("::")[2]
+
+
+def processes(stack: Deployment) -> set[int]:
+    """Every process of this sandbox's engine: engines, language hosts, plugins, programs."""
+    ours = f"PULUMI_HOME={stack.engine.env['PULUMI_HOME']}".encode()
+    found = set()
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if ours in (folder / "environ").read_bytes():
+                found.add(int(folder.name))
+    return found
+
+
+def leftovers(stack: Deployment) -> list[str]:
+    """What a command in good order does not leave."""
+    soon(lambda: not processes(stack), PATIENCE)
+    left = [f"process {pid}" for pid in processes(stack)]
+    left += [f"lock {lock}" for lock in healing.stale_locks(stack.cluster.home, stack.stack)]
+    return left + [f"pending operation {each}" for each in State.of(stack).pending]

@@ -1,0 +1,145 @@
+"""The cluster of a file of faults: one for all, reached through a relay."""
+
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from sandbox.cluster import lifecycle, record
+from sandbox.cluster.api import Api, ApiError, connect
+from sandbox.cluster.control_plane import ControlPlane
+from sandbox.errors import SandboxError
+from tests.sandbox.faults.relay import Relay
+from tests.sandbox.running import Running, private_home, start, throw_away
+from tests.sandbox.stack.deployment import Deployment, deployment
+
+NODES = 4
+_API_SERVER = "kube-apiserver"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A simulated cluster: its scheduler is real, and pods that it places are Ready at once."""
+
+    cluster: Running
+    relay: Relay
+    api: Api
+    amd: Deployment
+    components: "Components"
+    whole: set[str] = field(default_factory=set)
+    """Names of all resources of a stack, once one has been deployed."""
+
+    def stack(self, name: str) -> Deployment:
+        """A stack in a namespace of its own, not yet deployed."""
+        engine = self.amd.engine
+        whole = yaml.safe_load((engine.cwd / "Pulumi.amd.yaml").read_text())
+        serving = dict(whole["config"]["llm-d-pd:serving"])
+        one = {"replicas": 1, "tensorParallel": 1}
+        serving |= {"namespace": name, "prefill": one, "decode": one}
+        whole["config"]["llm-d-pd:serving"] = serving
+        (engine.cwd / f"Pulumi.{name}.yaml").write_text(yaml.safe_dump(whole))
+        made = replace(self.amd, stack=name)
+        made.pulumi("stack", "init", "--no-select")
+        return made
+
+    def serves(self) -> bool:
+        """Whether the API server is there and ready."""
+        with suppress(ApiError, SandboxError):
+            return self.api.text("/readyz") == "ok"
+        return False
+
+    @contextmanager
+    def full(self) -> Iterator[None]:
+        """No node takes a pod: what waits for pods waits on."""
+        self._cordon(True)
+        try:
+            yield
+        finally:
+            self._cordon(False)
+
+    def _cordon(self, closed: bool) -> None:
+        for index in range(NODES):
+            self.api.patch(f"/api/v1/nodes/amd-{index}", {"spec": {"unschedulable": closed or None}})
+
+
+@dataclass
+class Components:
+    """The control plane's processes, started again when they end, as a kubelet would do it.
+
+    Controllers and scheduler end by themselves when the API server is away for longer than their lease.
+    """
+
+    control_plane: ControlPlane
+    down: threading.Event = field(default_factory=threading.Event)
+    """Set: the API server is not started again yet."""
+    over: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self._commands = {file: self._command(file) for file in self.control_plane.pid_files()}
+        self._thread = threading.Thread(target=self._supervise, daemon=True)
+        self._thread.start()
+
+    def kill_api_server(self) -> None:
+        """SIGKILL it; it stays away until `down` is cleared."""
+        self.down.set()
+        [file] = [file for file in self._commands if file.stem == _API_SERVER]
+        os.kill(int(file.read_text()), signal.SIGKILL)
+
+    def stop(self) -> None:
+        """Supervise no longer; the processes are the sandbox's to end."""
+        self.over.set()
+        self._thread.join()
+
+    def _supervise(self) -> None:
+        while not self.over.wait(0.2):
+            for file, command in self._commands.items():
+                if _ended(int(file.read_text())) and not (file.stem == _API_SERVER and self.down.is_set()):
+                    log = file.parent.parent / "logs" / f"{file.stem}.log"
+                    with log.open("ab") as output:
+                        process = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)
+                    file.write_text(str(process.pid))
+
+    @staticmethod
+    def _command(file: Path) -> list[str]:
+        return Path(f"/proc/{file.read_text().strip()}/cmdline").read_bytes().decode().split("\0")[:-1]
+
+
+def _ended(pid: int) -> bool:
+    with suppress(ChildProcessError):  # ours, or somebody else's to collect
+        os.waitpid(pid, os.WNOHANG)
+    return not record.started(pid)
+
+
+@contextmanager
+def opened(purpose: str) -> Iterator[Stage]:
+    """Start the cluster, and throw it away."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(lifecycle.NO_NAMESPACES, "1")
+        home = private_home(purpose)
+        try:
+            cluster = start(home)
+            amd = deployment(cluster, "amd", count=NODES)
+            kubeconfig: dict[str, Any] = yaml.safe_load(home.kubeconfig.read_text())
+            [entry] = kubeconfig["clusters"]
+            relay = Relay(int(entry["cluster"]["server"].rpartition(":")[2]))
+            entry["cluster"]["server"] = f"https://127.0.0.1:{relay.port}"
+            through = home.root / "through-relay"
+            through.write_text(yaml.safe_dump(kubeconfig))
+            engine = replace(amd.engine, env={**amd.engine.env, "KUBECONFIG": str(through)})
+            components = Components(ControlPlane(home.cluster, {}, isolated=False))
+            try:
+                with connect(home.host_kubeconfig) as api:
+                    yield Stage(cluster, relay, api, replace(amd, engine=engine), components)
+            finally:
+                components.stop()
+                relay.close()
+        finally:
+            throw_away(home)
