@@ -13,12 +13,17 @@ pytestmark = pytest.mark.thorough
 Live = Callable[[str], dict[str, Any]]
 
 
+def _after(name: str) -> dict[str, Any]:
+    """A refused step ends a preview: what should be in it as well has to come before."""
+    return {"depends_on": [name]}
+
+
 def test_refresh_sees_the_drift_that_a_preview_does_not(stack: Stack, api: Api, namespace: str, live: Live) -> None:
     root = f"/api/v1/namespaces/{namespace}"
     objects = {
         "p": provider(enableConfigMapMutable=True),
-        "drifting": obj("core/v1:ConfigMap", "drifting", namespace, data={"k": "v", "same": "x"}),
         "lost": obj("core/v1:ServiceAccount", "lost", namespace),
+        "drifting": obj("core/v1:ConfigMap", "drifting", namespace, data={"k": "v", "same": "x"}, opts=_after("lost")),
         "secret": obj("core/v1:Secret", "secret", namespace, stringData={"k": "v"}),
         "workers": deployment("workers", namespace, container={"resources": {"limits": {"cpu": "1000m"}}}),
     }

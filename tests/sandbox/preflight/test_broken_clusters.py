@@ -46,7 +46,7 @@ def test_it_is_told_and_nothing_is_made(stage: Stage, broken: Broken) -> None:
         before = _made(stage)
         stack = _with(stage.amd, kubeconfig)
         done = stack.pulumi("up", "--yes", "--skip-preview", "--color=never", ok=False)
-        assert _made(stage) == before
+        assert _made(stage) <= before  # others' namespaces may come to their end meanwhile
     told = " ".join((done.stdout + done.stderr).split())
     assert done.returncode, told
     assert "Nothing was touched." in told, told
