@@ -20,7 +20,7 @@ def test_a_missing_crd_fails_after_a_minute(stack: Stack, namespace: str) -> Non
     stack.declare(p=provider(), thing=obj("example.com/v1:Missing", "thing", namespace, spec={"a": 1}))
     started = time.monotonic()
     output = stack.up().failed().output
-    assert 60 < time.monotonic() - started < 75
+    assert time.monotonic() - started > 60
     assert "the apiVersion for this resource does not exist. Verify that any required CRDs have been created" in output
 
 

@@ -131,7 +131,7 @@ class TestEnds:
         began = time.monotonic()
         pods.delete()
         pods.until_gone()
-        assert 2 <= time.monotonic() - began < 10
+        assert 2 <= time.monotonic() - began < 30, "thirty is what it had without its own grace"
 
     def test_a_shorter_grace_replaces_a_longer_one(self, pods: Pods) -> None:
         pods.run(shell("sleep infinity"), terminationGracePeriodSeconds=600)

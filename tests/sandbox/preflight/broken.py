@@ -72,6 +72,12 @@ def _quota(**hard: str) -> Callable[[Stage], AbstractContextManager[Any]]:
     return lambda stage: stage.within("resourcequotas", "ResourceQuota", "team", spec={"hard": named})
 
 
+def _config_map(**labels: str) -> Callable[[Stage], AbstractContextManager[Any]]:
+    """What the picker's ConfigMap is called."""
+    named = {"labels": {f"llm-d.ai/{key}": value for key, value in labels.items()}}
+    return lambda stage: stage.within("configmaps", "ConfigMap", "gaie-pd-epp", metadata=named)
+
+
 @contextmanager
 def _terminating(stage: Stage) -> Iterator[None]:
     with stage.namespace():
@@ -189,6 +195,8 @@ CORPUS = [
         THEIRS,
         token=False,
     ),
+    Broken("somebody's object", _in_namespace(_config_map()), THEIRS, token=False),
+    Broken("another install's object", _in_namespace(_config_map(instance="other")), THEIRS, token=False),
     Broken("no rights", _onlooker),
     Broken("expired credentials", _expired),
     Broken("login program fails", _login_fails),
