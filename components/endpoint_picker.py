@@ -27,14 +27,15 @@ class EndpointPicker(pulumi.ComponentResource):
         _role(name, args, ours)
         if args.metrics_secret:
             _metrics_reader(name, args, args.metrics_secret, self)
-        k8s.core.v1.ConfigMap(f"{name}-config", metadata=meta, data={CONFIG_FILE: args.config}, opts=ours)
+        config = k8s.core.v1.ConfigMap(f"{name}-config", metadata=meta, data={CONFIG_FILE: args.config}, opts=ours)
         # The plugin would wait until all are Ready, and of several only the leader ever is.
         awaited = {"pulumi.com/waitFor": "jsonpath={.status.readyReplicas}=1"} if args.replicas > 1 else None
         k8s.apps.v1.Deployment(
             f"{name}-deployment",
             metadata=metadata(args.name, args.namespace, args.labels, awaited),
             spec=deployment_spec(args),
-            opts=ours,
+            # It reads its file once: a pod that is faster than a changed configuration would keep the old one.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[config]),
         )
         k8s.core.v1.Service(
             f"{name}-service",

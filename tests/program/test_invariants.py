@@ -17,7 +17,7 @@ from components.target_cluster import TargetCluster
 from tests.program.expected import EVERY, MODELS, Combination
 from tests.program.policies import violations
 from tests.program.wire import AMD, changed, containers, default, recorded, requests, vllm
-from tests.recorder import Recorder, run_program
+from tests.recorder import Declared, Recorder, run_program
 
 COMPONENTS = [ServingNamespace, ModelGateway, InferencePool, EndpointPicker, PrefillTier, DecodeTier]
 COMPONENTS += [Monitoring, NetworkIsolation, TargetCluster]
@@ -26,8 +26,12 @@ GATEWAY = "model-gateway-gateway"
 TIERS = ("prefill-deployment", "decode-deployment")
 FIRST = ("cluster", "target-cluster", "serving-namespace")
 """No objects of Kubernetes."""
-EDGES = {"endpoint-picker-metrics-token": {"endpoint-picker-metrics-reader"}}
-"""The one edge besides the namespace's: without its account the token controller deletes such a Secret at once."""
+EDGES = {
+    "endpoint-picker-metrics-token": {"endpoint-picker-metrics-reader"},
+    "endpoint-picker-deployment": {"endpoint-picker-config"},
+}
+"""Edges besides the namespace's: without its account the token controller deletes such a Secret at once, and a picker
+that starts before its configuration is written reads the last one."""
 
 
 @pytest.fixture(params=EVERY, ids=str)
@@ -72,6 +76,24 @@ def test_no_edge_at_all_where_the_namespace_is_not_ours() -> None:
     assert not any(key.startswith("Namespace/") for key in recorder.objects)
     edges = {each.name: len(each.request.dependencies) for each in recorder.declared.values()}
     assert {name for name, count in edges.items() if count} == set(EDGES)
+
+
+@pytest.mark.parametrize("provider", ["istio", "standalone"])
+def test_a_pod_that_reads_its_configuration_at_start_is_not_made_before_it(provider: str) -> None:
+    recorder = run_program({**AMD, "gateway": {"provider": provider}})
+    files = {each.inputs["metadata"]["name"]: each.urn for each in recorder.declared.values() if _is_config(each)}
+    reading = 0
+    for each in recorder.declared.values():
+        template = each.inputs.get("spec", {}).get("template", {})
+        if "llm-d.ai/config-sha256" in template.get("metadata", {}).get("annotations", {}):
+            [mounted] = [one["configMap"]["name"] for one in template["spec"]["volumes"] if "configMap" in one]
+            assert files[mounted] in each.request.dependencies, each.name
+            reading += 1
+    assert reading == {"istio": 1, "standalone": 2}[provider]
+
+
+def _is_config(each: Declared) -> bool:
+    return each.type == "kubernetes:core/v1:ConfigMap"
 
 
 def test_nothing_is_kept_ignored_or_waited_for_in_a_special_way(recorder: Recorder) -> None:

@@ -31,7 +31,7 @@ def declare(name: str, args: ModelGatewayArgs, own: StandaloneArgs, opts: pulumi
         f"{name}-envoy-account", metadata=metadata(args.name, args.namespace, args.labels), opts=opts
     )
     config = yaml.safe_dump(bootstrap(args, own), sort_keys=False)
-    k8s.core.v1.ConfigMap(
+    file = k8s.core.v1.ConfigMap(
         f"{name}-envoy-config",
         metadata=metadata(args.name, args.namespace, args.labels),
         data={CONFIG_FILE: config},
@@ -41,7 +41,8 @@ def declare(name: str, args: ModelGatewayArgs, own: StandaloneArgs, opts: pulumi
         f"{name}-envoy",
         metadata=metadata(args.name, args.namespace, labels, None if args.awaited else SKIP),
         spec=deployment_spec(args, own, config),
-        opts=waiting,
+        # It reads its file once: a pod that is faster than a changed configuration would keep the old one.
+        opts=pulumi.ResourceOptions.merge(waiting, pulumi.ResourceOptions(depends_on=[file])),
     )
     if own.failure_mode is FailureMode.FAIL_OPEN:
         _workers(name, args, own, opts)
