@@ -11,8 +11,12 @@ import pytest
 
 from tests.docs.pages import ROOT, blocks
 
-COPIED = ("components", "preflight", "tests", "docs", "__main__.py", "Pulumi.yaml", "Pulumi.amd.yaml", "pyproject.toml")
-HOW_TO = {"vendor": 0, "infrastructure": 1, "release": 2, "setting": 3, "rename": 4}
+COPIED = (
+    *("components", "preflight", "policy", "sandbox", "tests", "docs"),
+    *("__main__.py", "Pulumi.yaml", "Pulumi.amd.yaml", "pyproject.toml"),
+)
+IN_ORDER = ("vendor", "infrastructure", "provider", "provider's rest", "release", "setting", "rename")
+HOW_TO = {name: number for number, name in enumerate(IN_ORDER)}
 MODEL = {"name": "meta-llama/Llama-3.3-70B-Instruct"}
 
 RUN = """
@@ -43,7 +47,7 @@ class Copy:
         for each in COPIED:
             source = ROOT / each
             if source.is_dir():
-                shutil.copytree(source, folder / each, ignore=shutil.ignore_patterns("__pycache__"))
+                shutil.copytree(source, folder / each, ignore=shutil.ignore_patterns("__pycache__", ".venv"))
             else:
                 shutil.copy(source, folder)
         changes = [block for block in blocks("diff") if block.page.name == "CONTRIBUTING.md"]
@@ -102,6 +106,35 @@ def test_an_infrastructure(tmp_path: Path) -> None:
     row = "| [`tensorwave`](#tensorwave) | RDMA, moved by UCX | yes | yes | refused | refused | yes |"
     assert row in text
     assert "| UCX `UCX_TLS` | `self,sm,rocm,rc` | without `tcp` a broken fabric fails loudly |" in text
+
+
+def test_a_gateway_provider(tmp_path: Path) -> None:
+    copy = Copy(tmp_path, "provider")
+    stack: dict[str, Any] = {"accelerator": "amd", "model": MODEL, "gateway": {"provider": "openshift-default"}}
+    one, elsewhere, ignored, bare = copy.program(
+        stack,
+        {**stack, "infrastructure": "aks"},
+        {**stack, "gateway": {**stack["gateway"], "exposure": "internal"}},
+        {**stack, "release": "0.4", "gateway": {"provider": "agentgateway", "serviceType": "ClusterIP"}},
+    )
+    gateway = one["objects"]["Gateway/infra-pd-inference-gateway"]
+    assert gateway["spec"]["gatewayClassName"] == "openshift-default"
+    assert {"ConfigMap/infra-pd-inference-gateway", "DestinationRule/gaie-pd-epp"} <= one["objects"].keys()
+    assert "is OpenShift's own, and serving.infrastructure: aks is AKS" in elsewhere["refused"]
+    assert "cannot be set with serving.gateway.provider: openshift-default" in ignored["refused"]
+    assert "istio or kgateway or openshift-default or standalone if the cluster has it" in bare["refused"]
+    assert "`openshift-default` `standalone`" in (tmp_path / "docs/settings.md").read_text()
+
+
+@pytest.mark.thorough
+def test_a_gateway_provider_with_all_that_belongs_to_it(tmp_path: Path) -> None:
+    copy = Copy(tmp_path, "provider", "provider's rest")
+    copy.python("-m", "components.plan.combinations")
+    assert "\n## openshift-default\n" in (tmp_path / "docs/combinations.md").read_text()
+    whole = ("tests/plan/test_combinations.py", "tests/plan/test_controllers.py", "tests/plan/test_checks.py")
+    copy.python("-m", "pytest", "-q", *whole, "-p", "no:cacheprovider")
+    every = ("tests/program/test_gateways.py", "tests/preflight/test_declared.py", "tests/program/test_isolation.py")
+    copy.python("-m", "pytest", "-q", *every, "-k", "openshift-default", "-p", "no:cacheprovider")
 
 
 def test_a_release(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ IMPOSSIBLE: list[tuple[dict[str, Any], str, str, str]] = [
             {"release": "0.4", "gateway": {"provider": "agentgateway", key: value}},
             f"serving.gateway.{key}",
             "the Gateway is bare: the guide's charts have no parameters",
-            "or serving.gateway.provider: istio or kgateway or standalone if the cluster has it",
+            "or serving.gateway.provider: istio or kgateway or ",
         )
         for key, value in {
             "serviceType": "ClusterIP",

@@ -1,4 +1,4 @@
-"""Every legal combination of gateway, infrastructure, accelerator and release against a real API server and scheduler.
+"""Every pair of words of gateway, infrastructure, accelerator and release, up and down at a real scheduler.
 
 Pods are only said to be ready here: what is placed, and that it serves, other tests prove for each word by itself.
 """
@@ -16,21 +16,12 @@ from kubernetes.client import V1Namespace, V1ObjectMeta
 
 from components.plan.combinations import Cell, legal
 from sandbox.cluster import lifecycle, nodes
-from sandbox.cluster.api import Api, ApiError, connect
-from tests.recorder import plain, run_program
 from tests.sandbox.running import Running, private_home, start, throw_away
 from tests.sandbox.stack.deployment import Deployment, deployment, destroyed_afterwards
 
 pytestmark = pytest.mark.thorough
 
 OURS = "combinations"
-WHOLE = {
-    "Deployment/ms-pd-llm-d-modelservice-prefill",
-    "Deployment/ms-pd-llm-d-modelservice-decode",
-    "Deployment/gaie-pd-epp",
-    "InferencePool/gaie-pd",
-}
-"""What every cell declares, whatever else."""
 Stacks = Callable[[str], Deployment]
 
 
@@ -73,45 +64,6 @@ def stacks(simulated: Running) -> Iterator[Stacks]:
             return stack
 
         yield made
-
-
-def test_the_api_server_accepts_every_object_of_every_legal_cell(simulated: Running) -> None:
-    refused: dict[str, str] = {}
-    sent = set[str]()
-    with connect(simulated.host_kubeconfig) as api:
-        collection = _collections(api)
-        api.apply(f"/api/v1/namespaces/{OURS}", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": OURS}})
-        for cell in legal():
-            objects = plain(run_program({**cell.serving, "namespace": OURS}).objects)
-            assert objects.keys() > WHOLE, cell
-            for key, one in objects.items():
-                text = json.dumps(one, sort_keys=True)
-                if text in sent:
-                    continue
-                sent.add(text)
-                query = {"dryRun": "All", "fieldValidation": "Strict", "force": "true"}
-                try:
-                    api.patch(
-                        f"{collection(one)}/{one['metadata']['name']}", one, "application/apply-patch+yaml", **query
-                    )
-                except ApiError as error:
-                    refused[f"{key} of {cell}"] = str(error)
-    assert refused == {}
-
-
-def _collections(api: Api) -> Callable[[dict[str, str]], str]:
-    """The collection that an object belongs to, as the API server itself says."""
-
-    @cache
-    def of(version: str) -> dict[str, str]:
-        root = f"/apis/{version}" if "/" in version else f"/api/{version}"
-        served = [each for each in api.get(root)["resources"] if "/" not in each["name"]]
-        return {
-            each["kind"]: f"{root}/namespaces/{OURS}/{each['name']}" if each["namespaced"] else f"{root}/{each['name']}"
-            for each in served
-        }
-
-    return lambda one: of(one["apiVersion"])[one["kind"]]
 
 
 @pytest.mark.parametrize("cell", pairwise(legal()), ids=lambda cell: "-".join(map(str, cell)))
