@@ -34,6 +34,8 @@ class ModelGateway(pulumi.ComponentResource):
             self.address = standalone.declare(name, args, args.standalone, ours)
         else:
             self.address = self._controlled(name, args, ours)
+        if args.ingress and not args.existing:
+            _ingress(name, args, args.ingress, ours)
         self.gateway_name = pulumi.Output.from_input(args.existing.name if args.existing else args.name)
         self.register_outputs({"gatewayName": self.gateway_name, "address": self.address})
 
@@ -44,8 +46,6 @@ class ModelGateway(pulumi.ComponentResource):
         if not args.existing:
             address = _gateway(name, args, ours).status.apply(_address)
             provider.configure(name, args, ours)
-            if args.ingress:
-                _ingress(name, args, args.ingress, ours)
         CustomObject(
             f"{name}-route",
             api_version="gateway.networking.k8s.io/v1",

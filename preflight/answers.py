@@ -20,7 +20,8 @@ class Question:
     body: str = ""
     """JSON of a review."""
     metadata_only: bool = False
-    """Whether the object's metadata will do: it is less to send, and no Secret leaves the server."""
+    """Whether metadata will do, of an object or of what a selector finds: it is less to send, and no Secret leaves the
+    server."""
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,8 @@ READ_SECONDS = 10.0
 AT_ONCE = 8
 """Connections: as many as a server answers to one client without queueing it (API priority and fairness)."""
 
-METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
+METADATA = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1,application/json"
+"""What to ask for, of an object or (`List`) of a list."""
 
 
 class Cluster:
@@ -55,7 +56,9 @@ class Cluster:
 
     def ask(self, question: Question) -> Answer:
         """Ask one thing. What the server refuses is an answer, too; raises `Unreachable` when there is none."""
-        headers = {**self._headers, **({"Accept": METADATA} if question.metadata_only else {})}
+        headers = dict(self._headers)
+        if question.metadata_only:
+            headers["Accept"] = METADATA.format("List" if "?" in question.path else "")
         if question.body:
             headers["Content-Type"] = "application/json"
         method = "POST" if question.body else "GET"

@@ -116,6 +116,8 @@ def _envoy(args: ModelGatewayArgs, own: StandaloneArgs) -> Iterator[Declared]:
     yield Declared("apps/v1", "Deployment", args.name, args.namespace)
     if own.failure_mode is FailureMode.FAIL_OPEN:
         yield Declared("v1", "Service", own.workers, args.namespace)
+    if args.ingress:
+        yield Declared("networking.k8s.io/v1", "Ingress", args.name, args.namespace)
 
 
 def _parameters(plan: ServingPlan) -> Iterator[Declared]:

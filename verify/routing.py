@@ -175,8 +175,9 @@ def judge_envoy(cluster: Cluster, outputs: Outputs) -> tuple[Finding, Entrance |
         pods = pods_of(cluster, outputs.namespace, service["spec"].get("selector") or {})
     except Unreachable as missing:
         return absent(step, missing, "there is no way in"), None
-    port = int(service["spec"]["ports"][0]["port"])
-    entrance = Entrance(outputs.namespace, outputs.gateway, "", outputs.gateway, port)
+    first = service["spec"]["ports"][0]  # its name is what is spoken there
+    port = int(first["port"])
+    entrance = Entrance(outputs.namespace, outputs.gateway, "", outputs.gateway, port, first["name"])
     ready = [pod for pod in pods if is_ready(pod)]
     if not ready:
         why = "; ".join(f"{name(pod)}: {why_not_ready(pod)}" for pod in pods) or "it has no pod"

@@ -6,7 +6,6 @@ from components.controllers.profile import ENVOY, GOOGLES, LIMITS, REQUESTS, Con
 NO_ROUTES = dict.fromkeys(
     ("existing", "route"), "its Envoy has no routes and serves this stack alone: without a Gateway nothing is shared"
 )
-NO_LISTENERS = dict.fromkeys(("tls", "http"), "its Envoy has one listener, which speaks plain HTTP")
 
 STANDALONE = Controller(
     class_name=None,
@@ -14,7 +13,7 @@ STANDALONE = Controller(
     requests=REQUESTS,
     limits=LIMITS,
     access_logging=True,
-    refused={**GOOGLES, **NO_ROUTES, **NO_LISTENERS},
+    refused={**GOOGLES, **NO_ROUTES},
 )
 
 CONTROLLERS = dict.fromkeys(ReleaseName, STANDALONE)

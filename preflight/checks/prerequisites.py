@@ -1,18 +1,22 @@
 """What pods refer to and somebody else makes: token, pull secrets, weights, priority classes."""
 
 from collections.abc import Iterator
+from urllib.parse import quote
 
 from components.names import TOKEN_KEY
 from preflight.answers import Answer, Question
 from preflight.facts import Facts
 from preflight.finding import Finding, Severity
 
+TLS = "serving.gateway.tls"
 WAIT = "the pods would wait for it: CreateContainerConfigError until the timeout"
 
 
 def asks(facts: Facts) -> list[Question]:
     """Each of them by name."""
-    return [*(_secret(facts, name) for name in _secrets(facts)), *_claims(facts), *_priorities(facts)]
+    secrets = [_secret(facts, name) for name in _secrets(facts)]
+    certificates = [_pair(*each) for each in _certificates(facts).values()]
+    return [*secrets, *certificates, *_claims(facts), *_priorities(facts)]
 
 
 def check(facts: Facts) -> Iterator[Finding]:
@@ -30,6 +34,10 @@ def check(facts: Facts) -> Iterator[Finding]:
                 wait,
                 command,
             )
+    for path, (namespace, name) in _certificates(facts).items():
+        answer = facts.asked(_pair(namespace, name))
+        if answer.absent or (answer.ok and not answer.items):
+            yield _no_certificate(facts, path, f"Secret {name} of type kubernetes.io/tls in namespace {namespace}")
     for question in _claims(facts):
         yield from _claim(facts, facts.asked(question))
     for question in _priorities(facts):
@@ -69,6 +77,20 @@ def _token(facts: Facts) -> Iterator[Finding]:
         )
 
 
+def _no_certificate(facts: Facts, path: str, what: str) -> Finding:
+    """An Envoy of our own does not start without; a controller goes on, and takes it as soon as it is there."""
+    waits = facts.plan.gateway.standalone is not None and path.startswith(TLS)
+    outcome = "Envoy's pods would wait for it" if waits else "nothing would be served over HTTPS until it is there"
+    return Finding(
+        "certificate",
+        Severity.ERROR if waits and facts.plan.gateway.awaited else Severity.WARNING,
+        path,
+        f"there is no {what}",
+        outcome,
+        "`kubectl create secret tls …`, or whoever makes certificates here; correct the name if it is another",
+    )
+
+
 def _claim(facts: Facts, answer: Answer) -> Iterator[Finding]:
     model, path = facts.plan.decode.worker.model, "serving.model.claim"
     if answer.absent:
@@ -102,6 +124,24 @@ def _secrets(facts: Facts) -> list[str]:
     worker = facts.plan.decode.worker
     own = [worker.model.token_secret] if worker.model.token_secret and facts.plan.namespace.token is None else []
     return [*own, *worker.image.pull_secrets]
+
+
+def _certificates(facts: Facts) -> dict[str, tuple[str, str]]:
+    """Namespace and name of the Secrets of listeners and Ingress, by path."""
+    args = facts.plan.gateway
+    found = {}
+    for listener in args.listeners:
+        for index, each in enumerate(listener.certificates):
+            found[f"{TLS}.certificateRefs[{index}].name"] = (each.namespace or facts.namespace, each.name)
+    if args.ingress and args.ingress.tls_secret:
+        found["serving.gateway.ingress.tlsSecret"] = (facts.namespace, args.ingress.tls_secret)
+    return found
+
+
+def _pair(namespace: str, name: str) -> Question:
+    """By the type, which says that both keys are there: so no private key leaves the server."""
+    wanted = quote(f"metadata.name={name},type=kubernetes.io/tls", safe="")
+    return Question(f"/api/v1/namespaces/{namespace}/secrets?fieldSelector={wanted}", metadata_only=True)
 
 
 def _secret(facts: Facts, name: str) -> Question:

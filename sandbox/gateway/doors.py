@@ -34,8 +34,10 @@ def doors(world: World, model: Model) -> Mapping[Key, Door]:
     for key, service in world["Service"].items():
         metadata = service["metadata"]
         if name := (metadata.get("labels") or {}).get(STANDALONE):
-            port = service["spec"]["ports"][0]["port"]
-            first.setdefault((key[0], name), Door(key, port, metadata["creationTimestamp"]))
+            own = (key[0], name)
+            for number, each in enumerate(service["spec"]["ports"]):
+                door = Door(key, each["port"], metadata["creationTimestamp"])
+                (others if number else first).setdefault(slots.door(own, each["port"]) if number else own, door)
     return {**_oldest_first(first), **_oldest_first(others)}
 
 

@@ -13,6 +13,7 @@ from sandbox.gateway.store import Key
 from sandbox.home import Home
 
 _GATEWAY = "/apis/gateway.networking.k8s.io/v1/namespaces/{}/gateways/{}"
+_SERVICE = "/api/v1/namespaces/{}/services/{}"
 _ROUTES = "/apis/gateway.networking.k8s.io/v1/namespaces/{}/httproutes"
 
 
@@ -73,7 +74,7 @@ def _way(api: Api, stack: str, deployed: dict[str, Any]) -> _Way:
     namespace, pool = deployed["namespace"], deployed["inferencePool"]
     if deployed["gateway"]["provider"] == "standalone":
         own = namespace, deployed["gateway"]["name"]
-        return _Way(own, own)
+        return _Way(own, own, api.get(_SERVICE.format(*own))["spec"]["ports"][0]["name"])
     routes = api.get(_ROUTES.format(namespace))["items"]
     route = next((one["spec"] for one in routes if _leads_to(one, pool)), None)
     if route is None:

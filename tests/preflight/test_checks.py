@@ -113,6 +113,34 @@ def test_a_namespace_of_ours_is_labelled_by_us() -> None:
     assert told(namespace, answers, hostNetwork=True) == []
 
 
+def test_certificates_are_there_with_both_keys() -> None:
+    def secret(namespace: str, name: str) -> str:
+        selector = f"metadata.name%3D{name}%2Ctype%3Dkubernetes.io%2Ftls"
+        return f"/api/v1/namespaces/{namespace}/secrets?fieldSelector={selector}"
+
+    def found(answers: dict[str, Any], **gateway: Any) -> list[tuple[str, str, str]]:
+        changes = {**THEIRS, "model__tokenSecret": None, "gateway": gateway}
+        findings = prerequisites.check(facts(Typed(answers), **changes))
+        return [(str(each.severity), each.path, each.evidence) for each in findings]
+
+    own, lent = {"name": "door"}, {"name": "shared", "namespace": "certificates"}
+    there = {secret("llm-d-pd", "door"): listed({}), secret("certificates", "shared"): listed({})}
+    path = "serving.gateway.tls.certificateRefs[{}].name"
+    missing = "there is no Secret {} of type kubernetes.io/tls in namespace {}"
+    both: dict[str, Any] = {"tls": {"certificateRefs": [own, lent]}}
+    assert found(there, **both) == []
+    assert found({**there, secret("llm-d-pd", "door"): listed()}, **both) == [
+        ("warning", path.format(0), missing.format("door", "llm-d-pd"))
+    ]
+    assert [each[1] for each in found({}, **both)] == [path.format(0), path.format(1)]
+    envoy: dict[str, Any] = {"provider": "standalone", "tls": {"certificateRefs": [own]}}
+    assert found({}, **envoy) == [("error", path.format(0), missing.format("door", "llm-d-pd"))]
+    assert [each[0] for each in found({}, **envoy, **{"await": False})] == ["warning"]
+    ingress = {"provider": "standalone", "ingress": {"host": "a.example.com", "tlsSecret": "door"}}
+    assert [each[:2] for each in found({}, **ingress)] == [("warning", "serving.gateway.ingress.tlsSecret")]
+    assert found(there, **ingress) == []
+
+
 def test_the_token_is_asked_for_only_where_it_is_not_ours_to_make() -> None:
     secret = f"{SPACE}/secrets/llm-d-hf-token"
     assert [path for path, _ in told(prerequisites, {}, **THEIRS)] == ["serving.model.tokenSecret"]

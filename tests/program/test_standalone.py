@@ -9,13 +9,21 @@ from typing import Any
 
 import yaml
 
+from components.gateways.standalone.certificates import files
+from components.gateways.standalone.envoy import bootstrap
+from components.plan import resolve
 from sandbox.gateway import accesslog as sandbox_log
 from sandbox.progress import Progress
 from sandbox.toolchain import provide
 from tests.program.wire import AMD
 from tests.recorder import Recorder, run_program
+from tests.sandbox.gateway.certificate import CHAIN, KEY
+from tests.stack_file import settings
 
 GATEWAY = "infra-pd-inference-gateway"
+ONE: dict[str, Any] = {"certificateRefs": [{"name": "door"}]}
+TWO: dict[str, Any] = {"certificateRefs": [{"name": "door"}, {"name": "other"}]}
+WAYS_IN: list[dict[str, Any]] = [{}, {"tls": ONE}, {"tls": TWO, "http": False}]
 
 
 def _ran(recorder: Recorder | None = None, **serving: Any) -> Recorder:
@@ -29,32 +37,42 @@ def _container(recorder: Recorder) -> dict[str, Any]:
     return container
 
 
-def _is_envoy(one: dict[str, Any]) -> bool:
-    return one["kind"] == "Deployment" and "llm-d.ai/gateway" in one["spec"]["selector"]["matchLabels"]
-
-
 def test_envoy_accepts_its_configuration_for_every_combination_of_options(tmp_path: Path) -> None:
-    """Release, host network and infrastructure change nothing in it but the failure mode's default and the port."""
-    envoy = str(provide(["envoy"], Progress())["envoy"])
-    axes = product(("FailOpen", "FailClose"), (True, False), ("trace", "off"), (8000, 8443), ("pd", "p" * 33))
-    made = set()
-    for mode, log, level, port, postfix in axes:
-        recorder = _ran(
-            routing={"failureMode": mode},
-            gateway={"accessLogging": log, "logLevel": level},
-            ports={"serving": port},
-            postfix=postfix,
-        )
-        [text] = [one["data"]["envoy.yaml"] for one in recorder.objects.values() if "envoy.yaml" in one.get("data", {})]
-        [pod] = [one["spec"]["template"]["spec"] for one in recorder.objects.values() if _is_envoy(one)]
-        made.add((text, *pod["containers"][0]["args"]))
-    assert len(made) == 24, "the port is in the file for FailOpen only, and two settings of it make one file"
+    """Release, host network and infrastructure change nothing in it but the failure mode's default and the port.
 
-    def judged(text: str, *arguments: str) -> str:
-        file = tmp_path / f"{hash((text, arguments))}.yaml"
-        file.write_text(text)
-        values = {"/etc/envoy/envoy.yaml": str(file), "$(CPUS)": "2"}
-        command = [envoy, "--mode", "validate", *(values.get(word, word) for word in arguments)]
+    What each word of the settings does to the pod and its files is declared in other tests: here are the files.
+    """
+    envoy = str(provide(["envoy"], Progress())["envoy"])
+    for number in range(2):
+        folder = tmp_path / "certificates" / f"certificate-{number}"
+        folder.mkdir(parents=True)
+        (folder / "tls.crt").write_text(CHAIN)
+        (folder / "tls.key").write_text(KEY)
+    axes = product(("FailOpen", "FailClose"), (True, False), ("trace", "off"), (8000, 8443), WAYS_IN)
+    made = set()
+    for mode, log, level, port, way in axes:
+        gateway = resolve(
+            settings(
+                routing={"failureMode": mode},
+                gateway={"provider": "standalone", "accessLogging": log, "logLevel": level, **way},
+                ports={"serving": port},
+                postfix="p" * 33 if log else "pd",
+            ),
+            None,
+        ).gateway
+        assert gateway.standalone
+        texts = {"envoy.yaml": bootstrap(gateway, gateway.standalone), **files(gateway)}
+        made.add((str(gateway.log_level), *(yaml.safe_dump({name: one}) for name, one in texts.items())))
+    assert len(made) == 36, "the port is in the file for FailOpen only"
+
+    def judged(level: str, *texts: str) -> str:
+        home = tmp_path / str(hash((level, texts)))
+        home.mkdir()
+        for text in texts:
+            here = text.replace("/etc/envoy", str(home)).replace("/etc/certificates", str(tmp_path / "certificates"))
+            [(name, content)] = yaml.safe_load(here).items()
+            (home / name).write_text(yaml.safe_dump(content))
+        command = [envoy, "--mode", "validate", "--config-path", str(home / "envoy.yaml"), "--log-level", level]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         complaints = [line for line in done.stderr.splitlines() if re.search(r"\]\[(warning|error|critical)\]", line)]
         return "\n".join([str(done.returncode), *complaints])

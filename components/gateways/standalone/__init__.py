@@ -11,11 +11,12 @@ import pulumi_kubernetes as k8s
 import yaml
 
 from components.config.vocabulary import FailureMode, ServiceType
+from components.gateways.standalone.certificates import files
 from components.gateways.standalone.envoy import bootstrap
+from components.gateways.standalone.listeners import scheme
 from components.gateways.standalone.pod import CONFIG_FILE, deployment_spec
-from components.names import HTTP_PORT
 from components.objects import metadata
-from components.plan.gateway_args import ModelGatewayArgs, StandaloneArgs
+from components.plan.gateway_args import ListenerArgs, ModelGatewayArgs, StandaloneArgs
 
 SKIP = {"pulumi.com/skipAwait": "true"}
 
@@ -34,7 +35,7 @@ def declare(name: str, args: ModelGatewayArgs, own: StandaloneArgs, opts: pulumi
     file = k8s.core.v1.ConfigMap(
         f"{name}-envoy-config",
         metadata=metadata(args.name, args.namespace, args.labels),
-        data={CONFIG_FILE: config},
+        data={CONFIG_FILE: config, **{name: yaml.safe_dump(each) for name, each in files(args).items()}},
         opts=opts,
     )
     k8s.apps.v1.Deployment(
@@ -48,17 +49,29 @@ def declare(name: str, args: ModelGatewayArgs, own: StandaloneArgs, opts: pulumi
         _workers(name, args, own, opts)
     # The Deployment's readiness decides; of the Service only an address is worth a wait.
     awaited = args.awaited and args.service_type is ServiceType.LOAD_BALANCER
+    annotations = {**args.service.annotations, **({} if awaited else SKIP)}
     service = k8s.core.v1.Service(
         f"{name}-envoy-service",
-        metadata=metadata(args.name, args.namespace, labels, None if awaited else SKIP),
+        metadata=metadata(args.name, args.namespace, labels, annotations or None),
         spec=k8s.core.v1.ServiceSpecArgs(
             type=args.service_type.value,
+            load_balancer_class=args.service.load_balancer_class,
             selector=own.selector,
-            ports=[k8s.core.v1.ServicePortArgs(name="http", port=HTTP_PORT, target_port="http", protocol="TCP")],
+            ports=[_port(args, each) for each in args.listeners],
         ),
         opts=waiting,
     )
     return service.status.apply(_address)
+
+
+def _port(args: ModelGatewayArgs, listener: ListenerArgs) -> k8s.core.v1.ServicePortArgs:
+    return k8s.core.v1.ServicePortArgs(
+        name=scheme(listener),
+        port=listener.port,
+        target_port=scheme(listener),
+        node_port=args.service.node_ports.get(str(listener.port)),
+        protocol="TCP",
+    )
 
 
 def _workers(name: str, args: ModelGatewayArgs, own: StandaloneArgs, opts: pulumi.ResourceOptions) -> None:

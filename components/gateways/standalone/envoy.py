@@ -15,6 +15,7 @@ from components.plan.gateway_args import ModelGatewayArgs, StandaloneArgs
 def bootstrap(args: ModelGatewayArgs, own: StandaloneArgs) -> Json:
     """All of Envoy's configuration."""
     return {
+        "node": {"id": args.name, "cluster": args.namespace},  # who asks for certificates, even where files answer
         "admin": {"address": address("127.0.0.1", ADMIN_PORT)},
         "static_resources": {"listeners": listeners(args, own), "clusters": clusters(args, own)},
     }

@@ -1,12 +1,16 @@
 """Where requests come in to Envoy, and what becomes of them: shown to the picker, led to the worker that it names."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from components.config.vocabulary import FailureMode
 from components.gateways.standalone.accesslog import FORMAT, PICKED, PREFILL
+from components.gateways.standalone.certificates import transport
 from components.gateways.standalone.parts import TYPES, Json, address
-from components.plan.gateway_args import ModelGatewayArgs, StandaloneArgs
+from components.plan.gateway_args import ListenerArgs, ModelGatewayArgs, StandaloneArgs
 
-REQUESTS_PORT = 8080
-"""Envoy runs without rights, so not port 80; that is its Service's."""
+PORTS: Mapping[str, int] = MappingProxyType({"http": 8080, "https": 8443})
+"""For requests, by scheme: Envoy runs without rights, so not 80 and 443; those are its Service's."""
 
 STATUS_PORT = 15021
 """Probes and metrics (istio's number)."""
@@ -30,11 +34,21 @@ _RETRIES: Json = {  # only what has reached no worker
 
 def listeners(args: ModelGatewayArgs, own: StandaloneArgs) -> list[Json]:
     """For requests, and for probes and metrics."""
-    return [_requests(args, own), _status()]
+    manager = _requests(args, own)
+    ways_in = [
+        _listener(scheme(each), PORTS[scheme(each)], manager, transport(args) if each.certificates else {})
+        for each in args.listeners
+    ]
+    return [*ways_in, _listener("status", STATUS_PORT, _status(), {})]
+
+
+def scheme(listener: ListenerArgs) -> str:
+    """What a listener speaks, which is also its port's name."""
+    return "https" if listener.certificates else "http"
 
 
 def _requests(args: ModelGatewayArgs, own: StandaloneArgs) -> Json:
-    """Where clients come in."""
+    """What clients meet, whichever way they come in."""
     manager: Json = {
         "stat_prefix": "requests",
         "use_remote_address": True,
@@ -50,7 +64,7 @@ def _requests(args: ModelGatewayArgs, own: StandaloneArgs) -> Json:
         stdout = f"{TYPES}extensions.access_loggers.stream.v3.StdoutAccessLog"
         log = {"@type": stdout, "log_format": {"json_format": dict(FORMAT)}}
         manager["access_log"] = [{"name": "envoy.access_loggers.stdout", "typed_config": log}]
-    return _listener("requests", REQUESTS_PORT, manager)
+    return manager
 
 
 def _never_from_clients() -> Json:
@@ -111,17 +125,16 @@ def _status() -> Json:
         for path, admin in shown.items()
     ]
     host = {"name": "status", "domains": ["*"], "routes": routes}
-    manager = {
+    return {
         "stat_prefix": "status",
         "route_config": {"name": "status", "virtual_hosts": [host]},
         "http_filters": [_router()],
     }
-    return _listener("status", STATUS_PORT, manager)
 
 
-def _listener(name: str, port: int, manager: Json) -> Json:
+def _listener(name: str, port: int, manager: Json, socket: Json) -> Json:
     kind = f"{TYPES}extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
     config = {"@type": kind, **manager}
     filters = [{"name": "envoy.filters.network.http_connection_manager", "typed_config": config}]
-    chain = {"name": name, "filters": filters}
+    chain = {"name": name, "filters": filters, **socket}
     return {"name": name, "address": address(_ANYWHERE, port), "filter_chains": [chain]}

@@ -8,6 +8,10 @@ TYPES = "type.googleapis.com/envoy."
 """In front of the name of every extension's configuration."""
 
 
+FOLDER = "/etc/envoy"
+"""Where its configuration is mounted."""
+
+
 def address(host: str, port: int) -> Json:
     """Where somebody listens."""
     return {"socket_address": {"address": host, "port_value": port}}

@@ -5,14 +5,15 @@ from pathlib import Path
 
 import pulumi_kubernetes as k8s
 
+from components.gateways.standalone.certificates import SECRETS, secrets
 from components.gateways.standalone.clusters import ADMIN_PORT
-from components.gateways.standalone.listeners import REQUESTS_PORT, STATUS_PORT
+from components.gateways.standalone.listeners import PORTS, STATUS_PORT, scheme
+from components.gateways.standalone.parts import FOLDER
 from components.plan.gateway_args import ModelGatewayArgs, StandaloneArgs
 from components.pods import placement
 from components.pods.ports import container_port
 
 CONFIG_FILE = "envoy.yaml"
-FOLDER = "/etc/envoy"
 USER = 101
 """`envoy` in Envoy's image."""
 
@@ -47,7 +48,11 @@ def deployment_spec(args: ModelGatewayArgs, own: StandaloneArgs, config: str) ->
                 volumes=[
                     k8s.core.v1.VolumeArgs(
                         name="config", config_map=k8s.core.v1.ConfigMapVolumeSourceArgs(name=args.name)
-                    )
+                    ),
+                    *(
+                        k8s.core.v1.VolumeArgs(name=volume, secret=k8s.core.v1.SecretVolumeSourceArgs(secret_name=name))
+                        for volume, name in secrets(args).items()
+                    ),
                 ],
             ),
         ),
@@ -69,7 +74,10 @@ def _container(args: ModelGatewayArgs, own: StandaloneArgs) -> k8s.core.v1.Conta
             "--disable-hot-restart",
         ],
         env=[k8s.core.v1.EnvVarArgs(name="CPUS", value_from=cpus)],
-        ports=[container_port(REQUESTS_PORT, "http"), container_port(STATUS_PORT, "status")],
+        ports=[
+            *(container_port(PORTS[scheme(each)], scheme(each)) for each in args.listeners),
+            container_port(STATUS_PORT, "status"),
+        ],
         startup_probe=_probe("/ready", period=1, failures=60),
         liveness_probe=_probe("/live", period=10, failures=3),
         readiness_probe=_probe("/ready", period=2, failures=2),
@@ -88,7 +96,13 @@ def _container(args: ModelGatewayArgs, own: StandaloneArgs) -> k8s.core.v1.Conta
             seccomp_profile=k8s.core.v1.SeccompProfileArgs(type="RuntimeDefault"),
         ),
         termination_message_policy="FallbackToLogsOnError",
-        volume_mounts=[k8s.core.v1.VolumeMountArgs(name="config", mount_path=FOLDER, read_only=True)],
+        volume_mounts=[
+            k8s.core.v1.VolumeMountArgs(name="config", mount_path=FOLDER, read_only=True),
+            *(
+                k8s.core.v1.VolumeMountArgs(name=volume, mount_path=f"{SECRETS}/{volume}", read_only=True)
+                for volume in secrets(args)
+            ),
+        ],
     )
 
 

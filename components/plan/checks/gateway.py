@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from components.config.problem import Problem
-from components.config.vocabulary import ServiceType
+from components.config.vocabulary import Provider, ServiceType
 from components.controllers import honouring
 from components.names import HTTP_PORT
 from components.plan.context import Context
@@ -128,6 +128,15 @@ def _listeners(context: Context) -> Iterator[Problem]:
             "two protocols on one port: the controller would refuse both",
             f"use 443, or set {GATEWAY}.http: false",
         )
+    for index, each in enumerate(gateway.tls.certificate_refs if gateway.tls else ()):
+        if gateway.provider is Provider.STANDALONE and each.namespace not in (None, context.settings.namespace):
+            yield Problem(
+                f"{GATEWAY}.tls.certificateRefs[{index}].namespace",
+                each.namespace,
+                f"is not the stack's ({context.settings.namespace}), and a pod mounts Secrets of its own only",
+                "Envoy would wait for a Secret of that name in this namespace, and nothing be served",
+                "copy the Secret, or have it made, in the stack's namespace; a Gateway's controller takes others",
+            )
 
 
 def _service(context: Context) -> Iterator[Problem]:
