@@ -20,11 +20,12 @@ def api(cluster: Running) -> Iterator[Api]:
 
 
 @pytest.fixture
-def namespace(api: Api, request: pytest.FixtureRequest) -> str:
-    """A namespace of the test's own; it goes with the cluster (deleting it takes 6 s)."""
+def namespace(api: Api, request: pytest.FixtureRequest) -> Iterator[str]:
+    """A namespace of the test's own; it goes with the cluster (deleting it takes 6 s), what holds GPUs in it before."""
     name: str = request.node.name.replace("_", "-").removeprefix("test-")[:60].strip("-")
     api.apply(f"/api/v1/namespaces/{name}", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
-    return name
+    yield name
+    api.delete(f"/apis/apps/v1/namespaces/{name}/deployments")
 
 
 @pytest.fixture

@@ -46,15 +46,27 @@ def with_defect(defect: Defect, objects: Objects) -> Objects:
     return changed
 
 
+_SETTLED = 1.0
+"""Seconds that all has to be ready without a break: whoever deploys with the CLI can't ask sooner, and until then Envoy
+may not have heard of a picker that was the last to come."""
+
+
 def deploy(api: Api, objects: Objects, patience: float) -> bool:
-    """Create them, the namespace first; return whether all is ready within `patience` seconds."""
+    """Create them, the namespace first; return whether all is ready, and stays so, within `patience` seconds."""
     for one in sorted(objects.values(), key=lambda each: each["kind"] != "Namespace"):
         api.apply(_path(one), one)
     [namespace] = [one["metadata"]["name"] for one in objects.values() if one["kind"] == "Namespace"]
     deadline = time.monotonic() + patience
-    while not (ready := _ready(api, namespace)) and time.monotonic() < deadline:
+    since: float | None = None
+    while since is None or time.monotonic() < since + _SETTLED:
+        if time.monotonic() > deadline:
+            return False
+        if not _ready(api, namespace):
+            since = None
+        elif since is None:
+            since = time.monotonic()
         time.sleep(0.2)
-    return ready
+    return True
 
 
 def verify(kubeconfig: Path, namespace: str) -> list[Finding]:

@@ -22,19 +22,20 @@ def test_the_first_request_after_ready_succeeds_every_time(cluster: Running) -> 
     nodes.provide(cluster.host_kubeconfig, fleet)
     with connect(cluster.host_kubeconfig) as api:
         first = [_first_answer(cluster, api, f"fresh-{number}", ("0.6", "0.4")[number % 2]) for number in range(STARTS)]
-    assert first == [(200, True)] * STARTS
+    assert [why for why in first if why] == []
 
 
-def _first_answer(cluster: Running, api: Api, namespace: str, release: str) -> tuple[int, bool]:
-    """Deploy a stack that may not fall back; return the first request's status, and whether a prefill pod was used."""
+def _first_answer(cluster: Running, api: Api, namespace: str, release: str) -> str:
+    """Deploy a stack that may not fall back; say what was wrong with the first answer, if anything."""
     objects = broken.render(namespace, release=release, routing={"failureMode": "FailClose"})
     home, gateway = cluster.home.root, (namespace, "infra-pd-inference-gateway")
     try:
-        assert broken.deploy(api, objects, patience=PATIENCE)
-        assert soon(lambda: gateway in slots.read(home))
+        assert broken.deploy(api, objects, patience=PATIENCE), f"{namespace} never was ready"
+        assert soon(lambda: gateway in slots.read(home)), f"no port of the host leads to {namespace}"
         body = {"model": broken.MODEL, "prompt": "the first question", "max_tokens": 4}
         answer = send(slots.read(home)[gateway], "POST", "/v1/completions", body)
     finally:
         broken.remove(api, objects)
     assert soon(lambda: gateway not in slots.read(home))
-    return answer.status, bool(answer.headers.get("x-picked-prefill"))
+    good = answer.status == 200 and answer.headers.get("x-picked-prefill")
+    return "" if good else f"{namespace} ({release}): {answer}"
