@@ -14,6 +14,8 @@ Way = Callable[[Stage], AbstractContextManager[Path | None]]
 
 THEIRS = {"createNamespace": False}
 """Settings for a namespace that somebody else made; the token's Secret is theirs, too."""
+OTHER = {"app.kubernetes.io/part-of": "llm-d-pd", "llm-d.ai/instance": "other"}
+"""Labels of another install's objects."""
 SHARED = {"existing": {"name": "shared", "namespace": "default"}, "route": {"path": "/llama"}}
 HOST = {"hostNetwork": True, "rdma": None}
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
@@ -72,10 +74,9 @@ def _quota(**hard: str) -> Callable[[Stage], AbstractContextManager[Any]]:
     return lambda stage: stage.within("resourcequotas", "ResourceQuota", "team", spec={"hard": named})
 
 
-def _config_map(**labels: str) -> Callable[[Stage], AbstractContextManager[Any]]:
+def _config_map(labels: dict[str, str]) -> Callable[[Stage], AbstractContextManager[Any]]:
     """What the picker's ConfigMap is called."""
-    named = {"labels": {f"llm-d.ai/{key}": value for key, value in labels.items()}}
-    return lambda stage: stage.within("configmaps", "ConfigMap", "gaie-pd-epp", metadata=named)
+    return lambda stage: stage.within("configmaps", "ConfigMap", "gaie-pd-epp", metadata={"labels": labels})
 
 
 @contextmanager
@@ -195,8 +196,8 @@ CORPUS = [
         THEIRS,
         token=False,
     ),
-    Broken("somebody's object", _in_namespace(_config_map()), THEIRS, token=False),
-    Broken("another install's object", _in_namespace(_config_map(instance="other")), THEIRS, token=False),
+    Broken("somebody's object", _in_namespace(_config_map({})), THEIRS, token=False),
+    Broken("another install's object", _in_namespace(_config_map(OTHER)), THEIRS, token=False),
     Broken("no rights", _onlooker),
     Broken("expired credentials", _expired),
     Broken("login program fails", _login_fails),
