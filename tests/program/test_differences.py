@@ -1,101 +1,80 @@
 """docs/differences.md says all that differs from the guide, and nothing else."""
 
-from dataclasses import asdict, dataclass
-from fnmatch import fnmatchcase
+from dataclasses import asdict
 from functools import cache
-from typing import Any
 
 import pytest
-import yaml
 
+from tests.program.differing import Found, Line, found, holds, lines, unsaid
 from tests.program.expected import Combination, layered
-from tests.program.shape import differences, normal
-from tests.program.wire import recorded
-from tests.recorder import ROOT
+from tests.program.wire import ran, recorded
 
-PAGE = ROOT / "docs" / "differences.md"
 GUIDE = ("guide-0.4", "guide-0.4-workers")
 STACKS = {
     "amd": Combination("amd", "0.4", hostNetwork=False, rdma=True, monitoring=True),
     "amd-host": Combination("amd", "0.4", hostNetwork=True, rdma=True, monitoring=True),
     "nvidia": Combination("nvidia", "0.4", hostNetwork=False, rdma=True, monitoring=True),
 }
-KEYS = ("name", "type", "pluginRef")
-"""Plugins have no order in the guide's terms: they are known by their type."""
+TABLE = lines("# What differs from the guide")
 
-SEVERAL, ABSENT = "\N{HORIZONTAL ELLIPSIS}", "\N{EN DASH}"
-
-Found = dict[tuple[str, str], tuple[Any, Any]]
-"""Object and path to both values."""
-
-
-@dataclass(frozen=True)
-class Line:
-    """One line of the table."""
-
-    stacks: tuple[str, ...]
-    target: str
-    path: str
-    guide: str
-    here: str
-    why: str
-
-    def covers(self, target: str, path: str) -> bool:
-        pattern = self.path.replace("[", "[[]")
-        return fnmatchcase(target, self.target) and fnmatchcase(path, pattern)
-
-
-@cache
-def _page() -> tuple[Line, ...]:
-    rows = [row for row in PAGE.read_text().splitlines() if row.startswith("| ")][1:]
-    lines = []
-    for row in rows:
-        stacks, *rest = (cell.strip() for cell in row.strip("|").split(" | "))
-        lines.append(Line(tuple(STACKS) if stacks == "all" else tuple(stacks.split(", ")), *rest))
-    return tuple(lines)
+GATEWAYS = {
+    f"{provider}-{release}": (provider, release)
+    for provider in ("istio", "kgateway", "agentgateway", "gke", "data-science-gateway")
+    for release in ("0.4", "0.6")
+    if (provider, release) != ("data-science-gateway", "0.4")
+}
+OF_GATEWAYS = lines("## Gateway providers")
 
 
 @cache
 def _differences(stack: str) -> Found:
     combination = STACKS[stack]
-    ours = normal(recorded(combination).objects, KEYS)
-    guide = layered(GUIDE, asdict(combination))
-    found: Found = {}
-    for target in {**guide, **ours}:
-        if target not in guide or target not in ours:
-            found[target, "(object)"] = (guide.get(target), ours.get(target))
-        else:
-            found |= {(target, path): both for path, both in differences(guide[target], ours[target]).items()}
-    return found
+    return found(layered(GUIDE, asdict(combination)), recorded(combination).objects)
+
+
+@cache
+def _of_a_gateway(stack: str) -> Found:
+    """What the component of the gateway declares, against the guide's charts."""
+    provider, release = GATEWAYS[stack]
+    combination = Combination("amd", release, hostNetwork=False, rdma=True, monitoring=True)
+    recorder = ran({**combination.serving, "gateway": {"provider": provider}})
+    ours = [each for each in recorder.declared.values() if each.is_object and ":ModelGateway::" in each.parent]
+    guide = layered(("guide-gateways",), {"provider": provider, "release": release})
+    return found(guide, {each.key: each.inputs for each in ours})
 
 
 @pytest.mark.parametrize("stack", STACKS)
 def test_every_difference_has_exactly_one_line(stack: str) -> None:
-    lines = [line for line in _page() if stack in line.stacks]
-    for target, path in _differences(stack):
-        count = sum(line.covers(target, path) for line in lines)
-        assert count == 1, f"{stack}: {target} {path} has {count} lines in {PAGE.name}"
+    assert unsaid(TABLE, stack, _differences(stack)) == []
 
 
-@pytest.mark.parametrize("line", _page(), ids=lambda line: f"{line.target} {line.path}")
+@pytest.mark.parametrize("line", TABLE, ids=lambda line: f"{line.target} {line.path}")
 def test_every_line_is_a_difference_with_these_values(line: Line) -> None:
-    assert set(line.stacks) <= set(STACKS)
-    assert line.why
-    for stack in line.stacks:
-        covered = [both for key, both in _differences(stack).items() if line.covers(*key)]
-        assert covered, f"{stack}: nothing differs there any more"
-        for guide, here in covered:
-            _is(line.guide, guide)
-            _is(line.here, here)
+    for stack in STACKS:
+        if line.of(stack):
+            holds(line, _differences(stack))
 
 
-def _is(cell: str, value: Any) -> None:
-    if cell == SEVERAL:
-        return
-    said = None if cell == ABSENT else yaml.safe_load(cell.strip("`"))
-    assert said == value
+@pytest.mark.thorough
+@pytest.mark.parametrize("stack", GATEWAYS)
+def test_every_difference_of_a_gateway_has_exactly_one_line(stack: str) -> None:
+    assert unsaid(OF_GATEWAYS, stack, _of_a_gateway(stack)) == []
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("line", OF_GATEWAYS, ids=lambda line: f"{line.target} {line.path}")
+def test_every_line_of_a_gateway_is_a_difference_with_these_values(line: Line) -> None:
+    for stack in GATEWAYS:
+        if line.of(stack):
+            holds(line, _of_a_gateway(stack))
+
+
+@pytest.mark.parametrize(("table", "stacks"), [(TABLE, {*STACKS}), (OF_GATEWAYS, {*GATEWAYS})])
+def test_every_line_is_about_a_stack_and_every_stack_has_one(table: tuple[Line, ...], stacks: set[str]) -> None:
+    assert all(any(line.of(stack) for stack in stacks) for line in table)
+    assert all(any(line.of(stack) for line in table) for stack in stacks)
 
 
 def test_the_page_is_a_table_of_every_stack() -> None:
-    assert len(_page()) > 30
-    assert {stack for line in _page() for stack in line.stacks} == set(STACKS)
+    assert len(TABLE) > 30
+    assert {name for line in TABLE for name in line.stacks.split(", ")} - {"all"} == set(STACKS)
