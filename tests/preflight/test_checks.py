@@ -1,10 +1,12 @@
 """The other checks on typed facts, and the report of them all."""
 
+from itertools import product
 from typing import Any
 
 import pytest
 
 import preflight
+from components.config.vocabulary import Provider, ReleaseName
 from preflight.checks import gateway_class, kinds, namespace, prerequisites, quota, rights, version
 from tests.preflight.typed import CLASSES, PODS, SPACE, Typed, facts, listed, plan, pod
 
@@ -52,10 +54,9 @@ def test_kinds_are_looked_for_in_the_version_that_is_used() -> None:
 
 def test_every_group_that_a_plan_can_use_has_a_source() -> None:
     used = set()
-    for provider in ("istio", "kgateway", "agentgateway", "gke"):
-        for release in ("0.4", "0.6"):
-            found = told(kinds, {}, gateway={"provider": provider}, release=release)
-            used |= {evidence.split(" in ")[1].partition("/")[0] for _, evidence in found}
+    for provider, release in product(map(str, Provider), map(str, ReleaseName)):
+        found = told(kinds, {}, gateway={"provider": provider}, release=release)
+        used |= {evidence.split(" in ")[1].partition("/")[0] for _, evidence in found}
     istio = told(kinds, {}, gateway={"accessLogging": True})
     used |= {evidence.split(" in ")[1].partition("/")[0] for _, evidence in istio}
     assert used == kinds.SOURCES.keys()
