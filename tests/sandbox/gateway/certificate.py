@@ -18,14 +18,15 @@ from cryptography.x509.oid import NameOID
 HOST = "door.example.com"
 
 
-def _made() -> tuple[str, str]:
+def made(host: str = HOST) -> tuple[str, str]:
+    """Return a new certificate for a host name, and its key."""
     key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "door")])
     now = datetime.now(UTC)
     made = (
         x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
         .not_valid_before(now - timedelta(hours=1))
         .not_valid_after(now + timedelta(days=2))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(HOST)]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .sign(key, hashes.SHA256())
     )
@@ -33,7 +34,7 @@ def _made() -> tuple[str, str]:
     return made.public_bytes(Encoding.PEM).decode(), key.private_bytes(*plain).decode()
 
 
-CHAIN, KEY = _made()
+CHAIN, KEY = made()
 
 
 def secret(name: str, namespace: str = "models", key: str = KEY) -> str:
