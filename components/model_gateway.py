@@ -34,7 +34,7 @@ class ModelGateway(pulumi.ComponentResource):
             self.address = standalone.declare(name, args, args.standalone, ours)
         else:
             self.address = self._controlled(name, args, ours)
-        if args.ingress and not args.existing:
+        if args.ingress:
             _ingress(name, args, args.ingress, ours)
         self.gateway_name = pulumi.Output.from_input(args.existing.name if args.existing else args.name)
         self.register_outputs({"gatewayName": self.gateway_name, "address": self.address})

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.program.policies import violations
 from tests.program.wire import AMD, ran
 from tests.stack_file import problems
 
@@ -83,7 +84,9 @@ def test_certificates_are_files_that_envoy_watches() -> None:
 
 
 def test_the_outputs_speak_https() -> None:
-    outputs = ran({**AMD, "gateway": {**STANDALONE, "tls": TLS}}).stack_outputs
+    recorder = ran({**AMD, "gateway": {**STANDALONE, "tls": TLS}})
+    outputs = recorder.stack_outputs
+    assert violations(recorder) == []
     assert outputs["gatewayUrl"].endswith(f"port-forward service/{NAME} 8000:443")
     assert outputs["request"].startswith("curl -sS https://localhost:8000/v1/completions --insecure ")
 

@@ -39,7 +39,7 @@ spec: {type: ExternalName, externalName: example.com}
 apiVersion: v1
 kind: Service
 metadata: {name: envoy, labels: {llm-d.ai/gateway: ours}, creationTimestamp: "2025-01-01T00:00:00Z"}
-spec: {clusterIP: 10.96.0.9, ports: [{name: http, port: 80}]}
+spec: {clusterIP: 10.96.0.9, ports: [{name: http, port: 80}, {name: https, port: 443}]}
 """
 WORKERS = ["10.244.0.3", "10.244.0.1"]
 WORLD = world(
@@ -111,4 +111,5 @@ def test_gateways_and_envoys_without_one_are_ways_in_oldest_first() -> None:
     assert list(doors(WORLD, resolve(WORLD)).items()) == [
         (("models", "ours"), Door(("models", "envoy"), 80, "2025-01-01T00:00:00Z")),
         (("models", "door"), Door(("models", "door-istio"), 80, "2026-01-01T00:00:00Z")),
+        (("models", "ours:443"), Door(("models", "envoy"), 443, "2025-01-01T00:00:00Z")),
     ]
