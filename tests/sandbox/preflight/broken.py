@@ -182,6 +182,14 @@ CORPUS = [
         token=False,
     ),
     Broken("no pull secret", _in_namespace(), {**THEIRS, "images": {"pullSecrets": ["registry"]}}, token=False),
+    Broken(
+        "no certificate",
+        _in_namespace(
+            lambda stage: stage.within("secrets", "Secret", "door", stringData={"tls.crt": "of", "tls.key": "no type"})
+        ),
+        {**THEIRS, "gateway": {"provider": "standalone", "tls": {"certificateRefs": [{"name": "door"}]}}},
+        token=False,
+    ),
     Broken("no weights", _in_namespace(), {**THEIRS, "model__claim": "weights"}, token=False),
     Broken("no priority", _plain(lambda _: nullcontext()), {"prefill": {"priorityClass": "high"}}),
     Broken("quota", _in_namespace(_quota(requests__amd_gpu="4")), THEIRS, token=False),
