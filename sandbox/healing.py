@@ -1,4 +1,4 @@
-"""What a killed `pulumi` leaves in the way of the next one: its lock, and objects whose creation it never recorded."""
+"""What an interrupted `pulumi` leaves in the way of the next one: its lock, and objects that it never recorded."""
 
 import json
 import time
@@ -11,6 +11,9 @@ from sandbox.errors import SandboxError
 from sandbox.home import Home
 
 _PATIENCE = 60.0
+_OURS = "app.kubernetes.io/part-of=llm-d-pd"
+_PLUGIN = "pulumi-kubernetes"
+"""How Pulumi's Kubernetes plugin signs what it writes."""
 
 
 def stale_locks(home: Home, stack: str) -> list[Path]:
@@ -30,48 +33,65 @@ def engine_runs(home: Home) -> bool:
     return False
 
 
-def cut_short(home: Home, stack: str) -> list[dict[str, Any]]:
-    """Return the Kubernetes objects whose creation was under way when the engine ended, as it meant to create them."""
-    return [
-        operation["resource"]["inputs"]
-        for state in (home.state / "backend" / ".pulumi" / "stacks").glob(f"*/{stack}.json")
-        for operation in _pending(state)
-        if operation["type"] == "creating" and operation["resource"]["type"].startswith("kubernetes:")
-    ]
-
-
 def has_pending(home: Home, stack: str) -> bool:
     """Whether the stack's state records operations that never ended."""
     files = (home.state / "backend" / ".pulumi" / "stacks").glob(f"*/{stack}.json")
     return any(True for file in files for _ in _pending(file))
 
 
-def delete(api: Api, wanted: dict[str, Any]) -> bool:
-    """Delete an object that a cut-short creation may have made, wait until it is gone; return whether there was one."""
-    try:
-        path = _path(api, wanted)
-        api.delete(path)
-    except (ApiError, StopIteration, KeyError):  # no such kind, name or object: nothing was made
-        return False
+def ended_well(home: Home, stack: str) -> bool:
+    """Whether the last command that changed the stack or its state got to its end."""
+    ended = sorted((home.state / "backend" / ".pulumi" / "history").glob(f"*/{stack}/*.history.json"))
+    return not ended or bool(json.loads(ended[-1].read_text())["result"] == "succeeded")
+
+
+def unrecorded(home: Home, api: Api) -> list[str]:
+    """Return the paths of the objects of ours that Pulumi has made and no stack's state of this sandbox has."""
+    recorded = {
+        (resource["inputs"]["kind"], resource["id"])
+        for state in (home.state / "backend" / ".pulumi" / "stacks").glob("*/*.json")
+        for resource in _latest(state).get("resources") or []
+        if "kind" in resource.get("inputs", {})
+    }
+    return [path for kind, identity, path in _made_by_pulumi(api) if (kind, identity) not in recorded]
+
+
+def delete(api: Api, path: str) -> None:
+    """Delete an object and wait until it is gone."""
     deadline = time.monotonic() + _PATIENCE
-    while time.monotonic() < deadline:
-        try:
+    try:
+        api.delete(path)
+        while time.monotonic() < deadline:
             api.get(path)
-        except ApiError:
-            return True
-        time.sleep(0.1)
+            time.sleep(0.1)
+    except ApiError as error:
+        if error.code == 404:
+            return
+        raise
     raise SandboxError(f"{path} is being deleted for {_PATIENCE:.0f} s already: try again when it is gone")
 
 
-def _path(api: Api, wanted: dict[str, Any]) -> str:
-    group, metadata = wanted["apiVersion"], wanted["metadata"]
-    root = f"/apis/{group}" if "/" in group else f"/api/{group}"
-    resources = api.get(root)["resources"]
-    kind = next(one for one in resources if one["kind"] == wanted["kind"] and "/" not in one["name"])
-    within = f"/namespaces/{metadata.get('namespace', 'default')}" if kind["namespaced"] else ""
-    return f"{root}{within}/{kind['name']}/{metadata['name']}"
+def _made_by_pulumi(api: Api) -> Iterator[tuple[str, str, str]]:
+    """Kind, Pulumi's ID and path of each object that the plugin has written."""
+    for root in (
+        "/api/v1",
+        *(f"/apis/{each['preferredVersion']['groupVersion']}" for each in api.get("/apis")["groups"]),
+    ):
+        for kind in api.get(root)["resources"]:
+            if "/" in kind["name"] or "delete" not in kind["verbs"] or "list" not in kind["verbs"]:
+                continue
+            for one in api.get(f"{root}/{kind['name']}", labelSelector=_OURS)["items"]:
+                metadata = one["metadata"]
+                written = metadata.get("managedFields") or []
+                if any(each["manager"] == _PLUGIN and not each.get("subresource") for each in written):
+                    place, name = metadata.get("namespace"), metadata["name"]
+                    within = f"{root}/namespaces/{place}" if place else root
+                    yield kind["kind"], f"{place}/{name}" if place else name, f"{within}/{kind['name']}/{name}"
 
 
 def _pending(state: Path) -> Iterator[dict[str, Any]]:
-    latest = json.loads(state.read_text()).get("checkpoint", {}).get("latest") or {}
-    yield from latest.get("pending_operations") or []
+    yield from _latest(state).get("pending_operations") or []
+
+
+def _latest(state: Path) -> dict[str, Any]:
+    return json.loads(state.read_text()).get("checkpoint", {}).get("latest") or {}

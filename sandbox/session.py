@@ -63,17 +63,20 @@ class Session:
             nodes.provide(self.home.host_kubeconfig, fleet)
 
     def heal(self) -> None:
-        """Clear what a killed engine left, so that the next command starts as if it had ended in good order."""
+        """Clear what an interrupted command left, so that the next one starts as if it had ended in good order."""
         if healing.engine_runs(self.home):
             return  # it is at work, not gone: its lock stands, and Pulumi says so itself
         if healing.stale_locks(self.home, self.stack):
             self.report.say("An earlier run was killed: taking back its lock.")
             self.call("pulumi", "cancel", "--yes", "--stack", self.stack)
-        if healing.has_pending(self.home, self.stack):
-            self.report.say("An earlier run was killed in the middle: bringing its state up to date.")
+        pending = healing.has_pending(self.home, self.stack)
+        if pending or not healing.ended_well(self.home, self.stack):
             with connect(self.home.host_kubeconfig) as api:
-                for wanted in healing.cut_short(self.home, self.stack):
-                    healing.delete(api, wanted)
+                for path in healing.unrecorded(self.home, api):
+                    self.report.say(f"An earlier run made {path} without recording it: deleting it.")
+                    healing.delete(api, path)
+        if pending:
+            self.report.say("An earlier run was killed in the middle: bringing its state up to date.")
             clear = ("refresh", "--yes", "--skip-preview", "--clear-pending-creates", "--stack", self.stack)
             self.call("pulumi", *clear)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import cli
+from sandbox import cli, healing
 from sandbox.cluster import lifecycle
 from sandbox.errors import SandboxError
 from sandbox.home import CHECKOUT, Home
@@ -170,7 +170,8 @@ def test_up_tells_the_pending_pod_while_it_waits_and_ctrl_c_leaves_nothing(check
 def test_a_killed_up_is_healed_by_the_next(checkout: Checkout, deployed: str, victim: str) -> None:
     before = running.processes(checkout.home, pods=False).keys()
     command = checkout.start(*TOO_MANY)
-    wait_for(ADVICE, command)
+    wait_for(ADVICE, command)  # the pod may wait since an earlier run: this one has begun with its lock
+    assert running.soon(lambda: bool(healing.stale_locks(checkout.home, "amd")))
     if victim == "command":
         os.killpg(command.pid, signal.SIGKILL)
     else:

@@ -15,7 +15,8 @@ RETRY_SECONDS = (2, 4, 8, 16, 32)
 
 CONFLICT_HELP = (
     "Server-Side Apply field conflict detected: another manager owns a field that the program sets. Drop it from the "
-    "program, take it over with the annotation pulumi.com/patchForce, or let the other manager give it up"
+    "program, take it over with `pulumi config set --path serving.adopt true` and `pulumi up`, or let the other "
+    "manager give it up"
 )
 
 

@@ -45,9 +45,9 @@ class Cells:
     def cell(self, fault: Fault, phase_name: str) -> list[str]:
         """Strike, and recover by what the screen says; return the commands that helped."""
         self.before(phase_name)
-        phase, wanted = PHASES[phase_name], self.wanted[phase_name].declared
+        phase = PHASES[phase_name]
         failed = self.struck(phase, fault)
-        done = recovery.recovered(self.stack, phase, failed, lambda: self.now().declared == wanted)
+        done = recovery.recovered(self.stack, phase, failed, lambda: self.converged(phase_name))
         self.settled(phase_name)
         if recovery.ADOPT in done:
             self.stack.configure(adopt=None)
@@ -56,12 +56,13 @@ class Cells:
     def healed(self, fault: Fault, phase_name: str) -> None:
         """Strike, and run the same command once, as `make up` does it."""
         self.before(phase_name)
-        phase = PHASES[phase_name]
+        phase, pods = PHASES[phase_name], self.pods()
         self.struck(phase, fault)
         session = self.session()
         session.heal()
         assert session.call("pulumi", phase.command, "--yes", "--skip-preview", "--stack", self.stack.stack) == 0
         self.settled(phase_name)
+        assert phase_name != "refresh" or self.pods() == pods, "nothing was half-made, and pods were deleted"
 
     def before(self, phase_name: str) -> None:
         """Bring the stack to where the phase begins, if the last cell has not left it there."""
@@ -72,11 +73,16 @@ class Cells:
                 self.pass_through(PHASES[name])
         self.after = ""
 
+    def converged(self, phase_name: str) -> bool:
+        """Whether all that Pulumi writes is as if nobody had disturbed it."""
+        wanted, now = self.wanted[phase_name].declared, self.now().declared
+        print("--- differences:", *differences(wanted, now), sep="\n")
+        return now == wanted
+
     def settled(self, phase_name: str) -> None:
         """All is as if nobody had disturbed it, and nothing is left of the interruption."""
         wanted = self.wanted[phase_name]
-        soon(lambda: self.now() == wanted, PATIENCE)
-        assert differences(wanted, self.now()) == []
+        assert soon(lambda: self.now() == wanted, PATIENCE), differences(wanted.everything, self.now().everything)
         assert leftovers(self.stack) == []
         if phase_name == "destroy":
             assert State.of(self.stack).resources == {}
@@ -101,6 +107,11 @@ class Cells:
     def now(self) -> Snapshot:
         """What the stack has in the cluster."""
         return objects(self.stage.api, self.stack.stack)
+
+    def pods(self) -> set[str]:
+        """Names of the stack's pods, each made up by a controller once."""
+        found = self.stage.api.get(f"/api/v1/namespaces/{self.stack.stack}/pods")["items"]
+        return {one["metadata"]["name"] for one in found}
 
     def session(self) -> Session:
         """The sandbox as `make` uses it."""

@@ -9,18 +9,24 @@ from sandbox.cluster.api import Api
 
 _SERVERS = {
     "managedFields", "uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp", "status",
-    "clusterIP", "clusterIPs", "kubernetes.io/service-account.uid",
+    "clusterIP", "clusterIPs", "kubernetes.io/service-account.uid", "deployment.kubernetes.io/revision",
 }  # fmt: skip
 _PASSING = {"Event", "Lease", "PodMetrics"}
+_PLUGIN = "pulumi-kubernetes"
 
 
 class Snapshot(NamedTuple):
     """Every object in the namespace and every one of ours beside it, field by field, without what the server adds."""
 
     declared: Counter[str]
-    """What somebody has written."""
+    """What Pulumi has written."""
     derived: Counter[str]
-    """What controllers made of it, a moment later; where they name it by chance, by the name's fixed part."""
+    """What else there is: controllers make it, a moment later; where they name it by chance, by the fixed part."""
+
+    @property
+    def everything(self) -> Counter[str]:
+        """Both."""
+        return self.declared + self.derived
 
 
 def objects(api: Api, namespace: str) -> Snapshot:
@@ -29,15 +35,14 @@ def objects(api: Api, namespace: str) -> Snapshot:
     for path in _collections(api, namespace):
         for one in _listed(api, path):
             if namespace in json.dumps(one["metadata"]):
-                derived = "ownerReferences" in one["metadata"] or one["kind"] == "Endpoints"
-                found[derived].update(_lines(one))
+                writers = {each["manager"] for each in one["metadata"].get("managedFields") or []}
+                found[_PLUGIN not in writers].update(_lines(one))
     return found
 
 
-def differences(wanted: Snapshot, now: Snapshot) -> list[str]:
+def differences(wanted: Counter[str], now: Counter[str]) -> list[str]:
     """Fields that are missing, and those that are there instead."""
-    missing = [f"missing: {each}" for part, has in zip(wanted, now, strict=True) for each in part - has]
-    return missing + [f"there: {each}" for part, has in zip(wanted, now, strict=True) for each in has - part]
+    return [f"missing: {each}" for each in wanted - now] + [f"there: {each}" for each in now - wanted]
 
 
 def _collections(api: Api, namespace: str) -> list[str]:

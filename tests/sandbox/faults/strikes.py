@@ -1,13 +1,17 @@
 """The faults: how each strikes a command that is in its middle."""
 
 import os
+import resource
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.sandbox.faults.command import PATIENCE, Command
+from tests.sandbox.faults.phases import workload_path
 from tests.sandbox.faults.stage import Stage
 from tests.sandbox.running import soon
+
+OTHERS_REPLICAS = 3
 
 
 @dataclass(frozen=True)
@@ -16,6 +20,27 @@ class Fault:
 
     title: str
     strike: Callable[[Stage, Command], None]
+
+
+def _kill_api_server(stage: Stage, running: Command) -> None:
+    """Nobody answers until at least one request has failed; then it is back."""
+    refused = stage.relay.refused
+    stage.components.kill_api_server()
+    stage.relay.release()
+    assert soon(lambda: stage.relay.refused > refused or running.over, PATIENCE), running.said
+    stage.components.down.clear()
+    assert soon(stage.serves, PATIENCE), "the API server does not come back"
+
+
+def _cut_connections(stage: Stage, _: Command) -> None:
+    stage.relay.cut()
+
+
+def _write_as_another(stage: Stage, running: Command) -> None:
+    """Somebody scales the prefill workers by hand: the field is theirs now."""
+    body = {"apiVersion": "apps/v1", "kind": "Deployment", "spec": {"replicas": OTHERS_REPLICAS}}
+    owner = {"fieldManager": "kubectl", "force": "true"}
+    stage.api.patch(workload_path(running.stack), body, "application/apply-patch+yaml", **owner)
 
 
 def _kill_plugin(_: Stage, running: Command) -> None:
@@ -32,6 +57,17 @@ def _press_ctrl_c(_: Stage, running: Command) -> None:
     assert soon(lambda: "cancel" in running.said or running.over, PATIENCE), running.said
 
 
+def _fill_disk(_: Stage, running: Command) -> None:
+    """From now on the engine cannot write a byte: the kernel refuses, as it would for a full disk."""
+    resource.prlimit(running.engine.pid, resource.RLIMIT_FSIZE, (0, 0))
+
+
+SURROUNDINGS = {
+    "api-server": Fault("API server killed and restarted", _kill_api_server),
+    "watches": Fault("connections to the API server cut", _cut_connections),
+    "conflict": Fault("somebody else changes the same field", _write_as_another),
+    "disk": Fault("disk full for the state", _fill_disk),
+}
 ENGINE_SIDE = {
     "plugin": Fault("plugin killed", _kill_plugin),
     "engine": Fault("`pulumi` killed (SIGKILL)", _kill_engine),

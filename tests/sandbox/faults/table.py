@@ -13,14 +13,14 @@ import pytest
 from sandbox.home import CHECKOUT
 from tests.sandbox.faults import recovery
 from tests.sandbox.faults.phases import PHASES
-from tests.sandbox.faults.strikes import ENGINE_SIDE
+from tests.sandbox.faults.strikes import ENGINE_SIDE, SURROUNDINGS
 
 PAGE = CHECKOUT / "docs" / "recovering.md"
 RECORD = "FAULTS_RECORD"
 """Folder: cells are written there instead of being compared."""
 HEAD = ["fault", *(phase.title for phase in PHASES.values())]
 NOTHING = "nothing"
-_FAULTS = ENGINE_SIDE
+_FAULTS = SURROUNDINGS | ENGINE_SIDE
 
 
 def cell(commands: list[str]) -> str:
