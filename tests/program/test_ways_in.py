@@ -86,6 +86,13 @@ def test_more_of_the_service_is_in_istios_overlay(provider: str) -> None:
     }
 
 
+def test_the_users_annotations_go_over_openshifts() -> None:
+    certificate = "service.beta.openshift.io/serving-cert-secret-name"
+    mine = objects("data-science-gateway", service={"annotations": {certificate: "mine", "a": "b"}})
+    service = yaml.safe_load(mine[f"ConfigMap/{NAME}"]["data"]["service"])
+    assert service["metadata"]["annotations"] == {certificate: "mine", "a": "b"}
+
+
 def test_more_of_the_service_is_in_agentgateways_parameters() -> None:
     more = {**SERVICE, "service": {**SERVICE["service"], "loadBalancerClass": "example.com/nlb"}}
     service = objects("agentgateway", **more)[f"AgentgatewayParameters/{NAME}"]["spec"]["service"]
