@@ -56,6 +56,7 @@ def test_every_object_of_a_provider_is_known(provider: str, release: str) -> Non
         ({"gateway__provider": "gke", "gateway__autopilot": True, "monitoring__enabled": True}, "hf_secret"),
         ({"gateway__existing": {"name": "shared", "namespace": "gateways"}, "gateway__route": {"path": "/a"}}, "t"),
         ({"gateway__ingress": {"host": "a.example.com"}}, "t"),
+        ({"gateway__provider": "standalone", "gateway__ingress": {"host": "a.example.com"}}, "t"),
         (
             {
                 "gateway__provider": "data-science-gateway",

@@ -11,6 +11,7 @@ import pytest
 from kubernetes.client import V1Namespace, V1ObjectMeta, V1Secret
 
 from sandbox.gateway import slots
+from sandbox.talking import target
 from tests.sandbox.gateway.certificate import made
 from tests.sandbox.running import Running, soon
 from tests.sandbox.serving.traffic import Traffic, traffic, words
@@ -117,8 +118,10 @@ def test_a_renewed_certificate_is_served_by_the_same_envoy(serving: Traffic) -> 
     assert envoys() == before
 
 
-def test_verify_asks_over_https_where_nothing_else_is_left(serving: Traffic) -> None:
+def test_everybody_asks_over_https_where_nothing_else_is_left(serving: Traffic) -> None:
     serving.stack.up(gateway__http=False)
     done = serving.stack.verify()
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"1 Envoy Ready behind Service {GATEWAY}:443" in " ".join(done.stdout.split())
+    chat = target.find(serving.stack.cluster.home, serving.stack.stack, serving.api)
+    assert chat.url == f"https://127.0.0.1:{serving.port}/v1"
