@@ -1,0 +1,66 @@
+"""What is taken for half-made, and how it goes: on a real API server."""
+
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox import healing
+from sandbox.cluster.api import Api, ApiError, connect
+from sandbox.home import Home
+from tests.sandbox.running import Running, soon
+
+_MAPS = "/api/v1/namespaces/default/configmaps"
+_HOLD = {"metadata": {"finalizers": ["healing.test/hold"]}}
+
+
+@pytest.fixture(scope="module")
+def api(cluster: Running) -> Iterator[Api]:
+    with connect(cluster.host_kubeconfig) as connection:
+        yield connection
+
+
+def _made(api: Api, name: str, manager: str) -> str:
+    labels = {"app.kubernetes.io/part-of": "llm-d-pd"}
+    api.create(_MAPS, {"metadata": {"name": name, "labels": labels}, "data": {"key": "value"}}, manager=manager)
+    return f"{_MAPS}/{name}"
+
+
+def _state(home: Home, *resources: dict[str, Any]) -> None:
+    folder = home.state / "backend" / ".pulumi" / "stacks" / "llm-d-pd"
+    folder.mkdir(parents=True)
+    (folder / "other.json").write_text(json.dumps({"checkpoint": {"latest": {"resources": resources}}}))
+
+
+def test_half_made_is_what_pulumi_wrote_and_no_stack_has_recorded(api: Api, tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    _state(home, {"inputs": {"kind": "ConfigMap"}, "id": "default/healing-recorded"}, {"id": "a-component"})
+    recorded = _made(api, "healing-recorded", "pulumi-kubernetes")
+    lost = _made(api, "healing-lost", "pulumi-kubernetes")
+    another = _made(api, "healing-another", "kubectl-create")
+    try:
+        assert {recorded, lost, another} & set(healing.unrecorded(home, api)) == {lost}
+    finally:
+        for path in (recorded, lost, another):
+            api.delete(path)
+
+
+def test_deleting_ends_when_the_object_is_gone(api: Api) -> None:
+    path = _made(api, "healing-held", "pulumi-kubernetes")
+    api.patch(path, _HOLD)
+    deleting = threading.Thread(target=healing.delete, args=(api, path))
+    deleting.start()
+    try:
+        assert soon(lambda: "deletionTimestamp" in api.get(path)["metadata"])
+        deleting.join(0.5)
+        assert deleting.is_alive()
+    finally:
+        api.patch(path, {"metadata": {"finalizers": None}})
+    deleting.join(60)
+    assert not deleting.is_alive()
+    with pytest.raises(ApiError, match="NotFound"):
+        api.get(path)
+    healing.delete(api, path)  # somebody else was faster
