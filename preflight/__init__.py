@@ -10,6 +10,7 @@ from components.plan import ServingPlan
 from preflight.answers import Unreachable
 from preflight.checks import (
     capacity,
+    fields,
     gateway_class,
     identity,
     kinds,
@@ -24,7 +25,7 @@ from preflight.facts import IDENTITY, Asked, Facts
 from preflight.finding import Finding, Report, Severity, ordered
 from preflight.state import State
 
-CHECKS = (version, kinds, gateway_class, capacity, namespace, prerequisites, quota, rights, owners)
+CHECKS = (version, kinds, gateway_class, capacity, namespace, prerequisites, quota, rights, owners, fields)
 
 __all__ = ["Finding", "Report", "Severity", "State", "identify", "run"]
 

@@ -21,10 +21,13 @@ class State:
     uids: Mapping[str, str] = field(default_factory=dict)
     """UID of each object, by `Kind/namespace/name`."""
 
+    inputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """What the program said of each object, as the plugin keeps it, by the same key."""
+
     @classmethod
     def of(cls, resources: Iterable[tuple[str, Any]]) -> "State":
         """Read (type, outputs) of all resources; whatever is no plain object is passed over."""
-        cluster, place, uids = "", "", {}
+        cluster, place, uids, inputs = "", "", {}, {}
         for kind, outputs in resources:
             if not isinstance(outputs, Mapping):
                 continue
@@ -36,4 +39,6 @@ class State:
             if kind.startswith("kubernetes:") and isinstance(metadata, Mapping) and metadata.get("uid"):
                 key = f"{kind.rpartition(':')[2]}/{metadata.get('namespace') or ''}/{metadata.get('name')}"
                 uids[key] = str(metadata["uid"])
-        return cls(True, cluster, place, uids)
+                if isinstance(said := outputs.get("__inputs"), Mapping):
+                    inputs[key] = said
+        return cls(True, cluster, place, uids, inputs)

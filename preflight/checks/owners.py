@@ -16,7 +16,7 @@ ADOPT = "`pulumi config set --path serving.adopt true`, then `pulumi up` takes t
 
 def asks(facts: Facts) -> list[Question]:
     """Every object of ours, by its metadata; those with a selector whole."""
-    return [_question(each) for each in objects(facts.plan)]
+    return [question(each) for each in objects(facts.plan)]
 
 
 def check(facts: Facts) -> Iterator[Finding]:
@@ -46,7 +46,7 @@ def strangers(facts: Facts) -> list[Found]:
     """The objects that exist without being the stack's own."""
     found = []
     for each in objects(facts.plan):
-        answer = facts.asked(_question(each))
+        answer = facts.asked(question(each))
         if answer.ok and not _own(facts, Found(each, answer.body)):
             found.append(Found(each, answer.body))
     return found
@@ -165,5 +165,6 @@ def _minutes(seconds: int) -> str:
     return f"{-(-seconds // 60)} minutes"
 
 
-def _question(declared: Declared) -> Question:
+def question(declared: Declared) -> Question:
+    """Asks for an object: whole where its selector matters."""
     return Question(declared.path, metadata_only=declared.kind not in selectors.KINDS)

@@ -110,6 +110,23 @@ def test_after_these_commands_up_takes_the_rest_over_in_place(guide: Deployment,
     guide.pulumi("preview", "--expect-no-changes")
 
 
+def test_a_field_that_somebody_writes_is_named_before_it_is_a_conflict(guide: Deployment, api: Api) -> None:
+    picker = f"{SPACE}/configmaps/gaie-pd-epp"
+    guide.configure(adopt=None)
+    api.patch(picker, {"data": {"pd-config.yaml": "theirs"}})
+    told = " ".join(guide.pulumi("preview", "--color=never").stdout.split())
+    assert "warning: fields of others (serving.adopt)" in told
+    assert "ConfigMap gaie-pd-epp: data.pd-config.yaml, written by sandbox" in told
+    guide.pulumi("refresh", "--yes", "--skip-preview")
+    done = guide.pulumi("up", "--yes", "--skip-preview", "--color=never", ok=False)
+    assert done.returncode
+    assert "ConfigMap gaie-pd-epp: data.pd-config.yaml, written by sandbox" in done.stdout
+    assert 'conflict with "sandbox"' in done.stdout
+    assert "note: fields of others" in guide.up(adopt=True)
+    assert api.get(picker)["data"]["pd-config.yaml"] != "theirs"
+    assert "fields of others" not in guide.pulumi("preview", "--expect-no-changes").stdout
+
+
 def test_afterwards_adopt_may_be_switched_off_and_the_stack_destroyed(guide: Deployment, api: Api) -> None:
     guide.configure(adopt=None)
     assert guide.changes() == {"cluster": ["update"]}
