@@ -47,6 +47,7 @@ def test_an_idle_worker_ends_once_the_picker_has_had_time_to_stop_choosing_it(ro
         assert QUIET <= _seconds(_hook(role, port)) < QUIET + LATER
 
 
+@pytest.mark.thorough
 def test_a_running_stream_is_finished_first() -> None:
     with running("--time-to-first-token=1s", "--inter-token-latency=200ms") as port:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
@@ -67,12 +68,14 @@ def test_requests_that_never_end_are_waited_for_until_the_grace_is_nearly_spent(
         assert 3 <= _seconds(_hook(role, port, grace=drain.STOP + 3)) < 3 + LATER
 
 
+@pytest.mark.thorough
 def test_kv_blocks_that_nobody_has_fetched_are_kept_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drain, "HOLD", 4)
     with running("--fake-metrics", json.dumps({**NONE, "kv-cache-usage": 0.01})) as port:
         assert 4 <= _seconds(_hook(Role.PREFILL, port)) < 4 + LATER
 
 
+@pytest.mark.thorough
 def test_a_prefill_under_way_for_a_decode_worker_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """The request is not vLLM's yet; that the sidecar is connected to a prefill worker is all there is to see."""
     with running() as port, socket.create_server(("127.0.0.1", 0)) as prefill:

@@ -7,6 +7,8 @@ import pytest
 
 from tests.sandbox.engine.harness import Stack
 
+pytestmark = pytest.mark.thorough
+
 SURROUNDINGS = """
 import json, os, sys
 import pulumi

@@ -22,6 +22,8 @@ environment: [cloud/shared]
 """
 PROGRAM = """
 import pulumi
+
+pytestmark = pytest.mark.thorough
 config = pulumi.Config()
 pulumi.export("serving", config.require_object("serving"))
 pulumi.export("token", config.require_secret("hfToken"))

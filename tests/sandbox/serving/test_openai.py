@@ -13,6 +13,8 @@ from tests.sandbox.running import Running
 from tests.sandbox.serving.traffic import Traffic, traffic
 from tests.sandbox.stack.deployment import deployment, destroyed_afterwards
 
+pytestmark = pytest.mark.thorough
+
 ALL_TOKENS = {"ignore_eos": True}
 """The simulator ends its random answers at random otherwise."""
 
