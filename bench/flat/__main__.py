@@ -22,6 +22,9 @@ KINDS: dict[str, Any] = {
     "ServiceAccount": k8s.core.v1.ServiceAccount,
 }
 
+WORDS = {"roleRef": "role_ref", "automountServiceAccountToken": "automount_service_account_token"}
+"""Fields whose argument in Python is another word."""
+
 token = pulumi.Config().require_secret("hfToken")
 provider = k8s.Provider("cluster", kubeconfig="", enable_config_map_mutable=True, enable_secret_mutable=True)
 first: list[pulumi.Resource] = []
@@ -32,9 +35,7 @@ for manifest in json.loads(Path(os.environ["BENCH_OBJECTS"]).read_text()):
         body = {key: value for key, value in manifest.items() if key not in ("apiVersion", "kind")}
         if body.get("type") == "Opaque":  # a flat program takes the token from the configuration too
             body["data"] = {"HF_TOKEN": token.apply(lambda text: b64encode(text.encode()).decode())}
-        if "roleRef" in body:
-            body["role_ref"] = body.pop("roleRef")
-        made = KINDS[kind](f"{kind}-{name}", opts=opts, **body)
+        made = KINDS[kind](f"{kind}-{name}", opts=opts, **{WORDS.get(key, key): value for key, value in body.items()})
     else:
         made = k8s.apiextensions.CustomResource(
             f"{kind}-{name}",
