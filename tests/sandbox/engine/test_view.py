@@ -9,6 +9,8 @@ from sandbox.engine.view import PLACEHOLDER
 from sandbox.errors import SandboxError
 from tests.sandbox.engine.harness import Stack, prepared
 
+pytestmark = pytest.mark.thorough
+
 TRACKED = """\
 # a comment
 encryptionsalt: v1:GJx2SOMEBODY:v1:ELSES:SALT
@@ -22,8 +24,6 @@ environment: [cloud/shared]
 """
 PROGRAM = """
 import pulumi
-
-pytestmark = pytest.mark.thorough
 config = pulumi.Config()
 pulumi.export("serving", config.require_object("serving"))
 pulumi.export("token", config.require_secret("hfToken"))
