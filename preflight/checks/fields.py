@@ -6,7 +6,7 @@ from typing import Any
 
 from preflight.answers import Object, Question
 from preflight.checks.owners import question
-from preflight.declared import Declared, objects
+from preflight.declared import objects
 from preflight.facts import Facts
 from preflight.finding import Finding, Severity
 from preflight.owners import PLUGIN
@@ -26,7 +26,7 @@ def check(facts: Facts) -> Iterator[Finding]:
         answer, told = facts.asked(question(each)), facts.state.inputs.get(each.key)
         if answer.ok and told and answer.body["metadata"].get("uid") == facts.state.uids.get(each.key):
             lines += [
-                f"{_named(each)}: {', '.join(paths)}, written by {manager}"
+                f"{each}: {', '.join(paths)}, written by {manager}"
                 for manager, paths in taken(answer.body, told).items()
             ]
     if not lines:
@@ -75,7 +75,3 @@ def _both(fields: Mapping[str, Any], told: Any, path: str = "") -> Iterator[str]
             yield from _both(below, inner, at)
         elif inner is not None and not isinstance(inner, Mapping):
             yield at
-
-
-def _named(declared: Declared) -> str:
-    return f"{declared.kind} {declared.name}"
