@@ -15,6 +15,7 @@ from sandbox.cluster import lifecycle, nodes
 from sandbox.cluster.api import connect
 from sandbox.engine import Engine, prepare
 from sandbox.engine.view import View
+from sandbox.errors import SandboxError
 from sandbox.home import CHECKOUT, Home
 from sandbox.progress import Progress
 from sandbox.toolchain import SANDBOX, provide
@@ -54,7 +55,8 @@ class Session:
         """Do `pulumi config set --path` for each path=value, in the sandbox's copy of the stack file."""
         for assignment in assignments:
             path, _, value = assignment.partition("=")
-            self.call("pulumi", "config", "set", "--path", path, value, "--stack", self.stack)
+            if self.call("pulumi", "config", "set", "--path", "--stack", self.stack, "--", path, value):
+                raise SandboxError(f"--set {assignment} was not taken: see above; nothing after it was done")
 
     def provide_nodes(self, count: int | None) -> None:
         """Make the nodes that the stack's settings call for."""

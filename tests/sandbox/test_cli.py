@@ -107,6 +107,11 @@ def test_preview_shows_a_change_then_none_and_pulumis_exit_code_passes(checkout:
     changed = ["--set", "serving.decode.replicas=2"]
     told = checkout.run("preview", "--stack", "amd", *changed, "--", "--expect-no-changes", code=7)
     assert "~ replicas: 1 => 2" in told
+    told = checkout.run("preview", "--stack", "amd", "--set", "serving.decode.replicas=-1", code=1)
+    assert "serving.decode.replicas = -1" in told
+    told = checkout.run("preview", "--stack", "amd", "--set", "serving[x=1", code=1)
+    assert "--set serving[x=1 was not taken" in told
+    assert "Previewing" not in told
     checkout.run("preview", "--stack", "amd", "--set", "serving.decode.replicas=1", "--", "--expect-no-changes")
 
 
