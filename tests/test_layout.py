@@ -1,4 +1,4 @@
-"""The house keeps its order: floors, the two halves, file size, docstrings, collected tests."""
+"""The house keeps its order: floors, the two halves, docstrings, collected tests."""
 
 import ast
 import subprocess
@@ -37,8 +37,6 @@ FLOORS: dict[str, int] = {
 }
 """Rooms of components/; a room imports lower floors and itself. Gateways are a step below the components that use them,
 so that components import no other component: what they share comes from names."""
-
-LONGEST = 250
 
 
 def _tracked() -> list[Path]:
@@ -127,11 +125,6 @@ def test_the_program_on_top_knows_our_rooms_pulumi_and_the_interpreter_only() ->
         "preflight",
         "pulumi",
     }
-
-
-def test_no_file_is_longer_than_a_person_reads() -> None:
-    long = {str(file.relative_to(ROOT)): len(file.read_text().splitlines()) for file in _tracked()}
-    assert not {name: lines for name, lines in long.items() if lines > LONGEST}
 
 
 def _public(tree: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]:
