@@ -27,7 +27,6 @@ def make(source: Source, go: Go, target: Path) -> None:
     if isinstance(source, Executables):
         for name, package in source.packages.items():
             go.run(["build", *source.flags, "-o", str(target / name), package], source.folder)
-        go.drop_build_cache()
     else:
         _copy(source, go, target)
 
