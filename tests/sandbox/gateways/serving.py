@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from sandbox.cluster.api import Api, ApiError
-from sandbox.gateway.accesslog import Access, read
+from sandbox.gateways.accesslog import Access, read
 from tests.sandbox.running import Running, soon
 
 NAMESPACE = "doors"

@@ -12,8 +12,8 @@ import yaml
 
 from sandbox.cluster.api import connect
 from sandbox.cluster.nodes import Fleet, provide
-from tests.sandbox.gateway.certificate import answered, secret, secure
-from tests.sandbox.gateway.serving import NAMESPACE, Doors, gateway, pool, route, server, to_pool, to_service
+from tests.sandbox.gateways.certificate import answered, secret, secure
+from tests.sandbox.gateways.serving import NAMESPACE, Doors, gateway, pool, route, server, to_pool, to_service
 from tests.sandbox.running import Running, memory, processes, soon
 
 FRONT = "front"
