@@ -1,4 +1,4 @@
 """Stand-in for `pulumi-resource-kubernetes`: the official plugin's behaviour, as far as the program needs it.
 
-Where the official plugin's behaviour was not measured, the stand-in refuses. tests/sandbox/engine tests what it refuses.
+Where the official plugin's behaviour was not measured, the stand-in refuses: tests/sandbox/engine has what it refuses.
 """
