@@ -17,7 +17,7 @@ from tests.sandbox.serving.traffic import traffic
 from tests.sandbox.stack.deployment import Deployment, deployment
 
 pytestmark = pytest.mark.thorough
-IN_PODS = ("/opt/vllm/simulator", "/app/epp", "/app/pd-sidecar", "envoy ")
+IN_PODS = ("/opt/vllm/simulator", "/app/epp", "/app/pd-sidecar", "/usr/local/bin/envoy ")
 
 
 @pytest.fixture
