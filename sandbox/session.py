@@ -16,6 +16,7 @@ from sandbox.cluster.api import connect
 from sandbox.engine import Engine, prepare
 from sandbox.engine.view import View
 from sandbox.errors import SandboxError
+from sandbox.gateways import istio
 from sandbox.home import CHECKOUT, Home
 from sandbox.progress import Progress
 from sandbox.toolchain import CONTROL_PLANE, SANDBOX, places, provide
@@ -31,6 +32,8 @@ class Session:
     home: Home
     stack: str
     engine: Engine
+    manifests: Path
+    """istio's, of the toolchain."""
     report: Progress
 
     @classmethod
@@ -58,7 +61,7 @@ class Session:
                     engine = preparing.result()
         for note in engine.notes:
             report.say(note)
-        return cls(home, stack, engine, report)
+        return cls(home, stack, engine, tools["istio-manifests"], report)
 
     def set(self, assignments: Sequence[str]) -> None:
         """Do `pulumi config set --path` for each path=value, in the sandbox's copy of the stack file."""
@@ -76,6 +79,14 @@ class Session:
         fleet = nodes.fleet_of(self._stack_file, count)
         if fleet:
             nodes.provide(self.home.host_kubeconfig, fleet)
+
+    def provide_gateway(self) -> None:
+        """Install the controller of the stack's Gateway, if the sandbox can run it, and wait for its class."""
+        namespace = needs.istio(self._stack_file)
+        if namespace and lifecycle.isolated(self.home):
+            istio.install(self.home.host_kubeconfig, self.manifests, namespace)
+            with self.report.step(f"waiting for istiod in {namespace}"):
+                istio.await_class(self.home.host_kubeconfig, namespace)
 
     @property
     def _stack_file(self) -> Path:

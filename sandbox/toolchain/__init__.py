@@ -14,10 +14,21 @@ from sandbox.toolchain.catalog import PACKAGED, SOURCES, Executables, Source
 CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "crds")
 """What the API server needs; "crds" is the folder of the CRDs as JSON."""
 
+ISTIO = ("pilot-discovery", "pilot-agent", "istio-bootstrap", "istio-manifests")
+"""istio: control plane, agent of its proxies, their configuration, and the objects that install it."""
+
 SIMULATION = ("kwok",)
 """What says that pods are ready on a machine that refuses namespaces, where none can run."""
 
-DATA_PATH = ("epp-v0.7.1", "epp-v0.4.0", "pd-sidecar-v0.7.1", "pd-sidecar-v0.4.0", "llm-d-inference-sim", "envoy")
+DATA_PATH = (
+    "epp-v0.7.1",
+    "epp-v0.4.0",
+    "pd-sidecar-v0.7.1",
+    "pd-sidecar-v0.4.0",
+    "llm-d-inference-sim",
+    "envoy",
+    *ISTIO,
+)
 """What can run in pods; `sandbox.needs` says what the pods of one stack need of it."""
 
 SANDBOX = (*CONTROL_PLANE, *DATA_PATH)
@@ -65,14 +76,14 @@ def places(names: Iterable[str]) -> dict[str, Path]:
 
 def _source_of(name: str, sources: Mapping[str, Source]) -> str:
     for key, source in sources.items():
-        if name in source.packages if isinstance(source, Executables) else name == key:
+        if name in source.names if isinstance(source, Executables) else name == key:
             return key
     raise KeyError(f"no source offers {name!r}")
 
 
 def _ready(name: str, key: str, cache: Cache, sources: Mapping[str, Source]) -> Path | None:
     source = sources[key]
-    found = ambient.on_path(name, source) if isinstance(source, Executables) else None
+    found = ambient.on_path(name, source) if isinstance(source, Executables) and name in source.packages else None
     cached = _cached(name, key, cache, sources)
     return found or (cached if cached.exists() else None)
 

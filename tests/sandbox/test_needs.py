@@ -7,18 +7,21 @@ from sandbox import needs
 from sandbox.toolchain import DATA_PATH
 
 COMMON = {"llm-d-inference-sim", "envoy"}
+ISTIO = {"pilot-discovery", "pilot-agent", "istio-bootstrap", "istio-manifests"}
 NEW, OLD = {"epp-v0.7.1", "pd-sidecar-v0.7.1"}, {"epp-v0.4.0", "pd-sidecar-v0.4.0"}
 
 
 @pytest.mark.parametrize(
     ("serving", "wanted"),
     [
-        ({}, COMMON | NEW),  # the program's default is release 0.6
-        ({"release": "0.6"}, COMMON | NEW),
-        ({"release": "0.4"}, COMMON | OLD),
-        ({"release": 0.4}, COMMON | OLD),
-        ({"release": "1.0"}, COMMON),  # for the program to explain
-        (None, COMMON | NEW),
+        ({}, COMMON | ISTIO | NEW),  # the program's default is release 0.6
+        ({"release": "0.6"}, COMMON | ISTIO | NEW),
+        ({"release": "0.4"}, COMMON | ISTIO | OLD),
+        ({"release": 0.4}, COMMON | ISTIO | OLD),
+        ({"release": "1.0"}, COMMON | ISTIO),  # for the program to explain
+        ({"gateway": {"provider": "openshift"}}, COMMON | ISTIO | NEW),
+        ({"gateway": {"provider": "kgateway"}}, COMMON | NEW),
+        (None, COMMON | ISTIO | NEW),
     ],
 )
 def test_a_stack_needs_the_programs_of_its_release(tmp_path: Path, serving: object, wanted: set[str]) -> None:
