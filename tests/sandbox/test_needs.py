@@ -19,7 +19,7 @@ NEW, OLD = {"epp-v0.7.1", "pd-sidecar-v0.7.1"}, {"epp-v0.4.0", "pd-sidecar-v0.4.
         ({"release": "0.4"}, COMMON | ISTIO | OLD),
         ({"release": 0.4}, COMMON | ISTIO | OLD),
         ({"release": "1.0"}, COMMON | ISTIO),  # for the program to explain
-        ({"gateway": {"provider": "openshift"}}, COMMON | ISTIO | NEW),
+        ({"gateway": {"provider": "data-science-gateway"}}, COMMON | ISTIO | NEW),
         ({"gateway": {"provider": "kgateway"}}, COMMON | NEW),
         (None, COMMON | ISTIO | NEW),
     ],
