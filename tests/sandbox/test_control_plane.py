@@ -11,6 +11,7 @@ import pytest
 
 from sandbox.cluster import lifecycle, record
 from sandbox.cluster.api import connect
+from sandbox.cluster.control_plane import AUDIT, ControlPlane
 from sandbox.errors import SandboxError
 from sandbox.home import CHECKOUT, Home
 from sandbox.progress import Progress
@@ -50,7 +51,7 @@ def kill_keeper(home: Home) -> None:
 
 def test_nothing_listens_outside_127_0_0_1_and_memory_is_modest(cluster: Running) -> None:
     pids = set(running.processes(cluster.home))
-    assert len(pids) >= 6  # etcd, API server, controllers, scheduler, kwok, keeper
+    assert len(pids) >= 6  # etcd, API server, controllers, scheduler, pod runner, keeper
     assert running.listening(pids) == LOCALHOST
     assert running.memory(pids) < GIGABYTE
 
@@ -132,7 +133,7 @@ def test_an_interrupted_start_leaves_nothing(home: Home, number: signal.Signals,
     starter = subprocess.Popen(
         [sys.executable, "-c", START.format(name=home.name)], cwd=CHECKOUT, stderr=subprocess.DEVNULL
     )
-    assert soon(lambda: any("kwokctl" in one for one in running.processes(home).values()), 10)
+    assert soon(lambda: any("kube-apiserver" in one for one in running.processes(home).values()), 10)
     time.sleep(seconds)  # somewhere in the middle
     starter.send_signal(number)
     starter.wait(10)
@@ -174,6 +175,31 @@ def test_a_name_that_is_no_folder_is_refused(name: str) -> None:
         Home.of(CHECKOUT, name)
 
 
+def test_a_control_plane_of_an_earlier_version_is_kept_and_not_started(home: Home) -> None:
+    (home.cluster / "kwok" / "clusters" / "sandbox" / "etcd").mkdir(parents=True)  # as kwokctl v0.7.0 lays it out
+    (home.cluster / "isolated").write_text("True")
+    with pytest.raises(SandboxError, match=r"(?s)earlier version.*make down PURGE=1"):
+        running.start(home)
+    assert (home.cluster / "kwok" / "clusters" / "sandbox" / "etcd").exists()
+
+
+@pytest.mark.thorough
+def test_an_audit_policy_stays_with_the_sandbox(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("{apiVersion: audit.k8s.io/v1, kind: Policy, rules: [{level: Metadata}]}")
+    monkeypatch.setenv(AUDIT, str(policy))
+    running.start(home)
+    lifecycle.stop(home, Progress())
+    monkeypatch.delenv(AUDIT)
+    policy.unlink()
+    log = ControlPlane(home.cluster, {}, isolated=True).audit_log
+    log.unlink()
+    get(running.start(home), "/api/v1/namespaces/default")
+    requests = [json.loads(line) for line in log.read_text().splitlines()]
+    users = {one["user"]["username"] for one in requests if one["requestURI"] == "/api/v1/namespaces/default"}
+    assert "kubernetes-admin" in users
+
+
 @pytest.mark.thorough
 def test_without_namespaces_everything_stays_on_127_0_0_1(
     home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -186,7 +212,8 @@ def test_without_namespaces_everything_stays_on_127_0_0_1(
     pids = set(running.processes(home))
     assert len(pids) >= 6
     assert running.listening(pids) == LOCALHOST
-    kill_keeper(home)  # the kernel ends nothing here, the next command does
+    kill_keeper(home)
+    assert soon(lambda: not pids & running.processes(home).keys(), 10)
     running.start(home)
     assert identity(sandbox) == ours
     lifecycle.stop(home, Progress())
@@ -218,11 +245,15 @@ def test_in_ci_nothing_takes_the_place_of_namespaces(home: Home) -> None:
 @pytest.mark.thorough
 def test_an_ordinary_user_gets_the_same_by_a_user_namespace(home: Home) -> None:
     script = (
+        f"trap '' INT; "  # as a script does that runs it in the background
         f'{sys.executable} -c "{START.format(name=home.name)}" && {sys.executable} -c \''
-        "import os, subprocess; from tests.sandbox import running\n"
+        "import os, signal; from tests.sandbox import running\n"
         f'sandbox = running.Running(running.Home.of(name="{home.name}"))\n'
         "assert os.getuid() == 4711\n"
         'done = sandbox.run("sh", "-c", "ip -brief link; ps ax; exit 6")\n'
+        "for pid in running.processes(sandbox.home):\n"  # a container that a SIGINT is to end must hear it
+        '    [ignored] = [line for line in open(f"/proc/{pid}/status") if line.startswith("SigIgn")]\n'
+        "    assert not int(ignored.split()[1], 16) & 1 << signal.SIGINT - 1, ignored\n"
         "print(done.stdout, done.stderr); assert done.returncode == 6'"
     )
     as_user = ["unshare", "--user", "--map-user=4711", "--map-group=4711", "sh", "-c", script]

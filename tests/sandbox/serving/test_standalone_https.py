@@ -10,9 +10,9 @@ from contextlib import closing
 import pytest
 from kubernetes.client import V1Namespace, V1ObjectMeta, V1Secret
 
-from sandbox.gateway import slots
+from sandbox.network import host_ports
 from sandbox.talking import target
-from tests.sandbox.gateway.certificate import made
+from tests.sandbox.gateways.certificate import made
 from tests.sandbox.running import Running, soon
 from tests.sandbox.serving.traffic import Traffic, traffic, words
 from tests.sandbox.stack.deployment import Deployment, deployment, destroyed_afterwards
@@ -54,9 +54,9 @@ def serving(stack: Deployment) -> Iterator[Traffic]:
 
 
 def _port(serving: Traffic) -> int:
-    home, key = serving.stack.cluster.home.root, slots.door((SPACE, GATEWAY), 443)
-    assert soon(lambda: key in slots.read(home), ENOUGH)
-    return slots.read(home)[key]
+    home, key = serving.stack.cluster.home.root, host_ports.key_of((SPACE, GATEWAY), 443)
+    assert soon(lambda: key in host_ports.read(home), ENOUGH)
+    return host_ports.read(home)[key]
 
 
 def _connected(serving: Traffic, host: str, chain: str) -> ssl.SSLSocket:

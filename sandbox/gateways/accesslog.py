@@ -1,0 +1,93 @@
+"""Envoy's access log in the sandbox: one JSON line per request, which the CLI reads back as the routing decisions."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
+from types import MappingProxyType
+
+MARK = "x-sandbox-request"
+"""Header by which a client of the sandbox finds its request again: istio's Envoy replaces a client's `x-request-id`."""
+
+_SINCE_START = "%COMMON_DURATION(DS_RX_BEG:{}:us)%"
+
+FORMAT: Mapping[str, str] = MappingProxyType(
+    {
+        "start": "%START_TIME(%Y-%m-%dT%H:%M:%S.%3f+00:00)%",
+        "id": f"%REQ({MARK.upper()}?X-REQUEST-ID)%",
+        "method": "%REQ(:METHOD)%",
+        "path": "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%",
+        "route": "%ROUTE_NAME%",
+        "status": "%RESPONSE_CODE%",
+        "flags": "%RESPONSE_FLAGS%",
+        "details": "%RESPONSE_CODE_DETAILS%",
+        "decode": "%REQ(X-GATEWAY-DESTINATION-ENDPOINT)%",
+        "prefill": "%REQ(X-PREFILLER-HOST-PORT)%",
+        "upstream": "%UPSTREAM_HOST%",
+        "attempts": "%UPSTREAM_REQUEST_ATTEMPT_COUNT%",
+        "picked_us": _SINCE_START.format("US_TX_BEG"),
+        "first_byte_us": _SINCE_START.format("US_RX_BEG"),
+        "total_us": _SINCE_START.format("DS_TX_END"),
+        "received": "%BYTES_RECEIVED%",
+        "sent": "%BYTES_SENT%",
+    }
+)
+"""Envoy's command operators by field of `Access`; what has no value is null."""
+
+
+@dataclass(frozen=True)
+class Access:
+    """One request through a gateway, told when it has ended."""
+
+    start: datetime
+    id: str | None
+    """What the client sent in `x-sandbox-request`, else Envoy's `x-request-id`."""
+    method: str | None
+    path: str | None
+    """As the client sent it."""
+    route: str | None
+    """Envoy's name of the route."""
+    status: int
+    """0 if the client went away before there was an answer."""
+    flags: str
+    """Envoy's response flags, "-" if nothing was out of the ordinary: UF (no connection), UH (no endpoint), DC
+    (the client went away), NC (the backend can't be resolved), …"""
+    details: str | None
+    """Envoy's own word for where the answer came from, such as `via_upstream`."""
+    decode: str | None
+    """Address and port that the picker chose; None: it was not asked, or gave no answer."""
+    prefill: str | None
+    """Address and port of the prefill worker that the picker chose; None: decode only."""
+    upstream: str | None
+    """Address and port that answered in the end."""
+    attempts: int | None
+    """1, or more when a connection failed and the request was sent elsewhere."""
+    picked_us: int | None
+    """Microseconds from the request's first byte until it was sent on: the picker's decision."""
+    first_byte_us: int | None
+    """Microseconds until the first byte of the answer came."""
+    total_us: int | None
+    """Microseconds until the last byte of the answer was sent."""
+    received: int
+    """Bytes of the request's body."""
+    sent: int
+    """Bytes of the answer's body."""
+
+    @property
+    def as_picked(self) -> bool:
+        """Whether the request was served where the picker wanted it."""
+        return self.decode is not None and self.decode == self.upstream
+
+
+_FIELDS = [one.name for one in fields(Access)]
+
+
+def read(line: str) -> Access | None:
+    """Read one line of a gateway container's log; None for what isn't an access, such as Envoy's own messages."""
+    if not line.startswith('{"'):
+        return None
+    try:
+        content = json.loads(line)
+        return Access(**{name: content[name] for name in _FIELDS} | {"start": datetime.fromisoformat(content["start"])})
+    except (ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,83 @@
+"""The host's ports: bytes both ways, at the receiver's pace, and a reset where nobody is."""
+
+import asyncio
+import socket
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+
+from sandbox.network import relay
+
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+def through(
+    test: Callable[[Callable[[], Coroutine[Any, Any, Streams]]], Coroutine[Any, Any, None]], answer: Any
+) -> None:
+    """Run a test with a function that connects through a relay to a server that does `answer`."""
+
+    async def run() -> None:
+        server = await asyncio.start_server(answer, "127.0.0.1", 0)
+        listening = socket.create_server(("127.0.0.1", 0))
+        port = listening.getsockname()[1]
+        target = server.sockets[0].getsockname()
+        await relay.serve(listening, lambda: target)
+        await test(lambda: asyncio.open_connection("127.0.0.1", port))
+
+    asyncio.run(asyncio.wait_for(run(), 10))
+
+
+async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(1000):
+        writer.write(data)
+    writer.write(b"bye")
+    writer.close()
+
+
+def test_bytes_go_both_ways_and_so_do_ends() -> None:
+    async def test(connect: Callable[[], Coroutine[Any, Any, Streams]]) -> None:
+        reader, writer = await connect()
+        writer.write(b"hello")
+        assert await reader.readexactly(5) == b"hello"
+        writer.write_eof()
+        assert await reader.read() == b"bye"  # the other half stays open until the server ends it
+
+    through(test, echo)
+
+
+def test_a_slow_reader_slows_the_writer_and_loses_nothing() -> None:
+    written = 0
+    size = 16 * 2**20
+
+    async def pour(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal written
+        for _count in range(size // 2**16):
+            writer.write(bytes(2**16))
+            await writer.drain()
+            written += 2**16
+        writer.close()
+
+    async def test(connect: Callable[[], Coroutine[Any, Any, Streams]]) -> None:
+        reader, _ = await connect()
+        before = -1
+        while written != before:  # until everything on the way is full
+            before = written
+            await asyncio.sleep(0.1)
+        assert 0 < written < size
+        assert len(await reader.read()) == size
+
+    through(test, pour)
+
+
+@pytest.mark.parametrize("target", [None, ("127.0.0.1", 1)])
+def test_without_a_gateway_the_connection_is_reset(target: relay.Target | None) -> None:
+    async def run() -> None:
+        listening = socket.create_server(("127.0.0.1", 0))
+        port = listening.getsockname()[1]
+        await relay.serve(listening, lambda: target)
+        reader, _ = await asyncio.open_connection("127.0.0.1", port)
+        with pytest.raises(ConnectionResetError):
+            await reader.read()
+
+    asyncio.run(asyncio.wait_for(run(), 10))
