@@ -1,57 +1,67 @@
-"""istio: a ConfigMap with the proxy's Deployment and Service, a DestinationRule for the picker, optional access log.
+"""istio: a ConfigMap with the proxy's Deployment and Service, a DestinationRule for the endpoint picker, access log."""
 
-Source: llm-d infra chart v1.3.6 and v1.4.0, inferencepool chart v1.2.0 and v1.4.0; istio 1.28.1 and newer with
-ENABLE_GATEWAY_API_INFERENCE_EXTENSION=true.
-"""
+from collections.abc import Sequence
+from typing import Any
 
-import pulumi
-import pulumi_kubernetes as k8s
 import yaml
 
-from components.gateways.provider import GatewayProvider, overlay
-from components.objects import CustomObject, metadata
-from components.plan.gateway_args import ModelGatewayArgs
+from components.config.vocabulary import EnvoyLogLevel, Provider, ReleaseName
+from components.gateways.args import ModelGatewayArgs
+from components.gateways.provider import (
+    ENVOY_LEVELS,
+    GATEWAY_API,
+    REFUSED_BY_ISTIO,
+    GatewayProvider,
+    Parameters,
+    Source,
+    parameters,
+    service_overlay,
+)
+from components.manifests import Manifest
 
 CONNECTIONS = 256000
-"""Ceiling on connections and requests to the picker (chart): one stream per request in flight."""
+"""Ceiling on connections and requests to the endpoint picker (chart): one stream per request in flight."""
+
+CONFIG_MAP = Parameters("v1", "ConfigMap")
 
 
-class Istio(GatewayProvider):
-    """istio, and a controller of another name that is istio all the same."""
-
-    def configure(self, name: str, args: ModelGatewayArgs, opts: pulumi.ResourceOptions) -> None:
-        """Parameters and, if asked for, the access log."""
-        k8s.core.v1.ConfigMap(
-            f"{name}-parameters",
-            metadata=metadata(args.name, args.namespace, args.labels),
-            data={"deployment": _deployment(args), "service": _text(overlay(args))},
-            opts=opts,
-        )
-        if args.access_logging:
-            gateway = {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": args.name}
-            CustomObject(
-                f"{name}-access-log",
-                api_version="telemetry.istio.io/v1",
-                kind="Telemetry",
-                meta=metadata(f"{args.name}-telemetry", args.namespace, args.labels),
-                spec={"targetRefs": [gateway], "accessLogging": [{"providers": [{"name": "envoy"}]}]},
-                opts=opts,
+def configure(args: ModelGatewayArgs) -> Sequence[Manifest]:
+    """The parameters and, if asked for, the access log."""
+    data = {"deployment": _deployment(args), "service": _text(service_overlay(args))}
+    made = [parameters(CONFIG_MAP, args, {"data": data})]
+    if args.access_logging:
+        gateway = {"group": GATEWAY_API, "kind": "Gateway", "name": args.name}
+        made.append(
+            Manifest(
+                "access-log",
+                "telemetry.istio.io/v1",
+                "Telemetry",
+                f"{args.name}-telemetry",
+                args.namespace,
+                args.labels,
+                {"spec": {"targetRefs": [gateway], "accessLogging": [{"providers": [{"name": "envoy"}]}]}},
             )
-
-    def connect(self, name: str, args: ModelGatewayArgs, opts: pulumi.ResourceOptions) -> None:
-        """The rule for the picker: in its namespace, where istio looks for it from any other."""
-        CustomObject(
-            f"{name}-picker-rule",
-            api_version="networking.istio.io/v1beta1",
-            kind="DestinationRule",
-            meta=metadata(args.picker, args.namespace, args.labels),
-            spec=_picker_rule(args),
-            opts=opts,
         )
+    return made
+
+
+def connect(args: ModelGatewayArgs) -> Sequence[Manifest]:
+    """The rule for the endpoint picker, in the picker's namespace: there istio looks for it from every namespace."""
+    return [
+        Manifest(
+            "picker-rule",
+            "networking.istio.io/v1beta1",
+            "DestinationRule",
+            args.picker,
+            args.namespace,
+            args.labels,
+            {"spec": _picker_rule(args)},
+        )
+    ]
 
 
 def _deployment(args: ModelGatewayArgs) -> str:
-    """Overlay on the Deployment that istiod makes for the Gateway."""
+    """Strategic merge patch for the Deployment that istiod makes for the Gateway."""
     level = str(args.log_level)
     proxy = {
         "name": "istio-proxy",
@@ -65,8 +75,8 @@ def _deployment(args: ModelGatewayArgs) -> str:
     return _text({"spec": {"template": {"spec": {"containers": [proxy]}}}})
 
 
-def _picker_rule(args: ModelGatewayArgs) -> dict[str, object]:
-    """How the proxy speaks to the picker: TLS with the picker's self-signed certificate, streams that last."""
+def _picker_rule(args: ModelGatewayArgs) -> dict[str, Any]:
+    """How the proxy speaks to the endpoint picker: TLS with the picker's self-signed certificate, long streams."""
     return {
         "host": f"{args.picker}.{args.namespace}.svc.cluster.local",
         "trafficPolicy": {
@@ -88,8 +98,34 @@ def _picker_rule(args: ModelGatewayArgs) -> dict[str, object]:
     }
 
 
-def _text(document: dict[str, object]) -> str:
+def _text(document: dict[str, Any]) -> str:
     return yaml.safe_dump(document, sort_keys=False)
 
 
-PROVIDER = Istio()
+ISTIO = GatewayProvider(
+    word=Provider.ISTIO,
+    class_name="istio",
+    about="istio 1.28.1 or newer, with `ENABLE_GATEWAY_API_INFERENCE_EXTENSION=true` in istiod's environment.",
+    source="llm-d infra charts v1.3.6 and v1.4.0 with the guide's values; inferencepool charts v1.2.0 and v1.4.0",
+    makes="ConfigMap with parameters, DestinationRule for the endpoint picker, Telemetry for the access log",
+    configure=configure,
+    connect=connect,
+    kinds={
+        "networking.istio.io": Source(
+            "serving.gateway.provider", "istio 1.28.1 or newer (its base chart brings the CRDs)"
+        ),
+        "telemetry.istio.io": Source(
+            "serving.gateway.accessLogging", "istio 1.28.1 or newer (its base chart brings the CRDs)"
+        ),
+    },
+    labels={"istio.io/enable-inference-extproc": "true"},
+    parameters=CONFIG_MAP,
+    service_suffix="-istio",
+    log_levels=ENVOY_LEVELS,
+    log_level=EnvoyLogLevel.ERROR,
+    requests={"cpu": "4", "memory": "4Gi"},
+    limits={"cpu": "16", "memory": "16Gi"},
+    refused=REFUSED_BY_ISTIO,
+)
+
+RELEASES = dict.fromkeys(ReleaseName, ISTIO)

@@ -4,14 +4,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from components.accelerators import PROFILES, AcceleratorProfile
+from components.args import ImageArgs, TracesArgs
 from components.config.routing import Selective
 from components.config.settings import Serving
 from components.config.tiers import Decode, Prefill, Rdma
 from components.config.vocabulary import FailureMode, Role
-from components.controllers import Controller, controller
+from components.gateways import GatewayProvider, chosen
 from components.infrastructures import Device, InfrastructureProfile, profile
 from components.names import Names
-from components.plan.args import ImageArgs, TracesArgs
 from components.releases import RELEASES, Release
 from components.releases.release import REGISTRY
 
@@ -24,7 +24,7 @@ class Context:
     accelerator: AcceleratorProfile
     release: Release
     infrastructure: InfrastructureProfile
-    controller: Controller
+    provider: GatewayProvider
     names: Names
 
     @staticmethod
@@ -35,7 +35,7 @@ class Context:
             PROFILES[settings.accelerator],
             RELEASES[settings.release],
             profile(settings.infrastructure),
-            controller(settings.gateway.provider, settings.release),
+            chosen(settings.gateway, settings.release),
             Names(settings.postfix, settings.namespace),
         )
 

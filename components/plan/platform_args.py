@@ -5,8 +5,8 @@ from typing import Any
 import pulumi
 from pydantic import field_validator
 
+from components.args import Args, ImageArgs, PlacementArgs
 from components.config.vocabulary import FailureMode
-from components.plan.args import Args, ImageArgs, PlacementArgs
 
 
 class TargetClusterArgs(Args):

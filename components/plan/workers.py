@@ -3,10 +3,10 @@
 from math import ceil
 from typing import Any
 
+from components.args import PlacementArgs
 from components.config.tiers import Decode, Tier
 from components.config.vocabulary import Role
 from components.plan import fabric
-from components.plan.args import PlacementArgs
 from components.plan.context import Context
 from components.plan.worker_args import (
     DecodeTierArgs,

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from components.config.vocabulary import FailureMode
+from components.gateways.args import ListenerArgs, ModelGatewayArgs, StandaloneArgs
 from components.gateways.standalone.accesslog import FORMAT, PICKED, PREFILL
 from components.gateways.standalone.certificates import transport
 from components.gateways.standalone.parts import TYPES, Json, address
-from components.plan.gateway_args import ListenerArgs, ModelGatewayArgs, StandaloneArgs
 
 PORTS: Mapping[str, int] = MappingProxyType({"http": 8080, "https": 8443})
 """For requests, by scheme: Envoy runs without rights, so not 80 and 443; those are its Service's."""

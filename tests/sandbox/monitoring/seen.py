@@ -75,7 +75,7 @@ def seen(stack: Deployment, phases: Phases) -> Iterator[Seen]:
     with traffic(stack) as gateway, watching(stack.cluster, gateway.api, NAMESPACE, TARGETS) as prometheus:
         start = time.time()
         for clients, seconds in phases:
-            with Load(gateway.port, gateway.model, clients).running():
+            with Load(gateway.port, gateway.model, clients, 40).running():
                 time.sleep(seconds)
             mistake(gateway)
         time.sleep(3)  # the last scrapes

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.cluster import lifecycle
 from sandbox.cluster.nodes import Fleet, provide
+from sandbox.progress import Progress
 from tests.sandbox import running
 from tests.sandbox.pods.harness import Pods, container, ended, pods_of, shell
 from tests.sandbox.running import Running
@@ -114,6 +116,24 @@ def test_every_kind_of_volume_for_an_unprivileged_user(unprivileged: Running) ->
     with pods_of(unprivileged) as pods:
         everything(pods)
         check_everything(pods)
+
+
+@pytest.mark.thorough
+def test_a_program_that_is_not_built_is_named_with_its_command_and_runs_once_it_is() -> None:
+    home = running.private_home("unbuilt")
+    tools = {**running.tools(), "pd-sidecar-v0.4.0": home.root / "sidecar"}
+    try:
+        lifecycle.start(home, tools, Progress())
+        provide(home.host_kubeconfig, Fleet("amd", 1))
+        with pods_of(Running(home)) as pods:
+            pods.run({"name": "c", "image": "ghcr.io/llm-d/llm-d-routing-sidecar:v0.4.0"})
+            pod = pods.until(lambda pod: container(pod)["state"].get("waiting", {}).get("reason") == "ErrImagePull")
+            told = container(pod)["state"]["waiting"]["message"]
+            assert "`.venv/bin/python -m sandbox.toolchain pd-sidecar-v0.4.0`" in told
+            (home.root / "sidecar").symlink_to(running.tools()["pd-sidecar-v0.7.1"])
+            pods.until(lambda pod: "running" in container(pod)["state"])
+    finally:
+        running.throw_away(home)
 
 
 def test_a_container_waits_for_what_its_environment_needs(pods: Pods) -> None:

@@ -1,22 +1,22 @@
 """Arguments of the model gateway."""
 
-from components.config.vocabulary import FailureMode, Provider, ServiceType
-from components.plan.args import Args, ImageArgs
+from components.args import Args, ImageArgs
+from components.config.vocabulary import FailureMode, Provider, ReleaseName, ServiceType
 
 
 class StandaloneArgs(Args):
-    """An Envoy of our own, where there is no gateway controller."""
+    """The stack's own Envoy, where there is no gateway controller."""
 
     image: ImageArgs
     """Envoy's image, with bash."""
     replicas: int
-    """Envoys."""
+    """Pods."""
     selector: dict[str, str]
-    """Labels that select its pods."""
+    """Labels that select the pods."""
     termination_grace: int
-    """Seconds that an Envoy which is replaced has for requests under way."""
+    """Seconds that a pod which ends has for its requests."""
     failure_mode: FailureMode
-    """While the picker does not answer."""
+    """While the endpoint picker does not answer."""
     workers: str
     """Headless Service of the pool's pods."""
     worker_selector: dict[str, str]
@@ -24,74 +24,58 @@ class StandaloneArgs(Args):
 
 
 class ExistingArgs(Args):
-    """Somebody else's Gateway."""
+    """A Gateway that this stack does not declare."""
 
     name: str
-    """The Gateway."""
+    """Name of the Gateway."""
     namespace: str
-    """Its namespace."""
+    """Namespace of the Gateway."""
     listener: str | None = None
-    """Its listener; None: every one that takes the route."""
+    """Listener for the route; None: every listener that takes the route."""
 
 
 class RouteArgs(Args):
-    """The HTTPRoute: which requests are the pool's."""
+    """The HTTPRoute: which requests go to the pool."""
 
     name: str
-    """HTTPRoute."""
+    """Name of the HTTPRoute."""
     hostnames: list[str] = []
-    """Host names; none: every one."""
+    """Host names; empty: every host name."""
     path: str = "/"
-    """Prefix of the path, taken off."""
+    """Prefix of the path. The gateway takes it off."""
     headers: dict[str, str] = {}
     """Headers with exact values."""
-    bare: bool = False
-    """Without port and time-outs, which the controller would refuse."""
-
-
-class ParametersArgs(Args):
-    """The kind of object that configures a Gateway."""
-
-    api_version: str
-    """Group and version."""
-    kind: str
-    """Kind."""
-
-    @property
-    def group(self) -> str:
-        """API group; empty for the core."""
-        return self.api_version.rpartition("/")[0]
 
 
 class CertificateArgs(Args):
     """A Secret with a certificate."""
 
     name: str
-    """The Secret."""
+    """Name of the Secret."""
     namespace: str | None = None
-    """Its namespace; None: the Gateway's."""
+    """Namespace of the Secret; None: the Gateway's."""
 
 
 class ListenerArgs(Args):
     """A listener of the Gateway."""
 
     name: str
-    """Its name."""
+    """Name of the listener."""
     port: int
-    """Its port."""
+    """Port of the Service."""
     certificates: list[CertificateArgs] = []
-    """With which it speaks HTTPS; none: HTTP."""
+    """Certificates of an HTTPS listener; empty: the listener speaks HTTP."""
 
 
 class ServiceArgs(Args):
     """The gateway's Service, besides its type."""
 
     annotations: dict[str, str] = {}
-    """Annotations."""
+    """Annotations of the Service."""
     load_balancer_class: str | None = None
-    """Which load balancer."""
+    """Class of the load balancer."""
     node_ports: dict[str, int] = {}
-    """Port on the nodes by port."""
+    """Port on the nodes, by port of the Service."""
 
 
 class IngressArgs(Args):
@@ -104,48 +88,44 @@ class IngressArgs(Args):
     class_name: str | None = None
     """IngressClass."""
     annotations: dict[str, str] = {}
-    """Annotations."""
+    """Annotations of the Ingress."""
     tls_secret: str | None = None
     """Secret with the host's certificate."""
 
 
 class ModelGatewayArgs(Args):
-    """The Gateway, its route to the pool and what the provider needs besides."""
+    """The Gateway, its route to the pool, and the settings from which the provider makes its objects."""
 
     namespace: str
-    """Where."""
+    """Namespace of all objects."""
     name: str
-    """Gateway and its parameters."""
+    """Name of the Gateway and its parameters."""
     existing: ExistingArgs | None = None
-    """Somebody else's Gateway instead."""
+    """A Gateway to use instead; None: the stack declares one."""
     route: RouteArgs
     """HTTPRoute."""
     listeners: list[ListenerArgs]
-    """Of a Gateway of the stack's own."""
+    """Listeners of the stack's Gateway."""
     service: ServiceArgs
-    """Its Service, besides the type."""
+    """The Gateway's Service, besides the type."""
     ingress: IngressArgs | None = None
-    """In front of it."""
+    """In front of the Service."""
     request_timeout: int
-    """Seconds after which a load balancer that wants a limit ends a request."""
+    """Seconds after which a load balancer that needs a limit ends a request."""
     labels: dict[str, str]
     """Labels of every object."""
     provider: Provider
-    """The gateway controller."""
+    """Gateway provider: a line of the table in `components/gateways`."""
+    release: ReleaseName
+    """Release of llm-d: with it goes a version of the provider."""
     class_name: str | None
     """GatewayClass; None: there is no Gateway."""
-    gateway_labels: dict[str, str] = {}
-    """Labels that the controller looks for on a Gateway."""
-    parameters: ParametersArgs | None = None
-    """What configures the Gateway, under its name; None: nothing does."""
-    objects: Provider | None = None
-    """The provider whose objects are declared beside Gateway and HTTPRoute; None: none are."""
     awaited: bool
-    """Wait until it has programmed the Gateway."""
+    """Let Pulumi wait until the gateway is programmed or Ready."""
     service_type: ServiceType
     """Type of the gateway's Service."""
     log_level: str | None = None
-    """Log level of the proxy, as its controller spells it; None: the controller takes none."""
+    """Log level of the proxy, in the proxy's spelling; None: the provider takes none."""
     access_logging: bool
     """Log every request."""
     requests: dict[str, str]
@@ -155,14 +135,14 @@ class ModelGatewayArgs(Args):
     pool: str
     """InferencePool that serves the requests."""
     pool_port: int
-    """Its target port."""
+    """Target port of the pool."""
     picker: str
     """Service of the endpoint picker."""
     picker_selector: dict[str, str]
-    """Labels of the picker's pods."""
+    """Labels of the endpoint picker's pods."""
     autopilot: bool
     """Whether the GKE cluster is an Autopilot one."""
     metrics_interval: str | None = None
-    """How often the picker's metrics are read where the provider has a monitoring of its own; None: never."""
+    """How often the endpoint picker's metrics are read where the provider has its own monitoring; None: never."""
     standalone: StandaloneArgs | None = None
-    """The Envoy of our own, if there is no controller."""
+    """The stack's own Envoy; None: a controller makes the proxies."""
