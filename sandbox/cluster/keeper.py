@@ -56,8 +56,8 @@ def main() -> None:
 
 def _isolate() -> None:
     """Move into new namespaces; returns in their first process only."""
-    user = 0 if os.getuid() == 0 else namespaces.NEW_USER
-    namespaces.unshare(user | namespaces.NEW_NETWORK | namespaces.NEW_MOUNTS | namespaces.NEW_PIDS)
+    unshare = namespaces.unshare if os.getuid() == 0 else namespaces.unshare_users
+    unshare(namespaces.NEW_NETWORK | namespaces.NEW_MOUNTS | namespaces.NEW_PIDS)
     if os.fork():
         os._exit(0)
     namespaces.mount_proc()
