@@ -152,15 +152,19 @@ def _led(cluster: Cluster, outputs: Outputs, route: Object) -> Finding:
     """Judge the backends of a route that its controller accepts: no controller reports these mistakes."""
     step, place = "route", route["metadata"]["namespace"]
     rules = [rule.get("backendRefs") or [] for rule in route["spec"].get("rules") or []]
-    for backend in (one for backends in rules for one in backends if one.get("kind", "Service") == "Service"):
-        if missing := _portless(cluster, place, backend):
-            return failed(step, f"{name(route)}: {missing}", "requests of this rule fail with 500 or 503", _APPLY)
+    for backend in (one for backends in rules for one in backends):
+        wrong = _portless(cluster, place, backend)
+        if wrong and _is_pool(backend, outputs.pool):
+            meaning = "istio ignores the port of a pool (read at 1.31); other controllers may not"
+            return warning(step, f"{name(route)} {wrong}", meaning, _APPLY)
+        if wrong:
+            return failed(step, f"{name(route)} {wrong}", "requests of this rule fail with 500 or 503", _APPLY)
     for backends in rules:
-        weighted = [one for one in backends if one.get("weight", 1)]
-        if len(weighted) > 1 and any(_is_pool(one, outputs.pool) for one in weighted):
+        weighted = [one["name"] for one in backends if one.get("weight", 1)]
+        if len(weighted) > 1 and outputs.pool in weighted:
             return warning(
                 step,
-                f"{name(route)} shares a rule out to {', '.join(one['name'] for one in weighted)}",
+                f"{name(route)} shares a rule out to {', '.join(weighted)}",
                 "istio before the fix of istio/istio#61594 asks one EPP for the whole rule: that of the last backend, "
                 "or none if that is no InferencePool; prefill and decode then come from different pools",
                 "one pool per rule",
@@ -169,16 +173,23 @@ def _led(cluster: Cluster, outputs: Outputs, route: Object) -> Finding:
 
 
 def _portless(cluster: Cluster, namespace: str, backend: Object) -> str:
-    """Say that a Service lacks the port to which a route sends; empty if it has it, or can't be read."""
-    place, port = backend.get("namespace", namespace), backend.get("port")
+    """Say that a Service or a pool lacks the port to which a route sends; empty if it has it, or can't be read."""
+    kind, place, port = backend.get("kind", "Service"), backend.get("namespace", namespace), backend.get("port")
+    paths = {
+        "Service": f"/api/v1/namespaces/{place}/services/{backend['name']}",
+        "InferencePool": f"{POOLS}/namespaces/{place}/inferencepools/{backend['name']}",
+    }
+    if port is None or kind not in paths:
+        return ""
     try:
-        service = cluster.get(f"/api/v1/namespaces/{place}/services/{backend['name']}")
+        spec = cluster.get(paths[kind])["spec"]
     except Unreachable:
-        return ""  # that a Service is missing, the controller says itself
-    ports = [one["port"] for one in service["spec"].get("ports") or []]
+        return ""  # that it is missing, the controller says itself
+    ports = [one.get("port") or one.get("number") for one in spec.get("ports") or spec.get("targetPorts") or []]
     if port in ports:
         return ""
-    return f"it sends to port {port} of Service {backend['name']}, which has {', '.join(map(str, ports)) or 'none'}"
+    there = ", ".join(str(one) for one in ports) or "none"
+    return f"sends to port {port} of {kind} {backend['name']}, which has {there}"
 
 
 def judge_gateway(cluster: Cluster, outputs: Outputs, route: Object) -> tuple[Finding, Entrance | None]:

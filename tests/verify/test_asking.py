@@ -21,14 +21,18 @@ PLAIN_DETAIL = (
 )
 
 
+POOL = named(
+    "pool", spec={"endpointPickerRef": {"name": "epp", "port": {"number": 9002}}, "targetPorts": [{"number": 8000}]}
+)
+
+
 def trial(marked: bool) -> Trial:
     return Trial(Answer(200, "tokens", 0.01, 0.02, 9, 9, marked), {})
 
 
 def way(cluster: FakeCluster, route: dict[str, Any] | None = None, provider: str = "istio") -> Way:
     proxies = Proxies(NAMESPACE, "gate-istio", [pod("proxy-1", True, {"running": {}})], "", None)
-    pool = named("pool", spec={"endpointPickerRef": {"name": "epp", "port": {"number": 9002}}})
-    return Way(cluster, outputs(provider), Entrance(proxies, "gate", "", 80), pool, route or {"rules": []})
+    return Way(cluster, outputs(provider), Entrance(proxies, "gate", "", 80), POOL, route or {"rules": []})
 
 
 def rule(host: str, policy: dict[str, Any], namespace: str = NAMESPACE, name: str = "epp") -> dict[str, Any]:
@@ -114,10 +118,11 @@ def accepted(rules: list[dict[str, Any]]) -> dict[str, Any]:
 def test_backends_of_an_accepted_route_that_no_controller_complains_about() -> None:
     pool = {"group": "inference.networking.k8s.io", "kind": "InferencePool", "name": "pool"}
     web = named("web", spec={"ports": [{"port": 80}]})
+    pools = "/apis/inference.networking.k8s.io/v1/namespaces/serving/inferencepools/pool"
 
     def judged(*rules: list[dict[str, Any]]) -> tuple[Outcome, str]:
         route = accepted([{"backendRefs": backends} for backends in rules])
-        cluster = FakeCluster({f"{GATEWAYS}/httproutes": [route], f"{CORE}/services/web": web})
+        cluster = FakeCluster({f"{GATEWAYS}/httproutes": [route], f"{CORE}/services/web": web, pools: POOL})
         found = judge_route(cluster, outputs())[0]
         return found.outcome, found.evidence
 
@@ -125,5 +130,7 @@ def test_backends_of_an_accepted_route_that_no_controller_complains_about() -> N
     assert judged([pool], [{"name": "web", "port": 80}])[0] is Outcome.OK
     outcome, evidence = judged([pool], [{"name": "web", "port": 81}])
     assert (outcome, "port 81 of Service web, which has 80" in evidence) == (Outcome.FAILED, True)
+    outcome, evidence = judged([{**pool, "port": 8001}])
+    assert (outcome, "port 8001 of InferencePool pool, which has 8000" in evidence) == (Outcome.WARNING, True)
     assert judged([pool, {**pool, "name": "other", "weight": 0}])[0] is Outcome.OK
     assert judged([pool, {**pool, "name": "other"}])[0] is Outcome.WARNING

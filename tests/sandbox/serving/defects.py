@@ -279,6 +279,12 @@ DEFECTS = [
         says="port 8001 of Service decode, which has 8000",
     ),
     Defect(
+        "route to a port that the pool lacks",
+        "route",
+        _at(ROUTE, "spec.rules.0.backendRefs.0.port", 8001),
+        says="port 8001 of InferencePool gaie-pd, which has 8000",
+    ),
+    Defect(
         "route shares a rule out to two pools",
         "route",
         _all(
