@@ -6,6 +6,7 @@ cluster (gke) has no such pods, nor has a Gateway for which somebody deployed th
 """
 
 import re
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,10 @@ from verify.words import unready
 
 LABEL = "gateway.networking.k8s.io/gateway-name"
 """On Service, Deployment and pods that a controller makes for a Gateway (Gateway API, GEP-1762)."""
+
+FLUSH_SECONDS = 2.0
+"""How long a line of the access log may take: istio's proxies write it out once a second (istio/istio,
+pkg/envoy/proxy.go, --file-flush-interval-msec, read at 1.31)."""
 
 _LINES = "200"
 """Lines of a proxy's log that are read."""
@@ -80,6 +85,13 @@ def refused_epp(cluster: Cluster, proxies: Proxies) -> str:
 
     Empty without an access log, or where logs may not be read.
     """
+    deadline = time.monotonic() + FLUSH_SECONDS
+    while not (found := _refused_epp(cluster, proxies)) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    return found
+
+
+def _refused_epp(cluster: Cluster, proxies: Proxies) -> str:
     for pod in proxies.pods:
         for container in pod["spec"]["containers"]:
             try:

@@ -105,7 +105,7 @@ def test_an_empty_500_is_explained_by_the_proxys_log_and_the_missing_rule() -> N
 
     assert PLAIN_DETAIL in found.evidence
     assert f"plaintext to the EPP: no DestinationRule in namespace serving is for {EPP}" in found.evidence
-    elsewhere = explain_500(way(FakeCluster({}), provider="kgateway"), sent)
+    elsewhere = explain_500(way(FakeCluster({}, {"proxy-1/proxy": log}), provider="kgateway"), sent)
     assert "DestinationRule" not in elsewhere.evidence
 
 
