@@ -24,7 +24,11 @@ def up(arguments: argparse.Namespace, home: Home, report: Progress) -> int:
         code = session.call("pulumi", "up", "--yes", "--stack", arguments.stack, *arguments.rest)
     show(home, report)
     if code == 0 and lifecycle.isolated(home):
-        code = talking.chat(home, arguments.stack, report)
+        try:
+            talking.await_serving(home, arguments.stack, report)
+            code = talking.chat(home, arguments.stack, report)
+        except talking.NotServed as reason:
+            report.say(f"\nNo request was sent: the Gateway {reason}.")
     if code == 0:
         report.say(_NEXT.format(stack=arguments.stack))
     return code
@@ -143,6 +147,7 @@ def _ready(arguments: argparse.Namespace, home: Home, report: Progress) -> Sessi
     session = Session.ready(home, arguments.stack, report)
     session.set(arguments.set)
     session.provide_nodes(arguments.nodes)
+    session.provide_gateway()
     session.heal()
     return session
 

@@ -10,14 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from sandbox import healing
+from sandbox import healing, stack_file
 from sandbox.cluster import lifecycle, nodes
 from sandbox.cluster.api import connect
 from sandbox.engine import Engine, prepare
 from sandbox.engine.view import View
 from sandbox.errors import SandboxError
+from sandbox.gateways import istio
 from sandbox.home import CHECKOUT, Home
 from sandbox.progress import Progress
+from sandbox.stack_file import mapping
 from sandbox.toolchain import SANDBOX, provide
 from sandbox.toolchain.cache import Cache
 
@@ -31,6 +33,8 @@ class Session:
     home: Home
     stack: str
     engine: Engine
+    manifests: Path
+    """istio's, of the toolchain."""
     report: Progress
 
     @classmethod
@@ -49,7 +53,7 @@ class Session:
             engine = preparing.result()
         for note in engine.notes:
             report.say(note)
-        return cls(home, stack, engine, report)
+        return cls(home, stack, engine, tools["istio-manifests"], report)
 
     def set(self, assignments: Sequence[str]) -> None:
         """Do `pulumi config set --path` for each path=value, in the sandbox's copy of the stack file."""
@@ -63,6 +67,16 @@ class Session:
         fleet = nodes.fleet_of(self.engine.cwd / f"Pulumi.{self.stack}.yaml", count)
         if fleet:
             nodes.provide(self.home.host_kubeconfig, fleet)
+
+    def provide_gateway(self) -> None:
+        """Install the controller of the stack's Gateway, if the sandbox can run it, and wait for its class."""
+        file = self.engine.cwd / f"Pulumi.{self.stack}.yaml"
+        provider = mapping(stack_file.serving(file).get("gateway")).get("provider", "istio")
+        namespace = istio.PROVIDERS.get(str(provider))
+        if namespace and lifecycle.isolated(self.home):
+            istio.install(self.home.host_kubeconfig, self.manifests, namespace)
+            with self.report.step(f"waiting for istiod in {namespace}"):
+                istio.await_class(self.home.host_kubeconfig, namespace)
 
     def heal(self) -> None:
         """Clear what an interrupted command left, so that the next one starts as if it had ended in good order."""

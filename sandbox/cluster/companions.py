@@ -1,4 +1,4 @@
-"""The processes beside the control plane: the pod runner and the gateway controller, kept running by the keeper."""
+"""The processes beside the control plane: the pod runner and the network, kept running by the keeper."""
 
 import asyncio
 import json
@@ -35,13 +35,13 @@ def write_plan(
 
 
 class Companions:
-    """Without namespaces only the gateway controller runs, which then writes status and nothing else."""
+    """Without namespaces only the network runs, which then writes simulated statuses and nothing else."""
 
     def __init__(self, plan: Path, logs: Path) -> None:
         self._plan, self._logs = plan, logs
         content = json.loads(plan.read_text())
         self._sockets = [one["fd"] for one in content["listening"]]
-        self._names = ("pods", "gateway") if content["isolated"] else ("gateway",)
+        self._names = ("pods", "network") if content["isolated"] else ("network",)
         self._running: dict[int, tuple[str, subprocess.Popen[bytes]]] = {}
 
     def start(self) -> None:

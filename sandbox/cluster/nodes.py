@@ -1,15 +1,14 @@
 """Simulated GPU nodes. The scheduler is real: what it places or refuses here, it places or refuses there."""
 
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from sandbox import stack_file
 from sandbox.cluster.api import Api, connect
 from sandbox.errors import SandboxError
+from sandbox.stack_file import mapping
 
 GPU_RESOURCE = {"amd": "amd.com/gpu", "nvidia": "nvidia.com/gpu"}
 _VENDOR_LABEL = "sandbox.llm-d-pd/vendor"
@@ -49,25 +48,20 @@ class Fleet:
     labels: frozenset[tuple[str, str]] = frozenset()
 
 
-def fleet_of(stack_file: Path, count: int | None = None) -> Fleet | None:
+def fleet_of(file: Path, count: int | None = None) -> Fleet | None:
     """Return the nodes that a stack file calls for, None if it names no vendor we know.
 
-    Only plain data is read, and leniently: wrong settings are the program's to explain, all at once. Raises
-    `SandboxError` for a count that no address range holds or a file that isn't YAML.
+    Raises `SandboxError` for a count that no address range holds or a file that isn't YAML.
     """
     if count is not None and not 1 <= count <= MOST:
         raise SandboxError(f"--nodes {count}: between 1 and {MOST} nodes can be simulated")
-    try:
-        document = yaml.load(stack_file.read_text(), Loader=yaml.CSafeLoader)
-    except yaml.YAMLError as error:
-        raise SandboxError(f"{stack_file} isn't YAML: {error}") from None
-    serving = _mapping(_mapping(_mapping(document).get("config")).get("llm-d-pd:serving"))
+    serving = stack_file.serving(file)
     vendor, gpus = serving.get("accelerator"), serving.get("gpusPerNode", 8)
     if not isinstance(vendor, str) or vendor not in GPU_RESOURCE:
         return None
-    scopes = (serving, _mapping(serving.get("prefill")), _mapping(serving.get("decode")))
+    scopes = (serving, mapping(serving.get("prefill")), mapping(serving.get("decode")))
     infrastructure = str(serving.get("infrastructure"))
-    rdma = [DEVICES.get(infrastructure), *(_mapping(scope.get("rdma")).get("resource") for scope in scopes)]
+    rdma = [DEVICES.get(infrastructure), *(mapping(scope.get("rdma")).get("resource") for scope in scopes)]
     return Fleet(
         vendor,
         count,
@@ -116,7 +110,3 @@ def _node(fleet: Fleet, index: int) -> dict[str, Any]:
             "addresses": [{"type": "InternalIP", "address": f"{_SUBNET[fleet.vendor]}.{index + 1}"}],
         },
     }
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

@@ -39,6 +39,8 @@ def root(
     own: list[Bind] = []
     if program.tool:
         own.append({"source": str(Path(tools[program.tool]).resolve()), "target": program.path, "read_only": True})
+    for path, tool in program.files:
+        own.append({"source": str(Path(tools[tool]).resolve()), "target": path, "read_only": True})
     executables = {}
     if program.whole and not _PYTHON.startswith("/usr"):
         own.append({"source": _PYTHON, "target": _PYTHON, "read_only": True})

@@ -8,6 +8,12 @@ from dataclasses import dataclass
 
 _NOBODY = 65532
 """`USER` of upstream's picker and sidecar images."""
+_ISTIO = 1337
+"""`USER` of istio's images."""
+_PROXY = (
+    ("/usr/local/bin/envoy", "envoy"),
+    ("/var/lib/istio/envoy/envoy_bootstrap_tmpl.json", "istio-bootstrap"),
+)
 NEWEST_VLLM = "0.17.1"
 _VLLM_OF_TAG = ((re.compile(r"v?0\.4\.5-debug"), NEWEST_VLLM), (re.compile(r"v?0\.(4|11)(\..*)?"), "0.11.2"))
 """llm-d 0.4's images carry vLLM 0.11.2, llm-d 0.6's 0.17.1; vLLM's own images are tagged with its version. The AMD
@@ -27,6 +33,7 @@ class Program:
     `tool` is its name in the plan, "" if the machine's own programs are all. `path` is where the container finds it,
     `entrypoint` what runs if the pod says no command. `whole`: the image has shell and Python; the others hold nothing
     but their program, as upstream's do. `vllm` is the version whose flags are understood, `user` whom the image says.
+    `files` are further files of the image: path and tool.
     """
 
     tool: str
@@ -35,6 +42,7 @@ class Program:
     whole: bool
     vllm: str | None = None
     user: int = 0
+    files: tuple[tuple[str, str], ...] = ()
 
 
 def program(image: str, tools: Collection[str]) -> Program:
@@ -55,6 +63,14 @@ def _program(name: str, tag: str) -> Program | None:
         return Program(f"epp-{tag}", "/app/epp", ("/app/epp",), whole=False, user=_NOBODY)
     if name == "llm-d-routing-sidecar":
         return Program(f"pd-sidecar-{tag}", "/app/pd-sidecar", ("/app/pd-sidecar",), whole=False, user=_NOBODY)
+    if name == "pilot":
+        return Program(
+            "pilot-discovery", "/usr/local/bin/pilot-discovery", ("pilot-discovery",), whole=False, user=_ISTIO
+        )
+    if name == "proxyv2":
+        return Program(
+            "pilot-agent", "/usr/local/bin/pilot-agent", ("pilot-agent",), whole=True, user=_ISTIO, files=_PROXY
+        )
     if name == "pause":
         return Program("", "", ("/bin/sh", "-c", "trap 'exit 0' TERM INT; sleep infinity & wait"), whole=True)
     if name == "busybox":
@@ -73,6 +89,8 @@ def _known(tools: Collection[str]) -> list[str]:
     return [
         *epps,
         *sidecars,
+        "pilot",
+        "proxyv2",
         "envoy",
         "pause",
         "busybox",

@@ -123,9 +123,13 @@ def _execute(order: _Order, output: int, control: socket.socket) -> NoReturn:
         rights = order["rights"]
         namespaces.limit(rights["user"], rights["group"], dropped=rights["dropped"], confined=rights["confined"])
         _tell(control, order, started=True)
-        os.execve(program, command, environment)
     except OSError as error:
         _fail(order, control, error)
+    try:
+        os.execve(program, command, environment)
+    except OSError as error:  # such as a dynamically linked program in a root without its loader
+        os.write(2, f"exec {program}: {error.strerror}\n".encode())
+        os._exit(START_ERROR)
 
 
 def _fail(order: _Order, control: socket.socket, error: OSError) -> NoReturn:

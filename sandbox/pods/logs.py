@@ -35,7 +35,9 @@ class Log:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         if self.path.exists():
             self.path.replace(self.previous)
-        return os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        opened = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC)
+        os.fchmod(opened, 0o666)  # a program of any user may open /dev/stdout by its path, as Envoy does
+        return opened
 
     def bound(self) -> None:
         """Drop the older half if the file has grown too large; what is written in this very moment may be lost."""

@@ -9,8 +9,10 @@ import os
 import socket
 import subprocess
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from pathlib import Path
+from types import MappingProxyType
 from typing import TypeVar
 
 from sandbox.cluster import namespaces
@@ -65,8 +67,11 @@ def settle() -> None:
     _ip(f"link set {BRIDGE} address {_hardware(ADDRESS)}")
 
 
-def make(address: str) -> int:
-    """Make a network namespace that has this address on the bridge; return the open file that holds it."""
+def make(address: str, sysctls: Mapping[str, str] = MappingProxyType({})) -> int:
+    """Make a network namespace that has this address on the bridge; return the open file that holds it.
+
+    `sysctls` are names and values of network settings, as a pod's security context has them. Raises `SandboxError`.
+    """
     outer = "veth" + ipaddress.IPv4Address(address).packed.hex()
 
     def inner_end() -> int:
@@ -78,6 +83,8 @@ def make(address: str) -> int:
             "link set eth0 up",
             f"route add default via {ADDRESS}",
         )
+        for name, value in sysctls.items():
+            Path("/proc/sys", *name.split(".")).write_text(value)
         return os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
 
     try:

@@ -18,6 +18,8 @@ from sandbox.pods.runtime import Runtime, path_of
 from sandbox.pods.volumes import MountError, Volumes
 
 _MOUNT_RETRY = 1.0
+_SAFE_SYSCTLS = frozenset({"net.ipv4.ip_unprivileged_port_start", "net.ipv4.ip_local_port_range"})
+"""Those of kubernetes/kubernetes v1.34 pkg/kubelet/sysctl/safe_sysctls.go that a stack's pods ask for."""
 _RENEWAL = 60.0
 """How often ConfigMaps, Secrets and tokens are read again, in seconds: a kubelet's default."""
 
@@ -134,7 +136,7 @@ class Pod:
 
     async def _prepare(self) -> None:
         await self.node.open()
-        self.network = self.node.network if self._on_host else await asyncio.to_thread(network.make, self.address)
+        self.network = self.node.network if self._on_host else await self._own_network()
         while True:
             try:
                 await asyncio.to_thread(self.volumes.prepare)
@@ -145,6 +147,15 @@ class Pod:
                     one.told.state = status.waiting("ContainerCreating", str(error))
                 self.changed()
                 await asyncio.sleep(_MOUNT_RETRY)
+
+    async def _own_network(self) -> int:
+        """Make the pod's network, with the sysctls that a kubelet allows by default."""
+        asked = (self.object["spec"].get("securityContext") or {}).get("sysctls") or []
+        refused = [one["name"] for one in asked if one["name"] not in _SAFE_SYSCTLS]
+        if refused:
+            self.events.warn("SysctlForbidden", f"forbidden sysctl: {', '.join(refused)} not allowlisted")
+        allowed = {one["name"]: one["value"] for one in asked if one["name"] in _SAFE_SYSCTLS}
+        return await asyncio.to_thread(network.make, self.address, allowed)
 
     async def _renew(self) -> None:
         """Read again what may change, and keep logs in bounds."""

@@ -15,7 +15,6 @@ from sandbox.pods.launcher import Launcher
 from sandbox.pods.tokens import Tokens
 
 BASE_ENVIRONMENT = {
-    "HOME": "/root",
     "KUBERNETES_SERVICE_HOST": network.ADDRESS,
     "KUBERNETES_SERVICE_PORT": str(PORT),
     "KUBERNETES_SERVICE_PORT_HTTPS": str(PORT),

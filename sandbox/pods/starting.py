@@ -61,7 +61,7 @@ class Starter:
         except rights.RefusedError as error:
             wait("CreateContainerConfigError", str(error))
             await asyncio.Event().wait()  # nor does the container's specification
-        variables, binds = await self._configuration(program, wait)
+        variables, binds = await self._configuration(program, granted["user"], wait)
         (self.folder / "root").mkdir(parents=True, exist_ok=True)
         self.message.write_text("")
         self.message.chmod(0o666)
@@ -93,8 +93,10 @@ class Starter:
             os.close(output)
         return Started(process, variables, granted)
 
-    async def _configuration(self, program: images.Program, wait: Wait) -> tuple[dict[str, str], list[Bind]]:
-        base = {"PATH": filesystem.search_path(program), "HOSTNAME": self.pod.hostname, **BASE_ENVIRONMENT}
+    async def _configuration(self, program: images.Program, user: int, wait: Wait) -> tuple[dict[str, str], list[Bind]]:
+        home = "/" if user else "/root"  # as container engines take it from the image's /etc/passwd
+        base = {"PATH": filesystem.search_path(program), "HOSTNAME": self.pod.hostname, "HOME": home}
+        base |= BASE_ENVIRONMENT
         read = environment.environment
         while True:
             try:

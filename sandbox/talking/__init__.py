@@ -1,7 +1,8 @@
 """Talking to a deployed stack: a request and the path that it takes, what happens meanwhile, and logs."""
 
-from sandbox.talking.chat import GREETING, chat
+from sandbox.talking.chat import GREETING, await_serving, chat
 from sandbox.talking.following import follow
 from sandbox.talking.logs import logs
+from sandbox.talking.target import NotServed
 
-__all__ = ["GREETING", "chat", "follow", "logs"]
+__all__ = ["GREETING", "NotServed", "await_serving", "chat", "follow", "logs"]

@@ -1,6 +1,8 @@
 """Ask the deployed stack something, as a client would, and show how it was answered."""
 
 import sys
+import time
+import uuid
 from typing import TextIO
 
 from sandbox.cluster.api import Api, connect
@@ -8,11 +10,12 @@ from sandbox.errors import SandboxError
 from sandbox.home import Home
 from sandbox.progress import Progress
 from sandbox.talking import path, pods
-from sandbox.talking.completion import Answer, Refused, stream
-from sandbox.talking.target import Target, find
+from sandbox.talking.completion import Answer, Refused, serves, stream
+from sandbox.talking.target import NotServed, Target, find
 
 GREETING = "In one paragraph: why are prompts and answers of a language model computed on different GPUs?"
 MAX_TOKENS = 64
+_PATIENCE_SECONDS = 60.0
 _LOOK_AT = {
     400: "decode",
     403: "decode",
@@ -40,8 +43,11 @@ def chat(home: Home, stack: str, report: Progress, prompt: str = GREETING, out: 
     with connect(home.host_kubeconfig) as api:
         target = find(home, stack, api)
         report.say(f"\nPOST {target.url}/chat/completions  {prompt!r}\n")
+        identity = str(uuid.uuid4())
         try:
-            answer = stream(target, prompt, MAX_TOKENS, lambda piece: print(piece, end="", file=out, flush=True))
+            answer = stream(
+                target, prompt, MAX_TOKENS, identity, lambda piece: print(piece, end="", file=out, flush=True)
+            )
         except Refused as refused:
             report.say(
                 f"{refused}\nThe stack is deployed but refuses requests. Look at: "
@@ -51,13 +57,38 @@ def chat(home: Home, stack: str, report: Progress, prompt: str = GREETING, out: 
         except SandboxError as broken:
             raise SandboxError(f"{broken}\nLook at: make logs POD=gateway, make logs POD=decode") from None
         print(file=out, flush=True)
-        _explain(api, target, answer, report)
+        _explain(api, target, answer, identity, report)
     return 0
 
 
-def _explain(api: Api, target: Target, answer: Answer, report: Progress) -> None:
+def await_serving(home: Home, stack: str, report: Progress) -> None:
+    """Wait until a request reaches a worker through the stack's gateway.
+
+    A Gateway is Programmed before its proxy is Ready, and a Ready proxy may not have its routes yet. Raises
+    `SandboxError` when it takes longer than a minute, `NotServed` where no controller is here.
+    """
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    with connect(home.host_kubeconfig) as api, report.step("waiting for the gateway to serve"):
+        while True:
+            try:
+                if serves(find(home, stack, api)):
+                    return
+            except NotServed:
+                raise
+            except SandboxError:  # its Service, or the port of this machine, is not there yet
+                if time.monotonic() > deadline:
+                    raise
+            if time.monotonic() > deadline:
+                raise SandboxError(
+                    f"the gateway of stack {stack} does not answer /v1/models within {_PATIENCE_SECONDS:.0f} s. "
+                    "Look at: make status, make logs POD=gateway"
+                )
+            time.sleep(0.05)
+
+
+def _explain(api: Api, target: Target, answer: Answer, identity: str, report: Progress) -> None:
     listed = pods.listed(api)
-    found = path.find(api, listed, target, answer.headers.get("x-request-id", ""))
+    found = path.find(api, listed, target, identity)
     report.say("")
     if found:
         for line in path.lines(*found, listed):

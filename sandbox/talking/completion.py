@@ -3,11 +3,12 @@
 import json
 import ssl
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 
 from sandbox.errors import SandboxError
+from sandbox.gateways import accesslog
 from sandbox.talking.target import Target
 
 _SILENCE_SECONDS = 60
@@ -26,8 +27,6 @@ class Refused(SandboxError):
 class Answer:
     """What came back."""
 
-    headers: Mapping[str, str]
-    """In lower case."""
     first_token: float
     """Seconds after the request was sent."""
     total: float
@@ -36,8 +35,20 @@ class Answer:
     """Generated."""
 
 
-def stream(target: Target, prompt: str, max_tokens: int, hear: Callable[[str], object]) -> Answer:
-    """Ask, and let `hear` have every piece of the answer as it arrives.
+def serves(target: Target) -> bool:
+    """Whether the stack's gateway leads to a worker at this moment: it answers the list of models."""
+    connection = _connection(target)
+    try:
+        connection.request("GET", f"{target.path}/v1/models", headers=target.headers)
+        return connection.getresponse().status == 200
+    except (OSError, HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def stream(target: Target, prompt: str, max_tokens: int, identity: str, hear: Callable[[str], object]) -> Answer:
+    """Ask, and let `hear` have every piece of the answer as it arrives; `identity` marks the request in access logs.
 
     Raises `Refused` for an error status and `SandboxError` when nothing answers or the answer breaks off.
     """
@@ -50,7 +61,8 @@ def stream(target: Target, prompt: str, max_tokens: int, hear: Callable[[str], o
         "stream_options": {"include_usage": True},
     }
     connection = _connection(target)
-    headers = {"Content-Type": "application/json", **target.headers}
+    marks = dict.fromkeys((accesslog.MARK, "x-request-id"), identity)
+    headers = {"Content-Type": "application/json", **marks, **target.headers}
     start = time.monotonic()
     try:
         connection.request("POST", f"{target.path}/v1/chat/completions", json.dumps(body), headers)
@@ -88,8 +100,7 @@ def _heard(response: HTTPResponse, start: float, hear: Callable[[str], object]) 
                 hear(piece)
     if not whole:
         raise HTTPException("the answer ended in the middle")
-    headers = {name.lower(): value for name, value in response.getheaders()}
-    return Answer(headers, first, time.monotonic() - start, pieces if tokens is None else tokens)
+    return Answer(first, time.monotonic() - start, pieces if tokens is None else tokens)
 
 
 def _events(response: HTTPResponse) -> Iterator[str]:

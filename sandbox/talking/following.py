@@ -9,7 +9,7 @@ from shutil import get_terminal_size
 from typing import TextIO
 
 from sandbox.cluster.api import Api, ApiError, connect
-from sandbox.gateway.accesslog import Access
+from sandbox.gateways.accesslog import Access
 from sandbox.home import Home
 from sandbox.talking import path, pods
 from sandbox.talking.pods import Pod

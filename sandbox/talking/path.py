@@ -4,8 +4,8 @@ import time
 from collections.abc import Iterator, Sequence
 
 from sandbox.cluster.api import Api, ApiError
-from sandbox.gateway import accesslog
-from sandbox.gateway.accesslog import Access
+from sandbox.gateways import accesslog
+from sandbox.gateways.accesslog import Access
 from sandbox.talking import pods
 from sandbox.talking.pods import Pod
 from sandbox.talking.target import Target

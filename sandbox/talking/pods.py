@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from sandbox.cluster.api import Api
-from sandbox.gateway.doors import STANDALONE
+from sandbox.network.host_ports import GATEWAY, STANDALONE
 
-_GATEWAY_LABELS = ("gateway.networking.k8s.io/gateway-name", STANDALONE)
+_GATEWAY_LABELS = (GATEWAY, STANDALONE)
 _ROLE_LABEL, _PICKER_LABEL, _INSTALL_LABEL = "llm-d.ai/role", "inferencepool", "llm-d.ai/instance"
 ROLES = ("prefill", "decode", "epp", "gateway")
 

@@ -8,13 +8,18 @@ from sandbox import outputs
 from sandbox.cluster import lifecycle
 from sandbox.cluster.api import Api
 from sandbox.errors import SandboxError
-from sandbox.gateway import slots
-from sandbox.gateway.store import Key
+from sandbox.gateways.unserved import NOT_SERVED
 from sandbox.home import Home
+from sandbox.network import host_ports
+from sandbox.network.store import Key
 
 _GATEWAY = "/apis/gateway.networking.k8s.io/v1/namespaces/{}/gateways/{}"
 _SERVICE = "/api/v1/namespaces/{}/services/{}"
 _ROUTES = "/apis/gateway.networking.k8s.io/v1/namespaces/{}/httproutes"
+
+
+class NotServed(SandboxError):
+    """The stack is deployed, and the controller of its Gateway is not in the sandbox."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,10 @@ class Target:
 
 
 def find(home: Home, stack: str, api: Api) -> Target:
-    """Find a stack's gateway: its HTTPRoute leads to its pool. Raises `SandboxError` when there is none to ask."""
+    """Find a stack's gateway: its HTTPRoute leads to its pool.
+
+    Raises `SandboxError` when there is none to ask, and its kind `NotServed`.
+    """
     if not lifecycle.isolated(home):
         raise SandboxError(
             f"nothing in the sandbox {home.name!r} answers requests: this machine allows no namespaces, so no "
@@ -49,11 +57,11 @@ def find(home: Home, stack: str, api: Api) -> Target:
     if not deployed:
         raise SandboxError(f"stack {stack!r} isn't deployed in the sandbox {home.name!r}: `make up STACK={stack}`")
     way = _way(api, stack, deployed)
-    port = slots.read(home.root).get(way.door)
+    port = host_ports.read(home.root).get(way.listener)
     if port is None:
         raise SandboxError(
-            f"the gateway {'/'.join(way.gateway)} has no port on this machine: the gateway controller says why in "
-            f"{home.logs / 'gateway.log'}"
+            f"the gateway {'/'.join(way.gateway)} has no port on this machine: its Service does not exist yet (`make "
+            f"status`), or {lifecycle.GATEWAYS} other listeners have all the ports ({home.root / host_ports.FILE})"
         )
     return Target(*way.gateway, deployed["model"], port, way.scheme, way.path, way.headers)
 
@@ -63,7 +71,7 @@ class _Way:
     """A stack's gateway, which of its listeners to take, and how its route knows a request."""
 
     gateway: Key
-    door: Key
+    listener: Key
     scheme: str = "http"
     path: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -83,9 +91,13 @@ def _way(api: Api, stack: str, deployed: dict[str, Any]) -> _Way:
         )
     parent = route["parentRefs"][0]
     key = parent.get("namespace", namespace), parent["name"]
-    listener, first = _listener(api.get(_GATEWAY.format(*key)), parent.get("sectionName"))
-    door = key if first else slots.door(key, listener["port"])
-    return _Way(key, door, listener["protocol"].lower(), *_wanted(route))
+    gateway = api.get(_GATEWAY.format(*key))
+    for condition in gateway.get("status", {}).get("conditions") or ():
+        if condition["message"].startswith(NOT_SERVED):
+            raise NotServed(f"{'/'.join(key)} is {condition['message']}")
+    listener, first = _listener(gateway, parent.get("sectionName"))
+    own = key if first else host_ports.key_of(key, listener["port"])
+    return _Way(key, own, listener["protocol"].lower(), *_wanted(route))
 
 
 def _leads_to(route: dict[str, Any], pool: str) -> bool:

@@ -14,7 +14,18 @@ from sandbox.toolchain.catalog import PACKAGED, SOURCES, Executables, Source
 CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok", "kwokctl", "crds")
 """What the API server needs; "crds" is the folder of the CRDs as JSON."""
 
-DATA_PATH = ("epp-v0.7.1", "epp-v0.4.0", "pd-sidecar-v0.7.1", "pd-sidecar-v0.4.0", "llm-d-inference-sim", "envoy")
+ISTIO = ("pilot-discovery", "pilot-agent", "istio-bootstrap", "istio-manifests")
+"""istio: control plane, agent of its proxies, their configuration, and the objects that install it."""
+
+DATA_PATH = (
+    "epp-v0.7.1",
+    "epp-v0.4.0",
+    "pd-sidecar-v0.7.1",
+    "pd-sidecar-v0.4.0",
+    "llm-d-inference-sim",
+    "envoy",
+    *ISTIO,
+)
 """What runs in pods."""
 
 SANDBOX = (*CONTROL_PLANE, *DATA_PATH)
@@ -52,14 +63,14 @@ def provide(
 
 def _source_of(name: str, sources: Mapping[str, Source]) -> str:
     for key, source in sources.items():
-        if name in source.packages if isinstance(source, Executables) else name == key:
+        if name in source.names if isinstance(source, Executables) else name == key:
             return key
     raise KeyError(f"no source offers {name!r}")
 
 
 def _ready(name: str, key: str, cache: Cache, sources: Mapping[str, Source]) -> Path | None:
     source = sources[key]
-    found = ambient.on_path(name, source) if isinstance(source, Executables) else None
+    found = ambient.on_path(name, source) if isinstance(source, Executables) and name in source.packages else None
     cached = _cached(name, key, cache, sources)
     return found or (cached if cached.exists() else None)
 

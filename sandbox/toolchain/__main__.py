@@ -10,7 +10,9 @@ from sandbox.toolchain.catalog import PACKAGED, SOURCES, Executables
 
 def main(names: list[str]) -> int:
     """Print one path per line, in the order of the names; progress and errors go to standard error."""
-    known = [name for key, one in SOURCES.items() for name in (one.packages if isinstance(one, Executables) else [key])]
+    known = [
+        name for key, one in SOURCES.items() for name in (sorted(one.names) if isinstance(one, Executables) else [key])
+    ]
     try:
         if unknown := set(names) - {*known, *PACKAGED}:
             raise SandboxError(f"no such tool: {', '.join(sorted(unknown))}; there are {', '.join(known)}")

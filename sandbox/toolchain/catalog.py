@@ -26,6 +26,15 @@ class Executables:
     asks: tuple[str, ...] = ("--version",)
     variables: Mapping[str, str] = field(default_factory=dict)
     tags: tuple[str, ...] = ()
+    copied: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """Files of modules: name → module path, file in it."""
+    printed: Mapping[str, str] = field(default_factory=dict)
+    """What a package prints when it is run once: name → package."""
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Names of everything that is made."""
+        return frozenset((*self.packages, *self.copied, *self.printed))
 
     @property
     def flags(self) -> list[str]:
@@ -37,7 +46,9 @@ class Executables:
     @property
     def recipe(self) -> str:
         """Everything besides go.mod and go.sum that the result depends on."""
-        return f"{sorted(self.packages.items())} {self.flags}"
+        return (
+            f"{sorted(self.packages.items())} {self.flags} {sorted(self.copied.items())} {sorted(self.printed.items())}"
+        )
 
 
 @dataclass(frozen=True)
@@ -134,6 +145,15 @@ SOURCES: dict[str, Source] = {
         packages={"llm-d-inference-sim": "github.com/llm-d/llm-d-inference-sim/cmd/llm-d-inference-sim"},
         minutes=1.7,
         fits=None,
+    ),
+    "istio": Executables(
+        folder=_FOLDERS / "istio",
+        packages={name: f"istio.io/istio/pilot/cmd/{name}" for name in ("pilot-discovery", "pilot-agent")},
+        copied={"istio-bootstrap": ("istio.io/istio", "tools/packaging/common/envoy_bootstrap.json")},
+        printed={"istio-manifests": "."},
+        minutes=4.5,
+        fits=None,
+        variables={"istio.io/istio/pkg/version.buildVersion": "1.31-alpha.eed52ebb66ad"},
     ),
     "prometheus": Executables(
         folder=_FOLDERS / "prometheus",

@@ -27,6 +27,10 @@ def make(source: Source, go: Go, target: Path) -> None:
     if isinstance(source, Executables):
         for name, package in source.packages.items():
             go.run(["build", *source.flags, "-o", str(target / name), package], source.folder)
+        for name, (module, file) in source.copied.items():
+            (target / name).write_bytes((_downloaded(module, source.folder, go) / file).read_bytes())
+        for name, package in source.printed.items():
+            (target / name).write_text(go.run(["run", *source.flags, package], source.folder))
         go.drop_build_cache()
     else:
         _copy(source, go, target)
@@ -34,10 +38,8 @@ def make(source: Source, go: Go, target: Path) -> None:
 
 def _copy(source: Definitions, go: Go, target: Path) -> None:
     """Write each CRD as JSON, which reads a hundred times faster at every start than the modules' YAML."""
-    versions = dict(re.findall(r"^\t(\S+) (v\S+)$", (source.folder / "go.mod").read_text(), re.MULTILINE))
     for module, (pattern, wanted) in source.files.items():
-        pinned = f"{module}@{versions[module]}"  # spelled out: no other module's requirement can raise it
-        folder = Path(json.loads(go.run(["mod", "download", "-json", pinned], source.folder))["Dir"])
+        folder = _downloaded(module, source.folder, go)
         found = {
             document["metadata"]["name"]: document
             for file in sorted(folder.glob(pattern))
@@ -53,3 +55,10 @@ def _copy(source: Definitions, go: Go, target: Path) -> None:
         for name, document in found.items():
             if wanted is None or name in wanted:
                 (target / f"{name}.json").write_text(json.dumps(document))
+
+
+def _downloaded(module: str, folder: Path, go: Go) -> Path:
+    """Return the folder of a module in the version that `folder`'s go.mod requires."""
+    required = re.findall(r"^(?:require |\t)(\S+) (v\S+)", (folder / "go.mod").read_text(), re.MULTILINE)
+    pinned = f"{module}@{dict(required)[module]}"  # spelled out: no other module's requirement can raise it
+    return Path(json.loads(go.run(["mod", "download", "-json", pinned], folder))["Dir"])

@@ -12,7 +12,7 @@ import yaml
 from components.gateways.standalone.certificates import files
 from components.gateways.standalone.envoy import bootstrap
 from components.plan import resolve
-from sandbox.gateway import accesslog as sandbox_log
+from sandbox.gateways import accesslog as sandbox_log
 from sandbox.progress import Progress
 from sandbox.toolchain import provide
 from tests.program.wire import AMD
@@ -143,6 +143,7 @@ def test_the_sandbox_reads_the_access_log() -> None:
     listener = yaml.safe_load(text)["static_resources"]["listeners"][0]
     manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
     written = manager["access_log"][0]["typed_config"]["log_format"]["json_format"]
+    expected = {**sandbox_log.FORMAT, "id": "%REQ(X-REQUEST-ID)%"}
     assert {key: value.upper() for key, value in written.items()} == {
-        key: value.upper() for key, value in sandbox_log.FORMAT.items()
+        key: value.upper() for key, value in expected.items()
     }

@@ -4,7 +4,7 @@ import pytest
 
 from sandbox.cluster import nodes
 from sandbox.cluster.api import Api, connect
-from sandbox.gateway import slots
+from sandbox.network import host_ports
 from sandbox.home import CHECKOUT
 from tests.sandbox.running import Running, soon
 from tests.sandbox.serving import broken
@@ -31,11 +31,11 @@ def _first_answer(cluster: Running, api: Api, namespace: str, release: str) -> s
     home, gateway = cluster.home.root, (namespace, "infra-pd-inference-gateway")
     try:
         assert broken.deploy(api, objects, patience=PATIENCE), f"{namespace} never was ready"
-        assert soon(lambda: gateway in slots.read(home)), f"no port of the host leads to {namespace}"
+        assert soon(lambda: gateway in host_ports.read(home)), f"no port of the host leads to {namespace}"
         body = {"model": broken.MODEL, "prompt": "the first question", "max_tokens": 4}
-        answer = send(slots.read(home)[gateway], "POST", "/v1/completions", body)
+        answer = send(host_ports.read(home)[gateway], "POST", "/v1/completions", body)
     finally:
         broken.remove(api, objects)
-    assert soon(lambda: gateway not in slots.read(home))
+    assert soon(lambda: gateway not in host_ports.read(home))
     good = answer.status == 200 and answer.headers.get("x-picked-prefill")
     return "" if good else f"{namespace} ({release}): {answer}"

@@ -10,7 +10,7 @@ from contextlib import closing
 import pytest
 from kubernetes.client import V1Namespace, V1ObjectMeta, V1Secret
 
-from sandbox.gateway import slots
+from sandbox.network import host_ports
 from sandbox.talking import target
 from tests.sandbox.gateway.certificate import made
 from tests.sandbox.running import Running, soon
@@ -54,9 +54,9 @@ def serving(stack: Deployment) -> Iterator[Traffic]:
 
 
 def _port(serving: Traffic) -> int:
-    home, key = serving.stack.cluster.home.root, slots.door((SPACE, GATEWAY), 443)
-    assert soon(lambda: key in slots.read(home), ENOUGH)
-    return slots.read(home)[key]
+    home, key = serving.stack.cluster.home.root, host_ports.key_of((SPACE, GATEWAY), 443)
+    assert soon(lambda: key in host_ports.read(home), ENOUGH)
+    return host_ports.read(home)[key]
 
 
 def _connected(serving: Traffic, host: str, chain: str) -> ssl.SSLSocket:

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from sandbox.cluster.api import Api, connect
-from sandbox.gateway import slots
+from sandbox.network import host_ports
 from tests.sandbox.running import soon
 from tests.sandbox.stack.deployment import Deployment
 
@@ -60,8 +60,8 @@ class Traffic:
     def port(self) -> int:
         """The port of this machine that leads to the stack's gateway."""
         home, key = self.stack.cluster.home.root, (self.namespace, f"infra-{self.postfix}-inference-gateway")
-        assert soon(lambda: key in slots.read(home))
-        return slots.read(home)[key]
+        assert soon(lambda: key in host_ports.read(home))
+        return host_ports.read(home)[key]
 
     @property
     def model(self) -> str:

@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from sandbox.gateway.accesslog import Access
+from sandbox.gateways.accesslog import Access
 from sandbox.talking.pods import Pod
 
 MOMENT = datetime(2026, 11, 22, 12, 0, 0, 250_000, tzinfo=UTC)

@@ -16,8 +16,8 @@ import dns.rcode
 import dns.rdatatype
 import dns.rrset
 
-from sandbox.gateway.references import ready_pods
-from sandbox.gateway.store import World
+from sandbox.network.endpoints import ready_addresses
+from sandbox.network.store import World
 
 PORT = 53
 ZONE = dns.name.from_text("svc.cluster.local.")
@@ -57,7 +57,7 @@ def _addresses(world: World, name: dns.name.Name) -> list[str]:
     if service is None or "clusterIP" not in service["spec"]:
         return []
     address = str(service["spec"]["clusterIP"])
-    return sorted(set(ready_pods(world, key).values())) if address == "None" else [address]
+    return ready_addresses(world, key) if address == "None" else [address]
 
 
 def _wire(data: bytes, now: Now, *, limited: bool) -> bytes:

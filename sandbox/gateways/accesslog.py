@@ -6,12 +6,15 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from types import MappingProxyType
 
+MARK = "x-sandbox-request"
+"""Header by which a client of the sandbox finds its request again: istio's Envoy replaces a client's `x-request-id`."""
+
 _SINCE_START = "%COMMON_DURATION(DS_RX_BEG:{}:us)%"
 
 FORMAT: Mapping[str, str] = MappingProxyType(
     {
         "start": "%START_TIME(%Y-%m-%dT%H:%M:%S.%3f+00:00)%",
-        "id": "%REQ(X-REQUEST-ID)%",
+        "id": f"%REQ({MARK.upper()}?X-REQUEST-ID)%",
         "method": "%REQ(:METHOD)%",
         "path": "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%",
         "route": "%ROUTE_NAME%",
@@ -38,12 +41,12 @@ class Access:
 
     start: datetime
     id: str | None
-    """`x-request-id`, which the client gets back as a response header."""
+    """What the client sent in `x-sandbox-request`, else Envoy's `x-request-id`."""
     method: str | None
     path: str | None
     """As the client sent it."""
     route: str | None
-    """`<namespace>.<HTTPRoute>.<rule>.<match>`."""
+    """Envoy's name of the route."""
     status: int
     """0 if the client went away before there was an answer."""
     flags: str

@@ -11,9 +11,9 @@ import subprocess
 from collections.abc import Iterator
 
 from sandbox.cluster.network import BRIDGE
-from sandbox.gateway import relay
-from sandbox.gateway.references import service_endpoints
-from sandbox.gateway.store import Key, Object, World
+from sandbox.network import relay
+from sandbox.network.endpoints import service_endpoints
+from sandbox.network.store import Key, Object, World
 
 _BALANCED = [f"10.244.252.{number}" for number in range(1, 255)]
 _Place = tuple[Key, str]

@@ -1,4 +1,4 @@
-"""`python -m sandbox.gateway <plan.json>`: run the gateway controller of a sandbox until it is ended."""
+"""`python -m sandbox.network <plan.json>`: run the network of a sandbox until it is ended."""
 
 import asyncio
 import json
@@ -8,12 +8,12 @@ from pathlib import Path
 
 from sandbox.cluster.api import ApiError, connect
 from sandbox.errors import SandboxError
-from sandbox.gateway.controller import Controller, Plan
+from sandbox.network.loop import Loop, Plan
 
 
 async def _run(plan: Plan) -> None:
     with connect(plan.kubeconfig) as api:
-        await Controller(api, plan).run()
+        await Loop(api, plan).run()
 
 
 def main() -> None:
@@ -22,7 +22,7 @@ def main() -> None:
     try:
         asyncio.run(_run(plan))
     except (SandboxError, ApiError, OSError) as error:
-        print(f"the gateway controller ended: {error}", flush=True)
+        print(f"the sandbox's network ended: {error}", flush=True)
         os._exit(1)  # threads still wait for news; the keeper starts it again
 
 

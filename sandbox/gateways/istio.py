@@ -1,0 +1,89 @@
+"""istio: the control plane as its own chart installs it, and what the sandbox adds to its mesh configuration.
+
+`sandbox/toolchain/istio` renders the chart. istiod runs as an ordinary pod; it makes the GatewayClass `istio`, and for
+every Gateway of that class a Deployment with istio's agent and Envoy. A second installation serves OpenShift's class.
+"""
+
+import json
+import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sandbox.cluster.api import Api, ApiError, connect
+from sandbox.errors import SandboxError
+from sandbox.gateways import accesslog
+
+CLASSES = {"istio-system": "istio", "openshift-ingress": "data-science-gateway-class"}
+"""GatewayClass that an installation serves, by its namespace."""
+
+PROVIDERS = {"istio": "istio-system", "data-science-gateway": "openshift-ingress"}
+"""Namespace of the installation that serves a stack, by `serving.gateway.provider`."""
+
+_PATHS = {
+    "ServiceAccount": "/api/v1/namespaces/{}/serviceaccounts/{}",
+    "ConfigMap": "/api/v1/namespaces/{}/configmaps/{}",
+    "Service": "/api/v1/namespaces/{}/services/{}",
+    "Deployment": "/apis/apps/v1/namespaces/{}/deployments/{}",
+    "Role": "/apis/rbac.authorization.k8s.io/v1/namespaces/{}/roles/{}",
+    "RoleBinding": "/apis/rbac.authorization.k8s.io/v1/namespaces/{}/rolebindings/{}",
+    "ClusterRole": "/apis/rbac.authorization.k8s.io/v1/clusterroles/{1}",
+    "ClusterRoleBinding": "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/{1}",
+}
+_PATIENCE_SECONDS = 120.0
+_CLASS = "/apis/gateway.networking.k8s.io/v1/gatewayclasses/{}"
+
+
+def install(kubeconfig: Path, manifests: Path, namespace: str) -> None:
+    """Apply an installation; one that is there already stays as it is. `manifests` is the tool `istio-manifests`."""
+    objects = json.loads(manifests.read_text())[namespace]
+    owner = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
+    with connect(kubeconfig) as api, ThreadPoolExecutor(8) as together:
+        api.apply(f"/api/v1/namespaces/{namespace}", owner)
+        list(together.map(lambda one: api.apply(_path(one, namespace), _with_access_log(one)), objects))
+
+
+def await_class(kubeconfig: Path, namespace: str) -> None:
+    """Wait until istiod has made and accepted its GatewayClass. Raises `SandboxError` when it does not."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    with connect(kubeconfig) as api:
+        while not _accepted(api, CLASSES[namespace]):
+            if time.monotonic() > deadline:
+                pods = api.get(f"/api/v1/namespaces/{namespace}/pods")["items"]
+                states = [one["status"].get("containerStatuses") or one["status"] for one in pods]
+                raise SandboxError(
+                    f"istiod in {namespace} did not accept the GatewayClass {CLASSES[namespace]} within "
+                    f"{_PATIENCE_SECONDS:.0f} s. Its pods: {states}; see `make logs POD=istiod`"
+                )
+            time.sleep(0.05)
+
+
+def _path(one: dict[str, Any], namespace: str) -> str:
+    return _PATHS[one["kind"]].format(namespace, one["metadata"]["name"])
+
+
+def _with_access_log(one: dict[str, Any]) -> dict[str, Any]:
+    """Add an access log that the sandbox can read to the mesh configuration; other objects stay as they are."""
+    if "mesh" not in one.get("data", {}):
+        return one
+    mesh = yaml.safe_load(one["data"]["mesh"])
+    mesh |= {
+        "accessLogFile": "/dev/stdout",
+        "accessLogEncoding": "JSON",
+        "accessLogFormat": json.dumps(dict(accesslog.FORMAT)),
+    }
+    return {**one, "data": {**one["data"], "mesh": yaml.safe_dump(mesh)}}
+
+
+def _accepted(api: Api, name: str) -> bool:
+    try:
+        found = api.get(_CLASS.format(name))
+    except ApiError as error:
+        if error.code == 404:
+            return False
+        raise
+    conditions: Iterable[dict[str, Any]] = found.get("status", {}).get("conditions") or ()
+    return any(one["type"] == "Accepted" and one["status"] == "True" for one in conditions)

@@ -1,0 +1,76 @@
+"""A status for Gateways of classes whose controllers are not here: `up` completes, and nothing is served.
+
+The controllers of kgateway, agentgateway and GKE are in no registry that a sandbox builds from. Their Gateways are
+reported as Programmed, with a message that says so; routes and pools get no status.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any
+
+CLASSES: Mapping[str, str] = MappingProxyType(
+    {
+        "kgateway": "kgateway.dev/kgateway",
+        "agentgateway": "agentgateway.dev/agentgateway",
+        "agentgateway-v2": "kgateway.dev/agentgateway",
+        "gke-l7-regional-external-managed": "networking.gke.io/gateway",
+        "gke-l7-rilb": "networking.gke.io/gateway",
+    }
+)
+"""`spec.controllerName` by GatewayClass, as the controllers install them."""
+
+SIMULATED: Mapping[str, str] = MappingProxyType(
+    {
+        "istio": "istio.io/gateway-controller",
+        "data-science-gateway-class": "openshift.io/gateway-controller/v1",
+    }
+)
+"""The classes that istiod serves, for a machine on which no pod runs."""
+
+NOT_SERVED = "not served here: the sandbox has no controller of GatewayClass"
+"""Beginning of the message of every condition below."""
+
+_GROUP = "/apis/gateway.networking.k8s.io/v1"
+
+
+def statuses(
+    world: Mapping[str, Mapping[tuple[str, str], Mapping[str, Any]]], *, simulated: bool
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield path and body of every class and status that is missing; `simulated`: for the classes of istiod, too."""
+    classes = {**CLASSES, **(SIMULATED if simulated else {})}
+    for name, controller in classes.items():
+        path, present = f"{_GROUP}/gatewayclasses/{name}", world["GatewayClass"].get(("", name))
+        if present is None:
+            head = {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "GatewayClass", "metadata": {"name": name}}
+            yield path, {**head, "spec": {"controllerName": controller}}
+        elif present["spec"]["controllerName"] == controller:
+            yield from _missing(path, present, name, ("Accepted",))
+    for (namespace, name), gateway in world["Gateway"].items():
+        class_name = gateway["spec"]["gatewayClassName"]
+        if class_name in classes:
+            path = f"{_GROUP}/namespaces/{namespace}/gateways/{name}"
+            yield from _missing(path, gateway, class_name, ("Accepted", "Programmed"))
+
+
+def _missing(
+    path: str, one: Mapping[str, Any], class_name: str, kinds: tuple[str, ...]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the status unless the object has it for its present generation."""
+    generation = one["metadata"].get("generation", 0)
+    known = {each["type"]: each for each in one.get("status", {}).get("conditions") or ()}
+    if all(known.get(kind, {}).get("observedGeneration") == generation and kind in known for kind in kinds):
+        return
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    conditions = [
+        {
+            "type": kind,
+            "status": "True",
+            "reason": kind,
+            "message": f"{NOT_SERVED} {class_name}",
+            "observedGeneration": generation,
+            "lastTransitionTime": now,
+        }
+        for kind in kinds
+    ]
+    yield f"{path}/status", {"status": {"conditions": conditions}}

@@ -1,0 +1,98 @@
+"""Which listener of which gateway gets which port of this machine: the oldest first, and the same after a restart."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sandbox.network.store import Key, World
+
+FILE = "gateways.json"
+"""In the sandbox's home: "<namespace>/<Gateway>" → port of the host's 127.0.0.1, which leads to its first listener;
+"<namespace>/<Gateway>:<port>" for another. Whole or not there."""
+
+GATEWAY = "gateway.networking.k8s.io/gateway-name"
+"""Label by which a controller marks what it makes for a Gateway (Gateway API, GEP-1762)."""
+
+STANDALONE = "llm-d.ai/gateway"
+"""Label of Service and pods of an Envoy that no controller made; its value is what a Gateway's name would be."""
+
+
+@dataclass(frozen=True)
+class Listener:
+    """Where one listener of a gateway is reached inside the cluster."""
+
+    service: Key
+    port: int
+    since: str
+    """When its Gateway or Service was made."""
+
+
+def key_of(gateway: Key, port: int) -> Key:
+    """Return the key of a listener that isn't a gateway's first."""
+    return gateway[0], f"{gateway[1]}:{port}"
+
+
+def listeners(world: World) -> Mapping[Key, Listener]:
+    """Return every gateway's first listener, the oldest first, then all other listeners."""
+    first: dict[Key, Listener] = {}
+    others: dict[Key, Listener] = {}
+    for service_key, service in world["Service"].items():
+        labels = service["metadata"].get("labels") or {}
+        ports = {one["port"]: one for one in service["spec"].get("ports") or ()}
+        since = service["metadata"]["creationTimestamp"]
+        if name := labels.get(STANDALONE):
+            key, wanted = (service_key[0], name), list(ports)
+        else:
+            key = (service_key[0], labels.get(GATEWAY, ""))
+            gateway = world["Gateway"].get(key)
+            if gateway is None:
+                continue
+            wanted = [port for one in gateway["spec"]["listeners"] if (port := one["port"]) in ports]
+            since = gateway["metadata"]["creationTimestamp"]
+        for number, port in enumerate(dict.fromkeys(wanted)):
+            listener = Listener(service_key, port, since)
+            (others if number else first)[key_of(key, port) if number else key] = listener
+    return {**_oldest_first(first), **_oldest_first(others)}
+
+
+class HostPorts:
+    """The host's ports and the listeners that have them."""
+
+    def __init__(self, folder: Path, ports: Iterable[int]) -> None:
+        self._file, self._ports = folder / FILE, list(ports)
+        self.taken = {key: port for key, port in read(folder).items() if port in self._ports}
+
+    def assign(self, listeners: Iterable[Key]) -> None:
+        """Give each of these listeners, oldest first, a port while there is one; take it from all others."""
+        wanted = list(listeners)
+        taken = {key: port for key, port in self.taken.items() if key in wanted}
+        for key in wanted:
+            free = [port for port in self._ports if port not in taken.values()]
+            if key not in taken and free:
+                taken[key] = free[0]
+        if taken != self.taken or not self._file.exists():
+            self.taken = taken
+            self._write()
+
+    def holder(self, port: int) -> Key | None:
+        """Return the listener that has a port."""
+        return next((key for key, taken in self.taken.items() if taken == port), None)
+
+    def _write(self) -> None:
+        draft = self._file.with_suffix(".draft")
+        draft.write_text(json.dumps({"/".join(key): port for key, port in self.taken.items()}))
+        draft.replace(self._file)
+
+
+def read(folder: Path) -> Mapping[Key, int]:
+    """Return the host port of each listener of the sandbox in `folder`, by namespace and name."""
+    try:
+        content = json.loads((folder / FILE).read_text())
+    except FileNotFoundError:
+        return {}
+    return {(name.partition("/")[0], name.partition("/")[2]): port for name, port in content.items()}
+
+
+def _oldest_first(found: Mapping[Key, Listener]) -> Mapping[Key, Listener]:
+    return dict(sorted(found.items(), key=lambda one: (one[1].since, one[0])))
