@@ -71,6 +71,7 @@ test: $(DEVELOPED) $(PACKED)
 	$(PYTHON) -m pytest $(BOTH_CORES) -m "not thorough" $(ARGS)
 
 test-all: test
+	@$(PYTHON) -m sandbox.toolchain kwok > /dev/null
 	$(PYTHON) -m pytest $(BOTH_CORES) -m thorough $(ARGS)
 
 lint: $(DEVELOPED)
@@ -80,11 +81,9 @@ lint: $(DEVELOPED)
 	$$($(PYTHON) -m sandbox.toolchain actionlint) .github/workflows/*.yml
 
 bench: $(DEVELOPED)
-	@$(PYTHON) -m sandbox.toolchain > /dev/null
 	$(PYTHON) -m bench.program_cost $(ARGS)
 
 bench-datapath: $(DEVELOPED)
-	@$(PYTHON) -m sandbox.toolchain > /dev/null
 	$(PYTHON) -m bench.datapath
 
 clean:
@@ -98,20 +97,17 @@ clean:
 clean-tools:
 	rm -rf "$${XDG_CACHE_HOME:-$$HOME/.cache}/llm-d-pd"
 
-# The virtual environment: made when it is missing, brought up to date when a requirements file is newer.
+# The virtual environments: made when they are missing, brought up to date when a requirements file is newer.
 $(SANDBOXED): requirements-sandbox.txt requirements.txt constraints.txt
-	$(call installed,requirements-sandbox.txt,half a minute)
+	$(call installed,requirements-sandbox.txt)
 	@touch $@
 
 $(DEVELOPED): requirements-dev.txt requirements-sandbox.txt requirements.txt constraints.txt
-	$(call installed,requirements-dev.txt,a minute)
+	$(call installed,requirements-dev.txt)
 	@touch $@ $(SANDBOXED)
 
 $(PACKED): policy/requirements.txt policy/constraints.txt | $(SANDBOXED)
-	@echo "Installing policy/requirements.txt into policy/.venv (about half a minute) …"
-	@$(PYTHON) -m venv --clear policy/.venv
-	@policy/.venv/bin/python -m pip install --disable-pip-version-check --quiet --requirement policy/requirements.txt || \
-	  { echo "error: pip could not install policy/requirements.txt: see above; it needs its package index" >&2; exit 1; }
+	@$(PYTHON) -m sandbox.installing policy/.venv policy/requirements.txt
 	@touch $@
 
 define installed
@@ -123,11 +119,5 @@ if [ -z "$$python" ]; then \
   echo "error: Python 3.11 or newer is needed; found: $$(python3 --version 2>&1 || true). Install one, such as" >&2; \
   echo "python3.12 of your distribution, so that python3 or python3.11 … python3.14 is on PATH." >&2; exit 1; \
 fi; \
-if ! $(PYTHON) -m pip --version > /dev/null 2>&1; then \
-  $$python -m venv --clear .venv || { echo "error: $$python can't make virtual environments:" \
-    "install its venv package, such as python3-venv" >&2; exit 1; }; \
-fi; \
-echo "Installing $(1) into .venv (about $(2)) …"; \
-$(PYTHON) -m pip install --disable-pip-version-check --quiet --requirement $(1) || \
-  { echo "error: pip could not install $(1): see above; it needs its package index" >&2; exit 1; }
+$$python -m sandbox.installing .venv $(1)
 endef

@@ -23,12 +23,15 @@ FLAT = Path(__file__).parent / "flat"
 
 def main() -> int:
     """Print the table; 1 if a ratio is over its limit."""
-    with stage(Progress()) as (home, engine):
+    progress = Progress()
+    with stage(progress) as (home, engine):
         runs = {"program": engine, "flat": _flat(home, engine)}
         times: dict[str, dict[str, list[float]]] = {name: {what: [] for what in LIMITS} for name in runs}
-        for name in [*runs, *(list(runs) * RUNS)]:  # the first round warms up and is not counted
-            for what, seconds in _round(home, runs[name]).items():
-                times[name][what].append(seconds)
+        rounds = [*runs, *(list(runs) * RUNS)]  # the first of each warms up and is not counted
+        for number, name in enumerate(rounds, start=1):
+            with progress.step(f"round {number} of {len(rounds)}: {name}"):
+                for what, seconds in _round(home, runs[name]).items():
+                    times[name][what].append(seconds)
     return _report(times)
 
 

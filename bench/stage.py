@@ -6,21 +6,23 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from sandbox import needs
 from sandbox.cluster import lifecycle, nodes
 from sandbox.engine import Engine, prepare
 from sandbox.home import CHECKOUT, Home
 from sandbox.progress import Progress
-from sandbox.toolchain import SANDBOX, provide
+from sandbox.toolchain import CONTROL_PLANE, SANDBOX, places, provide
 
 
 @contextmanager
 def stage(progress: Progress) -> Iterator[tuple[Home, Engine]]:
     """Start it, and throw it away afterwards."""
     home = Home.of(CHECKOUT, "bench")
-    tools = provide([*SANDBOX, "pulumi"], progress)
+    stack = CHECKOUT / "Pulumi.amd.yaml"
+    tools = places(SANDBOX) | provide([*CONTROL_PLANE, "pulumi", *sorted(needs.programs(stack))], progress)
     try:
         lifecycle.start(home, tools, progress)
-        fleet = nodes.fleet_of(CHECKOUT / "Pulumi.amd.yaml")
+        fleet = nodes.fleet_of(stack)
         assert fleet is not None
         nodes.provide(home.host_kubeconfig, fleet)
         yield home, prepare(home, CHECKOUT, "amd", tools=tools, cache=home.root / "cache")

@@ -19,7 +19,7 @@ Command = Callable[[argparse.Namespace, Home, Progress], int]
 
 def up(arguments: argparse.Namespace, home: Home, report: Progress) -> int:
     """Start the sandbox and deploy the stack."""
-    session = _ready(arguments, home, report)
+    session = _ready(arguments, home, report, pods=True)
     with watching(home.host_kubeconfig, report):
         code = session.call("pulumi", "up", "--yes", "--stack", arguments.stack, *arguments.rest)
     show(home, report)
@@ -61,7 +61,7 @@ def destroy(arguments: argparse.Namespace, home: Home, report: Progress) -> int:
 
 def verify(arguments: argparse.Namespace, home: Home, report: Progress) -> int:
     """Prove from objects, a request and metrics that the stack serves and disaggregates; as on a real cluster."""
-    session = _ready(arguments, home, report)
+    session = _ready(arguments, home, report, pods=True)
     command = (sys.executable, "-m", "verify", "--stack", arguments.stack, *arguments.rest)
     return session.call("env", f"PYTHONPATH={CHECKOUT}", *command)
 
@@ -96,7 +96,7 @@ def status(arguments: argparse.Namespace, home: Home, report: Progress) -> int:
 
 def shell(arguments: argparse.Namespace, home: Home, report: Progress) -> int:
     """Open a shell in which `pulumi` (and kubectl, where installed) talks to the sandbox."""
-    session = _ready(arguments, home, report)
+    session = _ready(arguments, home, report, pods=True)
     report.say(
         f"pulumi up|preview --diff|refresh|destroy|stack output|config set --path … work here for stack "
         f"{arguments.stack}; kubectl too, if this machine has it.\n"
@@ -140,12 +140,15 @@ def _require_running(home: Home) -> None:
         raise SandboxError(f"the sandbox {home.name!r} isn't running: start it with `make up`")
 
 
-def _ready(arguments: argparse.Namespace, home: Home, report: Progress) -> Session:
+def _ready(arguments: argparse.Namespace, home: Home, report: Progress, *, pods: bool = False) -> Session:
+    """Make everything ready for a command on a stack; with `pods`, also what its pods run."""
     wrong = [one for one in arguments.set if "=" not in one or one.startswith("=")]
     if wrong:
         raise SandboxError(f"--set {wrong[0]}: write it as path=value, such as --set serving.hostNetwork=true")
-    session = Session.ready(home, arguments.stack, report)
+    session = Session.ready(home, arguments.stack, report, pods=pods)
     session.set(arguments.set)
+    if pods:
+        session.provide_programs()
     session.provide_nodes(arguments.nodes)
     session.provide_gateway()
     session.heal()

@@ -21,7 +21,7 @@ class Progress:
     `every` is how often, in seconds, a long step says that it is still at work where there is no terminal.
     """
 
-    def __init__(self, stream: TextIO | None = None, *, every: float = 30) -> None:
+    def __init__(self, stream: TextIO | None = None, *, every: float = 10) -> None:
         self._stream = stream or sys.stderr
         self._terminal = self._stream.isatty()
         self._every = 1.0 if self._terminal else every

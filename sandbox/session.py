@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from sandbox import healing, stack_file
+from sandbox import healing, needs
 from sandbox.cluster import lifecycle, nodes
 from sandbox.cluster.api import connect
 from sandbox.engine import Engine, prepare
@@ -19,8 +19,7 @@ from sandbox.errors import SandboxError
 from sandbox.gateways import istio
 from sandbox.home import CHECKOUT, Home
 from sandbox.progress import Progress
-from sandbox.stack_file import mapping
-from sandbox.toolchain import SANDBOX, provide
+from sandbox.toolchain import CONTROL_PLANE, SANDBOX, places, provide
 from sandbox.toolchain.cache import Cache
 
 _PASSED_ON = (signal.SIGTERM, signal.SIGHUP)
@@ -38,19 +37,28 @@ class Session:
     report: Progress
 
     @classmethod
-    def ready(cls, home: Home, stack: str, report: Progress, checkout: Path = CHECKOUT) -> "Session":
+    def ready(
+        cls, home: Home, stack: str, report: Progress, checkout: Path = CHECKOUT, *, pods: bool = True
+    ) -> "Session":
         """Start the sandbox unless it runs and prepare the stack's view; both wait mostly, so they do it together.
 
-        `checkout` is whose program is run.
+        `checkout` is whose program is run. What is missing is built: with `pods` also what the stack's pods run.
         """
-        View(home.view, checkout, stack).require_tracked()  # before anything is built or started for it
-        tools = provide([*SANDBOX, "pulumi"], report)
+        view = View(home.view, checkout, stack)
+        view.require_tracked()  # before anything is built or started for it
+        files = [file for file in (view.tracked_file, view.stack_file) if pods and file.exists()]
+        needed = set[str]().union(*map(needs.programs, files))
+        tools = places(SANDBOX) | provide([*CONTROL_PLANE, "pulumi", *sorted(needed)], report)
         with ThreadPoolExecutor(1) as beside:
             preparing = beside.submit(
                 prepare, home, checkout, stack, tools={"pulumi": tools["pulumi"]}, cache=Cache.of_user().root
             )
             lifecycle.start(home, tools, report)
-            engine = preparing.result()
+            if preparing.done():
+                engine = preparing.result()
+            else:
+                with report.step("preparing Pulumi"):  # the first time it looks for official plugins on the network
+                    engine = preparing.result()
         for note in engine.notes:
             report.say(note)
         return cls(home, stack, engine, tools["istio-manifests"], report)
@@ -62,21 +70,27 @@ class Session:
             if self.call("pulumi", "config", "set", "--path", "--stack", self.stack, "--", path, value):
                 raise SandboxError(f"--set {assignment} was not taken: see above; nothing after it was done")
 
+    def provide_programs(self) -> None:
+        """Build what the stack's pods run by now, if its settings have changed and it is missing."""
+        provide(needs.programs(self._stack_file), self.report)
+
     def provide_nodes(self, count: int | None) -> None:
         """Make the nodes that the stack's settings call for."""
-        fleet = nodes.fleet_of(self.engine.cwd / f"Pulumi.{self.stack}.yaml", count)
+        fleet = nodes.fleet_of(self._stack_file, count)
         if fleet:
             nodes.provide(self.home.host_kubeconfig, fleet)
 
     def provide_gateway(self) -> None:
         """Install the controller of the stack's Gateway, if the sandbox can run it, and wait for its class."""
-        file = self.engine.cwd / f"Pulumi.{self.stack}.yaml"
-        provider = mapping(stack_file.serving(file).get("gateway")).get("provider", "istio")
-        namespace = istio.PROVIDERS.get(str(provider))
+        namespace = needs.istio(self._stack_file)
         if namespace and lifecycle.isolated(self.home):
             istio.install(self.home.host_kubeconfig, self.manifests, namespace)
             with self.report.step(f"waiting for istiod in {namespace}"):
                 istio.await_class(self.home.host_kubeconfig, namespace)
+
+    @property
+    def _stack_file(self) -> Path:
+        return self.engine.cwd / f"Pulumi.{self.stack}.yaml"
 
     def heal(self) -> None:
         """Clear what an interrupted command left, so that the next one starts as if it had ended in good order."""

@@ -1,7 +1,4 @@
-"""What a sandbox reads from a stack file to know which nodes, tools and gateway controller to provide.
-
-Only plain data is read, and leniently: wrong settings are the program's to explain, all at once.
-"""
+"""A stack file as the sandbox reads it: plain data, leniently. The program explains wrong settings, all at once."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,15 +9,15 @@ import yaml
 from sandbox.errors import SandboxError
 
 
-def serving(file: Path) -> Mapping[str, Any]:
-    """Return the object `serving` of a stack file; empty where there is none. Raises `SandboxError` for bad YAML."""
+def serving(stack_file: Path) -> Mapping[str, Any]:
+    """Return what a stack file says under `llm-d-pd:serving`. Raises `SandboxError` for a file that isn't YAML."""
     try:
-        document = yaml.load(file.read_text(), Loader=yaml.CSafeLoader)
+        document = yaml.load(stack_file.read_text(), Loader=yaml.CSafeLoader)
     except yaml.YAMLError as error:
-        raise SandboxError(f"{file} isn't YAML: {error}") from None
+        raise SandboxError(f"{stack_file} isn't YAML: {error}") from None
     return mapping(mapping(mapping(document).get("config")).get("llm-d-pd:serving"))
 
 
 def mapping(value: object) -> Mapping[str, Any]:
-    """Return a mapping as it is, and nothing in the place of anything else."""
+    """Return a mapping as it is, and an empty one for anything else."""
     return value if isinstance(value, Mapping) else {}

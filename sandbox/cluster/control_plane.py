@@ -1,12 +1,19 @@
-"""The command lines that make and start etcd, kube-apiserver, its controllers, its scheduler and kwok."""
+"""The parts of the control plane and their command lines.
 
+The flags are those of kubeadm's static pods (kubernetes/kubernetes v1.34.1, cmd/kubeadm/app/phases/controlplane),
+without leader election and without limits on the controllers' own requests.
+"""
+
+import http.client
+import json
 import os
 import shutil
 import socket
+import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox.cluster import network, record
+from sandbox.cluster import network
 
 KUBERNETES = "v1.34.1"
 PORT = 6443
@@ -15,108 +22,187 @@ PORT = 6443
 AUDIT = "SANDBOX_AUDIT"
 """Environment variable: file with an audit policy; the API server of a new sandbox then writes down who did what."""
 
-_CLUSTER = "sandbox"
-_BINARIES = {name: name for name in ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")} | {
-    "kwok-controller": "kwok"
-}
+ADDRESSES = ("10.96.0.1", network.ADDRESS)
+"""The API server's other addresses: that of its Service, the first of `_SERVICES`, and the one that pods use."""
+
+_SERVICES = "10.96.0.0/12"
+_PORTS = {"etcd": 2379, "peer": 2380, "api": PORT, "manager": 10257, "scheduler": 10259}
+_UNLIMITED = ("--kube-api-qps=5000", "--kube-api-burst=10000")
 
 
 @dataclass(frozen=True)
 class ControlPlane:
-    """One kwokctl cluster in `folder`. Not `isolated`: no network of its own, so everything stays on 127.0.0.1."""
+    """One control plane in `folder`. Not `isolated`: no network of its own, so everything stays on 127.0.0.1."""
 
     folder: Path
     tools: dict[str, str]
     isolated: bool
 
     @property
-    def environment(self) -> dict[str, str]:
-        """What kwokctl reads from its environment."""
-        keep = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "LANG") if name in os.environ}
-        return keep | {"KWOK_WORKDIR": str(self.folder / "kwok"), "KWOK_KUBE_VERSION": KUBERNETES}
-
-    @property
     def exists(self) -> bool:
-        """Whether a start got as far as a whole cluster; anything less is thrown away and made anew."""
+        """Whether a start got as far as a whole control plane; anything less is thrown away and made anew."""
         return self._mode.exists()
 
-    @property
-    def fits(self) -> bool:
-        """Whether a cluster that exists was made in this mode: addresses and ports are part of it."""
-        return not self.exists or self._mode.read_text() == str(self.isolated)
+    def misfit(self) -> str | None:
+        """Return why the control plane that exists can't be started in this mode by this version, None if it can."""
+        if (self.folder / "kwok").exists():
+            return "was made by an earlier version, with kwokctl, and this version can't start its control plane"
+        if self.exists and self._mode.read_text() != str(self.isolated):
+            made, start = ("without", "with") if self.isolated else ("with", "without")
+            return f"was made {made} a private network and can't be started {start} one"
+        return None
 
-    @property
-    def command(self) -> list[str]:
-        """The kwokctl command that makes the cluster, or starts it again."""
-        if self.exists:
-            return [self.tools["kwokctl"], "start", "cluster", "--name", _CLUSTER, "--wait", "180s"]
-        configuration = "kwok.yaml" if self.isolated else "kwok-simulated.yaml"
-        create = [self.tools["kwokctl"], "create", "cluster", "--name", _CLUSTER, "--wait", "180s"]
-        create += ["--runtime", "binary", "--config", str(Path(__file__).with_name(configuration))]
-        create += ["--kubeconfig", str(self.folder / "kubeconfig"), "--disable-qps-limits"]
-        # No leases: a restarted kwok leaves nodes alone until those of its last run end, 200 s later.
-        create += ["--node-lease-duration-seconds", "0"]
+    def begin(self) -> None:
+        """Write down what a new control plane keeps: its ports, and its audit policy if it has one."""
+        self.discard()
+        self.folder.mkdir(parents=True)
+        ports = _PORTS if self.isolated else dict(zip((*_PORTS, "kwok"), _free_ports(len(_PORTS) + 1), strict=True))
+        self._ports_file.write_text(json.dumps(ports))
         if policy := os.environ.get(AUDIT):
-            create += ["--kube-audit-policy", policy]
-        for component, name in _BINARIES.items():
-            create += [f"--{component}-binary", self.tools[name]]
-        arguments = [f"kube-apiserver=advertise-address={network.ADDRESS}"]
-        if self.isolated:
-            create += ["--kube-apiserver-port", str(PORT)]
-        else:
-            # kwokctl would give the last two the same ports in two sandboxes that start at the same time.
-            client, peer, api, kwok, manager, scheduler = map(str, _free_ports(6))
-            create += ["--etcd-port", client, "--kube-apiserver-port", api]
-            create += ["--kube-controller-manager-port", manager, "--kube-scheduler-port", scheduler]
-            arguments += [
-                f"etcd=listen-client-urls=http://127.0.0.1:{client}",
-                f"etcd=listen-peer-urls=http://127.0.0.1:{peer}",
-                "kube-apiserver=bind-address=127.0.0.1",
-                "kube-controller-manager=bind-address=127.0.0.1",
-                "kube-scheduler=bind-address=127.0.0.1",
-                f"kwok-controller=server-address=127.0.0.1:{kwok}",
+            shutil.copyfile(policy, self._audit_policy)
+
+    def serves(self) -> bool:
+        """Whether the API server says that it is ready."""
+        trusted = ssl.create_default_context(cafile=str(self._pki / "ca.crt"))
+        connection = http.client.HTTPSConnection("127.0.0.1", self.port, context=trusted, timeout=5)
+        try:
+            connection.request("GET", "/readyz")
+            return connection.getresponse().status == http.HTTPStatus.OK
+        except OSError:
+            return False
+        finally:
+            connection.close()
+
+    @property
+    def port(self) -> int:
+        """Where the API server listens on 127.0.0.1: of the sandbox's network, or of the machine's without one."""
+        return self._ports["api"]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of the parts: nothing that leads their requests elsewhere, such as a proxy."""
+        return {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "LANG") if name in os.environ}
+
+    @property
+    def store(self) -> dict[str, list[str]]:
+        """The commands of etcd and of the API server, which waits for etcd by itself."""
+        ports, pki = self._ports, self._pki
+        client, peer = (f"http://127.0.0.1:{ports[name]}" for name in ("etcd", "peer"))
+        audit = [f"--audit-policy-file={self._audit_policy}", f"--audit-log-path={self.audit_log}"]
+        return {
+            "etcd": [
+                self.tools["etcd"],
+                "--name=sandbox",
+                f"--data-dir={self.folder / 'etcd'}",
+                f"--listen-client-urls={client}",
+                f"--advertise-client-urls={client}",
+                f"--listen-peer-urls={peer}",
+                f"--initial-advertise-peer-urls={peer}",
+                f"--initial-cluster=sandbox={peer}",
+            ],
+            "kube-apiserver": [
+                self.tools["kube-apiserver"],
+                f"--advertise-address={network.ADDRESS}",
+                *(() if self.isolated else ("--bind-address=127.0.0.1",)),
+                f"--secure-port={ports['api']}",
+                f"--etcd-servers={client}",
+                "--allow-privileged=true",
+                "--authorization-mode=Node,RBAC",
+                "--enable-admission-plugins=NodeRestriction",
+                f"--client-ca-file={pki / 'ca.crt'}",
+                f"--tls-cert-file={pki / 'apiserver.crt'}",
+                f"--tls-private-key-file={pki / 'apiserver.key'}",
+                f"--service-cluster-ip-range={_SERVICES}",
+                "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
+                f"--service-account-key-file={pki / 'sa.pub'}",
+                f"--service-account-signing-key-file={pki / 'sa.key'}",
+                f"--requestheader-client-ca-file={pki / 'front-proxy-ca.crt'}",
+                "--requestheader-allowed-names=front-proxy-client",
+                "--requestheader-username-headers=X-Remote-User",
+                "--requestheader-group-headers=X-Remote-Group",
+                "--requestheader-extra-headers-prefix=X-Remote-Extra-",
+                f"--proxy-client-cert-file={pki / 'front-proxy-client.crt'}",
+                f"--proxy-client-key-file={pki / 'front-proxy-client.key'}",
+                *(audit if self._audit_policy.exists() else ()),
+            ],
+        }
+
+    @property
+    def controllers(self) -> dict[str, list[str]]:
+        """The commands of what needs the API server: controllers, scheduler and, where nothing runs, kwok."""
+        ports, pki = self._ports, self._pki
+        found = {
+            "kube-controller-manager": [
+                self.tools["kube-controller-manager"],
+                f"--kubeconfig={pki / 'kube-controller-manager.kubeconfig'}",
+                "--bind-address=127.0.0.1",
+                f"--secure-port={ports['manager']}",
+                "--leader-elect=false",
+                "--use-service-account-credentials=true",
+                f"--root-ca-file={pki / 'ca.crt'}",
+                f"--service-account-private-key-file={pki / 'sa.key'}",
+                f"--cluster-signing-cert-file={pki / 'ca.crt'}",
+                f"--cluster-signing-key-file={pki / 'ca.key'}",
+                *_UNLIMITED,
+            ],
+            "kube-scheduler": [
+                self.tools["kube-scheduler"],
+                f"--kubeconfig={pki / 'kube-scheduler.kubeconfig'}",
+                "--bind-address=127.0.0.1",
+                f"--secure-port={ports['scheduler']}",
+                "--leader-elect=false",
+                *_UNLIMITED,
+            ],
+        }
+        if not self.isolated:
+            found["kwok"] = [
+                self.tools["kwok"],
+                f"--kubeconfig={self.folder / 'kubeconfig'}",
+                f"--config={Path(__file__).with_name('kwok-simulated.yaml')}",
+                "--manage-all-nodes=true",
+                f"--server-address=127.0.0.1:{ports['kwok']}",
+                "--node-lease-duration-seconds=0",  # a restarted kwok would wait 200 s for the leases of its last run
             ]
-        return create + [part for argument in arguments for part in ("--extra-args", argument)]
+        return found
 
-    def prepare(self) -> None:
-        """Clear what a killed run left: half a cluster, or numbers of processes that are other processes' now."""
-        if not self.exists:
-            shutil.rmtree(self.folder / "kwok", ignore_errors=True)
-        for stale in self.pid_files():
-            stale.unlink()
-
-    def pid_files(self) -> list[Path]:
-        """Return kwokctl's own records of the components' process numbers."""
-        return list((self.folder / "kwok" / "clusters" / _CLUSTER / "pids").glob("*.pid"))
-
-    def dead(self) -> list[str]:
-        """Return the components that were started and have ended: kwokctl would wait a minute for them."""
-        numbers = {file.stem: file.read_text() for file in self.pid_files()}
-        return sorted(name for name, number in numbers.items() if number and not record.started(int(number)))
-
-    def finish(self) -> None:
-        """Record that the cluster is whole."""
-        self._mode.write_text(str(self.isolated))
-
-    def discard(self) -> None:
-        """Delete the cluster's files unless it was whole once: then they are somebody's data."""
-        if not self.exists:
-            shutil.rmtree(self.folder, ignore_errors=True)
+    @property
+    def logs(self) -> Path:
+        """The folder with a log of each part."""
+        return self.folder / "logs"
 
     @property
     def audit_log(self) -> Path:
         """What the API server writes down, one JSON event a line."""
-        return self.folder / "kwok" / "clusters" / _CLUSTER / "logs" / "audit.log"
+        return self.logs / "audit.log"
 
-    def complaint(self) -> str:
-        """Return the last lines of each component's log, for a start that failed."""
-        logs = sorted((self.folder / "kwok" / "clusters" / _CLUSTER / "logs").glob("*.log"))
-        tails = [(log.stem, log.read_text(errors="replace").strip().splitlines()[-2:]) for log in logs]
-        return "\n".join(f"{name}: {line[:300]}" for name, lines in tails for line in lines)
+    def finish(self) -> None:
+        """Record that the control plane is whole."""
+        self._mode.write_text(str(self.isolated))
+
+    def discard(self) -> None:
+        """Delete the files of the control plane unless it was whole once: then they are somebody's data."""
+        if not self.exists:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     @property
     def _mode(self) -> Path:
         return self.folder / "isolated"
+
+    @property
+    def _audit_policy(self) -> Path:
+        return self.folder / "audit-policy.yaml"
+
+    @property
+    def _ports(self) -> dict[str, int]:
+        return dict(json.loads(self._ports_file.read_text()))
+
+    @property
+    def _ports_file(self) -> Path:
+        return self.folder / "ports.json"
+
+    @property
+    def _pki(self) -> Path:
+        return self.folder / "pki"
 
 
 def _free_ports(count: int) -> list[int]:

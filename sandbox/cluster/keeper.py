@@ -13,6 +13,8 @@ import signal
 import socket
 import subprocess
 import sys
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NoReturn
 
@@ -22,9 +24,14 @@ from sandbox.cluster.control_plane import ControlPlane
 from sandbox.cluster.forwarder import Forward, serve
 from sandbox.errors import SandboxError
 
+_PATIENCE = 180.0
+"""Seconds until an API server that isn't ready counts as one that won't be."""
+
 
 def main() -> None:
     """Isolate, start the control plane, report, and stay. The plan is JSON in the first argument."""
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):  # a starter in the background may ignore them
+        signal.signal(number, signal.SIG_DFL)
     plan = json.loads(sys.argv[1])
     lifeline = socket.socket(fileno=plan["lifeline"])
     control_plane = ControlPlane(Path(plan["folder"]), plan["tools"], plan["isolated"])
@@ -58,24 +65,50 @@ def _isolate() -> None:
 
 
 def _start(control_plane: ControlPlane, lifeline: socket.socket) -> str | None:
-    """Run kwokctl to its end; return why it failed, or None. Nothing arrives on the lifeline yet but its end."""
-    control_plane.prepare()
-    log = control_plane.folder / "kwokctl.log"
-    with log.open("wb") as output:
-        kwokctl = subprocess.Popen(
-            control_plane.command, env=control_plane.environment, stdout=output, stderr=output, stdin=subprocess.DEVNULL
-        )
-        code = None
-        while code is None:
-            if select.select([lifeline], [], [], 0.05)[0]:
+    """Start every part; return why that failed, or None. Nothing arrives on the lifeline yet but its end."""
+    parts = _Parts(control_plane, lifeline)
+    failure = parts.start(control_plane.store, control_plane.serves)
+    return failure or parts.start(control_plane.controllers, lambda: True)
+
+
+class _Parts:
+    """The processes of the control plane. Each ends with the keeper."""
+
+    def __init__(self, control_plane: ControlPlane, lifeline: socket.socket) -> None:
+        self._control_plane, self._lifeline = control_plane, lifeline
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        control_plane.logs.mkdir(exist_ok=True)
+
+    def start(self, commands: Mapping[str, list[str]], ready: Callable[[], bool]) -> str | None:
+        """Start these parts and wait until `ready`; return why they aren't, or None."""
+        for name, command in commands.items():
+            with self._log(name).open("ab") as log:
+                self._running[name] = subprocess.Popen(
+                    command,
+                    env=self._control_plane.environment,
+                    cwd=self._control_plane.folder,
+                    preexec_fn=namespaces.die_with_parent,  # noqa: PLW1509  (the keeper has one thread)
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                )
+        deadline = time.monotonic() + _PATIENCE
+        while not ready():
+            if select.select([self._lifeline], [], [], 0.05)[0]:
                 return "interrupted"
-            if dead := control_plane.dead():
-                return f"{', '.join(dead)} ended at once:\n{control_plane.complaint()}"
-            code = kwokctl.poll()
-    if code:
-        last = "\n".join(log.read_text(errors="replace").strip().splitlines()[-5:])
-        return f"kwokctl ended with exit code {code}:\n{last}\n{control_plane.complaint()}"
-    return None
+            if ended := [name for name, process in self._running.items() if process.poll() is not None]:
+                return f"{', '.join(ended)} ended at once:\n{self._complaint()}"
+            if time.monotonic() > deadline:
+                return f"the API server isn't ready after {_PATIENCE:.0f} s:\n{self._complaint()}"
+        return None
+
+    def _log(self, name: str) -> Path:
+        return self._control_plane.logs / f"{name}.log"
+
+    def _complaint(self) -> str:
+        """Return the last lines of each part's log."""
+        tails = [(name, self._log(name).read_text(errors="replace").strip()) for name in self._running]
+        return "\n".join(f"{name}: {line[:300]}" for name, text in tails for line in text.splitlines()[-2:])
 
 
 async def _stay(

@@ -19,10 +19,12 @@ from itertools import zip_longest
 from pathlib import Path
 
 from sandbox.cluster import companions, control_plane, crds, record
+from sandbox.cluster.control_plane import ControlPlane
 from sandbox.errors import SandboxError
 from sandbox.gateways import istio
 from sandbox.home import CHECKOUT, Home
 from sandbox.progress import Progress
+from sandbox.toolchain import SIMULATION, provide
 
 NO_NAMESPACES = "SANDBOX_NO_NAMESPACES"
 """Set to anything to run as on a machine that refuses namespaces."""
@@ -71,17 +73,18 @@ def start(home: Home, tools: Mapping[str, Path], report: Progress) -> bool:
     with _locked(home, report):
         if running(home):
             return False
-        _end_leftovers(home)
-        with report.step(f"starting Kubernetes {control_plane.KUBERNETES}"):
+        step = f"starting Kubernetes {control_plane.KUBERNETES}"
+        with report.step(step):
             refusal = f"{NO_NAMESPACES} is set" if os.environ.get(NO_NAMESPACES) else _try_isolated(home, tools)
-            if refusal and os.environ.get("CI") and not os.environ.get(NO_NAMESPACES):
-                raise SandboxError(
-                    f"this machine refuses namespaces ({refusal}), and in CI nothing takes their place: run as "
-                    f"root, allow unprivileged user namespaces, or set {NO_NAMESPACES}=1 to accept simulated readiness"
-                )
-            if refusal:
-                _launch(home, tools, isolated=False)
+        if refusal and os.environ.get("CI") and not os.environ.get(NO_NAMESPACES):
+            raise SandboxError(
+                f"this machine refuses namespaces ({refusal}), and in CI nothing takes their place: run as "
+                f"root, allow unprivileged user namespaces, or set {NO_NAMESPACES}=1 to accept simulated readiness"
+            )
         if refusal:
+            simulation = provide(SIMULATION, report)
+            with report.step(f"{step} without a private network"):
+                _launch(home, {**tools, **simulation}, isolated=False)
             report.say(
                 f"No private network ({refusal}). READINESS IS SIMULATED: pods run nothing and no request is answered. "
                 "Every part listens on 127.0.0.1 of this machine instead, where its other users can reach it, and a "
@@ -116,21 +119,7 @@ def _stop(home: Home) -> bool:
     was_running = keeper is not None and keeper.alive
     if keeper and not (keeper.end(signal.SIGTERM, 5) or keeper.end(signal.SIGKILL, 10)):
         raise SandboxError(f"process {keeper.pid}, which holds the sandbox {home.name!r}, survives SIGKILL")
-    _end_leftovers(home)
     return was_running
-
-
-def _end_leftovers(home: Home) -> None:
-    """End components that outlived a killed keeper: possible only where there were no namespaces."""
-    for file in control_plane.ControlPlane(home.cluster, {}, isolated=False).pid_files():
-        process = Path("/proc") / file.read_text().strip()
-        try:
-            ours = f"{home.cluster}/".encode() in (process / "cmdline").read_bytes()
-        except OSError:
-            continue
-        keeper = record.read(home.cluster)
-        if ours and keeper and not keeper.isolated:
-            record.Keeper(int(process.name), record.started(int(process.name)), 0, False).end(signal.SIGKILL, 10)
 
 
 @contextmanager
@@ -155,12 +144,14 @@ def _try_isolated(home: Home, tools: Mapping[str, Path]) -> str | None:
 
 def _launch(home: Home, tools: Mapping[str, Path], *, isolated: bool) -> None:
     """Start a keeper, wait until its API server serves, apply the CRDs, then tell it to stay."""
-    if not control_plane.ControlPlane(home.cluster, {}, isolated).fits:
-        raise SandboxError(
-            f"the sandbox {home.name!r} was made {'without' if isolated else 'with'} a private network and can't be "
-            f"started {'with' if isolated else 'without'} one: throw it away with `make down PURGE=1`"
-        )
-    home.cluster.mkdir(parents=True, exist_ok=True)
+    parts = ControlPlane(home.cluster, {}, isolated)
+    if misfit := parts.misfit():
+        raise SandboxError(f"the sandbox {home.name!r} {misfit}: throw it away with `make down PURGE=1`")
+    if not parts.exists:
+        from sandbox.cluster import certificates  # noqa: PLC0415  (0.1 s, which only a new sandbox needs)
+
+        parts.begin()
+        certificates.make(home.cluster, parts.port, control_plane.ADDRESSES)
     home.logs.mkdir(exist_ok=True)
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
@@ -173,7 +164,7 @@ def _launch(home: Home, tools: Mapping[str, Path], *, isolated: bool) -> None:
         "tools": {name: str(path) for name, path in tools.items()},
         "isolated": isolated,
         "lifeline": theirs.fileno(),
-        "forwards": [{"fd": one.fileno(), "port": control_plane.PORT} for one in listening[:1]],
+        "forwards": [{"fd": one.fileno(), "port": parts.port} for one in listening[:1]],
         "companions": str(companions.write_plan(home.root, home.kubeconfig, tools, gateways, isolated=isolated)),
         "logs": str(home.logs),
     }
@@ -190,7 +181,7 @@ def _launch(home: Home, tools: Mapping[str, Path], *, isolated: bool) -> None:
         theirs.close()
         pid = _hear(ours, "started", home)
         _hear(ours, "ready", home)
-        port = listening[0].getsockname()[1] if listening else _port(home.kubeconfig)
+        port = listening[0].getsockname()[1] if listening else parts.port
         for one in listening:
             one.close()
         seen_from_host = re.sub(r"(server: https://127\.0\.0\.1:)\d+", rf"\g<1>{port}", home.kubeconfig.read_text())
@@ -225,10 +216,6 @@ def _listen(wanted: int | None) -> socket.socket:
         except OSError:
             continue
     raise SandboxError("no port of 127.0.0.1 is free")
-
-
-def _port(kubeconfig: Path) -> int:
-    return int(re.findall(r"server: https://127\.0\.0\.1:(\d+)", kubeconfig.read_text())[0])
 
 
 def _python(module: str) -> list[str]:

@@ -58,6 +58,14 @@ def program(image: str, tools: Collection[str]) -> Program:
     )
 
 
+def not_built(image: str, program: Program) -> str:
+    """Return what a container says that waits for a program which this machine could build but hasn't."""
+    return (
+        f"the program for the image {image!r} isn't built yet. `make up` builds what the stack's settings ask for, "
+        f"`.venv/bin/python -m sandbox.toolchain {program.tool}` this one; the container then starts by itself."
+    )
+
+
 def _program(name: str, tag: str) -> Program | None:
     if name == "llm-d-inference-scheduler":
         return Program(f"epp-{tag}", "/app/epp", ("/app/epp",), whole=False, user=_NOBODY)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sandbox.pods.node import Find
 
 PORT = 10250
-"""Where kubelets listen; what kwok.yaml puts into the nodes' status."""
+"""Where kubelets listen, as the nodes' status says."""
 _CHUNK = 64 * 1024
 _LOOK_AGAIN = 0.1
 

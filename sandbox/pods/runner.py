@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from sandbox.cluster.api import Api, ApiError, Object
 from sandbox.errors import SandboxError
 from sandbox.pods import network
+from sandbox.pods.heartbeat import Heartbeat
 from sandbox.pods.node import Node
 from sandbox.pods.pod import Pod
 from sandbox.pods.runtime import Runtime, path_of
@@ -37,12 +38,19 @@ class Runner:
     _addresses: network.Addresses = field(default_factory=network.Addresses)
     _synced: bool = False
 
+    def __post_init__(self) -> None:
+        self._heartbeat = Heartbeat(self.runtime.api)
+
     async def run(self) -> None:
         """Run until cancelled. Raises what ends a watch: `SandboxError`, `ApiError`."""
         broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        beating = asyncio.create_task(self._heartbeat.beat())
         self._follow("/api/v1/nodes", "", self._hear_of_node, broken)
         self._follow("/api/v1/pods", _BOUND, self._hear_of_pod, broken)
-        await broken
+        try:
+            await broken
+        finally:
+            beating.cancel()
 
     def _follow(
         self, path: str, selector: str, hear: Callable[[str, Object], None], broken: asyncio.Future[None]
@@ -62,6 +70,7 @@ class Runner:
     def _hear_of_node(self, kind: str, node: Object) -> None:
         if kind == "SYNCED":
             return
+        self._heartbeat.hear(kind, node)
         name = node["metadata"]["name"]
         if kind == "DELETED":
             for life in [life for life in self._lives.values() if life.pod.object["spec"]["nodeName"] == name]:

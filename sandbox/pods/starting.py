@@ -56,6 +56,9 @@ class Starter:
         except images.UnknownImage as error:
             wait("ErrImagePull", str(error))
             await asyncio.Event().wait()  # the table doesn't change while we run
+        while program.tool and not Path(self.pod.runtime.tools[program.tool]).exists():
+            wait("ErrImagePull", images.not_built(self.spec["image"], program))
+            await asyncio.sleep(_RETRY)
         try:
             granted = rights.rights(self.pod.object, self.spec, program.user)
         except rights.RefusedError as error:

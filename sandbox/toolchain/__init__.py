@@ -1,21 +1,24 @@
 """The tools: from PATH when they fit, else built once from pinned Go modules into a per-user cache."""
 
-import shutil
+import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from sandbox.progress import Progress
+from sandbox.progress import Progress, clock
 from sandbox.toolchain import ambient, golang
 from sandbox.toolchain.cache import Cache
 from sandbox.toolchain.catalog import PACKAGED, SOURCES, Executables, Source
 
-CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok", "kwokctl", "crds")
+CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "crds")
 """What the API server needs; "crds" is the folder of the CRDs as JSON."""
 
 ISTIO = ("pilot-discovery", "pilot-agent", "istio-bootstrap", "istio-manifests")
 """istio: control plane, agent of its proxies, their configuration, and the objects that install it."""
+
+SIMULATION = ("kwok",)
+"""What says that pods are ready on a machine that refuses namespaces, where none can run."""
 
 DATA_PATH = (
     "epp-v0.7.1",
@@ -26,10 +29,10 @@ DATA_PATH = (
     "envoy",
     *ISTIO,
 )
-"""What runs in pods."""
+"""What can run in pods; `sandbox.needs` says what the pods of one stack need of it."""
 
 SANDBOX = (*CONTROL_PLANE, *DATA_PATH)
-"""What a sandbox runs."""
+"""What a sandbox can run."""
 
 
 def provide(
@@ -46,6 +49,7 @@ def provide(
     Raises `SandboxError` when a build fails; finished tools stay, and the next call goes on from there.
     """
     cache = cache or Cache.of_user()
+    cache.delete_dropped()
     names = list(names)
     packaged = {name: PACKAGED[name].path for name in names if name in PACKAGED}
     wanted = {name: _source_of(name, sources) for name in names if name not in PACKAGED}
@@ -59,6 +63,15 @@ def provide(
             _make_all(missing, cache, sources, report)
     made = {name: path or _cached(name, wanted[name], cache, sources) for name, path in ready.items()}
     return made | packaged
+
+
+def places(names: Iterable[str]) -> dict[str, Path]:
+    """Return where each tool is or will be in the user's cache, or is in the virtual environment; nothing is built."""
+    cache = Cache.of_user()
+    return {
+        name: PACKAGED[name].path if name in PACKAGED else _cached(name, _source_of(name, SOURCES), cache, SOURCES)
+        for name in names
+    }
 
 
 def _source_of(name: str, sources: Mapping[str, Source]) -> str:
@@ -85,16 +98,32 @@ def _entry(key: str, cache: Cache, sources: Mapping[str, Source]) -> Path:
 
 
 def _make_all(keys: list[str], cache: Cache, sources: Mapping[str, Source], report: Progress) -> None:
-    """Make what nobody made while we waited for the lock; one download folder for all, dropped at the end."""
+    """Make what nobody made while we waited for the lock; one folder for downloads and build cache, dropped at the end.
+
+    The build cache serves all tools, unless the disk has no room for that: then it is dropped after each of them.
+    """
     todo = [key for key in keys if not _entry(key, cache, sources).exists()]
     if not todo:
         return
     from sandbox.toolchain.making import make  # noqa: PLC0415  (YAML is needed here only)
 
-    minutes = sum(sources[key].minutes for key in todo)
-    report.say(f"Building {len(todo)} tools into {cache.root}, once: about {minutes:.0f} min on two cores.")
+    minutes, disk = (sum(getattr(sources[key], what) for key in todo) for what in ("minutes", "gigabytes"))
+    report.say(
+        f"Building {len(todo)} tools into {cache.root}, once: about {minutes:.0f} min on two cores. "
+        f"The build needs up to {disk:.0f} GB of free disk, which it frees afterwards."
+    )
+    shared = cache.free_gigabytes >= disk
+    if not shared:
+        report.say(f"Only {cache.free_gigabytes:.0f} GB are free: the tools share no build cache, which takes longer.")
     go = golang.find(cache.build, golang.needed(sources[key].folder / "go.mod" for key in todo), report)
+    slowness, expected, begun = 1.0, 0.0, time.monotonic()
     for number, key in enumerate(todo, start=1):
-        with report.step(f"[{number}/{len(todo)}] {key}", expected=sources[key].minutes * 60):
+        with report.step(f"[{number}/{len(todo)}] {key}", expected=sources[key].minutes * 60 * slowness):
             cache.make(_entry(key, cache, sources), partial(make, sources[key], go))
-    shutil.rmtree(cache.build)
+            if not shared:
+                go.drop_build_cache()
+        expected += sources[key].minutes * 60
+        slowness = (time.monotonic() - begun) / expected
+        if number < len(todo):
+            report.say(f"about {clock((minutes * 60 - expected) * slowness)} left")
+    cache.drop_build()

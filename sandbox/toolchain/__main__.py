@@ -1,10 +1,13 @@
-"""`python -m sandbox.toolchain [name …]`: provide tools (all of them without a name) and print where each one is."""
+"""`python -m sandbox.toolchain [name …]`: provide tools and print where each one is.
+
+Without a name: all but those that only a machine without namespaces needs.
+"""
 
 import sys
 
 from sandbox.errors import SandboxError
 from sandbox.progress import Progress
-from sandbox.toolchain import provide
+from sandbox.toolchain import SIMULATION, provide
 from sandbox.toolchain.catalog import PACKAGED, SOURCES, Executables
 
 
@@ -16,7 +19,7 @@ def main(names: list[str]) -> int:
     try:
         if unknown := set(names) - {*known, *PACKAGED}:
             raise SandboxError(f"no such tool: {', '.join(sorted(unknown))}; there are {', '.join(known)}")
-        found = provide(names or known, Progress())
+        found = provide(names or [name for name in known if name not in SIMULATION], Progress())
     except SandboxError as error:
         print(f"\nerror: {error}", file=sys.stderr)
         return 1

@@ -4,7 +4,9 @@ import fcntl
 import hashlib
 import os
 import shutil
+import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +17,10 @@ from sandbox.progress import Progress
 
 @dataclass(frozen=True)
 class Cache:
-    """A folder with `tools/<name>-<key>/` (finished) and `build/` (needed only while something is being made)."""
+    """A folder with `tools/<name>-<key>/` (finished) and `build/` (needed only while something is being made).
+
+    `dropped-…/` are former build folders that are being deleted.
+    """
 
     root: Path
 
@@ -29,6 +34,24 @@ class Cache:
     def build(self) -> Path:
         """What downloads and compilers leave behind; deleted when all is made."""
         return self.root / "build"
+
+    @property
+    def free_gigabytes(self) -> float:
+        """Free disk where the cache is, in units of 10⁹ bytes."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        return shutil.disk_usage(self.root).free / 1e9
+
+    def drop_build(self) -> None:
+        """Delete the build folder without waiting for it: a hundred thousand files can take minutes."""
+        self.build.rename(self.root / f"dropped-{time.time_ns()}")
+        self.delete_dropped()
+
+    def delete_dropped(self) -> None:
+        """Delete former build folders, in a process of low priority that outlives this one."""
+        if dropped := [str(folder) for folder in self.root.glob("dropped-*")]:
+            delete = ["sh", "-c", 'nice -n 19 rm -rf -- "$@" &', "sh", *dropped]
+            nothing = subprocess.DEVNULL
+            subprocess.run(delete, start_new_session=True, stdin=nothing, stdout=nothing, stderr=nothing, check=False)
 
     def entry(self, name: str, folder: Path, recipe: str) -> Path:
         """Return where the result of `folder`'s modules and sources and of `recipe` (flags, packages) is or will be."""

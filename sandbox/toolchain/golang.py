@@ -55,7 +55,7 @@ class Go:
         return done.stdout
 
     def drop_build_cache(self) -> None:
-        """Delete what only the next build of the same tool could use: it grows to tens of GB."""
+        """Delete what the compiler keeps for later builds, where the disk has no room for it."""
         shutil.rmtree(self.folder / "cache", ignore_errors=True)
         shutil.rmtree(self.folder / "tmp", ignore_errors=True)
 

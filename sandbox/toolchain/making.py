@@ -31,7 +31,6 @@ def make(source: Source, go: Go, target: Path) -> None:
             (target / name).write_bytes((_downloaded(module, source.folder, go) / file).read_bytes())
         for name, package in source.printed.items():
             (target / name).write_text(go.run(["run", *source.flags, package], source.folder))
-        go.drop_build_cache()
     else:
         _copy(source, go, target)
 

@@ -11,6 +11,7 @@ import pytest
 
 from sandbox.cluster import lifecycle, record
 from sandbox.cluster.api import connect
+from sandbox.cluster.control_plane import AUDIT, ControlPlane
 from sandbox.errors import SandboxError
 from sandbox.home import CHECKOUT, Home
 from sandbox.progress import Progress
@@ -50,7 +51,7 @@ def kill_keeper(home: Home) -> None:
 
 def test_nothing_listens_outside_127_0_0_1_and_memory_is_modest(cluster: Running) -> None:
     pids = set(running.processes(cluster.home))
-    assert len(pids) >= 6  # etcd, API server, controllers, scheduler, kwok, keeper
+    assert len(pids) >= 6  # etcd, API server, controllers, scheduler, pod runner, keeper
     assert running.listening(pids) == LOCALHOST
     assert running.memory(pids) < GIGABYTE
 
@@ -126,13 +127,21 @@ def test_data_survive_stop_and_kill_and_sandboxes_do_not_disturb_each_other(clus
 START = "from tests.sandbox import running; running.start(running.Home.of(name={name!r}))"
 
 
+def hear_interrupts() -> None:
+    """Tests that a script runs in the background inherit an ignored SIGINT, which Python would leave ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 @pytest.mark.parametrize("seconds", [0.6, pytest.param(2.0, marks=pytest.mark.thorough)])
 def test_an_interrupted_start_leaves_nothing(home: Home, number: signal.Signals, seconds: float) -> None:
     starter = subprocess.Popen(
-        [sys.executable, "-c", START.format(name=home.name)], cwd=CHECKOUT, stderr=subprocess.DEVNULL
+        [sys.executable, "-c", START.format(name=home.name)],
+        cwd=CHECKOUT,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=hear_interrupts,  # noqa: PLW1509
     )
-    assert soon(lambda: any("kwokctl" in one for one in running.processes(home).values()), 10)
+    assert soon(lambda: any("kube-apiserver" in one for one in running.processes(home).values()), 10)
     time.sleep(seconds)  # somewhere in the middle
     starter.send_signal(number)
     starter.wait(10)
@@ -174,6 +183,31 @@ def test_a_name_that_is_no_folder_is_refused(name: str) -> None:
         Home.of(CHECKOUT, name)
 
 
+def test_a_control_plane_of_an_earlier_version_is_kept_and_not_started(home: Home) -> None:
+    (home.cluster / "kwok" / "clusters" / "sandbox" / "etcd").mkdir(parents=True)  # as kwokctl v0.7.0 lays it out
+    (home.cluster / "isolated").write_text("True")
+    with pytest.raises(SandboxError, match=r"(?s)earlier version.*make down PURGE=1"):
+        running.start(home)
+    assert (home.cluster / "kwok" / "clusters" / "sandbox" / "etcd").exists()
+
+
+@pytest.mark.thorough
+def test_an_audit_policy_stays_with_the_sandbox(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("{apiVersion: audit.k8s.io/v1, kind: Policy, rules: [{level: Metadata}]}")
+    monkeypatch.setenv(AUDIT, str(policy))
+    running.start(home)
+    lifecycle.stop(home, Progress())
+    monkeypatch.delenv(AUDIT)
+    policy.unlink()
+    log = ControlPlane(home.cluster, {}, isolated=True).audit_log
+    log.unlink()
+    get(running.start(home), "/api/v1/namespaces/default")
+    requests = [json.loads(line) for line in log.read_text().splitlines()]
+    users = {one["user"]["username"] for one in requests if one["requestURI"] == "/api/v1/namespaces/default"}
+    assert "kubernetes-admin" in users
+
+
 @pytest.mark.thorough
 def test_without_namespaces_everything_stays_on_127_0_0_1(
     home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -186,7 +220,8 @@ def test_without_namespaces_everything_stays_on_127_0_0_1(
     pids = set(running.processes(home))
     assert len(pids) >= 6
     assert running.listening(pids) == LOCALHOST
-    kill_keeper(home)  # the kernel ends nothing here, the next command does
+    kill_keeper(home)
+    assert soon(lambda: not pids & running.processes(home).keys(), 10)
     running.start(home)
     assert identity(sandbox) == ours
     lifecycle.stop(home, Progress())

@@ -1,0 +1,48 @@
+"""Says which tests are at work whenever ten seconds have passed without a result."""
+
+import threading
+import time
+
+import pytest
+
+_SILENT_SECONDS = 10
+
+
+class _Watch:
+    """On the process that reports; with several workers it hears of the tests of all of them."""
+
+    def __init__(self, reporter: pytest.TerminalReporter) -> None:
+        self._reporter = reporter
+        self._began = self._heard = time.monotonic()
+        self._running: dict[str, float] = {}
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        self._running[nodeid] = time.monotonic()
+
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        self._running.pop(nodeid, None)
+        self._heard = time.monotonic()
+
+    def pytest_sessionfinish(self) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._ended.wait(1):
+            now = time.monotonic()
+            if now - self._heard < _SILENT_SECONDS - 1:
+                continue
+            self._heard = now
+            tests = [f"{test} ({now - begun:.0f} s)" for test, begun in list(self._running.items())]
+            self._reporter.write_line("")
+            self._reporter.write_line(f"{now - self._began:.0f} s: {', '.join(tests) or 'collecting or cleaning up'}")
+
+
+@pytest.hookimpl(trylast=True)  # the reporter is made by then
+def pytest_configure(config: pytest.Config) -> None:
+    reporter = config.pluginmanager.getplugin("terminalreporter")
+    if reporter is not None and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(_Watch(reporter))
