@@ -33,7 +33,6 @@ def render(namespace: str, *, release: str = "0.6", routing: Mapping[str, Any] |
         "release": release,
         "routing": dict(routing or {}),
         "monitoring": {"enabled": False},
-        "gateway": {"accessLogging": True},  # the proxy's reasons are nowhere else
     }
     objects: Objects = plain(run_program(serving, token="placeholder").objects)
     return objects
