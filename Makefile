@@ -9,7 +9,7 @@
 #   make status [FOLLOW=1] | logs POD=decode [CONTAINER=…] [FOLLOW=1]  what runs where, live; what containers say
 #   make pr-diff BASE=origin/main [STACKS="amd …"] [OUT=diff.md]       what this work tree changes, as Markdown
 #   make down [PURGE=1]                                                stop (and delete)
-#   make test | test-all | lint | bench | bench-datapath                            for those who change the program
+#   make tools | test | test-thorough | test-all | lint | bench | bench-datapath                            for those who change the program
 #   make clean | clean-tools                                           this checkout's files; the per-user cache
 #
 # SANDBOX=<name> works on another sandbox beside the first.
@@ -36,7 +36,7 @@ BOTH_CORES = -n auto --dist loadfile
 COMMAND = @$(PYTHON) -m sandbox $@
 ON_STACK = --stack $(STACK) $(if $(NODES),--nodes $(NODES)) $(foreach one,$(SET),--set '$(one)') $(if $(ARGS),-- $(ARGS))
 
-.PHONY: help up preview policy refresh destroy shell preflight verify chat status logs pr-diff down test test-all lint bench bench-datapath clean clean-tools
+.PHONY: help up preview policy refresh destroy shell preflight verify chat status logs pr-diff down tools test test-thorough test-all lint bench bench-datapath clean clean-tools
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -66,13 +66,17 @@ pr-diff: $(SANDBOXED)
 down: $(SANDBOXED)
 	$(COMMAND) $(if $(PURGE),--purge)
 
-test: $(DEVELOPED) $(PACKED)
+tools: $(DEVELOPED) $(PACKED)
 	@$(PYTHON) -m sandbox.toolchain > /dev/null
+
+test: tools
 	$(PYTHON) -m pytest $(BOTH_CORES) -m "not thorough" $(ARGS)
 
-test-all: test
+test-thorough: tools
 	@$(PYTHON) -m sandbox.toolchain kwok > /dev/null
 	$(PYTHON) -m pytest $(BOTH_CORES) -m thorough $(ARGS)
+
+test-all: test test-thorough
 
 lint: $(DEVELOPED)
 	$(PYTHON) -m ruff check .

@@ -4,7 +4,7 @@ from typing import Any
 
 import pulumi
 
-from components import way_in
+from components import gateways, way_in
 from components.cluster import Target
 from components.model_gateway import ModelGateway
 from components.plan import ServingPlan
@@ -27,7 +27,7 @@ def contract(plan: ServingPlan, target: Target, gateway: ModelGateway) -> dict[s
         "server": target.server or "",
         "inferencePool": plan.pool.name,
         "gateway": {
-            "provider": plan.gateway.provider.value,
+            "provider": gateways.of(plan.gateway).word.value,
             "name": plan.gateway.name,
             "service": entrance.service or "",
         },

@@ -1,10 +1,12 @@
-"""Floor 4: what every Kubernetes object of this program has in common."""
+"""Floor 5: what every Kubernetes object of this program has in common."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pulumi
 import pulumi_kubernetes as k8s
+
+from components.manifests import Manifest
 
 
 def metadata(
@@ -33,3 +35,28 @@ class CustomObject(pulumi.CustomResource):
     ) -> None:
         body = {"apiVersion": api_version, "kind": kind, "metadata": meta, "spec": dict(spec), "status": None}
         super().__init__(f"kubernetes:{api_version}:{kind}", name, body, opts)
+
+
+class _Declared(pulumi.CustomResource):
+    """The object of a manifest, under the type token that the SDK's own class has."""
+
+    status: pulumi.Output[Any]
+
+    def __init__(self, name: str, manifest: Manifest, opts: pulumi.ResourceOptions) -> None:
+        version = manifest.api_version if "/" in manifest.api_version else f"core/{manifest.api_version}"
+        super().__init__(f"kubernetes:{version}:{manifest.kind}", name, {**manifest.document, "status": None}, opts)
+
+
+def declare(
+    name: str, manifests: Sequence[Manifest], opts: pulumi.ResourceOptions
+) -> Iterator[tuple[Manifest, _Declared]]:
+    """Register the objects of a component called `name`; yields each manifest with its resource."""
+    made: dict[str, _Declared] = {}
+    for each in manifests:
+        own = pulumi.ResourceOptions(depends_on=[made[each.after]] if each.after else None)
+        if each.minutes:
+            own.custom_timeouts = pulumi.CustomTimeouts(create=f"{each.minutes}m", update=f"{each.minutes}m")
+        if each.kind == "Secret":  # what a controller writes into it stays encrypted in the state
+            own.additional_secret_outputs = ["data", "stringData"]
+        made[each.resource] = _Declared(f"{name}-{each.resource}", each, pulumi.ResourceOptions.merge(opts, own))
+        yield each, made[each.resource]

@@ -6,13 +6,10 @@ A test compares it with what the program tells the engine, for every provider, r
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from components.config.vocabulary import FailureMode, Provider
-from components.controllers.gke import COLLECTORS
-from components.gateways.data_science_gateway import INGRESS, grant, lent
+from components import gateways
 from components.monitoring.dashboards import dashboards
 from components.names import Names
 from components.plan import ServingPlan
-from components.plan.gateway_args import ModelGatewayArgs, StandaloneArgs
 
 PLURALS = {
     "HealthCheckPolicy": "healthcheckpolicies",
@@ -27,9 +24,7 @@ PLURALS = {
 """Names of kinds in paths, where it isn't the kind in small letters with an s."""
 
 RBAC = "rbac.authorization.k8s.io/v1"
-GATEWAY = "gateway.networking.k8s.io/v1"
 OPERATOR = "monitoring.coreos.com/v1"
-ISTIOS = (Provider.ISTIO, Provider.DATA_SCIENCE)
 BUILT_IN = ("v1", "apps/v1", "policy/v1", "networking.k8s.io/v1", RBAC)
 
 
@@ -93,57 +88,8 @@ def _namespace(plan: ServingPlan) -> Iterator[Declared]:
 
 
 def _gateway(plan: ServingPlan) -> Iterator[Declared]:
-    args, within = plan.gateway, plan.namespace.namespace
-    if args.standalone:
-        yield from _envoy(args, args.standalone)
-        return
-    yield Declared(GATEWAY, "HTTPRoute", args.route.name, within)
-    if args.existing is None:
-        yield Declared(GATEWAY, "Gateway", args.name, within)
-        yield from _parameters(plan)
-        if args.ingress:
-            yield Declared("networking.k8s.io/v1", "Ingress", args.name, within)
-    if args.objects is Provider.GKE:
-        yield from _google(plan)
-    elif args.objects in ISTIOS:
-        yield Declared("networking.istio.io/v1beta1", "DestinationRule", args.picker, within)
-
-
-def _envoy(args: ModelGatewayArgs, own: StandaloneArgs) -> Iterator[Declared]:
-    """What stands in for Gateway and route."""
-    for kind in ("ServiceAccount", "ConfigMap", "Service"):
-        yield Declared("v1", kind, args.name, args.namespace)
-    yield Declared("apps/v1", "Deployment", args.name, args.namespace)
-    if own.failure_mode is FailureMode.FAIL_OPEN:
-        yield Declared("v1", "Service", own.workers, args.namespace)
-    if args.ingress:
-        yield Declared("networking.k8s.io/v1", "Ingress", args.name, args.namespace)
-
-
-def _parameters(plan: ServingPlan) -> Iterator[Declared]:
-    """What configures a Gateway of our own."""
-    args, within = plan.gateway, plan.namespace.namespace
-    if args.parameters:
-        yield Declared(args.parameters.api_version, args.parameters.kind, args.name, within)
-    if args.objects in ISTIOS and args.access_logging:
-        yield Declared("telemetry.istio.io/v1", "Telemetry", f"{args.name}-telemetry", within)
-    if args.objects is Provider.DATA_SCIENCE and lent(args):
-        yield Declared("gateway.networking.k8s.io/v1beta1", "ReferenceGrant", grant(args), INGRESS)
-
-
-def _google(plan: ServingPlan) -> Iterator[Declared]:
-    args, within = plan.gateway, plan.namespace.namespace
-    for kind in ("HealthCheckPolicy", "GCPBackendPolicy"):
-        yield Declared("networking.gke.io/v1", kind, args.pool, within)
-    if args.metrics_interval is not None:
-        reader, role = f"{args.pool}-metrics-reader", f"{args.pool}-metrics-reader-secret-read"
-        yield Declared("monitoring.googleapis.com/v1", "PodMonitoring", args.pool, within)
-        yield Declared("v1", "ServiceAccount", f"{reader}-sa", within)
-        yield Declared("v1", "Secret", f"{reader}-secret", within)
-        for kind in ("ClusterRole", "ClusterRoleBinding"):
-            yield Declared(RBAC, kind, f"{within}-{reader}", None)
-        yield Declared(RBAC, "Role", role, within)
-        yield Declared(RBAC, "RoleBinding", f"{COLLECTORS[args.autopilot]}:collector:{within}-{role}", within)
+    for each in gateways.objects(plan.gateway):
+        yield Declared(each.api_version, each.kind, each.name, each.namespace)
 
 
 def _pool(plan: ServingPlan) -> Iterator[Declared]:

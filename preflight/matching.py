@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from components.plan.args import PlacementArgs
+from components.args import PlacementArgs
 from preflight.nodes import Node
 
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"

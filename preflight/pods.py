@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from components.args import PlacementArgs
 from components.plan import ServingPlan
-from components.plan.args import PlacementArgs
 from components.plan.worker_args import WorkerArgs
 from preflight.answers import Object
 from preflight.quantity import Amounts, amounts, total

@@ -1,5 +1,9 @@
-"""Says which tests are at work whenever ten seconds have passed without a result."""
+"""What every run of the tests does: it hears Ctrl-C, and it says which tests are at work.
 
+It says so whenever ten seconds have passed without a result.
+"""
+
+import signal
 import threading
 import time
 
@@ -43,6 +47,8 @@ class _Watch:
 
 @pytest.hookimpl(trylast=True)  # the reporter is made by then
 def pytest_configure(config: pytest.Config) -> None:
+    # A script's background job ignores SIGINT, and so would every command that a test starts and interrupts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     reporter = config.pluginmanager.getplugin("terminalreporter")
     if reporter is not None and not hasattr(config, "workerinput"):
         config.pluginmanager.register(_Watch(reporter))

@@ -47,7 +47,7 @@ class ReleaseName(Word):
 
 
 class Provider(Word):
-    """Gateway controller that serves the Gateway, or an Envoy of our own; one file each in `components/controllers`."""
+    """Gateway controller that serves the Gateway, or an Envoy of the stack; one file each in `components/gateways`."""
 
     ISTIO = "istio"
     KGATEWAY = "kgateway"

@@ -1,24 +1,70 @@
-"""Floor 5: what gateway providers need beside the Gateway API's objects; one file each, named as in the vocabulary.
+"""Floor 3: gateway providers, one file each, and the table of them.
 
-A provider that needs nothing has none, and only the chosen one's is read. `standalone` has no controller, and declares
-what stands in for those objects.
+A file holds all that is known about one provider: class names per release, objects, refusals with their reasons, and
+what its controller does. `standalone` has no controller: its objects are an Envoy of the stack. A new provider is a
+file, its entry in `PROVIDERS`, and its word in `components/config/vocabulary.py`: the settings' schema is made of that.
 """
 
-from functools import cache
-from importlib import import_module
+from collections.abc import Mapping, Sequence
 
-from components.config.vocabulary import Provider
+from components.config.gateway import Gateway
+from components.config.vocabulary import Platform, Provider, ReleaseName
+from components.gateways import (
+    agentgateway,
+    data_science_gateway,
+    gateway_api,
+    gke,
+    istio,
+    kgateway,
+    standalone,
+)
+from components.gateways.args import ModelGatewayArgs
 from components.gateways.provider import GatewayProvider
+from components.manifests import Manifest
+
+PROVIDERS: Mapping[Provider, Mapping[ReleaseName, GatewayProvider]] = {
+    Provider.ISTIO: istio.RELEASES,
+    Provider.KGATEWAY: kgateway.RELEASES,
+    Provider.AGENTGATEWAY: agentgateway.RELEASES,
+    Provider.GKE: gke.RELEASES,
+    Provider.DATA_SCIENCE: data_science_gateway.RELEASES,
+    Provider.STANDALONE: standalone.RELEASES,
+}
+"""Every provider, by release of llm-d."""
 
 
-@cache
-def objects_of(provider: Provider | None) -> GatewayProvider:
-    """What declares a provider's objects; None: of none, where Gateway and HTTPRoute are all."""
-    if provider is None:
-        return GatewayProvider()
-    chosen = import_module(f"{__name__}.{provider.replace('-', '_')}").PROVIDER
-    assert isinstance(chosen, GatewayProvider)
-    return chosen
+def chosen(gateway: Gateway, release: ReleaseName) -> GatewayProvider:
+    """The provider that the settings choose."""
+    return PROVIDERS[gateway.provider][release]
 
 
-__all__ = ["GatewayProvider", "objects_of"]
+def of(args: ModelGatewayArgs) -> GatewayProvider:
+    """The provider of a model gateway."""
+    return PROVIDERS[args.provider][args.release]
+
+
+def objects(args: ModelGatewayArgs) -> Sequence[Manifest]:
+    """Every object of a model gateway, those first that others must wait for."""
+    provider = of(args)
+    api = gateway_api.objects(provider, args) if provider.class_name else []
+    own = [] if args.existing else provider.configure(args)
+    ingress = [gateway_api.ingress(args, args.ingress)] if args.ingress else []
+    return [*api, *own, *provider.connect(args), *ingress]
+
+
+def honouring(setting: str, release: ReleaseName) -> list[Provider]:
+    """Providers of a release that honour a setting of the gateway, by its field."""
+    return [each.word for each in available(release) if setting not in each.refused]
+
+
+def on(platform: Platform, release: ReleaseName) -> list[Provider]:
+    """Providers of a release that a cluster of the platform can have."""
+    return [each.word for each in available(release) if each.platform in (None, platform)]
+
+
+def available(release: ReleaseName) -> list[GatewayProvider]:
+    """Every provider that the guide of a release has."""
+    return [each for releases in PROVIDERS.values() if (each := releases[release]).missing is None]
+
+
+__all__ = ["PROVIDERS", "GatewayProvider", "available", "chosen", "honouring", "objects", "of", "on"]

@@ -1,45 +1,61 @@
 """data-science-gateway: OpenShift AI's class, istio by another name (OpenShift Service Mesh).
 
-Source: llm-d infra chart v1.4.0. A Secret in openshift-ingress may be referred to with the ReferenceGrant that is made
-there, as by the chart; its name has our namespace too, because that namespace is everybody's.
+A Secret in openshift-ingress may be used with the ReferenceGrant that the stack makes there, as the chart does. The
+grant's name has the stack's namespace in it, because many stacks use openshift-ingress.
 """
 
-import pulumi
+from collections.abc import Sequence
+from dataclasses import replace
 
-from components.gateways.istio import Istio
-from components.objects import CustomObject, metadata
-from components.plan.gateway_args import ModelGatewayArgs
+from components.config.vocabulary import Platform, Provider, ReleaseName
+from components.gateways import istio
+from components.gateways.args import ModelGatewayArgs
+from components.gateways.provider import GATEWAY_API
+from components.manifests import Manifest
 
 INGRESS = "openshift-ingress"
 """Namespace of OpenShift's routers and their certificates."""
 
-
-class DataScienceGateway(Istio):
-    """istio of OpenShift AI."""
-
-    def configure(self, name: str, args: ModelGatewayArgs, opts: pulumi.ResourceOptions) -> None:
-        """As istio; and leave to use the certificates in OpenShift's namespace."""
-        super().configure(name, args, opts)
-        if secrets := lent(args):
-            gateways = {"group": "gateway.networking.k8s.io", "kind": "Gateway", "namespace": args.namespace}
-            CustomObject(
-                f"{name}-certificate-grant",
-                api_version="gateway.networking.k8s.io/v1beta1",
-                kind="ReferenceGrant",
-                meta=metadata(grant(args), INGRESS, args.labels),
-                spec={"from": [gateways], "to": [{"group": "", "kind": "Secret", "name": each} for each in secrets]},
-                opts=opts,
-            )
+CERTIFICATE = {"service.beta.openshift.io/serving-cert-secret-name": "data-science-gateway-service-tls"}
+"""By this annotation OpenShift makes a certificate for the Service."""
 
 
-def lent(args: ModelGatewayArgs) -> list[str]:
-    """Secrets in OpenShift's namespace that the listeners refer to."""
-    return [each.name for one in args.listeners for each in one.certificates if each.namespace == INGRESS]
+def configure(args: ModelGatewayArgs) -> Sequence[Manifest]:
+    """As istio, and the grant for certificates in OpenShift's namespace."""
+    secrets = [each.name for one in args.listeners for each in one.certificates if each.namespace == INGRESS]
+    if not secrets:
+        return istio.configure(args)
+    gateways = {"group": GATEWAY_API, "kind": "Gateway", "namespace": args.namespace}
+    grant = Manifest(
+        "certificate-grant",
+        f"{GATEWAY_API}/v1beta1",
+        "ReferenceGrant",
+        f"{args.namespace}-{args.name}-tls",
+        INGRESS,
+        args.labels,
+        {"spec": {"from": [gateways], "to": [{"group": "", "kind": "Secret", "name": each} for each in secrets]}},
+    )
+    return [*istio.configure(args), grant]
 
 
-def grant(args: ModelGatewayArgs) -> str:
-    """The ReferenceGrant for them."""
-    return f"{args.namespace}-{args.name}-tls"
+DATA_SCIENCE = replace(
+    istio.ISTIO,
+    word=Provider.DATA_SCIENCE,
+    class_name="data-science-gateway-class",
+    about="The class of OpenShift AI, served by OpenShift Service Mesh: istio with its own names, and "
+    "what is said of istio holds.",
+    source="llm-d infra chart v1.4.0",
+    makes="as istio, with OpenShift's serving certificate; a ReferenceGrant for certificates in `openshift-ingress`",
+    facts=(),
+    configure=configure,
+    service_suffix="-data-science-gateway-class",
+    service_annotations=CERTIFICATE,
+    platform=Platform.OPENSHIFT,
+)
 
-
-PROVIDER = DataScienceGateway()
+RELEASES = {
+    ReleaseName.V0_6: DATA_SCIENCE,
+    ReleaseName.V0_4: replace(
+        DATA_SCIENCE, missing="the guide's infra chart has that class since v1.4.0, of release 0.6"
+    ),
+}

@@ -1,120 +1,150 @@
 """gke: GKE's own load balancers, with a health check and a backend policy, and Google's managed Prometheus.
 
-Source: inferencepool charts v1.2.0 and v1.4.0 with `provider.name: gke`. The picker keeps asking who reads its metrics
-(release 0.4 of the guide switched that off and sent a token all the same); the workers' are read by GKE's automatic
-monitoring. The Prometheus reader's account and token stay, as with every provider, though nothing uses them here.
+The route has neither port nor time limits, which GKE refuses: the time limit is the backend policy's. The endpoint
+picker asks for a token when its metrics are read (release 0.4 of the guide switched that off and sent a token all the
+same). GKE's automatic monitoring reads the workers' metrics. The Prometheus reader's account and token stay, as with
+every provider, though nothing uses them here.
 """
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
-import pulumi
-import pulumi_kubernetes as k8s
-
-from components.controllers.gke import COLLECTORS
-from components.gateways.provider import GatewayProvider
+from components.config.vocabulary import Platform, Provider, ReleaseName, ServiceType
+from components.gateways.args import ModelGatewayArgs
+from components.gateways.provider import REFUSED_OUTSIDE, Fact, GatewayProvider, Source, Subject
+from components.manifests import Manifest
 from components.names import POOL_GROUP
-from components.objects import CustomObject, metadata
-from components.plan.gateway_args import ModelGatewayArgs
 
 RBAC = "rbac.authorization.k8s.io"
 
+COLLECTORS = {False: "gmp-system", True: "gke-gmp-system"}
+"""Namespace of Google's metrics collector, by whether the cluster is an Autopilot one."""
 
-class Gke(GatewayProvider):
-    """Google's load balancers, outside the cluster."""
 
-    def connect(self, name: str, args: ModelGatewayArgs, opts: pulumi.ResourceOptions) -> None:
-        """Policies of the pool and, with monitoring, what lets Google's collector read the picker's metrics."""
-        target = {"group": POOL_GROUP, "kind": "InferencePool", "name": args.pool}
-        check = {"type": "HTTP", "httpHealthCheck": {"requestPath": "/health", "port": args.pool_port}}
-        policies = {
-            "HealthCheckPolicy": {"timeoutSec": 2, "checkIntervalSec": 2, "config": check},
-            "GCPBackendPolicy": {"timeoutSec": args.request_timeout, "logging": {"enabled": True}},
-        }
-        for kind, default in policies.items():
-            CustomObject(
-                f"{name}-{kind.lower()}",
-                api_version="networking.gke.io/v1",
-                kind=kind,
-                meta=metadata(args.pool, args.namespace, args.labels),
-                spec={"targetRef": target, "default": default},
-                opts=opts,
-            )
-        if args.metrics_interval is not None:
-            CustomObject(
-                f"{name}-picker-monitoring",
-                api_version="monitoring.googleapis.com/v1",
-                kind="PodMonitoring",
-                meta=metadata(args.pool, args.namespace, args.labels),
-                spec=_monitoring(args, f"{args.pool}-metrics-reader-secret"),
-                opts=opts,
-            )
-            _reader(name, args, opts)
-            _collector(name, args, opts)
+def connect(args: ModelGatewayArgs) -> Sequence[Manifest]:
+    """Policies of the pool and, with monitoring, what lets Google's collector read the endpoint picker's metrics."""
+    target = {"group": POOL_GROUP, "kind": "InferencePool", "name": args.pool}
+    check = {"type": "HTTP", "httpHealthCheck": {"requestPath": "/health", "port": args.pool_port}}
+    policies = {
+        "HealthCheckPolicy": {"timeoutSec": 2, "checkIntervalSec": 2, "config": check},
+        "GCPBackendPolicy": {"timeoutSec": args.request_timeout, "logging": {"enabled": True}},
+    }
+    one = partial(Manifest, namespace=args.namespace, labels=args.labels)
+    made = [
+        one(
+            kind.lower(), "networking.gke.io/v1", kind, args.pool, body={"spec": {"targetRef": target, "default": each}}
+        )
+        for kind, each in policies.items()
+    ]
+    if args.metrics_interval is not None:
+        spec = _monitoring(args, f"{args.pool}-metrics-reader-secret")
+        made.append(
+            one("picker-monitoring", "monitoring.googleapis.com/v1", "PodMonitoring", args.pool, body={"spec": spec})
+        )
+        made += [*_reader(args), *_collector(args)]
+    return made
 
 
 def _monitoring(args: ModelGatewayArgs, secret: str) -> dict[str, Any]:
-    """The picker's metrics want a token."""
+    """The endpoint picker's metrics need a token."""
     token = {"type": "Bearer", "credentials": {"secret": {"name": secret, "key": "token"}}}
     endpoint = {"port": "metrics", "scheme": "http", "path": "/metrics", "interval": args.metrics_interval}
     return {"endpoints": [{**endpoint, "authorization": token}], "selector": {"matchLabels": args.picker_selector}}
 
 
-def _reader(name: str, args: ModelGatewayArgs, opts: pulumi.ResourceOptions) -> None:
+def _reader(args: ModelGatewayArgs) -> Sequence[Manifest]:
     """An account that may read metrics, and its token."""
     reader, role = f"{args.pool}-metrics-reader-sa", f"{args.namespace}-{args.pool}-metrics-reader"
-    account = k8s.core.v1.ServiceAccount(
-        f"{name}-metrics-reader", metadata=metadata(reader, args.namespace, args.labels), opts=opts
-    )
-    k8s.core.v1.Secret(
-        f"{name}-metrics-token",
-        metadata=metadata(
+    rules = [{"nonResourceURLs": ["/metrics"], "verbs": ["get"]}]
+    binding = {
+        "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": role},
+        "subjects": [{"kind": "ServiceAccount", "name": reader, "namespace": args.namespace}],
+    }
+    one = partial(Manifest, labels=args.labels)
+    return [
+        one("metrics-reader", "v1", "ServiceAccount", reader, args.namespace),
+        one(
+            "metrics-token",
+            "v1",
+            "Secret",
             f"{args.pool}-metrics-reader-secret",
             args.namespace,
-            args.labels,
-            {"kubernetes.io/service-account.name": reader},
+            body={"type": "kubernetes.io/service-account-token"},
+            annotations={"kubernetes.io/service-account.name": reader},
+            # Without its account the token controller deletes such a Secret at once.
+            after="metrics-reader",
         ),
-        type="kubernetes.io/service-account-token",
-        # Without its account the token controller deletes such a Secret at once.
-        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[account])),
-    )
-    k8s.rbac.v1.ClusterRole(
-        f"{name}-metrics-role",
-        metadata=metadata(role, None, args.labels),
-        rules=[k8s.rbac.v1.PolicyRuleArgs(non_resource_urls=["/metrics"], verbs=["get"])],
-        opts=opts,
-    )
-    k8s.rbac.v1.ClusterRoleBinding(
-        f"{name}-metrics-role-binding",
-        metadata=metadata(role, None, args.labels),
-        role_ref=k8s.rbac.v1.RoleRefArgs(api_group=RBAC, kind="ClusterRole", name=role),
-        subjects=[k8s.rbac.v1.SubjectArgs(kind="ServiceAccount", name=reader, namespace=args.namespace)],
-        opts=opts,
-    )
+        one("metrics-role", f"{RBAC}/v1", "ClusterRole", role, None, body={"rules": rules}),
+        one("metrics-role-binding", f"{RBAC}/v1", "ClusterRoleBinding", role, None, body=binding),
+    ]
 
 
-def _collector(name: str, args: ModelGatewayArgs, opts: pulumi.ResourceOptions) -> None:
+def _collector(args: ModelGatewayArgs) -> Sequence[Manifest]:
     """Lets Google's collector read the token."""
     role, collector = f"{args.pool}-metrics-reader-secret-read", COLLECTORS[args.autopilot]
-    k8s.rbac.v1.Role(
-        f"{name}-token-role",
-        metadata=metadata(role, args.namespace, args.labels),
-        rules=[
-            k8s.rbac.v1.PolicyRuleArgs(
-                api_groups=[""],
-                resources=["secrets"],
-                resource_names=[f"{args.pool}-metrics-reader-secret"],
-                verbs=["get", "list", "watch"],
-            )
-        ],
-        opts=opts,
-    )
-    k8s.rbac.v1.RoleBinding(
-        f"{name}-token-role-binding",
-        metadata=metadata(f"{collector}:collector:{args.namespace}-{role}", args.namespace, args.labels),
-        role_ref=k8s.rbac.v1.RoleRefArgs(api_group=RBAC, kind="Role", name=role),
-        subjects=[k8s.rbac.v1.SubjectArgs(kind="ServiceAccount", name="collector", namespace=collector)],
-        opts=opts,
-    )
+    rule = {
+        "apiGroups": [""],
+        "resources": ["secrets"],
+        "resourceNames": [f"{args.pool}-metrics-reader-secret"],
+        "verbs": ["get", "list", "watch"],
+    }
+    binding = {
+        "roleRef": {"apiGroup": RBAC, "kind": "Role", "name": role},
+        "subjects": [{"kind": "ServiceAccount", "name": "collector", "namespace": collector}],
+    }
+    bound = f"{collector}:collector:{args.namespace}-{role}"
+    one = partial(Manifest, namespace=args.namespace, labels=args.labels)
+    return [
+        one("token-role", f"{RBAC}/v1", "Role", role, body={"rules": [rule]}),
+        one("token-role-binding", f"{RBAC}/v1", "RoleBinding", bound, body=binding),
+    ]
 
 
-PROVIDER = Gke()
+_POLICY = "GoogleCloudPlatform/gke-gateway-api v1.4.0: config/crd/networking.gke.io_gcpbackendpolicies.yaml"
+_LIMITS = "https://docs.cloud.google.com/load-balancing/docs/https/request-distribution"
+
+FACTS = (
+    Fact(
+        Subject.DRAIN,
+        "There is no proxy pod. A worker that ends leaves the load balancer's group; how long its streams may go on is "
+        "`connectionDraining.drainingTimeoutSec` of a GCPBackendPolicy. Google's default is not known here.",
+        _POLICY,
+    ),
+    Fact(
+        Subject.IDLE,
+        "Clients' connections are kept for 610 s, regional load balancers keep them for 600 s; those to the workers "
+        "for 600 s.",
+        _LIMITS,
+    ),
+    Fact(
+        Subject.FAILURE,
+        "FailOpen opens while the endpoint picker has no Ready pod. Other failures are not known.",
+        "kubernetes-sigs/gateway-api-inference-extension: conformance/reports/v0.5.0/gateway/gke-gateway, "
+        "conformance/tests/epp_unavailable_fail_open.go",
+    ),
+)
+
+GKE = GatewayProvider(
+    word=Provider.GKE,
+    class_name="gke-l7-regional-external-managed",
+    internal_class="gke-l7-rilb",
+    about="GKE's Gateway controller: the proxies are Google's, outside the cluster.",
+    source="inferencepool charts v1.2.0 and v1.4.0 with `provider.name: gke`",
+    makes="HealthCheckPolicy, GCPBackendPolicy, PodMonitoring with its rights",
+    facts=FACTS,
+    connect=connect,
+    kinds={
+        "networking.gke.io": Source("serving.gateway.provider", "GKE's Gateway controller (`--gateway-api=standard`)"),
+        "monitoring.googleapis.com": Source("serving.monitoring.enabled", "Google's managed Prometheus"),
+    },
+    bare_route=True,
+    service_suffix=None,
+    service_type=ServiceType.LOAD_BALANCER,
+    platform=Platform.GKE,
+    collectors=COLLECTORS,
+    health_checks=("35.191.0.0/16", "130.211.0.0/22"),
+    refused=REFUSED_OUTSIDE,
+)
+
+RELEASES = dict.fromkeys(ReleaseName, GKE)

@@ -1,38 +1,189 @@
-"""What the model gateway asks of a provider."""
+"""The interface of a gateway provider, and what several providers share: reasons for refusals, parts of manifests."""
 
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
-import pulumi
+from components.config.vocabulary import EnvoyLogLevel, Platform, Provider, ServiceType
+from components.gateways.args import ModelGatewayArgs
+from components.manifests import Manifest
 
-from components.objects import CustomObject, metadata
-from components.plan.gateway_args import ModelGatewayArgs
+GATEWAY_API = "gateway.networking.k8s.io"
+"""API group of Gateway, HTTPRoute and ReferenceGrant."""
+
+ENVOY_LEVELS = {level: level.value for level in EnvoyLogLevel}
+"""Log levels as Envoy spells them."""
+
+SHORT_LEVELS = {**ENVOY_LEVELS, EnvoyLogLevel.WARNING: "warn"}
+"""Log levels as the charts for kgateway and agentgateway spell them."""
+
+REQUESTS, LIMITS = {"cpu": "100m", "memory": "128Mi"}, {"cpu": "2", "memory": "1Gi"}
+"""Resources of a proxy in the charts for kgateway and agentgateway."""
+
+_GOOGLE = {
+    **dict.fromkeys(("exposure", "autopilot"), "it is about GKE's load balancers and clusters"),
+    "request_timeout": "a request here has no time limit: the route says 0s",
+}
+_PROXIES = dict.fromkeys(("replicas", "image"), "its controller decides about the proxies, not the stack")
+
+REFUSED_BY_STANDALONE: Mapping[str, str] = _GOOGLE
+"""Settings for Google's load balancers, by field, each with the reason of the refusal."""
+
+REFUSED_BY_ISTIO: Mapping[str, str] = {**_GOOGLE, **_PROXIES}
+"""The same, and settings of the stack's own proxies."""
+
+REFUSED_BY_OTHERS: Mapping[str, str] = {
+    **REFUSED_BY_ISTIO,
+    "access_logging": "the guide's charts have an access log for istio only",
+}
+"""Settings that every controller but istio and gke refuses."""
+
+IN_PARAMETERS = (
+    *("service_type", "service", "log_level", "cpu", "memory", "cpu_limit", "memory_limit"),
+    *("termination_grace", "idle_timeout"),
+)
+"""Settings that a controller takes from a Gateway's parameters."""
+
+REFUSED_BARE: Mapping[str, str] = {
+    **REFUSED_BY_OTHERS,
+    **dict.fromkeys(IN_PARAMETERS, "the Gateway is bare: the guide's charts have no parameters for this controller"),
+}
+"""Settings that a controller refuses which gets Gateway and HTTPRoute alone."""
+
+REFUSED_OUTSIDE: Mapping[str, str] = {
+    **dict.fromkeys((*IN_PARAMETERS, *_PROXIES), "Google runs the load balancer, outside the cluster"),
+    "ingress": "there is no Service that an Ingress could lead to",
+    "access_logging": "its GCPBackendPolicy always logs, as the guide's",
+}
+"""Settings that gke refuses."""
+
+Manifests = Callable[[ModelGatewayArgs], Sequence[Manifest]]
+"""The objects for the arguments of a model gateway."""
 
 
+def nothing(_: ModelGatewayArgs) -> Sequence[Manifest]:
+    """No objects."""
+    return ()
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """The kind of object that configures a Gateway. The object has the Gateway's name."""
+
+    api_version: str
+    kind: str
+
+    @property
+    def group(self) -> str:
+        """API group; empty for the core group."""
+        return self.api_version.rpartition("/")[0]
+
+
+@dataclass(frozen=True)
+class Source:
+    """The setting that asks for kinds of an API group, and the software that brings their CRDs."""
+
+    setting: str
+    software: str
+
+
+class Subject(StrEnum):
+    """What the page says about every controller."""
+
+    DRAIN = "a proxy is replaced"
+    IDLE = "idle connections"
+    METADATA = "labels and annotations of the Gateway"
+    PROGRAMMED = "the condition Programmed"
+    FAILURE = "the endpoint picker fails"
+    HEADERS = "headers for the endpoint picker's choice, sent by a client"
+    WEIGHTS = "two pools in one rule"
+    FILTERS = "filters on the route"
+
+
+@dataclass(frozen=True)
+class Fact:
+    """What a controller does, and the upstream files that say it."""
+
+    subject: Subject
+    says: str
+    source: str
+
+
+@dataclass(frozen=True)
 class GatewayProvider:
-    """What a gateway controller needs beside Gateway and HTTPRoute: nothing, unless it says so."""
+    """One gateway provider in the version that goes with a release of llm-d: its data and its objects."""
 
-    def configure(self, name: str, args: ModelGatewayArgs, opts: pulumi.ResourceOptions) -> None:
-        """Declare what configures a Gateway of the stack's own."""
+    word: Provider
+    """Value of `serving.gateway.provider`."""
+    class_name: str | None
+    """`gatewayClassName` of its Gateways; None: there is no controller, no Gateway and no HTTPRoute."""
+    about: str
+    """What it is, and its version; a sentence of the page."""
+    source: str
+    """Charts and files from which the data and the objects come."""
+    makes: str
+    """What the stack declares beside Gateway and HTTPRoute; a cell of the page."""
+    facts: Sequence[Fact] = ()
+    """What its controller and proxy do; rows of the page."""
+    configure: Manifests = nothing
+    """Objects that configure a Gateway of the stack's own. Without a class: the proxies themselves."""
+    connect: Manifests = nothing
+    """Objects that any Gateway, of this stack or not, needs to reach the stack's pool."""
+    kinds: Mapping[str, Source] = field(default_factory=dict)
+    """API groups of its own kinds, each with what brings them."""
+    own_proxies: bool = False
+    """Whether the stack declares the pods of the proxies; otherwise a controller or a cloud makes the proxies."""
+    internal_class: str | None = None
+    """`gatewayClassName` for `exposure: internal`; None: as for external."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Labels of a Gateway that the guide's chart sets for the controller."""
+    copies_metadata: bool = False
+    """Whether the controller copies the Gateway's own labels and annotations to the proxy's pods and Service, so that
+    a changed annotation replaces the proxy, unless `spec.infrastructure` has labels and annotations of its own."""
+    drains_in_full: bool = False
+    """Whether a proxy that ends takes its whole termination grace, busy or not."""
+    parameters: Parameters | None = None
+    """What configures a Gateway; None: nothing does."""
+    bare_route: bool = False
+    """Whether the controller refuses an HTTPRoute with a port and time limits."""
+    service_suffix: str | None = ""
+    """What follows the Gateway's name in the name of its Service; None: there is no Service."""
+    service_type: ServiceType | None = None
+    """Type that the Service always has; None: the stack chooses."""
+    service_annotations: Mapping[str, str] = field(default_factory=dict)
+    """Annotations of the Service beside those of the stack."""
+    platform: Platform | None = None
+    """Cloud that the provider is limited to; None: any cluster."""
+    collectors: Mapping[bool, str] = field(default_factory=dict)
+    """Namespace of the collector that reads metrics in place of the Prometheus operator, by `gateway.autopilot`."""
+    health_checks: Sequence[str] = ()
+    """Addresses from which its load balancer asks whether pods are healthy, as CIDR."""
+    log_levels: Mapping[EnvoyLogLevel, str] = field(default_factory=dict)
+    """Log levels that the proxy has, as the proxy spells them."""
+    log_level: EnvoyLogLevel = EnvoyLogLevel.WARNING
+    """Default log level (chart)."""
+    requests: Mapping[str, str] = field(default_factory=dict)
+    """Default resource requests of the proxy (chart)."""
+    limits: Mapping[str, str] = field(default_factory=dict)
+    """Default resource limits of the proxy (chart)."""
+    missing: str | None = None
+    """Why the guide of the release does not have the provider; None: the guide has it."""
+    note: str | None = None
+    """Warning at every preview and `up`; completes "serving.gateway.provider: <word> …"."""
+    access_logging: bool = False
+    """Whether the proxy logs every request by default."""
+    refused: Mapping[str, str] = field(default_factory=dict)
+    """Settings of the gateway that the provider cannot honour, by field, each with the reason."""
 
-    def connect(self, name: str, args: ModelGatewayArgs, opts: pulumi.ResourceOptions) -> None:
-        """Declare what a Gateway needs to send requests to the stack's pool, whoever's it is."""
+
+def parameters(of: Parameters, args: ModelGatewayArgs, body: Mapping[str, Any]) -> Manifest:
+    """The object that the Gateway's `parametersRef` names."""
+    return Manifest("parameters", of.api_version, of.kind, args.name, args.namespace, args.labels, body)
 
 
-def parameters(name: str, args: ModelGatewayArgs, spec: dict[str, Any], opts: pulumi.ResourceOptions) -> None:
-    """Declare the object that the Gateway refers to, of the controller's own kind."""
-    assert args.parameters
-    CustomObject(
-        f"{name}-parameters",
-        api_version=args.parameters.api_version,
-        kind=args.parameters.kind,
-        meta=metadata(args.name, args.namespace, args.labels),
-        spec=spec,
-        opts=opts,
-    )
-
-
-def overlay(args: ModelGatewayArgs) -> dict[str, Any]:
-    """What is laid over a Service that a controller makes, as Kubernetes would merge it: ports by their number."""
+def service_overlay(args: ModelGatewayArgs) -> dict[str, Any]:
+    """Strategic merge patch for the Service that a controller makes: `ports` are merged by their number."""
     service = args.service
     spec: dict[str, Any] = {"type": args.service_type.value}
     if service.load_balancer_class:

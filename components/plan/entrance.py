@@ -38,17 +38,17 @@ class Entrance:
 
 def entrance(context: Context) -> Entrance:
     """The way in to a stack: its Ingress or the given URL, else its Gateway's listener, HTTPS if there is one."""
-    settings, theirs = context.settings, context.controller
+    settings, provider = context.settings, context.provider
     gateway, existing = settings.gateway, settings.gateway.existing
     name = existing.name if existing else context.names.gateway
-    kind = theirs.service_type or gateway.service_type
+    kind = provider.service_type or gateway.service_type
     url = urlsplit(_given(gateway))
     scheme = url.scheme or ("https" if gateway.tls else "http")
     listener = gateway.tls.port if gateway.tls else HTTP_PORT
     return Entrance(
         namespace=(existing.namespace if existing else None) or settings.namespace,
         gateway=name,
-        service=None if theirs.service_suffix is None else gateway_service(name, theirs.service_suffix),
+        service=None if provider.service_suffix is None else gateway_service(name, provider.service_suffix),
         scheme=scheme,
         port=(url.port or DEFAULT_PORTS[scheme]) if url.scheme else listener,
         address=url.hostname,

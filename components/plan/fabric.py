@@ -3,9 +3,9 @@
 import json
 from typing import Any
 
+from components.args import TolerationArgs
 from components.config.vocabulary import Role
 from components.infrastructures import Device
-from components.plan.args import TolerationArgs
 from components.plan.context import Context
 from components.plan.worker_args import HostPathArgs
 

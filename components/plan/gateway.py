@@ -1,35 +1,41 @@
 """Decisions about the model gateway."""
 
-from dataclasses import asdict
-from math import ceil
-
-from components.config.vocabulary import Exposure, Provider, Role
-from components.controllers import Controller
-from components.names import HTTP_PORT, gateway_service
-from components.plan.context import Context
-from components.plan.gateway_args import (
+from components.config.vocabulary import Exposure, Role
+from components.gateways.args import (
     CertificateArgs,
     ExistingArgs,
     IngressArgs,
     ListenerArgs,
     ModelGatewayArgs,
-    ParametersArgs,
     RouteArgs,
     ServiceArgs,
     StandaloneArgs,
 )
-from components.plan.workers import SLOWEST_STREAM, termination_grace
+from components.names import HTTP_PORT, gateway_service
+from components.plan.context import Context
+from components.plan.workers import longest_answer, termination_grace
 
 CHART_TIMEOUT = 300
 """Seconds (inferencepool charts): shorter than the longest answers."""
 
-ENVOY = "envoyproxy/envoy:v1.39.1"
-"""Not the distroless one: a pod that ends needs bash, to see its requests out."""
+ENVOY = "docker.io/envoyproxy/envoy:v1.40.0"
+"""The image with bash, which the preStop script needs; the distroless image has none."""
+
+LONGEST_GRACE = 600
+"""Seconds that a replaced proxy waits for streams by default: longer, a cluster autoscaler ends the pod anyway
+(kubernetes/autoscaler cluster-autoscaler/FAQ.md, `--max-graceful-termination-sec`, default 600)."""
+
+IDLE = 50
+"""Seconds. Envoy closes an idle connection 5 s after them (`drain_timeout`) and istio's agent looks every second, so
+that a removed stack is gone within a minute of its last request."""
+
+IDLE_BEHIND_INGRESS = 660
+"""Seconds: longer than the longest keep-alive of a load balancer that speaks HTTP (Google's, 600)."""
 
 
 def resolve(context: Context) -> ModelGatewayArgs:
     """Arguments of the model gateway."""
-    settings, names, gateway, theirs = context.settings, context.names, context.settings.gateway, context.controller
+    settings, names, gateway, provider = context.settings, context.names, context.settings.gateway, context.provider
     requests = {"cpu": gateway.cpu, "memory": gateway.memory}
     limits = {"cpu": gateway.cpu_limit, "memory": gateway.memory_limit}
     return ModelGatewayArgs(
@@ -38,7 +44,7 @@ def resolve(context: Context) -> ModelGatewayArgs:
         existing=_existing(context),
         listeners=_listeners(context),
         service=ServiceArgs(
-            annotations={**theirs.service_annotations, **gateway.service.annotations},
+            annotations={**provider.service_annotations, **gateway.service.annotations},
             load_balancer_class=gateway.service.load_balancer_class,
             node_ports={str(each.port): each.node_port for each in gateway.service.ports},
         ),
@@ -49,32 +55,27 @@ def resolve(context: Context) -> ModelGatewayArgs:
             hostnames=gateway.route.hostnames,
             path=gateway.route.path,
             headers=gateway.route.headers,
-            bare=theirs.bare_route,
         ),
         labels=names.labels,
-        provider=gateway.provider,
-        class_name=theirs.internal_class if gateway.exposure is Exposure.INTERNAL else theirs.class_name,
-        gateway_labels=dict(theirs.labels),
-        parameters=_parameters(theirs),
-        objects=theirs.objects,
+        provider=provider.word,
+        release=settings.release,
+        class_name=provider.internal_class if gateway.exposure is Exposure.INTERNAL else provider.class_name,
         awaited=gateway.awaited,
-        service_type=theirs.service_type or gateway.service_type,
-        log_level=theirs.log_levels.get(gateway.log_level or theirs.log_level),
-        access_logging=theirs.access_logging if gateway.access_logging is None else gateway.access_logging,
-        requests={name: requests[name] or amount for name, amount in theirs.requests.items()},
-        limits={name: limits[name] or amount for name, amount in theirs.limits.items()},
+        service_type=provider.service_type or gateway.service_type,
+        log_level=provider.log_levels.get(gateway.log_level or provider.log_level),
+        access_logging=provider.access_logging if gateway.access_logging is None else gateway.access_logging,
+        requests={name: requests[name] or amount for name, amount in provider.requests.items()},
+        limits={name: limits[name] or amount for name, amount in provider.limits.items()},
+        termination_grace=_termination_grace(context),
+        idle_timeout=gateway.idle_timeout or (IDLE_BEHIND_INGRESS if gateway.ingress else IDLE),
         pool=names.pool,
         pool_port=settings.ports.serving,
         picker=names.picker,
         picker_selector=names.picker_selector,
         autopilot=gateway.autopilot,
         metrics_interval=settings.monitoring.picker_interval if settings.monitoring.enabled else None,
-        standalone=_standalone(context) if gateway.provider is Provider.STANDALONE else None,
+        standalone=_standalone(context) if provider.own_proxies else None,
     )
-
-
-def _parameters(theirs: Controller) -> ParametersArgs | None:
-    return ParametersArgs(**asdict(theirs.parameters)) if theirs.parameters else None
 
 
 def _standalone(context: Context) -> StandaloneArgs:
@@ -83,17 +84,24 @@ def _standalone(context: Context) -> StandaloneArgs:
         image=context.image(gateway.image, ENVOY),
         replicas=gateway.replicas,
         selector=names.gateway_selector,
-        termination_grace=termination_grace(context, Role.DECODE),  # as long as a decode worker takes for its answers
         failure_mode=context.failure_mode,
         workers=names.pool_service,
         worker_selector=names.pool_selector,
     )
 
 
+def _termination_grace(context: Context) -> int | None:
+    """What the settings say; else as long as a decode worker has, unless the provider takes its grace in full."""
+    said = context.settings.gateway.termination_grace
+    if said is not None or context.provider.drains_in_full:
+        return said
+    return min(termination_grace(context, Role.DECODE), LONGEST_GRACE)
+
+
 def request_timeout(context: Context) -> int:
     """Seconds that a load balancer gives a request: unless said, as long as a decode worker gives its answers."""
     said = context.settings.gateway.request_timeout
-    return said or max(CHART_TIMEOUT, ceil(context.settings.model.max_model_len / SLOWEST_STREAM))
+    return said or max(CHART_TIMEOUT, longest_answer(context))
 
 
 def _listeners(context: Context) -> list[ListenerArgs]:
@@ -106,7 +114,7 @@ def _listeners(context: Context) -> list[ListenerArgs]:
 
 
 def _ingress(context: Context) -> IngressArgs | None:
-    given, suffix = context.settings.gateway.ingress, context.controller.service_suffix
+    given, suffix = context.settings.gateway.ingress, context.provider.service_suffix
     if given is None or suffix is None:
         return None
     return IngressArgs(

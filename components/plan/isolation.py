@@ -3,8 +3,7 @@
 They protect our own pods. The Gateway's are its controller's, and whom it serves is the Gateway's business.
 """
 
-from components.config.vocabulary import Provider, Role, SecurityLevel
-from components.controllers.gke import COLLECTORS
+from components.config.vocabulary import Role, SecurityLevel
 from components.names import NAMESPACE_NAME, PICKER_PORTS, gateway_pods
 from components.plan.context import Context
 from components.plan.entrance import entrance
@@ -80,9 +79,9 @@ def _tier(context: Context, role: Role) -> PolicyArgs:
 def _gateway(context: Context) -> list[PeerArgs]:
     """Where the Gateway's requests come from."""
     ranges = [PeerArgs(addresses=each) for each in context.settings.security.gateway_ranges]
-    if context.controller.service_suffix is None:  # a load balancer outside the cluster
+    if context.provider.service_suffix is None:  # a load balancer outside the cluster
         return ranges
-    if context.settings.gateway.provider is Provider.STANDALONE:
+    if context.provider.own_proxies:
         return [PeerArgs(pods=context.names.gateway_selector), *ranges]
     way_in = entrance(context)
     elsewhere = way_in.namespace != context.settings.namespace
@@ -94,7 +93,7 @@ def _gateway(context: Context) -> list[PeerArgs]:
 
 def _health_checks(context: Context, *ports: int) -> list[PassageArgs]:
     """A load balancer outside the cluster asks by itself; the kubelet, on the pod's own node, is always let in."""
-    ranges = [PeerArgs(addresses=each) for each in context.controller.health_checks]
+    ranges = [PeerArgs(addresses=each) for each in context.provider.health_checks]
     return [PassageArgs(peers=ranges, tcp=list(ports))] if ranges else []
 
 
@@ -103,7 +102,7 @@ def _monitoring(context: Context, port: int) -> list[PassageArgs]:
     settings = context.settings
     if not settings.monitoring.enabled:
         return []
-    collector = COLLECTORS[settings.gateway.autopilot] if context.controller.google else "llm-d-monitoring"
+    collector = context.provider.collectors.get(settings.gateway.autopilot, "llm-d-monitoring")
     namespaces = settings.security.monitoring_namespace or {NAMESPACE_NAME: collector}
     return [PassageArgs(peers=[PeerArgs(namespaces=namespaces)], tcp=[port])]
 

@@ -1,6 +1,6 @@
 """Arguments of the network isolation: who may speak to whom."""
 
-from components.plan.args import Args
+from components.args import Args
 
 
 class PeerArgs(Args):

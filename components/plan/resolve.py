@@ -3,12 +3,12 @@
 import pulumi
 import yaml
 
+from components.args import PlacementArgs, TolerationArgs
 from components.config.settings import Serving
 from components.config.vocabulary import Preflight, Role, SecurityLevel, ServiceType
 from components.infrastructures import Fabric
 from components.names import CONFIG_FILE, PICKER_PORTS, POOL_GROUP
 from components.plan import gateway, workers
-from components.plan.args import PlacementArgs, TolerationArgs
 from components.plan.context import Context
 from components.plan.entrance import entrance
 from components.plan.isolation import isolation
@@ -26,7 +26,7 @@ from components.plan.serving_plan import ServingPlan
 def resolve(settings: Serving, token: pulumi.Output[str] | None = None) -> ServingPlan:
     """The plan for a stack's settings; `token` is the Hugging Face token, if one is configured."""
     context = Context.of(settings)
-    operator = not context.controller.google
+    operator = not context.provider.collectors
     return ServingPlan(
         cluster=settings.cluster,
         # What is taken over is named before, and what cannot be stops everything.
@@ -56,6 +56,8 @@ def _namespace(context: Context, token: pulumi.Output[str] | None) -> ServingNam
         service_account=names.workers,
         token_secret=context.token_secret if token is not None else None,
         token=token,
+        # A proxy of the gateway may take its whole grace, and the namespace goes when the last pod is gone.
+        delete_timeout=workers.DELETE_ALLOWANCE + (context.settings.gateway.termination_grace or gateway.LONGEST_GRACE),
     )
 
 
@@ -170,19 +172,26 @@ def _notes(context: Context) -> list[str]:
             "serving.security.level: locked protects the picker alone: the workers are on their nodes' network "
             "(hostNetwork), where no NetworkPolicy reaches them"
         )
-    made, kind = context.controller.service_suffix is not None, context.controller.service_type
+    provider = context.provider
+    chosen = f"serving.gateway.provider: {provider.word} in release {settings.release}"
+    made, kind = provider.service_suffix is not None, provider.service_type
     if made and kind is ServiceType.LOAD_BALANCER and not settings.gateway.existing:
         notes.append(
-            f"serving.gateway.provider: {settings.gateway.provider} in release {settings.release} makes a Service of "
+            f"{chosen} makes a Service of "
             "type LoadBalancer and cannot be told otherwise: where that has a public address, anybody can ask the model"
         )
     if settings.tracing and not context.release.traces:
         notes.append(
             f"serving.tracing: picker and sidecar of release {settings.release} make no spans; only vLLM's are sent"
         )
-    if context.controller.note:
-        chosen = f"serving.gateway.provider: {settings.gateway.provider} in release {settings.release}"
-        notes.append(f"{chosen} {context.controller.note}")
+    if provider.note:
+        notes.append(f"{chosen} {provider.note}")
+    if settings.decode.rollout.termination_grace is None and workers.longest_answer(context) > workers.LONGEST_GRACE:
+        notes.append(
+            f"a decode worker that is replaced has {workers.LONGEST_GRACE} s for its streams, and an answer of "
+            f"{settings.model.max_model_len} tokens at {workers.SLOWEST_STREAM} a second takes "
+            f"{workers.longest_answer(context)} s: set serving.decode.rollout.terminationGrace if such streams must end"
+        )
     for role in Role:
         used, taken = context.tensor_parallel(role), context.gpus(role)
         if used < taken:

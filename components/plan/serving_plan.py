@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from components.config.settings import Cluster
 from components.config.vocabulary import Preflight, ReleaseName
+from components.gateways.args import ModelGatewayArgs
 from components.plan.entrance import Entrance
-from components.plan.gateway_args import ModelGatewayArgs
 from components.plan.isolation_args import NetworkIsolationArgs
 from components.plan.platform_args import (
     EndpointPickerArgs,

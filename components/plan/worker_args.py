@@ -3,8 +3,8 @@
 from enum import StrEnum
 from typing import Any
 
+from components.args import Args, ImageArgs, PlacementArgs, TracesArgs
 from components.config.vocabulary import Role
-from components.plan.args import Args, ImageArgs, PlacementArgs, TracesArgs
 
 
 class Strategy(StrEnum):

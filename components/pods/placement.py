@@ -5,7 +5,7 @@ from typing import Any
 
 import pulumi_kubernetes as k8s
 
-from components.plan.args import PlacementArgs
+from components.args import PlacementArgs
 
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 
+from components import gateways
 from components.config.vocabulary import ReleaseName
+from components.gateways.provider import Source
 from preflight.answers import Question
 from preflight.declared import BUILT_IN, objects
 from preflight.facts import Facts
@@ -11,18 +13,12 @@ from preflight.finding import Finding, Severity
 GROUPS = Question("/apis")
 
 SOURCES = {
-    "gateway.networking.k8s.io": ("serving.gateway", "the Gateway API's CRDs (v1.4 or newer, standard channel)"),
-    "inference.networking.k8s.io": ("serving.release", "the Gateway API inference extension's CRDs"),
-    "inference.networking.x-k8s.io": ("serving.release", "the Gateway API inference extension's CRDs"),
-    "networking.istio.io": ("serving.gateway.provider", "istio 1.28.1 or newer (its base chart brings the CRDs)"),
-    "telemetry.istio.io": ("serving.gateway.accessLogging", "istio 1.28.1 or newer (its base chart brings the CRDs)"),
-    "gateway.kgateway.dev": ("serving.gateway.provider", "kgateway's CRD chart"),
-    "agentgateway.dev": ("serving.gateway.provider", "agentgateway's CRD chart"),
-    "networking.gke.io": ("serving.gateway.provider", "GKE's Gateway controller (`--gateway-api=standard`)"),
-    "monitoring.googleapis.com": ("serving.monitoring.enabled", "Google's managed Prometheus"),
-    "monitoring.coreos.com": ("serving.monitoring.enabled", "the Prometheus operator's CRDs"),
+    "gateway.networking.k8s.io": Source("serving.gateway", "the Gateway API's CRDs (v1.4 or newer, standard channel)"),
+    "inference.networking.k8s.io": Source("serving.release", "the Gateway API inference extension's CRDs"),
+    "inference.networking.x-k8s.io": Source("serving.release", "the Gateway API inference extension's CRDs"),
+    "monitoring.coreos.com": Source("serving.monitoring.enabled", "the Prometheus operator's CRDs"),
 }
-"""Where each group's kinds are asked for, and who brings them."""
+"""Sources of the kinds beside those of a gateway provider, by API group."""
 
 WATCHED = {ReleaseName.V0_4: [("inference.networking.x-k8s.io/v1alpha2", "InferenceObjective")]}
 """Kinds that a release's picker watches from its start, though the program makes none; newer pickers look first."""
@@ -55,22 +51,24 @@ def _used(facts: Facts) -> dict[str, set[str]]:
 
 def _missing(facts: Facts, version: str, kinds: list[str]) -> Finding:
     group, _, number = version.partition("/")
-    path, source = SOURCES[group]
+    source = {**SOURCES, **gateways.of(facts.plan.gateway).kinds}[group]
     known = facts.asked(GROUPS).body.get("groups") or []
     versions = [each["version"] for one in known if one["name"] == group for each in one["versions"]]
     if number in versions:
         instead = "other kinds of it are"
     else:
         instead = f"the group is served as {', '.join(versions)}" if versions else "nothing of the group is served"
-    without = ", or `pulumi config set --path serving.monitoring.enabled false`" if "monitoring" in path else ""
+    without = (
+        ", or `pulumi config set --path serving.monitoring.enabled false`" if "monitoring" in source.setting else ""
+    )
     picker = any(version == each for each, _ in WATCHED.get(facts.plan.release, []))
     return Finding(
         "custom kinds",
         Severity.ERROR,
-        path,
+        source.setting,
         f"{', '.join(kinds)} is not served in {version}: {instead}",
         "the picker of this release would wait for it and never be Ready"
         if picker
         else "`pulumi up` would try for a minute, then fail half-way: the apiVersion for this resource does not exist",
-        f"install {source}, in a version that serves {number}{without}",
+        f"install {source.software}, in a version that serves {number}{without}",
     )

@@ -23,11 +23,43 @@ AUDIT = "SANDBOX_AUDIT"
 """Environment variable: file with an audit policy; the API server of a new sandbox then writes down who did what."""
 
 ADDRESSES = ("10.96.0.1", network.ADDRESS)
-"""The API server's other addresses: that of its Service, the first of `_SERVICES`, and the one that pods use."""
+"""The API server's other addresses: that of its Service, the first of the range, and the one that pods use."""
 
-_SERVICES = "10.96.0.0/12"
 _PORTS = {"etcd": 2379, "peer": 2380, "api": PORT, "manager": 10257, "scheduler": 10259}
-_UNLIMITED = ("--kube-api-qps=5000", "--kube-api-burst=10000")
+_STORE = {
+    "etcd": """
+        --name=sandbox --data-dir={folder}/etcd
+        --listen-client-urls=http://127.0.0.1:{etcd} --advertise-client-urls=http://127.0.0.1:{etcd}
+        --listen-peer-urls=http://127.0.0.1:{peer} --initial-advertise-peer-urls=http://127.0.0.1:{peer}
+        --initial-cluster=sandbox=http://127.0.0.1:{peer}""",
+    "kube-apiserver": """
+        --advertise-address={address} --secure-port={api} --etcd-servers=http://127.0.0.1:{etcd}
+        --tls-cert-file={pki}/apiserver.crt --tls-private-key-file={pki}/apiserver.key --client-ca-file={pki}/ca.crt
+        --authorization-mode=Node,RBAC --enable-admission-plugins=NodeRestriction --allow-privileged=true
+        --service-cluster-ip-range=10.96.0.0/12 --service-account-issuer=https://kubernetes.default.svc.cluster.local
+        --service-account-key-file={pki}/sa.pub --service-account-signing-key-file={pki}/sa.key
+        --requestheader-client-ca-file={pki}/front-proxy-ca.crt --requestheader-allowed-names=front-proxy-client
+        --requestheader-username-headers=X-Remote-User --requestheader-group-headers=X-Remote-Group
+        --requestheader-extra-headers-prefix=X-Remote-Extra-
+        --proxy-client-cert-file={pki}/front-proxy-client.crt --proxy-client-key-file={pki}/front-proxy-client.key""",
+}
+_CONTROLLERS = {
+    "kube-controller-manager": """
+        --kubeconfig={pki}/kube-controller-manager.kubeconfig --bind-address=127.0.0.1 --secure-port={manager}
+        --leader-elect=false --use-service-account-credentials=true --root-ca-file={pki}/ca.crt
+        --service-account-private-key-file={pki}/sa.key
+        --cluster-signing-cert-file={pki}/ca.crt --cluster-signing-key-file={pki}/ca.key
+        --kube-api-qps=5000 --kube-api-burst=10000""",
+    "kube-scheduler": """
+        --kubeconfig={pki}/kube-scheduler.kubeconfig --bind-address=127.0.0.1 --secure-port={scheduler}
+        --leader-elect=false --kube-api-qps=5000 --kube-api-burst=10000""",
+}
+# No leases: a restarted kwok leaves nodes alone until the leases of its last run end, 200 s later.
+_SIMULATION = {
+    "kwok": """
+        --kubeconfig={folder}/kubeconfig --config={here}/kwok-simulated.yaml --manage-all-nodes=true
+        --server-address=127.0.0.1:{kwok} --node-lease-duration-seconds=0""",
+}
 
 
 @dataclass(frozen=True)
@@ -83,87 +115,24 @@ class ControlPlane:
         """The environment of the parts: nothing that leads their requests elsewhere, such as a proxy."""
         return {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "LANG") if name in os.environ}
 
-    @property
     def store(self) -> dict[str, list[str]]:
-        """The commands of etcd and of the API server, which waits for etcd by itself."""
-        ports, pki = self._ports, self._pki
-        client, peer = (f"http://127.0.0.1:{ports[name]}" for name in ("etcd", "peer"))
-        audit = [f"--audit-policy-file={self._audit_policy}", f"--audit-log-path={self.audit_log}"]
-        return {
-            "etcd": [
-                self.tools["etcd"],
-                "--name=sandbox",
-                f"--data-dir={self.folder / 'etcd'}",
-                f"--listen-client-urls={client}",
-                f"--advertise-client-urls={client}",
-                f"--listen-peer-urls={peer}",
-                f"--initial-advertise-peer-urls={peer}",
-                f"--initial-cluster=sandbox={peer}",
-            ],
-            "kube-apiserver": [
-                self.tools["kube-apiserver"],
-                f"--advertise-address={network.ADDRESS}",
-                *(() if self.isolated else ("--bind-address=127.0.0.1",)),
-                f"--secure-port={ports['api']}",
-                f"--etcd-servers={client}",
-                "--allow-privileged=true",
-                "--authorization-mode=Node,RBAC",
-                "--enable-admission-plugins=NodeRestriction",
-                f"--client-ca-file={pki / 'ca.crt'}",
-                f"--tls-cert-file={pki / 'apiserver.crt'}",
-                f"--tls-private-key-file={pki / 'apiserver.key'}",
-                f"--service-cluster-ip-range={_SERVICES}",
-                "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
-                f"--service-account-key-file={pki / 'sa.pub'}",
-                f"--service-account-signing-key-file={pki / 'sa.key'}",
-                f"--requestheader-client-ca-file={pki / 'front-proxy-ca.crt'}",
-                "--requestheader-allowed-names=front-proxy-client",
-                "--requestheader-username-headers=X-Remote-User",
-                "--requestheader-group-headers=X-Remote-Group",
-                "--requestheader-extra-headers-prefix=X-Remote-Extra-",
-                f"--proxy-client-cert-file={pki / 'front-proxy-client.crt'}",
-                f"--proxy-client-key-file={pki / 'front-proxy-client.key'}",
-                *(audit if self._audit_policy.exists() else ()),
-            ],
-        }
-
-    @property
-    def controllers(self) -> dict[str, list[str]]:
-        """The commands of what needs the API server: controllers, scheduler and, where nothing runs, kwok."""
-        ports, pki = self._ports, self._pki
-        found = {
-            "kube-controller-manager": [
-                self.tools["kube-controller-manager"],
-                f"--kubeconfig={pki / 'kube-controller-manager.kubeconfig'}",
-                "--bind-address=127.0.0.1",
-                f"--secure-port={ports['manager']}",
-                "--leader-elect=false",
-                "--use-service-account-credentials=true",
-                f"--root-ca-file={pki / 'ca.crt'}",
-                f"--service-account-private-key-file={pki / 'sa.key'}",
-                f"--cluster-signing-cert-file={pki / 'ca.crt'}",
-                f"--cluster-signing-key-file={pki / 'ca.key'}",
-                *_UNLIMITED,
-            ],
-            "kube-scheduler": [
-                self.tools["kube-scheduler"],
-                f"--kubeconfig={pki / 'kube-scheduler.kubeconfig'}",
-                "--bind-address=127.0.0.1",
-                f"--secure-port={ports['scheduler']}",
-                "--leader-elect=false",
-                *_UNLIMITED,
-            ],
-        }
+        """Return the commands of etcd and of the API server, which waits for etcd by itself."""
+        commands = {name: self._command(name, flags) for name, flags in _STORE.items()}
         if not self.isolated:
-            found["kwok"] = [
-                self.tools["kwok"],
-                f"--kubeconfig={self.folder / 'kubeconfig'}",
-                f"--config={Path(__file__).with_name('kwok-simulated.yaml')}",
-                "--manage-all-nodes=true",
-                f"--server-address=127.0.0.1:{ports['kwok']}",
-                "--node-lease-duration-seconds=0",  # a restarted kwok would wait 200 s for the leases of its last run
-            ]
-        return found
+            commands["kube-apiserver"].append("--bind-address=127.0.0.1")
+        if self._audit_policy.exists():
+            audit = [f"--audit-policy-file={self._audit_policy}", f"--audit-log-path={self.audit_log}"]
+            commands["kube-apiserver"] += audit
+        return commands
+
+    def controllers(self) -> dict[str, list[str]]:
+        """Return the commands of what needs the API server: controllers, scheduler and, where nothing runs, kwok."""
+        parts = _CONTROLLERS if self.isolated else _CONTROLLERS | _SIMULATION
+        return {name: self._command(name, flags) for name, flags in parts.items()}
+
+    def _command(self, name: str, flags: str) -> list[str]:
+        values = {"folder": self.folder, "pki": self._pki, "here": Path(__file__).parent, "address": network.ADDRESS}
+        return [self.tools[name], *(flag.format(**values, **self._ports) for flag in flags.split())]
 
     @property
     def logs(self) -> Path:

@@ -6,17 +6,17 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from sandbox.cluster import schemaless
 from sandbox.cluster.api import Api, connect
 from sandbox.errors import SandboxError
+from sandbox.gateways import kinds
 
 _PATIENCE = 120.0
 _PATH = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 
 def apply(kubeconfig: Path, folder: Path) -> None:
-    """Apply every CRD of `folder`, and those without a schema, and wait until the API server serves them all."""
-    every = [*(json.loads(file.read_text()) for file in sorted(folder.glob("*.json"))), *schemaless.definitions()]
+    """Apply every CRD of `folder`, and those of gateway controllers, and wait until the API server serves them all."""
+    every = [*(json.loads(file.read_text()) for file in sorted(folder.glob("*.json"))), *kinds.definitions()]
     with connect(kubeconfig) as api, ThreadPoolExecutor(8) as together:
         list(together.map(lambda one: _apply(api, one), every))
 

@@ -67,8 +67,8 @@ def _isolate() -> None:
 def _start(control_plane: ControlPlane, lifeline: socket.socket) -> str | None:
     """Start every part; return why that failed, or None. Nothing arrives on the lifeline yet but its end."""
     parts = _Parts(control_plane, lifeline)
-    failure = parts.start(control_plane.store, control_plane.serves)
-    return failure or parts.start(control_plane.controllers, lambda: True)
+    failure = parts.start(control_plane.store(), control_plane.serves)
+    return failure or parts.start(control_plane.controllers(), lambda: True)
 
 
 class _Parts:

@@ -51,27 +51,18 @@ class Heartbeat:
                 {"type": kind, "status": status, "reason": "Kubelet", **times} for kind, status in _HEALTHY.items()
             ],
             "daemonEndpoints": {"kubeletEndpoint": {"Port": kubelet.PORT}},
-            "nodeInfo": {
-                "architecture": "amd64",
-                "operatingSystem": "linux",
-                "osImage": "sandbox",
-                "kubeletVersion": KUBERNETES,
-            },
+            "nodeInfo": {"operatingSystem": "linux", "osImage": "sandbox", "kubeletVersion": KUBERNETES},
         }
-        content = "application/strategic-merge-patch+json"
-        self._api.patch(f"/api/v1/nodes/{name}/status", {"status": status}, content)
+        self._api.patch(f"/api/v1/nodes/{name}/status", {"status": status}, "application/strategic-merge-patch+json")
 
     def _renew(self, name: str) -> None:
         owner = {"apiVersion": "v1", "kind": "Node", "name": name, "uid": self._uids[name]}
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         lease = {
             "apiVersion": "coordination.k8s.io/v1",
             "kind": "Lease",
             "metadata": {"name": name, "ownerReferences": [owner]},
-            "spec": {
-                "holderIdentity": name,
-                "leaseDurationSeconds": _LEASE_SECONDS,
-                "renewTime": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
-            },
+            "spec": {"holderIdentity": name, "leaseDurationSeconds": _LEASE_SECONDS, "renewTime": now},
         }
         self._api.apply(f"{_LEASES}/{name}", lease)
 

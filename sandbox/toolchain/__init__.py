@@ -109,8 +109,8 @@ def _make_all(keys: list[str], cache: Cache, sources: Mapping[str, Source], repo
 
     minutes, disk = (sum(getattr(sources[key], what) for key in todo) for what in ("minutes", "gigabytes"))
     report.say(
-        f"Building {len(todo)} tools into {cache.root}, once: about {minutes:.0f} min on two cores. "
-        f"The build needs up to {disk:.0f} GB of free disk, which it frees afterwards."
+        f"Building {len(todo)} tools into {cache.root}, once: about {clock(minutes * 60)} on two cores. "
+        f"The build needs up to {disk:.1f} GB of free disk, which it frees afterwards."
     )
     shared = cache.free_gigabytes >= disk
     if not shared:

@@ -13,8 +13,7 @@ CORPUS = corpus()
 REPORT = re.compile(r"^1\. (\S+|\S+\[.*?\])(?: = .*)?\n +wrong: +(.*)\n +outcome: +.*\n +change: +(.*)$", re.MULTILINE)
 
 
-def test_there_are_enough_and_no_two_alike() -> None:
-    assert len(CORPUS) >= 80
+def test_no_two_are_alike() -> None:
     assert len({json.dumps(bad.config) for bad in CORPUS}) == len(CORPUS)
 
 

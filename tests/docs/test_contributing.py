@@ -22,10 +22,12 @@ MODEL = {"name": "meta-llama/Llama-3.3-70B-Instruct"}
 RUN = """
 import json, pulumi, sys
 from components.config import schema
+from components.gateways import page as gateways
 from components.infrastructures import page
 from tests.recorder import run_program
 schema.main([])
 page.main([])
+gateways.main([])
 runs = []
 for serving in sys.argv[1:]:
     try:
@@ -124,6 +126,32 @@ def test_a_gateway_provider(tmp_path: Path) -> None:
     assert "cannot be set with serving.gateway.provider: openshift-default" in ignored["refused"]
     assert "istio or kgateway or openshift-default or standalone if the cluster has it" in bare["refused"]
     assert "`openshift-default` `standalone`" in (tmp_path / "docs/settings.md").read_text()
+    assert (
+        "| [`openshift-default`](#openshift-default) | `openshift-default` |"
+        in (tmp_path / "docs/gateways.md").read_text()
+    )
+
+
+def test_a_gateway_provider_is_one_file_and_its_entry_in_the_table() -> None:
+    changes = [block for block in blocks("diff") if block.page.name == "CONTRIBUTING.md"]
+    lines = changes[HOW_TO["provider"]].text.splitlines()
+    added: dict[str, list[str]] = {}
+    for line in lines:
+        if line.startswith("+++ "):
+            added[line.removeprefix("+++ b/")] = []
+        elif line.startswith("+"):
+            added[[*added][-1]].append(line[1:].strip())
+        assert line.startswith("--- ") or not line.startswith("-"), "nothing that exists is changed"
+    assert added.keys() == {
+        "components/config/vocabulary.py",
+        "components/gateways/__init__.py",
+        "components/gateways/openshift_default.py",
+    }
+    assert added["components/config/vocabulary.py"] == ['OPENSHIFT_DEFAULT = "openshift-default"']
+    assert added["components/gateways/__init__.py"] == [
+        "openshift_default,",
+        "Provider.OPENSHIFT_DEFAULT: openshift_default.RELEASES,",
+    ]
 
 
 @pytest.mark.thorough
@@ -131,7 +159,7 @@ def test_a_gateway_provider_with_all_that_belongs_to_it(tmp_path: Path) -> None:
     copy = Copy(tmp_path, "provider", "provider's rest")
     copy.python("-m", "components.plan.combinations")
     assert "\n## openshift-default\n" in (tmp_path / "docs/combinations.md").read_text()
-    whole = ("tests/plan/test_combinations.py", "tests/plan/test_controllers.py", "tests/plan/test_checks.py")
+    whole = ("tests/plan/test_combinations.py", "tests/plan/test_providers.py", "tests/plan/test_checks.py")
     copy.python("-m", "pytest", "-q", *whole, "-p", "no:cacheprovider")
     every = ("tests/program/test_gateways.py", "tests/preflight/test_declared.py", "tests/program/test_isolation.py")
     copy.python("-m", "pytest", "-q", *every, "-k", "openshift-default", "-p", "no:cacheprovider")

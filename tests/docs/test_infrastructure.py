@@ -18,23 +18,6 @@ def test_there_is_a_file_for_every_word_and_no_other() -> None:
 
 
 @pytest.mark.parametrize("word", Infrastructure)
-def test_everything_has_its_reason_and_the_page_tells_it(word: Infrastructure) -> None:
-    chosen = profile(word)
-    told = [each.why for one in (chosen.annotations, chosen.env, chosen.ucx) for each in one.values()]
-    told += [each.why for each in (*chosen.node_selector.values(), *chosen.images.values(), *chosen.prelude)]
-    told += [each.why for each in chosen.host_files]
-    told += [why for _, why in chosen.kv_transfer.values()] + list(chosen.capabilities.values())
-    told += [each.why for each in (chosen.device, chosen.whole_node) if each is not None]
-    told += [chosen.title, chosen.about, chosen.source, *chosen.needs, *chosen.differences]
-    assert all(told)
-    text = page.page().partition(f"\n## {word}\n")[2].partition("\n## ")[0]
-    assert [each for each in told if each not in text] == []
-    for refused in (chosen.otherwise, chosen.not_on_host_network, chosen.run_as_root, chosen.unlimited_cpu):
-        assert refused in text
-    assert bool(chosen.only) == bool(chosen.otherwise)
-
-
-@pytest.mark.parametrize("word", Infrastructure)
 def test_variables_are_in_the_place_that_settings_go_over(word: Infrastructure) -> None:
     chosen = profile(word)
     assert not chosen.env.keys() & SET_VARIABLES.keys()

@@ -10,7 +10,6 @@ import pytest
 import yaml
 
 from components.config.schema import stack_schema
-from sandbox.toolchain.catalog import SOURCES
 from tests.docs.pages import PAGES, ROOT, Block, blocks, prose
 from tests.docs.stack_text import problems_in
 from tests.recorder import run_program
@@ -62,11 +61,3 @@ def test_the_readme_shows_the_amd_stack_file_and_a_refusal() -> None:
     ours = yaml.safe_load((ROOT / "Pulumi.amd.yaml").read_text())
     assert ours in [yaml.safe_load(block.text) for block in STACK_FILES if block.page.name == "README.md"]
     assert REFUSALS
-
-
-def test_the_first_build_takes_what_the_readme_says() -> None:
-    others = ("actionlint", "prometheus")  # `make lint` and `make test` alone ask for those
-    minutes = sum(source.minutes for name, source in SOURCES.items() if name not in others)
-    readme = (ROOT / "README.md").read_text()
-    assert f"about {minutes:.0f} minutes\non two cores" in readme
-    assert f"builds Prometheus, too: {SOURCES['prometheus'].minutes:.0f} more" in readme

@@ -1,7 +1,6 @@
 """The pack as Pulumi runs it: the real CLI, the pack in a process and an environment of its own."""
 
 import subprocess
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,6 @@ from policy.rules import RULES
 from sandbox.engine import Engine
 from sandbox.home import CHECKOUT
 from tests.sandbox.engine.harness import prepared
-from tests.sandbox.running import soon
 
 PACK = CHECKOUT / "policy"
 
@@ -33,17 +31,6 @@ def pulumi(engine: Engine, *arguments: str) -> tuple[int, str]:
         check=False,
     )
     return ended.returncode, ended.stdout
-
-
-def packs_below(pid: int) -> set[int]:
-    """Processes of the pack that this one started."""
-    found = set()
-    for child in Path(f"/proc/{pid}/task").glob("*/children"):
-        with suppress(OSError):  # processes end while they are looked at
-            for other in map(int, child.read_text().split()):
-                words = Path(f"/proc/{other}/cmdline").read_bytes().split(b"\0")
-                found |= {other} if words[0] == str(PACK / ".venv/bin/python").encode() else packs_below(other)
-    return found
 
 
 def test_the_stack_passes(engine: Engine) -> None:
@@ -81,18 +68,6 @@ def test_a_rule_can_be_made_a_warning(engine: Engine, tmp_path: Path) -> None:
     )
     assert code == 0, output
     assert "[advisory]  pinned-images" in output
-
-
-@pytest.mark.thorough
-def test_a_killed_engine_leaves_no_pack_behind(engine: Engine) -> None:
-    command = ["pulumi", "preview", "--policy-pack", str(PACK), "--stack", "amd", "--non-interactive"]
-    with subprocess.Popen(
-        command, cwd=engine.cwd, env=engine.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as cli:
-        assert soon(lambda: packs_below(cli.pid) != set(), 60)
-        [pack] = packs_below(cli.pid)
-        cli.kill()
-    assert soon(lambda: not Path("/proc", str(pack)).exists(), 60)
 
 
 @pytest.mark.thorough

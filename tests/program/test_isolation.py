@@ -1,20 +1,15 @@
 """`security.level: locked`: what serving needs comes through, a stranger does not, whatever provider and release."""
 
-from itertools import product
 from typing import Any
 
 import pytest
 
-from components.config.vocabulary import Provider, ReleaseName
-from components.controllers import controller
+from components.config.vocabulary import ReleaseName
+from components.gateways import available
 from tests.program.policies_evaluated import End, passes
 from tests.program.wire import AMD, ran
 
-CELLS = [
-    (each.value, release.value)
-    for each, release in product(Provider, ReleaseName)
-    if not controller(each, release).missing
-]
+CELLS = [(each.word.value, release.value) for release in ReleaseName for each in available(release)]
 NAMESPACE, GATEWAY = "llm-d-pd", "infra-pd-inference-gateway"
 RANGES = ["10.129.0.0/23"]
 GATEWAY_LABEL = "gateway.networking.k8s.io/gateway-name"

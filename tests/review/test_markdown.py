@@ -90,8 +90,8 @@ def big(count: int, letter: str = "ü") -> tuple[Change, ...]:
     )
 
 
-@pytest.mark.parametrize("count", [1, 10, 14, 100, 1000])
-@pytest.mark.parametrize("stacks", [1, 2, 3])
+@pytest.mark.parametrize("count", [1, 14, 100])
+@pytest.mark.parametrize("stacks", [1, 3])
 def test_it_always_fits_and_says_what_did_not(count: int, stacks: int) -> None:
     previews = [Preview(f"s{number}", big(count)) for number in range(stacks)]
     text = document("sandbox", "", previews, "see `there`")

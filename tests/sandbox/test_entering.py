@@ -43,12 +43,6 @@ def test_a_killed_command_leaves_no_process(cluster: Running) -> None:
     assert soon(lambda: set(running.processes(cluster.home)) <= before)
 
 
-def test_a_daemon_ends_with_the_command_that_left_it(cluster: Running) -> None:
-    before = set(running.processes(cluster.home))
-    assert cluster.run("sh", "-c", "setsid sleep 1000 >/dev/null 2>&1 & exit 3").returncode == 3
-    assert soon(lambda: set(running.processes(cluster.home)) <= before)
-
-
 @pytest.mark.parametrize("send", ["terminal", "SIGTERM", "SIGINT"])
 def test_a_command_hears_ctrl_c_and_signals_once_and_ends_in_its_own_way(cluster: Running, send: str) -> None:
     script = (

@@ -1,7 +1,6 @@
 """What is taken for half-made, and how it goes: on a real API server."""
 
 import json
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,12 +8,11 @@ from typing import Any
 import pytest
 
 from sandbox import healing
-from sandbox.cluster.api import Api, ApiError, connect
+from sandbox.cluster.api import Api, connect
 from sandbox.home import Home
-from tests.sandbox.running import Running, soon
+from tests.sandbox.running import Running
 
 _MAPS = "/api/v1/namespaces/default/configmaps"
-_HOLD = {"metadata": {"finalizers": ["healing.test/hold"]}}
 
 
 @pytest.fixture(scope="module")
@@ -46,21 +44,3 @@ def test_half_made_is_what_pulumi_wrote_and_no_stack_has_recorded(api: Api, tmp_
     finally:
         for path in (recorded, lost, another):
             api.delete(path)
-
-
-def test_deleting_ends_when_the_object_is_gone(api: Api) -> None:
-    path = _made(api, "healing-held", "pulumi-kubernetes")
-    api.patch(path, _HOLD)
-    deleting = threading.Thread(target=healing.delete, args=(api, path))
-    deleting.start()
-    try:
-        assert soon(lambda: "deletionTimestamp" in api.get(path)["metadata"])
-        deleting.join(0.5)
-        assert deleting.is_alive()
-    finally:
-        api.patch(path, {"metadata": {"finalizers": None}})
-    deleting.join(60)
-    assert not deleting.is_alive()
-    with pytest.raises(ApiError, match="NotFound"):
-        api.get(path)
-    healing.delete(api, path)  # somebody else was faster

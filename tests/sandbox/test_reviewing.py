@@ -58,29 +58,25 @@ def test_a_base_that_is_no_commit_is_one_error() -> None:
 
 
 @pytest.mark.thorough
-def test_what_a_change_does_is_written_as_the_page_shows_it(checkout: Path) -> None:
-    stack = checkout / "Pulumi.amd.yaml"
-    stack.write_text(stack.read_text() + CHANGE)
-    commit = git(checkout, "rev-parse", "HEAD")[:12]
+def test_a_new_a_broken_and_a_changed_stack(checkout: Path) -> None:
+    """One run for three stacks: docs/reviewing.md shows what it writes of the first."""
+    amd, new, broken = (checkout / f"Pulumi.{name}.yaml" for name in ("amd", "new", "broken"))
+    new.write_text(amd.read_text())
+    broken.write_text(amd.read_text().replace("accelerator: amd", "accelerator: amp"))
+    amd.write_text(amd.read_text() + CHANGE)
     output = checkout / "diff.md"
-    done = pr_diff(checkout, "HEAD", "--stack", "amd", "--output", str(output))
-    assert done.returncode == 0, done.stderr
+    stacks = [word for name in ("new", "broken", "amd") for word in ("--stack", name)]
+    done = pr_diff(checkout, "HEAD", *stacks, "--output", str(output))
+    assert done.returncode == 1, done.stderr
     text = output.read_text()
+    commit = git(checkout, "rev-parse", "HEAD")[:12]
     assert f"What this change would do to a stack of HEAD (`{commit}`), deployed in the sandbox." in text
+    assert "sandbox-placeholder" not in text
+
+    added, failed, changed = text.split("### Stack ")[1:]
+    assert "to create, 0 unchanged" in added and "<b>create</b> Gateway llm-d-pd/infra-pd-inference-gateway" in added
+    assert failed.startswith("`broken`: the preview failed") and "serving.accelerator = amp" in failed
     page = (CHECKOUT / "docs/reviewing.md").read_text()
-    assert COUNT.sub("", page).endswith("### Stack" + COUNT.sub("", text).partition("### Stack")[2]), text
+    assert COUNT.sub("", page).endswith("### Stack " + COUNT.sub("", changed)), changed
     assert "".join(f"+{line}\n" for line in CHANGE.splitlines()) in page
     assert not (checkout / ".sandbox/own-review").exists()
-
-
-@pytest.mark.thorough
-def test_a_stack_that_the_change_breaks_says_why_and_a_new_one_is_all_new(checkout: Path) -> None:
-    amd, new = checkout / "Pulumi.amd.yaml", checkout / "Pulumi.new.yaml"
-    new.write_text(amd.read_text())
-    amd.write_text(amd.read_text().replace("accelerator: amd", "accelerator: amp"))
-    done = pr_diff(checkout, "HEAD", "--stack", "amd", "--stack", "new")
-    assert done.returncode == 1
-    broken, _, added = done.stdout.partition("### Stack `new`")
-    assert "### Stack `amd`: the preview failed" in broken and "serving.accelerator = amp" in broken
-    assert "to create, 0 unchanged" in added and "<b>create</b> Gateway llm-d-pd/infra-pd-inference-gateway" in added
-    assert "sandbox-placeholder" not in done.stdout

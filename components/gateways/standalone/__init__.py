@@ -1,99 +1,159 @@
-"""standalone: no gateway controller and none of the Gateway API's objects, but an Envoy of our own.
+"""standalone: no gateway controller and none of the Gateway API's objects, but an Envoy that the stack declares.
 
-For clusters without a controller that knows InferencePools. The pool stays: the picker of release 0.6 does not start
-without one (its `--endpoint-selector` alone ends in "name must not be empty").
+For clusters without a controller that knows InferencePools. The pool stays: the endpoint picker of release 0.6 does not
+start without one (its `--endpoint-selector` alone ends in "name must not be empty").
 """
 
+from collections.abc import Sequence
 from typing import Any
 
-import pulumi
-import pulumi_kubernetes as k8s
 import yaml
 
-from components.config.vocabulary import FailureMode, ServiceType
+from components.config.vocabulary import FailureMode, Provider, ReleaseName, ServiceType
+from components.gateways.args import ListenerArgs, ModelGatewayArgs, StandaloneArgs
+from components.gateways.provider import (
+    ENVOY_LEVELS,
+    LIMITS,
+    REFUSED_BY_STANDALONE,
+    REQUESTS,
+    Fact,
+    GatewayProvider,
+    Subject,
+)
 from components.gateways.standalone.certificates import files
 from components.gateways.standalone.envoy import bootstrap
 from components.gateways.standalone.listeners import scheme
 from components.gateways.standalone.pod import CONFIG_FILE, deployment_spec
-from components.objects import metadata
-from components.plan.gateway_args import ListenerArgs, ModelGatewayArgs, StandaloneArgs
+from components.manifests import SKIP_AWAIT, Manifest
 
-SKIP = {"pulumi.com/skipAwait": "true"}
-
-WAIT = pulumi.ResourceOptions(custom_timeouts=pulumi.CustomTimeouts(create="10m", update="10m"))
+MINUTES = 10
 """Envoy needs seconds, a new node for it or a cloud's load balancer minutes."""
 
 
-def declare(name: str, args: ModelGatewayArgs, own: StandaloneArgs, opts: pulumi.ResourceOptions) -> pulumi.Output[str]:
-    """Envoy, its configuration and Service; returns its load balancer's address, empty while there is none."""
-    waiting = pulumi.ResourceOptions.merge(opts, WAIT)
+def configure(args: ModelGatewayArgs) -> Sequence[Manifest]:
+    """Envoy, its configuration and Services."""
+    own = args.standalone
+    assert own, "the plan fills it for every provider with proxies of the stack's own"
     labels = {**args.labels, **own.selector, "app.kubernetes.io/component": "inference-gateway"}
-    k8s.core.v1.ServiceAccount(  # with no rights, and no token of it in the pods
-        f"{name}-envoy-account", metadata=metadata(args.name, args.namespace, args.labels), opts=opts
-    )
     config = yaml.safe_dump(bootstrap(args, own), sort_keys=False)
-    file = k8s.core.v1.ConfigMap(
-        f"{name}-envoy-config",
-        metadata=metadata(args.name, args.namespace, args.labels),
-        data={CONFIG_FILE: config, **{name: yaml.safe_dump(each) for name, each in files(args).items()}},
-        opts=opts,
-    )
-    k8s.apps.v1.Deployment(
-        f"{name}-envoy",
-        metadata=metadata(args.name, args.namespace, labels, None if args.awaited else SKIP),
-        spec=deployment_spec(args, own, config),
-        # It reads its file once: a pod that is faster than a changed configuration would keep the old one.
-        opts=pulumi.ResourceOptions.merge(waiting, pulumi.ResourceOptions(depends_on=[file])),
-    )
-    if own.failure_mode is FailureMode.FAIL_OPEN:
-        _workers(name, args, own, opts)
-    # The Deployment's readiness decides; of the Service only an address is worth a wait.
+    data = {CONFIG_FILE: config, **{name: yaml.safe_dump(each) for name, each in files(args).items()}}
+    return [
+        # The account has no rights, and its token is not in the pods.
+        Manifest("envoy-account", "v1", "ServiceAccount", args.name, args.namespace, args.labels),
+        Manifest("envoy-config", "v1", "ConfigMap", args.name, args.namespace, args.labels, {"data": data}),
+        Manifest(
+            "envoy",
+            "apps/v1",
+            "Deployment",
+            args.name,
+            args.namespace,
+            labels,
+            {"spec": deployment_spec(args, own, config)},
+            annotations={} if args.awaited else SKIP_AWAIT,
+            # Envoy reads its file once: a pod that starts before the ConfigMap is written would keep the old one.
+            after="envoy-config",
+            minutes=MINUTES,
+        ),
+        *([_workers(args, own)] if own.failure_mode is FailureMode.FAIL_OPEN else []),
+        _service(args, own, labels),
+    ]
+
+
+def _service(args: ModelGatewayArgs, own: StandaloneArgs, labels: dict[str, str]) -> Manifest:
+    """The Deployment's readiness decides; of the Service only an address is worth a wait."""
+    spec: dict[str, Any] = {
+        "type": args.service_type.value,
+        "selector": own.selector,
+        "ports": [_port(args, each) for each in args.listeners],
+    }
+    if args.service.load_balancer_class:
+        spec["loadBalancerClass"] = args.service.load_balancer_class
     awaited = args.awaited and args.service_type is ServiceType.LOAD_BALANCER
-    annotations = {**args.service.annotations, **({} if awaited else SKIP)}
-    service = k8s.core.v1.Service(
-        f"{name}-envoy-service",
-        metadata=metadata(args.name, args.namespace, labels, annotations or None),
-        spec=k8s.core.v1.ServiceSpecArgs(
-            type=args.service_type.value,
-            load_balancer_class=args.service.load_balancer_class,
-            selector=own.selector,
-            ports=[_port(args, each) for each in args.listeners],
-        ),
-        opts=waiting,
-    )
-    return service.status.apply(_address)
-
-
-def _port(args: ModelGatewayArgs, listener: ListenerArgs) -> k8s.core.v1.ServicePortArgs:
-    return k8s.core.v1.ServicePortArgs(
-        name=scheme(listener),
-        port=listener.port,
-        target_port=scheme(listener),
-        node_port=args.service.node_ports.get(str(listener.port)),
-        protocol="TCP",
+    return Manifest(
+        "envoy-service",
+        "v1",
+        "Service",
+        args.name,
+        args.namespace,
+        labels,
+        {"spec": spec},
+        annotations={**args.service.annotations, **({} if awaited else SKIP_AWAIT)},
+        minutes=MINUTES,
+        address=_address,
     )
 
 
-def _workers(name: str, args: ModelGatewayArgs, own: StandaloneArgs, opts: pulumi.ResourceOptions) -> None:
-    """Puts the pool's Ready pods into the DNS, for the time without a picker."""
-    k8s.core.v1.Service(
-        f"{name}-workers",
-        metadata=metadata(own.workers, args.namespace, args.labels, SKIP),
-        spec=k8s.core.v1.ServiceSpecArgs(
-            type="ClusterIP",
-            cluster_ip="None",
-            selector=own.worker_selector,
-            ports=[
-                k8s.core.v1.ServicePortArgs(
-                    name="http", port=args.pool_port, target_port=args.pool_port, protocol="TCP"
-                )
-            ],
-        ),
-        opts=opts,
+def _port(args: ModelGatewayArgs, listener: ListenerArgs) -> dict[str, Any]:
+    port = {"name": scheme(listener), "port": listener.port, "targetPort": scheme(listener), "protocol": "TCP"}
+    node_port = args.service.node_ports.get(str(listener.port))
+    return {**port, **({"nodePort": node_port} if node_port else {})}
+
+
+def _workers(args: ModelGatewayArgs, own: StandaloneArgs) -> Manifest:
+    """Puts the pool's Ready pods into the DNS, for the time without an endpoint picker."""
+    port = {"name": "http", "port": args.pool_port, "targetPort": args.pool_port, "protocol": "TCP"}
+    spec = {"type": "ClusterIP", "clusterIP": "None", "selector": own.worker_selector, "ports": [port]}
+    return Manifest(
+        "workers", "v1", "Service", own.workers, args.namespace, args.labels, {"spec": spec}, annotations=SKIP_AWAIT
     )
 
 
 def _address(status: Any) -> str:
-    balancer = getattr(status, "load_balancer", None)
-    ingress = getattr(balancer, "ingress", None) or []
-    return str(ingress[0].ip or ingress[0].hostname or "") if ingress else ""
+    balancer = (status or {}).get("loadBalancer") or {}
+    ingress = (balancer.get("ingress") or [{}])[0]
+    return str(ingress.get("ip") or ingress.get("hostname") or "")
+
+
+_HERE = "components/gateways/standalone"
+
+FACTS = (
+    Fact(
+        Subject.DRAIN,
+        "A preStop hook makes Envoy fail its health check, so that answers end their connections, and waits until no "
+        "request was under way for 5 s. After `terminationGrace` the kubelet ends the pod, and streams that still run "
+        "are cut.",
+        f"{_HERE}/drain.sh, {_HERE}/pod.py",
+    ),
+    Fact(
+        Subject.IDLE,
+        "They do not hold a pod that ends. Envoy closes them after `idleTimeout` and 5 s.",
+        f"{_HERE}/listeners.py",
+    ),
+    Fact(
+        Subject.FAILURE,
+        "FailOpen: the first request that meets a failed endpoint picker is lost (500). Envoy then takes the picker "
+        "for absent, and requests go to any Ready worker until a TLS handshake with the picker succeeds. FailClose: "
+        "500. An endpoint picker that hangs counts as failed after at most 15 s (HTTP/2 keepalive).",
+        f"{_HERE}/clusters.py; envoyproxy/envoy release/v1.36: source/extensions/filters/http/ext_proc/ext_proc.cc",
+    ),
+    Fact(
+        Subject.HEADERS,
+        "All are removed.",
+        f"{_HERE}/listeners.py",
+    ),
+)
+
+STANDALONE = GatewayProvider(
+    word=Provider.STANDALONE,
+    class_name=None,
+    about="No controller: an [Envoy of the stack's own](customizing.md), for clusters whose controller knows no "
+    "InferencePool.",
+    source="the endpoint picker protocol, Gateway API inference extension docs/proposals/004-endpoint-picker-protocol",
+    makes="no Gateway and no HTTPRoute: Envoy's Deployment, ConfigMap, Services and ServiceAccount",
+    facts=FACTS,
+    configure=configure,
+    own_proxies=True,
+    log_levels=ENVOY_LEVELS,
+    requests=REQUESTS,
+    limits=LIMITS,
+    access_logging=True,
+    refused={
+        **REFUSED_BY_STANDALONE,
+        **dict.fromkeys(
+            ("existing", "route"),
+            "its Envoy has no routes and serves this stack alone: without a Gateway nothing is shared",
+        ),
+    },
+)
+
+RELEASES = dict.fromkeys(ReleaseName, STANDALONE)

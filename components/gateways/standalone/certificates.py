@@ -4,8 +4,8 @@ Envoy looks at the folder of a mounted Secret, in which the kubelet replaces bot
 certificate is served some minute later, without another pod; connections under way keep the old one.
 """
 
+from components.gateways.args import ModelGatewayArgs
 from components.gateways.standalone.parts import FOLDER, TYPES, Json
-from components.plan.gateway_args import ModelGatewayArgs
 
 SECRETS = "/etc/certificates"
 """Where the Secrets are mounted, each in a folder called like its volume."""

@@ -1,10 +1,10 @@
 """Where Envoy sends to: the worker that is named, the pool's workers, the picker, its own admin."""
 
 from components.config.vocabulary import FailureMode
+from components.gateways.args import ModelGatewayArgs, StandaloneArgs
 from components.gateways.standalone.accesslog import PICKED
 from components.gateways.standalone.parts import TYPES, Json, address
 from components.names import PICKER_PORTS
-from components.plan.gateway_args import ModelGatewayArgs, StandaloneArgs
 
 ADMIN_PORT = 9901
 """On the pod's own 127.0.0.1: whoever reaches it can do everything."""

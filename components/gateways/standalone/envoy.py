@@ -6,10 +6,10 @@ is spoken to whether Envoy knew of it or not (original destination), so that non
 are known by DNS, and serve while the picker is away and the failure mode is FailOpen.
 """
 
+from components.gateways.args import ModelGatewayArgs, StandaloneArgs
 from components.gateways.standalone.clusters import ADMIN_PORT, clusters
 from components.gateways.standalone.listeners import listeners
 from components.gateways.standalone.parts import Json, address
-from components.plan.gateway_args import ModelGatewayArgs, StandaloneArgs
 
 
 def bootstrap(args: ModelGatewayArgs, own: StandaloneArgs) -> Json:

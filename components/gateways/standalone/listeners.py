@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from components.config.vocabulary import FailureMode
+from components.gateways.args import ListenerArgs, ModelGatewayArgs, StandaloneArgs
 from components.gateways.standalone.accesslog import FORMAT, PICKED, PREFILL
 from components.gateways.standalone.certificates import transport
 from components.gateways.standalone.parts import TYPES, Json, address
-from components.plan.gateway_args import ListenerArgs, ModelGatewayArgs, StandaloneArgs
 
 PORTS: Mapping[str, int] = MappingProxyType({"http": 8080, "https": 8443})
 """For requests, by scheme: Envoy runs without rights, so not 80 and 443; those are its Service's."""
@@ -54,6 +54,7 @@ def _requests(args: ModelGatewayArgs, own: StandaloneArgs) -> Json:
         "use_remote_address": True,
         "preserve_external_request_id": True,
         "always_set_request_id_in_response": True,
+        "common_http_protocol_options": {"idle_timeout": f"{args.idle_timeout}s"},
         "stream_idle_timeout": "0s",  # a long prompt is silent for minutes
         "request_headers_timeout": "60s",
         "early_header_mutation_extensions": [_never_from_clients()],

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from components.config.problem import Problem
-from components.config.vocabulary import Provider, ServiceType
-from components.controllers import honouring
+from components.config.vocabulary import ServiceType
+from components.gateways import honouring
 from components.names import HTTP_PORT
 from components.plan.context import Context
 
@@ -17,7 +17,10 @@ OF_ITS_OWN: Mapping[str, str] = {
     **dict.fromkeys(("service_type", "service"), f"the Service is made with the Gateway: {_MADE}"),
     "ingress": f"what leads to the Gateway is the Gateway's: {_MADE}",
     "exposure": f"the class is the Gateway's: {_MADE}",
-    **dict.fromkeys(("cpu", "memory", "cpu_limit", "memory_limit"), f"the proxy runs with the Gateway: {_MADE}"),
+    **dict.fromkeys(
+        ("cpu", "memory", "cpu_limit", "memory_limit", "termination_grace", "idle_timeout"),
+        f"the proxy runs with the Gateway: {_MADE}",
+    ),
     **dict.fromkeys(("log_level", "access_logging"), f"the proxy's log is the Gateway's: {_MADE}"),
 }
 """Settings that configure a Gateway of the stack's own, by field, each with the reason why they cannot another."""
@@ -27,17 +30,17 @@ GOOGLES_OWN = ("dashboards", "alerts", "labels", "runbooks", "min_transfer_rate"
 
 def check(context: Context) -> Iterator[Problem]:
     """Settings that nobody would see, and what controller or API server would refuse."""
-    gateway, theirs = context.settings.gateway, context.controller
-    chosen = f"{GATEWAY}.provider: {gateway.provider} in release {context.release.name}"
-    if theirs.missing:
+    gateway, provider = context.settings.gateway, context.provider
+    chosen = f"{GATEWAY}.provider: {provider.word} in release {context.release.name}"
+    if provider.missing:
         yield Problem(
             f"{GATEWAY}.provider",
-            gateway.provider.value,
-            f"cannot be deployed with serving.release: {context.release.name}: {theirs.missing}",
+            provider.word.value,
+            f"cannot be deployed with serving.release: {context.release.name}: {provider.missing}",
             "the Gateway would have a class and parameters that nobody has tried with this release",
             "use serving.release: 0.6, or another provider that the cluster has",
         )
-    for field, reason in theirs.refused.items():
+    for field, reason in provider.refused.items():
         for path, value in _written(context, field):
             others = " or ".join(honouring(field, context.release.name))
             yield Problem(
@@ -48,7 +51,7 @@ def check(context: Context) -> Iterator[Problem]:
                 f"`pulumi config rm --path {path}`, or {GATEWAY}.provider: {others} if the cluster has it",
             )
     monitoring = context.settings.monitoring
-    for field in GOOGLES_OWN if theirs.google else ():
+    for field in GOOGLES_OWN if provider.collectors else ():
         if field in monitoring.model_fields_set:
             path = f"serving.monitoring.{type(monitoring).model_fields[field].alias}"
             yield Problem(
@@ -58,13 +61,13 @@ def check(context: Context) -> Iterator[Problem]:
                 "it would be ignored without a word",
                 f"`pulumi config rm --path {path}`; the workers' metrics are read by GKE's automatic monitoring",
             )
-    if gateway.log_level and "log_level" not in theirs.refused and gateway.log_level not in theirs.log_levels:
+    if gateway.log_level and "log_level" not in provider.refused and gateway.log_level not in provider.log_levels:
         yield Problem(
             f"{GATEWAY}.logLevel",
             gateway.log_level.value,
             f"is no level of {chosen}",
             "the controller would refuse the parameters, or the proxy not start",
-            f"use one of {', '.join(theirs.log_levels)}",
+            f"use one of {', '.join(provider.log_levels)}",
         )
     yield from _of_somebody_elses(context)
     yield from _listeners(context)
@@ -129,7 +132,7 @@ def _listeners(context: Context) -> Iterator[Problem]:
             f"use 443, or set {GATEWAY}.http: false",
         )
     for index, each in enumerate(gateway.tls.certificate_refs if gateway.tls else ()):
-        if gateway.provider is Provider.STANDALONE and each.namespace not in (None, context.settings.namespace):
+        if context.provider.own_proxies and each.namespace not in (None, context.settings.namespace):
             yield Problem(
                 f"{GATEWAY}.tls.certificateRefs[{index}].namespace",
                 each.namespace,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from components.config.problem import Hidden, Problem
 from components.config.vocabulary import Capability, Role
 from components.config.wording import path_of
-from components.controllers import elsewhere
+from components.gateways import on
 from components.infrastructures import Fabric
 from components.plan.context import Context
 from components.plan.fabric import MULTUS, kv_transfer
@@ -37,12 +37,13 @@ def _cluster(context: Context) -> Iterator[Problem]:
             "find each other",
             f"{chosen.otherwise}, or serving.accelerator: {' or '.join(chosen.only)}",
         )
-    theirs, provider = context.controller.platform, settings.gateway.provider
+    provider = context.provider
+    theirs = provider.platform
     if theirs and chosen.platform and theirs is not chosen.platform:
-        others = " or ".join(elsewhere(chosen.platform, settings.release))
+        others = " or ".join(on(chosen.platform, settings.release))
         yield Problem(
             "serving.gateway.provider",
-            provider.value,
+            provider.word.value,
             f"is {theirs}'s own, and {said} is {chosen.platform}",
             "no controller of that cluster would take the Gateway: it would never be programmed",
             f"set serving.gateway.provider: {others}, or the infrastructure that the cluster has",

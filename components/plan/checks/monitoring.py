@@ -15,7 +15,7 @@ _SECONDS = {"ms": 0.001, "s": 1, "m": 60}
 def check(context: Context) -> Iterator[Problem]:
     """Intervals at which rates would have gaps or nothing at all."""
     monitoring = context.settings.monitoring
-    if not monitoring.enabled or not (monitoring.dashboards or monitoring.alerts) or context.controller.google:
+    if not monitoring.enabled or not (monitoring.dashboards or monitoring.alerts) or context.provider.collectors:
         return
     for field in ("worker_interval", "picker_interval"):
         interval = str(getattr(monitoring, field))

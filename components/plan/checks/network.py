@@ -28,7 +28,7 @@ def check(context: Context) -> Iterator[Problem]:
 
 def _names(context: Context) -> Iterator[Problem]:
     settings = context.settings
-    longest = context.names.longest(context.controller.service_suffix or "")
+    longest = context.names.longest(context.provider.service_suffix or "")
     if len(longest) > LIMIT:
         room = LIMIT - (len(longest) - len(settings.postfix))
         yield Problem(

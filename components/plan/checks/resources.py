@@ -11,7 +11,7 @@ from components.plan.workers import resources, shm_size
 
 def check(context: Context) -> Iterator[Problem]:
     """Amounts that contradict each other, defaults included."""
-    gateway, theirs = context.settings.gateway, context.controller
+    gateway, theirs = context.settings.gateway, context.provider
     for name, request, limit in (
         ("cpu", gateway.cpu, gateway.cpu_limit),
         ("memory", gateway.memory, gateway.memory_limit),

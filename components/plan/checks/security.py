@@ -10,7 +10,7 @@ from components.plan.context import Context
 
 def check(context: Context) -> Iterator[Problem]:
     """What is said about policies that are not made, and a load balancer of unknown addresses."""
-    security, gateway = context.settings.security, context.settings.gateway
+    security, provider = context.settings.security, context.provider
     written: dict[str, Any] = security.model_dump(mode="json")
     if security.level is SecurityLevel.STANDARD:
         for field in ("monitoring_namespace", "gateway_ranges"):
@@ -23,11 +23,11 @@ def check(context: Context) -> Iterator[Problem]:
                     "it would be ignored without a word, and everybody in the cluster could reach the pods",
                     f"`pulumi config set --path serving.security.level locked`, or `pulumi config rm --path {path}`",
                 )
-    elif context.controller.service_suffix is None and not security.gateway_ranges:
+    elif provider.service_suffix is None and not security.gateway_ranges:
         yield Problem(
             "serving.security.gatewayRanges",
             None,
-            f"is required with serving.gateway.provider: {gateway.provider} and serving.security.level: locked: its "
+            f"is required with serving.gateway.provider: {provider.word} and serving.security.level: locked: its "
             "load balancer is outside the cluster, and no label selects it",
             "the policies would keep every request from picker and workers",
             "name the VPC's proxy-only subnet, such as [10.129.0.0/23]: `gcloud compute networks subnets list "

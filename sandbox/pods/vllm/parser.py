@@ -25,14 +25,6 @@ VERSIONS: Mapping[str, tuple[_Flags, Mapping[str, str], str]] = {
 """vLLM version → its flags, the values of those that take few, and the long form of -O."""
 
 
-def names(version: str) -> set[str]:
-    """Return every flag of a version, short forms and --no- forms too."""
-    flags, _, _ = VERSIONS[version]
-    found = {name for text in flags.values() for word in text.split() for name in word.split("/")}
-    switches = [name for word in flags[Kind.SWITCH].split() for name in word.split("/") if name.startswith("--")]
-    return found | {f"--no-{name.removeprefix('--')}" for name in switches}
-
-
 def parser(version: str) -> argparse.ArgumentParser:
     """Return the parser of `vllm`, with `serve` as its only command."""
     flags, choices, _ = VERSIONS[version]

@@ -91,24 +91,23 @@ class Stack:
         *,
         name: str = PROJECT,
         program: str = PROGRAM,
-        config: dict[str, Any] | None = None,
         enter: list[str] | None = None,
     ) -> "Stack":
         project = folder / "project"
         project.mkdir(parents=True)
         runtime = {"name": "python", "options": {"toolchain": "pip", "virtualenv": ".venv"}}
         (project / "Pulumi.yaml").write_text(yaml.safe_dump({"name": name, "runtime": runtime}))
-        (project / "Pulumi.dev.yaml").write_text(yaml.safe_dump({"config": config or {}}))
+        (project / "Pulumi.dev.yaml").write_text("config: {}\n")
         (project / "__main__.py").write_text(textwrap.dedent(program))
         if name == PROJECT:
             shutil.copytree(_prepared_home(folder.parent), folder / "home", symlinks=True)
         return cls(project, prepared(folder, project), enter or [])
 
-    def pulumi(self, *arguments: str, timeout: float = 120, env: dict[str, str] | None = None) -> Ran:
+    def pulumi(self, *arguments: str, timeout: float = 120) -> Ran:
         done = subprocess.run(
-            self.command(*arguments),
+            [*self.enter, "pulumi", *arguments, "--stack", "dev"],
             cwd=self.engine.cwd,
-            env={**self.engine.env, **(env or {})},
+            env=self.engine.env,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -117,9 +116,6 @@ class Stack:
             check=False,
         )
         return Ran(done.returncode, done.stdout)
-
-    def command(self, *arguments: str) -> list[str]:
-        return [*self.enter, "pulumi", *arguments, "--stack", "dev"]
 
     def declare(self, **objects: dict[str, Any]) -> "Stack":
         (self.folder / "objects.json").write_text(json.dumps(objects))
@@ -135,17 +131,11 @@ class Stack:
         """What a preview proposes, by resource name, unchanged ones left out."""
         return proposed(self.preview("--json").ok())
 
-    def state_file(self) -> Path:
-        return Path(self.engine.env["PULUMI_BACKEND_URL"].removeprefix("file://"), f".pulumi/stacks/{PROJECT}/dev.json")
-
-    def latest(self) -> dict[str, Any]:
-        """The state."""
-        found: dict[str, Any] = json.loads(self.state_file().read_text())["checkpoint"]["latest"]
-        return found
-
     def resources(self) -> dict[str, dict[str, Any]]:
         """The resources in the state, by name."""
-        return {resource["urn"].rpartition("::")[2]: resource for resource in self.latest().get("resources", [])}
+        file = Path(self.engine.env["PULUMI_BACKEND_URL"].removeprefix("file://"), f".pulumi/stacks/{PROJECT}/dev.json")
+        latest = json.loads(file.read_text())["checkpoint"]["latest"]
+        return {resource["urn"].rpartition("::")[2]: resource for resource in latest.get("resources", [])}
 
 
 def proposed(ran: Ran) -> dict[str, dict[str, Any]]:
@@ -214,8 +204,3 @@ def deployment(name: str, namespace: str, *, gpus: int = 0, opts: Any = None, **
         metadata=spec.pop("metadata", {}),
         spec={"replicas": 1, "selector": {"matchLabels": labels}, "template": template, **spec},
     )
-
-
-def python(code: str) -> str:
-    """Program text for tests of the language host."""
-    return f"import pulumi\n{textwrap.dedent(code)}"

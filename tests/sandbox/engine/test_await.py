@@ -1,8 +1,6 @@
 """Contract: what is waited for, for how long, and what is said meanwhile."""
 
 import re
-import signal
-import subprocess
 from collections.abc import Callable
 from typing import Any
 
@@ -68,25 +66,3 @@ def test_waits_end_at_the_timeout_and_keep_the_object(stack: Stack, api: Api, na
     api.apply(f"{path}/status", {**head, "status": {"conditions": [condition]}})
     stack.declare(p=provider(), greedy=deployment("greedy", namespace), gateway=gateway(namespace, **wish)).up().ok()
     assert not any(resource.get("initErrors") for resource in stack.resources().values())
-
-
-def test_a_custom_resource_is_not_awaited_by_itself(stack: Stack, namespace: str) -> None:
-    output = stack.declare(p=provider(), gateway=gateway(namespace)).up().ok().output
-    assert took(output, "gateway") < 60, "nobody ever says that it is Programmed"
-
-
-def test_an_interrupt_ends_a_wait_at_once_and_keeps_the_object(stack: Stack, namespace: str, live: Live) -> None:
-    stack.declare(p=provider(), greedy=deployment("greedy", namespace, gpus=99))
-    command = stack.command("up", "--yes", "--skip-preview")
-    with subprocess.Popen(
-        command, cwd=stack.engine.cwd, env=stack.engine.env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as up:
-        assert up.stdout
-        for line in up.stdout:
-            if "0/1 Pods available" in line:
-                break
-        up.send_signal(signal.SIGINT)
-        output = up.communicate(timeout=60)[0]  # the wait itself would be ten minutes
-    assert "cancelled" in output
-    assert stack.resources()["greedy"]["id"] == f"{namespace}/greedy"
-    assert live("deployments/greedy")["status"]["unavailableReplicas"] == 1

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.cluster.api import Api, ApiError
+from sandbox.cluster.api import Api
 from tests.sandbox.engine.harness import Stack, deployment, obj, proposed, provider
 
 pytestmark = pytest.mark.thorough
@@ -40,23 +40,3 @@ def test_refresh_sees_the_drift_that_a_preview_does_not(stack: Stack, api: Api, 
     steps = proposed(stack.preview("--json"))  # the other manager's field is a conflict besides
     found = {name: (step["op"], list(step.get("detailedDiff") or {})) for name, step in steps.items()}
     assert found == {"drifting": ("update", ["data.k"]), "lost": ("create", [])}
-
-
-def test_destroy_waits_until_everything_is_gone(stack: Stack, api: Api, namespace: str) -> None:
-    own = f"{namespace}-own"
-    stack.declare(
-        p=provider(),
-        own=obj("core/v1:Namespace", own),
-        workers=deployment("workers", namespace),
-        inside=obj("core/v1:ConfigMap", "inside", own, data={"k": "v"}, opts={"depends_on": ["own"]}),
-    ).up().ok()
-    api.delete(f"/api/v1/namespaces/{own}/configmaps/inside")  # gone already: not an error
-
-    stack.pulumi("destroy", "--yes", "--skip-preview").ok()
-
-    assert stack.resources() == {}
-    for kind in ("replicasets", "deployments"):  # in the foreground: what it owned went first
-        assert api.get(f"/apis/apps/v1/namespaces/{namespace}/{kind}")["items"] == []
-    assert api.get(f"/api/v1/namespaces/{namespace}/pods")["items"] == []
-    with pytest.raises(ApiError, match="NotFound"):
-        api.get(f"/api/v1/namespaces/{own}")

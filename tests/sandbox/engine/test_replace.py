@@ -72,3 +72,13 @@ def test_identity_and_immutable_fields_replace(stack: Stack, api: Api, namespace
 
 def named(stack: Stack) -> dict[str, Any]:
     return {name: r for name, r in stack.resources().items() if r["type"].startswith("kubernetes:")}
+
+
+def test_another_cluster_replaces_another_name_for_it_does_not(stack: Stack, namespace: str) -> None:
+    thing = obj("core/v1:ConfigMap", "thing", namespace, data={"k": "v"})
+    stack.declare(p=provider(clusterIdentifier="one"), thing=thing).up().ok()
+
+    stack.declare(p=provider(clusterIdentifier="one", enablePatchForce=True), thing=thing)
+    assert {name: step["op"] for name, step in stack.steps().items()} == {"p": "update"}
+    stack.declare(p=provider(clusterIdentifier="two"), thing=thing)
+    assert {name: "replace" in step["op"] for name, step in stack.steps().items()} == {"p": True, "thing": True}

@@ -1,9 +1,5 @@
 """Where the stand-in is stricter than the official plugin: what it can't do as well, it refuses, and says why."""
 
-import os
-import signal
-import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
@@ -60,38 +56,3 @@ def test_provider_settings_that_would_do_less_here_are_refused(stand_in: Stack) 
     stand_in.declare(p=provider(renderYamlToDirectory="out", enableServerSideApply=False))
     output = stand_in.preview().failed().output
     assert "renderYamlToDirectory" in output and "enableServerSideApply" in output
-
-
-def test_a_killed_engine_takes_its_plugins_along(stand_in: Stack, namespace: str) -> None:
-    stand_in.declare(p=provider(), greedy=deployment("greedy", namespace, gpus=99))
-    command = stand_in.command("up", "--yes", "--skip-preview")
-    mark = str(stand_in.state_file().parents[4])
-    with subprocess.Popen(
-        command, cwd=stand_in.engine.cwd, env=stand_in.engine.env, stdout=subprocess.PIPE, text=True
-    ) as up:
-        assert up.stdout
-        for line in up.stdout:
-            if "0/1 Pods available" in line:
-                break
-        started = plugins_of(mark)
-        cli = next(pid for pid, words in started.items() if words[0].endswith("pulumi") and "up" in words)
-        assert len(started) >= 3, "the CLI, the language host and the plugin"
-        os.kill(cli, signal.SIGKILL)
-        deadline = time.monotonic() + 10
-        while plugins_of(mark) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        assert plugins_of(mark) == {}
-
-
-def plugins_of(mark: str) -> dict[int, list[str]]:
-    """Processes whose environment has this home in it, and their words."""
-    found = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            if f"PULUMI_HOME={mark}" in (folder / "environ").read_text(errors="replace"):
-                words = (folder / "cmdline").read_text().split("\0")
-                if "sandbox.cluster.entry" not in " ".join(words):
-                    found[int(folder.name)] = words
-        except OSError:
-            continue
-    return found

@@ -23,8 +23,10 @@ from tests.sandbox.stack.deployment import Deployment, deployment, destroyed_aft
 PICTURES = ROOT / "docs" / "dashboards"
 PACE = "--time-to-first-token=60ms --time-to-first-token-std-dev=15ms --inter-token-latency=15ms"
 """Of the simulators: nothing of a GPU's, but something to see."""
-PHASES = ((4, 25), (16, 25), (2, 15))
+Phases = tuple[tuple[int, int], ...]
 """Clients and seconds."""
+DRAWN: Phases = ((4, 25), (16, 25), (2, 15))
+SHORT: Phases = ((4, 8), (16, 8), (2, 5))
 NAMESPACE, TARGETS = "llm-d-pd", 6
 """Four prefill workers, one decode worker, the picker."""
 
@@ -68,12 +70,12 @@ def paced_stack(cluster: Running) -> Iterator[Deployment]:
 
 
 @contextmanager
-def seen(stack: Deployment) -> Iterator[Seen]:
+def seen(stack: Deployment, phases: Phases) -> Iterator[Seen]:
     """The stack, which is up, after a load that Prometheus watched."""
     with traffic(stack) as gateway, watching(stack.cluster, gateway.api, NAMESPACE, TARGETS) as prometheus:
         start = time.time()
-        for clients, seconds in PHASES:
-            with Load(gateway.port, gateway.model, clients).running():
+        for clients, seconds in phases:
+            with Load(gateway.port, gateway.model, clients, 40).running():
                 time.sleep(seconds)
             mistake(gateway)
         time.sleep(3)  # the last scrapes
@@ -101,7 +103,7 @@ def main() -> int:
     PICTURES.mkdir(exist_ok=True)
     with paced_cluster() as cluster, paced_stack(cluster) as stack:
         stack.up()
-        with seen(stack) as sight:
+        with seen(stack, DRAWN) as sight:
             for word in sight.dashboards:
                 (PICTURES / f"{word}-dashboard.svg").write_text(sight.picture(word))
                 print(PICTURES / f"{word}-dashboard.svg")

@@ -1,6 +1,7 @@
 """Probes' questions, asked of real servers."""
 
 import asyncio
+import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,10 +21,10 @@ async def run_nothing(_: list[str]) -> tuple[int, str]:
     raise AssertionError
 
 
-def ask(handler: Object, seconds: float = 5, ports: dict[str, int] | None = None) -> str | None:
+def ask(handler: Object, seconds: float = 5) -> str | None:
     """What is wrong, or None."""
     try:
-        asyncio.run(Check(handler, "127.0.0.1", ports or {}, run_nothing).ask(seconds))
+        asyncio.run(Check(handler, "127.0.0.1", {}, run_nothing).ask(seconds))
     except Failed as failure:
         return str(failure)
     return None
@@ -34,7 +35,7 @@ class Answers(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         code = int(self.path.strip("/") or 200)
-        self.send_response(code if self.headers.get("X-Key") != "no" else 403)
+        self.send_response(code)
         self.send_header("Content-Length", "0")
         self.end_headers()
 
@@ -45,7 +46,7 @@ class Answers(BaseHTTPRequestHandler):
 @pytest.fixture
 def http() -> Iterator[int]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     yield server.server_port
     server.shutdown()
     server.server_close()
@@ -76,13 +77,6 @@ def test_http_is_good_from_200_to_399(http: int, path: str, wrong: str | None) -
     assert said == (f"HTTP probe failed with statuscode: {wrong}" if wrong else None)
 
 
-def test_http_sends_headers_and_finds_named_ports(http: int) -> None:
-    assert ask({"httpGet": {"port": "web"}}, ports={"web": http}) is None
-    assert ask({"httpGet": {"port": "web"}}) == "the container has no port named 'web'"
-    refused = ask({"httpGet": {"port": http, "httpHeaders": [{"name": "X-Key", "value": "no"}]}})
-    assert refused == "HTTP probe failed with statuscode: 403"
-
-
 def test_tcp_wants_a_listener(http: int) -> None:
     assert ask({"tcpSocket": {"port": http}}) is None
     assert "tcpSocket 127.0.0.1:1: " in str(ask({"tcpSocket": {"port": 1}}))
@@ -97,10 +91,6 @@ def test_grpc_wants_serving() -> None:
         assert "'other' is unknown" in str(ask({"grpc": {"port": port, "service": "other"}}))
 
 
-def test_grpc_is_not_fooled_by_http(http: int) -> None:
-    assert ask({"grpc": {"port": http}}, seconds=1) is not None
-
-
 def test_no_answer_in_time_is_no() -> None:
     with _silent() as port:
         assert ask({"httpGet": {"port": port}}, seconds=0.1) == "no answer within 0.1 s"
@@ -109,8 +99,6 @@ def test_no_answer_in_time_is_no() -> None:
 
 @contextmanager
 def _silent() -> Iterator[int]:
-    import socket  # noqa: PLC0415
-
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server.getsockname()[1]
 

@@ -1,15 +1,16 @@
 """What containers find when they run: volumes, environment, root; and what happens when something is missing."""
 
 import base64
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from sandbox.cluster import lifecycle
 from sandbox.cluster.nodes import Fleet, provide
+from sandbox.progress import Progress
 from tests.sandbox import running
-from tests.sandbox.pods.harness import Pods, condition, container, ended, pods_of, ready, shell
+from tests.sandbox.pods.harness import Pods, container, ended, pods_of, shell
 from tests.sandbox.running import Running
 
 EVERY_VOLUME = """
@@ -117,58 +118,22 @@ def test_every_kind_of_volume_for_an_unprivileged_user(unprivileged: Running) ->
         check_everything(pods)
 
 
-def test_a_claim_is_kept_when_its_pod_goes(pods: Pods) -> None:
-    volume = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}, "storageClassName": ""}
-    pods.make("persistentvolumeclaims", "models", spec=volume)
-    volumes = [{"name": "m", "persistentVolumeClaim": {"claimName": "models"}}]
-    for number in ("1", "2"):
-        script = "echo run >> /m/runs; cat /m/runs | wc -l"
-        mounts = [{"name": "m", "mountPath": "/m"}]
-        pods.run(shell(script, volumeMounts=mounts), name=f"p{number}", volumes=volumes, restartPolicy="Never")
-        pods.until(ended, f"p{number}")
-        assert pods.log(f"p{number}").strip() == number
-        pods.delete(f"p{number}")
-        pods.until_gone(f"p{number}")
-
-
-def test_the_environment_is_the_pods_own(pods: Pods) -> None:
-    env = [
-        {"name": "IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
-        {"name": "NODE", "valueFrom": {"fieldRef": {"fieldPath": "status.hostIP"}}},
-        {"name": "URL", "value": "http://$(IP):8000"},
-    ]
-    names = ["IP", "NODE", "URL", "HOSTNAME", "HOME", "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT", "PATH"]
-    script = "import json, os; print(json.dumps(dict(os.environ)))"
-    pods.run(
-        {"name": "c", "image": "busybox", "command": ["python3", "-c", script], "args": ["$(URL)"], "env": env},
-        restartPolicy="Never",
-        hostname="own-name",
-    )
-    pod = pods.until(ended)
-    found = json.loads(pods.log())
-    assert set(names) <= found.keys()
-    assert found["IP"] == pod["status"]["podIP"] == pod["status"]["podIPs"][0]["ip"]
-    assert found["URL"] == f"http://{found['IP']}:8000"
-    assert (found["NODE"], found["HOSTNAME"]) == ("10.244.254.1", "own-name")
-    assert (found["KUBERNETES_SERVICE_HOST"], found["KUBERNETES_SERVICE_PORT"]) == ("10.244.255.254", "6443")
-
-
-def test_the_token_is_of_the_pods_own_account_and_bound_to_it(pods: Pods) -> None:
-    folder = "/var/run/secrets/kubernetes.io/serviceaccount"
-    script = (
-        "import json, ssl, urllib.request as u, urllib.error\n"
-        f"ssl_context = ssl.create_default_context(cafile='{folder}/ca.crt')\n"
-        f"token = open('{folder}/token').read()\n"
-        f"url = 'https://10.244.255.254:6443/apis/authentication.k8s.io/v1/selfsubjectreviews'\n"
-        "body = json.dumps({'apiVersion': 'authentication.k8s.io/v1', 'kind': 'SelfSubjectReview'}).encode()\n"
-        "headers = {'Authorization': f'Bearer {token}', 'Content-Type': 'application/json'}\n"
-        "print(u.urlopen(u.Request(url, body, headers), context=ssl_context).read().decode())\n"
-    )
-    pods.run({"name": "c", "image": "busybox", "command": ["python3", "-c", script]}, restartPolicy="Never")
-    pod = pods.until(ended)
-    user = json.loads(pods.log())["status"]["userInfo"]
-    assert user["username"] == f"system:serviceaccount:{pods.namespace}:default"
-    assert user["extra"]["authentication.kubernetes.io/pod-uid"] == [pod["metadata"]["uid"]]
+@pytest.mark.thorough
+def test_a_program_that_is_not_built_is_named_with_its_command_and_runs_once_it_is() -> None:
+    home = running.private_home("unbuilt")
+    tools = {**running.tools(), "pd-sidecar-v0.4.0": home.root / "sidecar"}
+    try:
+        lifecycle.start(home, tools, Progress())
+        provide(home.host_kubeconfig, Fleet("amd", 1))
+        with pods_of(Running(home)) as pods:
+            pods.run({"name": "c", "image": "ghcr.io/llm-d/llm-d-routing-sidecar:v0.4.0"})
+            pod = pods.until(lambda pod: container(pod)["state"].get("waiting", {}).get("reason") == "ErrImagePull")
+            told = container(pod)["state"]["waiting"]["message"]
+            assert "`.venv/bin/python -m sandbox.toolchain pd-sidecar-v0.4.0`" in told
+            (home.root / "sidecar").symlink_to(running.tools()["pd-sidecar-v0.7.1"])
+            pods.until(lambda pod: "running" in container(pod)["state"])
+    finally:
+        running.throw_away(home)
 
 
 def test_a_container_waits_for_what_its_environment_needs(pods: Pods) -> None:
@@ -198,44 +163,7 @@ def test_a_pod_waits_for_its_volumes(pods: Pods) -> None:
     assert pods.log() == "there"
 
 
-def test_an_unknown_image_waits_and_says_what_could_run(pods: Pods) -> None:
-    pods.run({"name": "c", "image": "nginx:1.27"})
-    pod = pods.until(lambda pod: container(pod)["state"].get("waiting", {}).get("reason") == "ErrImagePull")
-    message = container(pod)["state"]["waiting"]["message"]
-    assert "'nginx:1.27'" in message
-    assert "llm-d-inference-scheduler:v0.7.1" in message
-    assert not condition(pod, "ContainersReady")
-
-
-def test_a_program_that_is_not_there_is_an_error_of_the_start(pods: Pods) -> None:
-    pods.run({"name": "c", "image": "busybox", "command": ["/no/such"]}, restartPolicy="Never")
-    state = container(pods.until(ended))["state"]["terminated"]
-    assert (state["exitCode"], state["reason"]) == (128, "StartError")
-    assert state["message"] == 'exec: "/no/such": executable file not found in $PATH'
-
-
 def test_images_without_a_shell_have_none(pods: Pods) -> None:
     image = "ghcr.io/llm-d/llm-d-routing-sidecar:v0.7.1"
     pods.run({"name": "c", "image": image, "command": ["sh", "-c", "true"]}, restartPolicy="Never")
     assert container(pods.until(ended))["state"]["terminated"]["reason"] == "StartError"
-
-
-def test_vllm_with_a_flag_it_does_not_know_ends_as_vllm_does(pods: Pods) -> None:
-    worker = {"name": "c", "image": "ghcr.io/llm-d/llm-d-cuda:v0.6.0", "command": ["vllm", "serve", "m", "--nope=1"]}
-    pods.run(worker | {"terminationMessagePolicy": "FallbackToLogsOnError"}, restartPolicy="Never")
-    state = container(pods.until(ended))["state"]["terminated"]
-    assert state["exitCode"] == 2
-    assert state["message"].endswith("vllm: error: unrecognized arguments: --nope=1\n")
-
-
-def test_vllm_serves_from_a_shell_too(pods: Pods) -> None:
-    pods.run(
-        {
-            "name": "c",
-            "image": "vllm/vllm-openai:v0.17.1",
-            "command": ["/bin/sh", "-c", "exec vllm serve my/model --port $PORT"],
-            "env": [{"name": "PORT", "value": "8123"}],
-            "readinessProbe": {"httpGet": {"path": "/v1/models", "port": 8123}},
-        }
-    )
-    pods.until(ready)

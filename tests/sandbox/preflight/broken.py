@@ -3,7 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -41,12 +41,8 @@ def _plain(way: Callable[[Stage], AbstractContextManager[Any]]) -> Way:
     return broken
 
 
-def _kind(name: str) -> Way:
-    return _plain(lambda stage: stage.without_kind(name))
-
-
-def _nodes(**how: Any) -> Way:
-    return _plain(lambda stage: stage.nodes(**how))
+def _nodes(*specs: dict[str, Any], **how: Any) -> Way:
+    return _plain(lambda stage: stage.nodes(*specs, **how))
 
 
 def _taken(**container: Any) -> Way:
@@ -58,20 +54,30 @@ def _in_namespace(*parts: Callable[[Stage], AbstractContextManager[Any]], token:
 
     @contextmanager
     def broken(stage: Stage) -> Iterator[None]:
-        secret = stage.within("secrets", "Secret", "llm-d-hf-token", stringData={"HF_TOKEN": "placeholder"})
-        with stage.namespace(level), secret if token else nullcontext():
-            if not parts:
-                yield
-                return
-            with parts[0](stage):
-                yield
+        with ExitStack() as held:
+            held.enter_context(stage.namespace(level))
+            if token:
+                data = {"HF_TOKEN": "placeholder"}
+                held.enter_context(stage.within("secrets", "Secret", "llm-d-hf-token", stringData=data))
+            for part in parts:
+                held.enter_context(part(stage))
+            yield
 
     return broken
 
 
-def _quota(**hard: str) -> Callable[[Stage], AbstractContextManager[Any]]:
+def _quota(name: str, **hard: str) -> Callable[[Stage], AbstractContextManager[Any]]:
     named = {key.replace("__", ".", 1).replace("_gpu", ".com/gpu"): value for key, value in hard.items()}
-    return lambda stage: stage.within("resourcequotas", "ResourceQuota", "team", spec={"hard": named})
+    return lambda stage: stage.within("resourcequotas", "ResourceQuota", name, spec={"hard": named})
+
+
+def _limit(stage: Stage) -> AbstractContextManager[Any]:
+    most = {"type": "Container", "max": {"memory": "64Gi"}}
+    return stage.within("limitranges", "LimitRange", "team", spec={"limits": [most]})
+
+
+def _no_certificate(stage: Stage) -> AbstractContextManager[Any]:
+    return stage.within("secrets", "Secret", "door", stringData={"tls.crt": "of", "tls.key": "no type"})
 
 
 def _config_map(labels: dict[str, str]) -> Callable[[Stage], AbstractContextManager[Any]]:
@@ -151,20 +157,28 @@ sys.stdin.read()
 
 GPUS = {"limits": {"amd.com/gpu": "7"}}
 EIGHT = "8"
-DEVICES = {"amd.com/gpu": EIGHT, "rdma/ib": "1k"}
+TAINTS = [{"key": "dedicated", "value": "x", "effect": "NoSchedule"}]
+
+KINDS = (
+    "httproutes.gateway.networking.k8s.io",
+    "inferencepools.inference.networking.k8s.io",
+    "podmonitors.monitoring.coreos.com",
+    "inferenceobjectives.inference.networking.x-k8s.io",
+)
+MISSING = {
+    "model__claim": "weights",
+    "images": {"pullSecrets": ["registry"]},
+    "gateway": {"provider": "standalone", "tls": {"certificateRefs": [{"name": "door"}]}},
+}
 
 CORPUS = [
-    Broken("no Gateway API", _kind("httproutes.gateway.networking.k8s.io")),
-    Broken("no inference extension", _kind("inferencepools.inference.networking.k8s.io")),
-    Broken("no Prometheus operator", _kind("podmonitors.monitoring.coreos.com")),
-    Broken("no objectives", _kind("inferenceobjectives.inference.networking.x-k8s.io"), {"release": "0.4"}),
+    Broken("no custom kinds", _plain(lambda stage: stage.without_kinds(*KINDS)), {"release": "0.4"}),
     Broken("no gateway", _plain(lambda _: nullcontext()), {"gateway": SHARED}),
     Broken("wrong device", _nodes(resources={"amd.com/gpu": EIGHT, "rdma/roce_gdr": "1k"})),
     Broken("no GPUs", _nodes(resources={"nvidia.com/gpu": EIGHT, "rdma/ib": "1k"})),
     Broken("GPUs taken", _taken(resources=GPUS)),
     Broken("devices taken", _nodes(resources={"amd.com/gpu": EIGHT, "rdma/ib": "2"})),
-    Broken("tainted", _nodes(spec={"taints": [{"key": "dedicated", "value": "x", "effect": "NoSchedule"}]})),
-    Broken("cordoned", _nodes(spec={"unschedulable": True})),
+    Broken("closed nodes", _nodes({"taints": TAINTS}, {"unschedulable": True})),
     Broken("no such node", _plain(lambda _: nullcontext()), {"decode": {"nodeSelector": {"zone": "b"}}}),
     Broken("too many GPUs", _plain(lambda _: nullcontext()), {"decode": {"replicas": 4}}),
     Broken("host port taken", _taken(ports=[{"containerPort": 8200, "hostPort": 8200}]), HOST),
@@ -172,7 +186,7 @@ CORPUS = [
     Broken("baseline on the host", _in_namespace(level="baseline"), {**THEIRS, **HOST}, token=False),
     Broken("no namespace", _plain(lambda _: nullcontext()), {**THEIRS, "model__tokenSecret": None}, token=False),
     Broken("terminating", _terminating, {**THEIRS, "model__tokenSecret": None}, token=False),
-    Broken("no token", _in_namespace(token=False), THEIRS, token=False),
+    Broken("an empty namespace", _in_namespace(_no_certificate, token=False), {**THEIRS, **MISSING}, token=False),
     Broken(
         "no key",
         _in_namespace(
@@ -181,26 +195,10 @@ CORPUS = [
         THEIRS,
         token=False,
     ),
-    Broken("no pull secret", _in_namespace(), {**THEIRS, "images": {"pullSecrets": ["registry"]}}, token=False),
-    Broken(
-        "no certificate",
-        _in_namespace(
-            lambda stage: stage.within("secrets", "Secret", "door", stringData={"tls.crt": "of", "tls.key": "no type"})
-        ),
-        {**THEIRS, "gateway": {"provider": "standalone", "tls": {"certificateRefs": [{"name": "door"}]}}},
-        token=False,
-    ),
-    Broken("no weights", _in_namespace(), {**THEIRS, "model__claim": "weights"}, token=False),
     Broken("no priority", _plain(lambda _: nullcontext()), {"prefill": {"priorityClass": "high"}}),
-    Broken("quota", _in_namespace(_quota(requests__amd_gpu="4")), THEIRS, token=False),
-    Broken("quota that wants all said", _in_namespace(_quota(limits__cpu="1k")), THEIRS, token=False),
     Broken(
-        "limit range",
-        _in_namespace(
-            lambda stage: stage.within(
-                "limitranges", "LimitRange", "team", spec={"limits": [{"type": "Container", "max": {"memory": "64Gi"}}]}
-            )
-        ),
+        "limits of the namespace",
+        _in_namespace(_quota("gpus", requests__amd_gpu="4"), _quota("cpus", limits__cpu="1k"), _limit),
         THEIRS,
         token=False,
     ),

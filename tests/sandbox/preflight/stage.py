@@ -68,41 +68,44 @@ class Stage:
             yield
 
     @contextmanager
-    def without_kind(self, name: str) -> Iterator[None]:
-        """A cluster without a CRD."""
-        path, group = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}", name.partition(".")[2]
-        versions = [each["name"] for each in self.api.get(path)["spec"]["versions"] if each["served"]]
-        self.gone(path)
-        plural = name.partition(".")[0]
+    def without_kinds(self, *names: str) -> Iterator[None]:
+        """A cluster without these CRDs."""
+        definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+        versions = {
+            (name, each["name"])
+            for name in names
+            for each in self.api.get(f"{definitions}/{name}")["spec"]["versions"]
+            if each["served"]
+        }
+        for name in names:
+            self.gone(f"{definitions}/{name}")
 
-        def served(version: str) -> bool:
+        def served(name: str, version: str) -> bool:
+            plural, _, group = name.partition(".")
             try:
                 kinds = self.api.get(f"/apis/{group}/{version}")["resources"]
             except ApiError:
                 return False
             return any(each["name"] == plural for each in kinds)
 
-        assert soon(lambda: not any(map(served, versions)), 60), f"{name} is still served"
+        assert soon(lambda: not any(served(*each) for each in versions), 60), f"one of {names} is still served"
         try:
             yield
         finally:
             crds.apply(self.amd.cluster.host_kubeconfig, tools()["crds"])
-            assert soon(lambda: all(map(served, versions)), 60), f"{name} is not served again"
+            assert soon(lambda: all(served(*each) for each in versions), 60), f"one of {names} is not served again"
 
     @contextmanager
-    def nodes(self, spec: Object | None = None, resources: Mapping[str, str] | None = None) -> Iterator[None]:
-        """Both nodes with another spec, or with other devices."""
+    def nodes(self, *specs: Object, resources: Mapping[str, str] | None = None) -> Iterator[None]:
+        """The nodes with other specs, one each, or all with other devices."""
         before = {name: self.api.get(f"/api/v1/nodes/{name}") for name in NODES}
-        for name in NODES:
-            if spec:
-                self.api.patch(f"/api/v1/nodes/{name}", {"spec": spec})
-            if resources is not None:
-                devices: dict[str, str | None] = {
-                    key: None for key in before[name]["status"]["allocatable"] if "/" in key
-                }
-                devices.update(resources)
-                status = {"capacity": devices, "allocatable": devices}
-                self.api.patch(f"/api/v1/nodes/{name}/status", {"status": status})
+        for name, spec in zip(NODES, specs, strict=False):
+            self.api.patch(f"/api/v1/nodes/{name}", {"spec": spec})
+        for name in NODES if resources is not None else ():
+            devices: dict[str, str | None] = {key: None for key in before[name]["status"]["allocatable"] if "/" in key}
+            devices.update(resources or {})
+            status = {"capacity": devices, "allocatable": devices}
+            self.api.patch(f"/api/v1/nodes/{name}/status", {"status": status})
         try:
             yield
         finally:

@@ -34,8 +34,7 @@ def stage(cluster: Running, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     file.write_text(before)
 
 
-def test_at_least_twenty_kinds_of_broken_clusters_are_tried() -> None:
-    assert len(CORPUS) > 20
+def test_every_broken_cluster_has_expected_words() -> None:
     assert {each.name for each in CORPUS} == EXPECTED.keys()
 
 
@@ -74,7 +73,7 @@ def test_without_a_cluster_a_preview_says_so_in_one_line_and_goes_on(stage: Stag
 def test_the_page_shows_what_the_command_prints(stage: Stage) -> None:
     _configured(stage.amd, Broken("page", CORPUS[0].way))
     devices = {"amd.com/gpu": "8", "rdma/roce_gdr": "1k"}
-    with stage.nodes(resources=devices), stage.without_kind("podmonitors.monitoring.coreos.com"):
+    with stage.nodes(resources=devices), stage.without_kinds("podmonitors.monitoring.coreos.com"):
         code, screen = _command(stage.amd)
         assert code == 1
         assert f"```text\n{screen}```" in (CHECKOUT / "docs" / "preflight.md").read_text(), screen

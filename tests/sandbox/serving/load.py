@@ -9,9 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-LONG = 40
-"""Tokens of a streamed answer; at 50 ms per token it is under way for two seconds."""
-
 
 @dataclass(frozen=True)
 class Request:
@@ -31,6 +28,8 @@ class Load:
     port: int
     model: str
     clients: int
+    tokens: int
+    """Of a streamed answer."""
     requests: list[Request] = field(default_factory=list)
     _stop: threading.Event = field(default_factory=threading.Event)
 
@@ -67,7 +66,7 @@ class Load:
                 self._stop.wait(0.05)  # a person would not hammer either
 
     def _ask(self, prompt: str, streamed: bool) -> str:
-        tokens = LONG if streamed else 2
+        tokens = self.tokens if streamed else 2
         body = {"model": self.model, "prompt": prompt, "stream": streamed, "max_tokens": tokens, "ignore_eos": True}
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
         try:

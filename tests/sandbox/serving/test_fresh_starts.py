@@ -4,8 +4,8 @@ import pytest
 
 from sandbox.cluster import nodes
 from sandbox.cluster.api import Api, connect
-from sandbox.network import host_ports
 from sandbox.home import CHECKOUT
+from sandbox.network import host_ports
 from tests.sandbox.running import Running, soon
 from tests.sandbox.serving import broken
 from tests.sandbox.serving.traffic import send

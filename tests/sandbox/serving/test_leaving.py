@@ -1,8 +1,12 @@
 """Whatever ends a sandbox that serves, nothing of it stays: no process, no network, no mount, no file."""
 
+import json
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 import pytest
@@ -17,7 +21,7 @@ from tests.sandbox.serving.traffic import traffic
 from tests.sandbox.stack.deployment import Deployment, deployment
 
 pytestmark = pytest.mark.thorough
-IN_PODS = ("/opt/vllm/simulator", "/app/epp", "/app/pd-sidecar", "envoy ")
+IN_PODS = ("/opt/vllm/simulator", "/app/epp", "/app/pd-sidecar", "/usr/local/bin/envoy ")
 
 
 @pytest.fixture
@@ -69,12 +73,43 @@ def test_nothing_is_left_of_a_sandbox_that_ended(serving: Deployment, end: Calla
     assert not home.root.exists()
 
 
-def test_destroy_leaves_the_control_plane_and_nothing_of_the_pods(serving: Deployment) -> None:
+def test_destroy_waits_neither_for_idle_clients_nor_for_health_checks(serving: Deployment) -> None:
+    """The proxy's grace is 600 s: a proxy that waited for it would exceed the time-out of the command."""
     home = serving.cluster.home
-    serving.pulumi("destroy", "--yes", "--skip-preview")
+    with traffic(serving) as gateway, ExitStack() as held:
+        body = {"model": gateway.model, "prompt": "hello", "max_tokens": 4}
+        for more in ({}, {"stream": True}):
+            connection = HTTPConnection("127.0.0.1", gateway.port, timeout=20)
+            connection.request(
+                "POST", "/v1/completions", json.dumps({**body, **more}), {"Content-Type": "application/json"}
+            )
+            assert connection.getresponse().read()
+            held.callback(connection.close)
+        held.enter_context(_health_checks(gateway.port))
+        serving.pulumi("destroy", "--yes", "--skip-preview", timeout=120)
     assert soon(lambda: not _of_pods(home)), _of_pods(home)
-    assert list((home.logs / "pods").iterdir()) == []
+    assert {folder.name.partition("_")[0] for folder in (home.logs / "pods").iterdir()} == {"istio-system"}
     assert (home.root / "gateways.json").read_text() == "{}"
+
+
+@contextmanager
+def _health_checks(port: int) -> Iterator[None]:
+    """Ask as a load balancer does: a new connection every two seconds."""
+    over = threading.Event()
+
+    def check() -> None:
+        while not over.wait(2):
+            with suppress(OSError, HTTPException):
+                connection = HTTPConnection("127.0.0.1", port, timeout=2)
+                connection.request("GET", "/health")
+                connection.getresponse().read()
+                connection.close()
+
+    checking = threading.Thread(target=check)
+    checking.start()
+    yield
+    over.set()
+    checking.join()
 
 
 def _of_pods(home: Home) -> list[str]:

@@ -12,8 +12,9 @@ from kubernetes import client, config
 from kubernetes.dynamic import DynamicClient
 from kubernetes.dynamic.resource import ResourceList
 
-from sandbox.cluster import nodes
+from sandbox.cluster import lifecycle, nodes
 from sandbox.engine import Engine, prepare
+from sandbox.gateways import istio
 from sandbox.home import CHECKOUT
 from sandbox.progress import Progress
 from sandbox.toolchain import provide
@@ -130,6 +131,8 @@ def deployment(cluster: Running, stack: str, count: int = 2) -> Deployment:
     fleet = nodes.fleet_of(CHECKOUT / f"Pulumi.{stack}.yaml", count)
     assert fleet is not None
     nodes.provide(cluster.host_kubeconfig, fleet)
+    if lifecycle.isolated(cluster.home):
+        istio.await_class(cluster.host_kubeconfig, "istio-system")
     progress = Progress()
     engine = prepare(
         cluster.home, CHECKOUT, stack, tools=provide(["pulumi"], progress), cache=cluster.home.root / "cache"

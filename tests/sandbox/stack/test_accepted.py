@@ -4,6 +4,7 @@ takes every object of it, by a dry run that the schemas of all kinds are asked i
 import json
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,7 @@ from tests.sandbox.running import Running
 NAMESPACE = "default"
 """There before and after: a dry run makes nothing."""
 PLACE = {"namespace": NAMESPACE, "createNamespace": False}
+LOCKED = {"security": {"level": "locked", "gatewayRanges": ["10.129.0.0/23"]}}
 
 WHOLE = {
     "Deployment/ms-pd-llm-d-modelservice-prefill",
@@ -38,16 +40,16 @@ def one_per_provider(cells: list[Cell]) -> list[Cell]:
     return chosen
 
 
-def refused(running: Running, cells: list[Cell]) -> dict[str, str]:
-    """What the API server says of objects that it does not take; of those that cells have in common, once."""
+def refused(running: Running, stacks: list[dict[str, Any]]) -> dict[str, str]:
+    """What the API server says of objects that it does not take; of those that stacks have in common, once."""
     found: dict[str, str] = {}
     sent = set[str]()
     query = {"dryRun": "All", "fieldValidation": "Strict", "force": "true"}
     with connect(running.host_kubeconfig) as api:
         collection = _collections(api)
-        for cell in cells:
-            objects = plain(run_program({**cell.serving, **PLACE}).objects)
-            assert objects.keys() > WHOLE, cell
+        for serving in stacks:
+            objects = plain(run_program({**serving, **PLACE}).objects)
+            assert objects.keys() > WHOLE, serving
             for key, one in objects.items():
                 text = json.dumps(one, sort_keys=True)
                 if text in sent:
@@ -57,7 +59,7 @@ def refused(running: Running, cells: list[Cell]) -> dict[str, str]:
                 try:
                     api.patch(path, one, "application/apply-patch+yaml", **query)
                 except ApiError as error:
-                    found[f"{key} of {cell}"] = str(error)
+                    found[f"{key} of {serving}"] = str(error)
     return found
 
 
@@ -78,12 +80,18 @@ def _collections(api: Api) -> Callable[[dict[str, str]], str]:
     return lambda one: of(one["apiVersion"])[one["kind"]]
 
 
+def locked(cells: list[Cell]) -> list[dict[str, Any]]:
+    """The strictest stack of each provider and release; some infrastructures cannot be locked."""
+    return [{**cell.serving, **LOCKED} for cell in cells if cell.infrastructure is None and cell.accelerator == "amd"]
+
+
 def test_every_object_of_one_cell_per_provider(cluster: Running) -> None:
     chosen = one_per_provider(legal())
     assert {cell.provider for cell in chosen} == {*Provider}
-    assert refused(cluster, chosen) == {}
+    latest = [cell for cell in legal() if cell.release is chosen[0].release]
+    assert refused(cluster, [*(cell.serving for cell in chosen), *locked(latest)]) == {}
 
 
 @pytest.mark.thorough
 def test_every_object_of_every_legal_cell(cluster: Running) -> None:
-    assert refused(cluster, legal()) == {}
+    assert refused(cluster, [*(cell.serving for cell in legal()), *locked(legal())]) == {}

@@ -1,6 +1,7 @@
-"""Every pair of words of gateway, infrastructure, accelerator and release, up and down at a real scheduler.
+"""Every infrastructure with its accelerators and every provider with its releases, up and down at a real scheduler.
 
-Pods are only said to be ready here: what is placed, and that it serves, other tests prove for each word by itself.
+The scheduler sees nothing of the provider, and the provider nothing of the nodes, so a cell tries one of each kind.
+Readiness is simulated: test_infrastructures and test_providers have pods that run.
 """
 
 import json
@@ -8,7 +9,6 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import cache
-from itertools import combinations
 
 import pytest
 import yaml
@@ -25,8 +25,8 @@ OURS = "combinations"
 Stacks = Callable[[str], Deployment]
 
 
-def pairwise(cells: list[Cell]) -> list[Cell]:
-    """Few of the cells, with every pair of words that any of them has; those that bring most new ones first."""
+def covering(cells: list[Cell]) -> list[Cell]:
+    """Few of the cells, with every such pair that any of them has; those that bring most new ones first."""
     uncovered = {pair for cell in cells for pair in _pairs(cell)}
     chosen = []
     while uncovered:
@@ -37,7 +37,7 @@ def pairwise(cells: list[Cell]) -> list[Cell]:
 
 
 def _pairs(cell: Cell) -> set[tuple[object, ...]]:
-    return set(combinations(enumerate(map(str, cell)), 2))
+    return {(cell.infrastructure, cell.accelerator), (cell.provider, cell.release)}
 
 
 @pytest.fixture(scope="module")
@@ -66,8 +66,8 @@ def stacks(simulated: Running) -> Iterator[Stacks]:
         yield made
 
 
-@pytest.mark.parametrize("cell", pairwise(legal()), ids=lambda cell: "-".join(map(str, cell)))
-def test_every_pair_goes_up_and_down(cell: Cell, stacks: Stacks) -> None:
+@pytest.mark.parametrize("cell", covering(legal()), ids=lambda cell: "-".join(map(str, cell)))
+def test_a_cell_goes_up_and_down(cell: Cell, stacks: Stacks) -> None:
     stack = stacks(cell.accelerator.value)
     _set(stack, cell)
     fleet = nodes.fleet_of(stack.engine.cwd / f"Pulumi.{stack.stack}.yaml", 2)

@@ -1,40 +1,49 @@
-"""Every gateway provider that a controller serves: up, one request through both tiers, and down, in one sandbox."""
+"""Every gateway provider: those whose controller is here serve, the others deploy and say that nothing serves."""
 
+import io
 from collections.abc import Iterator
 
 import pytest
 
-from sandbox.talking import target
+from sandbox.gateways import istio
+from sandbox.progress import Progress
+from sandbox.talking import NotServed, await_serving, target
+from sandbox.talking.chat import chat
+from sandbox.toolchain import provide
 from tests.sandbox.running import Running, soon
 from tests.sandbox.serving.traffic import send, traffic, words
 from tests.sandbox.stack.deployment import Deployment, deployment, destroyed_afterwards
 
 pytestmark = pytest.mark.thorough
 
-CELLS = [
-    ("istio", "0.6", {}),
-    ("agentgateway", "0.6", {}),
-    ("kgateway", "0.6", {}),
-    ("data-science-gateway", "0.6", {}),
-    ("gke", "0.6", {}),
-    ("gke", "0.6", {"exposure": "internal"}),
-    ("kgateway", "0.4", {}),
-    ("agentgateway", "0.4", {}),
+SERVED = [("istio", "0.6"), ("istio", "0.4"), ("data-science-gateway", "0.6")]
+NOT_SERVED = [
+    ("agentgateway", "0.6", "agentgateway", {}),
+    ("gke", "0.6", "gke-l7-rilb", {"exposure": "internal"}),
+    ("kgateway", "0.4", "kgateway", {}),
+    ("agentgateway", "0.4", "agentgateway-v2", {}),
 ]
 
 
 @pytest.fixture(scope="module")
 def stack(cluster: Running) -> Iterator[Deployment]:
+    manifests = provide(["istio-manifests"], Progress())["istio-manifests"]
     with destroyed_afterwards(deployment(cluster, "amd")) as made:
+        istio.install(cluster.host_kubeconfig, manifests, "openshift-ingress")
+        istio.await_class(cluster.host_kubeconfig, "openshift-ingress")
         yield made
 
 
-@pytest.mark.parametrize(("provider", "release", "more"), CELLS)
-def test_a_provider_serves_with_both_legs(provider: str, release: str, more: dict[str, str], stack: Deployment) -> None:
+def up(stack: Deployment, provider: str, release: str, **more: str) -> None:
     stack.configure(gateway=None)
     stack.pulumi("config", "set", "--path", "--type=string", "serving.release", release)
     stack.up(gateway__provider=provider, **{f"gateway__{key}": value for key, value in more.items()})
     stack.pulumi("preview", "--expect-no-changes")
+
+
+@pytest.mark.parametrize(("provider", "release"), SERVED)
+def test_a_provider_serves_with_both_legs(provider: str, release: str, stack: Deployment) -> None:
+    up(stack, provider, release)
     with traffic(stack) as requests:
         model = requests.model
 
@@ -43,8 +52,21 @@ def test_a_provider_serves_with_both_legs(provider: str, release: str, more: dic
             body = {"model": model, "prompt": prompt, "max_tokens": 4}
             return send(way.port, "POST", "/v1/completions", body).status
 
+        await_serving(stack.cluster.home, "amd", Progress(io.StringIO()))
         assert soon(lambda: ask(f"{provider} {release} begins") == 200)
         assert requests.counted(lambda: ask(words(20, f"{provider}{release}")), decode=1).totals == (1, 1)
+
+
+@pytest.mark.parametrize(("provider", "release", "class_name", "more"), NOT_SERVED)
+def test_a_provider_without_a_controller_deploys_and_is_said_not_to_serve(
+    provider: str, release: str, class_name: str, more: dict[str, str], stack: Deployment
+) -> None:
+    up(stack, provider, release, **more)
+    with pytest.raises(NotServed, match=f"no controller of GatewayClass {class_name}$"):
+        chat(stack.cluster.home, "amd", Progress(io.StringIO()))
+    verified = stack.verify()
+    assert verified.returncode == 1
+    assert "not served here" in verified.stdout
 
 
 def test_nothing_of_any_provider_is_left(stack: Deployment) -> None:

@@ -1,8 +1,8 @@
 """The path of a request, written for people."""
 
-from sandbox.talking import path
+from sandbox.talking import path, pods
 from sandbox.talking.following import decision
-from tests.sandbox.talking.examples import ALL, GATEWAY, access
+from tests.sandbox.talking.examples import ALL, GATEWAY, access, on_host, pod
 
 
 def test_a_disaggregated_request() -> None:
@@ -46,3 +46,11 @@ def test_only_the_pods_of_the_gateway_asked_for() -> None:
     assert path.gateway_pods(ALL) == [GATEWAY]
     assert path.gateway_pods(ALL, "llm-d-pd", "infra-pd-inference-gateway") == [GATEWAY]
     assert path.gateway_pods(ALL, "llm-d-pd", "another") == []
+
+
+def test_pods_on_their_nodes_network_differ_by_port() -> None:
+    prefill = on_host(pod("p", "10.244.254.1", ports={"vllm": 8000}, role="prefill"))
+    decode = on_host(pod("d", "10.244.254.1", ports={"vllm": 8200, "": 8001}, role="decode"))
+
+    assert pods.at([prefill, decode], "10.244.254.1:8000") is prefill
+    assert pods.at([prefill, decode], "10.244.254.1:8001") is decode

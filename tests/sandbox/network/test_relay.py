@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.gateway import relay
+from sandbox.network import relay
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from sandbox.gateway.accesslog import FORMAT, Access, read
+from sandbox.gateways.accesslog import FORMAT, Access, read
 
 LINE = {
     "start": "2026-01-01T10:00:00.250+00:00",

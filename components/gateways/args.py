@@ -1,0 +1,150 @@
+"""Arguments of the model gateway."""
+
+from components.args import Args, ImageArgs
+from components.config.vocabulary import FailureMode, Provider, ReleaseName, ServiceType
+
+
+class StandaloneArgs(Args):
+    """The stack's own Envoy, where there is no gateway controller."""
+
+    image: ImageArgs
+    """Envoy's image, with bash."""
+    replicas: int
+    """Pods."""
+    selector: dict[str, str]
+    """Labels that select the pods."""
+    failure_mode: FailureMode
+    """While the endpoint picker does not answer."""
+    workers: str
+    """Headless Service of the pool's pods."""
+    worker_selector: dict[str, str]
+    """Labels of the pool's pods."""
+
+
+class ExistingArgs(Args):
+    """A Gateway that this stack does not declare."""
+
+    name: str
+    """Name of the Gateway."""
+    namespace: str
+    """Namespace of the Gateway."""
+    listener: str | None = None
+    """Listener for the route; None: every listener that takes the route."""
+
+
+class RouteArgs(Args):
+    """The HTTPRoute: which requests go to the pool."""
+
+    name: str
+    """Name of the HTTPRoute."""
+    hostnames: list[str] = []
+    """Host names; empty: every host name."""
+    path: str = "/"
+    """Prefix of the path. The gateway takes it off."""
+    headers: dict[str, str] = {}
+    """Headers with exact values."""
+
+
+class CertificateArgs(Args):
+    """A Secret with a certificate."""
+
+    name: str
+    """Name of the Secret."""
+    namespace: str | None = None
+    """Namespace of the Secret; None: the Gateway's."""
+
+
+class ListenerArgs(Args):
+    """A listener of the Gateway."""
+
+    name: str
+    """Name of the listener."""
+    port: int
+    """Port of the Service."""
+    certificates: list[CertificateArgs] = []
+    """Certificates of an HTTPS listener; empty: the listener speaks HTTP."""
+
+
+class ServiceArgs(Args):
+    """The gateway's Service, besides its type."""
+
+    annotations: dict[str, str] = {}
+    """Annotations of the Service."""
+    load_balancer_class: str | None = None
+    """Class of the load balancer."""
+    node_ports: dict[str, int] = {}
+    """Port on the nodes, by port of the Service."""
+
+
+class IngressArgs(Args):
+    """An Ingress in front of the gateway's Service."""
+
+    host: str
+    """Host name."""
+    service: str
+    """The gateway's Service."""
+    class_name: str | None = None
+    """IngressClass."""
+    annotations: dict[str, str] = {}
+    """Annotations of the Ingress."""
+    tls_secret: str | None = None
+    """Secret with the host's certificate."""
+
+
+class ModelGatewayArgs(Args):
+    """The Gateway, its route to the pool, and the settings from which the provider makes its objects."""
+
+    namespace: str
+    """Namespace of all objects."""
+    name: str
+    """Name of the Gateway and its parameters."""
+    existing: ExistingArgs | None = None
+    """A Gateway to use instead; None: the stack declares one."""
+    route: RouteArgs
+    """HTTPRoute."""
+    listeners: list[ListenerArgs]
+    """Listeners of the stack's Gateway."""
+    service: ServiceArgs
+    """The Gateway's Service, besides the type."""
+    ingress: IngressArgs | None = None
+    """In front of the Service."""
+    request_timeout: int
+    """Seconds after which a load balancer that needs a limit ends a request."""
+    labels: dict[str, str]
+    """Labels of every object."""
+    provider: Provider
+    """Gateway provider: a line of the table in `components/gateways`."""
+    release: ReleaseName
+    """Release of llm-d: with it goes a version of the provider."""
+    class_name: str | None
+    """GatewayClass; None: there is no Gateway."""
+    awaited: bool
+    """Let Pulumi wait until the gateway is programmed or Ready."""
+    service_type: ServiceType
+    """Type of the gateway's Service."""
+    log_level: str | None = None
+    """Log level of the proxy, in the proxy's spelling; None: the provider takes none."""
+    access_logging: bool
+    """Log every request."""
+    requests: dict[str, str]
+    """Resource requests of the proxy."""
+    limits: dict[str, str]
+    """Resource limits of the proxy."""
+    termination_grace: int | None
+    """Seconds that a proxy which ends has for its streams; None: as long as the provider gives it."""
+    idle_timeout: int
+    """Seconds after which the proxy closes a client's idle connection."""
+    pool: str
+    """InferencePool that serves the requests."""
+    pool_port: int
+    """Target port of the pool."""
+    picker: str
+    """Service of the endpoint picker."""
+    picker_selector: dict[str, str]
+    """Labels of the endpoint picker's pods."""
+    autopilot: bool
+    """Whether the GKE cluster is an Autopilot one."""
+    metrics_interval: str | None = None
+    """How often the endpoint picker's metrics are read where the provider has its own monitoring; None: never."""
+    standalone: StandaloneArgs | None = None
+    """The stack's own Envoy; None: a controller makes the proxies."""

@@ -1,0 +1,141 @@
+"""Gateway, HTTPRoute and Ingress: the objects that are the same for every controller."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from components.gateways.args import IngressArgs, ListenerArgs, ModelGatewayArgs
+from components.gateways.provider import GATEWAY_API, GatewayProvider
+from components.manifests import SKIP_AWAIT, Manifest
+from components.names import HTTP_PORT, PART_OF, POOL_GROUP
+
+PROGRAMMED = {"pulumi.com/waitFor": "condition=Programmed"}
+"""Pulumi waits for this condition, which every controller reports; it does not wait for a custom object otherwise."""
+
+MINUTES = 10
+"""The controller itself needs seconds; a new node for its proxy (4 CPU) or a cloud's load balancer takes minutes."""
+
+
+def objects(provider: GatewayProvider, args: ModelGatewayArgs) -> Sequence[Manifest]:
+    """The Gateway, unless the stack uses an existing one, and the HTTPRoute."""
+    gateway = [] if args.existing else [_gateway(provider, args)]
+    route = Manifest(
+        "route",
+        f"{GATEWAY_API}/v1",
+        "HTTPRoute",
+        args.route.name,
+        args.namespace,
+        args.labels,
+        {"spec": _route(provider, args)},
+    )
+    return [*gateway, route]
+
+
+def ingress(gateway: ModelGatewayArgs, args: IngressArgs) -> Manifest:
+    """Everything of a host to the plain listener. Its controller may write no status: Pulumi does not wait for it."""
+    backend = {"service": {"name": args.service, "port": {"number": HTTP_PORT}}}
+    rule = {"host": args.host, "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}
+    spec: dict[str, Any] = {"rules": [rule]}
+    if args.class_name:
+        spec["ingressClassName"] = args.class_name
+    if args.tls_secret:
+        spec["tls"] = [{"hosts": [args.host], "secretName": args.tls_secret}]
+    return Manifest(
+        "ingress",
+        "networking.k8s.io/v1",
+        "Ingress",
+        gateway.name,
+        gateway.namespace,
+        gateway.labels,
+        {"spec": spec},
+        annotations={**args.annotations, **SKIP_AWAIT},
+    )
+
+
+def _gateway(provider: GatewayProvider, args: ModelGatewayArgs) -> Manifest:
+    labels = {
+        **args.labels,
+        **provider.labels,
+        "app.kubernetes.io/gateway": args.name,
+        "app.kubernetes.io/component": "inference-gateway",
+    }
+    spec: dict[str, Any] = {
+        "gatewayClassName": args.class_name,
+        "listeners": [_listener(each) for each in args.listeners],
+    }
+    infrastructure: dict[str, Any] = {}
+    if provider.parameters:
+        reference = {"group": provider.parameters.group, "kind": provider.parameters.kind, "name": args.name}
+        infrastructure["parametersRef"] = reference
+    if provider.copies_metadata:
+        infrastructure |= {"labels": PART_OF, "annotations": PART_OF}
+    if infrastructure:
+        spec["infrastructure"] = infrastructure
+    return Manifest(
+        "gateway",
+        f"{GATEWAY_API}/v1",
+        "Gateway",
+        args.name,
+        args.namespace,
+        labels,
+        {"spec": spec},
+        annotations=PROGRAMMED if args.awaited else {},
+        minutes=MINUTES if args.awaited else None,
+        address=_address,
+    )
+
+
+def _address(status: Any) -> str:
+    addresses = (status or {}).get("addresses") or [{}]
+    return str(addresses[0].get("value") or "")
+
+
+def _listener(args: ListenerArgs) -> dict[str, Any]:
+    """For routes of every namespace, as the guide's one listener."""
+    references = [
+        {"group": "", "kind": "Secret", "name": each.name, **({"namespace": each.namespace} if each.namespace else {})}
+        for each in args.certificates
+    ]
+    return {
+        "name": args.name,
+        "port": args.port,
+        "protocol": "HTTPS" if references else "HTTP",
+        **({"tls": {"mode": "Terminate", "certificateRefs": references}} if references else {}),
+        "allowedRoutes": {"namespaces": {"from": "All"}},
+    }
+
+
+def _route(provider: GatewayProvider, args: ModelGatewayArgs) -> dict[str, Any]:
+    """One rule with one pool, without time limits: a long generation is not a failure."""
+    given, bare = args.route, provider.bare_route
+    backend = {
+        "group": POOL_GROUP,
+        "kind": "InferencePool",
+        "name": args.pool,
+        **({} if bare else {"port": args.pool_port}),
+        "weight": 1,
+    }
+    timeouts = {} if bare else {"timeouts": {"request": "0s", "backendRequest": "0s"}}
+    match: dict[str, Any] = {"path": {"type": "PathPrefix", "value": given.path}}
+    if given.headers:
+        match["headers"] = [{"type": "Exact", "name": name, "value": value} for name, value in given.headers.items()]
+    return {
+        "parentRefs": [_parent(args)],
+        **({"hostnames": given.hostnames} if given.hostnames else {}),
+        "rules": [{"matches": [match], **_stripped(given.path), "backendRefs": [backend], **timeouts}],
+    }
+
+
+def _parent(args: ModelGatewayArgs) -> dict[str, str]:
+    reference = {"group": GATEWAY_API, "kind": "Gateway"}
+    if args.existing is None:
+        return {**reference, "name": args.name}
+    listener = {"sectionName": args.existing.listener} if args.existing.listener else {}
+    return {**reference, "name": args.existing.name, "namespace": args.existing.namespace, **listener}
+
+
+def _stripped(path: str) -> dict[str, Any]:
+    """The filter that takes the route's prefix off the path: vLLM serves /v1/…."""
+    if path == "/":
+        return {}
+    rewrite = {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}
+    return {"filters": [{"type": "URLRewrite", "urlRewrite": {"path": rewrite}}]}

@@ -1,0 +1,46 @@
+"""Floor 2: a Kubernetes object as data, and how Pulumi registers it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+SKIP_AWAIT = {"pulumi.com/skipAwait": "true"}
+"""Annotation: Pulumi does not wait for the object's readiness."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """One object. `body` holds the fields beside apiVersion, kind and metadata, in the API's spelling."""
+
+    resource: str
+    """Name of the Pulumi resource, after the component's name and a hyphen."""
+    api_version: str
+    kind: str
+    name: str
+    namespace: str | None
+    """None: cluster-scoped."""
+    labels: Mapping[str, str]
+    body: Mapping[str, Any] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    after: str | None = None
+    """`resource` of an object that must exist first. It stands earlier in the same list."""
+    minutes: int | None = None
+    """How long Pulumi waits for it; None: as long as the plugin does by default."""
+    address: Callable[[Any], str] | None = None
+    """Reads the gateway's address from the object's status; None: the object has no address."""
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The object as the API server takes it."""
+        metadata = {
+            "name": self.name,
+            "namespace": self.namespace,
+            "labels": dict(self.labels),
+            "annotations": dict(self.annotations),
+        }
+        return {
+            "apiVersion": self.api_version,
+            "kind": self.kind,
+            "metadata": {key: value for key, value in metadata.items() if value},
+            **self.body,
+        }

@@ -1,0 +1,125 @@
+"""Names, addresses and host ports of Services, from what the API server holds."""
+
+import asyncio
+import json
+import socket
+from pathlib import Path
+from typing import Any
+
+import dns.asyncquery
+import dns.message
+import dns.rcode
+import pytest
+
+from sandbox.network.dns import answer, serve
+from sandbox.network.endpoints import service_endpoints
+from sandbox.network.host_ports import FILE, HostPorts, Listener, key_of, listeners, read
+from sandbox.network.store import World
+
+SPACE = "models"
+A, B, C = (SPACE, "a"), (SPACE, "b"), (SPACE, "c")
+
+
+def service(name: str, address: str, *ports: tuple[str, int], since: str = "2026-01-01", **labels: str) -> Any:
+    metadata = {"name": name, "namespace": SPACE, "creationTimestamp": since, "labels": labels}
+    listed = [{"name": port, "port": number} for port, number in ports]
+    return {"metadata": metadata, "spec": {"clusterIP": address, "ports": listed}}
+
+
+def endpoints(of: str, addresses: list[str], port: tuple[str, int], *, ready: bool = True) -> Any:
+    return {
+        "metadata": {"name": f"{of}-1", "namespace": SPACE, "labels": {"kubernetes.io/service-name": of}},
+        "endpoints": [{"addresses": [one], "conditions": {"ready": ready}} for one in addresses],
+        "ports": [{"name": port[0], "port": port[1]}],
+    }
+
+
+def world(workers: list[str]) -> World:
+    elsewhere = {"metadata": {"name": "elsewhere", "creationTimestamp": ""}, "spec": {"type": "ExternalName"}}
+    services = [
+        service("epp", "10.96.0.7", ("grpc", 9002), ("metrics", 90)),
+        service("workers", "None", ("http", 8000)),
+        service("empty", "None", ("http", 8000)),
+        service("envoy", "10.96.0.9", ("http", 80), ("https", 443), since="2025", **{"llm-d.ai/gateway": "own"}),
+        service(
+            *("front-istio", "10.96.0.10", ("status-port", 15021), ("default", 80)),
+            **{"gateway.networking.k8s.io/gateway-name": "front"},
+        ),
+        elsewhere,
+    ]
+    slices = [
+        endpoints("workers", workers, ("http", 8000)),
+        endpoints("epp", ["10.244.0.8"], ("grpc", 9002)),
+        endpoints("empty", ["10.244.0.5"], ("http", 8000), ready=False),
+    ]
+    gateway = {"metadata": {"creationTimestamp": "2026-01-01"}, "spec": {"listeners": [{"port": 80}]}}
+    return {
+        "Service": {(SPACE, one["metadata"]["name"]): one for one in services},
+        "EndpointSlice": {(SPACE, one["metadata"]["name"]): one for one in slices},
+        "Gateway": {(SPACE, "front"): gateway},
+    }
+
+
+WORLD = world(["10.244.0.3", "10.244.0.1"])
+
+
+@pytest.mark.parametrize(
+    ("name", "addresses"),
+    [
+        ("epp.models.svc.cluster.local.", ["10.96.0.7"]),
+        ("EPP.Models.svc.cluster.local.", ["10.96.0.7"]),
+        ("workers.models.svc.cluster.local.", ["10.244.0.1", "10.244.0.3"]),
+        *((f"{name}.models.svc.cluster.local.", None) for name in ("nobody", "empty", "elsewhere", "a.epp")),
+        *((name, None) for name in ("svc.cluster.local.", "epp.other.svc.cluster.local.", "example.com.", ".")),
+    ],
+)
+def test_a_service_is_named_and_a_headless_one_by_its_ready_pods(name: str, addresses: list[str] | None) -> None:
+    reply = answer(WORLD, dns.message.make_query(name, "A"))
+    assert dns.rcode.to_text(reply.rcode()) == ("NXDOMAIN" if addresses is None else "NOERROR")
+    assert [one.to_text() for found in reply.answer for one in found] == (addresses or [])
+
+
+async def _on_the_wire(question: dns.message.Message) -> tuple[dns.message.Message, bool]:
+    """Ask a real server over UDP after some nonsense, and again over TCP if the answer is too long."""
+    many = world([f"10.244.1.{number}" for number in range(200)])
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    await serve("127.0.0.1", lambda: many, port)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.sendto(b"nonsense", ("127.0.0.1", port))
+    return await dns.asyncquery.udp_with_fallback(question, "127.0.0.1", timeout=20, port=port)
+
+
+def test_what_is_too_long_for_a_datagram_is_answered_over_tcp() -> None:
+    long = dns.message.make_query("workers.models.svc.cluster.local.", "A", use_edns=False)
+    reply, over_tcp = asyncio.run(_on_the_wire(long))
+    assert (len(reply.answer[0]), over_tcp) == (200, True)
+
+
+def test_endpoints_of_a_port_are_found_by_the_ports_name() -> None:
+    assert service_endpoints(WORLD, (SPACE, "epp"), 9002) == [("10.244.0.8", 9002)]
+    assert service_endpoints(WORLD, (SPACE, "epp"), 90) == []
+    assert service_endpoints(WORLD, (SPACE, "empty"), 8000) == []
+
+
+def test_listeners_of_gateways_and_of_standalone_envoys_are_reached_the_oldest_first() -> None:
+    assert list(listeners(WORLD).items()) == [
+        ((SPACE, "own"), Listener((SPACE, "envoy"), 80, "2025")),
+        ((SPACE, "front"), Listener((SPACE, "front-istio"), 80, "2026-01-01")),
+        ((SPACE, "own:443"), Listener((SPACE, "envoy"), 443, "2025")),
+    ]
+
+
+def test_listeners_get_ports_in_order_and_keep_them_across_a_restart(tmp_path: Path) -> None:
+    ports = HostPorts(tmp_path, [8001, 8002])
+    assert read(tmp_path) == {}
+    ports.assign([A, B, C])
+    assert json.loads((tmp_path / FILE).read_text()) == {"models/a": 8001, "models/b": 8002}
+    ports.assign([B, key_of(C, 443)])
+    again = HostPorts(tmp_path, [8001, 8002])
+    again.assign([B, key_of(C, 443), A])
+    assert read(tmp_path) == {B: 8002, key_of(C, 443): 8001}
+    assert (again.holder(8001), again.holder(1)) == (key_of(C, 443), None)
+    moved = HostPorts(tmp_path, [9001])
+    moved.assign([A])
+    assert read(tmp_path) == {A: 9001}
