@@ -213,7 +213,7 @@ def judge_gateway(cluster: Cluster, outputs: Outputs, route: Object) -> tuple[Fi
         said = "; ".join([wrong, *refused.values()] if wrong else refused.values())
         return failed(
             step,
-            f"{name(gateway)}: {said or 'Programmed, but without an address'}",
+            f"{name(gateway)}: {said or _without_address(status)}",
             "clients have no way in",
             f"does a controller serve GatewayClass {gateway['spec']['gatewayClassName']}? Its log says why it made no "
             "Service: istio makes none if the ConfigMap of spec.infrastructure.parametersRef has a key or a field that "
@@ -227,6 +227,12 @@ def judge_gateway(cluster: Cluster, outputs: Outputs, route: Object) -> tuple[Fi
             step, f"{programmed}; {said}", "clients of that listener have no way in", "the listener's certificate"
         ), entrance
     return proxies.judge(cluster, made, programmed), entrance
+
+
+def _without_address(status: Object) -> str:
+    """Say that a Programmed Gateway has no address, in its controller's words."""
+    words = [one.get("message") for one in status.get("conditions") or [] if one["type"] == "Programmed"]
+    return f"Programmed, but without an address ({words[0]})" if words and words[0] else "Programmed without an address"
 
 
 def _refused_listeners(status: Object) -> dict[str, str]:
