@@ -131,7 +131,7 @@ BALANCER = {"example.com/load-balancer": "internal"}
 
 
 def test_annotations_for_a_load_balancer_reach_the_service_of_every_provider_that_has_one() -> None:
-    service = {"gateway": {"service": {"annotations": BALANCER}}}
+    service: dict[str, Any] = {"gateway": {"service": {"annotations": BALANCER}}}
     for provider in ISTIOS:
         overlay = yaml.safe_load(_objects(provider, **service)[f"ConfigMap/{GATEWAY}"]["data"]["service"])
         assert overlay["metadata"]["annotations"].items() >= BALANCER.items()
