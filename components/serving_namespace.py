@@ -27,7 +27,12 @@ class ServingNamespace(pulumi.ComponentResource):
         if args.create:
             labels = {**args.labels, **({POD_SECURITY: "privileged"} if args.privileged else {})}
             namespace = k8s.core.v1.Namespace(
-                f"{name}-namespace", metadata=metadata(args.namespace, None, labels), opts=ours
+                f"{name}-namespace",
+                metadata=metadata(args.namespace, None, labels),
+                opts=pulumi.ResourceOptions.merge(
+                    ours,
+                    pulumi.ResourceOptions(custom_timeouts=pulumi.CustomTimeouts(delete=f"{args.delete_timeout}s")),
+                ),
             )
             made = [namespace]
             self.namespace_name = namespace.metadata.name

@@ -11,10 +11,13 @@ _NEWEST = "0.6"
 _ALWAYS = ("llm-d-inference-sim", "envoy")
 
 
-def programs(stack_file: Path) -> set[str]:
-    """Return names of `toolchain.DATA_PATH`. Raises `SandboxError` for a file that isn't YAML."""
+def programs(stack_file: Path, *, pods: bool) -> set[str]:
+    """Return names of `toolchain.DATA_PATH`: the controller whose class preflight looks for, and with `pods` the rest.
+
+    Raises `SandboxError` for a file that isn't YAML.
+    """
     of_release = _OF_RELEASE.get(str(serving(stack_file).get("release", _NEWEST)), ())
-    return {*of_release, *_ALWAYS, *(ISTIO if istio(stack_file) else ())}
+    return {*((*of_release, *_ALWAYS) if pods else ()), *(ISTIO if istio(stack_file) else ())}
 
 
 def istio(stack_file: Path) -> str | None:

@@ -47,6 +47,7 @@ def _preview(home: Home, base: Path, stack: str, report: Progress) -> Preview:
     if (base / f"Pulumi.{stack}.yaml").is_file():
         session = Session.ready(home, stack, report, base)
         session.provide_nodes(None)
+        session.provide_gateway()
         with report.step(f"Deploying stack {stack} of the base"):
             done = session.capture("pulumi", "up", "--yes", "--skip-preview", "--color=never", "--stack", stack)
         if done.returncode:

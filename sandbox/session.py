@@ -19,7 +19,7 @@ from sandbox.errors import SandboxError
 from sandbox.gateways import istio
 from sandbox.home import CHECKOUT, Home
 from sandbox.progress import Progress
-from sandbox.toolchain import CONTROL_PLANE, SANDBOX, places, provide
+from sandbox.toolchain import CONTROL_PLANE, ISTIO, SANDBOX, places, provide
 from sandbox.toolchain.cache import Cache
 
 _PASSED_ON = (signal.SIGTERM, signal.SIGHUP)
@@ -32,8 +32,6 @@ class Session:
     home: Home
     stack: str
     engine: Engine
-    manifests: Path
-    """istio's, of the toolchain."""
     report: Progress
 
     @classmethod
@@ -42,12 +40,12 @@ class Session:
     ) -> "Session":
         """Start the sandbox unless it runs and prepare the stack's view; both wait mostly, so they do it together.
 
-        `checkout` is whose program is run. What is missing is built: with `pods` also what the stack's pods run.
+        `checkout` holds the program that is run. What is missing is built: with `pods` also what the stack's pods run.
         """
         view = View(home.view, checkout, stack)
         view.require_tracked()  # before anything is built or started for it
-        files = [file for file in (view.tracked_file, view.stack_file) if pods and file.exists()]
-        needed = set[str]().union(*map(needs.programs, files))
+        files = [file for file in (view.tracked_file, view.stack_file) if file.exists()]
+        needed = set[str]().union(*(needs.programs(file, pods=pods) for file in files))
         tools = places(SANDBOX) | provide([*CONTROL_PLANE, "pulumi", *sorted(needed)], report)
         with ThreadPoolExecutor(1) as beside:
             preparing = beside.submit(
@@ -61,7 +59,7 @@ class Session:
                     engine = preparing.result()
         for note in engine.notes:
             report.say(note)
-        return cls(home, stack, engine, tools["istio-manifests"], report)
+        return cls(home, stack, engine, report)
 
     def set(self, assignments: Sequence[str]) -> None:
         """Do `pulumi config set --path` for each path=value, in the sandbox's copy of the stack file."""
@@ -72,7 +70,7 @@ class Session:
 
     def provide_programs(self) -> None:
         """Build what the stack's pods run by now, if its settings have changed and it is missing."""
-        provide(needs.programs(self._stack_file), self.report)
+        provide(needs.programs(self._stack_file, pods=True), self.report)
 
     def provide_nodes(self, count: int | None) -> None:
         """Make the nodes that the stack's settings call for."""
@@ -84,7 +82,8 @@ class Session:
         """Install the controller of the stack's Gateway, if the sandbox can run it, and wait for its class."""
         namespace = needs.istio(self._stack_file)
         if namespace and lifecycle.isolated(self.home):
-            istio.install(self.home.host_kubeconfig, self.manifests, namespace)
+            manifests = provide(ISTIO, self.report)["istio-manifests"]
+            istio.install(self.home.host_kubeconfig, manifests, namespace)
             with self.report.step(f"waiting for istiod in {namespace}"):
                 istio.await_class(self.home.host_kubeconfig, namespace)
 

@@ -129,8 +129,19 @@ class Gateway(Strict):
     """gke only: seconds after which the load balancer ends a request (GCPBackendPolicy); default: what the longest
     answer takes, `model.maxModelLen` tokens at 20 a second, and at least the chart's 300."""
     awaited: bool = Field(default=True, alias="await")
-    """Let `pulumi up` wait until the controller has programmed the Gateway (at most 10 minutes), so that its address is
-    among the outputs. Switch it off where the controller comes later, or nothing gives a LoadBalancer an address."""
+    """Let `pulumi up` wait until the controller reports the Gateway as Programmed (at most 10 minutes), so that its
+    address is among the outputs. Programmed says that the Service and its address are there, and nothing about the
+    proxy's pods: `python -m verify` proves that requests are answered. standalone: wait until Envoy is Ready. Switch it
+    off where the controller comes later, or nothing gives a LoadBalancer an address."""
+    termination_grace: Seconds | None = Field(default=None, le=3600)
+    """Seconds that a replaced proxy has for the streams that it carries; a longer stream is cut. A proxy without
+    connections ends at once. Default: decode's termination grace, at most 600; kgateway: kgateway's own 10 s, because
+    its proxies take the whole time whether busy or not. gke, and agentgateway of release 0.4: not settable."""
+    idle_timeout: Seconds | None = Field(default=None, le=3600)
+    """istio, data-science-gateway and standalone: seconds after which the proxy closes a client's idle connection; an
+    idle connection keeps a replaced istio proxy alive for so long, and 7 s more. Behind a load balancer that speaks
+    HTTP it must exceed the load balancer's own keep-alive (AWS ALB 60, Google 600), or clients see 502. Default: 50;
+    660 with `ingress`."""
     service_type: ServiceType = ServiceType.CLUSTER_IP
     """Type of the gateway's Service (infra chart ≥ 1.3.3: ClusterIP)."""
     exposure: Exposure = Exposure.EXTERNAL
@@ -145,7 +156,7 @@ class Gateway(Strict):
     replicas: Count = 1
     """standalone only: Envoys."""
     image: str | None = Field(default=None, pattern=r"^\S+$")
-    """standalone only: Envoy's image, which needs bash; default: envoyproxy/envoy:v1.39.1, of Docker Hub."""
+    """standalone only: Envoy's image, which needs bash; default: docker.io/envoyproxy/envoy:v1.40.0."""
     cpu: Quantity | None = None
     """CPU request; default: the guide's (istio 4, others 100m)."""
     memory: Quantity | None = None

@@ -98,7 +98,8 @@ class Images(Strict):
     """Where images come from."""
 
     mirror: str | None = Field(default=None, pattern=r"^[\w.-]+(:\d+)?(/[\w.-]+)*$")
-    """Put in place of `ghcr.io` in the release's images, such as registry.example.com/ghcr."""
+    """Put in place of the registry in default images: of `ghcr.io` in the release's, of `docker.io` in that of the
+    gateway standalone; such as registry.example.com/ghcr."""
     pull_secrets: list[ObjectName] = []
     """Secrets of type dockerconfigjson in the namespace."""
     pull_policy: PullPolicy | None = None

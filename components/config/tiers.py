@@ -87,7 +87,7 @@ class Rollout(Strict):
     """How long a worker may load its model before it is restarted (guide: 60 probes of 30 s)."""
     termination_grace: Seconds | None = None
     """How long a worker may take to finish its requests before it is killed; an idle one ends at once.
-    Default: 120; decode `maxModelLen` / 20 tokens a second (1600), at least 120."""
+    Default: 120; decode `maxModelLen` / 20 tokens a second (1600), at least 120 and at most 3600."""
     max_unavailable: Count = 1
     """Pods replaced at a time; there is no surge, because the GPUs are full."""
     create_timeout: Seconds | None = None

@@ -13,8 +13,6 @@ class StandaloneArgs(Args):
     """Pods."""
     selector: dict[str, str]
     """Labels that select the pods."""
-    termination_grace: int
-    """Seconds that a pod which ends has for its requests."""
     failure_mode: FailureMode
     """While the endpoint picker does not answer."""
     workers: str
@@ -132,6 +130,10 @@ class ModelGatewayArgs(Args):
     """Resource requests of the proxy."""
     limits: dict[str, str]
     """Resource limits of the proxy."""
+    termination_grace: int | None
+    """Seconds that a proxy which ends has for its streams; None: as long as the provider gives it."""
+    idle_timeout: int
+    """Seconds after which the proxy closes a client's idle connection."""
     pool: str
     """InferencePool that serves the requests."""
     pool_port: int

@@ -6,7 +6,7 @@ from typing import Any
 from components.gateways.args import IngressArgs, ListenerArgs, ModelGatewayArgs
 from components.gateways.provider import GATEWAY_API, GatewayProvider
 from components.manifests import SKIP_AWAIT, Manifest
-from components.names import HTTP_PORT, POOL_GROUP
+from components.names import HTTP_PORT, PART_OF, POOL_GROUP
 
 PROGRAMMED = {"pulumi.com/waitFor": "condition=Programmed"}
 """Pulumi waits for this condition, which every controller reports; it does not wait for a custom object otherwise."""
@@ -62,9 +62,14 @@ def _gateway(provider: GatewayProvider, args: ModelGatewayArgs) -> Manifest:
         "gatewayClassName": args.class_name,
         "listeners": [_listener(each) for each in args.listeners],
     }
+    infrastructure: dict[str, Any] = {}
     if provider.parameters:
         reference = {"group": provider.parameters.group, "kind": provider.parameters.kind, "name": args.name}
-        spec["infrastructure"] = {"parametersRef": reference}
+        infrastructure["parametersRef"] = reference
+    if provider.copies_metadata:
+        infrastructure |= {"labels": PART_OF, "annotations": PART_OF}
+    if infrastructure:
+        spec["infrastructure"] = infrastructure
     return Manifest(
         "gateway",
         f"{GATEWAY_API}/v1",

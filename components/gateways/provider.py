@@ -39,7 +39,10 @@ REFUSED_BY_OTHERS: Mapping[str, str] = {
 }
 """Settings that every controller but istio and gke refuses."""
 
-IN_PARAMETERS = ("service_type", "service", "log_level", "cpu", "memory", "cpu_limit", "memory_limit")
+IN_PARAMETERS = (
+    *("service_type", "service", "log_level", "cpu", "memory", "cpu_limit", "memory_limit"),
+    *("termination_grace", "idle_timeout"),
+)
 """Settings that a controller takes from a Gateway's parameters."""
 
 REFUSED_BARE: Mapping[str, str] = {
@@ -91,7 +94,9 @@ class Subject(StrEnum):
     DRAIN = "a proxy is replaced"
     IDLE = "idle connections"
     METADATA = "labels and annotations of the Gateway"
+    PROGRAMMED = "the condition Programmed"
     FAILURE = "the endpoint picker fails"
+    HEADERS = "headers for the endpoint picker's choice, sent by a client"
     WEIGHTS = "two pools in one rule"
     FILTERS = "filters on the route"
 
@@ -132,7 +137,12 @@ class GatewayProvider:
     internal_class: str | None = None
     """`gatewayClassName` for `exposure: internal`; None: as for external."""
     labels: Mapping[str, str] = field(default_factory=dict)
-    """Labels of a Gateway that the controller reads."""
+    """Labels of a Gateway that the guide's chart sets for the controller."""
+    copies_metadata: bool = False
+    """Whether the controller copies the Gateway's own labels and annotations to the proxy's pods and Service, so that
+    a changed annotation replaces the proxy, unless `spec.infrastructure` has labels and annotations of its own."""
+    drains_in_full: bool = False
+    """Whether a proxy that ends takes its whole termination grace, busy or not."""
     parameters: Parameters | None = None
     """What configures a Gateway; None: nothing does."""
     bare_route: bool = False

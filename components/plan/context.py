@@ -13,7 +13,6 @@ from components.gateways import GatewayProvider, chosen
 from components.infrastructures import Device, InfrastructureProfile, profile
 from components.names import Names
 from components.releases import RELEASES, Release
-from components.releases.release import REGISTRY
 
 
 @dataclass(frozen=True)
@@ -150,9 +149,12 @@ class Context:
         return self.settings.ports.serving if role is Role.PREFILL else self.settings.ports.decode_vllm
 
     def image(self, own: str | None, default: str, pull_policy: str | None = None) -> ImageArgs:
-        """An image as the user wrote it, or the release's, taken from the mirror if there is one."""
+        """An image as the user wrote it, or the default, taken from the mirror if there is one.
+
+        `default` begins with its registry's host, which the mirror replaces.
+        """
         images = self.settings.images
-        mirrored = default.replace(f"{REGISTRY}/", f"{images.mirror}/", 1) if images.mirror else default
+        mirrored = f"{images.mirror}/{default.partition('/')[2]}" if images.mirror else default
         return ImageArgs(
             name=own or mirrored,
             pull_policy=images.pull_policy or pull_policy,

@@ -1,7 +1,5 @@
 """Decisions about the model gateway."""
 
-from math import ceil
-
 from components.config.vocabulary import Exposure, Role
 from components.gateways.args import (
     CertificateArgs,
@@ -15,13 +13,24 @@ from components.gateways.args import (
 )
 from components.names import HTTP_PORT, gateway_service
 from components.plan.context import Context
-from components.plan.workers import SLOWEST_STREAM, termination_grace
+from components.plan.workers import longest_answer, termination_grace
 
 CHART_TIMEOUT = 300
 """Seconds (inferencepool charts): shorter than the longest answers."""
 
-ENVOY = "envoyproxy/envoy:v1.39.1"
-"""Not the distroless one: a pod that ends needs bash, to see its requests out."""
+ENVOY = "docker.io/envoyproxy/envoy:v1.40.0"
+"""The image with bash, which the preStop script needs; the distroless image has none."""
+
+LONGEST_GRACE = 600
+"""Seconds that a replaced proxy waits for streams by default: longer, a cluster autoscaler ends the pod anyway
+(kubernetes/autoscaler cluster-autoscaler/FAQ.md, `--max-graceful-termination-sec`, default 600)."""
+
+IDLE = 50
+"""Seconds. Envoy closes an idle connection 5 s after them (`drain_timeout`) and istio's agent looks every second, so
+that a removed stack is gone within a minute of its last request."""
+
+IDLE_BEHIND_INGRESS = 660
+"""Seconds: longer than the longest keep-alive of a load balancer that speaks HTTP (Google's, 600)."""
 
 
 def resolve(context: Context) -> ModelGatewayArgs:
@@ -57,6 +66,8 @@ def resolve(context: Context) -> ModelGatewayArgs:
         access_logging=provider.access_logging if gateway.access_logging is None else gateway.access_logging,
         requests={name: requests[name] or amount for name, amount in provider.requests.items()},
         limits={name: limits[name] or amount for name, amount in provider.limits.items()},
+        termination_grace=_termination_grace(context),
+        idle_timeout=gateway.idle_timeout or (IDLE_BEHIND_INGRESS if gateway.ingress else IDLE),
         pool=names.pool,
         pool_port=settings.ports.serving,
         picker=names.picker,
@@ -73,17 +84,24 @@ def _standalone(context: Context) -> StandaloneArgs:
         image=context.image(gateway.image, ENVOY),
         replicas=gateway.replicas,
         selector=names.gateway_selector,
-        termination_grace=termination_grace(context, Role.DECODE),  # as long as a decode worker takes for its answers
         failure_mode=context.failure_mode,
         workers=names.pool_service,
         worker_selector=names.pool_selector,
     )
 
 
+def _termination_grace(context: Context) -> int | None:
+    """What the settings say; else as long as a decode worker has, unless the provider takes its grace in full."""
+    said = context.settings.gateway.termination_grace
+    if said is not None or context.provider.drains_in_full:
+        return said
+    return min(termination_grace(context, Role.DECODE), LONGEST_GRACE)
+
+
 def request_timeout(context: Context) -> int:
     """Seconds that a load balancer gives a request: unless said, as long as a decode worker gives its answers."""
     said = context.settings.gateway.request_timeout
-    return said or max(CHART_TIMEOUT, ceil(context.settings.model.max_model_len / SLOWEST_STREAM))
+    return said or max(CHART_TIMEOUT, longest_answer(context))
 
 
 def _listeners(context: Context) -> list[ListenerArgs]:

@@ -31,6 +31,8 @@ class ServingNamespaceArgs(Args):
     """ServiceAccount of the workers."""
     token_secret: str | None = None
     """Secret to make for the Hugging Face token, if a token is given."""
+    delete_timeout: int = 600
+    """Seconds that Pulumi waits until a deleted namespace is gone."""
     token: pulumi.Output[str] | None = None
     """The Hugging Face token; a secret from here on, whatever it was before."""
 

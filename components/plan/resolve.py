@@ -56,6 +56,8 @@ def _namespace(context: Context, token: pulumi.Output[str] | None) -> ServingNam
         service_account=names.workers,
         token_secret=context.token_secret if token is not None else None,
         token=token,
+        # A proxy of the gateway may take its whole grace, and the namespace goes when the last pod is gone.
+        delete_timeout=workers.DELETE_ALLOWANCE + (context.settings.gateway.termination_grace or gateway.LONGEST_GRACE),
     )
 
 
@@ -184,6 +186,12 @@ def _notes(context: Context) -> list[str]:
         )
     if provider.note:
         notes.append(f"{chosen} {provider.note}")
+    if settings.decode.rollout.termination_grace is None and workers.longest_answer(context) > workers.LONGEST_GRACE:
+        notes.append(
+            f"a decode worker that is replaced has {workers.LONGEST_GRACE} s for its streams, and an answer of "
+            f"{settings.model.max_model_len} tokens at {workers.SLOWEST_STREAM} a second takes "
+            f"{workers.longest_answer(context)} s: set serving.decode.rollout.terminationGrace if such streams must end"
+        )
     for role in Role:
         used, taken = context.tensor_parallel(role), context.gpus(role)
         if used < taken:

@@ -31,6 +31,9 @@ DELETE_ALLOWANCE = 600
 LEAST_GRACE = 120
 """Seconds for the prompts that a prefill worker has queued (the longest takes 16) and for fetching their KV cache."""
 
+LONGEST_GRACE = 3600
+"""Seconds of a default grace at most: one stuck stream would hold a worker's GPUs for longer."""
+
 SLOWEST_STREAM = 20
 """Tokens per second that a stream has at least under full load; the longest of 32000 tokens then takes 1600 s."""
 
@@ -142,8 +145,12 @@ def termination_grace(context: Context, role: Role) -> int:
     own = context.tier(role).rollout.termination_grace
     if own is not None:
         return own
-    longest_answer = context.settings.model.max_model_len / SLOWEST_STREAM if role is Role.DECODE else 0
-    return max(ceil(longest_answer), LEAST_GRACE)
+    return min(max(longest_answer(context) if role is Role.DECODE else 0, LEAST_GRACE), LONGEST_GRACE)
+
+
+def longest_answer(context: Context) -> int:
+    """Seconds of the longest stream: the model's whole context at the slowest rate."""
+    return ceil(context.settings.model.max_model_len / SLOWEST_STREAM)
 
 
 def ucx_variables(context: Context, role: Role) -> dict[str, str]:

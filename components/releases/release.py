@@ -9,9 +9,6 @@ from components.releases.metrics import Metrics
 from components.releases.picker_config import PickerConfig
 from components.releases.picker_dialect import PickerDialect
 
-REGISTRY = "ghcr.io"
-"""Where all images of a release come from; `serving.images.mirror` takes its place."""
-
 
 @dataclass(frozen=True)
 class PickerResources:

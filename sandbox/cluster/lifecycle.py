@@ -202,7 +202,7 @@ def _launch(home: Home, tools: Mapping[str, Path], *, isolated: bool) -> None:
         home.host_kubeconfig.write_text(seen_from_host)
         home.host_kubeconfig.chmod(0o600)
         crds.apply(home.host_kubeconfig, tools["crds"])
-        if isolated and "istio-manifests" in tools:
+        if isolated and tools["istio-manifests"].exists():
             istio.install(home.host_kubeconfig, tools["istio-manifests"], "istio-system")
         record.Keeper(pid, record.started(pid), port, isolated, tuple(gateways.values())).write(home.cluster)
         ours.send(b"keep")

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import jsonschema
@@ -86,16 +87,23 @@ def test_a_recipe_gives_a_stack_that_deploys(recipe: Block, run: Run, begun: tup
     assert text != before, "it changes something"
 
 
+@pytest.fixture(scope="module")
+def usage(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
+    """What the CLI says of one of its commands; asked once."""
+    folder = tmp_path_factory.mktemp("usage")
+    return cache(lambda *command: run(folder, ["pulumi", *command, "--help"]))
+
+
 @pytest.mark.parametrize("words", commands("pulumi"), ids=" ".join)
-def test_pulumi_knows_the_command_and_its_flags(words: list[str], run: Run, tmp_path: Path) -> None:
+def test_pulumi_knows_the_command_and_its_flags(words: list[str], usage: Callable[..., str]) -> None:
     named = [word for word in words[1:] if not word.startswith("-")]
     command = named[:2] if named[0] in ("config", "stack") else named[:1]
-    usage = run(tmp_path, ["pulumi", *command, "--help"])
-    names = re.findall(r"^Usage:\n  (pulumi [\w ]*?)(?: [\[<].*)?$|^Aliases:\n  (.*)$", usage, re.MULTILINE)
-    assert command[-1] in re.findall(r"\w+", str(names)), usage
+    said = usage(*command)
+    names = re.findall(r"^Usage:\n  (pulumi [\w ]*?)(?: [\[<].*)?$|^Aliases:\n  (.*)$", said, re.MULTILINE)
+    assert command[-1] in re.findall(r"\w+", str(names)), said
     flags = words[: words.index("--")] if "--" in words else words
     for flag in (word.split("=")[0] for word in flags if word.startswith("-")):
-        assert re.search(rf"(^|\s){flag}[ ,\n]", usage), f"{flag} of {' '.join(words)}"
+        assert re.search(rf"(^|\s){flag}[ ,\n]", said), f"{flag} of {' '.join(words)}"
 
 
 @pytest.mark.parametrize("words", commands("make"), ids=" ".join)

@@ -11,7 +11,15 @@ import yaml
 
 from components.config.vocabulary import FailureMode, Provider, ReleaseName, ServiceType
 from components.gateways.args import ListenerArgs, ModelGatewayArgs, StandaloneArgs
-from components.gateways.provider import ENVOY_LEVELS, LIMITS, REFUSED_BY_STANDALONE, REQUESTS, GatewayProvider
+from components.gateways.provider import (
+    ENVOY_LEVELS,
+    LIMITS,
+    REFUSED_BY_STANDALONE,
+    REQUESTS,
+    Fact,
+    GatewayProvider,
+    Subject,
+)
 from components.gateways.standalone.certificates import files
 from components.gateways.standalone.envoy import bootstrap
 from components.gateways.standalone.listeners import scheme
@@ -96,6 +104,35 @@ def _address(status: Any) -> str:
     return str(ingress.get("ip") or ingress.get("hostname") or "")
 
 
+_HERE = "components/gateways/standalone"
+
+FACTS = (
+    Fact(
+        Subject.DRAIN,
+        "A preStop hook makes Envoy fail its health check, so that answers end their connections, and waits until no "
+        "request was under way for 5 s. After `terminationGrace` the kubelet ends the pod, and streams that still run "
+        "are cut.",
+        f"{_HERE}/drain.sh, {_HERE}/pod.py",
+    ),
+    Fact(
+        Subject.IDLE,
+        "They do not hold a pod that ends. Envoy closes them after `idleTimeout` and 5 s.",
+        f"{_HERE}/listeners.py",
+    ),
+    Fact(
+        Subject.FAILURE,
+        "FailOpen: the first request that meets a failed endpoint picker is lost (500). Envoy then takes the picker "
+        "for absent, and requests go to any Ready worker until a TLS handshake with the picker succeeds. FailClose: "
+        "500. An endpoint picker that hangs counts as failed after at most 15 s (HTTP/2 keepalive).",
+        f"{_HERE}/clusters.py; envoyproxy/envoy release/v1.36: source/extensions/filters/http/ext_proc/ext_proc.cc",
+    ),
+    Fact(
+        Subject.HEADERS,
+        "All are removed.",
+        f"{_HERE}/listeners.py",
+    ),
+)
+
 STANDALONE = GatewayProvider(
     word=Provider.STANDALONE,
     class_name=None,
@@ -103,6 +140,7 @@ STANDALONE = GatewayProvider(
     "InferencePool.",
     source="the endpoint picker protocol, Gateway API inference extension docs/proposals/004-endpoint-picker-protocol",
     makes="no Gateway and no HTTPRoute: Envoy's Deployment, ConfigMap, Services and ServiceAccount",
+    facts=FACTS,
     configure=configure,
     own_proxies=True,
     log_levels=ENVOY_LEVELS,

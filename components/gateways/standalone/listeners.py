@@ -54,6 +54,7 @@ def _requests(args: ModelGatewayArgs, own: StandaloneArgs) -> Json:
         "use_remote_address": True,
         "preserve_external_request_id": True,
         "always_set_request_id_in_response": True,
+        "common_http_protocol_options": {"idle_timeout": f"{args.idle_timeout}s"},
         "stream_idle_timeout": "0s",  # a long prompt is silent for minutes
         "request_headers_timeout": "60s",
         "early_header_mutation_extensions": [_never_from_clients()],

@@ -27,7 +27,7 @@ def deployment_spec(args: ModelGatewayArgs, own: StandaloneArgs, config: str) ->
     pod: dict[str, Any] = {
         "serviceAccountName": args.name,
         "automountServiceAccountToken": False,
-        "terminationGracePeriodSeconds": own.termination_grace,
+        "terminationGracePeriodSeconds": args.termination_grace,
         "containers": [_container(args, own)],
         "volumes": [{"name": "config", "configMap": {"name": args.name}}, *mounted],
     }

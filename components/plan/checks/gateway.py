@@ -17,7 +17,10 @@ OF_ITS_OWN: Mapping[str, str] = {
     **dict.fromkeys(("service_type", "service"), f"the Service is made with the Gateway: {_MADE}"),
     "ingress": f"what leads to the Gateway is the Gateway's: {_MADE}",
     "exposure": f"the class is the Gateway's: {_MADE}",
-    **dict.fromkeys(("cpu", "memory", "cpu_limit", "memory_limit"), f"the proxy runs with the Gateway: {_MADE}"),
+    **dict.fromkeys(
+        ("cpu", "memory", "cpu_limit", "memory_limit", "termination_grace", "idle_timeout"),
+        f"the proxy runs with the Gateway: {_MADE}",
+    ),
     **dict.fromkeys(("log_level", "access_logging"), f"the proxy's log is the Gateway's: {_MADE}"),
 }
 """Settings that configure a Gateway of the stack's own, by field, each with the reason why they cannot another."""

@@ -30,10 +30,10 @@ global: {hub: sandbox, tag: "1.31", istioNamespace: NAMESPACE, operatorManageWeb
 meshConfig: {defaultProviders: {metrics: []}}
 `
 
-// The installation of OpenShift's Ingress Operator: a revision, a controller name and a root certificate of its own.
+// The installation of OpenShift's Ingress Operator: a controller name and a root certificate of its own. OpenShift's has
+// a revision, too, and labels every Gateway of its class with that; without a revision no label is needed.
 // Source: openshift/cluster-ingress-operator, pkg/operator/controller/gatewayclass/istio_sail_installer.go.
 const openshift = `
-revision: openshift-gateway
 env:
   PILOT_GATEWAY_API_CONTROLLER_NAME: openshift.io/gateway-controller/v1
   PILOT_GATEWAY_API_DEFAULT_GATEWAYCLASS_NAME: data-science-gateway-class
