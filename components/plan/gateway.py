@@ -26,9 +26,9 @@ LONGEST_GRACE = 600
 (kubernetes/autoscaler cluster-autoscaler/FAQ.md, `--max-graceful-termination-sec`, default 600)."""
 
 IDLE = 5
-"""Seconds, as vLLM's own server (vllm-project/vllm v0.17.1 vllm/envs.py, VLLM_HTTP_TIMEOUT_KEEP_ALIVE). An idle connection
-keeps a deleted istio proxy, and a namespace in which a pod is found is looked at again after half of that pod's grace
-(kubernetes/kubernetes v1.34.1 pkg/controller/namespace/namespace_controller.go): minutes, for seconds of idling."""
+"""Seconds, as vLLM's own server (vllm-project/vllm v0.17.1 vllm/envs.py, VLLM_HTTP_TIMEOUT_KEEP_ALIVE). An idle
+connection keeps a deleted istio proxy, and a namespace in which a pod is found is looked at again after half of that
+pod's grace (kubernetes/kubernetes v1.34.1 pkg/controller/namespace/namespace_controller.go): minutes, for seconds."""
 
 IDLE_BEHIND_INGRESS = 660
 """Seconds: longer than the longest keep-alive of a load balancer that speaks HTTP (Google's, 600)."""
