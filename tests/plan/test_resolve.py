@@ -126,7 +126,7 @@ class TestTiming:
         assert rollout.update_timeout == 600 + rounds * (120 + 1800)
         assert rollout.delete_timeout == 600 + 120
 
-    @pytest.mark.parametrize(("tokens", "grace"), [(32000, 1600), (8001, 401), (1000, 120)])
+    @pytest.mark.parametrize(("tokens", "grace"), [(32000, 1600), (8001, 401), (1000, 120), (1000000, 3600)])
     def test_a_decode_worker_may_finish_the_longest_answer_and_a_prefill_worker_its_queue(
         self, tokens: int, grace: int
     ) -> None:
@@ -134,6 +134,15 @@ class TestTiming:
         assert serving.decode.worker.rollout.termination_grace == grace
         assert serving.decode.worker.rollout.delete_timeout == 600 + grace
         assert serving.prefill.worker.rollout.termination_grace == 120
+
+    def test_an_answer_that_does_not_fit_into_the_longest_default_grace_is_said(self) -> None:
+        [note] = plan(model__maxModelLen=131072).notes
+        assert "an answer of 131072 tokens at 20 a second takes 6554 s" in note
+        assert "serving.decode.rollout.terminationGrace" in note
+        assert plan(model__maxModelLen=72000).notes == []
+        said = {"model__maxModelLen": 131072, "decode__rollout__terminationGrace": 6554}
+        assert plan(**said).notes == []
+        assert plan(**said).decode.worker.rollout.termination_grace == 6554
 
     def test_explicit_timeouts_win(self) -> None:
         rollout = plan(
