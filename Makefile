@@ -9,7 +9,7 @@
 #   make status [FOLLOW=1] | logs POD=decode [CONTAINER=…] [FOLLOW=1]  what runs where, live; what containers say
 #   make pr-diff BASE=origin/main [STACKS="amd …"] [OUT=diff.md]       what this work tree changes, as Markdown
 #   make down [PURGE=1]                                                stop (and delete)
-#   make tools | test | test-thorough | test-all | lint | bench | bench-datapath                            for those who change the program
+#   make tools | test | test-thorough | test-all | lint | bench | bench-datapath   for those who change the program
 #   make clean | clean-tools                                           this checkout's files; the per-user cache
 #
 # SANDBOX=<name> works on another sandbox beside the first.

@@ -53,7 +53,7 @@ class Home:
 
     @property
     def host_kubeconfig(self) -> Path:
-        """The same API server through the forwarder on the host's 127.0.0.1."""
+        """The same API server through a relay on the host's 127.0.0.1."""
         return self.cluster / "host-kubeconfig"
 
     @property

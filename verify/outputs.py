@@ -35,9 +35,19 @@ class Outputs:
     """API server that the stack was deployed to; empty if unknown."""
     gateway: str
     """The Gateway, or the Service of an Envoy that serves without one."""
-    standalone: bool
-    """Whether there is such an Envoy in place of Gateway and HTTPRoute."""
+    provider: str
+    """The gateway provider; `standalone`: such an Envoy in place of Gateway and HTTPRoute."""
     workloads: Mapping[str, Workload]
+
+    @property
+    def standalone(self) -> bool:
+        """Whether the stack serves with an Envoy of its own, without Gateway and HTTPRoute."""
+        return self.provider == "standalone"
+
+    @property
+    def istio(self) -> bool:
+        """Whether the controller is istio, which needs a DestinationRule to speak TLS to the EPP."""
+        return self.provider in ("istio", "data-science-gateway")
 
 
 def read(stack: str) -> Outputs:
@@ -72,7 +82,7 @@ def parse(stack: str, text: str) -> Outputs:
             context=document["context"],
             server=document["server"],
             gateway=document["gateway"]["name"],
-            standalone=document["gateway"]["provider"] == "standalone",
+            provider=document["gateway"]["provider"],
             workloads={role: _workload(document["workloads"][role]) for role in ROLES},
         )
     except KeyError as missing:

@@ -15,6 +15,14 @@ from verify.routing import Entrance
 
 MAX_TOKENS = 16
 
+MARK = "x-went-into-resp-headers"
+"""Header that an EPP adds to each answer which the gateway shows it (kubernetes-sigs/gateway-api-inference-extension,
+pkg/epp/handlers/response.go, v1.1.0 to v1.5.0)."""
+
+REFUSALS = ("inference gateway: ", "inference error: ")
+"""How an EPP begins the text of a refusal: pkg/epp/util/error/error.go there up to v1.4.0,
+pkg/common/error/error.go in v1.5.0."""
+
 disable_warnings(InsecureRequestWarning)
 
 
@@ -31,6 +39,8 @@ class Answer:
     """Seconds."""
     prompt_tokens: int | None
     tokens: int | None
+    marked: bool
+    """Whether it carries the EPP's header."""
 
 
 class Door:
@@ -58,13 +68,22 @@ class Door:
         start = time.monotonic()
         try:
             reply = self._send("/v1/completions", body)
+            marked = MARK in reply.headers
             if reply.status != 200:
-                return Answer(reply.status, reply.text().strip(), 0, time.monotonic() - start, None, None)
-            return _read(reply.lines(), start)
+                return Answer(reply.status, reply.text().strip(), 0, time.monotonic() - start, None, None, marked)
+            return _read(reply.lines(), start, marked)
         except ValueError as broken:
             raise Unreachable(
                 f"the answer is no completion: {broken}", "the gateway's and the decode pod's logs"
             ) from None
+
+    def epp_refuses(self) -> bool:
+        """Whether an EPP refuses a request without model and prompt, before any worker sees it. Raises `Unreachable`.
+
+        A worker refuses such a request too, but with JSON.
+        """
+        reply = self._send("/v1/completions", {})
+        return reply.status == 400 and reply.text().startswith(REFUSALS)
 
     def _send(self, path: str, body: object) -> Reply:
         way = self._entrance
@@ -72,7 +91,7 @@ class Door:
         if way.service:
             place = f"{'https:' if way.scheme == 'https' else ''}{way.service}:{way.port}"
             return self._cluster.service(
-                way.namespace, place, path, headers=way.headers, body=body, seconds=self._seconds
+                way.proxies.namespace, place, path, headers=way.headers, body=body, seconds=self._seconds
             )
         try:
             response = self._direct.request(
@@ -98,7 +117,7 @@ def prompt(words: int) -> str:
     return " ".join(secrets.token_hex(3) for _ in range(words))
 
 
-def _read(lines: Iterator[str], start: float) -> Answer:
+def _read(lines: Iterator[str], start: float, marked: bool) -> Answer:
     text, first = "", 0.0
     usage: dict[str, int] = {}
     for line in lines:
@@ -112,6 +131,5 @@ def _read(lines: Iterator[str], start: float) -> Answer:
             first = time.monotonic() - start
         text += piece
         usage = event.get("usage") or usage
-    return Answer(
-        200, text, first, time.monotonic() - start, usage.get("prompt_tokens"), usage.get("completion_tokens")
-    )
+    used, made = usage.get("prompt_tokens"), usage.get("completion_tokens")
+    return Answer(200, text, first, time.monotonic() - start, used, made, marked)

@@ -3,30 +3,39 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from verify import proxies
 from verify.cluster import Cluster, Object
 from verify.finding import Finding, Unreachable, absent, failed, ok, warning
 from verify.outputs import Outputs
-from verify.tiers import Tier, is_ready, name, pods_of, why_not_ready
+from verify.proxies import Proxies
+from verify.tiers import Tier, containers, is_ready, name, pods_of
+from verify.words import unready
 
 POOLS = "/apis/inference.networking.k8s.io/v1"
 GATEWAYS = "/apis/gateway.networking.k8s.io/v1"
 _APPLY = "`pulumi refresh`, then `pulumi up`"
+EPP_PORT, EPP_PORT_NAME = 9002, "grpc"
+"""Where an InferencePool asks its EPP unless it says otherwise, and the name of that port in the EPP's pods."""
 
 
 @dataclass(frozen=True)
 class Entrance:
-    """A Gateway: where it is, and the Service in front of its proxies, if it has one."""
+    """A Gateway, or the stack's own Envoy: the proxies that serve it, and how a request reaches them."""
 
-    namespace: str
+    proxies: Proxies
     name: str
     address: str
-    service: str | None
     port: int
     scheme: str = "http"
     path: str = ""
     """Before `/v1`, where the route takes a part of the Gateway's paths only."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """What the route asks of a request besides, a host name included."""
+
+    @property
+    def service(self) -> str | None:
+        """The Service in front of the proxies, if there is one."""
+        return self.proxies.service
 
 
 def judge_pool(cluster: Cluster, outputs: Outputs, tiers: Sequence[Tier]) -> tuple[Finding, Object | None]:
@@ -75,9 +84,26 @@ def judge_picker(cluster: Cluster, outputs: Outputs, pool: Object) -> tuple[Find
     evidence = f"{len(ready)} Ready ({reference['name']}, failure mode {mode})"
     if not ready:
         outcome = "requests fail" if mode == "FailClose" else "requests land on any worker, prefill or decode"
-        why = "; ".join(f"{name(pod)}: {why_not_ready(pod)}" for pod in pods) or "it has no pod"
+        why = unready(cluster, outputs.namespace, pods) or "it has no pod"
         return failed(step, f"{evidence}; {why}", outcome, "its log: a wrong configuration or missing rights"), text
+    if wrong := _misled(reference, service, ready[0]):
+        return failed(step, f"{evidence}; {wrong}", "the gateway can't ask it: requests fail with 500", _APPLY), text
     return ok(step, evidence), text
+
+
+def _misled(reference: Object, service: Object, pod: Object) -> str:
+    """Say how the pool's port misses the EPP's gRPC port; no controller reports that. Empty if it does not."""
+    wanted = (reference.get("port") or {}).get("number", EPP_PORT)
+    ports = {port["port"]: port for port in service["spec"].get("ports") or []}
+    if wanted not in ports:
+        there = ", ".join(str(port) for port in ports) or "none"
+        return f"the pool asks port {wanted} of Service {name(service)}, which has {there}"
+    target = ports[wanted].get("targetPort", wanted)
+    named = {port.get("name"): port["containerPort"] for one in containers(pod) for port in one.get("ports") or []}
+    number, grpc = named.get(target, target), named.get(EPP_PORT_NAME)
+    if grpc is not None and number != grpc:
+        return f"Service {name(service)} leads port {wanted} to {target} of the pods; they answer on {grpc}"
+    return ""
 
 
 def _configuration(cluster: Cluster, namespace: str, pods: Sequence[Object]) -> str | None:
@@ -119,37 +145,106 @@ def judge_route(cluster: Cluster, outputs: Outputs) -> tuple[Finding, Object | N
             "the gateway doesn't send requests to the pool",
             "does the controller of this GatewayClass run, with the inference extension switched on?",
         ), dict(route["spec"])
-    return ok(step, f"{name(route)} leads to {outputs.pool}: Accepted, ResolvedRefs"), dict(route["spec"])
+    return _led(cluster, outputs, route), dict(route["spec"])
+
+
+def _led(cluster: Cluster, outputs: Outputs, route: Object) -> Finding:
+    """Judge the backends of a route that its controller accepts: no controller reports these mistakes."""
+    step, place = "route", route["metadata"]["namespace"]
+    rules = [rule.get("backendRefs") or [] for rule in route["spec"].get("rules") or []]
+    for backend in (one for backends in rules for one in backends):
+        wrong = _portless(cluster, place, backend)
+        if wrong and _is_pool(backend, outputs.pool):
+            meaning = "istio ignores the port of a pool (read at 1.31); other controllers may not"
+            return warning(step, f"{name(route)} {wrong}", meaning, _APPLY)
+        if wrong:
+            return failed(step, f"{name(route)} {wrong}", "requests of this rule fail with 500 or 503", _APPLY)
+    for backends in rules:
+        weighted = [one["name"] for one in backends if one.get("weight", 1)]
+        if len(weighted) > 1 and outputs.pool in weighted:
+            return warning(
+                step,
+                f"{name(route)} shares a rule out to {', '.join(weighted)}",
+                "istio before the fix of istio/istio#61594 asks one EPP for the whole rule: that of the last backend, "
+                "or none if that is no InferencePool; prefill and decode then come from different pools",
+                "one pool per rule",
+            )
+    return ok(step, f"{name(route)} leads to {outputs.pool}: Accepted, ResolvedRefs")
+
+
+def _portless(cluster: Cluster, namespace: str, backend: Object) -> str:
+    """Say that a Service or a pool lacks the port to which a route sends; empty if it has it, or can't be read."""
+    kind, place, port = backend.get("kind", "Service"), backend.get("namespace", namespace), backend.get("port")
+    paths = {
+        "Service": f"/api/v1/namespaces/{place}/services/{backend['name']}",
+        "InferencePool": f"{POOLS}/namespaces/{place}/inferencepools/{backend['name']}",
+    }
+    if port is None or kind not in paths:
+        return ""
+    try:
+        spec = cluster.get(paths[kind])["spec"]
+    except Unreachable:
+        return ""  # that it is missing, the controller says itself
+    ports = [one.get("port") or one.get("number") for one in spec.get("ports") or spec.get("targetPorts") or []]
+    if port in ports:
+        return ""
+    there = ", ".join(str(one) for one in ports) or "none"
+    return f"sends to port {port} of {kind} {backend['name']}, which has {there}"
 
 
 def judge_gateway(cluster: Cluster, outputs: Outputs, route: Object) -> tuple[Finding, Entrance | None]:
-    """Say whether the Gateway of a route is Programmed and has an address."""
+    """Say whether the Gateway of a route is Programmed, has an address, and has a proxy that is Ready."""
     step, reference = "gateway", route["parentRefs"][0]
     namespace = reference.get("namespace", outputs.namespace)
     try:
         gateway = cluster.get(f"{GATEWAYS}/namespaces/{namespace}/gateways/{reference['name']}")
-        services = cluster.get(
-            f"/api/v1/namespaces/{namespace}/services",
-            labelSelector=f"gateway.networking.k8s.io/gateway-name={reference['name']}",
-        )["items"]
     except Unreachable as missing:
         return absent(step, missing, "there is no way in"), None
+    made = proxies.of(cluster, namespace, reference["name"])
     status = gateway.get("status") or {}
     addresses = [one["value"] for one in status.get("addresses") or []]
     listener = _listener(gateway, reference)
     port, scheme = int(listener["port"]), "https" if listener["protocol"] == "HTTPS" else "http"
-    address, service = addresses[0] if addresses else "", _first(services)
-    entrance = Entrance(namespace, name(gateway), address, service, port, scheme, *_wanted(route))
+    address = addresses[0] if addresses else ""
+    entrance = Entrance(made, name(gateway), address, port, scheme, *_wanted(route))
     wrong = _unmet(status.get("conditions") or [], ("Accepted", "Programmed"))
-    if wrong or not addresses:
+    refused = _refused_listeners(status)
+    if wrong or not addresses or listener["name"] in refused:
+        said = "; ".join([wrong, *refused.values()] if wrong else refused.values())
         return failed(
             step,
-            f"{name(gateway)}: {wrong or 'Programmed, but without an address'}",
+            f"{name(gateway)}: {said or _without_address(status)}",
             "clients have no way in",
-            f"does a controller serve GatewayClass {gateway['spec']['gatewayClassName']}? A LoadBalancer without "
-            "address: no load balancer in this cluster, set serving.gateway.serviceType: ClusterIP",
+            f"does a controller serve GatewayClass {gateway['spec']['gatewayClassName']}? Its log says why it made no "
+            "Service: istio makes none if the ConfigMap of spec.infrastructure.parametersRef has a key or a field that "
+            "it doesn't know. A LoadBalancer without address: no load balancer in this cluster, set "
+            "serving.gateway.serviceType: ClusterIP",
         ), entrance
-    return ok(step, f"{name(gateway)} Programmed at {addresses[0]}:{port}"), entrance
+    programmed = f"{name(gateway)} Programmed at {address}:{port}"
+    if refused and (namespace, name(gateway)) == (outputs.namespace, outputs.gateway):
+        said = "; ".join(refused.values())
+        return warning(
+            step, f"{programmed}; {said}", "clients of that listener have no way in", "the listener's certificate"
+        ), entrance
+    return proxies.judge(cluster, made, programmed), entrance
+
+
+def _without_address(status: Object) -> str:
+    """Say that a Programmed Gateway has no address, in its controller's words."""
+    words = [one.get("message") for one in status.get("conditions") or [] if one["type"] == "Programmed"]
+    return f"Programmed, but without an address ({words[0]})" if words and words[0] else "Programmed without an address"
+
+
+def _refused_listeners(status: Object) -> dict[str, str]:
+    """Return the controller's words about each listener that does not serve, by the listener's name."""
+    wanted = ("ResolvedRefs", "Accepted", "Programmed")  # the first says which reference, the others that it fails
+    found = {}
+    for listener in status.get("listeners") or []:
+        conditions = {one["type"]: one for one in listener.get("conditions") or []}
+        bad = next((conditions[kind] for kind in wanted if conditions.get(kind, {}).get("status") == "False"), None)
+        if bad:
+            found[listener["name"]] = f"listener {listener['name']}: {bad.get('reason', '')} {bad.get('message', '')}"
+    return found
 
 
 def _listener(gateway: Object, reference: Object) -> Object:
@@ -177,10 +272,11 @@ def judge_envoy(cluster: Cluster, outputs: Outputs) -> tuple[Finding, Entrance |
         return absent(step, missing, "there is no way in"), None
     first = service["spec"]["ports"][0]  # its name is what is spoken there
     port = int(first["port"])
-    entrance = Entrance(outputs.namespace, outputs.gateway, "", outputs.gateway, port, first["name"])
+    made = Proxies(outputs.namespace, outputs.gateway, pods, "", None)
+    entrance = Entrance(made, outputs.gateway, "", port, first["name"])
     ready = [pod for pod in pods if is_ready(pod)]
     if not ready:
-        why = "; ".join(f"{name(pod)}: {why_not_ready(pod)}" for pod in pods) or "it has no pod"
+        why = unready(cluster, outputs.namespace, pods) or "it has no pod"
         return failed(
             step,
             f"no Envoy is Ready behind Service {outputs.gateway}; {why}",
@@ -200,16 +296,16 @@ def _written(labels: dict[str, str]) -> str:
     return ",".join(f"{key}={value}" for key, value in labels.items())
 
 
-def _first(services: Sequence[Object]) -> str | None:
-    return name(services[0]) if services else None
-
-
 def _leads_to(route: Object, pool: str) -> bool:
     return any(
-        backend.get("kind") == "InferencePool" and backend["name"] == pool
+        _is_pool(backend, pool)
         for rule in route["spec"].get("rules") or []
         for backend in rule.get("backendRefs") or []
     )
+
+
+def _is_pool(backend: Object, pool: str) -> bool:
+    return backend.get("kind") == "InferencePool" and backend["name"] == pool
 
 
 def _unmet(conditions: Sequence[Object], wanted: Sequence[str]) -> str:

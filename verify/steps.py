@@ -2,14 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
-from verify import fallbacks, request, routing, rule, tiers, traffic
-from verify.cluster import Cluster
+from verify import asking, fallbacks, request, routing, rule, tiers, traffic
+from verify.asking import Way
+from verify.cluster import Cluster, Object
 from verify.finding import Finding, Outcome, Unreachable, failed, unseen, warning
 from verify.legs import Counters, Trial
 from verify.outputs import ROLES, Outputs
 from verify.request import Door
-from verify.routing import Entrance
 from verify.tiers import Tier, name
 
 
@@ -34,12 +35,12 @@ class Verification:
         """Take all steps. `requests` are sent one after another; `seconds` is how long each may stay silent."""
         self._same_cluster()
         self._workers()
-        decision = self._picker()
-        entrance = self._way_in()
-        if entrance is None or not (entrance.service or entrance.address):
+        pool, decision = self._picker()
+        way = self._way_in(pool)
+        if way is None or not (way.entrance.service or way.entrance.address):
             self._found(unseen("request", "none was sent: there is no gateway to send it to"))
         else:
-            self._requests(Door(self.cluster, entrance, seconds), decision, requests)
+            self._requests(way, Door(self.cluster, way.entrance, seconds), decision, requests)
         if decode := self._tiers.get("decode"):
             self._found(fallbacks.judge_sidecar(self.cluster, self.outputs.namespace, decode))
             self._found(fallbacks.judge_transport(self.cluster, self.outputs.namespace, decode))
@@ -66,30 +67,35 @@ class Verification:
             if tier:
                 self._tiers[role] = tier
 
-    def _picker(self) -> rule.Rule | None:
+    def _picker(self) -> tuple[Object | None, rule.Rule | None]:
         finding, pool = routing.judge_pool(self.cluster, self.outputs, list(self._tiers.values()))
         self._found(finding)
         if pool is None:
-            return None
+            return None, None
         finding, text = routing.judge_picker(self.cluster, self.outputs, pool)
         self._found(finding)
-        return rule.of(text) if text else None
+        return pool, rule.of(text) if text else None
 
-    def _way_in(self) -> Entrance | None:
+    def _way_in(self, pool: Object | None) -> Way | None:
         if self.outputs.standalone:
             finding, entrance = routing.judge_envoy(self.cluster, self.outputs)
             self._found(finding)
-            return entrance
-        finding, route = routing.judge_route(self.cluster, self.outputs)
-        self._found(finding)
+            return Way(self.cluster, self.outputs, entrance, pool, None) if entrance else None
+        led, route = routing.judge_route(self.cluster, self.outputs)
         if route is None:
+            self._found(led)
             return None
         finding, entrance = routing.judge_gateway(self.cluster, self.outputs, route)
+        if entrance and {led.outcome, finding.outcome} == {Outcome.FAILED}:
+            # No controller accepts a route of a Gateway that it does not serve: the Gateway is the cause.
+            led = unseen(led.step, f"{led.evidence}; the step gateway comes first")
+        self._found(led)
         self._found(finding)
-        return entrance
+        return Way(self.cluster, self.outputs, entrance, pool, route) if entrance else None
 
-    def _requests(self, door: Door, decision: rule.Rule | None, requests: int) -> None:
-        finding, longest = traffic.judge_models(door, self.outputs.model)
+    def _requests(self, way: Way, door: Door, decision: rule.Rule | None, requests: int) -> None:
+        explain_500 = partial(asking.explain_500, way)
+        finding, longest = traffic.judge_models(door, self.outputs.model, explain_500)
         self._found(finding)
         words = rule.prompt_size(decision or rule.ALWAYS, longest)
         counters = Counters(self.cluster, self.outputs.namespace, list(self._tiers.values()))
@@ -100,12 +106,16 @@ class Verification:
                 prompt = request.prompt(words)
                 trial, now = counters.try_out(door, self.outputs.model, prompt, now)
                 self.trials.append(trial)
+            answered = all(trial.answer.status == 200 for trial in self.trials)
+            unasked = asking.judge_asked(way, self.trials, door.epp_refuses) if answered else None
         except Unreachable as error:
             meaning = "no answer, or no proof of the path that it took"
             self._found(failed("request", str(error), meaning, error.remedy))
             return
-        self._found(traffic.judge_requests(self.trials))
-        if all(trial.answer.status == 200 for trial in self.trials):
+        self._found(traffic.judge_requests(self.trials, explain_500, asked=unasked is None))
+        if unasked:
+            self._found(unasked)
+        if answered:
             pods = {role: [name(pod) for pod in tier.ready] for role, tier in self._tiers.items()}
             self._found(traffic.judge_legs(self.trials, decision, prompt))
             if pods.get("prefill"):

@@ -131,7 +131,7 @@ def gpus(pod: Object) -> int:
 
 def restart_count(pod: Object) -> int:
     """Return how often containers of the pod were restarted."""
-    return sum(int(one.get("restartCount", 0)) for one in _container_statuses(pod))
+    return sum(int(one.get("restartCount", 0)) for one in container_statuses(pod))
 
 
 def why_not_ready(pod: Object) -> str:
@@ -139,17 +139,18 @@ def why_not_ready(pod: Object) -> str:
     for one in pod["status"].get("conditions") or []:
         if one["type"] == "PodScheduled" and one["status"] == "False":
             return str(one.get("message", "not scheduled"))
-    for one in _container_statuses(pod):
+    for one in container_statuses(pod):
         state = one.get("state", {})
         detail = state.get("waiting") or state.get("terminated")
         if detail and detail.get("reason") != "Completed":
             return f"container {one['name']}: {detail.get('reason', 'waits')} {detail.get('message', '')}".strip()
-    for one in _container_statuses(pod):
+    for one in container_statuses(pod):
         if not one.get("ready"):
             return f"container {one['name']} runs, but its readiness probe doesn't succeed yet"
     return str(pod["status"].get("phase", "unknown"))
 
 
-def _container_statuses(pod: Object) -> Iterable[Object]:
+def container_statuses(pod: Object) -> Iterable[Object]:
+    """Return the statuses of all containers, init containers first."""
     status = pod["status"]
     return [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]

@@ -1,7 +1,7 @@
 """Requests through the gateway, and what the workers' counters prove about them."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from verify.finding import Finding, Unreachable, failed, ok, unseen, warning
 from verify.legs import Counted, Trial
@@ -9,8 +9,11 @@ from verify.metrics import Worker
 from verify.request import Door
 from verify.rule import Rule, applies
 
+Explain = Callable[[Finding], Finding]
+"""Adds the reason to a finding that the gateway failed a request by itself."""
 
-def judge_models(door: Door, model: str) -> tuple[Finding, int | None]:
+
+def judge_models(door: Door, model: str, explain_500: Explain) -> tuple[Finding, int | None]:
     """Say whether the gateway lists the model; return the longest prompt that it takes, in tokens."""
     step = "models"
     try:
@@ -23,7 +26,9 @@ def judge_models(door: Door, model: str) -> tuple[Finding, int | None]:
     except (ValueError, KeyError, TypeError):
         return failed(step, f"/v1/models is no list of models: {text[:100]}", *explain(404)), None
     if reply.status != 200:
-        return failed(step, f"GET /v1/models: HTTP {reply.status} {text.strip()[:200]}", *explain(reply.status)), None
+        answer = f"GET /v1/models: HTTP {reply.status} {text.strip()[:200]}".rstrip()
+        finding = failed(step, answer, *explain(reply.status))
+        return explain_500(finding) if _gateways_own(reply.status, text) else finding, None
     if model not in listed:
         return failed(
             step,
@@ -52,17 +57,26 @@ def explain(status: int) -> tuple[str, str]:
     }.get(status, ("the request failed", "the logs of gateway, picker and decode workers"))
 
 
-def judge_requests(trials: Sequence[Trial]) -> Finding:
-    """Say whether every request was answered with tokens."""
+def _gateways_own(status: int, text: str) -> bool:
+    """Whether Envoy ended a request because its external processor failed: EPP and workers say something."""
+    return status == 500 and not text.strip()
+
+
+def judge_requests(trials: Sequence[Trial], explain_500: Explain, *, asked: bool) -> Finding:
+    """Say whether every request was answered with tokens; `asked`: whether the EPP is known to have chosen a worker."""
     step = "request"
     for trial in trials:
         answer = trial.answer
         if answer.status != 200:
-            return failed(step, f"HTTP {answer.status} {answer.text[:200]}", *explain(answer.status))
+            finding = failed(step, f"HTTP {answer.status} {answer.text[:200]}".rstrip(), *explain(answer.status))
+            return explain_500(finding) if _gateways_own(answer.status, answer.text) else finding
         if not answer.text:
             return failed(step, "HTTP 200, but no token", "clients get empty answers", "the decode pods' logs")
     fastest = min(trial.answer.first_token for trial in trials)
-    return ok(step, f"{len(trials)} of {len(trials)} answered, first token after {fastest * 1000:.0f} ms at best")
+    through = " through the EPP" if asked else ""
+    return ok(
+        step, f"{len(trials)} of {len(trials)} answered{through}, first token after {fastest * 1000:.0f} ms at best"
+    )
 
 
 def judge_legs(trials: Sequence[Trial], rule: Rule | None, prompt: str) -> Finding:

@@ -21,8 +21,8 @@ from typing import NoReturn
 from sandbox.cluster import namespaces, network
 from sandbox.cluster.companions import Companions
 from sandbox.cluster.control_plane import ControlPlane
-from sandbox.cluster.forwarder import Forward, serve
 from sandbox.errors import SandboxError
+from sandbox.network import relay
 
 _PATIENCE = 180.0
 """Seconds until an API server that isn't ready counts as one that won't be."""
@@ -46,9 +46,8 @@ def main() -> None:
     _report(lifeline, started=True)  # the starter learns this process's number from the kernel with this message
     failure = _start(control_plane, lifeline)
     if failure is None:
-        forwards = [Forward(**forward) for forward in plan["forwards"]]
         companions = Companions(Path(plan["companions"]), Path(plan["logs"]))
-        asyncio.run(_stay(lifeline, forwards, control_plane, companions))
+        asyncio.run(_stay(lifeline, plan["forwards"], control_plane, companions))
     else:
         _undo(control_plane)
         _report(lifeline, failed=failure)
@@ -56,8 +55,8 @@ def main() -> None:
 
 def _isolate() -> None:
     """Move into new namespaces; returns in their first process only."""
-    user = 0 if os.getuid() == 0 else namespaces.NEW_USER
-    namespaces.unshare(user | namespaces.NEW_NETWORK | namespaces.NEW_MOUNTS | namespaces.NEW_PIDS)
+    unshare = namespaces.unshare if os.getuid() == 0 else namespaces.unshare_users
+    unshare(namespaces.NEW_NETWORK | namespaces.NEW_MOUNTS | namespaces.NEW_PIDS)
     if os.fork():
         os._exit(0)
     namespaces.mount_proc()
@@ -112,10 +111,13 @@ class _Parts:
 
 
 async def _stay(
-    lifeline: socket.socket, forwards: list[Forward], control_plane: ControlPlane, companions: Companions
+    lifeline: socket.socket, forwards: list[dict[str, int]], control_plane: ControlPlane, companions: Companions
 ) -> None:
     loop = asyncio.get_running_loop()
-    servers = await serve(forwards)
+    servers = [
+        await relay.serve(socket.socket(fileno=one["fd"]), lambda port=one["port"]: ("127.0.0.1", port))  # type: ignore[misc]
+        for one in forwards
+    ]
 
     def leave() -> NoReturn:
         _undo(control_plane)

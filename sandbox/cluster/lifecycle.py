@@ -90,7 +90,18 @@ def start(home: Home, tools: Mapping[str, Path], report: Progress) -> bool:
                 "Every part listens on 127.0.0.1 of this machine instead, where its other users can reach it, and a "
                 "killed command may leave processes behind."
             )
+        elif not _keeper(home).has_users:
+            report.say(
+                "Container users are not simulated here: every container runs as this user, whatever its image or "
+                "securityContext says. With the commands newuidmap and newgidmap (package uidmap, or shadow) and 65536 "
+                "ids in /etc/subuid and /etc/subgid they are: `make down`, then `make up`."
+            )
         return True
+
+
+def has_users(home: Home) -> bool:
+    """Whether containers of the running sandbox run as users of their own."""
+    return _keeper(home).has_users
 
 
 def stop(home: Home, report: Progress) -> bool:
@@ -104,7 +115,10 @@ def throw_away(home: Home, report: Progress) -> None:
     with _locked(home, report):
         _stop(home)
         if home.root.exists():
-            shutil.rmtree(home.root)
+            try:
+                shutil.rmtree(home.root)
+            except PermissionError:
+                subprocess.run([*_python("deleting"), str(home.root)], check=True)
 
 
 def _keeper(home: Home) -> record.Keeper:

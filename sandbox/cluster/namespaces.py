@@ -17,6 +17,7 @@ _MS_BIND, _MS_REC, _MS_PRIVATE, _MS_SLAVE = 0x1000, 0x4000, 0x40000, 0x80000
 _MNT_DETACH = 2
 _SYS_MOUNT_SETATTR, _AT_FDCWD, _AT_RECURSIVE, _MOUNT_ATTR_RDONLY = 442, -100, 0x8000, 1  # one number everywhere
 _PR_SET_PDEATHSIG, _PR_CAPBSET_DROP, _PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS = 1, 24, 36, 38
+_USERS = 65535  # what a container image can name beside root
 _CAPABILITIES = 41
 _KEPT = {0, 1, 3, 4, 5, 6, 7, 8, 10, 13, 18, 27, 29, 31}  # capabilities of a container that asks for none
 
@@ -30,13 +31,56 @@ def _call(name: str, *arguments: "int | bytes | ctypes.Array[ctypes.c_uint64] | 
 
 
 def unshare(flags: int) -> None:
-    """Leave the namespaces named by `flags` for new ones; with NEW_USER, stay this user but be root in there."""
-    user, group = os.getuid(), os.getgid()
+    """Leave the namespaces named by `flags` for new ones."""
     _call("unshare", flags)
-    if flags & NEW_USER:
+
+
+def unshare_users(flags: int = 0) -> None:
+    """Leave the user namespace, and those named by `flags`, for new ones; stay this user but be root in there.
+
+    The other users in there are this user's subordinate ids, where the machine has them and newuidmap: nobody but root
+    may map them. Without them root is the only user.
+    """
+    process, user, group = os.getpid(), os.getuid(), os.getgid()
+    waiting, done = os.pipe()
+    outside = os.fork()
+    if outside == 0:
+        os.close(done)
+        os.read(waiting, 1)
+        os._exit(_map_subordinate(process, user, group))
+    os.close(waiting)
+    try:
+        _call("unshare", NEW_USER | flags)
+    finally:
+        os.close(done)
+        refused = os.waitpid(outside, 0)[1]
+    if refused:
         for file, text in (("setgroups", "deny"), ("uid_map", f"0 {user} 1"), ("gid_map", f"0 {group} 1")):
             with open(f"/proc/self/{file}", "w") as map_file:  # noqa: PTH123  (pathlib would retry a refused write)
                 map_file.write(text)
+
+
+def _map_subordinate(process: int, user: int, group: int) -> int:
+    """Map every user and group of a container in the new namespace of `process`; return 0 if that was done."""
+    for command, file, own in (("newuidmap", "/etc/subuid", user), ("newgidmap", "/etc/subgid", group)):
+        first, count = _subordinate(file, user)
+        words = [command, process, 0, own, 1, 1, first, count]
+        if count < _USERS or os.spawnvp(os.P_WAIT, command, [str(word) for word in words]):
+            return 1
+    return 0
+
+
+def _subordinate(file: str, user: int) -> tuple[int, int]:
+    """Return the first id and the number of ids that subuid(5) or subgid(5) gives to a user; (0, 0) without any."""
+    import pwd  # noqa: PLC0415  (this module starts in front of every command)
+
+    try:
+        names = {str(user), pwd.getpwuid(user).pw_name}
+        with open(file) as lines:  # noqa: PTH123
+            found = [line.strip().split(":") for line in lines]
+    except (KeyError, OSError):
+        return 0, 0
+    return next(((int(one[1]), int(one[2])) for one in found if len(one) == 3 and one[0] in names), (0, 0))
 
 
 def join(pid: int, *names: str) -> None:

@@ -29,6 +29,12 @@ class Keeper:
         """Whether this very process still runs."""
         return started(self.pid) == self.started
 
+    @property
+    def has_users(self) -> bool:
+        """Whether containers can run as users of their own: the keeper's user namespace has more than one."""
+        mapped = Path(f"/proc/{self.pid}/uid_map").read_text().splitlines()
+        return sum(int(line.split()[2]) for line in mapped) > 1
+
     def end(self, signal_number: int, seconds: float) -> bool:
         """Send a signal, wait; return whether the process is gone."""
         if not self.alive:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from verify.finding import Outcome
+from verify.finding import Finding, Outcome
 from verify.legs import Trial
 from verify.metrics import worker
 from verify.request import Answer
@@ -10,12 +10,16 @@ from verify.rule import ALWAYS, NEVER, Rule
 from verify.traffic import judge_legs, judge_requests, judge_spread, judge_transfer
 
 PROMPT = "w" * 420
-GOOD = Answer(200, "some tokens", 0.010, 0.050, 90, 16)
+GOOD = Answer(200, "some tokens", 0.010, 0.050, 90, 16, marked=True)
 
 
 def trial(prefill: int = 1, decode: int = 1, answer: Answer = GOOD) -> Trial:
     legs = {"prefill": {"p-1": prefill} if prefill else {}, "decode": {"d-1": decode} if decode else {}}
     return Trial(answer, legs)
+
+
+def unexplained(finding: Finding) -> Finding:
+    raise AssertionError(finding)
 
 
 def test_one_prefill_and_one_decode_leg_each_is_what_always_means() -> None:
@@ -59,7 +63,8 @@ def test_a_rule_that_no_prompt_can_meet_proves_nothing() -> None:
 
 
 def test_an_error_says_what_its_status_means_here() -> None:
-    found = judge_requests([trial(answer=replace(GOOD, status=429, text="no decode workers"))])
+    answer = replace(GOOD, status=429, text="no decode workers")
+    found = judge_requests([trial(answer=answer)], unexplained, asked=True)
 
     assert found.outcome is Outcome.FAILED
     assert found.evidence == "HTTP 429 no decode workers"
@@ -67,7 +72,8 @@ def test_an_error_says_what_its_status_means_here() -> None:
 
 
 def test_an_empty_answer_is_no_answer() -> None:
-    assert judge_requests([trial(answer=replace(GOOD, text=""))]).outcome is Outcome.FAILED
+    found = judge_requests([trial(answer=replace(GOOD, text=""))], unexplained, asked=True)
+    assert found.outcome is Outcome.FAILED
 
 
 def test_a_prefill_worker_that_never_worked_is_noticed_once_others_did() -> None:

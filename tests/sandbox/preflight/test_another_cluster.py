@@ -43,7 +43,7 @@ def test_it_is_stopped(amd: Deployment, elsewhere: Deployment, command: tuple[st
     told = " ".join(done.stdout.split())
     assert done.returncode
     assert "error: another cluster (serving.cluster.context)" in told
-    assert f"deployed to the cluster with UID {uids[0]} (context kwok-sandbox, server https://127.0.0.1:6443)" in told
+    assert f"deployed to the cluster with UID {uids[0]} (context sandbox, server https://127.0.0.1:6443)" in told
     assert f"this one has UID {uids[1]}" in told
     assert "Nothing was touched." in told
     assert "llm-d-pd" not in names

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,7 @@ POOL, PICKER, PREFILL, DECODE = (
     "Deployment/ms-pd-llm-d-modelservice-prefill",
     "Deployment/ms-pd-llm-d-modelservice-decode",
 )
+PARAMETERS = "ConfigMap/infra-pd-inference-gateway"
 ROLE, BINDING, SERVICE, CONFIG = (
     "Role/gaie-pd-epp",
     "RoleBinding/gaie-pd-epp",
@@ -30,11 +32,13 @@ ROLE, BINDING, SERVICE, CONFIG = (
 
 @dataclass(frozen=True)
 class Defect:
-    """What is changed, how, and a step of `verify` that has to say so."""
+    """What is changed, how, and the step of `verify` that has to say so before any other."""
 
     name: str
     step: str
     change: Callable[[Objects], object]
+    says: str = ""
+    """Words of the controller, the proxy or the worker that the step has to pass on."""
     selective: bool = False
     """Introduced into a stack with selective P/D."""
 
@@ -67,6 +71,41 @@ def _at(key: str, path: str, value: object) -> Callable[[Objects], object]:
 
 def _without(key: str) -> Callable[[Objects], object]:
     return lambda objects: objects.pop(key)
+
+
+def _all(*changes: Callable[[Objects], object]) -> Callable[[Objects], object]:
+    """Make several changes that are one defect."""
+    return lambda objects: [change(objects) for change in changes]
+
+
+def _copy(key: str, name: str, *changes: Callable[[Objects], object]) -> Callable[[Objects], object]:
+    """Add a changed copy of an object; the changes find it as `Kind/name`."""
+
+    def change(objects: Objects) -> None:
+        added = deepcopy(objects[key])
+        added["metadata"]["name"] = name
+        objects[f"{added['kind']}/{name}"] = added
+        for one in changes:
+            one(objects)
+
+    return change
+
+
+def _decode_service(objects: Objects) -> None:
+    """Add a Service of the decode pods, as somebody would who wants to reach them without an EPP."""
+    spec = {"selector": {"llm-d.ai/role": "decode"}, "ports": [{"name": "http", "port": 8000}]}
+    meta = {"name": "decode", "namespace": objects[ROUTE]["metadata"]["namespace"]}
+    objects["Service/decode"] = {"apiVersion": "v1", "kind": "Service", "metadata": meta, "spec": spec}
+
+
+def _listener(**fields: object) -> Callable[[Objects], object]:
+    """Change fields of the Gateway's listener."""
+    return lambda objects: objects[GATEWAY]["spec"]["listeners"][0].update(fields)
+
+
+def _backends(*backends: dict[str, object]) -> Callable[[Objects], object]:
+    """Add backends to the route's rule, beside the pool."""
+    return lambda objects: objects[ROUTE]["spec"]["rules"][0]["backendRefs"].extend(backends)
 
 
 def _argument(key: str, pattern: str, replacement: str, where: str = "containers") -> Callable[[Objects], object]:
@@ -164,28 +203,137 @@ def _gpus(number: str) -> Callable[[Objects], object]:
 
 
 _POD = "spec.template.spec"
+TO_POOL = {"group": "inference.networking.k8s.io", "kind": "InferencePool", "name": "gaie-pd", "port": 8000}
+NOT_ASKED = "ext_proc_error_gRPC_error_14"
+"""What Envoy's access log says of a request about which it could not ask."""
 DEFECTS = [
-    # the way in
+    # the Gateway
     Defect("Gateway of an unknown class", "gateway", _at(GATEWAY, "spec.gatewayClassName", "isto")),
+    Defect(
+        "Gateway's parameters are not there",
+        "gateway",
+        _without(PARAMETERS),
+        says="InvalidParameters parametersRef ConfigMap",
+    ),
+    Defect(
+        "Gateway's parameters have a wrong key",
+        "gateway",
+        lambda objects: objects[PARAMETERS]["data"].update(deploy=objects[PARAMETERS]["data"].pop("deployment")),
+        says="not Programmed: ",
+    ),
+    Defect(
+        "proxy with an argument that it doesn't know",
+        "gateway",
+        lambda objects: objects[PARAMETERS]["data"].update(
+            deployment=objects[PARAMETERS]["data"]["deployment"].replace("--proxyLogLevel", "--proxyLoggLevel")
+        ),
+        says="unknown flag: --proxyLoggLevel",
+    ),
+    Defect(
+        "listener's certificate is not there",
+        "gateway",
+        _listener(protocol="HTTPS", tls={"certificateRefs": [{"name": "nobodys"}]}),
+        says="InvalidCertificateRef",
+    ),
+    Defect(
+        "listener's certificate is another kind of Secret",
+        "gateway",
+        _listener(protocol="HTTPS", tls={"certificateRefs": [{"name": "llm-d-hf-token"}]}),
+        says="InvalidCertificateRef",
+    ),
     Defect("Gateway's listener takes another host name", "models", _at(GATEWAY, "spec.listeners.0.hostname", "x.test")),
+    # the route
     Defect("route to another Gateway", "route", _at(ROUTE, "spec.parentRefs.0.name", "infra-pd-gateway")),
+    Defect(
+        "route to a listener that is not there",
+        "route",
+        _at(ROUTE, "spec.parentRefs.0.sectionName", "https"),
+        says="not Accepted: NoMatchingParent",
+    ),
+    Defect(
+        "listener takes no routes of HTTP",
+        "route",
+        _listener(allowedRoutes={"kinds": [{"kind": "GRPCRoute"}]}),
+        says="not Accepted: NotAllowedByListeners",
+    ),
     Defect("route to another pool", "route", _at(ROUTE, "spec.rules.0.backendRefs.0.name", "gaie-dp")),
+    Defect(
+        "route to a pool of another namespace",
+        "route",
+        _backends({**TO_POOL, "namespace": "elsewhere", "weight": 1}),
+        says="not ResolvedRefs: RefNotPermitted",
+    ),
     Defect("route to a Service of the pool's name", "route", _at(ROUTE, "spec.rules.0.backendRefs.0.kind", "Service")),
+    Defect(
+        "route to a port that the Service lacks",
+        "route",
+        _all(
+            _decode_service,
+            lambda objects: objects[ROUTE]["spec"]["rules"].append(
+                {
+                    "matches": [{"path": {"type": "PathPrefix", "value": "/plain"}}],
+                    "backendRefs": [{"name": "decode", "port": 8001}],
+                }
+            ),
+        ),
+        says="port 8001 of Service decode, which has 8000",
+    ),
+    Defect(
+        "route to a port that the pool lacks",
+        "route",
+        _at(ROUTE, "spec.rules.0.backendRefs.0.port", 8001),
+        says="port 8001 of InferencePool gaie-pd, which has 8000",
+    ),
+    Defect(
+        "route shares a rule out to two pools",
+        "route",
+        _all(
+            _copy(POOL, "gaie-dp", _at("InferencePool/gaie-dp", "spec.endpointPickerRef.name", "gaie-dp-epp")),
+            _backends({**TO_POOL, "name": "gaie-dp"}),
+        ),
+        says="gaie-pd, gaie-dp",
+    ),
+    Defect(
+        "another route takes the requests past the EPP",
+        "route",
+        _all(
+            _decode_service,
+            _copy(
+                ROUTE,
+                "plain",
+                _at("HTTPRoute/plain", "spec.rules.0.backendRefs", [{"name": "decode", "port": 8000}]),
+                _at("HTTPRoute/plain", "spec.rules.0.matches.0.path.value", "/v1/completions"),
+            ),
+        ),
+        says="answered without asking the EPP; HTTPRoute plain",
+    ),
     Defect("route for another path", "models", _at(ROUTE, "spec.rules.0.matches.0.path.value", "/v2")),
-    Defect("no rule that the picker speaks TLS", "request or legs", _without(RULE)),
+    # how the gateway speaks to the EPP
+    Defect("no rule that the picker speaks TLS", "request", _without(RULE), says=NOT_ASKED),
     Defect(
         "the picker's TLS rule for another host",
-        "request or legs",
+        "request",
         _at(RULE, "spec.host", "gaie-pd.llm-d-pd.svc.cluster.local"),
+        says=NOT_ASKED,
+    ),
+    Defect(
+        "the picker's TLS rule with the mesh's certificates",
+        "request",
+        _at(RULE, "spec.trafficPolicy.tls", {"mode": "ISTIO_MUTUAL"}),
+        says=NOT_ASKED,
+    ),
+    Defect(
+        "the picker's TLS rule verifies the certificate",
+        "request",
+        _at(RULE, "spec.trafficPolicy.tls", {"mode": "SIMPLE"}),
+        says=NOT_ASKED,
     ),
     # the pool
     Defect("pool selects nothing", "pool", _at(POOL, "spec.selector.matchLabels", {"llm-d.ai/instance": "dp"})),
     Defect("pool goes past the sidecar", "legs", _at(POOL, "spec.targetPorts", [{"number": 8200}])),
     Defect("pool goes to a port of nobody", "models", _at(POOL, "spec.targetPorts", [{"number": 8001}])),
     Defect("pool names another picker", "picker", _at(POOL, "spec.endpointPickerRef.name", "gaie-pd")),
-    Defect(
-        "pool names the picker's health port", "request or legs", _at(POOL, "spec.endpointPickerRef.port.number", 9003)
-    ),
+    Defect("pool names the picker's health port", "picker", _at(POOL, "spec.endpointPickerRef.port.number", 9003)),
     # the picker
     Defect("picker watches another pool", "picker", _argument(PICKER, "^(--pool-name)=.*", r"\1=gaie-dp")),
     Defect("picker looks in another namespace", "picker", _argument(PICKER, "^(--pool-namespace)=.*", r"\1=default")),
@@ -193,7 +341,7 @@ DEFECTS = [
     Defect("picker with a flag of a later version", "picker", _argument(PICKER, "^(--zap-encoder=.*)", "--kv-x=1")),
     Defect("picker under the default account", "picker", _at(PICKER, f"{_POD}.serviceAccountName", "default")),
     Defect("picker's Service selects nothing", "picker", _at(SERVICE, "spec.selector", {"inferencepool": "gaie-dp"})),
-    Defect("picker's Service leads to another port", "request or legs", _at(SERVICE, "spec.ports.0.targetPort", 9003)),
+    Defect("picker's Service leads to another port", "picker", _at(SERVICE, "spec.ports.0.targetPort", 9003)),
     Defect("picker may not see pods", "picker", _drop_resource("pods")),
     Defect("picker may not see pools", "picker", _drop_resource("inferencepools")),
     Defect("picker may not see objectives", "picker", _drop_resource("inferenceobjectives")),

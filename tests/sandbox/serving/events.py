@@ -147,7 +147,7 @@ EVENTS = (
     Event("istiod killed", "nothing", kill_istiod),
     Event(
         "EPP restarted, FailOpen",
-        "answers from any worker meanwhile, undisaggregated; requests that the EPP had begun to read fail with 500",
+        "answers from any worker meanwhile, undisaggregated; single requests fail with 500, single streams are cut",
         restart_the_epp,
         harmless=False,
     ),

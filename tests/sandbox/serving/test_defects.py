@@ -61,5 +61,6 @@ def test_nothing_is_found_where_nothing_is_broken(found: Found) -> None:
 def test_a_defect_is_caught(found: Found, defect: Defect) -> None:
     bad = [one for one in found[defect.name] if one.outcome in (Outcome.FAILED, Outcome.WARNING)]
     assert bad, "nobody noticed"
-    assert {one.step for one in bad} & set(defect.steps), bad
+    assert bad[0].step in defect.steps, bad
+    assert defect.says in bad[0].evidence, bad
     assert all(one.meaning and one.remedy for one in bad), bad

@@ -1,0 +1,46 @@
+"""What pods that are not Ready say: Kubernetes' reason, and the last complaint in the container's log."""
+
+import re
+from collections.abc import Sequence
+
+from verify.cluster import Cluster, Object
+from verify.finding import Unreachable
+from verify.tiers import container_statuses, is_ready, name, why_not_ready
+
+_LINES = "50"
+"""Lines of a log that are read."""
+_LONGEST = 200
+"""Characters of a log line that are shown."""
+_COMPLAINT = re.compile(r"\b(warn(ing)?|error|critical|fatal|panic)\b", re.IGNORECASE)
+
+
+def unready(cluster: Cluster, namespace: str, pods: Sequence[Object]) -> str:
+    """Return `pod: reason; its log: line` for each pod that is not Ready; an empty text if all are."""
+    return "; ".join(_described(cluster, namespace, pod) for pod in pods if not is_ready(pod))
+
+
+def _described(cluster: Cluster, namespace: str, pod: Object) -> str:
+    line = last_complaint(cluster, namespace, pod)
+    return f"{name(pod)}: {why_not_ready(pod)}" + (f"; its log: {line}" if line else "")
+
+
+def last_complaint(cluster: Cluster, namespace: str, pod: Object) -> str:
+    """Return the last warning or error in the log of the first container that is not ready, else its last line.
+
+    Empty if the container never started, or if its log may not be read.
+    """
+    status = next((one for one in container_statuses(pod) if not one.get("ready")), None)
+    if status is None:
+        return ""
+    waits = "waiting" in status.get("state", {})
+    if waits and not status.get("restartCount"):
+        return ""
+    # A container that waits for its next start has said why in the log of the last one.
+    query = {"previous": "true"} if waits else {}
+    try:
+        log = cluster.log(namespace, name(pod), status["name"], tailLines=_LINES, **query)
+    except Unreachable:
+        return ""
+    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    complaints = [line for line in lines if _COMPLAINT.search(line)]
+    return (complaints or lines or [""])[-1][:_LONGEST]
