@@ -63,10 +63,16 @@ def explain_500(way: Way, finding: Finding) -> Finding:
     if way.outputs.istio and epp:
         port = (epp.get("port") or {}).get("number", EPP_PORT)
         place = way.entrance.proxies.namespace
-        if why := destination_rules.why_not_tls(way.cluster, place, way.outputs.namespace, epp["name"], port):
-            evidence += f"; {why}"
-            meaning = "the EPP takes TLS alone, with a certificate that it signs itself: every request fails"
-            remedy = "`pulumi refresh`, then `pulumi up` bring the stack's DestinationRule back"
+        try:
+            why = destination_rules.why_not_tls(way.cluster, place, way.outputs.namespace, epp["name"], port)
+        except Unreachable as hidden:
+            evidence += f"; DestinationRules can't be read: {hidden}"
+            remedy = hidden.remedy
+        else:
+            if why:
+                evidence += f"; {why}"
+                meaning = "the EPP takes TLS alone, with a certificate that it signs itself: every request fails"
+                remedy = "`pulumi refresh`, then `pulumi up` bring the stack's DestinationRule back"
     return replace(finding, evidence=finding.evidence + evidence, meaning=meaning, remedy=remedy)
 
 

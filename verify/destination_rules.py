@@ -19,6 +19,7 @@ def why_not_tls(cluster: Cluster, gateway_namespace: str, namespace: str, epp: s
     """Say why the proxies of a Gateway do not speak TLS to a port of the Service `epp`; empty if a rule makes them.
 
     A mesh can have its rule elsewhere, so a missing rule is the cause of a failure only where there is a failure.
+    Raises `Unreachable` when the rules of the Gateway's or the EPP's namespace may not be read.
     """
     host = f"{epp}.{namespace}.svc.cluster.local"
     near: list[str] = []
@@ -28,7 +29,7 @@ def why_not_tls(cluster: Cluster, gateway_namespace: str, namespace: str, epp: s
         except Unreachable as hidden:
             if hidden.missing or place == ROOT:
                 continue
-            return f"DestinationRules can't be read: {hidden}"
+            raise
         if rule := _most_specific(rules, host):
             return _judged(rule, place, host, port)
         near += [f"{name(one)} is for {one['spec'].get('host')}" for one in rules if epp in name(one)]

@@ -40,9 +40,9 @@ def _parameters(provider: str, release: str, **serving: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("serving", "grace", "idle"),
     [
-        ({}, 600, "50s"),
-        ({"model": {"name": "m", "maxModelLen": 4000}}, 200, "50s"),
-        ({"decode": {"rollout": {"terminationGrace": 90}}}, 90, "50s"),
+        ({}, 600, "5s"),
+        ({"model": {"name": "m", "maxModelLen": 4000}}, 200, "5s"),
+        ({"decode": {"rollout": {"terminationGrace": 90}}}, 90, "5s"),
         ({"gateway": {"terminationGrace": 3600, "idleTimeout": 75}}, 3600, "75s"),
         ({"gateway": {"ingress": {"host": "a.example.com"}}}, 600, "660s"),
         ({"gateway": {"ingress": {"host": "a.example.com"}, "idleTimeout": 65}}, 600, "65s"),

@@ -107,6 +107,9 @@ def test_an_empty_500_is_explained_by_the_proxys_log_and_the_missing_rule() -> N
     assert f"plaintext to the EPP: no DestinationRule in namespace serving is for {EPP}" in found.evidence
     elsewhere = explain_500(way(FakeCluster({}, {"proxy-1/proxy": log}), provider="kgateway"), sent)
     assert "DestinationRule" not in elsewhere.evidence
+    forbidden = FakeCluster({}, {"proxy-1/proxy": log}, forbids=(RULES.format(NAMESPACE),))
+    hidden = explain_500(way(forbidden), sent)
+    assert (hidden.meaning, hidden.remedy) == ("?", f"RBAC: {RULES.format(NAMESPACE)}")
 
 
 def accepted(rules: list[dict[str, Any]]) -> dict[str, Any]:

@@ -46,22 +46,38 @@ def with_defect(defect: Defect, objects: Objects) -> Objects:
     return changed
 
 
+_PARTS = {
+    "prefill": "ms-pd-llm-d-modelservice-prefill",
+    "decode": "ms-pd-llm-d-modelservice-decode",
+    "picker": "gaie-pd-epp",
+    "gateway": "infra-pd-inference-gateway",
+}
+"""The Deployment, or the Gateway with its Deployment, of a step of `verify`."""
+
 _SETTLED = 1.0
 """Seconds that all has to be ready without a break: whoever deploys with the CLI can't ask sooner, and until then Envoy
 may not have heard of a picker that was the last to come."""
 
 
-def deploy(api: Api, objects: Objects, patience: float) -> bool:
-    """Create them, the namespace first; return whether all is ready, and stays so, within `patience` seconds."""
+def deploy(api: Api, objects: Objects, patience: float, late: str = "", grace: float = 0.0) -> bool:
+    """Create them, the namespace first; return whether all is ready, and stays so, within `patience` seconds.
+
+    What belongs to the step `late` is expected never to be: it gets `grace` seconds after all the rest is ready.
+    """
     for one in sorted(objects.values(), key=lambda each: each["kind"] != "Namespace"):
         api.apply(_path(one), one)
     [namespace] = [one["metadata"]["name"] for one in objects.values() if one["kind"] == "Namespace"]
+    rest = _settles(api, namespace, patience, _PARTS.get(late, ""))
+    return rest and (not late or _settles(api, namespace, grace, ""))
+
+
+def _settles(api: Api, namespace: str, patience: float, but: str) -> bool:
     deadline = time.monotonic() + patience
     since: float | None = None
     while since is None or time.monotonic() < since + _SETTLED:
         if time.monotonic() > deadline:
             return False
-        if not _ready(api, namespace):
+        if not _ready(api, namespace, but):
             since = None
         elif since is None:
             since = time.monotonic()
@@ -91,14 +107,18 @@ def remove(api: Api, objects: Objects) -> None:
             api.delete(f"/api/v1/namespaces/{namespace}/pods/{pod['metadata']['name']}", gracePeriodSeconds="0")
 
 
-def _ready(api: Api, namespace: str) -> bool:
-    """Whether every pod counts and the Gateway serves.
+def _ready(api: Api, namespace: str, but: str) -> bool:
+    """Whether every pod counts and the Gateway serves, without those whose name begins with `but`.
 
     The condition Available would not do: a tier of one worker that may be replaced has it while no worker is there.
     """
     deployments = api.get(f"/apis/apps/v1/namespaces/{namespace}/deployments")["items"]
     gateways = api.get(f"/apis/gateway.networking.k8s.io/v1/namespaces/{namespace}/gateways")["items"]
-    return all(map(_complete, deployments)) and all(map(_programmed, gateways))
+
+    def counted(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [one for one in found if not (but and one["metadata"]["name"].startswith(but))]
+
+    return all(map(_complete, counted(deployments))) and all(map(_programmed, counted(gateways)))
 
 
 def _complete(deployment: Mapping[str, Any]) -> bool:

@@ -222,12 +222,12 @@ DEFECTS = [
         says="not Programmed: ",
     ),
     Defect(
-        "proxy with an argument that it doesn't know",
+        "proxy with a command that it doesn't know",
         "gateway",
         lambda objects: objects[PARAMETERS]["data"].update(
-            deployment=objects[PARAMETERS]["data"]["deployment"].replace("--proxyLogLevel", "--proxyLoggLevel")
+            deployment=objects[PARAMETERS]["data"]["deployment"].replace("- proxy\n", "- proxi\n")
         ),
-        says="unknown flag: --proxyLoggLevel",
+        says="but no proxy is Ready: ",
     ),
     Defect(
         "listener's certificate is not there",

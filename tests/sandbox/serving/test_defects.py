@@ -33,11 +33,11 @@ def found(cluster: Running) -> Iterator[Found]:
     assert fleet is not None
     nodes.provide(cluster.host_kubeconfig, fleet)
     stacks = {"nothing": broken.render("sound")}
-    patience = {"nothing": AT_LAST}
+    late = {"nothing": ""}
     for number, defect in enumerate(DEFECTS):
         objects = broken.render(f"broken-{number}", routing=SELECTIVE if defect.selective else None)
         stacks[defect.name] = broken.with_defect(defect, objects)
-        patience[defect.name] = SOON if defect.never_ready else AT_LAST
+        late[defect.name] = defect.step if defect.never_ready else ""
 
     with connect(cluster.host_kubeconfig) as api, ThreadPoolExecutor(AT_ONCE) as together:
 
@@ -45,7 +45,7 @@ def found(cluster: Running) -> Iterator[Found]:
             objects = stacks[name]
             [namespace] = [one["metadata"]["name"] for one in objects.values() if one["kind"] == "Namespace"]
             try:
-                broken.deploy(api, objects, patience[name])
+                broken.deploy(api, objects, AT_LAST, late[name], SOON)
                 return broken.verify(cluster.host_kubeconfig, namespace)
             finally:
                 broken.remove(api, objects)
