@@ -187,6 +187,7 @@ def test_a_gateway_provider_is_one_file_and_its_entry_in_the_table() -> None:
 def test_a_gateway_provider_with_all_that_belongs_to_it(tmp_path: Path) -> None:
     copy = Copy(tmp_path, "provider", "provider's rest")
     copy.python("-m", "components.plan.combinations")
+    copy.python("-m", "components.gateways.page")
     assert "\n## openshift-default\n" in (tmp_path / "docs/combinations.md").read_text()
     whole = ("tests/plan/test_combinations.py", "tests/plan/test_providers.py", "tests/plan/test_checks.py")
     copy.python("-m", "pytest", "-q", *whole, "-p", "no:cacheprovider")
