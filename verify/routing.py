@@ -137,7 +137,7 @@ def judge_route(cluster: Cluster, outputs: Outputs) -> tuple[Finding, Object | N
     if not route["spec"].get("parentRefs"):
         return failed(step, f"{name(route)} belongs to no Gateway", "requests have no way in", _APPLY), None
     told = [one.get("conditions") or [] for one in (route.get("status") or {}).get("parents") or []]
-    wrong = _unmet([one for conditions in told for one in conditions], ("Accepted", "ResolvedRefs"))
+    wrong = _unmet(route, [one for conditions in told for one in conditions], ("Accepted", "ResolvedRefs"))
     if wrong:
         return failed(
             step,
@@ -207,7 +207,7 @@ def judge_gateway(cluster: Cluster, outputs: Outputs, route: Object) -> tuple[Fi
     port, scheme = int(listener["port"]), "https" if listener["protocol"] == "HTTPS" else "http"
     address = addresses[0] if addresses else ""
     entrance = Entrance(made, name(gateway), address, port, scheme, *_wanted(route))
-    wrong = _unmet(status.get("conditions") or [], ("Accepted", "Programmed"))
+    wrong = _unmet(gateway, status.get("conditions") or [], ("Accepted", "Programmed"))
     refused = _refused_listeners(status)
     if wrong or not addresses or listener["name"] in refused:
         said = "; ".join([wrong, *refused.values()] if wrong else refused.values())
@@ -215,10 +215,7 @@ def judge_gateway(cluster: Cluster, outputs: Outputs, route: Object) -> tuple[Fi
             step,
             f"{name(gateway)}: {said or _without_address(status)}",
             "clients have no way in",
-            f"does a controller serve GatewayClass {gateway['spec']['gatewayClassName']}? Its log says why it made no "
-            "Service: istio makes none if the ConfigMap of spec.infrastructure.parametersRef has a key or a field that "
-            "it doesn't know. A LoadBalancer without address: no load balancer in this cluster, set "
-            "serving.gateway.serviceType: ClusterIP",
+            _gateway_remedy(gateway, refused, made),
         ), entrance
     programmed = f"{name(gateway)} Programmed at {address}:{port}"
     if refused and (namespace, name(gateway)) == (outputs.namespace, outputs.gateway):
@@ -227,6 +224,20 @@ def judge_gateway(cluster: Cluster, outputs: Outputs, route: Object) -> tuple[Fi
             step, f"{programmed}; {said}", "clients of that listener have no way in", "the listener's certificate"
         ), entrance
     return proxies.judge(cluster, made, programmed), entrance
+
+
+def _gateway_remedy(gateway: Object, refused: Mapping[str, str], made: Proxies) -> str:
+    if refused:
+        return "the Secret, or the ReferenceGrant for it, that the listener's condition names"
+    if made.service is None and not made.hidden:
+        return (
+            f"does a controller serve GatewayClass {gateway['spec']['gatewayClassName']}? If it does, its log says why "
+            "it made no Service: istio makes none if the ConfigMap of spec.infrastructure.parametersRef is missing, or "
+            "has a key that it doesn't know"
+        )
+    return (
+        "a LoadBalancer without address: no load balancer in this cluster, set serving.gateway.serviceType: ClusterIP"
+    )
 
 
 def _without_address(status: Object) -> str:
@@ -308,8 +319,12 @@ def _is_pool(backend: Object, pool: str) -> bool:
     return backend.get("kind") == "InferencePool" and backend["name"] == pool
 
 
-def _unmet(conditions: Sequence[Object], wanted: Sequence[str]) -> str:
-    """Return the controller's words about the first wanted condition that isn't true, or an empty text."""
+def _unmet(judged: Object, conditions: Sequence[Object], wanted: Sequence[str]) -> str:
+    """Return the controller's words about the first wanted condition that isn't true, or an empty text.
+
+    A condition of an older generation of the object is no judgement of what the object says now.
+    """
+    generation = judged["metadata"].get("generation", 0)
     for kind in wanted:
         found = [one for one in conditions if one["type"] == kind]
         if not found:
@@ -317,4 +332,6 @@ def _unmet(conditions: Sequence[Object], wanted: Sequence[str]) -> str:
         for one in found:
             if one["status"] != "True":
                 return f"not {kind}: {one.get('reason', '')} {one.get('message', '')}".strip()
+            if one.get("observedGeneration", generation) < generation:
+                return f"no controller has set {kind} since the object was changed (generation {generation})"
     return ""

@@ -68,6 +68,16 @@ def test_proxies_speak_for_themselves(pods: list[Any], outcome: Outcome, says: s
     assert (found.outcome, says in found.evidence) == (outcome, True), found
 
 
+def test_a_condition_of_an_older_generation_is_no_judgement() -> None:
+    objects = gateway([{**one, "observedGeneration": 1} for one in TRUE])
+    objects[f"{GATEWAYS}/gateways/gate"]["metadata"]["generation"] = 2
+
+    found = judged(objects)
+
+    assert found.outcome is Outcome.FAILED
+    assert "no controller has set Accepted since the object was changed (generation 2)" in found.evidence
+
+
 def test_a_load_balancer_outside_the_cluster_has_no_proxy_to_look_at() -> None:
     assert judged(gateway()).outcome is Outcome.OK
 

@@ -227,7 +227,7 @@ DEFECTS = [
         lambda objects: objects[PARAMETERS]["data"].update(
             deployment=objects[PARAMETERS]["data"]["deployment"].replace("- proxy\n", "- proxi\n")
         ),
-        says="but no proxy is Ready: ",
+        says='unknown command "proxi"',
     ),
     Defect(
         "listener's certificate is not there",
