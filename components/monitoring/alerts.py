@@ -91,9 +91,9 @@ def _reachable(series: Series, limits: AlertArgs) -> Iterator[Alert]:
         "0s",
         "warning",
         "vLLM of decode worker {{ $labels.pod }} was restarted",
-        "Its streams ended with errors. vLLM of releases 0.4 and 0.6 ends when a NIXL handshake fails, that of 0.6 also "
-        "when a prefill worker is killed. `kubectl logs --previous` then has `handshake_failed`, `KeyError` or `Counters "
-        "can only be incremented`. `python -m verify` names the cause and what to change.",
+        "Its streams ended with errors. vLLM of releases 0.4 and 0.6 ends when a NIXL handshake fails, that of 0.6 "
+        "also when a prefill worker is killed. `kubectl logs --previous` then has `handshake_failed`, `KeyError` or "
+        "`Counters can only be incremented`. `python -m verify` names the cause and what to change.",
     )
 
 
@@ -142,8 +142,8 @@ def _transferred(series: Series, failures: list[str], limits: AlertArgs) -> Iter
         "KV transfers of {{ $labels.role }} worker {{ $labels.pod }} fail",
         "Decode computes these prompts again, or the request fails. Look for NIXL and UCX errors in the worker's log. "
         "After a restart of prefill workers, decode workers may hold on to what is gone: restart those, too. If only "
-        "`vllm:nixl_num_kv_expired_reqs_total` of a prefill worker grows, nothing failed: clients' requests that decode "
-        "refuses, or with n > 1, leave blocks behind.",
+        "`vllm:nixl_num_kv_expired_reqs_total` of a prefill worker grows, nothing failed: clients' requests that "
+        "decode refuses, or with n > 1, leave blocks behind.",
     )
     if limits.slow_transfer is not None:
         transferred = series.rate("vllm:nixl_bytes_transferred_sum", "role", "pod", window=TREND)
