@@ -23,7 +23,7 @@ class Way:
     entrance: Entrance
     pool: Object | None
     route: Object | None
-    """Spec of the HTTPRoute; None with the stack's own Envoy."""
+    """The HTTPRoute; None with the stack's own Envoy."""
 
 
 def judge_asked(way: Way, trials: Sequence[Trial], refused: Callable[[], bool]) -> Finding | None:
@@ -81,7 +81,7 @@ def _suspects(way: Way) -> list[str]:
     if way.route is None:
         return []
     found = []
-    filters = {one["type"] for rule in way.route.get("rules") or [] for one in rule.get("filters") or []}
+    filters = {one["type"] for rule in way.route["spec"].get("rules") or [] for one in rule.get("filters") or []}
     if "CORS" in filters and way.outputs.istio:
         found.append("its route has a CORS filter, for which istio drops the EPP from the route")
     return found + _rivals(way)

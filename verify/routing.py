@@ -118,7 +118,7 @@ def _configuration(cluster: Cluster, namespace: str, pods: Sequence[Object]) -> 
 
 
 def judge_route(cluster: Cluster, outputs: Outputs) -> tuple[Finding, Object | None]:
-    """Find the HTTPRoute that leads to the pool, and say whether its Gateway took it; return its spec."""
+    """Find the HTTPRoute that leads to the pool, and say whether its Gateway took it; return it."""
     step = "route"
     try:
         routes = cluster.get(f"{GATEWAYS}/namespaces/{outputs.namespace}/httproutes")["items"]
@@ -144,8 +144,14 @@ def judge_route(cluster: Cluster, outputs: Outputs) -> tuple[Finding, Object | N
             f"{name(route)}: {wrong}",
             "the gateway doesn't send requests to the pool",
             "does the controller of this GatewayClass run, with the inference extension switched on?",
-        ), dict(route["spec"])
-    return _led(cluster, outputs, route), dict(route["spec"])
+        ), route
+    return _led(cluster, outputs, route), route
+
+
+def is_judged(route: Object) -> bool:
+    """Whether a controller has said anything about a route as it is now."""
+    told = [one.get("conditions") or [] for one in (route.get("status") or {}).get("parents") or []]
+    return not _unmet(route, [{**one, "status": "True"} for conditions in told for one in conditions], ("Accepted",))
 
 
 def _led(cluster: Cluster, outputs: Outputs, route: Object) -> Finding:
@@ -194,7 +200,7 @@ def _portless(cluster: Cluster, namespace: str, backend: Object) -> str:
 
 def judge_gateway(cluster: Cluster, outputs: Outputs, route: Object) -> tuple[Finding, Entrance | None]:
     """Say whether the Gateway of a route is Programmed, has an address, and has a proxy that is Ready."""
-    step, reference = "gateway", route["parentRefs"][0]
+    step, reference = "gateway", route["spec"]["parentRefs"][0]
     namespace = reference.get("namespace", outputs.namespace)
     try:
         gateway = cluster.get(f"{GATEWAYS}/namespaces/{namespace}/gateways/{reference['name']}")
@@ -266,9 +272,9 @@ def _listener(gateway: Object, reference: Object) -> Object:
 
 def _wanted(route: Object) -> tuple[str, dict[str, str]]:
     """Return the path before `/v1` and the headers by which a route knows its requests."""
-    match = (route["rules"][0].get("matches") or [{}])[0]
+    match = (route["spec"]["rules"][0].get("matches") or [{}])[0]
     headers = {one["name"]: one["value"] for one in match.get("headers") or []}
-    if names := route.get("hostnames"):
+    if names := route["spec"].get("hostnames"):
         headers["Host"] = names[0].replace("*", "any", 1)
     return (match.get("path") or {}).get("value", "/").rstrip("/"), headers
 

@@ -86,8 +86,8 @@ class Verification:
             self._found(led)
             return None
         finding, entrance = routing.judge_gateway(self.cluster, self.outputs, route)
-        if entrance and {led.outcome, finding.outcome} == {Outcome.FAILED}:
-            # No controller accepts a route of a Gateway that it does not serve: the Gateway is the cause.
+        if entrance and finding.outcome is Outcome.FAILED and not routing.is_judged(route):
+            # No controller speaks of a route whose Gateway it does not serve: the Gateway is the cause.
             led = unseen(led.step, f"{led.evidence}; the step gateway comes first")
         self._found(led)
         self._found(finding)

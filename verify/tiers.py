@@ -153,7 +153,10 @@ def why_not_ready(pod: Object) -> str:
     for one in container_statuses(pod):
         if not one.get("ready"):
             return f"container {one['name']} runs, but its readiness probe doesn't succeed yet"
-    return str(pod["status"].get("phase", "unknown"))
+    phase = pod["status"].get("phase", "unknown")
+    if phase == "Running":  # the node's controller marks the pods of a silent node so
+        return f"its containers are ready, but the pod isn't: is node {pod['spec'].get('nodeName')} Ready?"
+    return str(phase)
 
 
 def container_statuses(pod: Object) -> Iterable[Object]:

@@ -32,7 +32,9 @@ def trial(marked: bool) -> Trial:
 
 def way(cluster: FakeCluster, route: dict[str, Any] | None = None, provider: str = "istio") -> Way:
     proxies = Proxies(NAMESPACE, "gate-istio", [pod("proxy-1", True, {"running": {}})], "", None)
-    return Way(cluster, outputs(provider), Entrance(proxies, "gate", "", 80), POOL, route or {"rules": []})
+    return Way(
+        cluster, outputs(provider), Entrance(proxies, "gate", "", 80), POOL, named("route", spec=route or {"rules": []})
+    )
 
 
 def rule(host: str, policy: dict[str, Any], namespace: str = NAMESPACE, name: str = "epp") -> dict[str, Any]:

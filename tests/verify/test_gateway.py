@@ -8,7 +8,7 @@ from tests.verify.fake import APPS, CORE, GATEWAYS, FakeCluster, named, outputs,
 from verify.finding import Finding, Outcome
 from verify.routing import judge_gateway, judge_picker
 
-ROUTE = {"parentRefs": [{"name": "gate"}], "rules": [{"backendRefs": []}]}
+ROUTE = named("route", spec={"parentRefs": [{"name": "gate"}], "rules": [{"backendRefs": []}]})
 TRUE = [{"type": kind, "status": "True", "reason": kind, "message": ""} for kind in ("Accepted", "Programmed")]
 RUNS: dict[str, Any] = {"running": {}}
 CRASHES = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s"}}
