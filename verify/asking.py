@@ -43,7 +43,9 @@ def judge_asked(way: Way, trials: Sequence[Trial], refused: Callable[[], bool]) 
         step,
         "; ".join([evidence, *why]),
         _ROUTE,
-        "take it out of the route" if why else "is the inference extension of the Gateway's controller switched on?",
+        "remove it, or let it leave the stack's requests alone"
+        if why
+        else "is the inference extension of the Gateway's controller switched on?",
     )
 
 
@@ -71,7 +73,9 @@ def explain_500(way: Way, finding: Finding) -> Finding:
         else:
             if why:
                 evidence += f"; {why}"
-                meaning = "the EPP takes TLS alone, with a certificate that it signs itself: every request fails"
+                meaning = (
+                    "the EPP takes TLS with a certificate that it signs itself, and nothing else: every request fails"
+                )
                 remedy = "`pulumi refresh`, then `pulumi up` bring the stack's DestinationRule back"
     return replace(finding, evidence=finding.evidence + evidence, meaning=meaning, remedy=remedy)
 

@@ -68,7 +68,7 @@ def judge(cluster: Cluster, proxies: Proxies, programmed: str) -> Finding:
             f"{programmed}, but no proxy is Ready: {why}",
             "Programmed says nothing about the proxy: connections are refused or reset",
             f"`kubectl --namespace {proxies.namespace} describe pod`: an image that can't be pulled, no node for its "
-            "requests, or a configuration that it can't load",
+            "requests, a controller that doesn't answer it, or a configuration that it can't load",
         )
     if not ready:
         return ok(step, f"{programmed}; its proxies are not in namespace {proxies.namespace}")

@@ -14,6 +14,15 @@ from verify.words import unready
 POOLS = "/apis/inference.networking.k8s.io/v1"
 GATEWAYS = "/apis/gateway.networking.k8s.io/v1"
 _APPLY = "`pulumi refresh`, then `pulumi up`"
+_SILENT = "no controller has set"
+_CONTROLLER = "does the controller of this GatewayClass run, with the inference extension switched on?"
+_ROUTE_REMEDIES = {
+    "RefNotPermitted": "a ReferenceGrant in the backend's namespace",
+    "NoMatchingParent": "sectionName and port of the route's parentRef, and the names of the Gateway's listeners",
+    "NotAllowedByListeners": "allowedRoutes of the Gateway's listener",
+    "NoMatchingListenerHostname": "host names of the route and of the Gateway's listener",
+}
+"""What to change, by the reason of a condition (Gateway API, RouteConditionReason)."""
 EPP_PORT, EPP_PORT_NAME = 9002, "grpc"
 """Where an InferencePool asks its EPP unless it says otherwise, and the name of that port in the EPP's pods."""
 
@@ -143,7 +152,7 @@ def judge_route(cluster: Cluster, outputs: Outputs) -> tuple[Finding, Object | N
             step,
             f"{name(route)}: {wrong}",
             "the gateway doesn't send requests to the pool",
-            "does the controller of this GatewayClass run, with the inference extension switched on?",
+            next((remedy for reason, remedy in _ROUTE_REMEDIES.items() if reason in wrong), _CONTROLLER),
         ), route
     return _led(cluster, outputs, route), route
 
@@ -221,7 +230,7 @@ def judge_gateway(cluster: Cluster, outputs: Outputs, route: Object) -> tuple[Fi
             step,
             f"{name(gateway)}: {said or _without_address(status)}",
             "clients have no way in",
-            _gateway_remedy(gateway, refused, made),
+            _gateway_remedy(gateway, wrong, refused, made),
         ), entrance
     programmed = f"{name(gateway)} Programmed at {address}:{port}"
     if refused and (namespace, name(gateway)) == (outputs.namespace, outputs.gateway):
@@ -232,10 +241,10 @@ def judge_gateway(cluster: Cluster, outputs: Outputs, route: Object) -> tuple[Fi
     return proxies.judge(cluster, made, programmed), entrance
 
 
-def _gateway_remedy(gateway: Object, refused: Mapping[str, str], made: Proxies) -> str:
+def _gateway_remedy(gateway: Object, wrong: str, refused: Mapping[str, str], made: Proxies) -> str:
     if refused:
         return "the Secret, or the ReferenceGrant for it, that the listener's condition names"
-    if made.service is None and not made.hidden:
+    if _SILENT in wrong or (made.service is None and not made.hidden):
         return (
             f"does a controller serve GatewayClass {gateway['spec']['gatewayClassName']}? If it does, its log says why "
             "it made no Service: istio makes none if the ConfigMap of spec.infrastructure.parametersRef is missing, or "
@@ -334,10 +343,10 @@ def _unmet(judged: Object, conditions: Sequence[Object], wanted: Sequence[str]) 
     for kind in wanted:
         found = [one for one in conditions if one["type"] == kind]
         if not found:
-            return f"no controller has set {kind}"
+            return f"{_SILENT} {kind}"
         for one in found:
             if one["status"] != "True":
                 return f"not {kind}: {one.get('reason', '')} {one.get('message', '')}".strip()
             if one.get("observedGeneration", generation) < generation:
-                return f"no controller has set {kind} since the object was changed (generation {generation})"
+                return f"{_SILENT} {kind} since the object was changed (generation {generation})"
     return ""

@@ -108,6 +108,14 @@ def _backends(*backends: dict[str, object]) -> Callable[[Objects], object]:
     return lambda objects: objects[ROUTE]["spec"]["rules"][0]["backendRefs"].extend(backends)
 
 
+def _pool_port(number: int) -> Callable[[Objects], object]:
+    """Change the pool's port, and the route's with it."""
+    return _all(
+        _at(POOL, "spec.targetPorts", [{"number": number}]),
+        _at(ROUTE, "spec.rules.0.backendRefs.0.port", number),
+    )
+
+
 def _argument(key: str, pattern: str, replacement: str, where: str = "containers") -> Callable[[Objects], object]:
     """Replace an argument of the first container; "" drops it."""
 
@@ -330,8 +338,8 @@ DEFECTS = [
     ),
     # the pool
     Defect("pool selects nothing", "pool", _at(POOL, "spec.selector.matchLabels", {"llm-d.ai/instance": "dp"})),
-    Defect("pool goes past the sidecar", "legs", _at(POOL, "spec.targetPorts", [{"number": 8200}])),
-    Defect("pool goes to a port of nobody", "models", _at(POOL, "spec.targetPorts", [{"number": 8001}])),
+    Defect("pool goes past the sidecar", "legs", _pool_port(8200)),
+    Defect("pool goes to a port of nobody", "models", _pool_port(8001), says="HTTP 503"),
     Defect("pool names another picker", "picker", _at(POOL, "spec.endpointPickerRef.name", "gaie-pd")),
     Defect("pool names the picker's health port", "picker", _at(POOL, "spec.endpointPickerRef.port.number", 9003)),
     # the picker
