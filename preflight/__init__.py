@@ -17,6 +17,7 @@ from preflight.checks import (
     namespace,
     owners,
     prerequisites,
+    proxies,
     quota,
     rights,
     version,
@@ -25,7 +26,7 @@ from preflight.facts import IDENTITY, Asked, Facts
 from preflight.finding import Finding, Report, Severity, ordered
 from preflight.state import State
 
-CHECKS = (version, kinds, gateway_class, capacity, namespace, prerequisites, quota, rights, owners, fields)
+CHECKS = (version, kinds, gateway_class, capacity, namespace, prerequisites, quota, rights, owners, fields, proxies)
 
 __all__ = ["Finding", "Report", "Severity", "State", "identify", "run"]
 
