@@ -19,7 +19,7 @@ def stage(progress: Progress) -> Iterator[tuple[Home, Engine]]:
     """Start it, and throw it away afterwards."""
     home = Home.of(CHECKOUT, "bench")
     stack = CHECKOUT / "Pulumi.amd.yaml"
-    tools = places(SANDBOX) | provide([*CONTROL_PLANE, "pulumi", *sorted(needs.programs(stack))], progress)
+    tools = places(SANDBOX) | provide([*CONTROL_PLANE, "pulumi", *sorted(needs.programs(stack, pods=True))], progress)
     try:
         lifecycle.start(home, tools, progress)
         fleet = nodes.fleet_of(stack)

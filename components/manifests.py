@@ -24,6 +24,8 @@ class Manifest:
     annotations: Mapping[str, str] = field(default_factory=dict)
     after: str | None = None
     """`resource` of an object that must exist first. It stands earlier in the same list."""
+    replaced_on: str | None = None
+    """Field whose change deletes the object and makes it anew; None: every change is an update in place."""
     minutes: int | None = None
     """How long Pulumi waits for it; None: as long as the plugin does by default."""
     address: Callable[[Any], str] | None = None

@@ -1,6 +1,7 @@
 """What falls back without a word: the sidecar to decode-only, UCX to TCP. Told by logs."""
 
 import re
+from collections.abc import Iterator
 
 from verify import ucx
 from verify.cluster import Cluster, Object
@@ -11,6 +12,9 @@ _RECENT_LINES = "5000"
 _MOST_LOG = str(16 * 1024 * 1024)
 """Bytes; UCX speaks when a pod first connects to another, which may be long ago."""
 _FALLBACK = re.compile(r"fall(?:ing)?[ -]?back", re.IGNORECASE)
+_HUNG_UP = "context canceled"
+_PROXY_ERROR = "http: proxy error"
+_BAD_GATEWAY = re.compile(r"request failed\b.*\b502\b")
 _QUIET_LEVELS = {"warn", "error", "dpanic", "panic", "fatal"}
 
 
@@ -38,9 +42,9 @@ def judge_sidecar(cluster: Cluster, namespace: str, decode: Tier) -> Finding:
 
 
 def sidecar_said(lines: list[str]) -> Finding:
-    """Say what sidecars' log lines tell."""
+    """Say what sidecars' log lines tell. A client that hung up is no failed prefill worker."""
     step = "sidecar"
-    fallbacks = [line for line in lines if _FALLBACK.search(line)]
+    fallbacks = list(_fallbacks(lines))
     if fallbacks:
         return warning(
             step,
@@ -51,6 +55,23 @@ def sidecar_said(lines: list[str]) -> Finding:
     return ok(step, f"no fallback to decode only in the last {len(lines)} lines of their logs")
 
 
+def _fallbacks(lines: list[str]) -> Iterator[str]:
+    """Fallbacks without those of clients that hung up: `context canceled`, `request failed` with 502, the fallback.
+
+    These three lines of sidecar v0.7.1 have no request identifier in common, so that their order is what connects them.
+    """
+    hung_up = False
+    for line in lines:
+        if _FALLBACK.search(line):
+            if not hung_up:
+                yield line
+            hung_up = False
+        elif _HUNG_UP in line:
+            hung_up = True
+        elif _PROXY_ERROR in line or ("request failed" in line and not _BAD_GATEWAY.search(line)):
+            hung_up = False
+
+
 def judge_transport(cluster: Cluster, namespace: str, decode: Tier) -> Finding:
     """Say whether KV blocks go by RDMA, by TCP, or within the node, as UCX tells in the decode pods' logs."""
     step = "transport"
@@ -59,7 +80,7 @@ def judge_transport(cluster: Cluster, namespace: str, decode: Tier) -> Finding:
         logs = [cluster.log(namespace, name(pod), VLLM, limitBytes=_MOST_LOG) for pod in pods]
     except Unreachable as refused:
         return unseen(step, f"vLLM's log can't be read: {refused}", refused.remedy)
-    return transport_said(ucx.transports("\n".join(logs)), pods)
+    return transport_said(ucx.transports(*logs), pods)
 
 
 def transport_said(seen: ucx.Transports, pods: list[Object]) -> Finding:

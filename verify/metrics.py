@@ -53,7 +53,7 @@ class Worker:
     """Bytes."""
     transfer_seconds: float | None
     failures: float | None
-    """Failed transfers and notifications, and blocks that expired before they were fetched."""
+    """Failed transfers and notifications; not expired blocks, which requests that decode refuses leave behind."""
 
 
 def worker(text: str) -> Worker:
@@ -61,7 +61,7 @@ def worker(text: str) -> Worker:
     samples = list(parse(text))
     failures = [
         _sum(samples, f"vllm:nixl_num_{what}", f"vllm:nixl_num_{what}_total")
-        for what in ("failed_transfers", "failed_notifications", "kv_expired_reqs")
+        for what in ("failed_transfers", "failed_notifications")
     ]
     known = [count for count in failures if count is not None]
     return Worker(

@@ -1,14 +1,16 @@
 """The worker tiers: are the pods there, Ready, with their GPUs?"""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from verify import crashes
 from verify.cluster import Cluster, Object
 from verify.finding import Finding, Unreachable, absent, failed, ok, warning
 from verify.outputs import Outputs, Workload
 
 _GPU = re.compile(r"(^|[./])(gpu|gaudi|tpu)|gpu\.intel\.com/")
+_NOT_READY = "the reason above; `kubectl describe pod` and `kubectl logs`. A 70B model loads for up to half an hour"
 _PLAIN = {"cpu", "memory", "ephemeral-storage"}
 VLLM = "vllm"
 """Name of the container and of its port."""
@@ -51,20 +53,24 @@ def judge(cluster: Cluster, outputs: Outputs, role: str) -> tuple[Finding, Tier 
         tier = read(cluster, outputs, role)
     except Unreachable as missing:
         return absent(role, missing, f"there are no {role} workers"), None
-    return _judged(tier), tier
+    return judged(tier, crashes.read(cluster, outputs.namespace, VLLM, tier.pods)), tier
 
 
-def _judged(tier: Tier) -> Finding:
+def judged(tier: Tier, causes: Mapping[str, crashes.Cause]) -> Finding:
+    """Say whether a tier's pods are complete. `causes`: why vLLM of a pod ended before its last restart, if known."""
     declared, ready = tier.declared, tier.ready
     held = sum(gpus(pod) for pod in ready)
     evidence = f"{len(ready)} of {declared.replicas} pods Ready, {held} of {declared.gpus} GPUs ({declared.name})"
+    pod, cause = next(iter(causes.items()), ("", None))
+    if cause:
+        evidence += f"; vLLM of {pod} ended: {cause.evidence}"
     if len(ready) < declared.replicas:
         waiting = "; ".join(f"{name(pod)}: {why_not_ready(pod)}" for pod in tier.pods if not is_ready(pod))
         return failed(
             tier.role,
             f"{evidence}; {waiting or 'no more pods exist'}",
-            "requests find fewer workers than planned, or none",
-            "the reason above; `kubectl describe pod` and `kubectl logs`. A 70B model loads for up to half an hour",
+            cause.meaning if cause else "requests find fewer workers than planned, or none",
+            cause.remedy if cause else _NOT_READY,
         )
     if held != declared.gpus or len(ready) > declared.replicas:
         return failed(
@@ -78,8 +84,8 @@ def _judged(tier: Tier) -> Finding:
         return warning(
             tier.role,
             f"{evidence}; restarts: {', '.join(f'{pod} {count}' for pod, count in restarts.items())}",
-            "containers died and came back; requests in flight were lost then",
-            "`kubectl logs --previous` of these pods says why",
+            f"{cause.meaning if cause else 'containers ended and were restarted'}; requests under way were lost",
+            cause.remedy if cause else "`kubectl logs --previous` of these pods says why",
         )
     return ok(tier.role, evidence)
 

@@ -146,7 +146,7 @@ def judge_transfer(before: Counted, after: Counted, decode: Sequence[str]) -> Fi
     if failures:
         return failed(
             step,
-            f"{failures:.0f} transfers failed or expired",
+            f"{failures:.0f} transfers failed",
             "decode workers compute these prompts again, or fail the request",
             "VLLM_NIXL_SIDE_CHANNEL_HOST, the nixl port and UCX's transports between the pods: the vLLM logs",
         )

@@ -2,20 +2,32 @@
 
 Source of the formats: UCX 1.15 to 1.20, `proto_debug.c` and `ucp_worker.c`, as shown in public issues of openucx/ucx:
 a table per endpoint and operation, and `ucp_context_0 inter-node cfg#2 rma(rc_mlx5/mlx5_0:1) ka(tcp/eth0)`.
+
+Not every line is about another pod. NIXL has several UCX workers in one process. At the start they connect to each
+other and print `intra-node` tables and lines. So evidence is: `inter-node`; a table of reads (`ucp_get`), because
+vLLM's NIXL connector fetches blocks by reads; and an `intra-node` configuration that appears after vLLM's first
+handshake with a peer.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-_LANES = re.compile(r"\b(?:inter|intra)-node cfg#\d+\s+((?:\w+\([^)]*\)\s*)+)")
+_HANDSHAKE = "NIXL compatibility check passed"
+"""vLLM's line for a handshake with a peer (`nixl_connector.py`, vLLM 0.17.1)."""
+_LANES = re.compile(r"((inter|intra)-node cfg#\d+)\s+((?:\w+\([^)]*\)\s*)+)")
 _LANE = re.compile(r"(\w+)\(([^)]*)\)")
 _CARRIES_DATA = re.compile(r"rma|rma_bw|rma_am|am_bw|tag|am")
 """Lanes that carry blocks; `ka` (keep-alive), `amo` (atomics) and `cm` (connection) do not, and may well be TCP."""
-_HEADING = re.compile(r"\|\s*\S*\s*(self|inter-node|intra-node) cfg#\d+\s*\|\s*(.*?)\s*\|?\s*$")
-_ROW = re.compile(r"\|\s*(\d+\S*)\.\.(\S+)\s*\|.*\|\s*(.+?)\s*\|\s*$")
+_HEADING = re.compile(r"\|\s*\S*\s*((self|inter-node|intra-node) cfg#\d+)\s*\|\s*(.*?)\s*\|?\s*$")
+_ROW = re.compile(r"\|\s*(\d+)([KMGT]?)\.\.(\d+|inf)([KMGT]?)\s*\|.*\|\s*(.+?)\s*\|\s*$")
+_UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+_BIG = 2**40
+"""Bytes, more than any transfer. The row with this size is the one for big blocks. It is not always the last row: UCX
+may print a range such as `18446744073709551591..inf` behind it."""
 _MOVES_BLOCKS = re.compile(r"remote memory (read|write)")
 """NIXL reads (get) or writes (put) remote memory; active messages are its notifications only."""
+_READS = re.compile(r"remote memory read by ucp_get")
 _TRANSPORT = re.compile(r"\b([a-z]\w*)/[\w.\-]+(?::\d+)?")
 _RDMA = re.compile(r"(rc|dc|ud|srd|gga)(_\w+)?")
 
@@ -35,35 +47,64 @@ class Transports:
         return self.rdma | self.tcp | self.local
 
 
-def transports(log: str) -> Transports:
-    """Read a container's log. Tables count where there are any: they say what big blocks really take."""
-    lines = log.splitlines()
-    found = set(_from_tables(lines)) or set(_from_lanes(lines))
+def transports(*logs: str) -> Transports:
+    """Read containers' logs, each from its start. Tables count where a log has any: they say what big blocks take."""
+    found: set[str] = set()
+    for log in logs:
+        lines = log.splitlines()
+        found |= set(_from_tables(lines)) or set(_from_lanes(lines))
     tcp = {one for one in found if one.startswith("tcp/")}
     rdma = {one for one in found if _RDMA.fullmatch(one.split("/")[0])}
     return Transports(frozenset(rdma), frozenset(tcp), frozenset(found - tcp - rdma))
 
 
-def _from_tables(lines: Iterable[str]) -> Iterable[str]:
-    """Take the last row of each table about remote memory: the one for big blocks, its range ends at `inf`."""
-    about_blocks = False
-    for line in lines:
-        heading = _HEADING.search(line)
-        if heading:
-            about_blocks = heading[1] != "self" and bool(_MOVES_BLOCKS.search(heading[2]))
-        elif about_blocks and (row := _ROW.search(line)) and row[2] == "inf":
-            yield from _named(row[3])
+class _Peers:
+    """Which configurations are connections to other pods, as far as the log has been read."""
+
+    def __init__(self) -> None:
+        self._met = False
+        self._own: set[str] = set()
+
+    def read(self, line: str) -> None:
+        """Notice a handshake."""
+        self._met = self._met or _HANDSHAKE in line
+
+    def has(self, configuration: str) -> bool:
+        """Whether `intra-node cfg#1` or the like is a connection to another pod."""
+        if configuration.startswith("intra-node") and not self._met:
+            self._own.add(configuration)
+        return not configuration.startswith("self") and configuration not in self._own
 
 
-def _from_lanes(lines: Iterable[str]) -> Iterable[str]:
+def _from_tables(lines: Iterable[str]) -> Iterator[str]:
+    """Take the row for big blocks of each table about remote memory."""
+    peers, counts = _Peers(), False
     for line in lines:
+        peers.read(line)
+        if heading := _HEADING.search(line):
+            configuration, scope, operation = heading.groups()
+            peer = peers.has(configuration) or (scope != "self" and bool(_READS.search(operation)))
+            counts = peer and bool(_MOVES_BLOCKS.search(operation))
+        elif counts and (row := _ROW.search(line)) and _is_big(row):
+            yield from _named(row[5])
+
+
+def _is_big(row: re.Match[str]) -> bool:
+    first = int(row[1]) * _UNITS[row[2]]
+    return first < _BIG and (row[3] == "inf" or int(row[3]) * _UNITS[row[4]] >= _BIG)
+
+
+def _from_lanes(lines: Iterable[str]) -> Iterator[str]:
+    peers = _Peers()
+    for line in lines:
+        peers.read(line)
         match = _LANES.search(line)
-        if match:
-            lanes = [(kind, text) for kind, text in _LANE.findall(match[1]) if _CARRIES_DATA.fullmatch(kind)]
+        if match and peers.has(match[1]):
+            lanes = [(kind, text) for kind, text in _LANE.findall(match[3]) if _CARRIES_DATA.fullmatch(kind)]
             remote = [text for kind, text in lanes if kind.startswith("rma")] or [text for _, text in lanes]
             for text in remote:
                 yield from _named(text)
 
 
-def _named(text: str) -> Iterable[str]:
+def _named(text: str) -> Iterator[str]:
     return (match[0] for match in _TRANSPORT.finditer(text))

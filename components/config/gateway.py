@@ -140,8 +140,8 @@ class Gateway(Strict):
     idle_timeout: Seconds | None = Field(default=None, le=3600)
     """istio, data-science-gateway and standalone: seconds after which the proxy closes a client's idle connection; an
     idle connection keeps a replaced istio proxy alive for so long, and 7 s more. Behind a load balancer that speaks
-    HTTP it must exceed the load balancer's own keep-alive (AWS ALB 60, Google 600), or clients see 502. Default: 50;
-    660 with `ingress`."""
+    HTTP it must exceed the load balancer's own keep-alive (AWS ALB 60, Google 600), or clients see 502. Default: 5, as
+    vLLM's own server; 660 with `ingress`."""
     service_type: ServiceType = ServiceType.CLUSTER_IP
     """Type of the gateway's Service (infra chart ≥ 1.3.3: ClusterIP)."""
     exposure: Exposure = Exposure.EXTERNAL

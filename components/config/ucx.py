@@ -110,6 +110,7 @@ class Ucx(Strict):
     ib_traffic_class: Byte | None = None
     """`UCX_IB_TRAFFIC_CLASS`: 0 to 255 or `auto`; the lossless class of a RoCE fabric."""
     log_level: UcxLogLevel | None = None
-    """`UCX_LOG_LEVEL`."""
+    """`UCX_LOG_LEVEL`. The lines go to standard error (`UCX_LOG_FILE`, unless the tier's `env` sets it)."""
     proto_info: bool | None = None
-    """`UCX_PROTO_INFO`: print the transport chosen for every operation: shows a silent TCP fallback."""
+    """`UCX_PROTO_INFO`: print the transport chosen for every operation: shows a silent TCP fallback. It
+    goes where the lines of `logLevel` go."""

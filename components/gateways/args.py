@@ -130,7 +130,7 @@ class ModelGatewayArgs(Args):
     """Resource requests of the proxy."""
     limits: dict[str, str]
     """Resource limits of the proxy."""
-    termination_grace: int | None
+    termination_grace: int | None = None
     """Seconds that a proxy which ends has for its streams; None: as long as the provider gives it."""
     idle_timeout: int
     """Seconds after which the proxy closes a client's idle connection."""

@@ -79,6 +79,7 @@ def _gateway(provider: GatewayProvider, args: ModelGatewayArgs) -> Manifest:
         labels,
         {"spec": spec},
         annotations=PROGRAMMED if args.awaited else {},
+        replaced_on="spec.gatewayClassName",  # a controller leaves its proxies to the Gateway's next one
         minutes=MINUTES if args.awaited else None,
         address=_address,
     )

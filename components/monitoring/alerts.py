@@ -20,6 +20,9 @@ DRIFT = {False: (0.05, "15m"), True: (0.99, "2h")}
 RESTARTS = 3
 """Starts of one pod within half an hour, of which the first may be its own."""
 
+RESTARTED = "15m"
+"""How long one restart of a decode worker is reported: longer than it takes to serve again."""
+
 
 @dataclass(frozen=True)
 class Alert:
@@ -81,6 +84,17 @@ def _reachable(series: Series, limits: AlertArgs) -> Iterator[Alert]:
         "Each restart loses the requests under way and the KV cache. `kubectl logs --previous` has the reason; out of "
         "memory shows in `kubectl describe pod`.",
     )
+    started = series.of("process_start_time_seconds", RESTARTED, role=Role.DECODE)
+    yield Alert(
+        "LlmdDecodeRestarted",
+        f"max by (role, pod) (changes({started})) > 0",
+        "0s",
+        "warning",
+        "vLLM of decode worker {{ $labels.pod }} was restarted",
+        "Its streams ended with errors. vLLM of releases 0.4 and 0.6 ends when a NIXL handshake fails, that of 0.6 "
+        "also when a prefill worker is killed. `kubectl logs --previous` then has `handshake_failed`, `KeyError` or "
+        "`Counters can only be incremented`. `python -m verify` names the cause and what to change.",
+    )
 
 
 def _disaggregated(series: Series, decisions: str, limits: AlertArgs) -> Iterator[Alert]:
@@ -127,7 +141,9 @@ def _transferred(series: Series, failures: list[str], limits: AlertArgs) -> Iter
         "warning",
         "KV transfers of {{ $labels.role }} worker {{ $labels.pod }} fail",
         "Decode computes these prompts again, or the request fails. Look for NIXL and UCX errors in the worker's log. "
-        "After a restart of prefill workers, decode workers may hold on to what is gone: restart those, too.",
+        "After a restart of prefill workers, decode workers may hold on to what is gone: restart those, too. If only "
+        "`vllm:nixl_num_kv_expired_reqs_total` of a prefill worker grows, nothing failed: clients' requests that "
+        "decode refuses, or with n > 1, leave blocks behind.",
     )
     if limits.slow_transfer is not None:
         transferred = series.rate("vllm:nixl_bytes_transferred_sum", "role", "pod", window=TREND)

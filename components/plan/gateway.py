@@ -25,9 +25,10 @@ LONGEST_GRACE = 600
 """Seconds that a replaced proxy waits for streams by default: longer, a cluster autoscaler ends the pod anyway
 (kubernetes/autoscaler cluster-autoscaler/FAQ.md, `--max-graceful-termination-sec`, default 600)."""
 
-IDLE = 50
-"""Seconds. Envoy closes an idle connection 5 s after them (`drain_timeout`) and istio's agent looks every second, so
-that a removed stack is gone within a minute of its last request."""
+IDLE = 5
+"""Seconds, as vLLM's own server (vllm-project/vllm v0.17.1 vllm/envs.py, VLLM_HTTP_TIMEOUT_KEEP_ALIVE). An idle
+connection keeps a deleted istio proxy, and a namespace in which a pod is found is looked at again after half of that
+pod's grace (kubernetes/kubernetes v1.34.1 pkg/controller/namespace/namespace_controller.go): minutes, for seconds."""
 
 IDLE_BEHIND_INGRESS = 660
 """Seconds: longer than the longest keep-alive of a load balancer that speaks HTTP (Google's, 600)."""

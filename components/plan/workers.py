@@ -40,6 +40,9 @@ SLOWEST_STREAM = 20
 DEBUG_CAPABILITIES = ("IPC_LOCK", "SYS_PTRACE")
 """Capabilities of the AMD guide's host-network stack."""
 
+LOG_FILE = "UCX_LOG_FILE"
+"""UCX's variable for where it prints."""
+
 OTHER = {Role.PREFILL: Role.DECODE, Role.DECODE: Role.PREFILL}
 
 
@@ -154,7 +157,12 @@ def longest_answer(context: Context) -> int:
 
 
 def ucx_variables(context: Context, role: Role) -> dict[str, str]:
-    """UCX variables of a tier: each of its own over the stack's over the infrastructure's; else UCX chooses."""
+    """UCX variables of a tier: each of its own over the stack's over the infrastructure's; else UCX chooses.
+
+    `UCX_LOG_FILE` is `stderr` where UCX is asked to print. UCX prints to stdout by default (`UCX_LOG_FILE` in
+    `ucx_info -cf`, UCX 1.19); the C library keeps stdout of a container in blocks of 4096 bytes, so that the last
+    table is missing from the log. The tier's `env` may name another file.
+    """
     stack, tier = context.settings.ucx, context.tier(role).ucx
 
     def pick(field: str) -> Any:
@@ -162,9 +170,11 @@ def ucx_variables(context: Context, role: Role) -> dict[str, str]:
         return getattr(stack, field) if own is None else own
 
     proto_info = pick("proto_info")
+    prints = proto_info or pick("log_level")
     values = {
         "UCX_IB_GID_INDEX": pick("ib_gid_index"),
         "UCX_IB_TRAFFIC_CLASS": pick("ib_traffic_class"),
+        LOG_FILE: "stderr" if prints and LOG_FILE not in fabric.env(context, role) else None,
         "UCX_LOG_LEVEL": pick("log_level"),
         "UCX_NET_DEVICES": ",".join(pick("net_devices") or []) or None,
         "UCX_PROTO_INFO": None if proto_info is None else "y" if proto_info else "n",

@@ -59,7 +59,8 @@ class _Outer(_Side):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        self.transport.pause_reading()
+        # Not at once: Python 3.11.2 begins to read after this method, whatever it has said.
+        asyncio.get_running_loop().call_soon(self.transport.pause_reading)
         self._connecting = asyncio.create_task(self._connect())
 
     def connection_lost(self, error: Exception | None) -> None:

@@ -15,8 +15,8 @@ Version = tuple[int, int, int]
 class Executables:
     """Executables of one Go module.
 
-    `minutes` were measured on two cores, downloads included, with what the tools before it had left in the build cache;
-    `gigabytes` are what its own build leaves there. An executable on PATH is taken instead when the version it prints
+    `minutes` were measured cold, downloads included, on two cores; `gigabytes` are an upper estimate of what its build
+    adds to the folder of downloads and build cache. An executable on PATH is taken instead when the version it prints
     lies in `fits` (from, below); None: never.
     """
 
@@ -98,6 +98,7 @@ def _scheduler(release: str, version: str) -> Executables:
             f"pd-sidecar-{version}": "github.com/llm-d/llm-d-inference-scheduler/cmd/pd-sidecar",
         },
         minutes=2,
+        gigabytes=0.7,
         fits=None,
     )
 
@@ -109,6 +110,7 @@ SOURCES: dict[str, Source] = {
         folder=_FOLDERS / "etcd",
         packages={"etcd": "go.etcd.io/etcd/server/v3"},
         minutes=0.5,
+        gigabytes=0.5,
         fits=((3, 5, 21), (3, 7, 0)),  # what Kubernetes 1.34 supports
     ),
     "kubernetes": Executables(
@@ -118,6 +120,7 @@ SOURCES: dict[str, Source] = {
             for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
         },
         minutes=3,
+        gigabytes=2.5,
         fits=((1, 34, 0), (1, 35, 0)),
         variables={
             f"{_COMPONENT_VERSION}.gitVersion": "v1.34.1",
@@ -129,6 +132,7 @@ SOURCES: dict[str, Source] = {
         folder=_FOLDERS / "pulumi",
         packages={"pulumi": "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"},
         minutes=3,
+        gigabytes=2,
         fits=((3, 259, 0), (4, 0, 0)),
         asks=("version",),
         variables={"github.com/pulumi/pulumi/sdk/v3/go/common/version.Version": "v3.259.0"},
@@ -137,6 +141,7 @@ SOURCES: dict[str, Source] = {
         folder=_FOLDERS / "kwok",
         packages={"kwok": "sigs.k8s.io/kwok/cmd/kwok"},
         minutes=1.5,
+        gigabytes=1.5,
         fits=((0, 7, 0), (0, 8, 0)),
         variables={"sigs.k8s.io/kwok/pkg/consts.Version": "v0.7.0"},
     ),
@@ -146,6 +151,7 @@ SOURCES: dict[str, Source] = {
         folder=_FOLDERS / "simulator",
         packages={"llm-d-inference-sim": "github.com/llm-d/llm-d-inference-sim/cmd/llm-d-inference-sim"},
         minutes=1.7,
+        gigabytes=0.8,
         fits=None,
     ),
     "istio": Executables(
@@ -154,6 +160,7 @@ SOURCES: dict[str, Source] = {
         copied={"istio-bootstrap": ("istio.io/istio", "tools/packaging/common/envoy_bootstrap.json")},
         printed={"istio-manifests": "."},
         minutes=4.5,
+        gigabytes=2.5,
         fits=None,
         variables={"istio.io/istio/pkg/version.buildVersion": "1.31-alpha.eed52ebb66ad"},
     ),
@@ -161,6 +168,7 @@ SOURCES: dict[str, Source] = {
         folder=_FOLDERS / "prometheus",
         packages={name: f"github.com/prometheus/prometheus/cmd/{name}" for name in ("promtool", "prometheus")},
         minutes=3,
+        gigabytes=1.5,
         fits=((3, 5, 0), (4, 0, 0)),
         variables={"github.com/prometheus/common/version.Version": "3.13.5"},
         # Discovery in Kubernetes is all that is asked of it; the other kinds are half of its code.
@@ -170,6 +178,7 @@ SOURCES: dict[str, Source] = {
         folder=_FOLDERS / "actionlint",
         packages={"actionlint": "github.com/rhysd/actionlint/cmd/actionlint"},
         minutes=0.3,
+        gigabytes=0.3,
         fits=((1, 7, 7), (2, 0, 0)),
     ),
     "crds": Definitions(

@@ -22,7 +22,7 @@ Tool = Callable[[str], Path]
 Run = Callable[[Path, list[str]], str]
 
 RECIPES = [block for block in blocks("bash") if any(words[:2] == ["pulumi", "config"] for words in block.commands)]
-SETTING = re.compile(r"\bserving(?:\.[A-Za-z]\w*|\[\d*\])+")
+SETTING = re.compile(r"(?<![\w.])serving(?:\.[A-Za-z]\w*|\[\d*\])+")
 ROW = re.compile(r"^\| \[?`(serving[^`]*)`\S* \| (.*?) \|", re.MULTILINE)
 
 

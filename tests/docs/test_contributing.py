@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -79,13 +80,41 @@ def vllm(run: Any, tier: str) -> Any:
     return deployment["spec"]["template"]["spec"]["containers"][0]
 
 
-def test_a_vendor(tmp_path: Path) -> None:
-    [run] = Copy(tmp_path, "vendor").program({"accelerator": "intel", "model": MODEL})
+AMD: dict[str, Any] = {"accelerator": "amd", "model": MODEL}
+STACKS: dict[str, dict[str, Any]] = {
+    "vendor": {"accelerator": "intel", "model": MODEL},
+    "release": {**AMD, "release": "0.7"},
+    "nothing set": AMD,
+    "setting": {**AMD, "decode": {"maxNumSeqs": 64}},
+    "setting twice": {**AMD, "decode": {"extraArgs": ["--max-num-seqs=64"]}},
+    "setting out of range": {**AMD, "prefill": {"maxNumSeqs": 0}},
+}
+
+
+@dataclass(frozen=True)
+class Followed:
+    """A copy with the how-tos that do not touch each other, and what its program declares for each of STACKS."""
+
+    copy: Copy
+    runs: dict[str, Any]
+
+    def text(self, path: str) -> str:
+        return (self.copy.folder / path).read_text()
+
+
+@pytest.fixture(scope="module")
+def followed(tmp_path_factory: pytest.TempPathFactory) -> Followed:
+    copy = Copy(tmp_path_factory.mktemp("copy"), "vendor", "release", "setting", "rename")
+    return Followed(copy, dict(zip(STACKS, copy.program(*STACKS.values()), strict=True)))
+
+
+def test_a_vendor(followed: Followed) -> None:
+    run = followed.runs["vendor"]
     for tier, gpus in (("prefill", "1"), ("decode", "4")):
         assert vllm(run, tier)["image"] == "ghcr.io/llm-d/llm-d-xpu:v0.6.0"
         assert vllm(run, tier)["resources"]["requests"]["gpu.intel.com/xe"] == gpus
-    assert "`amd` `intel` `nvidia`" in (tmp_path / "docs/settings.md").read_text()
-    assert (tmp_path / "Pulumi.intel.yaml").exists()
+    assert "`amd` `intel` `nvidia`" in followed.text("docs/settings.md")
+    assert (followed.copy.folder / "Pulumi.intel.yaml").exists()
 
 
 def test_an_infrastructure(tmp_path: Path) -> None:
@@ -158,6 +187,7 @@ def test_a_gateway_provider_is_one_file_and_its_entry_in_the_table() -> None:
 def test_a_gateway_provider_with_all_that_belongs_to_it(tmp_path: Path) -> None:
     copy = Copy(tmp_path, "provider", "provider's rest")
     copy.python("-m", "components.plan.combinations")
+    copy.python("-m", "components.gateways.page")
     assert "\n## openshift-default\n" in (tmp_path / "docs/combinations.md").read_text()
     whole = ("tests/plan/test_combinations.py", "tests/plan/test_providers.py", "tests/plan/test_checks.py")
     copy.python("-m", "pytest", "-q", *whole, "-p", "no:cacheprovider")
@@ -165,40 +195,33 @@ def test_a_gateway_provider_with_all_that_belongs_to_it(tmp_path: Path) -> None:
     copy.python("-m", "pytest", "-q", *every, "-k", "openshift-default", "-p", "no:cacheprovider")
 
 
-def test_a_release(tmp_path: Path) -> None:
-    [run] = Copy(tmp_path, "release").program({"accelerator": "amd", "model": MODEL, "release": "0.7"})
+def test_a_release(followed: Followed) -> None:
+    run = followed.runs["release"]
     picker = run["objects"]["Deployment/gaie-pd-epp"]["spec"]["template"]["spec"]["containers"][0]
     decode = run["objects"]["Deployment/ms-pd-llm-d-modelservice-decode"]["spec"]["template"]["spec"]
     assert picker["image"] == "ghcr.io/llm-d/llm-d-inference-scheduler:v0.8.0"
     assert decode["initContainers"][0]["image"] == "ghcr.io/llm-d/llm-d-routing-sidecar:v0.8.0"
     assert vllm(run, "decode")["image"] == "ghcr.io/llm-d/llm-d-rocm:v0.7.0"
     assert "featureGates" not in run["objects"]["ConfigMap/gaie-pd-epp"]["data"]["pd-config.yaml"]
-    assert "| `0.7` `0.6` `0.4` | `0.6` |" in (tmp_path / "docs/settings.md").read_text()
+    assert "| `0.7` `0.6` `0.4` | `0.6` |" in followed.text("docs/settings.md")
 
 
-def test_a_setting(tmp_path: Path) -> None:
-    copy = Copy(tmp_path, "setting")
-    stack = {"accelerator": "amd", "model": MODEL}
-    given, absent, twice, none = copy.program(
-        {**stack, "decode": {"maxNumSeqs": 64}},
-        stack,
-        {**stack, "decode": {"extraArgs": ["--max-num-seqs=64"]}},
-        {**stack, "prefill": {"maxNumSeqs": 0}},
-    )
-    assert "--max-num-seqs=64" in vllm(given, "decode")["args"]
-    assert not [word for word in vllm(absent, "decode")["args"] if word.startswith("--max-num-seqs")]
-    assert "serving.decode.maxNumSeqs" in twice["refused"]
-    assert "serving.prefill.maxNumSeqs = 0" in none["refused"]
-    assert "`serving.decode.maxNumSeqs` | 1 or more" in (tmp_path / "docs/settings.md").read_text()
-    copy.python("-m", "pytest", "-q", "tests/plan/test_resolve.py", "-p", "no:cacheprovider")
+def test_a_setting(followed: Followed) -> None:
+    assert "--max-num-seqs=64" in vllm(followed.runs["setting"], "decode")["args"]
+    absent = vllm(followed.runs["nothing set"], "decode")["args"]
+    assert not [word for word in absent if word.startswith("--max-num-seqs")]
+    assert "serving.decode.maxNumSeqs" in followed.runs["setting twice"]["refused"]
+    assert "serving.prefill.maxNumSeqs = 0" in followed.runs["setting out of range"]["refused"]
+    assert "`serving.decode.maxNumSeqs` | 1 or more" in followed.text("docs/settings.md")
+    followed.copy.python("-m", "pytest", "-q", "tests/plan/test_resolve.py", "-p", "no:cacheprovider")
 
 
-def test_a_rename(tmp_path: Path) -> None:
-    [run] = Copy(tmp_path, "rename").program({"accelerator": "amd", "model": MODEL})
+def test_a_rename(followed: Followed) -> None:
+    run = followed.runs["nothing set"]
     assert "inference-pool-pool" in run["aliases"]["inference-pool-workers"]
     assert "InferencePool/gaie-pd" in run["objects"], "the object keeps its name"
     before = (ROOT / "tests/expected/urns.txt").read_text().splitlines()
-    after = (tmp_path / "tests/expected/urns.txt").read_text().splitlines()
+    after = followed.text("tests/expected/urns.txt").splitlines()
     assert len(set(before) ^ set(after)) == 2
 
 

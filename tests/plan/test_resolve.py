@@ -96,6 +96,7 @@ class TestUcx:
         assert worker.ucx == {
             "UCX_IB_GID_INDEX": "3",
             "UCX_IB_TRAFFIC_CLASS": "41",
+            "UCX_LOG_FILE": "stderr",
             "UCX_LOG_LEVEL": "info",
             "UCX_NET_DEVICES": "bnxt_re0:1,bnxt_re1:1",
             "UCX_PROTO_INFO": "y",
@@ -104,8 +105,20 @@ class TestUcx:
 
     def test_a_tiers_variable_before_the_stacks_one_by_one(self) -> None:
         serving = plan(ucx={"ibGidIndex": 3, "protoInfo": True}, decode__ucx={"ibGidIndex": 0, "protoInfo": False})
-        assert serving.prefill.worker.ucx == {"UCX_IB_GID_INDEX": "3", "UCX_PROTO_INFO": "y"}
+        assert serving.prefill.worker.ucx == {
+            "UCX_IB_GID_INDEX": "3",
+            "UCX_LOG_FILE": "stderr",
+            "UCX_PROTO_INFO": "y",
+        }
         assert serving.decode.worker.ucx == {"UCX_IB_GID_INDEX": "0", "UCX_PROTO_INFO": "n"}
+
+    @pytest.mark.parametrize("asked", [{"protoInfo": True}, {"logLevel": "info"}])
+    def test_what_ucx_prints_is_not_buffered_unless_the_tier_names_a_file(self, asked: dict[str, Any]) -> None:
+        own = {"UCX_LOG_FILE": "file:/tmp/ucx.log"}
+        serving = plan(ucx=asked, decode__env=own)
+        assert serving.prefill.worker.ucx["UCX_LOG_FILE"] == "stderr"
+        decode = {each.name: each.value for each in vllm.environment(serving.decode.worker)}
+        assert decode["UCX_LOG_FILE"] == "file:/tmp/ucx.log"
 
     def test_unset_leaves_ucx_its_own_choice(self) -> None:
         assert plan().decode.worker.ucx == {}
@@ -215,7 +228,7 @@ class TestWhatTheProgramSets:
 
     def test_variables(self) -> None:
         rendered = {variable.name for variable in vllm.environment(plan(**self.FULLEST).decode.worker)}
-        assert rendered == set(SET_VARIABLES)
+        assert rendered - {"UCX_LOG_FILE"} == set(SET_VARIABLES)
 
     def test_short_names_lead_to_flags_that_are_refused(self) -> None:
         assert set(ALIASES.values()) <= {*SET_FLAGS, *COUNTING_FLAGS}

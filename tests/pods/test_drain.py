@@ -5,7 +5,11 @@ import json
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -75,6 +79,63 @@ def test_kv_blocks_that_nobody_has_fetched_are_kept_for_a_while(monkeypatch: pyt
         assert 4 <= _seconds(_hook(Role.PREFILL, port)) < 4 + LATER
 
 
+MODELS = b'{"object": "list", "data": [{"id": "m"}]}'
+METRICS = "vllm:num_requests_running{{}} 0\nvllm:num_requests_waiting{{}} 0\nvllm:kv_cache_usage_perc{{}} {}\n"
+
+
+class StaleGauge(BaseHTTPRequestHandler):
+    """vLLM after a peer has fetched its blocks: the gauge keeps its value until a request makes the engine step."""
+
+    models: tuple[int, bytes] = (200, MODELS)
+    usage = 0.01
+    asked: list[object]
+
+    def do_GET(self) -> None:
+        here = type(self)
+        self._answer(*(here.models if self.path == "/v1/models" else (200, METRICS.format(here.usage).encode())))
+
+    def do_POST(self) -> None:
+        type(self).asked.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        type(self).usage = 0
+        self._answer(200, b"{}")
+
+    def _answer(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Nothing on the test's screen."""
+
+
+@contextmanager
+def _stale(models: tuple[int, bytes]) -> Iterator[tuple[int, type[StaleGauge]]]:
+    handler = type("Handler", (StaleGauge,), {"models": models, "asked": []})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_address[1], handler
+        server.shutdown()
+
+
+def test_a_prefill_worker_whose_blocks_were_all_fetched_does_not_wait_for_a_stale_gauge() -> None:
+    with _stale((200, MODELS)) as (port, vllm):
+        assert QUIET <= _seconds(_hook(Role.PREFILL, port)) < QUIET + LATER
+        assert vllm.asked == [{"model": "m", "prompt": "a", "max_tokens": 1}]
+
+
+@pytest.mark.parametrize(
+    "models", [(401, b'{"error": "Unauthorized"}'), (200, b'{"data": []}'), (200, b"[]"), (500, b"no JSON")]
+)
+def test_a_server_that_refuses_the_request_for_fresh_gauges_is_waited_for(
+    models: tuple[int, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drain, "HOLD", 4)
+    with _stale(models) as (port, vllm):
+        assert _seconds(_hook(Role.PREFILL, port)) >= 4
+        assert vllm.asked == []
+
+
 @pytest.mark.thorough
 def test_a_prefill_under_way_for_a_decode_worker_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """The request is not vLLM's yet; that the sidecar is connected to a prefill worker is all there is to see."""
@@ -100,4 +161,4 @@ def test_a_grace_too_short_for_anything_is_no_error() -> None:
 def test_the_hook_needs_nothing_but_the_standard_library() -> None:
     lines = (Path(drain.__file__).parent / "hook.py").read_text().splitlines()
     imported = [line for line in lines if line.startswith(("import ", "from "))]
-    assert imported == ["import http.client", "import sys", "import time", "from pathlib import Path"]
+    assert imported == ["import http.client", "import json", "import sys", "import time", "from pathlib import Path"]

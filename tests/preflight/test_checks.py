@@ -7,6 +7,7 @@ import pytest
 
 import preflight
 from components.config.vocabulary import Provider, ReleaseName
+from components.gateways import PROVIDERS
 from preflight.checks import gateway_class, kinds, namespace, prerequisites, quota, rights, version
 from tests.preflight.typed import CLASSES, PODS, SPACE, Typed, facts, listed, plan, pod
 
@@ -59,7 +60,8 @@ def test_every_group_that_a_plan_can_use_has_a_source() -> None:
         used |= {evidence.split(" in ")[1].partition("/")[0] for _, evidence in found}
     istio = told(kinds, {}, gateway={"accessLogging": True})
     used |= {evidence.split(" in ")[1].partition("/")[0] for _, evidence in istio}
-    assert used == kinds.SOURCES.keys()
+    of_providers = {group for releases in PROVIDERS.values() for each in releases.values() for group in each.kinds}
+    assert used == kinds.SOURCES.keys() | of_providers
 
 
 @pytest.mark.parametrize(

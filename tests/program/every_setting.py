@@ -142,7 +142,7 @@ GATEWAYS: dict[str, Change] = {
     "gateway.ingress.annotations": Change({"a.example.com/b": "c"}, {"model-gateway-ingress"}, INGRESS),
     "gateway.ingress.tlsSecret": Change("certificate", {"model-gateway-ingress"}, INGRESS),
     "gateway.requestTimeout": Change(600, {"model-gateway-gcpbackendpolicy"}, {"gateway.provider": "gke"}),
-    "gateway.terminationGrace": Change(300, PARAMETERS),
+    "gateway.terminationGrace": Change(300, PARAMETERS | NAMESPACE),
     "gateway.idleTimeout": Change(75, PARAMETERS),
     "gateway.exposure": Change("internal", GATEWAY, {"gateway.provider": "gke"}),
     "gateway.autopilot": Change(True, {"model-gateway-token-role-binding"}, {"gateway.provider": "gke"}),

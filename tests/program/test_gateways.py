@@ -118,6 +118,14 @@ def test_on_autopilot_the_collector_of_another_namespace_reads_the_token() -> No
     assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "collector", "namespace": "gke-gmp-system"}]
 
 
+def test_a_token_that_a_controller_writes_stays_encrypted_in_the_state() -> None:
+    recorder = ran({**AMD, "gateway": {"provider": "gke"}})
+    secrets = [each for each in recorder.declared.values() if each.inputs.get("kind") == "Secret"]
+    assert any(each.name == "model-gateway-metrics-token" for each in secrets)
+    for each in secrets:
+        assert {"data", "stringData"} <= {*each.request.additionalSecretOutputs}, each.name
+
+
 def test_without_a_service_the_outputs_point_to_the_gateway() -> None:
     serving = {**AMD, "gateway": {"provider": "gke"}}
     outputs = ran(serving).stack_outputs

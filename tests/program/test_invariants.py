@@ -104,10 +104,13 @@ def test_nothing_is_kept_ignored_or_waited_for_in_a_special_way(recorder: Record
         assert ("waitFor" in str(each.inputs)) == (each.name == GATEWAY), each.name
 
 
-def test_only_a_tier_whose_pods_change_shape_is_replaced(recorder: Recorder) -> None:
+def test_only_a_tier_of_another_shape_and_a_gateway_of_another_class_are_replaced(recorder: Recorder) -> None:
+    """The controller of the former class would leave its proxies and its Service to the Gateway."""
+    replacing = {**dict.fromkeys(TIERS, "metadata.annotations"), GATEWAY: "spec.gatewayClassName"}
     for each in recorder.declared.values():
+        field = replacing.get(each.name)
         replaced = (each.request.deleteBeforeReplace, list(each.request.replaceOnChanges))
-        assert replaced == ((True, ["metadata.annotations"]) if each.name in TIERS else (False, [])), each.name
+        assert replaced == ((True, [field]) if field else (False, [])), each.name
         if each.name in TIERS:
             assert each.inputs["metadata"]["annotations"].keys() == {"llm-d.ai/pod-shape"}
 

@@ -142,7 +142,8 @@ def test_a_load_balancer_may_ask_for_health() -> None:
 
 def test_weights_in_a_claim_are_not_downloaded() -> None:
     stack = Stack(createNamespace=False, model={**AMD["model"], "claim": "weights", "path": "llama"})
-    assert stack.open(stack.decode, HUGGING_FACE, 443) == []
+    for target in (HUGGING_FACE, API_SERVER, METADATA, INSIDE, *STRANGERS.values()):
+        assert stack.open(stack.decode, target, 80, 443, 5600, 9999, ANY_PORT) == [], "an address in kv_transfer_params"
     assert stack.open(stack.decode, stack.prefill, 8000) == [8000]
 
 

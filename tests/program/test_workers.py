@@ -30,6 +30,7 @@ def test_all_six_ucx_variables_reach_both_tiers() -> None:
             "UCX_NET_DEVICES": "mlx5_0:1,mlx5_2:1",
             "UCX_IB_GID_INDEX": "3",
             "UCX_IB_TRAFFIC_CLASS": "41",
+            "UCX_LOG_FILE": "stderr",
             "UCX_LOG_LEVEL": "info",
             "UCX_PROTO_INFO": "y",
         }.items() <= environment(ran({**AMD, "ucx": UCX}), role).items()

@@ -186,7 +186,7 @@ def test_a_control_plane_of_an_earlier_version_is_kept_and_not_started(home: Hom
 @pytest.mark.thorough
 def test_an_audit_policy_stays_with_the_sandbox(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     policy = tmp_path / "policy.yaml"
-    policy.write_text("{apiVersion: audit.k8s.io/v1, kind: Policy, rules: [{level: Metadata}]}")
+    policy.write_text("apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: Metadata}]\n")
     monkeypatch.setenv(AUDIT, str(policy))
     running.start(home)
     lifecycle.stop(home, Progress())

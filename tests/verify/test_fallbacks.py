@@ -26,6 +26,23 @@ def test_a_sidecar_that_fell_back() -> None:
     assert "05:00:01" in found.evidence
 
 
+CANCELLED = '{"level":"error","ts":"2026-11-28T15:20:01Z","msg":"http: proxy error","error":"context canceled"}'
+REFUSED = CANCELLED.replace("context canceled", "dial tcp 10.0.0.2:8000: connect: connection refused")
+FAILED = '{"level":"error","ts":"2026-11-28T15:20:01Z","logger":"proxy","msg":"request failed","code":502}'
+
+
+def test_a_client_that_hangs_up_is_no_failed_prefill_worker() -> None:
+    assert sidecar_said([NOT_IMPORTANT, CANCELLED, FAILED, FELL_BACK]).outcome is Outcome.OK
+
+
+def test_a_prefill_worker_that_fails_after_a_client_hung_up_is_reported() -> None:
+    for failure in ([REFUSED, FAILED], [FAILED.replace("502", "500")]):
+        found = sidecar_said([CANCELLED, FAILED, FELL_BACK, CANCELLED, *failure, FELL_BACK])
+        assert found.outcome is Outcome.WARNING
+        assert found.evidence.startswith("1 requests fell back")
+    assert sidecar_said([CANCELLED, FAILED, FELL_BACK, FELL_BACK]).outcome is Outcome.WARNING
+
+
 def test_a_sidecar_that_did_not() -> None:
     assert sidecar_said([NOT_IMPORTANT]).outcome is Outcome.OK
 

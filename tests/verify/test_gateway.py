@@ -71,7 +71,8 @@ def test_proxies_speak_for_themselves(pods: list[Any], outcome: Outcome, says: s
 
 
 def test_a_condition_of_an_older_generation_is_no_judgement() -> None:
-    objects = gateway([{**one, "observedGeneration": 1} for one in TRUE])
+    older: list[dict[str, Any]] = [{**one, "observedGeneration": 1} for one in TRUE]
+    objects = gateway(older)
     objects[f"{GATEWAYS}/gateways/gate"]["metadata"]["generation"] = 2
 
     found = judged(objects)

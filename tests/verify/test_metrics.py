@@ -39,7 +39,7 @@ def test_a_vllm_worker_is_summed_up_over_its_engines() -> None:
     assert (seen.finished, seen.running, seen.waiting, seen.prompt_tokens) == (48, 3, 7, 1234567)
     assert seen.cache_use == 0.5
     assert (seen.transfers, seen.transferred, seen.transfer_seconds) == (4, 8e8, 0.016)
-    assert seen.failures == 3
+    assert seen.failures == 1, "blocks expire whenever decode refuses a request; nothing failed then"
 
 
 def test_a_simulator_counts_legs_under_its_own_label_and_knows_no_nixl() -> None:

@@ -46,10 +46,47 @@ def test_a_keep_alive_lane_is_no_fallback() -> None:
     assert not seen.tcp
 
 
-def test_between_gpus_of_one_node() -> None:
-    log = LANES.format("").replace("inter-node", "intra-node").replace("  ka", " rma(rocm_ipc/rocm) ka")
+HANDSHAKE = "(EngineCore pid=77) INFO 11-28 15:12:04 [nixl_connector.py:1180] NIXL compatibility check passed\n"
+OWN_WORKERS = """\
+[1795.1] [d-1:77:0]   | ucp_context_0 intra-node cfg#0 | remote memory write by ucp_put* from host memory |
+[1795.1] [d-1:77:0]   +--------------------------------+-------------------+------------------+
+[1795.1] [d-1:77:0]   |                         0..inf | zero-copy         | cma/memory       |
+"""
+READ = """\
+[1795.9] [d-1:77:1]   | ucp_context_0 intra-node cfg#0 | remote memory read by ucp_get*(multi) into host memory |
+[1795.9] [d-1:77:1]   +--------------------------------+--------------------+------------------+
+[1795.9] [d-1:77:1]   |                         0..inf | software emulation | tcp/eth0         |
+"""
 
-    assert transports(log).local == {"rocm_ipc/rocm"}
+
+def test_between_gpus_of_one_node() -> None:
+    lanes = LANES.format("").replace("inter-node", "intra-node").replace("  ka", " rma(rocm_ipc/rocm) ka")
+
+    assert transports(HANDSHAKE + lanes).local == {"rocm_ipc/rocm"}
+    assert not transports(lanes).seen, "without a handshake it is the pod's own worker"
+
+
+def test_what_nixls_workers_of_one_process_say_of_each_other_is_no_evidence() -> None:
+    assert not transports(OWN_WORKERS).seen
+    assert not transports(OWN_WORKERS + HANDSHAKE + OWN_WORKERS).seen, "the same configuration again"
+    assert not transports(HANDSHAKE, OWN_WORKERS).seen, "the handshake is another pod's"
+    assert transports(HANDSHAKE + OWN_WORKERS).local == {"cma/memory"}
+
+
+def test_a_table_of_reads_is_evidence_whatever_the_level_of_vllms_log() -> None:
+    seen = transports(OWN_WORKERS + READ)
+
+    assert seen.seen == seen.tcp == {"tcp/eth0"}
+
+
+def test_a_last_row_that_begins_beyond_any_size_is_not_the_one_for_big_blocks() -> None:
+    rows = (
+        "[1767.2] [n-1:13:0]   | 2049..18446744073709551590 | zero-copy | rc_mlx5/mlx5_0:1 |\n"
+        "[1767.2] [n-1:13:0]   | 18446744073709551591..inf | software emulation | tcp/eth0 |\n"
+    )
+
+    assert transports(TABLES + rows).seen == {"rc_mlx5/mlx5_0:1"}
+    assert transports(TABLES + rows.splitlines()[1]).seen == frozenset()
 
 
 def test_a_log_without_ucx_shows_nothing() -> None:

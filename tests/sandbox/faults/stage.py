@@ -23,6 +23,7 @@ from tests.sandbox.stack.deployment import Deployment, deployment
 
 NODES = 4
 _API_SERVER = "kube-apiserver"
+_PARTS = ("etcd", _API_SERVER, "kube-controller-manager", "kube-scheduler", "kwok")
 
 
 @dataclass(frozen=True)
@@ -83,15 +84,15 @@ class Components:
     over: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
-        self._commands = {file: self._command(file) for file in self.control_plane.pid_files()}
+        self._commands = dict(self._running())
+        self._pids = {name: int(pid) for name, (pid, _) in self._commands.items()}
         self._thread = threading.Thread(target=self._supervise, daemon=True)
         self._thread.start()
 
     def kill_api_server(self) -> None:
         """SIGKILL it; it stays away until `down` is cleared."""
         self.down.set()
-        [file] = [file for file in self._commands if file.stem == _API_SERVER]
-        os.kill(int(file.read_text()), signal.SIGKILL)
+        os.kill(self._pids[_API_SERVER], signal.SIGKILL)
 
     def stop(self) -> None:
         """Supervise no longer; the processes are the sandbox's to end."""
@@ -100,16 +101,20 @@ class Components:
 
     def _supervise(self) -> None:
         while not self.over.wait(0.2):
-            for file, command in self._commands.items():
-                if _ended(int(file.read_text())) and not (file.stem == _API_SERVER and self.down.is_set()):
-                    log = file.parent.parent / "logs" / f"{file.stem}.log"
-                    with log.open("ab") as output:
+            for name, (_, command) in self._commands.items():
+                if _ended(self._pids[name]) and not (name == _API_SERVER and self.down.is_set()):
+                    with (self.control_plane.logs / f"{name}.log").open("ab") as output:
                         process = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)
-                    file.write_text(str(process.pid))
+                    self._pids[name] = process.pid
 
-    @staticmethod
-    def _command(file: Path) -> list[str]:
-        return Path(f"/proc/{file.read_text().strip()}/cmdline").read_bytes().decode().split("\0")[:-1]
+    def _running(self) -> Iterator[tuple[str, tuple[str, list[str]]]]:
+        """Yield name, process number and command line of each part."""
+        for process in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                command = (process / "cmdline").read_bytes().decode().split("\0")[:-1]
+                name = Path(command[0]).name if command else ""
+                if name in _PARTS and any(f"{self.control_plane.folder}/" in word for word in command):
+                    yield name, (process.name, command)
 
 
 def _ended(pid: int) -> bool:

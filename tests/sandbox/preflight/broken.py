@@ -41,8 +41,8 @@ def _plain(way: Callable[[Stage], AbstractContextManager[Any]]) -> Way:
     return broken
 
 
-def _nodes(*specs: dict[str, Any], **how: Any) -> Way:
-    return _plain(lambda stage: stage.nodes(*specs, **how))
+def _nodes(**how: Any) -> Way:
+    return _plain(lambda stage: stage.nodes(**how))
 
 
 def _taken(**container: Any) -> Way:
@@ -178,7 +178,8 @@ CORPUS = [
     Broken("no GPUs", _nodes(resources={"nvidia.com/gpu": EIGHT, "rdma/ib": "1k"})),
     Broken("GPUs taken", _taken(resources=GPUS)),
     Broken("devices taken", _nodes(resources={"amd.com/gpu": EIGHT, "rdma/ib": "2"})),
-    Broken("closed nodes", _nodes({"taints": TAINTS}, {"unschedulable": True})),
+    Broken("tainted", _nodes(spec={"taints": TAINTS})),
+    Broken("cordoned", _nodes(spec={"unschedulable": True})),
     Broken("no such node", _plain(lambda _: nullcontext()), {"decode": {"nodeSelector": {"zone": "b"}}}),
     Broken("too many GPUs", _plain(lambda _: nullcontext()), {"decode": {"replicas": 4}}),
     Broken("host port taken", _taken(ports=[{"containerPort": 8200, "hostPort": 8200}]), HOST),

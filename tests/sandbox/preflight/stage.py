@@ -96,16 +96,19 @@ class Stage:
             assert soon(lambda: all(served(*each) for each in versions), 60), f"one of {names} is not served again"
 
     @contextmanager
-    def nodes(self, *specs: Object, resources: Mapping[str, str] | None = None) -> Iterator[None]:
-        """The nodes with other specs, one each, or all with other devices."""
+    def nodes(self, spec: Object | None = None, resources: Mapping[str, str] | None = None) -> Iterator[None]:
+        """Both nodes with another spec, or with other devices."""
         before = {name: self.api.get(f"/api/v1/nodes/{name}") for name in NODES}
-        for name, spec in zip(NODES, specs, strict=False):
-            self.api.patch(f"/api/v1/nodes/{name}", {"spec": spec})
-        for name in NODES if resources is not None else ():
-            devices: dict[str, str | None] = {key: None for key in before[name]["status"]["allocatable"] if "/" in key}
-            devices.update(resources or {})
-            status = {"capacity": devices, "allocatable": devices}
-            self.api.patch(f"/api/v1/nodes/{name}/status", {"status": status})
+        for name in NODES:
+            if spec:
+                self.api.patch(f"/api/v1/nodes/{name}", {"spec": spec})
+            if resources is not None:
+                devices: dict[str, str | None] = {
+                    key: None for key in before[name]["status"]["allocatable"] if "/" in key
+                }
+                devices.update(resources)
+                status = {"capacity": devices, "allocatable": devices}
+                self.api.patch(f"/api/v1/nodes/{name}/status", {"status": status})
         try:
             yield
         finally:

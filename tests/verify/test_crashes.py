@@ -1,0 +1,92 @@
+"""Why vLLM ended. The logs are shortened ones of vLLM 0.17.1 with real NIXL."""
+
+from typing import Any
+
+import pytest
+
+from verify.crashes import cause, read
+from verify.finding import Outcome, Unreachable
+from verify.outputs import Workload
+from verify.tiers import Tier, judged
+
+DEAD = "vllm.v1.engine.exceptions.EngineDeadError: EngineCore encountered an issue. See stack trace (above).\n"
+HANDSHAKE = (
+    "(EngineCore pid=77) ERROR 11-28 15:30:09 [nixl_connector.py:1610] NIXL transfer failure: handshake_failed\n"
+    '  File "nixl_connector.py", line 1970, in get_finished\n'
+    "    block_size_ratio = self.kv_topo.block_size_ratio_from_engine_id(remote)\n"
+)
+NO_ENGINE = "KeyError: '0d3c9f0e-51f5-4ed0-8d4f-8ef2a9a6cc3b'\n"
+COUNTER = "ValueError: Counters can only be incremented by non-negative amounts.\nAsyncLLM output_handler failed.\n"
+
+
+@pytest.mark.parametrize(
+    ("log", "evidence", "remedy"),
+    [
+        (HANDSHAKE + NO_ENGINE + DEAD, "NIXL handshake failed", "serving.ports.nixl"),
+        (HANDSHAKE.splitlines()[1] + "\n" + NO_ENGINE + DEAD, "NIXL handshake failed", "serving.ports.nixl"),
+        ("RuntimeError: NIXL compatibility hash mismatch. Local: a1, remote: b2\n" + HANDSHAKE + NO_ENGINE + DEAD,
+         "NIXL compatibility hash mismatch", "both tiers need the same vLLM"),
+        ("AssertionError: Local block size 64 is not divisible by remote block size 128.\n" + HANDSHAKE + NO_ENGINE,
+         "block sizes differ", "serving.model.blockSize"),
+        (COUNTER + DEAD, "Counters can only be incremented", "prefill workers"),
+        (DEAD, "EngineDeadError", "kubectl logs --previous"),
+    ],
+)  # fmt: skip
+def test_what_the_log_of_an_ended_vllm_names(log: str, evidence: str, remedy: str) -> None:
+    found = cause("INFO: Started server process\n" + log)
+
+    assert found
+    assert evidence in found.evidence
+    assert remedy in found.remedy
+
+
+def test_other_logs_name_nothing() -> None:
+    assert cause("INFO: Shutting down\nKeyError: 'model'\n") is None
+
+
+def pod(name: str, restarts: int, *, ready: bool = True) -> dict[str, Any]:
+    statuses = [{"name": "routing-proxy", "restartCount": 0}, {"name": "vllm", "restartCount": restarts}]
+    conditions = [{"type": "Ready", "status": str(ready)}]
+    container = {"name": "vllm", "resources": {"limits": {"amd.com/gpu": "4"}}}
+    status = {"containerStatuses": statuses, "conditions": conditions}
+    return {"metadata": {"name": name}, "spec": {"containers": [container]}, "status": status}
+
+
+class Logs:
+    """Logs of the containers before; a pod without one answers as the API server does."""
+
+    def __init__(self, **previous: str) -> None:
+        self._previous = {name.replace("_", "-"): text for name, text in previous.items()}
+
+    def log(self, namespace: str, pod: str, container: str, **query: str) -> str:
+        assert (namespace, container, query["previous"]) == ("llm-d-pd", "vllm", "true")
+        if pod not in self._previous:
+            raise Unreachable("previous terminated container not found", "")
+        return self._previous[pod]
+
+
+def test_the_previous_log_of_restarted_workers_alone_is_read() -> None:
+    pods = [pod("d-0", 0), pod("d-1", 2), pod("d-2", 1)]
+    logs: Any = Logs(d_0=DEAD, d_1=COUNTER + DEAD)
+
+    found = read(logs, "llm-d-pd", "vllm", pods)
+    assert list(found) == ["d-1"]
+    assert found["d-1"].evidence == "Counters can only be incremented by non-negative amounts"
+
+
+def test_the_step_names_the_cause_of_a_restart() -> None:
+    why = cause(HANDSHAKE + NO_ENGINE + DEAD)
+    assert why
+
+    restarted = Tier("decode", Workload("ms-decode", 1, 4), [pod("d-1", 1)])
+    found = judged(restarted, {"d-1": why})
+    assert found.outcome is Outcome.WARNING
+    assert "restarts: d-1 1" in found.evidence
+    assert "vLLM of d-1 ended: NIXL handshake failed" in found.evidence
+    assert "serving.ports.nixl" in found.remedy
+
+    looping = Tier("decode", Workload("ms-decode", 1, 4), [pod("d-1", 5, ready=False)])
+    found = judged(looping, {"d-1": why})
+    assert found.outcome is Outcome.FAILED
+    assert "vLLM 0.32 fails the request only" in found.meaning
+    assert "kubectl logs --previous" in judged(restarted, {}).remedy
