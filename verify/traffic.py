@@ -34,7 +34,8 @@ def judge_models(door: Door, model: str, explain_500: Explain) -> tuple[Finding,
             step,
             f"/v1/models lists {', '.join(listed)}, not {model}",
             "requests for the stack's model get a 404",
-            "do the workers of this stack answer? Another install behind the same Gateway needs a Gateway of its own",
+            "--served-model-name of both tiers; do the workers of this stack answer? Another install behind the same "
+            "Gateway needs a Gateway of its own",
         ), None
     return ok(step, f"{model} is served ({door.name})"), listed[model]
 

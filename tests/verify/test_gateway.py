@@ -9,14 +9,16 @@ from verify.finding import Finding, Outcome
 from verify.routing import judge_gateway, judge_picker
 
 ROUTE = named("route", spec={"parentRefs": [{"name": "gate"}], "rules": [{"backendRefs": []}]})
-TRUE = [{"type": kind, "status": "True", "reason": kind, "message": ""} for kind in ("Accepted", "Programmed")]
+TRUE: list[dict[str, Any]] = [
+    {"type": kind, "status": "True", "reason": kind, "message": ""} for kind in ("Accepted", "Programmed")
+]
 RUNS: dict[str, Any] = {"running": {}}
 CRASHES = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s"}}
 PULLS = {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}
 FRONT = named("gate-istio", spec={"selector": {"gateway.networking.k8s.io/gateway-name": "gate"}})
 
 
-def gateway(conditions: list[dict[str, str]] = TRUE, listeners: list[Any] | None = None) -> dict[str, Any]:
+def gateway(conditions: list[dict[str, Any]] = TRUE, listeners: list[Any] | None = None) -> dict[str, Any]:
     spec = {
         "gatewayClassName": "istio",
         "listeners": [

@@ -382,7 +382,11 @@ DEFECTS = [
     Defect("decode pods of another instance", "pool", _label(DECODE, "llm-d.ai/instance", "dp")),
     Defect("vLLM with a flag that it doesn't know", "prefill", _argument(PREFILL, "^--block-size", "--blok-size")),
     Defect("broken JSON in a flag", "decode", _argument(DECODE, "^(--kv-transfer-config=.*).$", r"\1")),
-    Defect("another model name on the workers", "request", _argument(DECODE, "^(--served-model-name)=.*", r"\1=other")),
+    Defect(
+        "another model name on the decode workers",
+        "models or request",
+        _argument(DECODE, "^(--served-model-name)=.*", r"\1=other"),
+    ),
     Defect("vLLM on another port than the probes", "decode", _argument(DECODE, "^(--port)=.*", r"\1=8300")),
     Defect(
         "probe of a path that isn't there",
