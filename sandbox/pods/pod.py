@@ -66,6 +66,13 @@ class Pod:
         self.object: Object = pod | {"status": pod.get("status", {}) | told}
         self.volumes.pod = self.object
 
+    def insist(self) -> None:
+        """Write the status again if the node controller has taken Ready away, because the node's lease was late."""
+        conditions = self.object["status"].get("conditions") or []
+        taken = any(one["type"] == "Ready" and one["status"] == "False" for one in conditions)
+        if taken and self._conditions.get("Ready", {}).get("status") == "True":
+            self.changed()
+
     def terminate(self, grace: float) -> None:
         """Begin the end; called again, shorten it."""
         if not self._deleted.is_set():

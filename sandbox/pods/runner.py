@@ -112,6 +112,7 @@ class Runner:
         life, node = self._lives.get(metadata["uid"]), self._nodes.get(pod["spec"]["nodeName"])
         if life:
             life.pod.update(pod)
+            life.pod.insist()
             if metadata.get("deletionTimestamp"):
                 life.pod.terminate(metadata.get("deletionGracePeriodSeconds", 0))
         elif metadata.get("deletionTimestamp"):
