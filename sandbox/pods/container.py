@@ -59,10 +59,13 @@ class Container:
 
     async def end(self, deadline: float, before: Sequence[asyncio.Task[None]]) -> None:
         """End it in order: hook, those that end before it, SIGTERM, SIGKILL. `deadline` is a monotonic clock's time."""
-        self._stopping = True
+        again, self._stopping = self._stopping, True
         if self._running is None:
             return
         process = self._running.process
+        if again:  # its pod is deleted while the main containers end by themselves: one SIGTERM is enough
+            await asyncio.shield(process.ended)
+            return
         await self._pre_stop(deadline)
         if before:
             await asyncio.wait(before, timeout=max(0, deadline - time.monotonic()))
