@@ -13,6 +13,8 @@ from tests.sandbox import running
 from tests.sandbox.pods.harness import Pods, container, ended, pods_of, shell
 from tests.sandbox.running import Running
 
+pytestmark = pytest.mark.thorough
+
 EVERY_VOLUME = """
 cat /config/a.txt /config/renamed /config-key /secret/KEY /labels/all /host/machine
 test "$(stat -L -c %a /secret/KEY)" = 400 && echo modes

@@ -3,9 +3,13 @@
 import threading
 from typing import Any
 
+import pytest
+
 from tests.sandbox.pods.harness import Object, Pods, condition, container, ended, ready, shell
 from tests.sandbox.pods.machine import network, networks, processes
 from tests.sandbox.running import soon
+
+pytestmark = pytest.mark.thorough
 
 FOREVER = "trap 'exit 0' TERM; sleep infinity & wait"
 

@@ -27,6 +27,8 @@ from verify.finding import Outcome
 from verify.outputs import parse
 from verify.steps import Verification
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.fixture(scope="module")
 def serving(cluster: Running) -> Iterator[Deployment]:
