@@ -43,13 +43,14 @@ _STORE = {
         --requestheader-extra-headers-prefix=X-Remote-Extra-
         --proxy-client-cert-file={pki}/front-proxy-client.crt --proxy-client-key-file={pki}/front-proxy-client.key""",
 }
+# Nodes do not fail here. A busy machine renews their leases late, and pods would lose Ready for it.
 _CONTROLLERS = {
     "kube-controller-manager": """
         --kubeconfig={pki}/kube-controller-manager.kubeconfig --bind-address=127.0.0.1 --secure-port={manager}
         --leader-elect=false --use-service-account-credentials=true --root-ca-file={pki}/ca.crt
         --service-account-private-key-file={pki}/sa.key
         --cluster-signing-cert-file={pki}/ca.crt --cluster-signing-key-file={pki}/ca.key
-        --kube-api-qps=5000 --kube-api-burst=10000""",
+        --node-monitor-grace-period=1h --kube-api-qps=5000 --kube-api-burst=10000""",
     "kube-scheduler": """
         --kubeconfig={pki}/kube-scheduler.kubeconfig --bind-address=127.0.0.1 --secure-port={scheduler}
         --leader-elect=false --kube-api-qps=5000 --kube-api-burst=10000""",
