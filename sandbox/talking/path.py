@@ -10,7 +10,7 @@ from sandbox.talking import pods
 from sandbox.talking.pods import Pod
 from sandbox.talking.target import Target
 
-_LOG_SECONDS = 2.0
+_LOG_SECONDS = 5.0
 """How long a gateway may take to write a request down after it has answered."""
 _RECENT = "200"
 

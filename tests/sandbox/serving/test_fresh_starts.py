@@ -4,8 +4,11 @@ import pytest
 
 from sandbox.cluster import nodes
 from sandbox.cluster.api import Api, connect
+from sandbox.gateways import accesslog
 from sandbox.home import CHECKOUT
 from sandbox.network import host_ports
+from sandbox.talking import path, pods
+from sandbox.talking.target import Target
 from tests.sandbox.running import Running, soon
 from tests.sandbox.serving import broken
 from tests.sandbox.serving.traffic import send
@@ -33,9 +36,11 @@ def _first_answer(cluster: Running, api: Api, namespace: str, release: str) -> s
         assert broken.deploy(api, objects, patience=PATIENCE), f"{namespace} never was ready"
         assert soon(lambda: gateway in host_ports.read(home)), f"no port of the host leads to {namespace}"
         body = {"model": broken.MODEL, "prompt": "the first question", "max_tokens": 4}
-        answer = send(host_ports.read(home)[gateway], "POST", "/v1/completions", body)
+        port = host_ports.read(home)[gateway]
+        answer = send(port, "POST", "/v1/completions", body, {accesslog.MARK: namespace})
+        found = path.find(api, pods.listed(api, namespace), Target(*gateway, broken.MODEL, port), namespace)
     finally:
         broken.remove(api, objects)
     assert soon(lambda: gateway not in host_ports.read(home))
-    good = answer.status == 200 and answer.headers.get("x-picked-prefill")
-    return "" if good else f"{namespace} ({release}): {answer}"
+    good = answer.status == 200 and found and found[1].prefill
+    return "" if good else f"{namespace} ({release}): {answer}, {found and found[1]}"
