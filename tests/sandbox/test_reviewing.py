@@ -74,7 +74,7 @@ def test_a_new_a_broken_and_a_changed_stack(checkout: Path) -> None:
     assert "sandbox-placeholder" not in text
 
     added, failed, changed = text.split("### Stack ")[1:]
-    assert "to create, 0 unchanged" in added and "<b>create</b> Gateway llm-d-pd/infra-pd-inference-gateway" in added
+    assert "to create, 0 unchanged" in added and "<b>create</b> ClusterRole gaie-pd-llm-d-pd-epp" in added
     assert failed.startswith("`broken`: the preview failed") and "serving.accelerator = amp" in failed
     page = (CHECKOUT / "docs/reviewing.md").read_text()
     assert COUNT.sub("", page).endswith("### Stack " + COUNT.sub("", changed)), changed

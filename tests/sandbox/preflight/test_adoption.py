@@ -131,4 +131,4 @@ def test_afterwards_adopt_may_be_switched_off_and_the_stack_destroyed(guide: Dep
     guide.configure(adopt=None)
     assert guide.changes() == {"cluster": ["update"]}
     guide.pulumi("destroy", "--yes", "--skip-preview")
-    assert soon(lambda: guide.objects("app.kubernetes.io/managed-by=Helm") == set(), 60)
+    assert soon(lambda: guide.objects("app.kubernetes.io/managed-by=Helm") == set(), 150), guide.objects("app.kubernetes.io/managed-by=Helm")
