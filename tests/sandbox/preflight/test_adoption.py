@@ -131,4 +131,5 @@ def test_afterwards_adopt_may_be_switched_off_and_the_stack_destroyed(guide: Dep
     guide.configure(adopt=None)
     assert guide.changes() == {"cluster": ["update"]}
     guide.pulumi("destroy", "--yes", "--skip-preview")
-    assert soon(lambda: guide.objects("app.kubernetes.io/managed-by=Helm") == set(), 150), guide.objects("app.kubernetes.io/managed-by=Helm")
+    helms = "app.kubernetes.io/managed-by=Helm,app.kubernetes.io/part-of!=istio"
+    assert soon(lambda: guide.objects(helms) == set(), 60)
