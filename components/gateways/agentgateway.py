@@ -31,7 +31,7 @@ SHORTEST = 10
 """Seconds that a proxy which ends goes on accepting connections (agentgateway's own default)."""
 
 CUSTOM = {"gateway": "custom"}
-"""The chart's label on the Service."""
+"""Label of the Service in the charts for agentgateway and kgateway; kgateway's pods have it, too."""
 
 
 def configure(args: ModelGatewayArgs) -> Sequence[Manifest]:

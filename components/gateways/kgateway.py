@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from components.config.vocabulary import Provider, ReleaseName
-from components.gateways.agentgateway import AGENTGATEWAY
+from components.gateways.agentgateway import AGENTGATEWAY, CUSTOM
 from components.gateways.args import ModelGatewayArgs
 from components.gateways.provider import (
     LIMITS,
@@ -36,9 +36,6 @@ CONFINED = {
     "seccompProfile": {"type": "RuntimeDefault"},
 }
 """Security context of every container (chart)."""
-
-CUSTOM = {"gateway": "custom"}
-"""The chart's label on Service and pods."""
 
 AFTER_SLEEP = 10
 """Seconds between the end of the preStop hook's sleep and the kubelet's SIGKILL."""

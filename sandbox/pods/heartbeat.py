@@ -19,7 +19,7 @@ _HEALTHY = {"Ready": "True", "MemoryPressure": "False", "DiskPressure": "False",
 
 
 class Heartbeat:
-    """Reports for the nodes that `hear` is told of."""
+    """Reports for the nodes that `hear` has seen."""
 
     def __init__(self, api: Api) -> None:
         self._api = api
@@ -37,7 +37,7 @@ class Heartbeat:
             asyncio.get_running_loop().run_in_executor(None, _send, self._say_ready, name)
 
     async def beat(self) -> None:
-        """Renew the lease of every node, for ever."""
+        """Renew the lease of every node until cancelled."""
         while True:
             for name in list(self._uids):
                 await asyncio.to_thread(_send, self._renew, name)
