@@ -1,6 +1,7 @@
 """Does the gateway ask the EPP about a request, and if not, why? Any worker can answer without it."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from verify import destination_rules, proxies
@@ -12,6 +13,7 @@ from verify.routing import EPP_PORT, GATEWAYS, Entrance
 from verify.tiers import name
 
 _ROUTE = "the EPP chooses no worker: any pod of the pool gets the request, and no prefill worker is asked"
+_RULE_BACK = "`pulumi refresh`, then `pulumi up` bring the stack's DestinationRule back"
 
 
 @dataclass(frozen=True)
@@ -38,15 +40,12 @@ def judge_asked(way: Way, trials: Sequence[Trial], refused: Callable[[], bool]) 
     evidence = f"{len(trials) - asked} of {len(trials)} requests answered without asking the EPP"
     if asked:
         return warning(step, evidence, _ROUTE, "the EPP's log, and the gateway's: they lose each other at times")
-    why = _suspects(way)
-    return failed(
-        step,
-        "; ".join([evidence, *why]),
-        _ROUTE,
-        "remove it, or let it leave the stack's requests alone"
-        if why
-        else "is the inference extension of the Gateway's controller switched on?",
-    )
+    if why := _suspects(way):
+        return failed(step, "; ".join([evidence, *why]), _ROUTE, "remove it, or let it leave the stack's requests alone")
+    with suppress(Unreachable):
+        if fault := _tls_fault(way):
+            return failed(step, f"{evidence}; {fault}", _ROUTE, _RULE_BACK)
+    return failed(step, evidence, _ROUTE, "is the inference extension of the Gateway's controller switched on?")
 
 
 def explain_500(way: Way, finding: Finding) -> Finding:
@@ -57,27 +56,35 @@ def explain_500(way: Way, finding: Finding) -> Finding:
     """
     if way.pool is None:
         return finding
-    epp = way.pool["spec"].get("endpointPickerRef") or {}
     evidence = "; an answer without text is the gateway's own"
     if detail := proxies.refused_epp(way.cluster, way.entrance.proxies):
         evidence += f", whose proxy logs {detail}"
     meaning, remedy = finding.meaning, finding.remedy
-    if way.outputs.istio and epp:
-        port = (epp.get("port") or {}).get("number", EPP_PORT)
-        place = way.entrance.proxies.namespace
-        try:
-            why = destination_rules.why_not_tls(way.cluster, place, way.outputs.namespace, epp["name"], port)
-        except Unreachable as hidden:
-            evidence += f"; DestinationRules can't be read: {hidden}"
-            remedy = hidden.remedy
-        else:
-            if why:
-                evidence += f"; {why}"
-                meaning = (
-                    "the EPP takes TLS with a certificate that it signs itself, and nothing else: every request fails"
-                )
-                remedy = "`pulumi refresh`, then `pulumi up` bring the stack's DestinationRule back"
+    try:
+        fault = _tls_fault(way)
+    except Unreachable as hidden:
+        evidence += f"; DestinationRules can't be read: {hidden}"
+        remedy = hidden.remedy
+    else:
+        if fault:
+            evidence += f"; {fault}"
+            meaning = "the EPP takes TLS with a certificate that it signs itself, and nothing else: every request fails"
+            remedy = _RULE_BACK
     return replace(finding, evidence=finding.evidence + evidence, meaning=meaning, remedy=remedy)
+
+
+def _tls_fault(way: Way) -> str:
+    """Say why istio's proxies do not speak TLS to the EPP; empty if they do, and with any other gateway.
+
+    Raises `Unreachable` when the DestinationRules may not be read.
+    """
+    epp = way.pool["spec"].get("endpointPickerRef") if way.pool else None
+    if not (way.outputs.istio and epp):
+        return ""
+    port = (epp.get("port") or {}).get("number", EPP_PORT)
+    return destination_rules.why_not_tls(
+        way.cluster, way.entrance.proxies.namespace, way.outputs.namespace, epp["name"], port
+    )
 
 
 def _suspects(way: Way) -> list[str]:

@@ -68,6 +68,16 @@ def test_answers_without_the_epp_name_what_keeps_the_gateway_from_asking() -> No
     )
 
 
+def test_answers_without_the_epp_name_the_missing_tls_rule() -> None:
+    cluster = FakeCluster({RULES.format(NAMESPACE): [rule("pool.serving.svc.cluster.local", TLS)], f"{GATEWAYS}/httproutes": []})
+
+    found = judge_asked(way(cluster), [trial(False)], lambda: False)
+
+    assert found
+    assert found.evidence.startswith("1 of 1 requests answered without asking the EPP; plaintext to the EPP: no")
+    assert "`pulumi refresh`" in found.remedy
+
+
 @pytest.mark.parametrize(
     ("rules", "says"),
     [

@@ -212,8 +212,8 @@ def _gpus(number: str) -> Callable[[Objects], object]:
 
 _POD = "spec.template.spec"
 TO_POOL = {"group": "inference.networking.k8s.io", "kind": "InferencePool", "name": "gaie-pd", "port": 8000}
-NOT_ASKED = "ext_proc_error_gRPC_error_14"
-"""What Envoy's access log says of a request about which it could not ask."""
+NOT_ASKED = "request or route"
+"""Envoy answers 500 if a part of the body had gone to the EPP when the connection failed, and else fails open."""
 DEFECTS = [
     # the Gateway
     Defect("Gateway of an unknown class", "gateway", _at(GATEWAY, "spec.gatewayClassName", "isto")),
@@ -317,24 +317,24 @@ DEFECTS = [
     ),
     Defect("route for another path", "models", _at(ROUTE, "spec.rules.0.matches.0.path.value", "/v2")),
     # how the gateway speaks to the EPP
-    Defect("no rule that the picker speaks TLS", "request", _without(RULE), says=NOT_ASKED),
+    Defect("no rule that the picker speaks TLS", NOT_ASKED, _without(RULE), says="no DestinationRule"),
     Defect(
         "the picker's TLS rule for another host",
-        "request",
+        NOT_ASKED,
         _at(RULE, "spec.host", "gaie-pd.llm-d-pd.svc.cluster.local"),
-        says=NOT_ASKED,
+        says="no DestinationRule",
     ),
     Defect(
         "the picker's TLS rule with the mesh's certificates",
-        "request",
+        NOT_ASKED,
         _at(RULE, "spec.trafficPolicy.tls", {"mode": "ISTIO_MUTUAL"}),
-        says=NOT_ASKED,
+        says="has TLS mode ISTIO_MUTUAL",
     ),
     Defect(
         "the picker's TLS rule verifies the certificate",
-        "request",
+        NOT_ASKED,
         _at(RULE, "spec.trafficPolicy.tls", {"mode": "SIMPLE"}),
-        says=NOT_ASKED,
+        says="lacks insecureSkipVerify",
     ),
     # the pool
     Defect("pool selects nothing", "pool", _at(POOL, "spec.selector.matchLabels", {"llm-d.ai/instance": "dp"})),
@@ -364,10 +364,10 @@ DEFECTS = [
     Defect("no prefix-cache scorer", "legs", _config(_drop_plugin("prefix-cache-scorer")), selective=True),
     Defect("no feature gate", "legs", _config(lambda document: document.pop("featureGates")), selective=True),
     # the sidecar
-    Defect("sidecar serves TLS", "request", _argument(DECODE, "^--secure-proxy=.*", "", "initContainers")),
+    Defect("sidecar serves TLS", "models or request", _argument(DECODE, "^--secure-proxy=.*", "", "initContainers")),
     Defect(
         "sidecar looks for vLLM elsewhere",
-        "request",
+        "models or request",
         _argument(DECODE, "^(--vllm-port)=.*", r"\1=8300", "initContainers"),
     ),
     Defect("sidecar listens elsewhere", "legs", _argument(DECODE, "^(--port)=.*", r"\1=8001", "initContainers")),

@@ -139,6 +139,7 @@ def test_up_ends_with_one_picker_that_leads_and_one_that_stands_by(gateway: Traf
     gateway.stack.configure(routing=None)
     gateway.stack.up(routing__replicas=2)
     assert soon(lambda: sorted(_pickers(gateway.stack).values()) == [False, True]), _pickers(gateway.stack)
+    assert soon(lambda: _serves(gateway))
     _repeat(gateway, "after up", 3)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from kubernetes.client import V1Namespace, V1ObjectMeta, V1Secret
 
-from tests.sandbox.running import Running
+from tests.sandbox.running import Running, soon
 from tests.sandbox.serving.traffic import Traffic, traffic, words
 from tests.sandbox.stack.deployment import Deployment, deployment, destroyed_afterwards, gpus, ready
 
@@ -68,10 +68,10 @@ def test_destroying_one_leaves_the_other_and_the_namespace(both: tuple[Deploymen
     amd, nvidia = both
     before = nvidia.objects("llm-d.ai/instance=two")
     amd.pulumi("destroy", "--yes", "--skip-preview")
-    assert amd.objects("llm-d.ai/instance=one") == set()
+    assert soon(lambda: amd.objects("llm-d.ai/instance=one") == set())
     assert nvidia.objects("llm-d.ai/instance=two") == before
     nvidia.pulumi("preview", "--expect-no-changes")
     nvidia.pulumi("destroy", "--yes", "--skip-preview")
-    assert nvidia.objects() == set()
+    assert soon(lambda: nvidia.objects() == set()), "the Gateway's Deployment follows the Gateway"
     assert amd.api.read_namespace(SHARED).status.phase == "Active"
     assert amd.api.read_namespace(SHARED).metadata.labels.keys() == {"kubernetes.io/metadata.name"}
