@@ -81,7 +81,7 @@ test-all: test test-thorough
 lint: $(DEVELOPED)
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
-	$(PYTHON) -m mypy .
+	@$(PYTHON) -m sandbox.progress mypy $(PYTHON) -m mypy .
 	$$($(PYTHON) -m sandbox.toolchain actionlint) .github/workflows/*.yml
 
 bench: $(DEVELOPED)

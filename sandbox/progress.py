@@ -1,5 +1,9 @@
-"""What is being done, how long it has taken and how long it should: one line that a person can watch."""
+"""What is being done, how long it has taken and how long it should: one line that a person can watch.
 
+`python3 -m sandbox.progress <text> <command…>` shows it for a command that is silent.
+"""
+
+import subprocess
 import sys
 import threading
 import time
@@ -57,3 +61,9 @@ class Progress:
             ended.set()
             watcher.join()
             line(f"{outcome} {clock(time.monotonic() - start)}" + ("\n" if self._terminal else ""))
+
+
+if __name__ == "__main__":
+    with Progress().step(sys.argv[1]):
+        status = subprocess.run(sys.argv[2:], check=False).returncode
+    sys.exit(status)
