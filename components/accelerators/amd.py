@@ -11,6 +11,8 @@ AMD = AcceleratorProfile(
     },
     # The first guide's 64Gi was raised to 256Gi in every later AMD version.
     memory="256Gi",
+    transports=("rocm", "rocm_copy", "rocm_ipc", "rocm_gdr"),
+    visible_devices=("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES"),
     # KV blocks of tiers with different tensor parallelism have the same layout only with this backend.
     mixed_tp_attention="ROCM_ATTN",
     image_notes={

@@ -10,6 +10,8 @@ NVIDIA = AcceleratorProfile(
         ReleaseName.V0_4: "ghcr.io/llm-d/llm-d-cuda:v0.4.0",
     },
     memory="64Gi",
+    transports=("cuda", "cuda_copy", "cuda_ipc", "gdr_copy"),
+    visible_devices=("CUDA_VISIBLE_DEVICES",),
     mixed_tp_attention=None,
     image_notes={},
 )

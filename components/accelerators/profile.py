@@ -16,6 +16,12 @@ class AcceleratorProfile:
     """vLLM image with the KV transfer library, per llm-d release."""
     memory: str
     """Memory of one worker, unless the tier says otherwise."""
+    transports: tuple[str, ...]
+    """Names of `UCX_TLS` that open UCX's access to GPU memory of the vendor: first the alias of them all, then the one
+    that copies, which finds out what memory is the GPU's (openucx/ucx v1.19.0, src/ucp/core/ucp_context.c
+    `ucp_tl_aliases`; src/uct/cuda/cuda_copy and src/uct/rocm/copy, `detect_memory_type`)."""
+    visible_devices: tuple[str, ...]
+    """Variables that hide GPUs of the pod from vLLM."""
     mixed_tp_attention: str | None
     """`--attention-backend` needed when prefill and decode differ in tensor parallelism, if any."""
     image_notes: Mapping[ReleaseName, str]

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from components.config.fields import (
     Count,
@@ -60,11 +60,26 @@ class Toleration(Strict):
     key: LabelKey | None = None
     """The taint's key; unset with `Exists` means every taint."""
     operator: Operator = Operator.EXISTS
-    """`Exists`, or `Equal` with `value`."""
+    """`Exists`, or `Equal` with `value`; default: `Equal` where there is a `value`."""
     value: LabelValue | None = None
     """The taint's value, with `Equal`."""
     effect: Effect | None = None
     """The taint's effect; unset means all."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _equal_by_default(cls, data: Any) -> Any:
+        return {"operator": Operator.EQUAL, **data} if isinstance(data, dict) and data.get("value") else data
+
+    @model_validator(mode="after")
+    def _exists_has_no_value(self) -> "Toleration":
+        if self.operator is Operator.EXISTS and self.value:
+            raise wrong(
+                "has a value, and its operator is Exists",
+                "the API server would refuse the Deployment: `value must be empty when operator is 'Exists'`",
+                "delete the value, or set operator: Equal",
+            )
+        return self
 
 
 class HostPath(Strict):

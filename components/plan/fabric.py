@@ -9,6 +9,9 @@ from components.infrastructures import Device
 from components.plan.context import Context
 from components.plan.worker_args import HostPathArgs
 
+NIXL, UCX = "NixlConnector", "UCX"
+"""vLLM's connector that moves KV blocks by NIXL, and NIXL's backend unless the connector names others."""
+
 MULTUS = "k8s.v1.cni.cncf.io/networks"
 """Annotation that Multus reads."""
 
@@ -45,6 +48,15 @@ def kv_transfer(context: Context) -> dict[str, Any]:
         own = merged.get(name, {})
         merged[name] = {**theirs, **own} if isinstance(own, dict) else own
     return merged
+
+
+def moved_by_ucx_from_gpus(context: Context) -> bool:
+    """Whether UCX moves KV blocks out of GPU memory: NIXL's default backend, NixlConnector's default buffer."""
+    fields = kv_transfer(context)
+    extra = fields.get("kv_connector_extra_config")
+    backends = extra.get("backends", [UCX]) if isinstance(extra, dict) else [UCX]
+    nixl = context.settings.kv_transfer.connector == NIXL
+    return nixl and UCX in backends and fields.get("kv_buffer_device") != "cpu"
 
 
 def capabilities(context: Context, role: Role) -> set[str]:

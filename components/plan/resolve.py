@@ -12,6 +12,7 @@ from components.plan import gateway, workers
 from components.plan.context import Context
 from components.plan.entrance import entrance
 from components.plan.isolation import isolation
+from components.plan.pairing import differences
 from components.plan.platform_args import (
     AlertArgs,
     EndpointPickerArgs,
@@ -192,6 +193,11 @@ def _notes(context: Context) -> list[str]:
             f"{settings.model.max_model_len} tokens at {workers.SLOWEST_STREAM} a second takes "
             f"{workers.longest_answer(context)} s: set serving.decode.rollout.terminationGrace if such streams must end"
         )
+    notes += [
+        f"{each.path} {each.wrong}: where the handshake fails, a decode worker with vLLM 0.17 ends"
+        for each in differences(context)
+        if not each.proven
+    ]
     for role in Role:
         used, taken = context.tensor_parallel(role), context.gpus(role)
         if used < taken:

@@ -4,7 +4,8 @@ Source: `vllm serve --help` of vLLM 0.11 to 0.17. `tests/plan` holds this table 
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 SET_FLAGS: Mapping[str, str] = {
     "--port": "serving.ports",
@@ -22,14 +23,41 @@ SET_FLAGS: Mapping[str, str] = {
 POSITIONAL = "--model"
 """The model is the first argument; this old spelling of it would contradict."""
 
-COUNTING_FLAGS = ("--pipeline-parallel-size", "--data-parallel-size", "--data-parallel-size-local")
-"""Flags that change how many GPUs a pod needs; the program requests `tensorParallel` of them."""
+COUNTING_FLAGS = (
+    "--pipeline-parallel-size",
+    "--data-parallel-size",
+    "--data-parallel-size-local",
+    "--prefill-context-parallel-size",
+    "--nnodes",
+)
+"""Flags that change how many GPUs a pod needs, unless they say 1; the program requests `tensorParallel` of them."""
+
+HOST_FLAG = "--host"
+EVERY_ADDRESS = ("0.0.0.0", "::")
+"""Values of `--host` with which vLLM listens on the pod's address."""
+
+BREAKING_FLAGS: Mapping[str, str] = {
+    "--api-key": "vLLM would answer 401 to the probes, which ask /v1/models without a key: no pod would become Ready",
+    "--disable-log-stats": "vLLM would have no `vllm:` metrics: the endpoint picker could not compare workers, and "
+    "the preStop hook could not see running streams",
+    "--headless": "vLLM would start no API server: no pod would become Ready",
+    "--ssl-certfile": "vLLM would speak TLS on a port that the probes, the endpoint picker and the routing sidecar "
+    "address without it: no pod would become Ready",
+    "--uds": "vLLM would listen on a socket file only: no pod would become Ready",
+}
+"""Flags that take away what the rest of the stack needs from vLLM, each with the outcome (vLLM 0.11 to 0.17,
+vllm/entrypoints/openai/cli_args.py, api_server.py)."""
+
+BREAKING_VARIABLES: Mapping[str, str] = {"VLLM_API_KEY": BREAKING_FLAGS["--api-key"]}
+"""Environment variables with the effect of such a flag (vllm/envs.py)."""
 
 ALIASES: Mapping[str, str] = {
     "-tp": "--tensor-parallel-size",
     "-pp": "--pipeline-parallel-size",
     "-dp": "--data-parallel-size",
     "-dpl": "--data-parallel-size-local",
+    "-pcp": "--prefill-context-parallel-size",
+    "-n": "--nnodes",
 }
 
 ATTENTION_FLAG = "--attention-backend"
@@ -69,3 +97,22 @@ def flag_of(argument: str) -> str | None:
         return None
     name = re.split(r"[=.]", argument, maxsplit=1)[0].replace("_", "-")
     return ALIASES.get(name, name)
+
+
+class Flag(NamedTuple):
+    """One flag of a command line."""
+
+    index: int
+    """Its place among the arguments."""
+    name: str
+    value: str | None
+    """What follows the `=`, or the next argument unless that is a flag itself; None: nothing does."""
+
+
+def flags_of(arguments: Sequence[str]) -> Iterator[Flag]:
+    """The flags of a command line, in their order."""
+    for index, argument in enumerate(arguments):
+        if name := flag_of(argument):
+            following = arguments[index + 1] if index + 1 < len(arguments) else None
+            value = argument.partition("=")[2] if "=" in argument else following
+            yield Flag(index, name, None if value is not None and "=" not in argument and flag_of(value) else value)

@@ -61,9 +61,9 @@ class TestOverriding:
         }
 
     def test_ucx_one_by_one(self) -> None:
-        serving = plan(infrastructure="oci-amd", ucx={"ibGidIndex": 1}, decode__ucx={"tls": "rc,tcp"})
+        serving = plan(infrastructure="oci-amd", ucx={"ibGidIndex": 1}, decode__ucx={"tls": "rc,tcp,rocm"})
         assert serving.prefill.worker.ucx == {"UCX_IB_GID_INDEX": "1", "UCX_TLS": "rc,ud,sm,self,rocm"}
-        assert serving.decode.worker.ucx == {"UCX_IB_GID_INDEX": "1", "UCX_TLS": "rc,tcp"}
+        assert serving.decode.worker.ucx == {"UCX_IB_GID_INDEX": "1", "UCX_TLS": "rc,tcp,rocm"}
 
     def test_annotations_by_key(self) -> None:
         given = {"networking.gke.io/default-interface": "eth1", "a": "b"}
@@ -185,7 +185,7 @@ IMPOSSIBLE: list[tuple[dict[str, Any], str, str, str]] = [
     # transports
     ({**EFA, "ucx": {"ibGidIndex": 3}}, "serving.ucx.ibGidIndex", "NIXL uses libfabric", "FI_"),
     ({**EFA, "decode__ucx": {"tls": "rc"}}, "serving.decode.ucx.tls", "NIXL uses libfabric", "config rm"),
-    ({"infrastructure": "none", "ucx": {"tls": "rc"}}, "serving.ucx.tls", "RDMA transports only", "infrastructure"),
+    ({"infrastructure": "none", "ucx": {"tls": "rc,rocm"}}, "serving.ucx.tls", "RDMA transports only", "infrastruct"),
 ]  # fmt: skip
 
 
@@ -205,7 +205,7 @@ LEGAL: list[dict[str, Any]] = [
     {"infrastructure": "aks", "rdma": {"resource": "rdma/own", "count": "tensorParallel"}},
     {"infrastructure": "oci-amd", "rdma": None},
     {**GKE, "ucx": {"tls": "rc,cuda_copy"}},
-    {**EFA, "kvTransfer__extra": {"kv_connector_extra_config": {"backends": ["UCX"]}}, "ucx": {"tls": "tcp,self"}},
+    {**EFA, "kvTransfer__extra": {"kv_connector_extra_config": {"backends": ["UCX"]}}, "ucx": {"tls": "tcp,self,cuda"}},
     {"infrastructure": "none", "ucx": {"tls": "tcp,self,sm,rocm"}},
     {"infrastructure": "none", "decode__rdma": None},
 ]

@@ -157,6 +157,21 @@ class TestTiming:
         assert plan(**said).notes == []
         assert plan(**said).decode.worker.rollout.termination_grace == 6554
 
+    @pytest.mark.parametrize(
+        ("change", "says"),
+        [
+            ({"prefill__extraArgs": ["--kv-cache-dtype=fp8"]}, "to fp8_e4m3, and the decode tier leaves it to vLLM"),
+            ({"decode__extraArgs": ["--attention-backend", "X"]}, "to X, and the prefill tier leaves it to vLLM"),
+            ({"decode__image": "mirror.example/rocm:1"}, "serving.decode.image differs from the prefill tier's image"),
+        ],
+        ids=str,
+    )
+    def test_a_difference_between_the_tiers_that_can_keep_them_apart_is_said(
+        self, change: dict[str, Any], says: str
+    ) -> None:
+        [note] = plan(prefill__tensorParallel=4, prefill__replicas=1, **change).notes
+        assert says in note
+
     def test_explicit_timeouts_win(self) -> None:
         rollout = plan(
             decode__rollout={"startupBudget": 5, "terminationGrace": 1, "createTimeout": 6, "updateTimeout": 7}

@@ -1,19 +1,34 @@
-"""Flags and variables that the program itself sets."""
+"""Flags and variables that the program itself sets, or that take away what the rest of the stack needs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from components.config.problem import Hidden, Problem
 from components.config.vocabulary import Role
 from components.plan.context import Context
-from components.releases.vllm import COUNTING_FLAGS, POSITIONAL, SET_FLAGS, SET_VARIABLES, flag_of
+from components.releases.vllm import (
+    BREAKING_FLAGS,
+    BREAKING_VARIABLES,
+    COUNTING_FLAGS,
+    EVERY_ADDRESS,
+    HOST_FLAG,
+    POSITIONAL,
+    SET_FLAGS,
+    SET_VARIABLES,
+    Flag,
+    flag_of,
+    flags_of,
+)
+
+WHERE_KEYS = "check keys and TLS of clients in front of the Gateway (docs/security.md)"
 
 
 def check(context: Context) -> Iterator[Problem]:
-    """`extraArgs` and `env` that would contradict what the program sets."""
+    """`extraArgs` and `env` that would contradict what the program sets, or that break what depends on vLLM."""
     for role in Role:
         tier = context.tier(role)
-        for index, argument in enumerate(tier.extra_args):
-            yield from _argument(f"serving.{role}.extraArgs[{index}]", argument)
+        for flag in flags_of(tier.extra_args):
+            yield from _argument(f"serving.{role}.extraArgs[{flag.index}]", tier.extra_args[flag.index], flag)
+        yield from _variables(context, role)
         for name in tier.env:
             if name in SET_VARIABLES:
                 yield Problem(
@@ -33,9 +48,49 @@ def check(context: Context) -> Iterator[Problem]:
             )
 
 
-def _argument(path: str, argument: str) -> Iterator[Problem]:
-    flag = flag_of(argument)
-    if flag in COUNTING_FLAGS:
+def _variables(context: Context, role: Role) -> Iterator[Problem]:
+    env, used = context.tier(role).env, context.tensor_parallel(role)
+    for name in env:
+        if name in BREAKING_VARIABLES:
+            yield Problem(
+                f"serving.{role}.env.{name}",
+                Hidden(),
+                "takes away what the rest of the stack needs from vLLM",
+                BREAKING_VARIABLES[name],
+                f"delete it; {WHERE_KEYS}",
+            )
+        elif name in context.accelerator.visible_devices:
+            seen = [each for each in env[name].split(",") if each.strip() not in ("", "-1")]
+            if len(seen) < used:
+                yield Problem(
+                    f"serving.{role}.env.{name}",
+                    env[name],
+                    f"shows vLLM {len(seen)} GPUs, and serving.{role}.tensorParallel is {used}",
+                    "vLLM would stop at start: its tensor parallel size is larger than the number of GPUs that it sees",
+                    "delete it: the device plugin gives a pod its own GPUs and no others",
+                )
+
+
+def _argument(path: str, argument: str, given: Flag) -> Iterator[Problem]:
+    flag = given.name
+    if breaking := _meant(flag, BREAKING_FLAGS):
+        yield Problem(
+            path,
+            Hidden() if breaking == "--api-key" else argument,
+            "takes away what the rest of the stack needs from vLLM",
+            BREAKING_FLAGS[breaking],
+            f"delete it; {WHERE_KEYS}" if breaking in ("--api-key", "--ssl-certfile") else "delete it",
+        )
+    elif flag == HOST_FLAG and given.value not in EVERY_ADDRESS:
+        yield Problem(
+            path,
+            argument,
+            "is not every address of the pod",
+            "vLLM would not answer on the address that the probes, the endpoint picker and the other tier use: no pod "
+            "would become Ready",
+            "delete it, or use 0.0.0.0, or :: for IPv6",
+        )
+    elif flag in COUNTING_FLAGS and given.value != "1":
         yield Problem(
             path,
             argument,
@@ -47,7 +102,7 @@ def _argument(path: str, argument: str) -> Iterator[Problem]:
         yield Problem(
             path, argument, "is set by the program itself", "vLLM would be told two models", "use serving.model.name"
         )
-    elif flag is not None and (ours := _meant(flag)):
+    elif flag is not None and (ours := _meant(flag, SET_FLAGS)):
         yield Problem(
             path,
             argument,
@@ -57,7 +112,7 @@ def _argument(path: str, argument: str) -> Iterator[Problem]:
         )
 
 
-def _meant(flag: str) -> str | None:
-    """The flag of ours that `flag` is, or is an unambiguous beginning of, as argparse reads abbreviations."""
-    begun = [known for known in SET_FLAGS if known.startswith(flag)]
+def _meant(flag: str, table: Mapping[str, str]) -> str | None:
+    """The flag of the table that `flag` is, or is an unambiguous beginning of, as argparse reads abbreviations."""
+    begun = [known for known in table if known.startswith(flag)]
     return flag if flag in begun else begun[0] if len(begun) == 1 else None

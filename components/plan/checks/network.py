@@ -8,6 +8,7 @@ from components.config.ucx import BETWEEN_PODS
 from components.config.vocabulary import Role
 from components.infrastructures import Fabric
 from components.names import LIMIT
+from components.plan import fabric
 from components.plan.context import Context
 from components.plan.workers import ucx_variables
 
@@ -101,11 +102,13 @@ def _devices(context: Context, role: Role) -> Iterator[Problem]:
 def _transports(context: Context, role: Role) -> Iterator[Problem]:
     settings, tier = context.settings, context.tier(role)
     names = ucx_variables(context, role).get("UCX_TLS", "").split(",")
+    path = f"serving.{role}.ucx.tls" if tier.ucx.tls is not None else "serving.ucx.tls"
+    if settings.ucx.tls or tier.ucx.tls:  # an infrastructure's own list goes with the accelerators that it has
+        yield from _gpu_transports(context, path, names)
     if names == [""] or names[0].startswith("^"):
         return
     reached = context.device(role) or context.infrastructure.fabric is not Fabric.TCP or settings.host_network
-    plain = {name.removeprefix("\\").split(":")[0] for name in names}
-    path = f"serving.{role}.ucx.tls" if tier.ucx.tls is not None else "serving.ucx.tls"
+    plain = _plain(names)
     if not plain & BETWEEN_PODS:
         yield Problem(
             path,
@@ -122,3 +125,25 @@ def _transports(context: Context, role: Role) -> Iterator[Problem]:
             "UCX would find no device for them: every KV transfer would fail",
             f"set serving.rdma (or serving.{role}.rdma) or another serving.infrastructure, or add tcp",
         )
+
+
+def _gpu_transports(context: Context, path: str, names: list[str]) -> Iterator[Problem]:
+    """A list that keeps UCX from GPU memory, where UCX moves KV blocks out of GPU memory."""
+    if not fabric.moved_by_ucx_from_gpus(context):
+        return
+    plain, excluding = _plain(names), names[0].startswith("^")
+    alias, copy, *_ = context.accelerator.transports
+    missing = plain & {alias, copy} if excluding else not plain & {"all", *context.accelerator.transports}
+    if missing:
+        yield Problem(
+            path,
+            ",".join(names),
+            f"leaves UCX no transport for memory of {context.settings.accelerator} GPUs",
+            "UCX would take KV blocks in GPU memory for host memory: the first transfer would fail or crash vLLM",
+            f"take {alias} and {copy} out of the list" if excluding else f"add {alias}",
+        )
+
+
+def _plain(names: list[str]) -> set[str]:
+    """Names of transports without UCX's marks: `^` of the first, `\\`, `:aux` and `:init`."""
+    return {name.removeprefix("^").removeprefix("\\").split(":")[0] for name in names}

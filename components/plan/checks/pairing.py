@@ -1,0 +1,20 @@
+"""Tiers that cannot exchange KV blocks."""
+
+from collections.abc import Iterator
+
+from components.config.problem import Problem
+from components.plan.context import Context
+from components.plan.pairing import differences
+
+
+def check(context: Context) -> Iterator[Problem]:
+    """Differences between the tiers that NIXL refuses whatever the model is."""
+    for each in differences(context):
+        if each.proven:
+            yield Problem(
+                each.path,
+                each.value,
+                each.wrong,
+                "no KV block would be transferred: the handshake fails, and vLLM 0.17 of a decode worker ends with it",
+                "give both tiers the same value",
+            )

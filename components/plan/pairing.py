@@ -1,0 +1,73 @@
+"""What both tiers must agree on, because vLLM's NixlConnector compares it at the first transfer.
+
+Source: vllm-project/vllm v0.17.1, vllm/distributed/kv_transfer/kv_connector/v1/nixl_connector.py,
+`compute_nixl_compatibility_hash`: vLLM's version, model, dtype, KV cache dtype, attention backend. vLLM 0.11.2 compares
+no hash.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from components.config.vocabulary import Role
+from components.plan import fabric
+from components.plan.context import Context
+from components.plan.workers import OTHER
+from components.releases.vllm import ATTENTION_FLAG, flags_of
+
+_FLAGS: Mapping[str, str] = {"--kv-cache-dtype": "auto", "--dtype": "auto", ATTENTION_FLAG: ""}
+"""Flags that the connector compares, with what vLLM takes where they are not given."""
+
+_SAME = {"half": "float16", "float": "float32", "fp8": "fp8_e4m3"}
+"""Two words of vLLM for one type (vllm/config/model.py, vllm/config/cache.py)."""
+
+_OPEN = ("", "auto")
+"""What vLLM decides by itself: whether it comes to the other tier's value is not known here."""
+
+
+class Difference(NamedTuple):
+    """Something in which the tiers differ."""
+
+    path: str
+    """Setting of the tier that says it."""
+    value: str
+    wrong: str
+    """How the tiers differ; a whole sentence after the path."""
+    proven: bool
+    """Whether the tiers cannot exchange KV blocks; otherwise that depends on the model or the image."""
+
+
+def differences(context: Context) -> Iterator[Difference]:
+    """In what the tiers differ that NixlConnector compares."""
+    settings = context.settings
+    if settings.kv_transfer.connector != fabric.NIXL:
+        return
+    images = {role: context.image(context.tier(role).image, fabric.image(context)).name for role in Role}
+    if len(set(images.values())) > 1:
+        role = Role.PREFILL if settings.prefill.image else Role.DECODE
+        yield Difference(
+            f"serving.{role}.image",
+            images[role],
+            f"differs from the {OTHER[role]} tier's image ({images[OTHER[role]]}), and NIXL refuses transfers "
+            "between two versions of vLLM",
+            proven=False,
+        )
+    for flag, default in _FLAGS.items():
+        given = {role: _last(context, role, flag) for role in Role}
+        values = {role: _SAME.get(one[1], one[1]) if one else default for role, one in given.items()}
+        if values[Role.PREFILL] == values[Role.DECODE]:
+            continue
+        role, (index, _) = next((role, one) for role, one in given.items() if one)
+        theirs = values[OTHER[role]]
+        yield Difference(
+            f"serving.{role}.extraArgs[{index}]",
+            context.tier(role).extra_args[index],
+            f"sets {flag} to {values[role]}, and the {OTHER[role]} tier "
+            + (f"has {theirs}" if theirs not in _OPEN else "leaves it to vLLM"),
+            proven=not {*values.values()} & {*_OPEN},
+        )
+
+
+def _last(context: Context, role: Role, flag: str) -> tuple[int, str] | None:
+    """Place and value of a tier's flag; vLLM takes the last of several."""
+    found = [(one.index, one.value or "") for one in flags_of(context.tier(role).extra_args) if one.name == flag]
+    return found[-1] if found else None
