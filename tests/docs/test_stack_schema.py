@@ -32,7 +32,7 @@ GOOD: list[dict[str, Any]] = [
     {"rdma": EXAMPLES["rdma"], "prefill__rdma": None},
     {"infrastructure": "oci-amd", "rdma": {"count": 2}, "decode__rdma": {"network": "rails/rail-0"}},
     {"infrastructure": None},
-    {"ucx": {"tls": "tcp, self,sm", "netDevices": "mlx5_[0-3]:1,eth0", "ibGidIndex": 3, "ibTrafficClass": "auto"}},
+    {"ucx": {"tls": "tcp, self,sm,rocm", "netDevices": "mlx5_[0-3]:1,eth0", "ibGidIndex": 3, "ibTrafficClass": "auto"}},
     {"ucx": {"tls": ["^ib", "ud"], "netDevices": ["all"], "logLevel": "info", "protoInfo": True}},
     {"routing__selectivePd": {"nonCachedTokens": 64}, "routing__failureMode": "FailClose"},
     {"routing__selectivePd": "always", "routing__tolerations": EXAMPLES["toleration"]},
