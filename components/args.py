@@ -46,6 +46,10 @@ class PlacementArgs(Args):
     """Labels of pods that must not be on the same node; empty: none."""
     priority_class: str | None = None
     """PriorityClass."""
+    runtime_class: str | None = None
+    """RuntimeClass."""
+    scheduler: str | None = None
+    """Name of the scheduler; None: the cluster's default."""
 
 
 class TracesArgs(Args):

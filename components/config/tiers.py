@@ -144,8 +144,14 @@ class Tier(Strict):
     """A Kubernetes affinity, passed on as written."""
     annotations: dict[LabelKey, EnvValue] = {}
     """Annotations of the pods, such as a secondary network's, each over the infrastructure's."""
+    labels: dict[LabelKey, LabelValue] = {}
+    """Further labels of the Deployment and its pods, such as a queue's; the program's own are refused."""
     priority_class: ObjectName | None = None
     """PriorityClass of the pods."""
+    runtime_class: ObjectName | None = None
+    """RuntimeClass of the pods, such as `nvidia` where that is not the node's default."""
+    scheduler: ObjectName | None = None
+    """`schedulerName` of the pods; unset is the cluster's default scheduler."""
     capabilities: list[Capability] = []
     """Linux capabilities, such as IPC_LOCK for pinned memory; a list of your own takes the infrastructure's place."""
     host_paths: list[HostPath] = []

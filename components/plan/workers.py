@@ -75,7 +75,7 @@ def worker(context: Context, role: Role) -> WorkerArgs:
         namespace=settings.namespace,
         name=names.tier(role),
         role=role,
-        labels=names.worker_labels(role, settings.accelerator.value, settings.model.name),
+        labels={**tier.labels, **names.worker_labels(role, settings.accelerator.value, settings.model.name)},
         selector=names.worker_selector(role),
         annotations=fabric.annotations(context, role),
         service_account=names.workers,
@@ -113,6 +113,8 @@ def worker(context: Context, role: Role) -> WorkerArgs:
             affinity=dict(tier.affinity),
             apart_from=names.worker_selector(OTHER[role]) if host else {},
             priority_class=tier.priority_class,
+            runtime_class=tier.runtime_class,
+            scheduler=tier.scheduler,
         ),
         rollout=rollout(context, role),
     )

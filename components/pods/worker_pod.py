@@ -85,6 +85,8 @@ def _pod(worker: WorkerArgs, sidecars: Sequence[k8s.core.v1.ContainerArgs]) -> k
         tolerations=placement.tolerations(worker.placement),
         affinity=placement.affinity(worker.placement),  # type: ignore[arg-type]  # a user's, passed on as written
         priority_class_name=worker.placement.priority_class,
+        runtime_class_name=worker.placement.runtime_class,
+        scheduler_name=worker.placement.scheduler,
     )
 
 

@@ -1,14 +1,20 @@
-"""What pods refer to and somebody else makes: token, pull secrets, weights, priority classes."""
+"""What pods refer to and somebody else makes: token, pull secrets, weights, priority and runtime classes."""
 
 from collections.abc import Iterator
 from urllib.parse import quote
 
+from components.config.vocabulary import Role
 from components.names import TOKEN_KEY
 from preflight.answers import Answer, Question
 from preflight.facts import Facts
 from preflight.finding import Finding, Severity
 
 TLS = "serving.gateway.tls"
+_WORDS = {"priorityClass": "priority class", "runtimeClass": "runtime class"}
+_PATHS = {
+    "priorityClass": "/apis/scheduling.k8s.io/v1/priorityclasses",
+    "runtimeClass": "/apis/node.k8s.io/v1/runtimeclasses",
+}
 WAIT = "the pods would wait for it: CreateContainerConfigError until the timeout"
 
 
@@ -16,7 +22,7 @@ def asks(facts: Facts) -> list[Question]:
     """Each of them by name."""
     secrets = [_secret(facts, name) for name in _secrets(facts)]
     certificates = [_pair(*each) for each in _certificates(facts).values()]
-    return [*secrets, *certificates, *_claims(facts), *_priorities(facts)]
+    return [*secrets, *certificates, *_claims(facts), *_classes(facts).values()]
 
 
 def check(facts: Facts) -> Iterator[Finding]:
@@ -40,18 +46,17 @@ def check(facts: Facts) -> Iterator[Finding]:
             yield _no_certificate(facts, path, f"Secret {name} of type kubernetes.io/tls in namespace {namespace}")
     for question in _claims(facts):
         yield from _claim(facts, facts.asked(question))
-    for question in _priorities(facts):
+    for (setting, name), question in _classes(facts).items():
         if facts.asked(question).absent:
-            name = question.path.rpartition("/")[2]
-            tiers = [each.worker for each in (facts.plan.prefill, facts.plan.decode)]
-            role = next(each.role for each in tiers if each.placement.priority_class == name)
+            kind = setting[0].upper() + setting[1:]
+            role = next(role for role in Role if name == _class_names(facts, role)[setting])
             yield Finding(
-                "priority class",
+                _WORDS[setting],
                 Severity.ERROR,
-                f"serving.{role}.priorityClass",
-                f"there is no PriorityClass {name}",
-                "the API server would refuse the pods: no PriorityClass with that name was found",
-                "name one of `kubectl get priorityclasses`, or have it made",
+                f"serving.{role}.{setting}",
+                f"there is no {kind} {name}",
+                f"the API server would refuse the pods: no {kind} with that name was found",
+                f"name one of `kubectl get {kind.lower()}es`, or have it made",
             )
 
 
@@ -155,7 +160,13 @@ def _claims(facts: Facts) -> list[Question]:
     return [Question(f"/api/v1/namespaces/{facts.namespace}/persistentvolumeclaims/{claim}")] if claim else []
 
 
-def _priorities(facts: Facts) -> list[Question]:
-    tiers = (facts.plan.prefill.worker, facts.plan.decode.worker)
-    names = {each.placement.priority_class for each in tiers} - {None}
-    return [Question(f"/apis/scheduling.k8s.io/v1/priorityclasses/{name}") for name in sorted(map(str, names))]
+def _classes(facts: Facts) -> dict[tuple[str, str], Question]:
+    """The classes that the pods name, by setting and name, with the question for each."""
+    named = [each for role in Role for each in _class_names(facts, role).items()]
+    return {(setting, name): Question(f"{_PATHS[setting]}/{name}") for setting, name in sorted(named) if name}
+
+
+def _class_names(facts: Facts, role: Role) -> dict[str, str]:
+    tier = facts.plan.prefill if role is Role.PREFILL else facts.plan.decode
+    placement = tier.worker.placement
+    return {"priorityClass": placement.priority_class or "", "runtimeClass": placement.runtime_class or ""}

@@ -195,6 +195,12 @@ IMPOSSIBLE: list[tuple[dict[str, Any], str, str, str]] = [
         "has a value, and its operator is Exists",
         "operator: Equal",
     ),
+    (
+        {"decode__labels": {"llm-d.ai/role": "prefill", "team": "a"}},
+        'serving.decode.labels["llm-d.ai/role"]',
+        "is set by the program itself",
+        "its value is decode",
+    ),
     # timeouts
     (
         {"decode__rollout__createTimeout": 1800},

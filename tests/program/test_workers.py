@@ -206,12 +206,23 @@ def test_placement_and_annotations_are_the_tiers_own() -> None:
         "nodeSelector": {"pool": "gpu"},
         "tolerations": [{"key": "amd.com/gpu", "effect": "NoSchedule"}],
         "priorityClass": "high",
+        "runtimeClass": "nvidia",
+        "scheduler": "volcano",
+        "labels": {"kueue.x-k8s.io/queue-name": "gpus"},
         "annotations": {"k8s.v1.cni.cncf.io/networks": "vf"},
     }
     recorder = ran({**AMD, "prefill": prefill})
     spec = pod(recorder, "prefill")
     assert (spec["nodeSelector"], spec["priorityClassName"]) == ({"pool": "gpu"}, "high")
+    assert (spec["runtimeClassName"], spec["schedulerName"]) == ("nvidia", "volcano")
     assert spec["tolerations"] == [{"key": "amd.com/gpu", "operator": "Exists", "effect": "NoSchedule"}]
     template = worker(recorder, "prefill")["spec"]["template"]
     assert template["metadata"]["annotations"] == {"k8s.v1.cni.cncf.io/networks": "vf"}
-    assert not {"nodeSelector", "tolerations", "priorityClassName"} & pod(recorder, "decode").keys()
+    deployment = worker(recorder, "prefill")
+    for labels in (deployment["metadata"]["labels"], template["metadata"]["labels"]):
+        assert labels.items() >= {"kueue.x-k8s.io/queue-name": "gpus", "llm-d.ai/role": "prefill"}.items()
+    assert deployment["spec"]["selector"]["matchLabels"] == {"llm-d.ai/instance": "pd", "llm-d.ai/role": "prefill"}
+    assert (
+        not {"nodeSelector", "tolerations", "priorityClassName", "runtimeClassName", "schedulerName"}
+        & pod(recorder, "decode").keys()
+    )

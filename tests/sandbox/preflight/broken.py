@@ -196,7 +196,11 @@ CORPUS = [
         THEIRS,
         token=False,
     ),
-    Broken("no priority", _plain(lambda _: nullcontext()), {"prefill": {"priorityClass": "high"}}),
+    Broken(
+        "no classes",
+        _plain(lambda _: nullcontext()),
+        {"prefill": {"priorityClass": "high"}, "decode": {"runtimeClass": "nvidia"}},
+    ),
     Broken(
         "limits of the namespace",
         _in_namespace(_quota("gpus", requests__amd_gpu="4"), _quota("cpus", limits__cpu="1k"), _limit),
