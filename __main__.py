@@ -15,6 +15,7 @@ from components.model_gateway import ModelGateway
 from components.monitoring import Monitoring
 from components.network_isolation import NetworkIsolation
 from components.plan.platform_args import TargetClusterArgs
+from components.pods import pairing
 from components.prefill_tier import PrefillTier
 from components.serving_namespace import ServingNamespace
 from components.target_cluster import TargetCluster
@@ -29,7 +30,10 @@ target.announce()
 for note in serving.notes:
     pulumi.warn(note)
 
-uid = before_anything(serving, target)
+uid, state = before_anything(serving, target)
+if changed := pairing.changes(serving, state.inputs):
+    serving = pairing.replacing(serving, changed)
+    pulumi.warn(pairing.note(serving, changed))
 
 TargetCluster("target-cluster", TargetClusterArgs(uid=uid))
 ours = pulumi.ResourceOptions(provider=cluster.provider(serving.cluster, adopt=serving.adopt))

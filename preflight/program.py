@@ -27,8 +27,8 @@ WITHOUT = (
 )
 
 
-def before_anything(plan: ServingPlan, target: Target) -> str:
-    """Look, report, and stop the program where it must; return the UID of the cluster to remember.
+def before_anything(plan: ServingPlan, target: Target) -> tuple[str, State]:
+    """Look, report, and stop the program where it must; return the UID of the cluster to remember, and the state.
 
     Raises `pulumi.RunError` on another cluster than the stack's; with `enforce`, on any error and without a cluster.
     """
@@ -45,7 +45,7 @@ def before_anything(plan: ServingPlan, target: Target) -> str:
             off = plan.preflight is Preflight.OFF
             report = preflight.identify(plan, cluster, state) if off else preflight.run(plan, cluster, state)
     _judge(plan, report)
-    return report.uid or state.cluster
+    return report.uid or state.cluster, state
 
 
 def _judge(plan: ServingPlan, report: Report) -> None:

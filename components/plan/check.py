@@ -3,6 +3,7 @@
 from components.config.problem import Problem
 from components.config.settings import Serving
 from components.plan.checks import (
+    agreement,
     commandline,
     gateway,
     infrastructure,
@@ -10,7 +11,6 @@ from components.plan.checks import (
     model,
     monitoring,
     network,
-    pairing,
     resources,
     routing,
     security,
@@ -27,7 +27,7 @@ def check(settings: Serving, *, token_given: bool) -> list[Problem]:
         *infrastructure.check(context),
         *topology.check(context),
         *network.check(context),
-        *pairing.check(context),
+        *agreement.check(context),
         *labels.check(context),
         *gateway.check(context),
         *routing.check(context),

@@ -12,7 +12,7 @@ from components.plan import gateway, workers
 from components.plan.context import Context
 from components.plan.entrance import entrance
 from components.plan.isolation import isolation
-from components.plan.pairing import differences
+from components.plan.agreement import differences
 from components.plan.platform_args import (
     AlertArgs,
     EndpointPickerArgs,

@@ -33,6 +33,8 @@ class RolloutArgs(Args):
     """Longest wait of Pulumi for a rollout."""
     delete_timeout: int
     """Longest wait of Pulumi for a tier's end."""
+    replaced: bool = False
+    """Whether any change of the pods replaces the tier: all old pods end before the first new one starts."""
 
 
 class ModelArgs(Args):

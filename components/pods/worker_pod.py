@@ -64,7 +64,7 @@ def options(worker: WorkerArgs, parent: pulumi.Resource) -> pulumi.ResourceOptio
             update=f"{rollout.update_timeout}s",
             delete=f"{rollout.delete_timeout}s",
         ),
-        replace_on_changes=["metadata.annotations"],
+        replace_on_changes=["metadata.annotations", *(["spec.template"] if rollout.replaced else [])],
         delete_before_replace=True,
     )
 

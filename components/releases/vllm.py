@@ -58,6 +58,8 @@ ALIASES: Mapping[str, str] = {
     "-dpl": "--data-parallel-size-local",
     "-pcp": "--prefill-context-parallel-size",
     "-n": "--nnodes",
+    "-ac": "--attention-config",
+    "-q": "--quantization",
 }
 
 ATTENTION_FLAG = "--attention-backend"
@@ -86,6 +88,40 @@ SET_VARIABLES: Mapping[str, str] = {
     "VLLM_NIXL_SIDE_CHANNEL_PORT": "serving.ports.nixl",
 }
 """Environment variables that the program sets, and the setting that decides them."""
+
+PAIR_FLAGS = (
+    "--attention-backend",
+    "--attention-config",
+    "--block-size",
+    "--dtype",
+    "--hf-overrides",
+    "--kv-cache-dtype",
+    "--kv-transfer-config",
+    "--quantization",
+    "--revision",
+    "--speculative-config",
+)
+"""Flags that a prefill and a decode worker must have alike, beside the image (vLLM's version) and the model's path.
+
+Source: `compute_nixl_compatibility_hash` and `_validate_remote_agent_handshake` of
+vllm/distributed/kv_transfer/kv_connector/v1/nixl_connector.py, vLLM 0.17.1. The hash has vLLM's version, the model's
+path, dtype, KV heads, head size, layers, attention backend, KV cache dtype and cross-layer blocks. The handshake
+compares block size, KV layout and the number of KV regions, which a speculative model adds to. `--revision` is in
+neither: blocks of other weights would be taken, and the answers be wrong.
+"""
+
+PAIR_TRANSFER_IGNORED = ("kv_buffer_size", "kv_load_failure_policy")
+"""Fields of `--kv-transfer-config` in which two workers may differ."""
+
+PAIR_VARIABLES = (
+    "VLLM_ATTENTION_BACKEND",
+    "VLLM_KV_CACHE_LAYOUT",
+    "VLLM_ROCM_USE_AITER",
+    "VLLM_ROCM_USE_AITER_MHA",
+    "VLLM_ROCM_USE_AITER_UNIFIED_ATTENTION",
+)
+"""Variables that choose the attention backend or the KV layout (vllm/envs.py, vllm/platforms/rocm.py; vLLM 0.11 to
+0.17)."""
 
 
 def flag_of(argument: str) -> str | None:

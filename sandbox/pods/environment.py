@@ -1,10 +1,7 @@
-"""What a container finds in its environment and on its command line: the pod spec's own words, as a kubelet reads them.
-
-Not there: the variables of Services (`enableServiceLinks`); they have names instead.
-"""
+"""What a container finds in its environment and on its command line, as a kubelet reads the pod's specification."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from sandbox.cluster import network
@@ -34,6 +31,36 @@ def environment(container: Object, pod: Object, lookup: Lookup, base: Mapping[st
         if value is not None:
             result[variable["name"]] = value
     return result
+
+
+def service_links(services: Iterable[Object]) -> dict[str, str]:
+    """Return the variables of Services (`enableServiceLinks`): pkg/kubelet/envvars/envvars.go, Kubernetes 1.34.
+
+    A headless Service has none.
+    """
+    found: dict[str, str] = {}
+    for service in services:
+        address, ports = service["spec"].get("clusterIP", ""), service["spec"].get("ports", [])
+        if address in ("", "None") or not ports:
+            continue
+        name = _variable(service["metadata"]["name"])
+        host = f"[{address}]" if ":" in address else address
+        found |= {f"{name}_SERVICE_HOST": address, f"{name}_SERVICE_PORT": str(ports[0]["port"])}
+        for number, port in enumerate(ports):
+            protocol = port.get("protocol", "TCP")
+            url = f"{protocol.lower()}://{host}:{port['port']}"
+            prefix = f"{name}_PORT_{port['port']}_{protocol}"
+            if port.get("name"):
+                found[f"{name}_SERVICE_PORT_{_variable(port['name'])}"] = str(port["port"])
+            if number == 0:
+                found[f"{name}_PORT"] = url
+            found |= {
+                prefix: url,
+                f"{prefix}_PROTO": protocol.lower(),
+                f"{prefix}_PORT": str(port["port"]),
+                f"{prefix}_ADDR": address,
+            }
+    return found
 
 
 def words(container: Object, entrypoint: Sequence[str], variables: Mapping[str, str]) -> list[str]:
@@ -132,6 +159,10 @@ def _key(kind: str, reference: Object, pod: Object, lookup: Lookup) -> str | Non
         raise ConfigError(f'{kind} "{reference["name"]}" not found')
     whole = f"{pod['metadata']['namespace']}/{reference['name']}"
     raise ConfigError(f"couldn't find key {reference['key']} in {_NAMES[kind]} {whole}")
+
+
+def _variable(name: str) -> str:
+    return name.upper().replace("-", "_")
 
 
 def _quoted(value: str) -> str:

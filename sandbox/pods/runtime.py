@@ -10,16 +10,16 @@ from sandbox.cluster import network
 from sandbox.cluster.api import Api, ApiError, Object
 from sandbox.cluster.control_plane import PORT
 from sandbox.errors import SandboxError
-from sandbox.pods.environment import Lookup
+from sandbox.pods.environment import Lookup, service_links
 from sandbox.pods.launcher import Launcher
 from sandbox.pods.tokens import Tokens
 
-BASE_ENVIRONMENT = {
-    "KUBERNETES_SERVICE_HOST": network.ADDRESS,
-    "KUBERNETES_SERVICE_PORT": str(PORT),
-    "KUBERNETES_SERVICE_PORT_HTTPS": str(PORT),
+_API_SERVER: Object = {
+    "metadata": {"name": "kubernetes"},
+    "spec": {"clusterIP": network.ADDRESS, "ports": [{"name": "https", "port": PORT}]},
 }
-"""What every container finds. The API server's own address: it is there before any Service's is relayed."""
+"""The Service of the API server, whose variables every container has. The API server's own address stands in it: it is
+there before any Service's is relayed."""
 
 
 @dataclass
@@ -48,6 +48,12 @@ class Runtime:
             return _plain(found) if kind == "secret" else found
 
         return read
+
+    def services(self, pod: Object) -> dict[str, str]:
+        """Return the variables of the Services that a container of this pod finds."""
+        links = pod["spec"].get("enableServiceLinks", True)
+        path = f"/api/v1/namespaces/{pod['metadata']['namespace']}/services"
+        return service_links([*(self.api.get(path)["items"] if links else []), _API_SERVER])
 
     async def patch_status(self, pod: Object, status: Object) -> bool:
         """Write a pod's status; False if the pod is gone. Waits for an API server that is being restarted."""

@@ -12,7 +12,6 @@ from sandbox.errors import SandboxError
 from sandbox.pods import environment, filesystem, images, rights
 from sandbox.pods.launcher import Process
 from sandbox.pods.root import Bind
-from sandbox.pods.runtime import BASE_ENVIRONMENT
 from sandbox.pods.volumes import MountError
 
 if TYPE_CHECKING:
@@ -99,11 +98,11 @@ class Starter:
     async def _configuration(self, program: images.Program, user: int, wait: Wait) -> tuple[dict[str, str], list[Bind]]:
         home = "/" if user else "/root"  # as container engines take it from the image's /etc/passwd
         base = {"PATH": filesystem.search_path(program), "HOSTNAME": self.pod.hostname, "HOME": home}
-        base |= BASE_ENVIRONMENT
-        read = environment.environment
+        pod, read = self.pod.object, environment.environment
         while True:
             try:
-                variables = await asyncio.to_thread(read, self.spec, self.pod.object, self.pod.lookup, base)
+                services = await asyncio.to_thread(self.pod.runtime.services, pod)
+                variables = await asyncio.to_thread(read, self.spec, pod, self.pod.lookup, {**services, **base})
                 return variables, self.pod.volumes.binds(self.spec, variables)
             except (environment.ConfigError, MountError, ApiError, SandboxError) as error:
                 wait("CreateContainerConfigError", str(error))

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.program.wire import AMD, default, ran, vllm, worker
+from tests.recorder import Recorder, run_program
 
 ROLES = ("prefill", "decode")
 
@@ -61,3 +62,76 @@ def test_a_tier_is_replaced_when_its_pods_take_other_gpus_of_a_node_and_else_rol
     before, after = default(), ran({**AMD, **serving})
     annotations = {role: [worker(run, role)["metadata"]["annotations"] for run in (before, after)] for role in ROLES}
     assert {role for role, (old, new) in annotations.items() if old != new} == replaced
+
+
+def _state(former: Recorder) -> dict[str, Any]:
+    """The Deployments of a former run as the engine's state has them."""
+    return {
+        each.urn: {
+            "type": each.type,
+            "outputs": {"metadata": {**each.inputs["metadata"], "uid": "1"}, "__inputs": each.inputs},
+        }
+        for each in former.declared.values()
+        if each.is_object and each.inputs["kind"] == "Deployment"
+    }
+
+
+def _second_run(before: dict[str, Any], after: dict[str, Any]) -> tuple[set[str], list[str]]:
+    """The tiers that are replaced whatever of their pods changes, and the warnings about it."""
+    second = run_program({**AMD, **after}, recorder=Recorder(_state(ran({**AMD, **before}))))
+    replaced = {
+        each.name.removesuffix("-deployment")
+        for each in second.declared.values()
+        if "spec.template" in each.request.replaceOnChanges and each.request.deleteBeforeReplace
+    }
+    return replaced, [message for message in second.messages if "workers are replaced at once" in message]
+
+
+BOTH = {"prefill", "decode"}
+FP8 = {"extraArgs": ["--kv-cache-dtype=fp8"]}
+IMAGES = {
+    "prefill": {"image": "a.example.com/llm-d/llm-d-rocm:v0.6.0"},
+    "decode": {"image": "b.example.com/mirror/llm-d/llm-d-rocm:v0.6.0"},
+}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "replaced", "fields"),
+    [
+        ({}, {"model": {**AMD["model"], "blockSize": 64}}, BOTH, ["--block-size: 128 → 64"]),
+        ({}, {"model": {"name": "amd/other"}}, BOTH, ["model: amd/Llama-3.3-70B-Instruct-FP8-KV → amd/other"]),
+        ({"release": "0.4"}, {}, BOTH, ["image: llm-d/llm-d-rocm:v0.4.5-debug → llm-d/llm-d-rocm:v0.6.0"]),
+        ({}, {"prefill": FP8, "decode": FP8}, BOTH, ["--kv-cache-dtype: unset → fp8"]),
+        ({"prefill": FP8, "decode": FP8}, {}, BOTH, ["--kv-cache-dtype: fp8 → unset"]),
+        ({}, {"decode": {"extraArgs": ["--dtype", "float16"]}}, {"decode"}, ["--dtype: unset → float16"]),
+        ({}, {"decode": {"env": {"VLLM_KV_CACHE_LAYOUT": "NHD"}}}, {"decode"}, ["VLLM_KV_CACHE_LAYOUT: unset → NHD"]),
+        ({}, {"kvTransfer": {"extra": {"kv_buffer_device": "cpu"}}}, BOTH, ['"kv_buffer_device": "cpu"']),
+        ({"prefill": FP8}, {"prefill": {"extraArgs": ["--kv_cache_dtype", "fp8"]}}, set(), []),
+        ({}, {"kvTransfer": {"extra": {"kv_load_failure_policy": "recompute"}}}, set(), []),
+        ({}, IMAGES, set(), []),
+        ({}, {"model": {**AMD["model"], "maxModelLen": 8000}, "rdma": None, "ucx": {"tls": ["tcp"]}}, set(), []),
+        ({}, {"decode": {"replicas": 2, "cpu": 12, "env": {"A": "b"}, "extraArgs": ["--max-num-seqs=8"]}}, set(), []),
+        ({"postfix": "other"}, {"model": {"name": "amd/other"}}, set(), []),
+        ({}, {}, set(), []),
+    ],
+)
+def test_workers_that_cannot_exchange_kv_blocks_replace_their_tier(
+    before: dict[str, Any], after: dict[str, Any], replaced: set[str], fields: list[str]
+) -> None:
+    found, warnings = _second_run(before, after)
+    assert found == replaced
+    assert len(warnings) == bool(replaced)
+    for field in fields:
+        assert field in warnings[0]
+
+
+def test_the_warning_says_what_the_replacement_costs() -> None:
+    slow = {"rollout": {"startupBudget": 5400, "terminationGrace": 300}}
+    after = {"model": {**AMD["model"], "blockSize": 64}, "prefill": slow}
+    _, [warning] = _second_run({}, after)
+    assert warning.startswith("warning: all prefill and decode workers are replaced at once")
+    assert "at most 90 minutes" in warning
+    assert "at most 27 minutes" in warning  # 32000 tokens at 20 a second
+    assert "needs 8 more GPUs" in warning
+    _, [warning] = _second_run({}, {"prefill": FP8})
+    assert "decode workers compute the prompts" in warning

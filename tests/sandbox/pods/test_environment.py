@@ -3,7 +3,7 @@
 import pytest
 
 from sandbox.cluster.api import Object
-from sandbox.pods.environment import ConfigError, environment, resolver
+from sandbox.pods.environment import ConfigError, environment, resolver, service_links
 
 POD: Object = {
     "metadata": {"name": "decode-0", "namespace": "llm-d-pd"},
@@ -38,6 +38,27 @@ def test_what_is_missing_is_an_error_unless_it_is_optional(source: Object, words
     assert str(error.value) == words
     [(kind, reference)] = source.items()
     assert "A" not in variables({"name": "A", "valueFrom": {kind: {**reference, "optional": True}}})
+
+
+def test_a_service_is_in_the_environment_as_a_kubelet_puts_it_there() -> None:
+    ports = [{"name": "grpc-ext-proc", "port": 9002}, {"name": "dns", "port": 53, "protocol": "UDP"}]
+    named = {"metadata": {"name": "gaie-pd-epp"}, "spec": {"clusterIP": "10.96.0.9", "ports": ports}}
+    headless = {"metadata": {"name": "headless"}, "spec": {"clusterIP": "None", "ports": ports}}
+    assert service_links([named, headless]) == {
+        "GAIE_PD_EPP_SERVICE_HOST": "10.96.0.9",
+        "GAIE_PD_EPP_SERVICE_PORT": "9002",
+        "GAIE_PD_EPP_SERVICE_PORT_GRPC_EXT_PROC": "9002",
+        "GAIE_PD_EPP_SERVICE_PORT_DNS": "53",
+        "GAIE_PD_EPP_PORT": "tcp://10.96.0.9:9002",
+        "GAIE_PD_EPP_PORT_9002_TCP": "tcp://10.96.0.9:9002",
+        "GAIE_PD_EPP_PORT_9002_TCP_PROTO": "tcp",
+        "GAIE_PD_EPP_PORT_9002_TCP_PORT": "9002",
+        "GAIE_PD_EPP_PORT_9002_TCP_ADDR": "10.96.0.9",
+        "GAIE_PD_EPP_PORT_53_UDP": "udp://10.96.0.9:53",
+        "GAIE_PD_EPP_PORT_53_UDP_PROTO": "udp",
+        "GAIE_PD_EPP_PORT_53_UDP_PORT": "53",
+        "GAIE_PD_EPP_PORT_53_UDP_ADDR": "10.96.0.9",
+    }
 
 
 CLUSTERS = (

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from components.config.problem import Problem
 from components.plan.context import Context
-from components.plan.pairing import differences
+from components.plan.agreement import differences
 
 
 def check(context: Context) -> Iterator[Problem]:
