@@ -45,7 +45,7 @@ def find(chosen: str) -> Path:
     file = SHIPPED / f"{chosen}.yaml"
     if chosen not in names():
         near = get_close_matches(chosen, names(), n=1)
-        meant = f"did you mean CLUSTER={near[0]}? " if near else ""
+        meant = f"Did you mean CLUSTER={near[0]}? " if near else ""
         raise SandboxError(
             f"CLUSTER={chosen}: there is no description of that name. {meant}Names: {', '.join(names())}; "
             "a file of your own is given with its suffix, such as CLUSTER=my-cluster.yaml"

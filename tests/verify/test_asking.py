@@ -69,7 +69,9 @@ def test_answers_without_the_epp_name_what_keeps_the_gateway_from_asking() -> No
 
 
 def test_answers_without_the_epp_name_the_missing_tls_rule() -> None:
-    cluster = FakeCluster({RULES.format(NAMESPACE): [rule("pool.serving.svc.cluster.local", TLS)], f"{GATEWAYS}/httproutes": []})
+    cluster = FakeCluster(
+        {RULES.format(NAMESPACE): [rule("pool.serving.svc.cluster.local", TLS)], f"{GATEWAYS}/httproutes": []}
+    )
 
     found = judge_asked(way(cluster), [trial(False)], lambda: False)
 
