@@ -47,8 +47,9 @@ def _nodes(
     choice: Choice, accelerator: str, count: int | None, present: dict[str, Any]
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     for index, group in enumerate(choice.description.for_accelerator(accelerator)):
-        labels = {CLUSTER_LABEL: choice.label, **({VENDOR_LABEL: accelerator} if group.name == accelerator else {})}
-        subnet = _SUBNET[accelerator] if group.name == accelerator else f"10.244.{128 + index}"
+        own = _SUBNET.get(accelerator) if group.name == accelerator else None
+        labels = {CLUSTER_LABEL: choice.label, **({VENDOR_LABEL: accelerator} if own else {})}
+        subnet = own or f"10.244.{128 + index}"
         number = group.count
         if index == 0:
             there = [name for name, node in present.items() if _of(node, group) and _cluster(node) == choice.label]
