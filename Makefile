@@ -1,6 +1,7 @@
 # Needs git, make and a Python of at least 3.11; everything else is made here or in the per-user cache, once.
 #
 #   make up STACK=amd [NODES=2] [SET="serving.hostNetwork=true …"]    start the sandbox and deploy a stack
+#   make up STACK=… CLUSTER=aws-efa                                    the same on the nodes of another cluster
 #   make preview | refresh | destroy | shell [STACK=…]                 what `pulumi` calls it, in the sandbox
 #   make policy [STACK=…]                                              a preview with the policy pack
 #   make preflight STACK=amd                                           what in the cluster stands in the way of an up
@@ -16,6 +17,7 @@
 
 STACK ?= amd
 NODES ?=
+CLUSTER ?=
 SET ?=
 PURGE ?=
 PROMPT ?=
@@ -34,7 +36,7 @@ PACKED = policy/.venv/.is-installed
 # The tests of one file build on each other; each of the processes has a sandbox of its own.
 BOTH_CORES = -n auto --dist loadfile
 COMMAND = @$(PYTHON) -m sandbox $@
-ON_STACK = --stack $(STACK) $(if $(NODES),--nodes $(NODES)) $(foreach one,$(SET),--set '$(one)') $(if $(ARGS),-- $(ARGS))
+ON_STACK = --stack $(STACK) $(if $(NODES),--nodes $(NODES)) $(if $(CLUSTER),--cluster '$(CLUSTER)') $(foreach one,$(SET),--set '$(one)') $(if $(ARGS),-- $(ARGS))
 
 .PHONY: help up preview policy refresh destroy shell preflight verify chat status logs pr-diff down tools test test-thorough test-all lint bench bench-datapath clean clean-tools
 .DEFAULT_GOAL := help
@@ -61,7 +63,7 @@ logs: $(SANDBOXED)
 
 pr-diff: $(SANDBOXED)
 	@test -n '$(BASE)' || { echo "error: BASE says what to compare with, such as BASE=origin/main" >&2; exit 2; }
-	$(COMMAND) --base '$(BASE)' $(foreach one,$(STACKS),--stack $(one)) $(if $(OUT),--output '$(OUT)')
+	$(COMMAND) --base '$(BASE)' $(foreach one,$(STACKS),--stack $(one)) $(if $(OUT),--output '$(OUT)') $(if $(CLUSTER),--cluster '$(CLUSTER)')
 
 down: $(SANDBOXED)
 	$(COMMAND) $(if $(PURGE),--purge)

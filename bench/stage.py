@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sandbox import needs
-from sandbox.cluster import lifecycle, nodes
+from sandbox.cluster import descriptions, lifecycle, nodes
 from sandbox.engine import Engine, prepare
 from sandbox.home import CHECKOUT, Home
 from sandbox.progress import Progress
@@ -22,9 +22,7 @@ def stage(progress: Progress) -> Iterator[tuple[Home, Engine]]:
     tools = places(SANDBOX) | provide([*CONTROL_PLANE, "pulumi", *sorted(needs.programs(stack, pods=True))], progress)
     try:
         lifecycle.start(home, tools, progress)
-        fleet = nodes.fleet_of(stack)
-        assert fleet is not None
-        nodes.provide(home.host_kubeconfig, fleet)
+        nodes.provide(home.host_kubeconfig, descriptions.default(), "amd")
         yield home, prepare(home, CHECKOUT, "amd", tools=tools, cache=home.root / "cache")
     finally:
         lifecycle.throw_away(home, progress)

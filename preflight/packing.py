@@ -19,6 +19,8 @@ class Packing:
 
     nodes: Sequence[Node]
     namespace: str
+    tolerating: bool = False
+    """Whether pods tolerate taints with the name of a device that they ask for (ExtendedResourceToleration)."""
     placed: list[tuple[Wanted, Node]] = field(default_factory=list)
     tries: int = 0
     why: dict[str, dict[str, list[str]]] = field(default_factory=dict)
@@ -62,7 +64,9 @@ class Packing:
     def exclusions(self, pod: Wanted, node: Node) -> list[str]:
         """Why a node is none for a pod, however empty it is."""
         taints = [
-            f"{each.get('key')}={each.get('value') or ''}:{each['effect']}" for each in untolerated(node, pod.placement)
+            f"{each.get('key')}={each.get('value') or ''}:{each['effect']}"
+            for each in untolerated(node, pod.placement)
+            if not (self.tolerating and each.get("key") in pod.devices)
         ]
         return [
             *(["not Ready"] if not node.ready else []),

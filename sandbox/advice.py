@@ -6,11 +6,11 @@ ROLE = "{role}"
 """Stands for the tier's key in `serving`: prefill or decode."""
 
 _REMEDIES: tuple[tuple[str, str], ...] = (
-    (r"no nodes available", "`make up` makes the simulated nodes of serving.accelerator's vendor"),
+    (r"no nodes available", "`make up` makes the simulated nodes: of serving.accelerator, or of CLUSTER=…"),
     (
         r"Insufficient \w+\.com/gpu",
-        "serving.{role}.replicas or serving.{role}.tensorParallel (fewer GPUs), serving.gpusPerNode (bigger nodes), "
-        "or more nodes: make up NODES=…",
+        "serving.{role}.replicas or serving.{role}.tensorParallel (fewer GPUs), more nodes: make up NODES=…, or other "
+        "nodes: make up CLUSTER=…",
     ),
     (
         r"free ports",
@@ -26,7 +26,10 @@ _REMEDIES: tuple[tuple[str, str], ...] = (
     (r"Insufficient cpu", "serving.{role}.cpu"),
     (r"Insufficient memory", "serving.{role}.memory and serving.{role}.shm"),
     (r"Insufficient ephemeral-storage", "serving.model.storage"),
-    (r"Insufficient (?!\w+\.com/gpu)[\w.-]+/", "serving.rdma.resource and serving.rdma.count, or the tier's own"),
+    (
+        r"Insufficient (?!\w+\.com/gpu)[\w.-]+/",
+        "serving.rdma.resource and serving.rdma.count, or the tier's own; nodes with other devices: make up CLUSTER=…",
+    ),
     (r"persistentvolumeclaim|PersistentVolumeClaim", "serving.model.claim: the claim must exist in the namespace"),
     (
         r"PodSecurity",

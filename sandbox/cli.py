@@ -5,8 +5,8 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from sandbox import reviewing, talking
-from sandbox.cluster import lifecycle
+from sandbox import reviewing, stack_file, talking
+from sandbox.cluster import descriptions, lifecycle
 from sandbox.errors import SandboxError
 from sandbox.home import CHECKOUT, Home
 from sandbox.progress import Progress
@@ -107,7 +107,7 @@ def shell(arguments: argparse.Namespace, home: Home, report: Progress) -> int:
 
 def pr_diff(arguments: argparse.Namespace, home: Home, report: Progress) -> int:
     """Write as Markdown what this work tree would change on stacks of another commit."""
-    text, previewed = reviewing.pr_diff(home, arguments.base, arguments.stack, report)
+    text, previewed = reviewing.pr_diff(home, arguments.base, arguments.stack, report, arguments.cluster)
     if arguments.output:
         Path(arguments.output).write_text(text)
     else:
@@ -129,6 +129,13 @@ def down(arguments: argparse.Namespace, home: Home, report: Progress) -> int:
 
 _ON_A_STACK: tuple[Command, ...] = (up, preview, policy, refresh, destroy, shell, preflight, verify)
 
+_LOOKING_AT_NODES: tuple[Command, ...] = (up, preview, policy, preflight)
+"""Commands that say something of the nodes; the others only go on with what is deployed."""
+
+_CLUSTER = "the cluster whose nodes are simulated: a name of sandbox/clusters/, or a file; kept"
+
+_INFRASTRUCTURE = "serving.infrastructure"
+
 _NEXT = """
 Next: make chat STACK={stack} PROMPT="…" · make status FOLLOW=1 · make logs POD=decode · make verify STACK={stack}
 make shell STACK={stack}, then `pulumi config set --path serving.routing.verbosity 2`, `pulumi preview --diff`,
@@ -145,7 +152,10 @@ def _ready(arguments: argparse.Namespace, home: Home, report: Progress, *, pods:
     wrong = [one for one in arguments.set if "=" not in one or one.startswith("=")]
     if wrong:
         raise SandboxError(f"--set {wrong[0]}: write it as path=value, such as --set serving.hostNetwork=true")
-    session = Session.ready(home, arguments.stack, report, pods=pods)
+    cluster = descriptions.choose(home, arguments.cluster)
+    if not cluster.said and arguments.run in _LOOKING_AT_NODES:
+        _require_choice(arguments, home)
+    session = Session.ready(home, arguments.stack, report, pods=pods, cluster=cluster)
     session.set(arguments.set)
     if pods:
         session.provide_programs()
@@ -155,6 +165,22 @@ def _ready(arguments: argparse.Namespace, home: Home, report: Progress, *, pods:
     return session
 
 
+def _require_choice(arguments: argparse.Namespace, home: Home) -> None:
+    """Stop where the stack's infrastructure has a description and nobody has chosen one."""
+    name = f"Pulumi.{arguments.stack}.yaml"
+    files = [file for file in (CHECKOUT / name, home.view / name) if file.exists()]
+    assigned = dict(one.partition("=")[::2] for one in arguments.set)
+    scopes = [*(stack_file.serving(file) for file in files), {"infrastructure": assigned.get(_INFRASTRUCTURE)}]
+    own = next(filter(None, map(descriptions.of_infrastructure, reversed(scopes))), None)
+    if own:
+        raise SandboxError(
+            f"stack {arguments.stack} has serving.infrastructure: {own}, and no cluster was chosen: the default nodes "
+            f"offer rdma/ib and nothing else of it. Nothing was started. Type:\n"
+            f"  make {arguments.command} STACK={arguments.stack} CLUSTER={own}\n"
+            f"The sandbox remembers it. CLUSTER={descriptions.DEFAULT} takes the two nodes all the same."
+        )
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
@@ -162,9 +188,11 @@ def _parser() -> argparse.ArgumentParser:
         own = commands.add_parser(command.__name__.replace("_", "-"), help=command.__doc__, description=command.__doc__)
         own.add_argument("--name", help="the sandbox (default: $SANDBOX, else 'default')")
         own.set_defaults(run=command, rest=[])
+        if command in (*_ON_A_STACK, pr_diff):
+            own.add_argument("--cluster", metavar="DESCRIPTION", help=_CLUSTER)
         if command in _ON_A_STACK:
             own.add_argument("--stack", required=True, help="a stack: the middle of a Pulumi.<stack>.yaml")
-            own.add_argument("--nodes", type=int, help="simulated nodes of its vendor (first two, then as they are)")
+            own.add_argument("--nodes", type=int, help="simulated nodes of the cluster's first group, kept")
             own.add_argument("--set", action="append", default=[], metavar="PATH=VALUE", help="a setting, kept")
             own.epilog = "What follows `--` goes to pulumi (or bash) as it is."
     chat_parser, logs_parser = commands.choices["chat"], commands.choices["logs"]

@@ -57,6 +57,11 @@ class Home:
         return self.cluster / "host-kubeconfig"
 
     @property
+    def description(self) -> Path:
+        """The cluster description that commands named, by name or path."""
+        return self.root / "cluster-description"
+
+    @property
     def logs(self) -> Path:
         """What the sandbox's own processes say."""
         return self.root / "logs"

@@ -9,23 +9,27 @@ from pathlib import Path
 
 from review.changes import Preview, read
 from review.markdown import document
-from sandbox.cluster import lifecycle
+from sandbox.cluster import descriptions, lifecycle
 from sandbox.errors import SandboxError
 from sandbox.home import CHECKOUT, Home
 from sandbox.progress import Progress
 from sandbox.session import Session
+from sandbox.stack_file import serving
 
 MARKER = "sandbox"
 TAIL = 40
 """Lines of a failed command that are shown."""
 
 
-def pr_diff(home: Home, base: str, stacks: Sequence[str], report: Progress) -> tuple[str, bool]:
+def pr_diff(
+    home: Home, base: str, stacks: Sequence[str], report: Progress, cluster: str | None = None
+) -> tuple[str, bool]:
     """Return Markdown with a section per stack, and whether all could be previewed.
 
     Compared is with the commit at which the work tree left `base`, so that what others did there since is not shown as
-    taken back. Each stack gets a fresh sandbox beside `home`, which is thrown away. Raises `SandboxError` where `base`
-    is no commit.
+    taken back. Each stack gets a fresh sandbox beside `home`, which is thrown away; its nodes are those of the
+    description `cluster`, else of the description of the base's infrastructure. Raises `SandboxError` where `base` is
+    no commit.
     """
     commit = _merge_base(base)
     chosen = list(stacks) or sorted(file.name.split(".")[1] for file in CHECKOUT.glob("Pulumi.*.yaml"))
@@ -35,7 +39,7 @@ def pr_diff(home: Home, base: str, stacks: Sequence[str], report: Progress) -> t
         _unpack(commit, Path(folder))
         for stack in chosen:
             try:
-                previews.append(_preview(own, Path(folder), stack, report))
+                previews.append(_preview(own, Path(folder), stack, report, cluster))
             finally:
                 lifecycle.throw_away(own, report)
     intro = f"What this change would do to a stack of {base} (`{commit[:12]}`), deployed in the sandbox."
@@ -43,9 +47,12 @@ def pr_diff(home: Home, base: str, stacks: Sequence[str], report: Progress) -> t
     return document(MARKER, intro, previews, more), not any(preview.errors for preview in previews)
 
 
-def _preview(home: Home, base: Path, stack: str, report: Progress) -> Preview:
-    if (base / f"Pulumi.{stack}.yaml").is_file():
-        session = Session.ready(home, stack, report, base)
+def _preview(home: Home, base: Path, stack: str, report: Progress, cluster: str | None) -> Preview:
+    file = base / f"Pulumi.{stack}.yaml"
+    if file.is_file():
+        chosen = descriptions.choose(home, cluster or descriptions.of_infrastructure(serving(file)))
+        report.say(f"Nodes of stack {stack}: CLUSTER={chosen.name}")
+        session = Session.ready(home, stack, report, base, cluster=chosen)
         session.provide_nodes(None)
         session.provide_gateway()
         with report.step(f"Deploying stack {stack} of the base"):

@@ -11,14 +11,16 @@ from pathlib import Path
 from types import FrameType
 
 from sandbox import healing, needs
-from sandbox.cluster import lifecycle, nodes
+from sandbox.cluster import admission, descriptions, lifecycle, nodes, policies
 from sandbox.cluster.api import connect
+from sandbox.cluster.descriptions import Choice
 from sandbox.engine import Engine, prepare
 from sandbox.engine.view import View
 from sandbox.errors import SandboxError
 from sandbox.gateways import istio
 from sandbox.home import CHECKOUT, Home
 from sandbox.progress import Progress
+from sandbox.stack_file import accelerator
 from sandbox.toolchain import CONTROL_PLANE, ISTIO, SANDBOX, places, provide
 from sandbox.toolchain.cache import Cache
 
@@ -33,17 +35,28 @@ class Session:
     stack: str
     engine: Engine
     report: Progress
+    cluster: Choice
 
     @classmethod
     def ready(
-        cls, home: Home, stack: str, report: Progress, checkout: Path = CHECKOUT, *, pods: bool = True
+        cls,
+        home: Home,
+        stack: str,
+        report: Progress,
+        checkout: Path = CHECKOUT,
+        *,
+        pods: bool = True,
+        cluster: Choice | None = None,
     ) -> "Session":
         """Start the sandbox unless it runs and prepare the stack's view; both wait mostly, so they do it together.
 
-        `checkout` holds the program that is run. What is missing is built: with `pods` also what the stack's pods run.
+        `cluster` is the description of the nodes; None: the one that the sandbox remembers. `checkout` holds the
+        program that is run. What is missing is built: with `pods` also what the stack's pods run.
         """
         view = View(home.view, checkout, stack)
         view.require_tracked()  # before anything is built or started for it
+        cluster = cluster or descriptions.choose(home, None)
+        _require_admission(home, stack, cluster)
         files = [file for file in (view.tracked_file, view.stack_file) if file.exists()]
         needed = set[str]().union(*(needs.programs(file, pods=pods) for file in files))
         tools = places(SANDBOX) | provide([*CONTROL_PLANE, "pulumi", *sorted(needed)], report)
@@ -51,7 +64,7 @@ class Session:
             preparing = beside.submit(
                 prepare, home, checkout, stack, tools={"pulumi": tools["pulumi"]}, cache=Cache.of_user().root
             )
-            lifecycle.start(home, tools, report)
+            lifecycle.start(home, tools, report, cluster.description.admission)
             if preparing.done():
                 engine = preparing.result()
             else:
@@ -59,7 +72,8 @@ class Session:
                     engine = preparing.result()
         for note in engine.notes:
             report.say(note)
-        return cls(home, stack, engine, report)
+        descriptions.remember(home, cluster)
+        return cls(home, stack, engine, report, cluster)
 
     def set(self, assignments: Sequence[str]) -> None:
         """Do `pulumi config set --path` for each path=value, in the sandbox's copy of the stack file."""
@@ -73,10 +87,14 @@ class Session:
         provide(needs.programs(self._stack_file, pods=True), self.report)
 
     def provide_nodes(self, count: int | None) -> None:
-        """Make the nodes that the stack's settings call for."""
-        fleet = nodes.fleet_of(self._stack_file, count)
-        if fleet:
-            nodes.provide(self.home.host_kubeconfig, fleet)
+        """Make the nodes and the admission policies of the cluster description; `count` is that of the first group.
+
+        Without it a command that names the description takes the description's, and others what is there.
+        """
+        if self.cluster.given and count is None:
+            count = self.cluster.description.nodes[0].count
+        nodes.provide(self.home.host_kubeconfig, self.cluster, accelerator(self._stack_file), count)
+        policies.provide(self.home.host_kubeconfig, self.cluster)
 
     def provide_gateway(self) -> None:
         """Install the controller of the stack's Gateway, if the sandbox can run it, and wait for its class."""
@@ -126,6 +144,16 @@ class Session:
             child = subprocess.Popen([*lifecycle.enter(self.home), *command], env=self.engine.env, cwd=self.engine.cwd)
             running.append(child)
             return child.wait()
+
+
+def _require_admission(home: Home, stack: str, cluster: Choice) -> None:
+    """Refuse other admission settings than those with which the sandbox runs."""
+    wanted, present = cluster.description.admission, admission.read(home.cluster)
+    if lifecycle.running(home) and wanted != present:
+        raise SandboxError(
+            f"CLUSTER={cluster.name} needs {wanted}; the sandbox {home.name!r} runs with {present}, and kube-apiserver "
+            f"reads that when it starts. Type:\n  make down && make up STACK={stack} CLUSTER={cluster.name}"
+        )
 
 
 @contextmanager

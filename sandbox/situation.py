@@ -6,7 +6,7 @@ from typing import Any
 
 from sandbox.advice import setting_for
 from sandbox.cluster.api import Api
-from sandbox.cluster.nodes import GPU_RESOURCE
+from sandbox.cluster.description import GPU_RESOURCE
 
 _ENDED = ("Succeeded", "Failed")
 

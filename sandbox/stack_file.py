@@ -18,6 +18,12 @@ def serving(stack_file: Path) -> Mapping[str, Any]:
     return mapping(mapping(mapping(document).get("config")).get("llm-d-pd:serving"))
 
 
+def accelerator(stack_file: Path) -> str:
+    """Return `serving.accelerator`, "" where it is no text. Raises `SandboxError` for a file that isn't YAML."""
+    chosen = serving(stack_file).get("accelerator")
+    return chosen if isinstance(chosen, str) else ""
+
+
 def mapping(value: object) -> Mapping[str, Any]:
     """Return a mapping as it is, and an empty one for anything else."""
     return value if isinstance(value, Mapping) else {}

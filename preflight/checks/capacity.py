@@ -21,6 +21,10 @@ SHOWN = 4
 """Nodes, or pods that hold devices, that a finding names."""
 
 PENDING = "Pending, and `pulumi up` fail at its timeout"
+TOLERATED = (
+    "; not on a cluster with the admission plugin ExtendedResourceToleration (GKE and AKS have it), where pods "
+    "tolerate taints with the name of a device that they ask for"
+)
 ABOUT_GPUS = "gpu"
 ABOUT_ADAPTERS = ("rdma", "roce", "hca", "sriov", "efa", "vnic", "nic", "ib")
 
@@ -95,15 +99,16 @@ def _instead(name: str, offered: list[str], path: str, *, gpu: bool) -> str:
 def _room(fleet: Sequence[Node], pods: Sequence[Wanted], namespace: str) -> Iterator[Finding]:
     if Packing(_copies(fleet), namespace).place(pods):
         return
+    tolerated = Packing(_copies(fleet), namespace, tolerating=True).place(pods)
     packing = Packing(_copies(fleet), namespace)
     fits = packing.place_some(pods)
     for who in dict.fromkeys(pod.who for pod in pods):
         mine = [pod for pod in pods if pod.who == who]
         if fits[who] < len(mine):
-            yield _lacking(packing, mine[0], len(mine), fits[who])
+            yield _lacking(packing, mine[0], len(mine), fits[who], tolerated=tolerated)
 
 
-def _lacking(packing: Packing, pod: Wanted, count: int, fits: int) -> Finding:
+def _lacking(packing: Packing, pod: Wanted, count: int, fits: int, *, tolerated: bool) -> Finding:
     able = [node for node in packing.nodes if all(node.has.get(name, 0) for name in pod.devices)]
     empty = [node for node in able if not packing.exclusions(pod, node)]
     reasons = {node.name: packing.why[pod.who][node.name] for node in (empty or able)}
@@ -118,10 +123,10 @@ def _lacking(packing: Packing, pod: Wanted, count: int, fits: int) -> Finding:
     )
     return Finding(
         "capacity",
-        Severity.ERROR,
+        Severity.WARNING if tolerated else Severity.ERROR,
         pod.path,
         f"{found}; each needs {needs}\n{'; '.join(shown)}{more}{beyond}{_holders(pod, empty)}",
-        f"the others would stay {PENDING}" if count > 1 else f"it would stay {PENDING}",
+        f"{'the others' if count > 1 else 'it'} would stay {PENDING}{TOLERATED if tolerated else ''}",
         _way_out(packing, pod, able, empty),
     )
 

@@ -13,7 +13,7 @@ import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox.cluster import network
+from sandbox.cluster import admission, network
 
 KUBERNETES = "v1.34.1"
 PORT = 6443
@@ -35,7 +35,7 @@ _STORE = {
     "kube-apiserver": """
         --advertise-address={address} --secure-port={api} --etcd-servers=http://127.0.0.1:{etcd}
         --tls-cert-file={pki}/apiserver.crt --tls-private-key-file={pki}/apiserver.key --client-ca-file={pki}/ca.crt
-        --authorization-mode=Node,RBAC --enable-admission-plugins=NodeRestriction --allow-privileged=true
+        --authorization-mode=Node,RBAC --allow-privileged=true
         --service-cluster-ip-range=10.96.0.0/12 --service-account-issuer=https://kubernetes.default.svc.cluster.local
         --service-account-key-file={pki}/sa.pub --service-account-signing-key-file={pki}/sa.key
         --requestheader-client-ca-file={pki}/front-proxy-ca.crt --requestheader-allowed-names=front-proxy-client
@@ -119,6 +119,7 @@ class ControlPlane:
     def store(self) -> dict[str, list[str]]:
         """Return the commands of etcd and of the API server, which waits for etcd by itself."""
         commands = {name: self._command(name, flags) for name, flags in _STORE.items()}
+        commands["kube-apiserver"] += admission.read(self.folder).flags(self.folder)
         if not self.isolated:
             commands["kube-apiserver"].append("--bind-address=127.0.0.1")
         if self._audit_policy.exists():

@@ -19,6 +19,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 from sandbox.cluster import companions, control_plane, crds, record
+from sandbox.cluster.admission import Admission
 from sandbox.cluster.control_plane import ControlPlane
 from sandbox.errors import SandboxError
 from sandbox.gateways import istio
@@ -59,11 +60,11 @@ def enter(home: Home) -> list[str]:
     return [*_python("entry"), str(keeper.pid)] if keeper.isolated else []
 
 
-def start(home: Home, tools: Mapping[str, Path], report: Progress) -> bool:
+def start(home: Home, tools: Mapping[str, Path], report: Progress, admission: Admission | None = None) -> bool:
     """Start the control plane and apply the CRDs; return False if it ran already.
 
-    `tools` holds what `toolchain.SANDBOX` names. A start that fails or is interrupted, even by SIGKILL, leaves
-    no process behind. Raises `SandboxError`.
+    `admission` is None where the settings of the last start hold. `tools` holds what `toolchain.SANDBOX` names. A start
+    that fails or is interrupted, even by SIGKILL, leaves no process behind. Raises `SandboxError`.
     """
     if sys.platform != "linux":
         raise SandboxError(
@@ -75,7 +76,9 @@ def start(home: Home, tools: Mapping[str, Path], report: Progress) -> bool:
             return False
         step = f"starting Kubernetes {control_plane.KUBERNETES}"
         with report.step(step):
-            refusal = f"{NO_NAMESPACES} is set" if os.environ.get(NO_NAMESPACES) else _try_isolated(home, tools)
+            refusal = (
+                f"{NO_NAMESPACES} is set" if os.environ.get(NO_NAMESPACES) else _try_isolated(home, tools, admission)
+            )
         if refusal and os.environ.get("CI") and not os.environ.get(NO_NAMESPACES):
             raise SandboxError(
                 f"this machine refuses namespaces ({refusal}), and in CI nothing takes their place: run as "
@@ -84,7 +87,7 @@ def start(home: Home, tools: Mapping[str, Path], report: Progress) -> bool:
         if refusal:
             simulation = provide(SIMULATION, report)
             with report.step(f"{step} without a private network"):
-                _launch(home, {**tools, **simulation}, isolated=False)
+                _launch(home, {**tools, **simulation}, admission, isolated=False)
             report.say(
                 f"No private network ({refusal}). READINESS IS SIMULATED: pods run nothing and no request is answered. "
                 "Every part listens on 127.0.0.1 of this machine instead, where its other users can reach it, and a "
@@ -148,15 +151,15 @@ def _locked(home: Home, report: Progress) -> Iterator[None]:
         yield
 
 
-def _try_isolated(home: Home, tools: Mapping[str, Path]) -> str | None:
+def _try_isolated(home: Home, tools: Mapping[str, Path], admission: Admission | None) -> str | None:
     try:
-        _launch(home, tools, isolated=True)
+        _launch(home, tools, admission, isolated=True)
     except _Refused as refusal:
         return str(refusal)
     return None
 
 
-def _launch(home: Home, tools: Mapping[str, Path], *, isolated: bool) -> None:
+def _launch(home: Home, tools: Mapping[str, Path], admission: Admission | None, *, isolated: bool) -> None:
     """Start a keeper, wait until its API server serves, apply the CRDs, then tell it to stay."""
     parts = ControlPlane(home.cluster, {}, isolated)
     if misfit := parts.misfit():
@@ -166,6 +169,8 @@ def _launch(home: Home, tools: Mapping[str, Path], *, isolated: bool) -> None:
 
         parts.begin()
         certificates.make(home.cluster, parts.port, control_plane.ADDRESSES)
+    if admission:
+        admission.write(home.cluster)
     home.logs.mkdir(exist_ok=True)
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)

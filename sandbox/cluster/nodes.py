@@ -1,91 +1,78 @@
-"""Simulated GPU nodes. The scheduler is real: what it places or refuses here, it places or refuses there."""
+"""Simulated nodes of a cluster description. The scheduler is real: it places pods as on such a cluster."""
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sandbox import stack_file
 from sandbox.cluster.api import Api, connect
+from sandbox.cluster.description import MOST_NODES, NodeGroup
+from sandbox.cluster.descriptions import DEFAULT, Choice
 from sandbox.errors import SandboxError
-from sandbox.stack_file import mapping
 
-GPU_RESOURCE = {"amd": "amd.com/gpu", "nvidia": "nvidia.com/gpu"}
-_VENDOR_LABEL = "sandbox.llm-d-pd/vendor"
+CLUSTER_LABEL = "sandbox.llm-d-pd/cluster"
+"""Label with the description that a node, or an admission policy, belongs to."""
+
+VENDOR_LABEL = "sandbox.llm-d-pd/vendor"
+"""Label of nodes that are called after an accelerator: those of the other one stay beside them."""
+
 _SUBNET = {"amd": "10.244.254", "nvidia": "10.244.253"}
-_SHARED_DEVICES = "1k"
-"""How often a shared RDMA device can be requested on one node: the device plugin's usual setting."""
-
-DEVICES = {
-    "rdma-shared": "rdma/ib",
-    "rdma-sriov": "nvidia.com/sriov-rdma-vf",
-    "openshift-roce": "rdma/roce_gdr",
-    "coreweave": "rdma/ib",
-    "aks": "rdma/ib",
-    "oci-amd": "nvidia.com/sriov-rdma-vf",
-    "aws-efa": "vpc.amazonaws.com/efa",
-}
-"""RDMA resource that nodes of an infrastructure offer; those that are not here offer none."""
-
-LABELS = {"aws-efa": {"node.kubernetes.io/instance-type": "p5en.48xlarge"}}
-"""Labels that nodes of an infrastructure carry, and workers ask for."""
-
-_MANY = {"cpu": "256", "memory": "3Ti", "ephemeral-storage": "28Ti", "pods": "110"}  # an 8-GPU server's usual size
-MOST = 250
+"""Addresses of nodes that are called after an accelerator; other groups have 10.244.128, 10.244.129, … in order."""
 
 
-@dataclass(frozen=True)
-class Fleet:
-    """The nodes of one vendor: the GPUs of each, the RDMA resources that they offer, labels, and their number.
+def provide(kubeconfig: Path, choice: Choice, accelerator: str, count: int | None = None) -> None:
+    """Make the cluster's nodes those of a description, for a stack with this accelerator.
 
-    Without a number there are as many as there were, two at first.
+    `count` is the number of nodes of the first group; None: as many as there are, at first as many as the description
+    says. Nodes of other descriptions go, with their pods. Raises `SandboxError` for a count that no address range
+    holds.
     """
-
-    vendor: str
-    count: int | None = None
-    gpus: int = 8
-    rdma: frozenset[str] = frozenset()
-    labels: frozenset[tuple[str, str]] = frozenset()
-
-
-def fleet_of(file: Path, count: int | None = None) -> Fleet | None:
-    """Return the nodes that a stack file calls for, None if it names no vendor we know.
-
-    Raises `SandboxError` for a count that no address range holds or a file that isn't YAML.
-    """
-    if count is not None and not 1 <= count <= MOST:
-        raise SandboxError(f"--nodes {count}: between 1 and {MOST} nodes can be simulated")
-    serving = stack_file.serving(file)
-    vendor, gpus = serving.get("accelerator"), serving.get("gpusPerNode", 8)
-    if not isinstance(vendor, str) or vendor not in GPU_RESOURCE:
-        return None
-    scopes = (serving, mapping(serving.get("prefill")), mapping(serving.get("decode")))
-    infrastructure = str(serving.get("infrastructure"))
-    rdma = [DEVICES.get(infrastructure), *(mapping(scope.get("rdma")).get("resource") for scope in scopes)]
-    return Fleet(
-        vendor,
-        count,
-        gpus if isinstance(gpus, int) else 8,
-        frozenset(one for one in rdma if isinstance(one, str)),
-        frozenset(LABELS.get(infrastructure, {}).items()),
-    )
-
-
-def provide(kubeconfig: Path, fleet: Fleet) -> None:
-    """Make the cluster's nodes of this vendor exactly these; other vendors' nodes stay as they are."""
+    if count is not None and not 1 <= count <= MOST_NODES:
+        raise SandboxError(f"--nodes {count}: between 1 and {MOST_NODES} nodes can be simulated")
     with connect(kubeconfig) as api, ThreadPoolExecutor(4) as together:
-        present = api.get("/api/v1/nodes", labelSelector=f"{_VENDOR_LABEL}={fleet.vendor}")["items"]
-        count = fleet.count or len(present) or 2
-        wanted = {f"{fleet.vendor}-{index}": _node(fleet, index) for index in range(count)}
-        surplus = {node["metadata"]["name"] for node in present} - wanted.keys()
+        present = {node["metadata"]["name"]: node for node in api.get("/api/v1/nodes")["items"]}
+        wanted = dict(_nodes(choice, accelerator, count, present))
+        gone = [name for name, node in present.items() if _goes(node, wanted.get(name), choice.label, accelerator)]
 
         def apply(name: str) -> None:
             path = f"/api/v1/nodes/{name}"
             api.apply(path, {key: value for key, value in wanted[name].items() if key != "status"})
             api.apply(f"{path}/status", wanted[name])
 
+        list(together.map(lambda name: _remove(api, name), gone))
         list(together.map(apply, wanted))
-        list(together.map(lambda name: _remove(api, name), surplus))
+
+
+def _nodes(
+    choice: Choice, accelerator: str, count: int | None, present: dict[str, Any]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    for index, group in enumerate(choice.description.for_accelerator(accelerator)):
+        own = _SUBNET.get(accelerator) if group.name == accelerator else None
+        labels = {CLUSTER_LABEL: choice.label, **({VENDOR_LABEL: accelerator} if own else {})}
+        subnet = own or f"10.244.{128 + index}"
+        number = group.count
+        if index == 0:
+            there = [name for name, node in present.items() if _of(node, group) and _cluster(node) == choice.label]
+            number = count or len(there) or group.count
+        for place in range(number):
+            yield f"{group.name}-{place}", _node(group, f"{group.name}-{place}", labels, f"{subnet}.{place + 1}")
+
+
+def _of(node: dict[str, Any], group: NodeGroup) -> bool:
+    return bool(node["metadata"]["name"].rpartition("-")[0] == group.name)
+
+
+def _cluster(node: dict[str, Any]) -> str:
+    return str(node["metadata"]["labels"].get(CLUSTER_LABEL, DEFAULT))
+
+
+def _goes(node: dict[str, Any], wanted: dict[str, Any] | None, cluster: str, accelerator: str) -> bool:
+    """Whether a node is no longer wanted, or must be made anew because another cluster's node has its name."""
+    if _cluster(node) != cluster:
+        return True
+    if wanted is None:
+        return bool(node["metadata"]["labels"].get(VENDOR_LABEL, accelerator) == accelerator)
+    return bool(node["status"].get("addresses") != wanted["status"]["addresses"])
 
 
 def _remove(api: Api, name: str) -> None:
@@ -96,17 +83,24 @@ def _remove(api: Api, name: str) -> None:
         api.delete(f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}", gracePeriodSeconds="0")
 
 
-def _node(fleet: Fleet, index: int) -> dict[str, Any]:
-    name = f"{fleet.vendor}-{index}"
-    resources = _MANY | {GPU_RESOURCE[fleet.vendor]: str(fleet.gpus)} | dict.fromkeys(fleet.rdma, _SHARED_DEVICES)
-    labels = {"kubernetes.io/hostname": name, _VENDOR_LABEL: fleet.vendor, **dict(fleet.labels)}
+def _node(group: NodeGroup, name: str, labels: dict[str, str], address: str) -> dict[str, Any]:
+    gpus = {group.gpu_resource: str(group.gpus)} if group.gpus else {}
+    resources = {
+        "cpu": group.cpu,
+        "memory": group.memory,
+        "ephemeral-storage": group.disk,
+        "pods": str(group.pods),
+        **gpus,
+        **{resource: str(number) for resource, number in group.rdma.items()},
+    }
     return {
         "apiVersion": "v1",
         "kind": "Node",
-        "metadata": {"name": name, "labels": labels},
+        "metadata": {"name": name, "labels": {**group.labels, "kubernetes.io/hostname": name, **labels}},
+        **({"spec": {"taints": [taint.model_dump() for taint in group.taints]}} if group.taints else {}),
         "status": {
             "capacity": resources,
             "allocatable": resources,
-            "addresses": [{"type": "InternalIP", "address": f"{_SUBNET[fleet.vendor]}.{index + 1}"}],
+            "addresses": [{"type": "InternalIP", "address": address}],
         },
     }

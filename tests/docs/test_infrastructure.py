@@ -8,7 +8,7 @@ from components import infrastructures
 from components.config.vocabulary import Infrastructure
 from components.infrastructures import page, profile
 from components.releases.vllm import SET_VARIABLES
-from sandbox.cluster.nodes import DEVICES, LABELS
+from sandbox.cluster import descriptions
 
 
 def test_there_is_a_file_for_every_word_and_no_other() -> None:
@@ -28,8 +28,12 @@ def test_the_page_is_fresh(capsys: pytest.CaptureFixture[str]) -> None:
     assert page.main(["--check"]) == 0, capsys.readouterr().err
 
 
-def test_the_sandboxs_nodes_offer_what_each_asks_for() -> None:
-    profiles = {word.value: profile(word) for word in Infrastructure}
-    assert {word: each.device.resource for word, each in profiles.items() if each.device} == DEVICES
-    selected = {word: {key: one.value for key, one in each.node_selector.items()} for word, each in profiles.items()}
-    assert {word: labels for word, labels in selected.items() if labels} == LABELS
+@pytest.mark.parametrize("word", Infrastructure)
+def test_the_sandbox_has_nodes_that_offer_what_it_asks_for(word: Infrastructure) -> None:
+    chosen = profile(word)
+    group = descriptions.read(descriptions.find(word.value)).for_accelerator(
+        "amd" if "amd" in chosen.only else "nvidia"
+    )[0]
+    assert ({chosen.device.resource} if chosen.device else set()) == group.rdma.keys()
+    assert {key: each.value for key, each in chosen.node_selector.items()}.items() <= group.labels.items()
+    assert not chosen.only or group.gpu_resource in {f"{vendor}.com/gpu" for vendor in chosen.only}

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from preflight.checks import capacity
-from preflight.finding import Finding
+from preflight.finding import Finding, Severity
 from preflight.quantity import spoken, thousandths
 from tests.preflight.typed import NODES, PODS, Typed, facts, listed, node, pod
 
@@ -89,6 +89,21 @@ def test_nodes_that_take_nobody_do_not_count(excluded: Any, why: str, remedy: st
     assert [each.path for each in told] == ["serving.decode", "serving.prefill"], "the others go to the small one"
     assert why in told[0].evidence
     assert remedy in told[0].remedy
+
+
+@pytest.mark.parametrize(
+    ("key", "severity"),
+    [("amd.com/gpu", Severity.WARNING), ("rdma/ib", Severity.WARNING), ("nvidia.com/gpu", Severity.ERROR)],
+)
+def test_a_taint_named_after_a_device_of_the_pod_is_suspected_only(key: str, severity: Severity) -> None:
+    """GKE taints GPU nodes like that, and its admission gives the toleration to pods that ask for GPUs."""
+    taints = [{"key": key, "value": "present", "effect": "NoSchedule"}]
+    told = found([node("a", taints=taints), node("small", gpu=0, rdma=0)])
+    assert [(each.path, each.severity) for each in told] == [
+        ("serving.decode", severity),
+        ("serving.prefill", severity),
+    ]
+    assert f"tolerations[0].key' {key}" in told[0].remedy
 
 
 @pytest.mark.parametrize(

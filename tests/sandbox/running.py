@@ -9,7 +9,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox.cluster import lifecycle, record
+from sandbox.cluster import descriptions, lifecycle, nodes, record
+from sandbox.cluster.admission import Admission
 from sandbox.home import CHECKOUT, Home
 from sandbox.progress import Progress
 from sandbox.toolchain import SANDBOX, provide
@@ -41,10 +42,16 @@ def tools() -> dict[str, Path]:
     return provide(SANDBOX, Progress())
 
 
-def start(home: Home) -> Running:
+def start(home: Home, admission: Admission | None = None) -> Running:
     """Start the control plane of `home` with the cached tools."""
-    lifecycle.start(home, tools(), Progress())
+    lifecycle.start(home, tools(), Progress(), admission)
     return Running(home)
+
+
+def provide_nodes(cluster: Running, accelerator: str = "amd", count: int | None = 2, chosen: str | None = None) -> None:
+    """Make the cluster's nodes those of a description, by default two of an accelerator, as `make up` does."""
+    choice = descriptions.choose(cluster.home, chosen)
+    nodes.provide(cluster.host_kubeconfig, choice, accelerator, count)
 
 
 def start_unprivileged(home: Home) -> Running:

@@ -10,7 +10,7 @@ from sandbox.situation import Situation
         (
             "0/2 nodes are available: 2 Insufficient amd.com/gpu.",
             "prefill",
-            ["prefill.replicas", "gpusPerNode", "NODES"],
+            ["prefill.replicas", "NODES", "CLUSTER"],
         ),
         ("0/2 nodes are available: 2 Insufficient nvidia.com/gpu.", "decode", ["decode.tensorParallel"]),
         ("0/2 nodes are available: 2 Insufficient rdma/ib.", "decode", ["rdma.resource", "rdma.count"]),

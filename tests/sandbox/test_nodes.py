@@ -1,4 +1,3 @@
-import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -7,16 +6,15 @@ from typing import Any
 import pytest
 from kubernetes import client, config
 
-from sandbox.cluster import nodes
 from sandbox.errors import SandboxError
-from tests.sandbox.running import Running
+from tests.sandbox.running import Running, provide_nodes
 
 VENDOR = {"sandbox.llm-d-pd/vendor": "amd"}
 
 
 @pytest.fixture(scope="module")
 def api(cluster: Running) -> Any:
-    nodes.provide(cluster.host_kubeconfig, nodes.Fleet("amd", count=2, rdma=frozenset({"rdma/ib"})))
+    provide_nodes(cluster)
     return client.CoreV1Api(config.new_client_from_config(str(cluster.host_kubeconfig)))
 
 
@@ -103,20 +101,20 @@ def test_host_network_pods_have_the_nodes_address_and_fight_for_its_ports(api: A
     assert "free ports" in condition(waiting, "PodScheduled").message
 
 
-def test_both_vendors_live_in_one_sandbox_and_a_fleet_becomes_what_it_is_told(cluster: Running, api: Any) -> None:
-    def named(vendor: str) -> dict[str, Any]:
-        found = api.list_node(label_selector=f"sandbox.llm-d-pd/vendor={vendor}").items
-        return {node.metadata.name: node.status.allocatable for node in found}
+def named(api: Any, start: str) -> dict[str, Any]:
+    return {node.metadata.name: node for node in api.list_node().items if node.metadata.name.startswith(start)}
 
-    nodes.provide(cluster.host_kubeconfig, nodes.Fleet("nvidia", count=3, gpus=4, rdma=frozenset({"rdma/old"})))
-    assert set(named("nvidia")) == {"nvidia-0", "nvidia-1", "nvidia-2"}
-    nodes.provide(cluster.host_kubeconfig, nodes.Fleet("nvidia", gpus=2))
-    assert set(named("nvidia")) == {"nvidia-0", "nvidia-1", "nvidia-2"}  # as many as there were
-    nodes.provide(cluster.host_kubeconfig, nodes.Fleet("nvidia", count=1, gpus=8))
-    assert set(named("nvidia")) == {"nvidia-0"}
-    assert set(named("amd")) == {"amd-0", "amd-1"}
-    assert named("nvidia")["nvidia-0"]["nvidia.com/gpu"] == "8"
-    assert "rdma/old" not in named("nvidia")["nvidia-0"]
+
+def test_the_nodes_of_both_accelerators_are_there_side_by_side(cluster: Running, api: Any) -> None:
+    provide_nodes(cluster, "nvidia", 3)
+    assert named(api, "nvidia").keys() == {"nvidia-0", "nvidia-1", "nvidia-2"}
+    provide_nodes(cluster, "nvidia", None)
+    assert named(api, "nvidia").keys() == {"nvidia-0", "nvidia-1", "nvidia-2"}  # as many as there were
+    provide_nodes(cluster, "nvidia", 1)
+    assert named(api, "nvidia").keys() == {"nvidia-0"}
+    assert named(api, "amd").keys() == {"amd-0", "amd-1"}
+    offered = named(api, "nvidia")["nvidia-0"].status.allocatable
+    assert {name: number for name, number in offered.items() if "/" in name} == {"nvidia.com/gpu": "8", "rdma/ib": "63"}
     kinds = eventually(
         lambda: [one.type for one in api.read_node("nvidia-0").status.conditions or [] if one.status == "True"], bool
     )
@@ -124,46 +122,58 @@ def test_both_vendors_live_in_one_sandbox_and_a_fleet_becomes_what_it_is_told(cl
 
 
 def test_pods_go_with_a_node_that_is_taken_away(cluster: Running, api: Any, namespace: str) -> None:
-    nodes.provide(cluster.host_kubeconfig, nodes.Fleet("nvidia", count=2))
+    provide_nodes(cluster, "nvidia", 2)
     pod(api, namespace, "p", {"nvidia.com/gpu": "8"}, nodeSelector={"kubernetes.io/hostname": "nvidia-1"})
     assert eventually(lambda: api.list_namespaced_pod(namespace).items, lambda pods: all(map(ready, pods)))
-    nodes.provide(cluster.host_kubeconfig, nodes.Fleet("nvidia", count=1))
+    provide_nodes(cluster, "nvidia", 1)
     assert api.list_namespaced_pod(namespace).items == []
 
 
-def stack(folder: Path, serving: object) -> Path:
-    file = folder / "Pulumi.x.yaml"
-    file.write_text(json.dumps({"config": {"llm-d-pd:serving": serving}}))
-    return file
+TAINTED = """
+nodes:
+  - name: big
+    count: 1
+    gpus: 4
+    gpuResource: nvidia.com/gpu
+    rdma: {vpc.amazonaws.com/efa: 16}
+    cpu: 96
+    memory: 1Ti
+    disk: 2Ti
+    labels: {node.kubernetes.io/instance-type: p5en.48xlarge}
+    taints: [{key: only, value: gpus, effect: NoSchedule}]
+  - {name: small, count: 1, cpu: 2, memory: 4Gi, disk: 20Gi}
+"""
 
 
-def test_the_fleet_is_read_from_the_stack_file(tmp_path: Path) -> None:
-    serving = {
-        "accelerator": "nvidia",
-        "gpusPerNode": 4,
-        "rdma": {"resource": "rdma/a"},
-        "decode": {"rdma": {"resource": "rdma/b"}},
-        "prefill": {"rdma": None},
-    }
-    wanted = nodes.Fleet("nvidia", count=3, gpus=4, rdma=frozenset({"rdma/a", "rdma/b"}))
-    assert nodes.fleet_of(stack(tmp_path, serving), 3) == wanted
-    assert nodes.fleet_of(stack(tmp_path, {"accelerator": "amd"})) == nodes.Fleet("amd", count=None, gpus=8)
-    cloud = nodes.fleet_of(stack(tmp_path, {"accelerator": "nvidia", "infrastructure": "aws-efa"}))
-    assert cloud is not None
-    assert cloud.rdma == {"vpc.amazonaws.com/efa"}
-    assert dict(cloud.labels) == {"node.kubernetes.io/instance-type": "p5en.48xlarge"}
+def test_the_scheduler_honours_the_taints_labels_and_sizes_of_a_description(
+    cluster: Running, api: Any, namespace: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "tainted.yaml"
+    file.write_text(TAINTED)
+    provide_nodes(cluster, "nvidia", None, str(file))
+    try:
+        assert {node.metadata.name for node in api.list_node().items} == {"big-0", "small-0"}
+        selector = {"node.kubernetes.io/instance-type": "p5en.48xlarge"}
+        tolerations = [{"key": "only", "operator": "Exists"}]
+        devices = {"nvidia.com/gpu": "4", "vpc.amazonaws.com/efa": "16"}
+        pod(api, namespace, "tolerant", devices, nodeSelector=selector, tolerations=tolerations)
+        pod(api, namespace, "intolerant", {"cpu": "1"}, nodeSelector=selector)
+        pod(api, namespace, "small", {"cpu": "1"})
+        pod(api, namespace, "large", {"cpu": "3"})
+        pods = eventually(
+            lambda: {one.metadata.name: one for one in api.list_namespaced_pod(namespace).items},
+            lambda pods: sum(map(ready, pods.values())) == 2 and sum(map(refused, pods.values())) == 2,
+        )
+        placed = {name: one.spec.node_name for name, one in pods.items() if ready(one)}
+        assert placed == {"tolerant": "big-0", "small": "small-0"}
+        assert "untolerated taint" in condition(pods["intolerant"], "PodScheduled").message
+        assert "Insufficient cpu" in condition(pods["large"], "PodScheduled").message
+    finally:
+        provide_nodes(cluster)
+    assert {node.metadata.name for node in api.list_node().items} == {"amd-0", "amd-1"}
 
 
-@pytest.mark.parametrize("serving", [None, "text", {}, {"accelerator": "tpu"}, {"accelerator": ["amd"]}])
-def test_wrong_settings_are_left_for_the_program_to_explain(tmp_path: Path, serving: object) -> None:
-    assert nodes.fleet_of(stack(tmp_path, serving)) is None
-
-
-def test_what_no_address_range_holds_or_no_yaml_is_refused(tmp_path: Path) -> None:
-    for count in (0, 251):
-        with pytest.raises(SandboxError, match=f"--nodes {count}"):
-            nodes.fleet_of(stack(tmp_path, {"accelerator": "amd"}), count)
-    broken = tmp_path / "Pulumi.y.yaml"
-    broken.write_text("config: [")
-    with pytest.raises(SandboxError, match=r"Pulumi\.y\.yaml"):
-        nodes.fleet_of(broken)
+@pytest.mark.parametrize("count", [0, 251])
+def test_a_count_that_no_address_range_holds_is_refused(cluster: Running, count: int) -> None:
+    with pytest.raises(SandboxError, match=f"--nodes {count}"):
+        provide_nodes(cluster, "amd", count)

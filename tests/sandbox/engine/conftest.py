@@ -6,15 +6,14 @@ from typing import Any
 
 import pytest
 
-from sandbox.cluster import nodes
 from sandbox.cluster.api import Api, connect
 from tests.sandbox.engine.harness import Stack, on_cluster
-from tests.sandbox.running import Running
+from tests.sandbox.running import Running, provide_nodes
 
 
 @pytest.fixture(scope="session")
 def api(cluster: Running) -> Iterator[Api]:
-    nodes.provide(cluster.host_kubeconfig, nodes.Fleet("amd", count=2, rdma=frozenset()))
+    provide_nodes(cluster)
     with connect(cluster.host_kubeconfig) as connection:
         yield connection
 

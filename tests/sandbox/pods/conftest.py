@@ -2,13 +2,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from sandbox.cluster.nodes import Fleet, provide
 from tests.sandbox.pods.harness import Pods, pods_of
-from tests.sandbox.running import Running
+from tests.sandbox.running import Running, provide_nodes
 
 
 @pytest.fixture
 def pods(cluster: Running) -> Iterator[Pods]:
-    provide(cluster.host_kubeconfig, Fleet("amd", 2))
+    provide_nodes(cluster)
     with pods_of(cluster) as pods:
         yield pods

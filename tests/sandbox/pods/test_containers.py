@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from sandbox.cluster import lifecycle
-from sandbox.cluster.nodes import Fleet, provide
 from sandbox.progress import Progress
 from tests.sandbox import running
 from tests.sandbox.pods.harness import Pods, container, ended, pods_of, shell
@@ -114,7 +113,7 @@ def unprivileged() -> Iterator[Running]:
 
 
 def test_every_kind_of_volume_for_an_unprivileged_user(unprivileged: Running) -> None:
-    provide(unprivileged.host_kubeconfig, Fleet("amd", 1))
+    running.provide_nodes(unprivileged, count=1)
     with pods_of(unprivileged) as pods:
         everything(pods)
         check_everything(pods)
@@ -126,7 +125,7 @@ def test_a_program_that_is_not_built_is_named_with_its_command_and_runs_once_it_
     tools = {**running.tools(), "pd-sidecar-v0.4.0": home.root / "sidecar"}
     try:
         lifecycle.start(home, tools, Progress())
-        provide(home.host_kubeconfig, Fleet("amd", 1))
+        running.provide_nodes(Running(home), count=1)
         with pods_of(Running(home)) as pods:
             pods.run({"name": "c", "image": "ghcr.io/llm-d/llm-d-routing-sidecar:v0.4.0"})
             pod = pods.until(lambda pod: container(pod)["state"].get("waiting", {}).get("reason") == "ErrImagePull")

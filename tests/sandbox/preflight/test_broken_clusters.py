@@ -54,6 +54,15 @@ def test_it_is_told_and_nothing_is_made(stage: Stage, broken: Broken) -> None:
         assert " ".join(line.split()) in told, f"{line}\n\nis not in\n\n{done.stdout}"
 
 
+def test_a_device_of_the_stack_file_that_no_default_node_has_is_found(stage: Stage) -> None:
+    _configured(stage.amd, Broken("wrong device name", CORPUS[0].way, {"rdma": {"resource": "rdma/hca_shared"}}))
+    done = stage.amd.pulumi("preview", "--color=never", ok=False)
+    told = " ".join((done.stdout + done.stderr).split())
+    assert "no node offers rdma/hca_shared; nodes offer amd.com/gpu (2 of 2 nodes), rdma/ib (2 of 2 nodes)" in told
+    assert "did you mean rdma/ib?" in told
+    assert done.returncode
+
+
 def test_a_whole_cluster_passes(stage: Stage) -> None:
     _configured(stage.amd, Broken("whole", CORPUS[0].way))
     done = stage.amd.pulumi("preview", "--color=never")

@@ -8,10 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from sandbox.cluster import nodes
 from sandbox.cluster.api import connect
-from sandbox.home import CHECKOUT
-from tests.sandbox.running import Running
+from tests.sandbox.running import Running, provide_nodes
 from tests.sandbox.serving import broken
 from tests.sandbox.serving.defects import DEFECTS, Defect
 from verify.finding import Finding, Outcome
@@ -29,9 +27,7 @@ Found = dict[str, list[Finding]]
 @pytest.fixture(scope="module")
 def found(cluster: Running) -> Iterator[Found]:
     """What `verify` says of every defect, and of the stack without any."""
-    fleet = nodes.fleet_of(CHECKOUT / "Pulumi.amd.yaml", 4)
-    assert fleet is not None
-    nodes.provide(cluster.host_kubeconfig, fleet)
+    provide_nodes(cluster, count=4)
     stacks = {"nothing": broken.render("sound")}
     late = {"nothing": ""}
     for number, defect in enumerate(DEFECTS):

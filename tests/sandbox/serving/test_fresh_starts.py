@@ -2,14 +2,12 @@
 
 import pytest
 
-from sandbox.cluster import nodes
 from sandbox.cluster.api import Api, connect
 from sandbox.gateways import accesslog
-from sandbox.home import CHECKOUT
 from sandbox.network import host_ports
 from sandbox.talking import path, pods
 from sandbox.talking.target import Target
-from tests.sandbox.running import Running, soon
+from tests.sandbox.running import Running, provide_nodes, soon
 from tests.sandbox.serving import broken
 from tests.sandbox.serving.traffic import send
 
@@ -20,9 +18,7 @@ PATIENCE = 180.0
 
 
 def test_the_first_request_after_ready_succeeds_every_time(cluster: Running) -> None:
-    fleet = nodes.fleet_of(CHECKOUT / "Pulumi.amd.yaml", 2)
-    assert fleet is not None
-    nodes.provide(cluster.host_kubeconfig, fleet)
+    provide_nodes(cluster)
     with connect(cluster.host_kubeconfig) as api:
         first = [_first_answer(cluster, api, f"fresh-{number}", ("0.6", "0.4")[number % 2]) for number in range(STARTS)]
     assert [why for why in first if why] == []

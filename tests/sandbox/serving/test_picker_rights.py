@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 
 from sandbox.cluster.api import Api, ApiError, connect
-from sandbox.cluster.nodes import Fleet, provide
-from tests.sandbox.running import Running
+from tests.sandbox.running import Running, provide_nodes
 from tests.sandbox.serving import broken
 
 pytestmark = pytest.mark.thorough
@@ -36,7 +35,7 @@ Objects = dict[str, dict[str, Any]]
 
 @pytest.fixture(scope="module")
 def api(cluster: Running) -> Iterator[Api]:
-    provide(cluster.host_kubeconfig, Fleet("amd", 2))
+    provide_nodes(cluster)
     with connect(cluster.host_kubeconfig) as api:
         yield api
 

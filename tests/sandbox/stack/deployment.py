@@ -12,13 +12,14 @@ from kubernetes import client, config
 from kubernetes.dynamic import DynamicClient
 from kubernetes.dynamic.resource import ResourceList
 
-from sandbox.cluster import lifecycle, nodes
+from sandbox.cluster import lifecycle
 from sandbox.engine import Engine, prepare
 from sandbox.gateways import istio
 from sandbox.home import CHECKOUT
 from sandbox.progress import Progress
+from sandbox.stack_file import accelerator
 from sandbox.toolchain import provide
-from tests.sandbox.running import Running
+from tests.sandbox.running import Running, provide_nodes
 
 MINE = "app.kubernetes.io/part-of=llm-d-pd"
 
@@ -128,9 +129,7 @@ class Deployment:
 
 def deployment(cluster: Running, stack: str, count: int = 2) -> Deployment:
     """The stack's engine, and `count` nodes of its vendor in the cluster."""
-    fleet = nodes.fleet_of(CHECKOUT / f"Pulumi.{stack}.yaml", count)
-    assert fleet is not None
-    nodes.provide(cluster.host_kubeconfig, fleet)
+    provide_nodes(cluster, accelerator(CHECKOUT / f"Pulumi.{stack}.yaml"), count)
     if lifecycle.isolated(cluster.home):
         istio.await_class(cluster.host_kubeconfig, "istio-system")
     progress = Progress()

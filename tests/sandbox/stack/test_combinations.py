@@ -15,8 +15,8 @@ import yaml
 from kubernetes.client import V1Namespace, V1ObjectMeta
 
 from components.plan.combinations import Cell, legal
-from sandbox.cluster import lifecycle, nodes
-from tests.sandbox.running import Running, private_home, start, throw_away
+from sandbox.cluster import lifecycle
+from tests.sandbox.running import Running, private_home, provide_nodes, start, throw_away
 from tests.sandbox.stack.deployment import Deployment, deployment, destroyed_afterwards
 
 pytestmark = pytest.mark.thorough
@@ -70,9 +70,8 @@ def stacks(simulated: Running) -> Iterator[Stacks]:
 def test_a_cell_goes_up_and_down(cell: Cell, stacks: Stacks) -> None:
     stack = stacks(cell.accelerator.value)
     _set(stack, cell)
-    fleet = nodes.fleet_of(stack.engine.cwd / f"Pulumi.{stack.stack}.yaml", 2)
-    assert fleet is not None
-    nodes.provide(stack.cluster.host_kubeconfig, fleet)
+    chosen = cell.infrastructure.value if cell.infrastructure else None
+    provide_nodes(stack.cluster, cell.accelerator.value, chosen=chosen)
     said = stack.up()
     assert re.search(rf'release *: "{re.escape(cell.release.value)}"', said), said
     stack.pulumi("destroy", "--yes", "--skip-preview")

@@ -1,36 +1,51 @@
-"""Every infrastructure on the real scheduler, with nodes that offer what such a cluster has, and nothing else."""
+"""Every infrastructure on the real scheduler, on the nodes of its description."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from functools import cache
 
 import pytest
 
 from components.config.vocabulary import Infrastructure
 from components.infrastructures import profile
-from sandbox.cluster import nodes
+from sandbox.cluster import descriptions
+from sandbox.cluster.admission import Admission
+from tests.sandbox import running
 from tests.sandbox.running import Running
 from tests.sandbox.serving.traffic import traffic, words
 from tests.sandbox.stack.deployment import Deployment, deployment, destroyed_afterwards, gpus, ready
 
 pytestmark = pytest.mark.thorough
 
-Stacks = Callable[[str], Deployment]
+Stacks = Callable[[str, Admission], Deployment]
 
 
 @pytest.fixture(scope="module")
 def stacks(cluster: Running) -> Iterator[Stacks]:
-    """A stack of each vendor, without an RDMA device of its own, one at a time."""
+    """A stack of each vendor, without an RDMA device of its own, one at a time.
+
+    A cluster with other admission settings than Kubernetes' defaults is started for it.
+    """
     with ExitStack() as held:
 
         @cache
-        def made(vendor: str) -> Deployment:
+        def made(vendor: str, admission: Admission) -> Deployment:
             held.close()
-            stack = held.enter_context(destroyed_afterwards(deployment(cluster, vendor)))
+            where = cluster if admission == Admission() else held.enter_context(_started(admission))
+            stack = held.enter_context(destroyed_afterwards(deployment(where, vendor)))
             stack.configure(rdma=None)
             return stack
 
         yield made
+
+
+@contextmanager
+def _started(admission: Admission) -> Iterator[Running]:
+    home = running.private_home("infrastructures")
+    try:
+        yield running.start(home, admission)
+    finally:
+        running.throw_away(home)
 
 
 def vendor_of(infrastructure: Infrastructure) -> str:
@@ -39,7 +54,14 @@ def vendor_of(infrastructure: Infrastructure) -> str:
     return "amd" if "amd" in only else "nvidia"
 
 
-IN_ORDER: list[Infrastructure] = sorted(Infrastructure, key=vendor_of, reverse=True)
+def admission_of(infrastructure: Infrastructure) -> Admission:
+    """The admission settings of its description."""
+    return descriptions.read(descriptions.find(infrastructure.value)).admission
+
+
+IN_ORDER: list[Infrastructure] = sorted(
+    Infrastructure, key=lambda word: (vendor_of(word), admission_of(word) != Admission()), reverse=True
+)
 
 
 @pytest.mark.parametrize("infrastructure", IN_ORDER, ids=str)
@@ -47,12 +69,10 @@ def test_workers_are_placed_with_their_devices_and_share_each_request(
     infrastructure: Infrastructure, stacks: Stacks
 ) -> None:
     chosen, vendor = profile(infrastructure), vendor_of(infrastructure)
-    stack = stacks(vendor)
+    stack = stacks(vendor, admission_of(infrastructure))
     stack.configure(infrastructure=infrastructure.value)
-    fleet = nodes.fleet_of(stack.engine.cwd / f"Pulumi.{vendor}.yaml", 2)
-    assert fleet is not None
-    nodes.provide(stack.cluster.host_kubeconfig, fleet)
-    stack.up()
+    running.provide_nodes(stack.cluster, vendor, chosen=infrastructure.value)
+    stack.up(preflight="enforce")
     stack.pulumi("preview", "--expect-no-changes")
 
     for role, parallel in (("prefill", 1), ("decode", 4)):

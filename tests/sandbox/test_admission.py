@@ -1,0 +1,106 @@
+"""The admission settings of a description, at the real API server and scheduler."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sandbox.cluster import descriptions, nodes, policies
+from sandbox.cluster.api import Api, ApiError, connect
+from sandbox.cluster.descriptions import Choice
+from sandbox.errors import SandboxError
+from sandbox.progress import Progress
+from sandbox.session import Session
+from tests.sandbox import running
+from tests.sandbox.running import Running
+
+pytestmark = pytest.mark.thorough
+
+STRICT = """
+podSecurity: baseline
+extendedResourceToleration: true
+nodes:
+  - name: gpu
+    count: 1
+    gpus: 8
+    gpuResource: nvidia.com/gpu
+    cpu: 8
+    memory: 16Gi
+    disk: 100Gi
+    taints: [{key: nvidia.com/gpu, value: present, effect: NoSchedule}]
+admissionPolicies:
+  - apiVersion: admissionregistration.k8s.io/v1
+    kind: ValidatingAdmissionPolicy
+    metadata: {name: no-latest}
+    spec:
+      matchConstraints:
+        resourceRules: [{apiGroups: [""], apiVersions: [v1], operations: [CREATE], resources: [pods]}]
+      validations:
+        - expression: "object.spec.containers.all(c, !c.image.endsWith(':latest'))"
+          message: images need a fixed tag
+  - apiVersion: admissionregistration.k8s.io/v1
+    kind: ValidatingAdmissionPolicyBinding
+    metadata: {name: no-latest}
+    spec: {policyName: no-latest, validationActions: [Deny]}
+"""
+PODS = "/api/v1/namespaces/default/pods"
+
+
+@pytest.fixture(scope="module")
+def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Running, Choice]]:
+    file = tmp_path_factory.mktemp("strict") / "strict.yaml"
+    file.write_text(STRICT)
+    home = running.private_home("admission")
+    try:
+        choice = descriptions.choose(home, str(file))
+        cluster = running.start(home, choice.description.admission)
+        nodes.provide(cluster.host_kubeconfig, choice, "nvidia")
+        policies.provide(cluster.host_kubeconfig, choice)
+        yield cluster, choice
+    finally:
+        running.throw_away(home)
+
+
+@pytest.fixture
+def api(strict: tuple[Running, Choice]) -> Iterator[Api]:
+    with connect(strict[0].host_kubeconfig) as api:
+        assert running.soon(lambda: bool(api.get("/api/v1/namespaces/default/serviceaccounts")["items"]))
+        yield api
+
+
+def refusal(api: Api, name: str, image: str = "pause:3", **spec: object) -> str:
+    """What the API server says against a pod; "" where it takes the pod."""
+    pod = {"metadata": {"name": name}, "spec": {"containers": [{"name": "c", "image": image}], **spec}}
+    try:
+        api.create(PODS, pod)
+    except ApiError as error:
+        return str(error)
+    api.delete(f"{PODS}/{name}", gracePeriodSeconds="0")
+    return ""
+
+
+def test_the_pod_security_level_holds_in_a_namespace_without_a_label(api: Api) -> None:
+    assert 'violates PodSecurity "baseline:latest"' in refusal(api, "on-host", hostNetwork=True)
+    assert refusal(api, "plain") == ""
+
+
+def test_a_policy_holds_until_another_description_comes(strict: tuple[Running, Choice], api: Api) -> None:
+    assert running.soon(lambda: "images need a fixed tag" in refusal(api, "floating", "pause:latest"))
+    policies.provide(strict[0].host_kubeconfig, descriptions.default())
+    assert running.soon(lambda: refusal(api, "floating", "pause:latest") == "")
+
+
+def test_a_pod_tolerates_the_taint_with_the_name_of_its_device(api: Api) -> None:
+    limits = {"resources": {"limits": {"nvidia.com/gpu": "8"}}}
+    spec = {"containers": [{"name": "c", "image": "pause:3", **limits}]}
+    api.create(PODS, {"metadata": {"name": "tolerant"}, "spec": spec})
+    assert running.soon(lambda: api.get(f"{PODS}/tolerant")["spec"].get("nodeName") == "gpu-0")
+
+
+def test_other_settings_are_refused_while_it_runs_with_the_commands_to_type(
+    strict: tuple[Running, Choice], tmp_path: Path
+) -> None:
+    (tmp_path / "Pulumi.x.yaml").write_text("config: {}")
+    default = descriptions.choose(strict[0].home, "default")
+    with pytest.raises(SandboxError, match="make down && make up STACK=x CLUSTER=default"):
+        Session.ready(strict[0].home, "x", Progress(), tmp_path, cluster=default)

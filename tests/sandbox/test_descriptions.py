@@ -1,0 +1,165 @@
+"""Cluster descriptions: what is read, what is refused, and those that are shipped."""
+
+import argparse
+from pathlib import Path
+
+import pytest
+
+from sandbox import cli, stack_file
+from sandbox.cluster import admission, descriptions
+from sandbox.cluster.admission import Admission, PodSecurity
+from sandbox.errors import SandboxError
+from sandbox.home import Home
+from sandbox.progress import Progress
+
+GROUP = "{count: 2, gpus: 8, cpu: 192, memory: 2Ti, disk: 27Ti"
+
+
+def written(folder: Path, text: str) -> Path:
+    file = folder / "mine.yaml"
+    file.write_text(text)
+    return file
+
+
+def test_the_default_is_two_nodes_of_eight_gpus_with_a_shared_rdma_device() -> None:
+    default = descriptions.default().description
+    [group] = default.for_accelerator("amd")
+    assert (group.name, group.count, group.gpus, group.gpu_resource) == ("amd", 2, 8, "amd.com/gpu")
+    assert group.rdma == {"rdma/ib": 63}
+    assert not group.taints
+    assert [each.gpu_resource for each in default.for_accelerator("nvidia")] == ["nvidia.com/gpu"]
+    assert default.for_accelerator("tpu") == ()
+    assert default.admission == Admission(PodSecurity.PRIVILEGED, extended_resource_toleration=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "offered"),
+    [
+        ("aks", {"nd96isr": {"nvidia.com/gpu": 8, "rdma/ib": 8}}),
+        ("aws-efa", {"p5en": {"nvidia.com/gpu": 8, "vpc.amazonaws.com/efa": 16}}),
+        ("coreweave", {"gd-8xh100ib": {"nvidia.com/gpu": 8, "rdma/ib": 63}}),
+        ("default", {"amd": {"amd.com/gpu": 8, "rdma/ib": 63}}),
+        ("digitalocean", {"gpu-h100x8": {"nvidia.com/gpu": 8}, "s-8vcpu": {}}),
+        ("gke-roce", {"a3-ultragpu": {"nvidia.com/gpu": 8}, "e2": {}}),
+        ("none", {"amd": {"amd.com/gpu": 8}}),
+        ("oci-amd", {"mi300x": {"amd.com/gpu": 8, "nvidia.com/sriov-rdma-vf": 8}}),
+        ("openshift-roce", {"worker": {"nvidia.com/gpu": 8, "rdma/roce_gdr": 63}}),
+        ("rdma-shared", {"amd": {"amd.com/gpu": 8, "rdma/ib": 63}}),
+        ("rdma-sriov", {"amd": {"amd.com/gpu": 8, "nvidia.com/sriov-rdma-vf": 8}}),
+    ],
+)
+def test_each_shipped_description_is_read_and_offers_what_such_nodes_have(
+    name: str, offered: dict[str, dict[str, int]]
+) -> None:
+    groups = descriptions.read(descriptions.find(name)).for_accelerator("amd")
+    found = {each.name: {**({each.gpu_resource: each.gpus} if each.gpus else {}), **each.rdma} for each in groups}
+    assert found == offered
+
+
+def test_no_other_description_is_shipped() -> None:
+    assert len(descriptions.names()) == 11
+
+
+def test_every_problem_is_told_at_once_with_its_place_and_what_to_write(tmp_path: Path) -> None:
+    wrong = f"""
+podSecurity: base
+nodes:
+  - {GROUP}, gpu: 4, rdma: {{ib: 1}}, labels: {{a: true}}, taints: [{{key: k, effect: Never}}]}}
+  - {{name: cpus, count: 0, cpu: lots, memory: 1Gi}}
+  - {{count: 1, cpu: 1, memory: 1Gi, disk: 1Gi}}
+admissionPolicies: [{{apiVersion: v1, kind: Pod}}]
+"""
+    with pytest.raises(SandboxError) as refusal:
+        descriptions.read(written(tmp_path, wrong))
+    told = " ".join(str(refusal.value).split())
+    for words in (
+        "podSecurity = 'base' wrong: Input should be 'privileged', 'baseline' or 'restricted'",
+        "nodes[0].gpu wrong: is not a setting; did you mean gpus?",
+        "nodes[0].rdma.ib = 'ib' wrong: has characters that Kubernetes does not take here change: write resources and "
+        "their numbers, such as {rdma/ib: 63}",
+        "nodes[0].labels.a = True",
+        "nodes[0].taints[0].effect = 'Never'",
+        "nodes[1].count = 0",
+        "nodes[1].cpu = 'lots'",
+        "nodes[1].disk wrong: is missing change: write the ephemeral storage of one node",
+        "nodes[2] wrong: has neither GPUs nor a name",
+        "admissionPolicies[0].kind = 'Pod'",
+        "admissionPolicies[0].metadata wrong: is missing",
+    ):
+        assert words in told, f"{words}\n\nis not in\n\n{refusal.value}"
+
+
+@pytest.mark.parametrize("text", ["", "- 1", "nodes: [", "nodes: []", f"nodes: [{GROUP}}}, {GROUP}}}]"])
+def test_what_describes_no_cluster_is_refused(text: str, tmp_path: Path) -> None:
+    with pytest.raises(SandboxError, match=r"mine\.yaml"):
+        descriptions.read(written(tmp_path, text))
+
+
+def test_a_name_that_is_none_is_refused_with_the_nearest_and_all_others(tmp_path: Path) -> None:
+    with pytest.raises(SandboxError, match=r"Did you mean CLUSTER=aws-efa\? .*rdma-sriov"):
+        descriptions.find("aws-eaf")
+    with pytest.raises(SandboxError, match=r"there is no file .*/gone\.yaml"):
+        descriptions.find(f"{tmp_path}/gone.yaml")
+
+
+def test_a_description_that_was_named_once_is_remembered_until_another_is(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    assert not descriptions.choose(home, None).said
+    descriptions.remember(home, descriptions.choose(home, None))
+    assert not descriptions.choose(home, None).said
+    file = written(tmp_path, f"nodes: [{GROUP}}}]")
+    descriptions.remember(home, descriptions.choose(home, str(file)))
+    later = descriptions.choose(home, None)
+    assert (later.name, later.said, later.given) == (str(file), True, False)
+    file.unlink()
+    with pytest.raises(SandboxError, match="remembers a description that is gone"):
+        descriptions.choose(home, None)
+    descriptions.remember(home, descriptions.choose(home, "default"))
+    assert descriptions.choose(home, None).name == "default"
+
+
+def test_admission_settings_are_kept_in_the_control_planes_folder(tmp_path: Path) -> None:
+    assert admission.read(tmp_path) == Admission()
+    assert Admission().flags(tmp_path) == ["--enable-admission-plugins=NodeRestriction"]
+    chosen = Admission(PodSecurity.BASELINE, extended_resource_toleration=True)
+    chosen.write(tmp_path)
+    assert admission.read(tmp_path) == chosen
+
+
+def command(name: str, *words: str) -> argparse.Namespace:
+    return cli._parser().parse_args([name, "--stack", "cloud", *words])
+
+
+@pytest.fixture
+def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    """A checkout whose stack is for AWS."""
+    text = "config: {'llm-d-pd:serving': {accelerator: nvidia, infrastructure: aws-efa}}"
+    (tmp_path / "Pulumi.cloud.yaml").write_text(text)
+    monkeypatch.setattr(cli, "CHECKOUT", tmp_path)
+    monkeypatch.setattr(cli.Session, "ready", lambda *_, **__: pytest.fail("it went on"))
+    return Home(tmp_path / "home")
+
+
+@pytest.mark.parametrize("name", ["up", "preview", "policy", "preflight"])
+def test_a_stack_whose_infrastructure_has_a_description_stops_with_the_line_to_type(name: str, cloud: Home) -> None:
+    with pytest.raises(SandboxError, match=f"make {name} STACK=cloud CLUSTER=aws-efa\n"):
+        cli._ready(command(name), cloud, Progress())
+
+
+def test_a_setting_of_the_same_command_counts(cloud: Home) -> None:
+    words = ("--set", "serving.infrastructure=gke-roce")
+    with pytest.raises(SandboxError, match="CLUSTER=gke-roce\n"):
+        cli._ready(command("up", *words), cloud, Progress())
+
+
+@pytest.mark.parametrize("words", [("destroy",), ("up", "--cluster", "default"), ("up", "--cluster", "oci-amd")])
+def test_other_commands_and_those_with_a_cluster_go_on(words: tuple[str, ...], cloud: Home) -> None:
+    with pytest.raises(pytest.fail.Exception, match="it went on"):
+        cli._ready(command(*words), cloud, Progress())
+
+
+@pytest.mark.parametrize("serving", ["text", "{}", "{accelerator: [amd]}"])
+def test_a_wrong_accelerator_is_left_for_the_program_to_explain(serving: str, tmp_path: Path) -> None:
+    file = tmp_path / "Pulumi.x.yaml"
+    file.write_text(f"config: {{'llm-d-pd:serving': {serving}}}")
+    assert stack_file.accelerator(file) == ""
