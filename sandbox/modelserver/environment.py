@@ -18,6 +18,7 @@ INSTRUCTIONS = frozenset(("avx2", "f16c", "fma"))
 """Flags of /proc/cpuinfo. Without AVX-512, vLLM 0.17.1 loads `vllm/_C_AVX2.abi3.so` (`import_kernels` in its
 vllm/platforms/cpu.py), which is compiled to these and asks for nothing itself."""
 
+_CPUINFO = Path("/proc/cpuinfo")
 _PYTHONS = ((3, 11), (3, 12), (3, 13))
 _GLIBC = (2, 28)
 """Of the wheels: their tags are manylinux_2_28 and older."""
@@ -44,7 +45,7 @@ class Environment:
 def provide(report: Progress, cache: Cache | None = None) -> Environment:
     """Return the environment, building what is missing. Raises `SandboxError` when that fails."""
     cache = cache or Cache.of_user()
-    entry = _entry(cache)
+    entry = place(cache)
     if not entry.exists():
         with cache.lock(report):
             if not entry.exists():
@@ -54,7 +55,7 @@ def provide(report: Progress, cache: Cache | None = None) -> Environment:
 
 def lacks_instructions() -> bool:
     """Whether the processor cannot run the wheels: nothing can be installed against that."""
-    return platform.machine() != "x86_64" or not _flags(Path("/proc/cpuinfo").read_text()) >= INSTRUCTIONS
+    return platform.machine() != "x86_64" or not _flags(_CPUINFO.read_text()) >= INSTRUCTIONS
 
 
 def unfit() -> str | None:
@@ -64,7 +65,7 @@ def unfit() -> str | None:
     """
     cache = Cache.of_user()
     checks = [_processor, _python, _glibc, _namespaces]
-    if not _entry(cache).exists():
+    if not place(cache).exists():
         checks += [_compiler, lambda: _disk(cache.free_gigabytes)]
     return _first(checks)
 
@@ -93,7 +94,7 @@ def _python() -> str | None:
     if sys.version_info[:2] in _PYTHONS and sys.implementation.name == "cpython":
         return None
     wanted = ", ".join(f"{major}.{minor}" for major, minor in _PYTHONS)
-    return f"the lock has wheels for CPython {wanted}, and this is {platform.python_version()}: make .venv with one of them"
+    return f"the lock has wheels for CPython {wanted}, and .venv has {platform.python_version()}"
 
 
 def _glibc() -> str | None:
@@ -121,7 +122,9 @@ def _disk(free: float) -> str | None:
     return f"building it takes {_NEEDED:.0f} GB of free disk in the user's cache folder, and {free:.1f} GB are free"
 
 
-def _entry(cache: Cache) -> Path:
+def place(cache: Cache | None = None) -> Path:
+    """Return the folder in which the environment is or will be."""
+    cache = cache or Cache.of_user()
     digest = hashlib.sha256(repr(sys.version_info[:2]).encode())
     for file in (recipe.LOCK, recipe.MODEL, Path(recipe.__file__), Path(stubs.__file__)):
         digest.update(file.read_bytes())
