@@ -1,0 +1,1 @@
+"""Real vLLM with real NIXL on the CPU, in the place of the simulator."""
