@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from sandbox import healing, needs
+from sandbox import healing, modelserver, needs
 from sandbox.cluster import lifecycle, nodes
 from sandbox.cluster.api import connect
 from sandbox.engine import Engine, prepare
@@ -32,6 +32,7 @@ class Session:
     home: Home
     stack: str
     engine: Engine
+    view: View
     report: Progress
 
     @classmethod
@@ -59,7 +60,7 @@ class Session:
                     engine = preparing.result()
         for note in engine.notes:
             report.say(note)
-        return cls(home, stack, engine, report)
+        return cls(home, stack, engine, view, report)
 
     def set(self, assignments: Sequence[str]) -> None:
         """Do `pulumi config set --path` for each path=value, in the sandbox's copy of the stack file."""
@@ -67,6 +68,19 @@ class Session:
             path, _, value = assignment.partition("=")
             if self.call("pulumi", "config", "set", "--path", "--stack", self.stack, "--", path, value):
                 raise SandboxError(f"--set {assignment} was not taken: see above; nothing after it was done")
+
+    def choose_model_server(self, kind: str | None, tensor_parallel: int | None) -> None:
+        """Choose what pods of vLLM images run; None keeps the choice. Settings that belong to it are made."""
+        assignments, removals = modelserver.choose(
+            self.home,
+            modelserver.Files(self.view.tracked_file, self._stack_file),
+            self.report,
+            kind,
+            tensor_parallel,
+        )
+        self.set(assignments)
+        for path in removals:
+            self.call("pulumi", "config", "rm", "--path", "--stack", self.stack, path)
 
     def provide_programs(self) -> None:
         """Build what the stack's pods run by now, if its settings have changed and it is missing."""

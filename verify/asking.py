@@ -41,7 +41,9 @@ def judge_asked(way: Way, trials: Sequence[Trial], refused: Callable[[], bool]) 
     if asked:
         return warning(step, evidence, _ROUTE, "the EPP's log, and the gateway's: they lose each other at times")
     if why := _suspects(way):
-        return failed(step, "; ".join([evidence, *why]), _ROUTE, "remove it, or let it leave the stack's requests alone")
+        return failed(
+            step, "; ".join([evidence, *why]), _ROUTE, "remove it, or let it leave the stack's requests alone"
+        )
     with suppress(Unreachable):
         if fault := _tls_fault(way):
             return failed(step, f"{evidence}; {fault}", _ROUTE, _RULE_BACK)
