@@ -33,7 +33,8 @@ def choose(
 ) -> tuple[list[str], list[str]]:
     """Make a choice for the sandbox, or keep the last one; provide what it needs.
 
-    Returns settings to make in the sandbox's copy of the stack file, as path=value, and paths to remove. Raises `SandboxError` for a stack or a machine that cannot run real vLLM.
+    Returns settings to make in the sandbox's copy of the stack file, as path=value, and paths to remove. Raises
+    `SandboxError` for a stack or a machine that cannot run real vLLM.
     """
     before = choice.read(home.root)
     if kind is None:
