@@ -5,11 +5,11 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from sandbox import modelserver, reviewing, talking
+from sandbox import reviewing, talking
 from sandbox.cluster import lifecycle
 from sandbox.errors import SandboxError
 from sandbox.home import CHECKOUT, Home
-from sandbox.modelserver import choice
+from sandbox.modelserver import choice, choosing
 from sandbox.progress import Progress
 from sandbox.session import Session
 from sandbox.status import show
@@ -21,7 +21,7 @@ Command = Callable[[argparse.Namespace, Home, Progress], int]
 def up(arguments: argparse.Namespace, home: Home, report: Progress) -> int:
     """Start the sandbox and deploy the stack."""
     session = _ready(arguments, home, report, pods=True)
-    for line in modelserver.said(home.root):
+    for line in choosing.said(home.root):
         report.say(line)
     with watching(home.host_kubeconfig, report):
         code = session.call("pulumi", "up", "--yes", "--stack", arguments.stack, *arguments.rest)
@@ -177,7 +177,7 @@ def _parser() -> argparse.ArgumentParser:
     up_parser = commands.choices["up"]
     up_parser.add_argument(
         "--model-server",
-        choices=modelserver.KINDS,
+        choices=choosing.KINDS,
         help="what pods of vLLM images run (first the simulator, then as it is)",
     )
     up_parser.add_argument("--model-server-tp", type=int, help="largest tensor parallelism of real vLLM (1)")

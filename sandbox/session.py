@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from sandbox import healing, modelserver, needs
+from sandbox import healing, needs
 from sandbox.cluster import lifecycle, nodes
 from sandbox.cluster.api import connect
 from sandbox.engine import Engine, prepare
@@ -18,6 +18,7 @@ from sandbox.engine.view import View
 from sandbox.errors import SandboxError
 from sandbox.gateways import istio
 from sandbox.home import CHECKOUT, Home
+from sandbox.modelserver import choosing
 from sandbox.progress import Progress
 from sandbox.toolchain import CONTROL_PLANE, ISTIO, SANDBOX, places, provide
 from sandbox.toolchain.cache import Cache
@@ -71,9 +72,9 @@ class Session:
 
     def choose_model_server(self, kind: str | None, tensor_parallel: int | None) -> None:
         """Choose what pods of vLLM images run; None keeps the choice. Settings that belong to it are made."""
-        assignments, removals = modelserver.choose(
+        assignments, removals = choosing.choose(
             self.home,
-            modelserver.Files(self.view.tracked_file, self._stack_file),
+            choosing.Files(self.view.tracked_file, self._stack_file),
             self.report,
             kind,
             tensor_parallel,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.vllm.pair import STACK, Pair, sandbox, same, text, tokens
+from tests.vllm.pair import STACK, Pair, same, sandbox, text, tokens
 
 pytestmark = pytest.mark.vllm
 
