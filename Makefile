@@ -2,6 +2,7 @@
 #
 #   make up STACK=amd [NODES=2] [SET="serving.hostNetwork=true …"]    start the sandbox and deploy a stack
 #   make up STACK=… CLUSTER=aws-efa                                    the same on the nodes of another cluster
+#   make up STACK=amd MODEL_SERVER=vllm [MODEL_SERVER_TP=2]             real vLLM and NIXL on the CPU (simulator: back)
 #   make preview | refresh | destroy | shell [STACK=…]                 what `pulumi` calls it, in the sandbox
 #   make policy [STACK=…]                                              a preview with the policy pack
 #   make preflight STACK=amd                                           what in the cluster stands in the way of an up
@@ -10,7 +11,7 @@
 #   make status [FOLLOW=1] | logs POD=decode [CONTAINER=…] [FOLLOW=1]  what runs where, live; what containers say
 #   make pr-diff BASE=origin/main [STACKS="amd …"] [OUT=diff.md]       what this work tree changes, as Markdown
 #   make down [PURGE=1]                                                stop (and delete)
-#   make tools | test | test-thorough | test-all | lint | bench | bench-datapath   for those who change the program
+#   make tools | test | test-thorough | test-vllm | test-all | lint | bench | bench-datapath   for those who change the program
 #   make clean | clean-tools                                           this checkout's files; the per-user cache
 #
 # SANDBOX=<name> works on another sandbox beside the first.
@@ -19,6 +20,8 @@ STACK ?= amd
 NODES ?=
 CLUSTER ?=
 SET ?=
+MODEL_SERVER ?=
+MODEL_SERVER_TP ?=
 PURGE ?=
 PROMPT ?=
 POD ?=
@@ -38,14 +41,19 @@ BOTH_CORES = -n auto --dist loadfile
 COMMAND = @$(PYTHON) -m sandbox $@
 ON_STACK = --stack $(STACK) $(if $(NODES),--nodes $(NODES)) $(if $(CLUSTER),--cluster '$(CLUSTER)') $(foreach one,$(SET),--set '$(one)') $(if $(ARGS),-- $(ARGS))
 
-.PHONY: help up preview policy refresh destroy shell preflight verify chat status logs pr-diff down tools test test-thorough test-all lint bench bench-datapath clean clean-tools
+SERVER = $(if $(MODEL_SERVER),--model-server $(MODEL_SERVER)) $(if $(MODEL_SERVER_TP),--model-server-tp $(MODEL_SERVER_TP))
+
+.PHONY: help up preview policy refresh destroy shell preflight verify chat status logs pr-diff down tools test test-thorough test-vllm test-all lint bench bench-datapath clean clean-tools
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
 help:
 	@sed -n '/^#   /s/^#   //p' Makefile
 
-up preview refresh destroy shell preflight verify: $(SANDBOXED)
+up: $(SANDBOXED)
+	$(COMMAND) $(SERVER) $(ON_STACK)
+
+preview refresh destroy shell preflight verify: $(SANDBOXED)
 	$(COMMAND) $(ON_STACK)
 
 policy: $(SANDBOXED) $(PACKED)
@@ -72,13 +80,17 @@ tools: $(DEVELOPED) $(PACKED)
 	@$(PYTHON) -m sandbox.toolchain > /dev/null
 
 test: tools
-	$(PYTHON) -m pytest $(BOTH_CORES) -m "not thorough" $(ARGS)
+	$(PYTHON) -m pytest $(BOTH_CORES) -m "not thorough and not vllm" $(ARGS)
 
 test-thorough: tools
 	@$(PYTHON) -m sandbox.toolchain kwok > /dev/null
 	$(PYTHON) -m pytest $(BOTH_CORES) -m thorough $(ARGS)
 
-test-all: test test-thorough
+# Real vLLM: one process, nothing beside it.
+test-vllm: tools
+	$(PYTHON) -m pytest -m vllm $(ARGS)
+
+test-all: test test-thorough test-vllm
 
 lint: $(DEVELOPED)
 	$(PYTHON) -m ruff check .

@@ -9,6 +9,7 @@ from sandbox import reviewing, stack_file, talking
 from sandbox.cluster import descriptions, lifecycle
 from sandbox.errors import SandboxError
 from sandbox.home import CHECKOUT, Home
+from sandbox.modelserver import choice, choosing
 from sandbox.progress import Progress
 from sandbox.session import Session
 from sandbox.status import show
@@ -20,12 +21,16 @@ Command = Callable[[argparse.Namespace, Home, Progress], int]
 def up(arguments: argparse.Namespace, home: Home, report: Progress) -> int:
     """Start the sandbox and deploy the stack."""
     session = _ready(arguments, home, report, pods=True)
+    for line in choosing.said(home.root):
+        report.say(line)
     with watching(home.host_kubeconfig, report):
         code = session.call("pulumi", "up", "--yes", "--stack", arguments.stack, *arguments.rest)
     show(home, report)
     if code == 0 and lifecycle.isolated(home):
         try:
             talking.await_serving(home, arguments.stack, report)
+            for line in talking.differences(home):
+                report.say(line)
             code = talking.chat(home, arguments.stack, report)
         except talking.NotServed as reason:
             report.say(f"\nNo request was sent: the Gateway {reason}.")
@@ -62,7 +67,8 @@ def destroy(arguments: argparse.Namespace, home: Home, report: Progress) -> int:
 def verify(arguments: argparse.Namespace, home: Home, report: Progress) -> int:
     """Prove from objects, a request and metrics that the stack serves and disaggregates; as on a real cluster."""
     session = _ready(arguments, home, report, pods=True)
-    command = (sys.executable, "-m", "verify", "--stack", arguments.stack, *arguments.rest)
+    tcp = ("--tcp",) if choice.read(home.root) else ()  # the pods ask for RDMA devices as on a cluster
+    command = (sys.executable, "-m", "verify", "--stack", arguments.stack, *tcp, *arguments.rest)
     return session.call("env", f"PYTHONPATH={CHECKOUT}", *command)
 
 
@@ -156,6 +162,7 @@ def _ready(arguments: argparse.Namespace, home: Home, report: Progress, *, pods:
     if not cluster.said and arguments.run in _LOOKING_AT_NODES:
         _require_choice(arguments, home)
     session = Session.ready(home, arguments.stack, report, pods=pods, cluster=cluster)
+    session.choose_model_server(getattr(arguments, "model_server", None), getattr(arguments, "model_server_tp", None))
     session.set(arguments.set)
     if pods:
         session.provide_programs()
@@ -195,6 +202,13 @@ def _parser() -> argparse.ArgumentParser:
             own.add_argument("--nodes", type=int, help="simulated nodes of the cluster's first group, kept")
             own.add_argument("--set", action="append", default=[], metavar="PATH=VALUE", help="a setting, kept")
             own.epilog = "What follows `--` goes to pulumi (or bash) as it is."
+    up_parser = commands.choices["up"]
+    up_parser.add_argument(
+        "--model-server",
+        choices=choosing.KINDS,
+        help="what pods of vLLM images run (first the simulator, then as it is)",
+    )
+    up_parser.add_argument("--model-server-tp", type=int, help="largest tensor parallelism of real vLLM (1)")
     chat_parser, logs_parser = commands.choices["chat"], commands.choices["logs"]
     chat_parser.add_argument("--stack", required=True, help="a deployed stack")
     chat_parser.add_argument("--prompt", help="what to ask")

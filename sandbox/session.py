@@ -19,6 +19,7 @@ from sandbox.engine.view import View
 from sandbox.errors import SandboxError
 from sandbox.gateways import istio
 from sandbox.home import CHECKOUT, Home
+from sandbox.modelserver import choosing
 from sandbox.progress import Progress
 from sandbox.stack_file import accelerator
 from sandbox.toolchain import CONTROL_PLANE, ISTIO, SANDBOX, places, provide
@@ -34,6 +35,7 @@ class Session:
     home: Home
     stack: str
     engine: Engine
+    view: View
     report: Progress
     cluster: Choice
 
@@ -73,7 +75,7 @@ class Session:
         for note in engine.notes:
             report.say(note)
         descriptions.remember(home, cluster)
-        return cls(home, stack, engine, report, cluster)
+        return cls(home, stack, engine, view, report, cluster)
 
     def set(self, assignments: Sequence[str]) -> None:
         """Do `pulumi config set --path` for each path=value, in the sandbox's copy of the stack file."""
@@ -81,6 +83,19 @@ class Session:
             path, _, value = assignment.partition("=")
             if self.call("pulumi", "config", "set", "--path", "--stack", self.stack, "--", path, value):
                 raise SandboxError(f"--set {assignment} was not taken: see above; nothing after it was done")
+
+    def choose_model_server(self, kind: str | None, tensor_parallel: int | None) -> None:
+        """Choose what pods of vLLM images run; None keeps the choice. Settings that belong to it are made."""
+        assignments, removals = choosing.choose(
+            self.home,
+            choosing.Files(self.view.tracked_file, self._stack_file),
+            self.report,
+            kind,
+            tensor_parallel,
+        )
+        self.set(assignments)
+        for path in removals:
+            self.call("pulumi", "config", "rm", "--path", "--stack", self.stack, path)
 
     def provide_programs(self) -> None:
         """Build what the stack's pods run by now, if its settings have changed and it is missing."""

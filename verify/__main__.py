@@ -25,6 +25,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--timeout", type=float, default=120, help="seconds that an answer may stay silent (default: 120)"
     )
+    parser.add_argument(
+        "--tcp", action="store_true", help="KV blocks shall take TCP, whatever devices the pods request"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON document instead of a screen")
     return parser
 
@@ -42,7 +45,7 @@ def main(words: Sequence[str] | None = None) -> int:
         cluster = Cluster.connect(arguments.context or declared.context or None)
         done = Verification(cluster, declared, lambda finding: tell(report.line(finding)))
         tell(f"stack {declared.stack}, namespace {declared.namespace}, {cluster.server}\n")
-        done.run(arguments.requests, arguments.timeout)
+        done.run(arguments.requests, arguments.timeout, tcp=arguments.tcp)
     except VerifyError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

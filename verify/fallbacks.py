@@ -72,7 +72,7 @@ def _fallbacks(lines: list[str]) -> Iterator[str]:
             hung_up = False
 
 
-def judge_transport(cluster: Cluster, namespace: str, decode: Tier) -> Finding:
+def judge_transport(cluster: Cluster, namespace: str, decode: Tier, *, tcp: bool = False) -> Finding:
     """Say whether KV blocks go by RDMA, by TCP, or within the node, as UCX tells in the decode pods' logs."""
     step = "transport"
     pods = decode.ready
@@ -80,11 +80,11 @@ def judge_transport(cluster: Cluster, namespace: str, decode: Tier) -> Finding:
         logs = [cluster.log(namespace, name(pod), VLLM, limitBytes=_MOST_LOG) for pod in pods]
     except Unreachable as refused:
         return unseen(step, f"vLLM's log can't be read: {refused}", refused.remedy)
-    return transport_said(ucx.transports(*logs), pods)
+    return transport_said(ucx.transports(*logs), pods, tcp=tcp)
 
 
-def transport_said(seen: ucx.Transports, pods: list[Object]) -> Finding:
-    """Compare the transports in use with what the decode pods were given."""
+def transport_said(seen: ucx.Transports, pods: list[Object], *, tcp: bool = False) -> Finding:
+    """Compare the transports in use with what the decode pods were given, or with `tcp` alone."""
     step = "transport"
     if not seen.seen:
         return unseen(
@@ -94,6 +94,8 @@ def transport_said(seen: ucx.Transports, pods: list[Object]) -> Finding:
         )
     told = ", ".join(sorted(seen.seen))
     devices = sorted({one for pod in pods for one in limits(pod) if not is_gpu(one)})
+    if tcp and seen.seen == seen.tcp:
+        return ok(step, f"{told}, as wanted here")
     if seen.tcp and (devices or _asks_for_rdma(pods)):
         wants = f"the pods request {', '.join(devices)}" if devices else "UCX_TLS names RDMA transports"
         finding = warning if seen.rdma else failed

@@ -52,6 +52,8 @@ class Worker:
     transferred: float | None
     """Bytes."""
     transfer_seconds: float | None
+    descriptors: float | None
+    """Pieces of memory that NIXL read."""
     failures: float | None
     """Failed transfers and notifications; not expired blocks, which requests that decode refuses leave behind."""
 
@@ -73,6 +75,7 @@ def worker(text: str) -> Worker:
         transfers=_sum(samples, "vllm:nixl_bytes_transferred_count"),
         transferred=_sum(samples, "vllm:nixl_bytes_transferred_sum"),
         transfer_seconds=_sum(samples, "vllm:nixl_xfer_time_seconds_sum"),
+        descriptors=_sum(samples, "vllm:nixl_num_descriptors_sum"),
         failures=sum(known) if known else None,
     )
 

@@ -31,8 +31,11 @@ class Verification:
         """Whether any step failed."""
         return any(one.outcome is Outcome.FAILED for one in self.findings)
 
-    def run(self, requests: int, seconds: float) -> None:
-        """Take all steps. `requests` are sent one after another; `seconds` is how long each may stay silent."""
+    def run(self, requests: int, seconds: float, *, tcp: bool = False) -> None:
+        """Take all steps. `requests` are sent one after another; `seconds` is how long each may stay silent.
+
+        With `tcp`, TCP is the transport that KV blocks shall take, whatever devices the pods request.
+        """
         self._same_cluster()
         self._workers()
         pool, decision = self._picker()
@@ -43,7 +46,7 @@ class Verification:
             self._requests(way, Door(self.cluster, way.entrance, seconds), decision, requests)
         if decode := self._tiers.get("decode"):
             self._found(fallbacks.judge_sidecar(self.cluster, self.outputs.namespace, decode))
-            self._found(fallbacks.judge_transport(self.cluster, self.outputs.namespace, decode))
+            self._found(fallbacks.judge_transport(self.cluster, self.outputs.namespace, decode, tcp=tcp))
 
     def _found(self, finding: Finding) -> None:
         self.findings.append(finding)

@@ -9,10 +9,10 @@ from components.config.vocabulary import Preflight, Role, SecurityLevel, Service
 from components.infrastructures import Fabric
 from components.names import CONFIG_FILE, PICKER_PORTS, POOL_GROUP
 from components.plan import gateway, workers
+from components.plan.agreement import differences
 from components.plan.context import Context
 from components.plan.entrance import entrance
 from components.plan.isolation import isolation
-from components.plan.agreement import differences
 from components.plan.platform_args import (
     AlertArgs,
     EndpointPickerArgs,

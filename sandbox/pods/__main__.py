@@ -36,6 +36,7 @@ async def _run(plan: dict[str, Any]) -> None:
             tokens=Tokens(api),
             tools=plan["tools"],
             simulator=plan.get("simulator", []),
+            root=root,
             volumes=volumes,
             claims=root / "claims",
             logs=root / "logs" / "pods",

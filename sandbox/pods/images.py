@@ -66,6 +66,14 @@ def not_built(image: str, program: Program) -> str:
     )
 
 
+def not_real(image: str, program: Program, version: str) -> str:
+    """Return what a container says whose vLLM the sandbox can only simulate."""
+    return (
+        f"the image {image!r} carries vLLM {program.vllm}, and the sandbox's real vLLM is {version}: choose release "
+        "0.6, or the simulator with `make up MODEL_SERVER=simulator`"
+    )
+
+
 def _program(name: str, tag: str) -> Program | None:
     if name == "llm-d-inference-scheduler":
         return Program(f"epp-{tag}", "/app/epp", ("/app/epp",), whole=False, user=_NOBODY)

@@ -26,7 +26,10 @@ class Bind(TypedDict):
 
 
 class Root(TypedDict):
-    """What a root consists of; `folder` is an empty folder to build it on, `whole` brings the machine's programs."""
+    """What a root consists of; `folder` is an empty folder to build it on, `whole` brings the machine's programs.
+
+    With `devices` there is a /sys of the container's network namespace.
+    """
 
     folder: str
     whole: bool
@@ -34,6 +37,7 @@ class Root(TypedDict):
     executables: dict[str, str]
     binds: list[Bind]
     read_only: bool
+    devices: bool
 
 
 def build(root: Root) -> None:
@@ -47,6 +51,8 @@ def build(root: Root) -> None:
     namespaces.mount("proc", str(folder / "proc"))
     _devices(folder)
     _machine(folder, whole=root["whole"])
+    if root["devices"]:
+        _sys(folder)
     for path, text in (root["files"] | root["executables"]).items():
         _write(_below(folder, path), text, 0o755 if path in root["executables"] else 0o644)
     for bind in sorted(root["binds"], key=lambda one: one["target"].count("/")):
@@ -82,6 +88,21 @@ def _machine(folder: Path, *, whole: bool) -> None:
             (folder / name).symlink_to(own.readlink())
         elif own.is_dir():
             _show(folder, str(own), str(own), read_only=True)
+
+
+def _sys(folder: Path) -> None:
+    """Mount /sys: UCX finds the network interfaces there. It is the namespace's in which this process is.
+
+    Without the folder of NUMA nodes: with it, vLLM's NIXL connector pins every engine to the last core of a machine
+    (`discover_numa_topology`, vLLM 0.17.1).
+    """
+    place = folder / "sys"
+    place.mkdir()
+    namespaces.mount("sysfs", str(place))
+    namespaces.set_read_only(str(place))
+    nodes = place / "devices/system/node"
+    if nodes.is_dir():
+        namespaces.mount("tmpfs", str(nodes), "mode=555")
 
 
 def _show(folder: Path, source: str, target: str, *, read_only: bool) -> None:

@@ -24,13 +24,15 @@ there before any Service's is relayed."""
 
 @dataclass
 class Runtime:
-    """`volumes` is a tmpfs of the runner's own; `tools` and `simulator` (arguments for every vLLM) are the plan's."""
+    """`root` is the sandbox's folder, `volumes` a tmpfs of the runner's own; `tools` and `simulator` (arguments for
+    every vLLM) are the plan's."""
 
     api: Api
     launcher: Launcher
     tokens: Tokens
     tools: Mapping[str, str]
     simulator: Sequence[str]
+    root: Path
     volumes: Path
     claims: Path
     logs: Path

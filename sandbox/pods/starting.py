@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from sandbox.cluster.api import ApiError, Object
 from sandbox.errors import SandboxError
+from sandbox.modelserver import choice
 from sandbox.pods import environment, filesystem, images, rights
 from sandbox.pods.launcher import Process
 from sandbox.pods.root import Bind
@@ -55,7 +56,11 @@ class Starter:
         except images.UnknownImage as error:
             wait("ErrImagePull", str(error))
             await asyncio.Event().wait()  # the table doesn't change while we run
-        while program.tool and not Path(self.pod.runtime.tools[program.tool]).exists():
+        real = choice.read(self.pod.runtime.root) if program.vllm else None
+        if real and program.vllm != choice.VERSION:
+            wait("ErrImagePull", images.not_real(self.spec["image"], program, choice.VERSION))
+            await asyncio.Event().wait()  # another choice of the model server replaces the pod
+        while not real and program.tool and not Path(self.pod.runtime.tools[program.tool]).exists():
             wait("ErrImagePull", images.not_built(self.spec["image"], program))
             await asyncio.sleep(_RETRY)
         try:
@@ -81,6 +86,8 @@ class Starter:
                     address=self.pod.address,
                     resolver=environment.resolver(self.pod.object),
                     simulator=self.pod.runtime.simulator,
+                    real=real,
+                    sandbox=self.pod.runtime.root,
                     read_only=bool(self.spec.get("securityContext", {}).get("readOnlyRootFilesystem")),
                 ),
                 self.pod.network,

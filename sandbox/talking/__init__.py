@@ -4,5 +4,6 @@ from sandbox.talking.chat import GREETING, await_serving, chat
 from sandbox.talking.following import follow
 from sandbox.talking.logs import logs
 from sandbox.talking.target import NotServed
+from sandbox.talking.transfers import differences
 
-__all__ = ["GREETING", "NotServed", "await_serving", "chat", "follow", "logs"]
+__all__ = ["GREETING", "NotServed", "await_serving", "chat", "differences", "follow", "logs"]

@@ -3,19 +3,23 @@
 import sys
 import time
 import uuid
+from pathlib import Path
 from typing import TextIO
 
 from sandbox.cluster.api import Api, connect
 from sandbox.errors import SandboxError
 from sandbox.home import Home
+from sandbox.modelserver import choice
 from sandbox.progress import Progress
-from sandbox.talking import path, pods
+from sandbox.talking import path, pods, transfers
 from sandbox.talking.completion import Answer, Refused, serves, stream
 from sandbox.talking.target import NotServed, Target, find
 
 GREETING = "In one paragraph: why are prompts and answers of a language model computed on different GPUs?"
 MAX_TOKENS = 64
 _PATIENCE_SECONDS = 60.0
+_REAL_PATIENCE_SECONDS = 600.0
+"""Real vLLM that replaces the simulator in a deployed stack has to start first."""
 _LOOK_AT = {
     400: "decode",
     403: "decode",
@@ -27,6 +31,10 @@ _LOOK_AT = {
     504: "decode",
 }
 """Whose log explains an error status: the simulator and sidecar, the picker, or the gateway."""
+_REAL = (
+    f"vLLM {choice.VERSION} and NIXL\nare real, on the CPU with a tiny random model: the text means nothing, and the "
+    "times say nothing of a GPU."
+)
 _SIMULATED = (
     "vLLM is simulated on the CPU:\nrandom text, and times that say nothing of a GPU; gateway, picker and sidecars are "
     "the real ones."
@@ -44,6 +52,8 @@ def chat(home: Home, stack: str, report: Progress, prompt: str = GREETING, out: 
         target = find(home, stack, api)
         report.say(f"\nPOST {target.url}/chat/completions  {prompt!r}\n")
         identity = str(uuid.uuid4())
+        real = choice.read(home.root)
+        before = transfers.counted(api) if real else {}
         try:
             answer = stream(
                 target, prompt, MAX_TOKENS, identity, lambda piece: print(piece, end="", file=out, flush=True)
@@ -57,7 +67,9 @@ def chat(home: Home, stack: str, report: Progress, prompt: str = GREETING, out: 
         except SandboxError as broken:
             raise SandboxError(f"{broken}\nLook at: make logs POD=gateway, make logs POD=decode") from None
         print(file=out, flush=True)
-        _explain(api, target, answer, identity, report)
+        _explain(api, target, answer, identity, report, server=_REAL if real else _SIMULATED)
+        if real:
+            report.say(transfers.line(api, before, Path(real.model)))
     return 0
 
 
@@ -65,9 +77,10 @@ def await_serving(home: Home, stack: str, report: Progress) -> None:
     """Wait until a request reaches a worker through the stack's gateway.
 
     A Gateway is Programmed before its proxy is Ready, and a Ready proxy may not have its routes yet. Raises
-    `SandboxError` when it takes longer than a minute, `NotServed` where no controller is here.
+    `SandboxError` when it takes longer than a minute (ten with real vLLM), `NotServed` where no controller is here.
     """
-    deadline = time.monotonic() + _PATIENCE_SECONDS
+    patience = _REAL_PATIENCE_SECONDS if choice.read(home.root) else _PATIENCE_SECONDS
+    deadline = time.monotonic() + patience
     with connect(home.host_kubeconfig) as api, report.step("waiting for the gateway to serve"):
         while True:
             try:
@@ -80,13 +93,13 @@ def await_serving(home: Home, stack: str, report: Progress) -> None:
                     raise
             if time.monotonic() > deadline:
                 raise SandboxError(
-                    f"the gateway of stack {stack} does not answer /v1/models within {_PATIENCE_SECONDS:.0f} s. "
+                    f"the gateway of stack {stack} does not answer /v1/models within {patience:.0f} s. "
                     "Look at: make status, make logs POD=gateway"
                 )
             time.sleep(0.05)
 
 
-def _explain(api: Api, target: Target, answer: Answer, identity: str, report: Progress) -> None:
+def _explain(api: Api, target: Target, answer: Answer, identity: str, report: Progress, *, server: str) -> None:
     listed = pods.listed(api)
     found = path.find(api, listed, target, identity)
     report.say("")
@@ -98,7 +111,7 @@ def _explain(api: Api, target: Target, answer: Answer, identity: str, report: Pr
     speed = answer.tokens / answer.total if answer.total else 0
     first, total = (f"{seconds * 1000:.0f} ms" for seconds in (answer.first_token, answer.total))
     report.say(
-        f"{answer.tokens} tokens: the first after {first}, all after {total}, {speed:.0f} tokens/s. {_SIMULATED}\n"
+        f"{answer.tokens} tokens: the first after {first}, all after {total}, {speed:.0f} tokens/s. {server}\n"
         f"Any OpenAI client works with base URL {target.url}{_besides(target)} (model {target.model})."
     )
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from components.config.problem import Problem
-from components.plan.context import Context
 from components.plan.agreement import differences
+from components.plan.context import Context
 
 
 def check(context: Context) -> Iterator[Problem]:

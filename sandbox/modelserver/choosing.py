@@ -1,0 +1,109 @@
+"""The choice of the model server: made by `up`, with what belongs to it, and kept for every later command."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sandbox.cluster import lifecycle
+from sandbox.cluster.api import connect
+from sandbox.errors import SandboxError
+from sandbox.home import Home
+from sandbox.modelserver import choice, environment
+from sandbox.modelserver.choice import Vllm
+from sandbox.modelserver.substitutions import SETTINGS
+from sandbox.progress import Progress
+from sandbox.stack_file import mapping, serving
+
+
+@dataclass(frozen=True)
+class Files:
+    """A stack file of the checkout, and the sandbox's copy of it."""
+
+    tracked: Path
+    copy: Path
+
+
+KINDS = ("simulator", "vllm")
+_WORKERS = "llm-d.ai/role in (prefill,decode)"
+
+
+def choose(
+    home: Home, files: Files, report: Progress, kind: str | None, tensor_parallel: int | None
+) -> tuple[list[str], list[str]]:
+    """Make a choice for the sandbox, or keep the last one; provide what it needs.
+
+    Returns settings to make in the sandbox's copy of the stack file, as path=value, and paths to remove. Raises
+    `SandboxError` for a stack or a machine that cannot run real vLLM.
+    """
+    before = choice.read(home.root)
+    if kind is None:
+        kind = "vllm" if before else "simulator"
+    if tensor_parallel is not None and (kind != "vllm" or tensor_parallel < 1):
+        raise SandboxError("MODEL_SERVER_TP is the tensor parallelism of real vLLM, 1 or more: set MODEL_SERVER=vllm")
+    now = None
+    if kind == "vllm":
+        now = _vllm(home, files.copy, report, tensor_parallel or (before.tensor_parallel if before else 1))
+    if now != before:
+        choice.write(home.root, now)
+        _replace_workers(home)
+    return _settings(serving(files.copy), serving(files.tracked), real=now is not None)
+
+
+def said(root: Path) -> Iterator[str]:
+    """Yield what a person should know of the choice before a stack is deployed."""
+    if real := choice.read(root):
+        settings = ", ".join(f"serving.{path}={_text(value)}" for path, (value, _) in SETTINGS.items())
+        yield (
+            f"Model server: vLLM {choice.VERSION} with NIXL, real, on the CPU; tensor parallelism at most "
+            f"{real.tensor_parallel}; {settings} unless the sandbox's copy of the stack file says otherwise."
+        )
+
+
+def _vllm(home: Home, file: Path, report: Progress, tensor_parallel: int) -> Vllm:
+    release = str(serving(file).get("release", "0.6"))
+    if release == "0.4":
+        raise SandboxError(
+            f'release "0.4" carries vLLM 0.11.2, and the real vLLM of the sandbox is {choice.VERSION}: use release '
+            '"0.6", or MODEL_SERVER=simulator'
+        )
+    if not lifecycle.isolated(home):
+        raise SandboxError("MODEL_SERVER=vllm needs pods that run, and this machine allows no namespaces")
+    if unfit := environment.unfit():
+        raise SandboxError(f"this machine cannot run real vLLM: {unfit}")
+    provided = environment.provide(report)
+    return Vllm(str(provided.venv), str(provided.model), tensor_parallel)
+
+
+def _replace_workers(home: Home) -> None:
+    """Delete the pods of both tiers: their Deployments make new ones, which run what is chosen now."""
+    with connect(home.host_kubeconfig) as api:
+        for pod in api.get("/api/v1/pods", labelSelector=_WORKERS)["items"]:
+            metadata = pod["metadata"]
+            api.delete(f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}")
+
+
+def _settings(copy: Any, tracked: Any, *, real: bool) -> tuple[list[str], list[str]]:
+    """Return what to set and what to remove; a value of the user's own stays."""
+    assignments, removals = [], []
+    for path, (value, _) in SETTINGS.items():
+        here, there = _at(copy, path), _at(tracked, path)
+        if real and here == there != value:
+            assignments.append(f"serving.{path}={_text(value)}")
+        elif not real and here == value != there:
+            if there is None:
+                removals.append(f"serving.{path}")
+            else:
+                assignments.append(f"serving.{path}={_text(there)}")
+    return assignments, removals
+
+
+def _at(settings: Any, path: str) -> object:
+    *parents, last = path.split(".")
+    for name in parents:
+        settings = mapping(mapping(settings).get(name))
+    return mapping(settings).get(last)
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

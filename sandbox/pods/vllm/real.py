@@ -1,0 +1,33 @@
+"""`vllm serve` in a container of the sandbox: the real one, after the check of its flags.
+
+What differs from the pod's command line and environment is in `sandbox/modelserver/substitutions.py`, and printed.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import NoReturn
+
+from sandbox.modelserver.substitutions import MODELS, Machine, substituted
+from sandbox.pods.vllm import translated
+from sandbox.pods.vllm.parser import VERSIONS
+from sandbox.pods.vllm.spelling import plain
+
+
+def main(words: Sequence[str], *, version: str, python: str, model: str, cache: str, tensor_parallel: int) -> NoReturn:
+    """Become vLLM, or exit as vLLM does. `python`, `model` (a folder) and `cache` are paths in the container."""
+    translated(words, version)
+    interfaces = frozenset(one.name for one in Path("/sys/class/net").iterdir())
+    machine = Machine(f"{cache}/{MODELS}", cache, tensor_parallel, interfaces)
+    _, _, level = VERSIONS[version]
+    line, environment, differences = substituted(plain(words[1:], level), os.environ, machine)
+    for one in differences:
+        print(f"sandbox: {one}", file=sys.stderr)
+    link = Path(line[0])
+    link.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(FileExistsError):
+        link.symlink_to(model)
+    sys.stderr.flush()
+    os.execve(python, [python, "-m", "vllm.entrypoints.cli.main", "serve", *line], environment)

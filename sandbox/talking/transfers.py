@@ -1,0 +1,82 @@
+"""What vLLM's decode workers fetched over NIXL, from their counters."""
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from sandbox.cluster.api import Api, ApiError, connect
+from sandbox.home import Home
+from sandbox.modelserver import choice
+from sandbox.talking import pods
+from sandbox.talking.pods import Pod
+from verify import metrics
+from verify.metrics import Worker
+
+_PATIENCE_SECONDS = 10.0
+"""vLLM counts a transfer in the step after it, and writes its counters when the request has ended."""
+_BLOCK_SIZE = 128
+"""Tokens per block where the pod says nothing: vLLM's default on a CPU."""
+
+
+def counted(api: Api) -> dict[str, Worker]:
+    """Return the counters of every decode worker that answers, by its pod."""
+    found = {}
+    for pod in pods.listed(api):
+        port = pod.port("vllm")
+        if pod.role == "decode" and port is not None:
+            try:
+                found[pod.name] = metrics.worker(api.text(f"{pod.path}:{port}/proxy/metrics"))
+            except ApiError:
+                continue
+    return found
+
+
+def line(api: Api, before: Mapping[str, Worker], model: Path) -> str:
+    """Return what was transferred since `before`, once it is counted; `model` is the folder of the model."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        for name, now in counted(api).items():
+            then = before.get(name)
+            count, size, seconds, pieces = (
+                (getattr(now, what) or 0) - (getattr(then, what, None) or 0)
+                for what in ("transfers", "transferred", "transfer_seconds", "descriptors")
+            )
+            if count:
+                blocks = size / block_bytes(model, _block_size(api, name))
+                return (
+                    f"KV transfer over NIXL to {name}: {size:,.0f} bytes, {blocks:g} blocks in {pieces:.0f} "
+                    f"descriptors, {count:.0f} transfers in {seconds * 1000:.1f} ms."
+                )
+        if time.monotonic() > deadline:
+            return "No KV block came over NIXL: decode had them all, or computed them itself (make verify)."
+        time.sleep(0.2)
+
+
+def block_bytes(model: Path, block_size: int) -> int:
+    """Return the bytes of one KV block of `block_size` tokens: keys and values of all layers, two bytes each."""
+    config = json.loads((model / "config.json").read_text())
+    heads = config["num_attention_heads"]
+    head = config.get("head_dim") or config["hidden_size"] // heads
+    return int(2 * config["num_hidden_layers"] * config.get("num_key_value_heads", heads) * head * block_size * 2)
+
+
+def differences(home: Home) -> Iterator[str]:
+    """Yield what differs between the vLLM that pods declare and the one that runs: the lines of their own logs."""
+    if not choice.read(home.root):
+        return
+    with connect(home.host_kubeconfig) as api:
+        workers = [pod for pod in pods.listed(api) if pod.role in ("prefill", "decode") and pod.state == "Ready"]
+        for pod in {pod.role: pod for pod in workers}.values():
+            yield f"\nvLLM of {pod.name} is as its pod declares, except (declared → used):"
+            log = api.text(f"{pod.path}/log", container="vllm", limitBytes="20000")
+            yield from (
+                f"  {text.removeprefix('sandbox: ')}" for text in log.splitlines() if text.startswith("sandbox: ")
+            )
+
+
+def _block_size(api: Api, name: str) -> int:
+    pod: Pod = next(one for one in pods.listed(api) if one.name == name)
+    words = [word for one in pod.containers for word in one.get("args") or []]
+    given = [word.partition("=")[2] for word in words if word.startswith("--block-size=")]
+    return int(given[-1]) if given else _BLOCK_SIZE

@@ -1,0 +1,137 @@
+"""What real vLLM gets of what the program declares, for every infrastructure: all of it, but for the table's lines."""
+
+import json
+from typing import Any
+
+import pytest
+
+from components.config.ucx import BETWEEN_PODS, WITHIN_POD
+from components.config.vocabulary import Accelerator, Infrastructure
+from components.infrastructures import profile
+from sandbox.modelserver.substitutions import AVAILABLE, DEVICE, NETWORK, Machine, substituted
+from sandbox.pods.vllm.spelling import plain
+from tests.recorder import plain as as_data
+from tests.recorder import run_program
+
+MACHINE = Machine("/cache/models", "/cache", 1, frozenset({"lo", "eth0"}))
+FLAGS = {
+    "--tensor-parallel-size",
+    "--kv-transfer-config",
+    "--attention-backend",
+    "--enforce-eager",
+    "--num-gpu-blocks-override",
+    "--max-num-seqs",
+}
+VARIABLES = {
+    "HF_HUB_OFFLINE": "1",
+    "OMP_NUM_THREADS": "1",
+    "TORCHDYNAMO_DISABLE": "1",
+    "VLLM_CACHE_ROOT": "/cache",
+    "VLLM_CPU_KVCACHE_SPACE": "1",
+    "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+    "VLLM_NO_USAGE_STATS": "1",
+}
+CELLS = [(one, vendor) for one in Infrastructure for vendor in Accelerator if profile(one).has(vendor)]
+
+
+def workers(infrastructure: Infrastructure, accelerator: Accelerator) -> list[dict[str, Any]]:
+    """The vLLM containers of both tiers."""
+    serving = {
+        "accelerator": accelerator.value,
+        "infrastructure": infrastructure.value,
+        "model": {"name": "a/b"},
+        "monitoring": {"enabled": False},
+    }
+    objects = as_data(run_program(serving, token="placeholder").objects)
+    names = [f"Deployment/ms-pd-llm-d-modelservice-{role}" for role in ("prefill", "decode")]
+    return [objects[name]["spec"]["template"]["spec"]["containers"][0] for name in names]
+
+
+def flags(words: list[str]) -> dict[str, str]:
+    return {word.partition("=")[0]: word.partition("=")[2] for word in words}
+
+
+@pytest.mark.parametrize(("infrastructure", "accelerator"), CELLS, ids=str)
+def test_vllm_gets_all_that_the_program_declares(infrastructure: Infrastructure, accelerator: Accelerator) -> None:
+    for container in workers(infrastructure, accelerator):
+        declared = container["args"]
+        assert plain(declared, "--optimization-level") == declared
+        variables = {one["name"]: one.get("value", "") for one in container["env"]}
+        line, environment, differences = substituted(declared, variables, MACHINE)
+
+        assert line[0] == "/cache/models/a/b"
+        before, after = flags(declared[1:]), flags(line[1:])
+        assert len(after) == len(line) - 1
+        assert {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)} <= FLAGS
+        assert [word for word in line[1:] if flags([word]).keys() - FLAGS] == [
+            word for word in declared[1:] if flags([word]).keys() - FLAGS
+        ]
+        assert after["--enforce-eager"] == ""
+        assert (after["--num-gpu-blocks-override"], after["--max-num-seqs"]) == ("256", "8")
+        assert after.get("--tensor-parallel-size", "1") == "1"
+        assert "--attention-backend" not in after
+        transfer = json.loads(before["--kv-transfer-config"])
+        used = {**transfer, "kv_buffer_device": "cpu"}
+        if infrastructure is Infrastructure.AWS_EFA:
+            used["kv_connector_extra_config"] = {"backends": ["UCX"]}
+        assert json.loads(after["--kv-transfer-config"]) == used
+
+        changed = {name for name, value in variables.items() if environment.get(name) != value}
+        assert changed <= {"UCX_TLS", "UCX_NET_DEVICES"}
+        assert {name: environment[name] for name in environment.keys() - variables.keys()} == VARIABLES
+        if tls := environment.get("UCX_TLS"):
+            assert "tcp" in tls.split(",")
+            assert set(tls.split(",")) <= {"tcp", "self", "sm"}
+
+        told = {one.name for one in differences}
+        assert told == {name for name in FLAGS if before.get(name) != after.get(name)} | changed | VARIABLES.keys() | {
+            "model"
+        }
+
+
+@pytest.mark.parametrize(
+    ("declared", "used"),
+    [
+        ("rc,ud,sm,self,rocm", "tcp,sm,self"),
+        ("rc,sm,cuda_ipc,cuda_copy,tcp", "tcp,sm"),
+        ("self,sm", "self,sm"),  # no transport between pods: UCX has to refuse it here, too
+        ("^rc", "^rc"),
+        ("rcx", "rcx"),  # UCX has to judge it
+        ("all", "all"),
+    ],
+)
+def test_ucx_keeps_what_this_machine_has(declared: str, used: str) -> None:
+    assert substituted(["m"], {"UCX_TLS": declared}, MACHINE)[1]["UCX_TLS"] == used
+
+
+@pytest.mark.parametrize(("declared", "used"), [("mlx5_0:1,mlx5_1:1", "eth0"), ("lo", "lo"), ("all", "all")])
+def test_devices_that_the_pod_lacks_become_its_interface(declared: str, used: str) -> None:
+    assert substituted(["m"], {"UCX_NET_DEVICES": declared}, MACHINE)[1]["UCX_NET_DEVICES"] == used
+
+
+def test_every_transport_that_a_stack_may_name_is_known() -> None:
+    assert AVAILABLE | NETWORK | DEVICE == WITHIN_POD | BETWEEN_PODS
+    assert not AVAILABLE & (NETWORK | DEVICE)
+    assert not NETWORK & DEVICE
+
+
+@pytest.mark.parametrize(
+    ("words", "used"),
+    [
+        ("m --max-num-seqs 4 --port=1", "--max-num-seqs 4 --port=1 --enforce-eager --num-gpu-blocks-override=256"),
+        ("m --max-num-seqs 64 --x", "--max-num-seqs=8 --x --enforce-eager --num-gpu-blocks-override=256"),
+        ("m --no-enforce-eager", "--enforce-eager --num-gpu-blocks-override=256 --max-num-seqs=8"),
+        (
+            "m --tensor-parallel-size=4 --attention-backend CPU_ATTN",
+            "--tensor-parallel-size=1 --attention-backend CPU_ATTN "
+            "--enforce-eager --num-gpu-blocks-override=256 --max-num-seqs=8",
+        ),
+    ],
+)
+def test_flags_in_other_spellings(words: str, used: str) -> None:
+    assert substituted(words.split(), {}, MACHINE)[0][1:] == used.split()
+
+
+def test_a_buffer_that_no_machine_has_is_left_for_vllm_to_refuse() -> None:
+    words = ["m", '--kv-transfer-config={"kv_buffer_device":"xpu"}']
+    assert words[1] in substituted(words, {}, MACHINE)[0]

@@ -1,0 +1,28 @@
+"""Real vLLM for all tests of this folder, or one line that says why there is none."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from sandbox.cluster.api import connect
+from sandbox.modelserver import environment
+from tests.sandbox.running import private_home, throw_away
+from tests.vllm.pair import STACK, Pair, sandbox
+
+
+@pytest.fixture(scope="session")
+def pair() -> Iterator[Pair]:
+    """The pair, after the request that `up` sends."""
+    if unfit := environment.unfit():
+        if os.environ.get("CI") and not environment.lacks_instructions():
+            pytest.fail(f"in CI the proofs with real vLLM must run, and this machine cannot run it: {unfit}")
+        pytest.skip(f"no proofs with real vLLM: {unfit}")
+    home = private_home("vllm")
+    try:
+        done = sandbox(home, "up", "--stack", STACK, "--model-server", "vllm")
+        assert done.returncode == 0, done.stdout
+        with connect(home.host_kubeconfig) as api:
+            yield Pair(home, api, done.stdout)
+    finally:
+        throw_away(home)

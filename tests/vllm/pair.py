@@ -1,0 +1,165 @@
+"""One prefill and one decode worker of real vLLM, for all tests of this folder."""
+
+import http.client
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sandbox.cluster.api import Api, ApiError
+from sandbox.home import CHECKOUT, Home
+from sandbox.modelserver import choice
+from sandbox.talking import pods, transfers
+from sandbox.talking.pods import Pod
+from sandbox.talking.target import Target, find
+from verify.metrics import Worker
+
+STACK = "nvidia"
+PORTS = {"prefill": 8000, "decode": 8200}
+"""Of vLLM itself; the routing sidecar has decode's 8000."""
+PATIENCE = 300.0
+"""Seconds for a state that depends on the start of a vLLM."""
+Object = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The stack `nvidia` as shipped, with real vLLM in a sandbox of its own."""
+
+    home: Home
+    api: Api
+    said: str
+    """What `up` printed."""
+
+    def pod(self, role: str) -> Pod:
+        """The Ready worker of a tier."""
+        return next(one for one in pods.listed(self.api) if one.role == role and one.state == "Ready")
+
+    def worker(self, role: str) -> Worker:
+        """Its metrics at this moment."""
+        from verify import metrics  # noqa: PLC0415
+
+        return metrics.worker(self.api.text(f"{self.pod(role).path}:{PORTS[role]}/proxy/metrics"))
+
+    @property
+    def target(self) -> Target:
+        """The stack's gateway."""
+        return find(self.home, STACK, self.api)
+
+    @property
+    def block(self) -> int:
+        """Bytes of a KV block of 128 tokens, the program's default block size."""
+        chosen = choice.read(self.home.root)
+        assert chosen
+        return transfers.block_bytes(Path(chosen.model), 128)
+
+    def ask(self, path: str, body: Object) -> tuple[int, Any]:
+        """Ask through the gateway: disaggregated."""
+        with self.asked(path, body) as response:
+            text = response.read().decode()
+        return response.status, json.loads(text) if text.startswith("{") else text
+
+    @contextmanager
+    def asked(self, path: str, body: Object) -> Iterator[http.client.HTTPResponse]:
+        """Ask through the gateway; the answer is read while the body runs."""
+        target = self.target
+        connection = http.client.HTTPConnection("127.0.0.1", target.port, timeout=PATIENCE)
+        try:
+            headers = {"Content-Type": "application/json", **target.headers}
+            connection.request("POST", target.path + path, json.dumps({"model": target.model, **body}), headers)
+            yield connection.getresponse()
+        finally:
+            connection.close()
+
+    def stream(self, path: str, body: Object) -> Iterator[Object]:
+        """Yield the events of a stream through the gateway, which must end whole."""
+        with self.asked(path, {**body, "stream": True, "stream_options": {"include_usage": True}}) as response:
+            assert response.status == 200, response.read()
+            last = ""
+            for line in response:
+                text = line.decode().strip()
+                if text.startswith("data:"):
+                    last = text.removeprefix("data:").strip()
+                    if last != "[DONE]":
+                        yield json.loads(last)
+            assert last == "[DONE]"
+
+    def alone(self, path: str, body: Object) -> Object:
+        """Ask the prefill worker directly: it computes prompt and answer by itself."""
+        model = self.target.model
+        return self.api.create(f"{self.pod('prefill').path}:{PORTS['prefill']}/proxy{path}", {"model": model, **body})
+
+    def transferred(self, send: Callable[[], object]) -> Worker:
+        """Return by how much decode's counters grew with what `send` sends, once the transfers are counted."""
+        before = self._settled()
+        send()
+        until(lambda: (self.worker("decode").transfers or 0) > (before.transfers or 0), "a transfer is counted")
+        after = self._settled()
+        grown = {
+            name: (getattr(after, name) or 0) - (getattr(before, name) or 0)
+            for name in ("transfers", "transferred", "transfer_seconds", "descriptors", "failures", "finished")
+        }
+        return Worker(**{**vars(after), **grown})
+
+    def _settled(self) -> Worker:
+        last = self.worker("decode")
+        while True:
+            time.sleep(1)  # vLLM writes its counters within a second
+            if (now := self.worker("decode")) == last:
+                return now
+            last = now
+
+
+def until(condition: Callable[[], object], what: str, patience: float = PATIENCE) -> None:
+    """Wait until the condition holds. An API server or worker that does not answer yet counts as no."""
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            if condition():
+                return
+        except (ApiError, StopIteration, OSError):
+            pass
+        assert time.monotonic() < deadline, f"not within {patience:.0f} s: {what}"
+        time.sleep(0.2)
+
+
+def sandbox(home: Home, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run a command of the sandbox as `make` does; what it prints on both streams is in stdout."""
+    return subprocess.run(
+        [sys.executable, "-m", "sandbox", words[0], "--name", home.name, *words[1:]],
+        cwd=CHECKOUT,
+        env={**os.environ, "NO_COLOR": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+
+
+def chat_tokens(answer: Object) -> list[tuple[str, float]]:
+    """The tokens of a chat completion and their log-probabilities."""
+    return [(one["token"], one["logprob"]) for one in answer["choices"][0]["logprobs"]["content"]]
+
+
+def tokens(answer: Object) -> list[tuple[str, float]]:
+    """The tokens of a completion and their log-probabilities."""
+    told = answer["choices"][0]["logprobs"]
+    return list(zip(told["tokens"], told["token_logprobs"], strict=True))
+
+
+def same(one: list[tuple[str, float]], other: list[tuple[str, float]], tolerance: float = 1e-3) -> None:
+    """Assert that tokens are equal, and their log-probabilities within rounding."""
+    assert [token for token, _ in one] == [token for token, _ in other]
+    assert max(abs(a - b) for (_, a), (_, b) in zip(one, other, strict=True)) <= tolerance
+
+
+def text(length: int, seed: str) -> str:
+    """A prompt of `length` bytes that begins like no other; the tiny model's tokens are bytes."""
+    return (f"{seed}: " + " ".join(f"{seed}{number}" for number in range(length)))[:length]

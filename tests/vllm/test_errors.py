@@ -1,0 +1,26 @@
+"""What clients see of vLLM's refusals, through gateway and routing sidecar. The words are vLLM 0.17.1's."""
+
+from typing import Any
+
+import pytest
+
+from tests.vllm.pair import Pair, text
+
+pytestmark = pytest.mark.vllm
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "words"),
+    [
+        ({"max_tokens": 4, "min_tokens": 5}, 400, "min_tokens must be less than or equal to max_tokens=1, got 5"),
+        ({"max_tokens": -1}, 400, "max_tokens must be at least 1, got -1"),
+        ({"max_tokens": 4, "temperature": -1}, 400, "temperature must be non-negative, got -1.0"),
+        ({"max_tokens": 31999}, 400, "maximum context length is 32000 tokens"),
+        ({"max_tokens": "many"}, 400, "Input should be a valid integer"),
+    ],
+    ids=str,
+)
+def test_a_refusal_reaches_the_client(pair: Pair, body: dict[str, Any], status: int, words: str) -> None:
+    got, answer = pair.ask("/v1/completions", {"prompt": text(40, "refused"), **body})
+    assert got == status, answer
+    assert words in answer["error"]["message"]
