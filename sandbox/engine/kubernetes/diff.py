@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any, Literal
 
-from sandbox.engine.kubernetes.paths import Path
 from sandbox.engine.kubernetes.values import UNKNOWN
 
+Path = tuple[str | int, ...]
 Change = Literal["add", "delete", "update"]
 
 
