@@ -131,9 +131,9 @@ def deployment(cluster: Running, stack: str, count: int = 2) -> Deployment:
     fleet = nodes.fleet_of(CHECKOUT / f"Pulumi.{stack}.yaml", count)
     assert fleet is not None
     nodes.provide(cluster.host_kubeconfig, fleet)
-    if lifecycle.isolated(cluster.home):
-        istio.await_class(cluster.host_kubeconfig, "istio-system")
     progress = Progress()
+    if lifecycle.isolated(cluster.home):
+        istio.provide(cluster.host_kubeconfig, "istio-system", progress)
     engine = prepare(
         cluster.home, CHECKOUT, stack, tools=provide(["pulumi"], progress), cache=cluster.home.root / "cache"
     )
