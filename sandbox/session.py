@@ -22,7 +22,7 @@ from sandbox.home import CHECKOUT, Home
 from sandbox.modelserver import choosing
 from sandbox.progress import Progress
 from sandbox.stack_file import accelerator
-from sandbox.toolchain import CONTROL_PLANE, ISTIO, SANDBOX, places, provide
+from sandbox.toolchain import CONTROL_PLANE, SANDBOX, places, provide
 from sandbox.toolchain.cache import Cache
 
 _PASSED_ON = (signal.SIGTERM, signal.SIGHUP)
@@ -112,13 +112,10 @@ class Session:
         policies.provide(self.home.host_kubeconfig, self.cluster)
 
     def provide_gateway(self) -> None:
-        """Install the controller of the stack's Gateway, if the sandbox can run it, and wait for its class."""
+        """Install the controller of the stack's Gateway, if the sandbox can run it and it is missing."""
         namespace = needs.istio(self._stack_file)
         if namespace and lifecycle.isolated(self.home):
-            manifests = provide(ISTIO, self.report)["istio-manifests"]
-            istio.install(self.home.host_kubeconfig, manifests, namespace)
-            with self.report.step(f"waiting for istiod in {namespace}"):
-                istio.await_class(self.home.host_kubeconfig, namespace)
+            istio.provide(self.home.host_kubeconfig, namespace, self.report)
 
     @property
     def _stack_file(self) -> Path:

@@ -7,6 +7,8 @@ from typing import Any
 from sandbox.advice import setting_for
 from sandbox.cluster.api import Api
 from sandbox.cluster.description import GPU_RESOURCE
+from sandbox.talking import pods
+from sandbox.talking.pods import Pod
 
 _ENDED = ("Succeeded", "Failed")
 
@@ -28,7 +30,7 @@ class Situation:
     """Nodes, pods and workloads at one moment."""
 
     nodes: list[dict[str, Any]]
-    pods: list[dict[str, Any]]
+    pods: list[Pod]
     replica_sets: list[dict[str, Any]]
 
     @classmethod
@@ -36,7 +38,7 @@ class Situation:
         """Ask the API server."""
         return cls(
             api.get("/api/v1/nodes")["items"],
-            api.get("/api/v1/pods")["items"],
+            sorted(pods.listed(api), key=lambda pod: (pod.namespace, pod.name)),
             api.get("/apis/apps/v1/replicasets")["items"],
         )
 
@@ -48,9 +50,9 @@ class Situation:
             for condition in _conditions(one, "ReplicaFailure", "True")
         ]
         unplaced = [
-            Waiting(_name(one), condition.get("message", ""), _role(one["metadata"]))
-            for one in self.pods
-            for condition in _conditions(one, "PodScheduled", "False")
+            Waiting(_name(pod.object), condition.get("message", ""), _role(pod.object["metadata"]))
+            for pod in self.pods
+            for condition in _conditions(pod.object, "PodScheduled", "False")
         ]
         return refused + unplaced
 
@@ -59,13 +61,13 @@ class Situation:
         text = []
         for node in self.nodes:
             name = node["metadata"]["name"]
-            here = [pod for pod in self.pods if pod["spec"].get("nodeName") == name and _alive(pod)]
+            here = [pod for pod in self.pods if pod.node == name and pod.state not in _ENDED]
             for resource in GPU_RESOURCE.values():
                 if resource in node["status"]["allocatable"]:
                     total = int(node["status"]["allocatable"][resource])
-                    used = sum(_gpus(pod, [resource]) for pod in here)
+                    used = sum(pod.gpus for pod in here)
                     text.append(f"{name}  {used} of {total} {resource} in use, {total - used} free")
-            text += [f"    {_name(pod)}  {_state(pod)}{_gpu_text(pod)}" for pod in sorted(here, key=_name)]
+            text += [f"    {_name(pod.object)}  {pod.state}{_gpu_text(pod)}" for pod in here]
         waiting = self.waiting()
         return [*text, *(["waiting"] if waiting else []), *(f"  {one}" for one in waiting)]
 
@@ -79,26 +81,10 @@ def _role(metadata: dict[str, Any]) -> str | None:
     return role if role in ("prefill", "decode") else None
 
 
-def _alive(pod: dict[str, Any]) -> bool:
-    return pod["status"].get("phase") not in _ENDED
-
-
 def _conditions(one: dict[str, Any], kind: str, status: str) -> Iterable[dict[str, Any]]:
     found = one["status"].get("conditions") or []
     return (each for each in found if each["type"] == kind and each["status"] == status)
 
 
-def _state(pod: dict[str, Any]) -> str:
-    if pod["metadata"].get("deletionTimestamp"):
-        return "Terminating"
-    return "Ready" if any(_conditions(pod, "Ready", "True")) else str(pod["status"].get("phase", "Pending"))
-
-
-def _gpus(pod: dict[str, Any], resources: Iterable[str]) -> int:
-    limits = [container.get("resources", {}).get("limits", {}) for container in pod["spec"]["containers"]]
-    return sum(int(limit.get(resource, 0)) for limit in limits for resource in resources)
-
-
-def _gpu_text(pod: dict[str, Any]) -> str:
-    count = _gpus(pod, GPU_RESOURCE.values())
-    return f", {count} GPU{'s' if count > 1 else ''}" if count else ""
+def _gpu_text(pod: Pod) -> str:
+    return f", {pod.gpus} GPU{'s' if pod.gpus > 1 else ''}" if pod.gpus else ""

@@ -1,7 +1,7 @@
 """The sandbox's API server as plain JSON: objects by path, and watches that never end.
 
-Over the same light connection as the plugin stand-in: importing the Kubernetes client takes half a second, and its
-typed models longer to build than the answers to fetch.
+Not the Kubernetes client: importing it takes half a second of every command, and its typed models take longer to build
+than the answers to fetch. The stand-in of the Kubernetes plugin uses these requests, too.
 """
 
 import json
@@ -13,11 +13,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 import urllib3
-import yaml
 from urllib3.exceptions import HTTPError
 
-from sandbox.engine.kubernetes.connection import connect as connection_to
-from sandbox.engine.kubernetes.kubeconfig import Target
+from sandbox.cluster.kubeconfig import Unreachable, connections
 from sandbox.errors import SandboxError
 
 Object = dict[str, Any]
@@ -44,43 +42,44 @@ class ApiError(Exception):
         super().__init__(f"{status.get('reason', code)}: {status.get('message', '')}")
         self.code = code
         self.reason = str(status.get("reason", ""))
+        self.message = str(status.get("message") or f"the API server answered {code}")
+        self.details: Object = status.get("details") or {}
 
 
 @contextmanager
 def connect(kubeconfig: Path) -> Iterator["Api"]:
     """Yield connections to the cluster of this file, for any number of threads."""
-    document = yaml.load(kubeconfig.read_text(), Loader=yaml.CSafeLoader)
-    pool, headers = connection_to(Target(document, document["current-context"]))
+    pool, headers = connections(kubeconfig)
     with pool:
         yield Api(pool, headers)
 
 
 class Api:
-    """Requests to one API server; `ApiError` when it refuses, `SandboxError` when it is gone."""
+    """Requests to one API server; `ApiError` when it refuses, `Unreachable` when it is gone."""
 
     def __init__(self, pool: urllib3.HTTPConnectionPool, headers: dict[str, str]) -> None:
         self._pool, self._headers = pool, headers
 
     def get(self, path: str, **query: str) -> Object:
         """Read an object or a list."""
-        return self._request("GET", path, query)
+        return self.request("GET", path, query)
 
     def create(self, path: str, body: object, *, manager: str = _MANAGER) -> Object:
         """Create an object in the collection at `path`, or what a subresource such as `…/token` makes."""
-        return self._request("POST", path, {"fieldManager": manager}, body)
+        return self.request("POST", path, {"fieldManager": manager}, body)
 
     def apply(self, path: str, body: object) -> Object:
         """Server-side apply an object as the sandbox itself, which owns it."""
         query = {"fieldManager": _MANAGER, "force": "true"}
-        return self._request("PATCH", path, query, body, "application/apply-patch+yaml")
+        return self.request("PATCH", path, query, body, "application/apply-patch+yaml")
 
     def patch(self, path: str, body: object, content: str = "application/merge-patch+json", **query: str) -> Object:
         """Patch an object, or its status; `content` may be "application/strategic-merge-patch+json" instead."""
-        return self._request("PATCH", path, {"fieldManager": _MANAGER, **query}, body, content)
+        return self.request("PATCH", path, {"fieldManager": _MANAGER, **query}, body, content)
 
     def delete(self, path: str, **query: str) -> Object:
         """Delete an object."""
-        return self._request("DELETE", path, query)
+        return self.request("DELETE", path, query)
 
     def text(self, path: str, **query: str) -> str:
         """Read what isn't JSON: logs, or what a pod answers through the API server's proxy."""
@@ -98,7 +97,7 @@ class Api:
         """List a collection and follow it for ever, across interruptions.
 
         Every object is told at least once; after an interruption those that vanished meanwhile are told as DELETED.
-        Ends with `SandboxError` only if the server is gone at the very first request.
+        Ends with `Unreachable` only if the server is gone at the very first request.
         """
         known: dict[str, Object] = {}
         first = True
@@ -143,7 +142,8 @@ class Api:
                     known[one["metadata"]["uid"]] = one
                 yield kind, one
 
-    def _request(self, method: str, path: str, query: dict[str, str], body: object = None, content: str = "") -> Object:
+    def request(self, method: str, path: str, query: dict[str, str], body: object = None, content: str = "") -> Object:
+        """Send any request and read the answer; `content` is the type of the body, JSON by default."""
         return dict(json.loads(self._send(method, path, query, body, content or "application/json").data))
 
     def _send(
@@ -168,7 +168,7 @@ class Api:
             if response.status >= 400:
                 raise ApiError(response.status, _status(response.data))
         except HTTPError:
-            raise SandboxError(
+            raise Unreachable(
                 "the sandbox's API server doesn't answer: it was stopped meanwhile; `make up` starts it again"
             ) from None
         return response

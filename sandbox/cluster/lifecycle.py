@@ -22,7 +22,6 @@ from sandbox.cluster import companions, control_plane, crds, record
 from sandbox.cluster.admission import Admission
 from sandbox.cluster.control_plane import ControlPlane
 from sandbox.errors import SandboxError
-from sandbox.gateways import istio
 from sandbox.home import CHECKOUT, Home
 from sandbox.progress import Progress
 from sandbox.toolchain import SIMULATION, provide
@@ -207,8 +206,6 @@ def _launch(home: Home, tools: Mapping[str, Path], admission: Admission | None, 
         home.host_kubeconfig.write_text(seen_from_host)
         home.host_kubeconfig.chmod(0o600)
         crds.apply(home.host_kubeconfig, tools["crds"])
-        if isolated and tools["istio-manifests"].exists():
-            istio.install(home.host_kubeconfig, tools["istio-manifests"], "istio-system")
         record.Keeper(pid, record.started(pid), port, isolated, tuple(gateways.values())).write(home.cluster)
         ours.send(b"keep")
 

@@ -32,46 +32,32 @@ FORMAT: Mapping[str, str] = MappingProxyType(
         "sent": "%BYTES_SENT%",
     }
 )
-"""Envoy's command operators by field of `Access`; what has no value is null."""
+"""Envoy's command operators by the name of their field in the log; what has no value is null."""
 
 
 @dataclass(frozen=True)
 class Access:
-    """One request through a gateway, told when it has ended."""
+    """One request through a gateway, told when it has ended: those fields of `FORMAT` that the CLI shows."""
 
     start: datetime
     id: str | None
     """What the client sent in `x-sandbox-request`, else Envoy's `x-request-id`."""
-    method: str | None
     path: str | None
     """As the client sent it."""
-    route: str | None
-    """Envoy's name of the route."""
     status: int
     """0 if the client went away before there was an answer."""
-    flags: str
-    """Envoy's response flags, "-" if nothing was out of the ordinary: UF (no connection), UH (no endpoint), DC
-    (the client went away), NC (the backend can't be resolved), …"""
-    details: str | None
-    """Envoy's own word for where the answer came from, such as `via_upstream`."""
     decode: str | None
     """Address and port that the picker chose; None: it was not asked, or gave no answer."""
     prefill: str | None
     """Address and port of the prefill worker that the picker chose; None: decode only."""
     upstream: str | None
     """Address and port that answered in the end."""
-    attempts: int | None
-    """1, or more when a connection failed and the request was sent elsewhere."""
     picked_us: int | None
     """Microseconds from the request's first byte until it was sent on: the picker's decision."""
     first_byte_us: int | None
     """Microseconds until the first byte of the answer came."""
     total_us: int | None
     """Microseconds until the last byte of the answer was sent."""
-    received: int
-    """Bytes of the request's body."""
-    sent: int
-    """Bytes of the answer's body."""
 
     @property
     def as_picked(self) -> bool:

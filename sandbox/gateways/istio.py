@@ -13,9 +13,11 @@ from typing import Any
 
 import yaml
 
+from sandbox import toolchain
 from sandbox.cluster.api import Api, ApiError, connect
 from sandbox.errors import SandboxError
 from sandbox.gateways import accesslog
+from sandbox.progress import Progress
 
 CLASSES = {"istio-system": "istio", "openshift-ingress": "data-science-gateway-class"}
 """GatewayClass that an installation serves, by its namespace."""
@@ -37,28 +39,34 @@ _PATIENCE_SECONDS = 120.0
 _CLASS = "/apis/gateway.networking.k8s.io/v1/gatewayclasses/{}"
 
 
-def install(kubeconfig: Path, manifests: Path, namespace: str) -> None:
-    """Apply an installation; one that is there already stays as it is. `manifests` is the tool `istio-manifests`."""
-    objects = json.loads(manifests.read_text())[namespace]
-    owner = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
-    with connect(kubeconfig) as api, ThreadPoolExecutor(8) as together:
-        api.apply(f"/api/v1/namespaces/{namespace}", owner)
-        list(together.map(lambda one: api.apply(_path(one, namespace), _with_access_log(one)), objects))
+def provide(kubeconfig: Path, namespace: str, report: Progress) -> None:
+    """Install what serves the GatewayClass of `namespace` and wait for the class; do nothing where it is there.
 
-
-def await_class(kubeconfig: Path, namespace: str) -> None:
-    """Wait until istiod has made and accepted its GatewayClass. Raises `SandboxError` when it does not."""
-    deadline = time.monotonic() + _PATIENCE_SECONDS
+    Raises `SandboxError` when istiod does not accept its class.
+    """
     with connect(kubeconfig) as api:
-        while not _accepted(api, CLASSES[namespace]):
-            if time.monotonic() > deadline:
-                pods = api.get(f"/api/v1/namespaces/{namespace}/pods")["items"]
-                states = [one["status"].get("containerStatuses") or one["status"] for one in pods]
-                raise SandboxError(
-                    f"istiod in {namespace} did not accept the GatewayClass {CLASSES[namespace]} within "
-                    f"{_PATIENCE_SECONDS:.0f} s. Its pods: {states}; see `make logs POD=istiod`"
-                )
-            time.sleep(0.05)
+        if _accepted(api, CLASSES[namespace]):
+            return
+        objects = json.loads(toolchain.provide(toolchain.ISTIO, report)["istio-manifests"].read_text())[namespace]
+        owner = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
+        api.apply(f"/api/v1/namespaces/{namespace}", owner)
+        with ThreadPoolExecutor(8) as together:
+            list(together.map(lambda one: api.apply(_path(one, namespace), _with_access_log(one)), objects))
+        with report.step(f"waiting for istiod in {namespace}"):
+            _await_class(api, namespace)
+
+
+def _await_class(api: Api, namespace: str) -> None:
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while not _accepted(api, CLASSES[namespace]):
+        if time.monotonic() > deadline:
+            pods = api.get(f"/api/v1/namespaces/{namespace}/pods")["items"]
+            states = [one["status"].get("containerStatuses") or one["status"] for one in pods]
+            raise SandboxError(
+                f"istiod in {namespace} did not accept the GatewayClass {CLASSES[namespace]} within "
+                f"{_PATIENCE_SECONDS:.0f} s. Its pods: {states}; see `make logs POD=istiod`"
+            )
+        time.sleep(0.05)
 
 
 def _path(one: dict[str, Any], namespace: str) -> str:

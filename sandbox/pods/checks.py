@@ -8,12 +8,14 @@ import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+import grpc
+
 from sandbox.cluster.api import Object
-from sandbox.pods import grpc_health
 
 Execute = Callable[[list[str]], Awaitable[tuple[int, str]]]
 """Runs a command inside the container; returns its exit code and what it printed."""
 
+_STATES = ("UNKNOWN", "SERVING", "NOT_SERVING", "SERVICE_UNKNOWN")
 _WORDS = 500
 """How much of an answer is told on."""
 
@@ -51,8 +53,7 @@ class Check:
             if code:
                 raise Failed(f"command ended with exit code {code}: {words.strip()[:_WORDS]}")
         elif "grpc" in self.handler:
-            if problem := await grpc_health.check(self._host(), self._port(), self.handler["grpc"].get("service", "")):
-                raise Failed(f"gRPC health of {self._host()}:{self._port()}: {problem}")
+            await self._grpc(self.handler["grpc"].get("service", ""))
         elif "tcpSocket" in self.handler:
             (_, writer) = await asyncio.open_connection(self._host(), self._port())
             writer.close()
@@ -73,6 +74,19 @@ class Check:
         code = int(words[1]) if len(words) > 1 and words[1].isdigit() else 0
         if not 200 <= code < 400:
             raise Failed(f"HTTP probe failed with statuscode: {code}" if code else "the answer isn't HTTP")
+
+    async def _grpc(self, service: str) -> None:
+        """Ask grpc.health.v1.Health/Check. The messages have one field each: the service's name, and its state."""
+        place = f"{self._host()}:{self._port()}"
+        request = b"\x0a" + bytes([len(service)]) + service.encode() if service else b""
+        async with grpc.aio.insecure_channel(place, options=[("grpc.enable_http_proxy", 0)]) as channel:
+            try:
+                answer = await channel.unary_unary("/grpc.health.v1.Health/Check")(request)
+            except grpc.aio.AioRpcError as error:
+                raise Failed(f"gRPC health of {place}, service {service!r}: {error.details()}") from None
+        state = _STATES[answer[1] if answer else 0]
+        if state != "SERVING":
+            raise Failed(f"gRPC health of {place}: {state}")
 
     def _host(self) -> str:
         return str(next(iter(self.handler.values())).get("host") or self.address)

@@ -6,7 +6,7 @@ from typing import Any
 
 from sandbox.cluster import network
 from sandbox.cluster.api import Object
-from sandbox.pods.quantity import divided
+from sandbox.quantity import divided
 
 Lookup = Callable[[str, str], Object | None]
 """Returns the ConfigMap or Secret ("configmap" or "secret", name) of the pod's namespace, None if there is none.

@@ -16,9 +16,9 @@ from pathlib import Path
 from sandbox.cluster import namespaces
 from sandbox.cluster.api import Object
 from sandbox.pods.environment import Lookup, expanded, field, resource
-from sandbox.pods.quantity import number
 from sandbox.pods.root import Bind
 from sandbox.pods.tokens import Tokens
+from sandbox.quantity import number
 
 _FILES = ("File", "FileOrCreate", "Socket", "CharDevice", "BlockDevice")
 _READ_ONLY = {"configMap", "secret", "downwardAPI", "projected", "hostPath"}

@@ -1,4 +1,4 @@
-"""Stand-in for `pulumi-resource-kubernetes`: the official plugin's behaviour, as far as the program needs it.
+"""Stand-in for `pulumi-resource-kubernetes`: the official plugin's behaviour for the objects that the program makes.
 
-Where the official plugin's behaviour was not measured, the stand-in refuses: tests/sandbox/engine has what it refuses.
+What the program does not use is refused (`refusals`) or left out: other settings, generated names, `pulumi import`.
 """

@@ -3,8 +3,8 @@
 import base64
 from typing import Any
 
-from sandbox.engine.kubernetes import ownership
-from sandbox.engine.kubernetes.api import Object
+from sandbox.cluster.api import Object
+from sandbox.engine.kubernetes.ownership import MANAGER
 from sandbox.engine.kubernetes.values import UNKNOWN, marked, plain, secrets_in
 
 _SERVER_METADATA = ("uid", "resourceVersion", "generation", "creationTimestamp")
@@ -18,7 +18,7 @@ def checkpoint(inputs: dict[str, Any], live: Object) -> dict[str, Any]:
     kept = {
         "__inputs": marked(plain(inputs), inputs),
         "__initialApiVersion": plain(inputs)["apiVersion"],
-        "__fieldManager": ownership.manager(plain(inputs)),
+        "__fieldManager": MANAGER,
     }
     return marked(live, inputs) | kept
 
@@ -50,12 +50,6 @@ def identified(obj: Object, resource_id: str) -> Object:
     namespace, _, name = resource_id.rpartition("/")
     metadata = {**(obj.get("metadata") or {}), "name": name}
     return {**obj, "metadata": metadata | ({"namespace": namespace} if namespace else {})}
-
-
-def inputs_of(live: Object) -> Object:
-    """What a program would have to say to get this object: for an import."""
-    metadata = {k: v for k, v in live["metadata"].items() if k not in (*_SERVER_METADATA, "managedFields", "selfLink")}
-    return {**{key: value for key, value in live.items() if key != "status"}, "metadata": metadata}
 
 
 def redacted(text: str, inputs: dict[str, Any]) -> str:

@@ -8,12 +8,12 @@ import base64
 import binascii
 from collections.abc import Iterator
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
 from typing import Any, Literal
 
-from sandbox.engine.kubernetes.paths import Path
+from sandbox import quantity
 from sandbox.engine.kubernetes.values import UNKNOWN
 
+Path = tuple[str | int, ...]
 Change = Literal["add", "delete", "update"]
 
 
@@ -61,29 +61,22 @@ def same(old: Any, new: Any, path: Path) -> bool:
         )
     if type(old) is type(new) and old == new:
         return True
-    return _is_quantity(path) and _quantity(old) is not None and _quantity(old) == _quantity(new)
+    return _is_quantity(path) and _same_quantity(str(old), str(new))
 
 
 _QUANTITY_PARENTS = {"limits", "requests", "capacity", "hard", "overhead"}
 _QUANTITY_FIELDS = {"sizeLimit"}
-_SUFFIXES = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
-_BINARY = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4, "Pi": 5, "Ei": 6}
 
 
 def _is_quantity(path: Path) -> bool:
     return bool(path) and (path[-1] in _QUANTITY_FIELDS or (len(path) > 1 and path[-2] in _QUANTITY_PARENTS))
 
 
-def _quantity(value: Any) -> Decimal | None:
-    text = str(value)
+def _same_quantity(old: str, new: str) -> bool:
     try:
-        for binary, power in _BINARY.items():
-            if text.endswith(binary):
-                return Decimal(text.removesuffix(binary)) * Decimal(1024) ** power
-        suffix = text[-1] if text and text[-1] in _SUFFIXES else ""
-        return Decimal(text.removesuffix(suffix)).scaleb(_SUFFIXES[suffix])
-    except InvalidOperation:
-        return None
+        return quantity.number(old) == quantity.number(new)
+    except ValueError:
+        return False
 
 
 def as_lived(inputs: Any, live: Any, path: Path = ()) -> Any:

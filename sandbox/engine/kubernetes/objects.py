@@ -4,11 +4,12 @@ import base64
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sandbox.engine.kubernetes import annotations, ownership, readiness
-from sandbox.engine.kubernetes.api import ApiError, Cluster, ClusterUnreachable, Object
-from sandbox.engine.kubernetes.following import Canceller
+from sandbox.cluster.api import ApiError, Object
+from sandbox.cluster.kubeconfig import Unreachable
+from sandbox.engine.kubernetes import ownership, readiness
+from sandbox.engine.kubernetes.cluster import Cluster
 from sandbox.engine.kubernetes.settings import Settings
-from sandbox.engine.kubernetes.waiting import NotReady, Waiter
+from sandbox.engine.kubernetes.waiting import Canceller, NotReady, Waiter
 
 RETRY_SECONDS = (2, 4, 8, 16, 32)
 """A create whose CRD or namespace isn't there yet is tried again: another program may be making it."""
@@ -51,31 +52,31 @@ class Objects:
             except ApiError as error:
                 if error.code != 404 or not pause:
                     raise
-                say(f"Retry #{attempt}; creation failed: {error}")
+                say(f"Retry #{attempt}; creation failed: {error.message}")
                 self.canceller.sleep(pause)
         say("")
         return self._settled(inputs, live, seconds, say)
 
     def update(self, inputs: Object, seconds: float, say: Callable[[str], None], *, preview: bool) -> Object:
         """Apply the inputs over the object and wait until it is ready again; raises as `create`."""
-        path, name = self.cluster.path(inputs), ownership.manager(inputs)
-        live = self.cluster.request("GET", path)
+        path = self.cluster.path(inputs)
+        live = self.cluster.api.get(path)
         if not preview:
-            ownership.adopt_own_fields(self.cluster, path, live, name)
+            ownership.adopt_own_fields(self.cluster.api, path, live)
             live = self._apply(inputs, path, preview=False)
             return self._settled(inputs, live, seconds, say)
         try:
             return self._apply(inputs, path, preview=True)
         except ApiError as error:
             # The real update adopts our create's fields first, which a dry run can't.
-            if not ownership.conflicts_only_with(error, name):
+            if not ownership.conflicts_only_with_create(error):
                 raise
             return self._apply(inputs, path, preview=True, force=True)
 
     def read(self, obj: Object) -> Object | None:
         """The live object; None when it is gone, or its kind is."""
         try:
-            return self.cluster.request("GET", self.cluster.path(obj))
+            return self.cluster.api.get(self.cluster.path(obj))
         except ApiError as error:
             if error.code == 404:
                 return None
@@ -89,14 +90,13 @@ class Objects:
 
     def delete(self, obj: Object, seconds: float, say: Callable[[str], None]) -> None:
         """Delete the object and wait until it is gone; one that is gone already is fine."""
-        policy = annotations.value(obj, annotations.PROPAGATION).capitalize() or "Foreground"
-        options = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": policy}
         live = self.read(obj)
         if live is None:
             return
         uid = live["metadata"]["uid"]
+        options = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Foreground"}
         try:
-            self.cluster.request("DELETE", self.cluster.path(obj), {**options, "preconditions": {"uid": uid}})
+            self.cluster.api.request("DELETE", self.cluster.path(obj), {}, {**options, "preconditions": {"uid": uid}})
         except ApiError as error:
             if error.code == 404:
                 return
@@ -106,21 +106,17 @@ class Objects:
     def _send_new(self, inputs: Object, *, preview: bool) -> Object:
         if self.settings.upsert_existing_objects:
             return self._apply(inputs, self.cluster.path(inputs), preview=preview)
-        query = {"fieldManager": ownership.manager(inputs), "fieldValidation": "Strict"} | _dry_run(preview)
-        return self.cluster.request("POST", self.cluster.path(inputs, named=False), _encoded(inputs), **query)
+        query = {"fieldManager": ownership.MANAGER, "fieldValidation": "Strict"} | _dry_run(preview)
+        return self.cluster.api.request("POST", self.cluster.collection(inputs), query, _encoded(inputs))
 
     def _apply(self, inputs: Object, path: str, *, preview: bool, force: bool = False) -> Object:
-        forced = force or self.settings.enable_patch_force or annotations.is_true(inputs, annotations.FORCE)
-        query = {
-            "fieldManager": ownership.manager(inputs),
-            "fieldValidation": "Strict",
-            "force": str(forced).lower(),
-        } | _dry_run(preview)
+        forced = str(force or self.settings.enable_patch_force).lower()
+        query = {"fieldManager": ownership.MANAGER, "fieldValidation": "Strict", "force": forced} | _dry_run(preview)
         try:
-            return self.cluster.request("PATCH", path, _encoded(inputs), "application/apply-patch+yaml", **query)
+            return self.cluster.api.request("PATCH", path, query, _encoded(inputs), "application/apply-patch+yaml")
         except ApiError as error:
             if error.code == 409:
-                error.args = (f"{CONFLICT_HELP}\n: {error}",)
+                error.message = f"{CONFLICT_HELP}\n: {error.message}"
             raise
 
     def _settled(self, inputs: Object, live: Object, seconds: float, say: Callable[[str], None]) -> Object:
@@ -134,7 +130,7 @@ class Objects:
         """The object as it is; as last seen where the server is away: the state has to have it."""
         try:
             return self.read(inputs) or live
-        except (ApiError, ClusterUnreachable):
+        except (ApiError, Unreachable):
             return live
 
 

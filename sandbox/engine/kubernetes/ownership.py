@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from sandbox.engine.kubernetes import annotations
-from sandbox.engine.kubernetes.api import ApiError, Cluster, Object
+from sandbox.cluster.api import Api, ApiError, Object
 
 MANAGER = "pulumi-kubernetes"
 """The field manager of the official plugin."""
@@ -12,18 +11,13 @@ ATTEMPTS = 5
 """How often a controller may write the object between our read and our write."""
 
 
-def manager(inputs: Object) -> str:
-    """The field manager of the object's inputs."""
-    return annotations.value(inputs, annotations.FIELD_MANAGER) or MANAGER
-
-
-def adopt_own_fields(cluster: Cluster, path: str, live: Object, name: str) -> None:
+def adopt_own_fields(api: Api, path: str, live: Object) -> None:
     """Turn what our create owns (operation Update) into what our apply owns.
 
     Without it the first update would conflict with our own create, and fields that the program drops would stay.
     """
     for attempt in range(ATTEMPTS):
-        fields = _adopted(live["metadata"].get("managedFields") or [], name)
+        fields = _adopted(live["metadata"].get("managedFields") or [])
         if fields is None:
             return
         patch = [
@@ -31,17 +25,17 @@ def adopt_own_fields(cluster: Cluster, path: str, live: Object, name: str) -> No
             {"op": "replace", "path": "/metadata/managedFields", "value": fields},
         ]
         try:
-            cluster.request("PATCH", path, patch, "application/json-patch+json", fieldManager=name)
+            api.patch(path, patch, "application/json-patch+json", fieldManager=MANAGER)
             return
         except ApiError as error:
             if error.code not in (409, 422) or attempt == ATTEMPTS - 1:
                 raise
-            live = cluster.request("GET", path)
+            live = api.get(path)
 
 
-def _adopted(entries: list[dict[str, Any]], name: str) -> list[dict[str, Any]] | None:
+def _adopted(entries: list[dict[str, Any]]) -> list[dict[str, Any]] | None:
     """The managed fields with our entries made one, or None when there is nothing to do."""
-    ours = [entry for entry in entries if entry.get("manager") == name and not entry.get("subresource")]
+    ours = [entry for entry in entries if entry.get("manager") == MANAGER and not entry.get("subresource")]
     if all(entry["operation"] == "Apply" for entry in ours):
         return None
     merged: dict[str, Any] = {}
@@ -54,7 +48,7 @@ def _union(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
     return {**one, **{key: _union(one.get(key, {}), value) for key, value in other.items()}}
 
 
-def conflicts_only_with(error: ApiError, name: str) -> bool:
+def conflicts_only_with_create(error: ApiError) -> bool:
     """Whether a refused apply collides with nothing but our own create."""
     causes = error.details.get("causes") or []
-    return bool(causes) and all(f'"{name}" using' in cause.get("message", "") for cause in causes)
+    return bool(causes) and all(f'"{MANAGER}" using' in cause.get("message", "") for cause in causes)

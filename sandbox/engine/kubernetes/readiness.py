@@ -1,11 +1,15 @@
-"""When a live object counts as ready, kind by kind, and what to say until then."""
+"""When a live object counts as ready, for the kinds that the program makes, and what to say until then.
+
+Of a Service only the address of its load balancer is waited for: the program has no other Service without
+`pulumi.com/skipAwait`, and the official plugin's wait for its endpoints shows nothing more.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from sandbox.cluster.api import Object
 from sandbox.engine.kubernetes import annotations
-from sandbox.engine.kubernetes.api import Object
 
 
 @dataclass(frozen=True)
@@ -23,19 +27,16 @@ READY = Progress(True)
 
 def rule(inputs: Object) -> Rule | None:
     """What to wait for; None when nothing is."""
-    if skipped(inputs):
+    if annotations.annotations_of(inputs).get(annotations.SKIP_AWAIT) == "true":
         return None
     wanted = annotations.conditions(inputs)
     if wanted:
         return lambda live: _wanted(wanted, live)
     if inputs["kind"] == "Secret" and inputs.get("type") != "kubernetes.io/service-account-token":
         return None
+    if inputs["kind"] == "Service" and inputs["spec"].get("type") != "LoadBalancer":
+        return None
     return _RULES.get((inputs["apiVersion"], inputs["kind"]))
-
-
-def skipped(inputs: Object) -> bool:
-    """Whether the program asks not to wait."""
-    return annotations.is_true(inputs, annotations.SKIP_AWAIT)
 
 
 def _wanted(wanted: list[annotations.Condition], live: Object) -> Progress:
@@ -63,7 +64,7 @@ def _unmet(condition: annotations.Condition, live: Object) -> str:
     return "" if met else f"Resource has {'.'.join(map(str, condition.field))}={value} (want {condition.want})"
 
 
-def load_balancer(live: Object) -> Progress:
+def _load_balancer(live: Object) -> Progress:
     """A Service of type LoadBalancer has its address."""
     balancer = (live.get("status") or {}).get("loadBalancer") or {}
     reason = "Service was not allocated an IP address; does your cloud provider support this?"
@@ -89,41 +90,6 @@ def _deployment(live: Object) -> Progress:
     return Progress(False, "[1/2] Waiting for the Pods of the previous ReplicaSet to go", tuple(reasons))
 
 
-def _stateful_set(live: Object) -> Progress:
-    status, wanted = live.get("status") or {}, live["spec"].get("replicas", 1)
-    counts = [status.get(key, 0) for key in ("readyReplicas", "updatedReplicas")]
-    observed = status.get("observedGeneration", 0) >= live["metadata"]["generation"]
-    return Progress(
-        observed and min(counts) >= wanted, f"[1/2] Waiting for StatefulSet ({min(counts)}/{wanted} Pods ready)"
-    )
-
-
-def _daemon_set(live: Object) -> Progress:
-    status = live.get("status") or {}
-    wanted, ready = status.get("desiredNumberScheduled", 0), status.get("numberAvailable", 0)
-    done = status.get("observedGeneration", 0) >= live["metadata"]["generation"] and ready >= wanted
-    return Progress(
-        done and status.get("updatedNumberScheduled", 0) >= wanted,
-        f"Waiting for DaemonSet ({ready}/{wanted} Pods available)",
-    )
-
-
-def _job(live: Object) -> Progress:
-    failed = [c for c in _list(live, "status", "conditions") if c["type"] == "Failed" and c["status"] == "True"]
-    reasons = tuple(f"[{c.get('reason')}] {c.get('message')}" for c in failed)
-    return Progress(_is_true(live, "Complete"), "Waiting for the Job to complete", reasons)
-
-
-def _pod(live: Object) -> Progress:
-    phase = (live.get("status") or {}).get("phase", "Unknown")
-    return Progress(phase == "Succeeded" or _is_true(live, "Ready"), f"Waiting for Pod to be ready (phase {phase})")
-
-
-def _claim(live: Object) -> Progress:
-    phase = (live.get("status") or {}).get("phase", "Pending")
-    return Progress(phase == "Bound", f"Waiting for PersistentVolumeClaim to be bound (phase {phase})")
-
-
 def _token(live: Object) -> Progress:
     return Progress("token" in (live.get("data") or {}), "Waiting for the service account's token")
 
@@ -141,10 +107,6 @@ def _list(live: Object, *keys: str) -> list[Any]:
 
 _RULES: dict[tuple[str, str], Rule] = {
     ("apps/v1", "Deployment"): _deployment,
-    ("apps/v1", "StatefulSet"): _stateful_set,
-    ("apps/v1", "DaemonSet"): _daemon_set,
-    ("batch/v1", "Job"): _job,
-    ("v1", "Pod"): _pod,
-    ("v1", "PersistentVolumeClaim"): _claim,
+    ("v1", "Service"): _load_balancer,
     ("v1", "Secret"): _token,
 }

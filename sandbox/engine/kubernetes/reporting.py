@@ -10,12 +10,13 @@ from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, status_pb2
 from pulumi.runtime.proto import provider_pb2 as pb
 
+from sandbox.cluster.api import ApiError, Object
+from sandbox.cluster.kubeconfig import Unreachable
 from sandbox.engine.kubernetes import checkpoint
-from sandbox.engine.kubernetes.api import ApiError, ClusterUnreachable, NoSuchKind, Object
-from sandbox.engine.kubernetes.following import Cancelled
+from sandbox.engine.kubernetes.cluster import NoSuchKind
 from sandbox.engine.kubernetes.objects import Unfinished
 from sandbox.engine.kubernetes.values import encode
-from sandbox.engine.kubernetes.waiting import NotReady
+from sandbox.engine.kubernetes.waiting import Cancelled, NotReady
 
 
 class Reporter:
@@ -75,9 +76,9 @@ def creation_failed(urn: str, obj: Object, error: Exception) -> str:
         return (
             f'creation of resource "{urn}" with kind {obj["apiVersion"]}/{obj["kind"]} failed because the Kubernetes '
             "API server reported that the apiVersion for this resource does not exist. Verify that any required CRDs "
-            f"have been created: {error}"
+            f"have been created: {error.message}"
         )
-    if isinstance(error, ClusterUnreachable):
+    if isinstance(error, Unreachable):
         return said(error)
     return f'resource "{urn}" was not successfully created by the Kubernetes API server: {said(error)}'
 
@@ -102,10 +103,12 @@ def update_failed(urn: str, error: Exception) -> str:
 
 def said(error: Exception) -> str:
     """The text of an error, with its type when it is none of ours."""
-    if isinstance(error, ClusterUnreachable):
+    if isinstance(error, Unreachable):
         return f"configured Kubernetes cluster is unreachable: {error}"
     if isinstance(error, Cancelled):
         return "the operation was cancelled"
-    if isinstance(error, (ApiError, NotReady)):
+    if isinstance(error, ApiError):
+        return error.message
+    if isinstance(error, NotReady):
         return str(error)
     return f"{type(error).__name__}: {error}"

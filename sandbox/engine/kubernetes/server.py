@@ -7,13 +7,18 @@ from google.protobuf import empty_pb2
 from pulumi.runtime.proto import plugin_pb2, provider_pb2_grpc
 from pulumi.runtime.proto import provider_pb2 as pb
 
-from sandbox.engine.kubernetes import annotations, checkpoint, checks, comparison, reporting, settings
-from sandbox.engine.kubernetes.api import ApiError, Cluster, ClusterUnreachable, NoSuchKind, Object
+from sandbox.cluster.api import ApiError
+from sandbox.cluster.kubeconfig import Unreachable
+from sandbox.engine.kubernetes import checkpoint, comparison, refusals, reporting
+from sandbox.engine.kubernetes.cluster import Cluster, NoSuchKind
 from sandbox.engine.kubernetes.diff import inputs_as_lived
-from sandbox.engine.kubernetes.following import Canceller
 from sandbox.engine.kubernetes.objects import Objects, Unfinished
+from sandbox.engine.kubernetes.settings import Settings
 from sandbox.engine.kubernetes.values import decode, encode, has_unknown, marked, plain
-from sandbox.engine.kubernetes.waiting import NotReady
+from sandbox.engine.kubernetes.waiting import Canceller, NotReady
+
+_WAIT_SECONDS = 600.0
+"""How long the official plugin waits for readiness or for an object to go, without a custom timeout."""
 
 
 class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
@@ -23,11 +28,10 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
         self._version = version
         self._reporter = reporting.Reporter(engine_address)
         self._canceller = Canceller()
-        self._configure(settings.Settings())
+        self._configure(Settings())
 
-    def _configure(self, given: settings.Settings) -> None:
-        self._settings = given
-        self._objects = Objects(Cluster(given), given, self._canceller)
+    def _configure(self, given: Settings) -> None:
+        self._objects = Objects(Cluster(given.context), given, self._canceller)
 
     def Handshake(self, request: Any, context: Any) -> pb.ProviderHandshakeResponse:
         """We understand secrets."""
@@ -39,7 +43,8 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
 
     def CheckConfig(self, request: pb.CheckRequest, context: Any) -> pb.CheckResponse:
         """Refuse the settings that only the official plugin has."""
-        failures = [pb.CheckFailure(property=name, reason=why) for name, why in settings.refusals(decode(request.news))]
+        refused = refusals.of_settings(decode(request.news))
+        failures = [pb.CheckFailure(property=name, reason=why) for name, why in refused]
         return pb.CheckResponse(inputs=request.news, failures=failures)
 
     def DiffConfig(self, request: pb.DiffRequest, context: Any) -> pb.DiffResponse:
@@ -48,32 +53,19 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
 
     def Configure(self, request: pb.ConfigureRequest, context: Any) -> pb.ConfigureResponse:
         """Take the settings; the cluster is asked for nothing yet."""
-        self._configure(settings.Settings.of(decode(request.args)))
+        self._configure(Settings.of(decode(request.args)))
         return pb.ConfigureResponse(acceptSecrets=True, supportsPreview=True)
 
     def Check(self, request: pb.CheckRequest, context: Any) -> pb.CheckResponse:
-        """Complete and judge a resource's inputs."""
+        """Judge a resource's inputs."""
         news = decode(request.news)
-        checked, failures = checks.check(
-            request.urn,
-            plain(decode(request.olds)),
-            plain(news),
-            seed=request.randomSeed,
-            cluster=self._objects.cluster,
-            namespace=self._settings.namespace,
-        )
-        found = [pb.CheckFailure(reason=f"{name}: {why}" if name else why) for name, why in failures]
-        return pb.CheckResponse(inputs=encode(marked(checked, news)), failures=found)
+        failures = [pb.CheckFailure(reason=f"{name}: {why}") for name, why in refusals.of_object(plain(news))]
+        return pb.CheckResponse(inputs=encode(marked(news, news)), failures=failures)
 
     def Diff(self, request: pb.DiffRequest, context: Any) -> pb.DiffResponse:
         """Compare without a request to the API server."""
-        return comparison.compare(
-            plain(decode(request.old_inputs)),
-            decode(request.olds),
-            plain(decode(request.news)),
-            ignored=list(request.ignoreChanges),
-            mutable_kinds=self._settings.mutable_kinds,
-        )
+        old, new = plain(decode(request.old_inputs)), plain(decode(request.news))
+        return comparison.compare(old, decode(request.olds), new)
 
     def Create(self, request: pb.CreateRequest, context: Any) -> pb.CreateResponse:
         """Create the object, or see what the API server would say to it."""
@@ -83,7 +75,7 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
         obj = plain(inputs)
         say = self._reporter.status_of(request.urn)
         try:
-            live = self._objects.create(obj, _seconds(obj, request), say, preview=False)
+            live = self._objects.create(obj, _seconds(request), say, preview=False)
         except Unfinished as error:
             reporting.leave_unfinished(context, reporting.created_unready(request.urn), inputs, error)
         except Exception as error:
@@ -97,9 +89,7 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
             return pb.UpdateResponse(properties=self._tried(request, inputs, context, new=False))
         obj = plain(inputs)
         try:
-            live = self._objects.update(
-                obj, _seconds(obj, request), self._reporter.status_of(request.urn), preview=False
-            )
+            live = self._objects.update(obj, _seconds(request), self._reporter.status_of(request.urn), preview=False)
         except Unfinished as error:
             reporting.leave_unfinished(context, reporting.updated_unready(request.id), inputs, error)
         except Exception as error:
@@ -116,7 +106,7 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
                 tried = self._objects.create(obj, 0, _silently, preview=True)
                 return encode(checkpoint.preview_of(inputs, tried))
             return encode(checkpoint.checkpoint(inputs, self._objects.update(obj, 0, _silently, preview=True)))
-        except ClusterUnreachable as error:
+        except Unreachable as error:
             self._reporter.warn_once(f"this preview is not checked by an API server: {error}")
             return echo
         except ApiError as error:
@@ -131,18 +121,18 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
             reporting.refuse(context, failed, inputs)
 
     def Read(self, request: pb.ReadRequest, context: Any) -> pb.ReadResponse:
-        """The live object, for refresh and import; an empty answer when it is gone."""
+        """The live object, for a refresh; an empty answer when it is gone."""
         inputs = decode(request.inputs)
-        known = plain(inputs) or checkpoint.live_part(decode(request.properties))
-        _, api_version, kind = checks.type_of(request.urn)
-        obj = checkpoint.identified({"apiVersion": api_version, "kind": kind} | known, request.id)
+        if not inputs:
+            reporting.refuse(context, f"an import of {request.id!r} needs the official Kubernetes plugin", {})
+        obj = checkpoint.identified(plain(inputs), request.id)
         try:
             live = self._objects.read(obj)
         except Exception as error:
             reporting.refuse(context, f"failed to read {request.id!r}: {reporting.said(error)}", inputs)
         if live is None:
             return pb.ReadResponse()
-        lived = inputs_as_lived(plain(inputs), live) if inputs else checkpoint.inputs_of(live)
+        lived = inputs_as_lived(plain(inputs), live)
         lived_inputs = marked(lived, inputs)
         progress = self._objects.unready(lived, live)
         if progress:
@@ -156,7 +146,7 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
         state = decode(request.properties)
         obj = checkpoint.identified(checkpoint.live_part(state), request.id)
         try:
-            self._objects.delete(obj, _seconds(obj, request), self._reporter.status_of(request.urn))
+            self._objects.delete(obj, _seconds(request), self._reporter.status_of(request.urn))
         except Exception as error:
             reporting.refuse(context, f"deletion of resource {request.urn} failed: {reporting.said(error)}", state)
         return empty_pb2.Empty()
@@ -172,8 +162,8 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
         raise AssertionError("abort raises")
 
 
-def _seconds(obj: Object, request: Any) -> float:
-    return annotations.timeout(obj, request.timeout)
+def _seconds(request: Any) -> float:
+    return request.timeout or _WAIT_SECONDS
 
 
 def _silently(text: str) -> None:

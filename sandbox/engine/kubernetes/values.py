@@ -1,6 +1,6 @@
 """Property values: protobuf structs on the wire, plain data with `Secret` and `UNKNOWN` here."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -92,15 +92,16 @@ def plain(value: Any) -> Any:
     return value
 
 
+def _parts(value: Any) -> Iterable[Any]:
+    """What a value is made of; nothing for a text or a number."""
+    if isinstance(value, Secret):
+        return (value.value,)
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+
+
 def has_unknown(value: Any) -> bool:
     """Whether any part of the value is unknown yet."""
-    if isinstance(value, Secret):
-        return has_unknown(value.value)
-    if isinstance(value, dict):
-        return any(has_unknown(inner) for inner in value.values())
-    if isinstance(value, list):
-        return any(has_unknown(inner) for inner in value)
-    return value is UNKNOWN
+    return value is UNKNOWN or any(has_unknown(part) for part in _parts(value))
 
 
 def marked_like(value: Any, pattern: Any) -> Any:
@@ -133,24 +134,10 @@ def marked(value: dict[str, Any], pattern: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
-def secrets_in(value: Any) -> Iterator[str]:
-    """Every text that is secret in the value, to keep it out of messages."""
-    if isinstance(value, Secret):
-        yield from _texts(plain(value))
-    elif isinstance(value, dict):
-        for inner in value.values():
-            yield from secrets_in(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from secrets_in(inner)
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        for inner in value.values():
-            yield from _texts(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _texts(inner)
-    else:
+def secrets_in(value: Any, *, within: bool = False) -> Iterator[str]:
+    """Every text that is secret in the value, to keep it out of messages; `within`: all of it is secret."""
+    secret = within or isinstance(value, Secret)
+    if secret and not isinstance(value, (Secret, dict, list)):
         yield str(value)
+    for part in _parts(value):
+        yield from secrets_in(part, within=secret)

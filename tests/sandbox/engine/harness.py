@@ -171,14 +171,14 @@ def on_cluster(folder: Path, cluster: Any, **options: Any) -> Stack:
 
 
 def provider(**props: Any) -> dict[str, Any]:
-    return {"token": "provider", "props": {"kubeconfig": "", **props}}
+    """A provider with what the program sets; `props` beside it."""
+    in_place = {"enableConfigMapMutable": True, "enableSecretMutable": True}
+    return {"token": "provider", "props": {"kubeconfig": "", **in_place, **props}}
 
 
-def obj(
-    token: str, name: str | None, namespace: str | None = None, *, opts: Any = None, **props: Any
-) -> dict[str, Any]:
-    """A declared object; `name` None lets the provider choose one. `metadata` in props is merged in."""
-    metadata = {**({"name": name} if name else {}), **({"namespace": namespace} if namespace else {})}
+def obj(token: str, name: str, namespace: str | None = None, *, opts: Any = None, **props: Any) -> dict[str, Any]:
+    """A declared object. `metadata` in props is merged in."""
+    metadata = {"name": name, **({"namespace": namespace} if namespace else {})}
     module, kind = token.rsplit(":", 1)
     api_version = module.removeprefix("core/")
     metadata |= props.pop("metadata", {})

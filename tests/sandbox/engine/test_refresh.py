@@ -21,7 +21,7 @@ def _after(name: str) -> dict[str, Any]:
 def test_refresh_sees_the_drift_that_a_preview_does_not(stack: Stack, api: Api, namespace: str, live: Live) -> None:
     root = f"/api/v1/namespaces/{namespace}"
     objects = {
-        "p": provider(enableConfigMapMutable=True),
+        "p": provider(),
         "lost": obj("core/v1:ServiceAccount", "lost", namespace),
         "drifting": obj("core/v1:ConfigMap", "drifting", namespace, data={"k": "v", "same": "x"}, opts=_after("lost")),
         "secret": obj("core/v1:Secret", "secret", namespace, stringData={"k": "v"}),

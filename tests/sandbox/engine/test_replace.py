@@ -25,16 +25,15 @@ def objects(namespace: str, other: str, *, second: bool) -> dict[str, Any]:
     service = {"ports": [{"port": 80}], "selector": {"app": "x"}, **({"clusterIP": "None"} if second else {})}
     return {
         "p": provider(),
-        "settings": obj("core/v1:ConfigMap", "settings", namespace, data={"k": value}),
-        "token": obj("core/v1:Secret", "token", namespace, stringData={"k": value}),
+        "settings": obj("core/v1:ConfigMap", f"settings-{value}", namespace, data={"k": value}),
+        "token": obj("core/v1:Secret", "token", namespace, type=f"test/{value}", stringData={"k": "v"}),
         "workers": workers,
         "binding": obj(f"{RBAC}/v1:RoleBinding", "binding", namespace, roleRef=role, subjects=[]),
         "service": obj("core/v1:Service", "service", namespace, spec=service, metadata=skip),
         "renamed": obj("core/v1:ServiceAccount", f"renamed-{value}", namespace),
         "moved": obj("core/v1:ServiceAccount", "moved", other if second else namespace),
-        "generated": obj("core/v1:ConfigMap", None, namespace, data={"k": value}),
         "dependent": obj(
-            "core/v1:ConfigMap", "dependent", namespace, data={"of": {"output": ["generated", "metadata", "name"]}}
+            "core/v1:ConfigMap", "dependent", namespace, data={"of": {"output": ["settings", "metadata", "name"]}}
         ),
     }
 
@@ -42,29 +41,27 @@ def objects(namespace: str, other: str, *, second: bool) -> dict[str, Any]:
 def test_identity_and_immutable_fields_replace(stack: Stack, api: Api, namespace: str, live: Live) -> None:
     stack.declare(**objects(namespace, "default", second=False)).up().ok()
     before = {name: resource["outputs"]["metadata"]["uid"] for name, resource in named(stack).items()}
-    generated = stack.resources()["generated"]["outputs"]["metadata"]["name"]
 
     stack.declare(**objects(namespace, "default", second=True))
     steps = stack.steps()
     reasons = {name: step["replaceReasons"] for name, step in steps.items() if name != "dependent"}
     assert reasons == {
-        "settings": ["data.k"],
-        "token": ["stringData.k"],
+        "settings": ["metadata.name"],
+        "token": ["type"],
         "workers": ["spec.selector.matchLabels.v"],
         "binding": ["roleRef.name"],
         "service": ["spec.clusterIP"],
         "renamed": ["metadata.name"],
         "moved": ["metadata.namespace"],
-        "generated": ["data.k"],
     }
-    assert "replace" in steps["dependent"]["op"], "its data come from a replaced object's new name"
+    assert steps["dependent"]["op"] == "update", "its data come from a replaced object's new name"
 
     stack.up().ok()  # explicit names: it could not work without deleting first
     after = {name: resource["outputs"]["metadata"]["uid"] for name, resource in named(stack).items()}
-    assert {name for name in before if before[name] == after[name]} == set()
-    assert live("configmaps/settings")["data"] == {"k": "2"}
-    assert live("configmaps/dependent")["data"] == {"of": stack.resources()["generated"]["outputs"]["metadata"]["name"]}
-    for gone in (f"configmaps/{generated}", "serviceaccounts/renamed-1", "serviceaccounts/moved"):
+    assert {name for name in before if before[name] == after[name]} == {"dependent"}
+    assert live("configmaps/settings-2")["data"] == {"k": "2"}
+    assert live("configmaps/dependent")["data"] == {"of": "settings-2"}
+    for gone in ("configmaps/settings-1", "serviceaccounts/renamed-1", "serviceaccounts/moved"):
         with pytest.raises(ApiError, match="NotFound"):
             live(gone)
     api.delete("/api/v1/namespaces/default/serviceaccounts/moved")

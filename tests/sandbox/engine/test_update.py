@@ -11,7 +11,6 @@ from tests.sandbox.engine.harness import Stack, deployment, obj, proposed, provi
 pytestmark = pytest.mark.thorough
 
 Live = Callable[[str], dict[str, Any]]
-MUTABLE = provider(enableConfigMapMutable=True, enableSecretMutable=True)
 
 
 def everything(namespace: str, image: str, value: str, token: str) -> dict[str, Any]:
@@ -24,7 +23,7 @@ def everything(namespace: str, image: str, value: str, token: str) -> dict[str, 
     }
     gateway = {"gatewayClassName": "x", "listeners": [{"name": "http", "port": 80, "protocol": "HTTP"}]}
     return {
-        "p": MUTABLE,
+        "p": provider(),
         "workers": deployment("workers", namespace, image=image, container=container, metadata={"annotations": {}}),
         "settings": obj("core/v1:ConfigMap", "settings", namespace, data={"k": value, "same": ""}),
         "token": obj("core/v1:Secret", "token", namespace, stringData={"HF_TOKEN": {"secret": token}}),
@@ -59,26 +58,17 @@ def test_only_what_the_program_changes_changes(stack: Stack, api: Api, namespace
 
 
 def test_a_field_of_another_manager_is_a_conflict(stack: Stack, api: Api, namespace: str, live: Live) -> None:
-    def settings(value: str, **annotations: str) -> dict[str, Any]:
-        return obj(
-            "core/v1:ConfigMap",
-            "settings",
-            namespace,
-            data={"k": value, "old": "x"},
-            metadata={"annotations": annotations},
-        )
+    def settings(value: str, **more: str) -> dict[str, Any]:
+        return obj("core/v1:ConfigMap", "settings", namespace, data={"k": value, **more})
 
-    stack.declare(p=MUTABLE, settings=settings("ours", a="b")).up().ok()
+    stack.declare(p=provider(), settings=settings("ours", old="x")).up().ok()
     theirs = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}, "data": {"k": "theirs"}}
     api.apply(f"/api/v1/namespaces/{namespace}/configmaps/settings", theirs)
 
-    stack.declare(p=MUTABLE, settings=settings("changed", a="b"))
+    stack.declare(p=provider(), settings=settings("changed", old="x"))
     assert 'conflict with "sandbox": .data.k' in stack.up().failed().output
     assert live("configmaps/settings")["data"] == {"k": "theirs", "old": "x"}
 
-    forced = settings("changed", **{"pulumi.com/patchForce": "true"})
-    del forced["props"]["data"]["old"]
-    stack.declare(p=MUTABLE, settings=forced).up().ok()
-    after = live("configmaps/settings")
-    assert after["data"] == {"k": "changed"}, "a field that the program drops goes, though our create had made it"
-    assert after["metadata"]["annotations"] == {"pulumi.com/patchForce": "true"}
+    stack.declare(p=provider(enablePatchForce=True), settings=settings("changed")).up().ok()
+    after = live("configmaps/settings")["data"]
+    assert after == {"k": "changed"}, "a field that the program drops goes, though our create had made it"

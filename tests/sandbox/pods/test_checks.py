@@ -88,7 +88,7 @@ def test_grpc_wants_serving() -> None:
         assert ask({"grpc": {"port": port, "service": "picker"}}) is None
         assert str(ask({"grpc": {"port": port, "service": "starting"}})).endswith("NOT_SERVING")
         assert str(ask({"grpc": {"port": port, "service": "odd"}})).endswith("UNKNOWN")
-        assert "'other' is unknown" in str(ask({"grpc": {"port": port, "service": "other"}}))
+        assert "'other': unknown service" in str(ask({"grpc": {"port": port, "service": "other"}}))
 
 
 def test_no_answer_in_time_is_no() -> None:

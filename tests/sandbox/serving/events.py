@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from sandbox.home import CHECKOUT
 from tests.sandbox import running
@@ -47,12 +48,7 @@ def roll_the_decode_tier(traffic: Traffic) -> None:
     """Replace every decode pod, as a change of its settings does."""
     old = {pod.metadata.name for pod in traffic.stack.pods(role="decode")}
     _restart(traffic, "ms-pd-llm-d-modelservice-decode")
-
-    def rolled() -> bool:
-        pods = traffic.stack.pods(role="decode")
-        return len(pods) == 2 and all(ready(pod) and pod.metadata.name not in old for pod in pods)
-
-    assert soon(rolled, 300)
+    _await_others(lambda: traffic.stack.pods(role="decode"), old)
 
 
 def change_the_route(traffic: Traffic) -> None:
@@ -117,11 +113,10 @@ def restart_the_epp(traffic: Traffic) -> None:
     [old] = traffic.api.get(pods, labelSelector="inferencepool=gaie-pd-epp")["items"]
     traffic.api.delete(f"{pods}/{old['metadata']['name']}")
 
-    def restarted() -> bool:
-        now = [pod for pod in traffic.stack.pods() if "inferencepool" in pod.metadata.labels]
-        return [pod.metadata.name for pod in now if ready(pod)] not in ([], [old["metadata"]["name"]])
-
-    assert soon(restarted, 300)
+    _await_others(
+        lambda: [pod for pod in traffic.stack.pods() if "inferencepool" in pod.metadata.labels],
+        {old["metadata"]["name"]},
+    )
 
 
 EVENTS = (
@@ -174,9 +169,15 @@ def _proxies(traffic: Traffic) -> set[str]:
 
 
 def _await_other_proxy(traffic: Traffic, old: set[str]) -> None:
+    _await_others(lambda: [pod for pod in traffic.stack.pods() if pod.metadata.name in _proxies(traffic)], old)
+
+
+def _await_others(pods: Callable[[], list[Any]], old: set[str]) -> None:
+    """Wait until as many other pods as the old ones have taken their place and are Ready."""
+
     def replaced() -> bool:
-        pods = [pod for pod in traffic.stack.pods() if pod.metadata.name in _proxies(traffic) - old]
-        return bool(pods) and all(ready(pod) for pod in pods) and not _proxies(traffic) & old
+        now = pods()
+        return len(now) == len(old) and all(ready(pod) and pod.metadata.name not in old for pod in now)
 
     assert soon(replaced, 300)
 

@@ -130,9 +130,10 @@ class Deployment:
 def deployment(cluster: Running, stack: str, count: int = 2) -> Deployment:
     """The stack's engine, and `count` nodes of its vendor in the cluster."""
     provide_nodes(cluster, accelerator(CHECKOUT / f"Pulumi.{stack}.yaml"), count)
-    if lifecycle.isolated(cluster.home):
-        istio.await_class(cluster.host_kubeconfig, "istio-system")
     progress = Progress()
+    progress = Progress()
+    if lifecycle.isolated(cluster.home):
+        istio.provide(cluster.host_kubeconfig, "istio-system", progress)
     engine = prepare(
         cluster.home, CHECKOUT, stack, tools=provide(["pulumi"], progress), cache=cluster.home.root / "cache"
     )

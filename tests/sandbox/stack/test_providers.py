@@ -9,7 +9,6 @@ from sandbox.gateways import istio
 from sandbox.progress import Progress
 from sandbox.talking import NotServed, await_serving, target
 from sandbox.talking.chat import chat
-from sandbox.toolchain import provide
 from tests.sandbox.running import Running, soon
 from tests.sandbox.serving.traffic import send, traffic, words
 from tests.sandbox.stack.deployment import Deployment, deployment, destroyed_afterwards
@@ -27,10 +26,8 @@ NOT_SERVED = [
 
 @pytest.fixture(scope="module")
 def stack(cluster: Running) -> Iterator[Deployment]:
-    manifests = provide(["istio-manifests"], Progress())["istio-manifests"]
     with destroyed_afterwards(deployment(cluster, "amd")) as made:
-        istio.install(cluster.host_kubeconfig, manifests, "openshift-ingress")
-        istio.await_class(cluster.host_kubeconfig, "openshift-ingress")
+        istio.provide(cluster.host_kubeconfig, "openshift-ingress", Progress())
         yield made
 
 

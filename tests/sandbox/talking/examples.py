@@ -50,21 +50,14 @@ def access(prefill: str | None, decode: str | None, upstream: str | None = None)
     return Access(
         start=MOMENT,
         id="1",
-        method="POST",
         path="/v1/completions",
-        route=None,
         status=200,
-        flags="-",
-        details="via_upstream",
         decode=decode,
         prefill=prefill,
         upstream=upstream or decode,
-        attempts=1,
         picked_us=1300,
         first_byte_us=5000,
         total_us=12000,
-        received=100,
-        sent=1000,
     )
 
 
