@@ -11,6 +11,7 @@ from sandbox.cluster.admission import Admission, PodSecurity
 from sandbox.errors import SandboxError
 from sandbox.home import Home
 from sandbox.progress import Progress
+from sandbox.session import Session
 
 GROUP = "{count: 2, gpus: 8, cpu: 192, memory: 2Ti, disk: 27Ti"
 
@@ -136,7 +137,7 @@ def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     text = "config: {'llm-d-pd:serving': {accelerator: nvidia, infrastructure: aws-efa}}"
     (tmp_path / "Pulumi.cloud.yaml").write_text(text)
     monkeypatch.setattr(cli, "CHECKOUT", tmp_path)
-    monkeypatch.setattr(cli.Session, "ready", lambda *_, **__: pytest.fail("it went on"))
+    monkeypatch.setattr(Session, "ready", lambda *_, **__: pytest.fail("it went on"))
     return Home(tmp_path / "home")
 
 

@@ -3,6 +3,7 @@
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
+from sandbox.cluster import descriptions
 from sandbox.progress import Progress
 from sandbox.session import Session
 from tests.sandbox.faults import recovery
@@ -115,4 +116,5 @@ class Cells:
 
     def session(self) -> Session:
         """The sandbox as `make` uses it."""
-        return Session(self.stack.cluster.home, self.stack.stack, self.stack.engine, Progress())
+        home, cluster = self.stack.cluster.home, descriptions.default()
+        return Session(home, self.stack.stack, self.stack.engine, Progress(), cluster)
