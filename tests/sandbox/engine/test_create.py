@@ -3,8 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
-from sandbox.cluster.api import Api
+import pytest
+
 from tests.sandbox.engine.harness import Stack, deployment, obj, provider
+
+pytestmark = pytest.mark.thorough
 
 Live = Callable[[str], dict[str, Any]]
 CONFIG_MAP = "core/v1:ConfigMap"
@@ -37,31 +40,3 @@ def test_create_posts_as_pulumi_and_adds_nothing(stack: Stack, namespace: str, l
     assert {r["id"] for r in stack.resources().values() if r["type"].startswith("kubernetes:")} >= {
         f"{namespace}/plain"
     }
-
-
-def test_an_existing_object_is_an_error_unless_it_is_upserted(
-    stack: Stack, api: Api, namespace: str, live: Live
-) -> None:
-    for name in ("taken", "upserted", "forced"):
-        theirs = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"k": "theirs"}}
-        api.apply(f"/api/v1/namespaces/{namespace}/configmaps/{name}", theirs)
-
-    def ours(name: str, by: str) -> dict[str, Any]:
-        return obj(CONFIG_MAP, name, namespace, data={"k": "ours"}, opts={"provider": by})
-
-    stack.declare(p=provider(), taken=ours("taken", "p")).preview().ok()
-
-    stack.declare(
-        p=provider(),
-        upserts=provider(upsertExistingObjects=True),
-        forces=provider(upsertExistingObjects=True, enablePatchForce=True),
-        taken=ours("taken", "p"),
-        upserted=ours("upserted", "upserts"),
-        forced=ours("forced", "forces"),
-    )
-    output = stack.up("--continue-on-error").failed().output
-    assert 'was not successfully created by the Kubernetes API server: configmaps "taken" already exists' in output
-    assert 'conflict with "sandbox": .data.k' in output
-    found = {name: live(f"configmaps/{name}")["data"]["k"] for name in ("taken", "upserted", "forced")}
-    assert found == {"taken": "theirs", "upserted": "theirs", "forced": "ours"}
-    assert not {"taken", "upserted"} & set(stack.resources())
