@@ -69,5 +69,5 @@ def differences(context: Context) -> Iterator[Difference]:
 
 def _last(context: Context, role: Role, flag: str) -> tuple[int, str] | None:
     """Place and value of a tier's flag; vLLM takes the last of several."""
-    found = [(one.index, one.value or "") for one in flags_of(context.tier(role).extra_args) if one.name == flag]
+    found = [(one.place, one.value or "") for one in flags_of(context.tier(role).extra_args) if one.name == flag]
     return found[-1] if found else None

@@ -138,7 +138,7 @@ def flag_of(argument: str) -> str | None:
 class Flag(NamedTuple):
     """One flag of a command line."""
 
-    index: int
+    place: int
     """Its place among the arguments."""
     name: str
     value: str | None

@@ -27,7 +27,7 @@ def check(context: Context) -> Iterator[Problem]:
     for role in Role:
         tier = context.tier(role)
         for flag in flags_of(tier.extra_args):
-            yield from _argument(f"serving.{role}.extraArgs[{flag.index}]", tier.extra_args[flag.index], flag)
+            yield from _argument(f"serving.{role}.extraArgs[{flag.place}]", tier.extra_args[flag.place], flag)
         yield from _variables(context, role)
         for name in tier.env:
             if name in SET_VARIABLES:

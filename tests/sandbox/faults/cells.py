@@ -4,6 +4,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from sandbox.cluster import descriptions
+from sandbox.engine.view import View
+from sandbox.home import CHECKOUT
 from sandbox.progress import Progress
 from sandbox.session import Session
 from tests.sandbox.faults import recovery
@@ -117,4 +119,5 @@ class Cells:
     def session(self) -> Session:
         """The sandbox as `make` uses it."""
         home, cluster = self.stack.cluster.home, descriptions.default()
-        return Session(home, self.stack.stack, self.stack.engine, Progress(), cluster)
+        view = View(home.view, CHECKOUT, self.stack.stack)
+        return Session(home, self.stack.stack, self.stack.engine, view, Progress(), cluster)

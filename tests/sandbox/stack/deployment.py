@@ -131,7 +131,6 @@ def deployment(cluster: Running, stack: str, count: int = 2) -> Deployment:
     """The stack's engine, and `count` nodes of its vendor in the cluster."""
     provide_nodes(cluster, accelerator(CHECKOUT / f"Pulumi.{stack}.yaml"), count)
     progress = Progress()
-    progress = Progress()
     if lifecycle.isolated(cluster.home):
         istio.provide(cluster.host_kubeconfig, "istio-system", progress)
     engine = prepare(
