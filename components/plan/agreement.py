@@ -12,7 +12,7 @@ from components.config.vocabulary import Role
 from components.plan import fabric
 from components.plan.context import Context
 from components.plan.workers import OTHER
-from components.releases.vllm import ATTENTION_FLAG, flags_of
+from components.releases.vllm import ATTENTION_FLAG, copied, flags_of
 
 _FLAGS: Mapping[str, str] = {"--kv-cache-dtype": "auto", "--dtype": "auto", ATTENTION_FLAG: ""}
 """Flags that the connector compares, with what vLLM takes where they are not given."""
@@ -42,7 +42,7 @@ def differences(context: Context) -> Iterator[Difference]:
     if settings.kv_transfer.connector != fabric.NIXL:
         return
     images = {role: context.image(context.tier(role).image, fabric.image(context)).name for role in Role}
-    if len(set(images.values())) > 1:
+    if len({*map(copied, images.values())}) > 1:
         role = Role.PREFILL if settings.prefill.image else Role.DECODE
         yield Difference(
             f"serving.{role}.image",

@@ -14,7 +14,7 @@ from components.config.vocabulary import Role
 from components.plan import ServingPlan
 from components.plan.worker_args import WorkerArgs
 from components.pods import vllm
-from components.releases.vllm import PAIR_FLAGS, PAIR_TRANSFER_IGNORED, PAIR_VARIABLES, flag_of
+from components.releases.vllm import PAIR_FLAGS, PAIR_TRANSFER_IGNORED, PAIR_VARIABLES, copied, flag_of
 
 PAGE = "docs/changes.md"
 """Where the way without an outage is."""
@@ -98,8 +98,7 @@ def _changed(worker: WorkerArgs, former: Mapping[str, Any]) -> Iterator[Change]:
 def _fields(image: str, arguments: Sequence[str], variables: Mapping[str, str]) -> dict[str, str]:
     """The fields that two workers must have alike, of one command line and environment."""
     return {
-        # Repository and tag: a copy in another registry is the same vLLM.
-        "image": "/".join(image.split("/")[-2:]),
+        "image": copied(image),
         "model": " ".join(arguments[:1]),
         **_flags(arguments[1:]),
         **{name: variables[name] for name in PAIR_VARIABLES if name in variables},

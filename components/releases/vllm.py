@@ -124,6 +124,11 @@ PAIR_VARIABLES = (
 0.17)."""
 
 
+def copied(image: str) -> str:
+    """Repository and tag of an image reference: a copy in another registry is the same vLLM."""
+    return "/".join(image.split("/")[-2:])
+
+
 def flag_of(argument: str) -> str | None:
     """The flag that an argument names, as vLLM's parser reads it; None for a value.
 

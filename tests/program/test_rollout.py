@@ -109,7 +109,12 @@ IMAGES = {
         ({"prefill": FP8}, {"prefill": {"extraArgs": ["--kv_cache_dtype", "fp8"]}}, set(), []),
         ({}, {"kvTransfer": {"extra": {"kv_load_failure_policy": "recompute"}}}, set(), []),
         ({}, IMAGES, set(), []),
-        ({}, {"model": {**AMD["model"], "maxModelLen": 8000}, "rdma": None, "ucx": {"tls": ["tcp"]}}, set(), []),
+        (
+            {},
+            {"model": {**AMD["model"], "maxModelLen": 8000}, "rdma": None, "ucx": {"tls": ["tcp", "rocm"]}},
+            set(),
+            [],
+        ),
         ({}, {"decode": {"replicas": 2, "cpu": 12, "env": {"A": "b"}, "extraArgs": ["--max-num-seqs=8"]}}, set(), []),
         ({"postfix": "other"}, {"model": {"name": "amd/other"}}, set(), []),
         ({}, {}, set(), []),
