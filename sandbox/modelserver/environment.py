@@ -18,6 +18,7 @@ INSTRUCTIONS = frozenset(("avx2", "f16c", "fma"))
 """Flags of /proc/cpuinfo. Without AVX-512, vLLM 0.17.1 loads `vllm/_C_AVX2.abi3.so` (`import_kernels` in its
 vllm/platforms/cpu.py), which is compiled to these and asks for nothing itself."""
 
+_MODEL = Path(__file__).with_name("model.py")
 _CPUINFO = Path("/proc/cpuinfo")
 _PYTHONS = ((3, 11), (3, 12), (3, 13))
 _GLIBC = (2, 28)
@@ -25,7 +26,7 @@ _GLIBC = (2, 28)
 _PROGRAMS = ("gcc", "nm", "readelf")
 _DOWNLOAD, _KEPT, _NEEDED = 1.2, 1.6, 6.0
 """10⁹ bytes. While it is built there are the wheels, their contents, and what pip keeps in a cache of its own."""
-_MINUTES = 4
+_MINUTES = 6
 
 _ISOLATION = (
     "import os; from sandbox.cluster import namespaces as n; "
@@ -46,11 +47,18 @@ def provide(report: Progress, cache: Cache | None = None) -> Environment:
     """Return the environment, building what is missing. Raises `SandboxError` when that fails."""
     cache = cache or Cache.of_user()
     entry = place(cache)
-    if not entry.exists():
+    model = cache.root / "tools" / f"vllm-model-{_digest(_MODEL)}"
+    venv = entry / "venv"
+    python = venv / "bin" / "python"
+    if not (entry.exists() and model.exists()):
         with cache.lock(report):
             if not entry.exists():
                 _build(entry, cache, report)
-    return Environment(entry / "venv", entry / "venv" / "bin" / "python", entry / "model")
+            if not model.exists():
+                with report.step("making the tiny model", expected=15):
+                    cache.make(model, lambda folder: recipe.run([str(python), str(_MODEL), str(folder)], cache.build))
+            cache.drop_build()
+    return Environment(venv, python, model)
 
 
 def lacks_instructions() -> bool:
@@ -125,10 +133,14 @@ def _disk(free: float) -> str | None:
 def place(cache: Cache | None = None) -> Path:
     """Return the folder in which the environment is or will be."""
     cache = cache or Cache.of_user()
+    return cache.root / "tools" / f"vllm-{_digest(recipe.LOCK, Path(recipe.__file__), Path(stubs.__file__))}"
+
+
+def _digest(*files: Path) -> str:
     digest = hashlib.sha256(repr(sys.version_info[:2]).encode())
-    for file in (recipe.LOCK, recipe.MODEL, Path(recipe.__file__), Path(stubs.__file__)):
+    for file in files:
         digest.update(file.read_bytes())
-    return cache.root / "tools" / f"vllm-{digest.hexdigest()[:12]}"
+    return digest.hexdigest()[:12]
 
 
 def _build(entry: Path, cache: Cache, report: Progress) -> None:
@@ -137,4 +149,3 @@ def _build(entry: Path, cache: Cache, report: Progress) -> None:
         f"about {_MINUTES} minutes on two cores."
     )
     cache.make(entry, lambda folder: recipe.build(folder, cache.build / "pip", report))
-    cache.drop_build()

@@ -1,4 +1,4 @@
-"""How a folder becomes the environment of real vLLM: wheels of the lock, without what a CPU never loads, and the model.
+"""How a folder becomes the environment of real vLLM: wheels of the lock, without what a CPU never loads.
 
 The result's key in the cache contains this file, so it holds nothing else.
 """
@@ -15,7 +15,6 @@ from sandbox.progress import Progress
 
 FOLDER = Path(__file__).resolve().parent
 LOCK = FOLDER / "lock.txt"
-MODEL = FOLDER / "model.py"
 
 _UNUSED = (
     "torch/include",
@@ -44,7 +43,7 @@ _LINES_SHOWN = 25
 
 
 def build(folder: Path, temporary: Path, report: Progress) -> None:
-    """Fill `folder` with `venv` and `model`. pip unpacks its downloads in `temporary`.
+    """Fill `folder` with `venv`. pip unpacks its downloads in `temporary`.
 
     Raises `SandboxError` with the end of the output of the step that failed.
     """
@@ -53,9 +52,9 @@ def build(folder: Path, temporary: Path, report: Progress) -> None:
     temporary.mkdir(parents=True, exist_ok=True)
     pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--disable-pip-version-check", "--quiet"]
     safe = ["--no-deps", "--require-hashes", "--only-binary=:all:", "--requirement", str(LOCK)]
-    with report.step("[1/3] vLLM, torch, NIXL: download and unpack", expected=150):
-        _run([sys.executable, "-m", "venv", "--without-pip", str(venv)], temporary)
-        _run([*pip, *safe], temporary)
+    with report.step("[1/3] vLLM, torch, NIXL: download and unpack", expected=240):
+        run([sys.executable, "-m", "venv", "--without-pip", str(venv)], temporary)
+        run([*pip, *safe], temporary)
     (packages,) = (venv / "lib").glob("python*/site-packages")
     with report.step("[2/3] without CUDA", expected=20):
         _name_cpu_build(packages)
@@ -63,9 +62,8 @@ def build(folder: Path, temporary: Path, report: Progress) -> None:
         for pattern in _UNUSED:
             for path in packages.glob(pattern):
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
-    with report.step("[3/3] the model, and a first import", expected=40):
-        _run([str(python), str(MODEL), str(folder / "model")], temporary)
-        _run([str(python), "-c", _PROOF], temporary)
+    with report.step("[3/3] a first import", expected=30):
+        run([str(python), "-c", _PROOF], temporary)
 
 
 def _name_cpu_build(packages: Path) -> None:
@@ -79,7 +77,8 @@ def _name_cpu_build(packages: Path) -> None:
     found.rename(packages / f"vllm-{version}+cpu.dist-info")
 
 
-def _run(command: list[str], temporary: Path) -> None:
+def run(command: list[str], temporary: Path) -> None:
+    """Run one step, or raise `SandboxError`."""
     environment = {**os.environ, "TMPDIR": str(temporary), "VLLM_NO_USAGE_STATS": "1", "HF_HUB_OFFLINE": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
