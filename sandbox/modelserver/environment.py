@@ -1,0 +1,151 @@
+"""The environment of real vLLM: whether this machine can run it, and where it is, built once per user."""
+
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sandbox.modelserver import recipe, stubs
+from sandbox.progress import Progress
+from sandbox.toolchain.cache import Cache
+
+INSTRUCTIONS = frozenset(("avx2", "f16c", "fma"))
+"""Flags of /proc/cpuinfo. Without AVX-512, vLLM 0.17.1 loads `vllm/_C_AVX2.abi3.so` (`import_kernels` in its
+vllm/platforms/cpu.py), which is compiled to these and asks for nothing itself."""
+
+_MODEL = Path(__file__).with_name("model.py")
+_CPUINFO = Path("/proc/cpuinfo")
+_PYTHONS = ((3, 11), (3, 12), (3, 13))
+_GLIBC = (2, 28)
+"""Of the wheels: their tags are manylinux_2_28 and older."""
+_PROGRAMS = ("gcc", "nm", "readelf")
+_DOWNLOAD, _KEPT, _NEEDED = 1.2, 1.6, 6.0
+"""10⁹ bytes. While it is built there are the wheels, their contents, and what pip keeps in a cache of its own."""
+_MINUTES = 6
+
+_ISOLATION = (
+    "import os; from sandbox.cluster import namespaces as n; "
+    "(n.unshare_users if os.getuid() else n.unshare)(n.NEW_NETWORK | n.NEW_MOUNTS | n.NEW_PIDS)"
+)
+
+
+@dataclass(frozen=True)
+class Environment:
+    """Where real vLLM is. `python -m vllm.entrypoints.cli.main` is its command `vllm`."""
+
+    venv: Path
+    python: Path
+    model: Path
+
+
+def provide(report: Progress, cache: Cache | None = None) -> Environment:
+    """Return the environment, building what is missing. Raises `SandboxError` when that fails."""
+    cache = cache or Cache.of_user()
+    entry = place(cache)
+    model = cache.root / "tools" / f"vllm-model-{_digest(_MODEL)}"
+    venv = entry / "venv"
+    python = venv / "bin" / "python"
+    if not (entry.exists() and model.exists()):
+        with cache.lock(report):
+            if not entry.exists():
+                _build(entry, cache, report)
+            if not model.exists():
+                with report.step("making the tiny model", expected=15):
+                    cache.make(model, lambda folder: recipe.run([str(python), str(_MODEL), str(folder)], cache.build))
+            cache.drop_build()
+    return Environment(venv, python, model)
+
+
+def lacks_instructions() -> bool:
+    """Whether the processor cannot run the wheels: nothing can be installed against that."""
+    return platform.machine() != "x86_64" or not _flags(_CPUINFO.read_text()) >= INSTRUCTIONS
+
+
+def unfit() -> str | None:
+    """Return in one line why this machine cannot run real vLLM; None if it can.
+
+    What only building needs counts while it is not built.
+    """
+    cache = Cache.of_user()
+    checks = [_processor, _python, _glibc, _namespaces]
+    if not place(cache).exists():
+        checks += [_compiler, lambda: _disk(cache.free_gigabytes)]
+    return _first(checks)
+
+
+def _first(checks: Iterable[Callable[[], str | None]]) -> str | None:
+    return next((reason for check in checks if (reason := check())), None)
+
+
+def _processor() -> str | None:
+    if not lacks_instructions():
+        return None
+    wanted = ", ".join(sorted(INSTRUCTIONS))
+    return f"vLLM's CPU build is compiled for x86_64 with {wanted}, which this processor does not have"
+
+
+def _flags(cpuinfo: str) -> frozenset[str]:
+    """Return the instructions of the first processor."""
+    for line in cpuinfo.splitlines():
+        name, _, value = line.partition(":")
+        if name.strip() == "flags":
+            return frozenset(value.split())
+    return frozenset()
+
+
+def _python() -> str | None:
+    if sys.version_info[:2] in _PYTHONS and sys.implementation.name == "cpython":
+        return None
+    wanted = ", ".join(f"{major}.{minor}" for major, minor in _PYTHONS)
+    return f"the lock has wheels for CPython {wanted}, and .venv has {platform.python_version()}"
+
+
+def _glibc() -> str | None:
+    name, _, version = (os.confstr("CS_GNU_LIBC_VERSION") or "").partition(" ")
+    if name == "glibc" and tuple(map(int, version.split(".")[:2])) >= _GLIBC:
+        return None
+    return f"the wheels need glibc {_GLIBC[0]}.{_GLIBC[1]} or newer, and this machine has {version or 'none'}"
+
+
+def _namespaces() -> str | None:
+    tried = subprocess.run(
+        [sys.executable, "-c", _ISOLATION], cwd=recipe.FOLDER.parent.parent, capture_output=True, check=False
+    )
+    return "pods need network namespaces, and this machine allows none" if tried.returncode else None
+
+
+def _compiler() -> str | None:
+    missing = [program for program in _PROGRAMS if not shutil.which(program)]
+    return f"{', '.join(missing)} not found on PATH: install gcc and binutils" if missing else None
+
+
+def _disk(free: float) -> str | None:
+    if free >= _NEEDED:
+        return None
+    return f"building it takes {_NEEDED:.0f} GB of free disk in the user's cache folder, and {free:.1f} GB are free"
+
+
+def place(cache: Cache | None = None) -> Path:
+    """Return the folder in which the environment is or will be."""
+    cache = cache or Cache.of_user()
+    return cache.root / "tools" / f"vllm-{_digest(recipe.LOCK, Path(recipe.__file__), Path(stubs.__file__))}"
+
+
+def _digest(*files: Path) -> str:
+    digest = hashlib.sha256(repr(sys.version_info[:2]).encode())
+    for file in files:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def _build(entry: Path, cache: Cache, report: Progress) -> None:
+    report.say(
+        f"Installing vLLM 0.17.1 with NIXL into {entry}, once: {_DOWNLOAD:.1f} GB of downloads, {_KEPT:.1f} GB kept, "
+        f"about {_MINUTES} minutes on two cores."
+    )
+    cache.make(entry, lambda folder: recipe.build(folder, cache.build / "pip", report))

@@ -1,0 +1,134 @@
+"""Small libraries in place of CUDA's: torch's wheel for x86_64 is built against CUDA, and loads without it by these.
+
+A processor runs none of CUDA's functions, but the dynamic linker wants every library and every symbol that
+torch's own libraries name. Each stub defines what is named: a function that returns an error or a zeroed page, or a
+zeroed object. Needs gcc and binutils (nm, readelf).
+"""
+
+import re
+import subprocess
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+_CUDA_LIBRARY = re.compile(r"lib(cu|nccl|nv)[A-Za-z_]*\.so[.0-9]*")
+_CUDA_FUNCTION = re.compile(r"(cu|nccl|nvrtc)[A-Z]")
+_CUDA_PARTS = ("libtorch_cuda.so", "libtorch_cuda_linalg.so", "libtorch_nvshmem.so", "libcaffe2_nvrtc.so")
+"""Parts of torch that run on a GPU only; 1.2 GB in 2.10.0."""
+_NO_DEVICE = 100
+"""cudaErrorNoDevice and CUDA_ERROR_NO_DEVICE."""
+_PAGE = 4096
+"""At least the size of each object that torch's libraries read of libtorch_cuda.so."""
+
+
+@dataclass(frozen=True)
+class Symbol:
+    """A dynamic symbol as `nm --dynamic` prints it: `kind` is its letter, `version` its node or empty."""
+
+    name: str
+    kind: str
+    version: str = ""
+
+
+@dataclass(frozen=True)
+class Library:
+    """What one shared library offers and what it asks for."""
+
+    defined: Mapping[str, Symbol]
+    undefined: frozenset[Symbol]
+    needed: frozenset[str]
+
+
+def replace_cuda(folder: Path) -> list[str]:
+    """Put stubs into torch's folder `lib`, in place of CUDA's libraries and the parts that need them.
+
+    Returns the names of the stubs. Raises `subprocess.CalledProcessError` when a program of binutils or gcc fails.
+    """
+    files = {file.name: file for file in folder.glob("*.so*")}
+    libraries = {name: read(file) for name, file in files.items()}
+    kept = {name: library for name, library in libraries.items() if name not in _CUDA_PARTS}
+    dropped = {name: library for name, library in libraries.items() if name in _CUDA_PARTS}
+    stubs = missing(kept.values(), dropped.values())
+    for name in dropped:
+        files[name].unlink()
+    for name, symbols in stubs.items():
+        compile_stub(folder / name, symbols)
+    return sorted(stubs)
+
+
+def missing(kept: Iterable[Library], dropped: Iterable[Library]) -> dict[str, list[Symbol]]:
+    """Return each library that `kept` name and lack, with the symbols that it must define.
+
+    A symbol with a version belongs to the library of that name. The linker finds one without a version in any library,
+    so all of these are in libtorch_cuda.so: what `dropped` define, with its kind there, and functions of CUDA.
+    """
+    kept = list(kept)
+    offered = {name: symbol for library in dropped for name, symbol in library.defined.items()}
+    own = {name for library in kept for name in library.defined}
+    names = {name for library in kept for name in library.needed if _CUDA_LIBRARY.fullmatch(name)}
+    stubs: dict[str, list[Symbol]] = {name: [] for name in sorted(names | {_CUDA_PARTS[0]})}
+    wanted = {symbol for library in kept for symbol in library.undefined if symbol.name not in own}
+    for symbol in sorted(wanted, key=lambda each: (each.name, each.version)):
+        if symbol.version in stubs:
+            stubs[symbol.version].append(symbol)
+        elif not symbol.version and (symbol.name in offered or _CUDA_FUNCTION.match(symbol.name)):
+            stubs[_CUDA_PARTS[0]].append(offered.get(symbol.name, symbol))
+    return stubs
+
+
+def source(symbols: Iterable[Symbol]) -> str:
+    """Return a C source that defines the symbols."""
+    lines = [
+        'extern char class_type_info[] __asm__("_ZTVN10__cxxabiv117__class_type_infoE");',
+        f"static char zeros[{_PAGE}];",
+    ]
+    for number, symbol in enumerate(symbols):
+        label = f'__asm__("{symbol.name}")'
+        if symbol.name.startswith("_ZTI"):  # libstdc++ compares the names of type information
+            lines.append(
+                f"struct {{ void *table; const char *name; }} s{number} {label} = "
+                f'{{ class_type_info + 16, "{symbol.name[4:]}" }};'
+            )
+        elif symbol.kind in "BDRVu":
+            lines.append(f"char s{number}[{_PAGE}] {label};")
+        elif symbol.kind == "U":
+            lines.append(f"int s{number}(void) {label}; int s{number}(void) {{ return {_NO_DEVICE}; }}")
+        else:
+            lines.append(f"void *s{number}(void) {label}; void *s{number}(void) {{ return zeros; }}")
+    return "\n".join(lines) + "\n"
+
+
+def compile_stub(file: Path, symbols: Iterable[Symbol]) -> None:
+    """Compile the library `file` that defines the symbols, each with its version."""
+    symbols = list(symbols)
+    nodes: dict[str, list[str]] = {}
+    for symbol in symbols:
+        if symbol.version:
+            nodes.setdefault(symbol.version, []).append(symbol.name)
+    with tempfile.TemporaryDirectory() as temporary:
+        script = Path(temporary) / "versions"
+        script.write_text("".join(f"{node} {{ global: {'; '.join(names)}; }};\n" for node, names in nodes.items()))
+        versions = [f"-Wl,--version-script={script}"] if nodes else []
+        command = ["gcc", "-shared", "-fPIC", "-nostdlib", "-w", f"-Wl,-soname,{file.name}", *versions, "-o", str(file)]
+        subprocess.run([*command, "-x", "c", "-"], input=source(symbols), text=True, check=True)
+
+
+def read(file: Path) -> Library:
+    """Read one shared library with nm and readelf."""
+    defined = _symbols(_run("nm", "--dynamic", "--defined-only", str(file)))
+    undefined = _symbols(_run("nm", "--dynamic", "--undefined-only", str(file)))
+    needed = re.findall(r"\(NEEDED\).*\[(.*)\]", _run("readelf", "--dynamic", "--wide", str(file)))
+    return Library({symbol.name: symbol for symbol in defined}, frozenset(undefined), frozenset(needed))
+
+
+def _symbols(printed: str) -> list[Symbol]:
+    symbols = []
+    for words in map(str.split, printed.splitlines()):
+        name, _, version = words[-1].partition("@")
+        symbols.append(Symbol(name, words[-2], version.lstrip("@")))
+    return symbols
+
+
+def _run(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout

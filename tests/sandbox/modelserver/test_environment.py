@@ -1,0 +1,57 @@
+"""What keeps real vLLM from a machine, each in one line; only the processor's part counts as unchangeable."""
+
+from pathlib import Path
+
+import pytest
+
+from sandbox.modelserver import environment
+from sandbox.toolchain.cache import Cache
+
+
+@pytest.fixture(autouse=True)
+def able(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A machine with everything: each test takes one thing away."""
+    monkeypatch.setattr(Cache, "of_user", classmethod(lambda _: Cache(tmp_path)))
+    monkeypatch.setattr(Cache, "free_gigabytes", property(lambda _: 50.0))
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    monkeypatch.setattr("sys.version_info", (3, 12, 1, "final", 0))
+    monkeypatch.setattr("os.confstr", lambda _: "glibc 2.36")
+    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(environment, "_namespaces", lambda: None)
+    monkeypatch.setattr(environment, "_CPUINFO", tmp_path / "cpuinfo")
+    (tmp_path / "cpuinfo").write_text("processor\t: 0\nflags\t\t: fpu avx avx2 f16c fma\n\nprocessor\t: 1\n")
+
+
+def test_a_machine_with_everything() -> None:
+    assert environment.unfit() is None
+    assert not environment.lacks_instructions()
+
+
+@pytest.mark.parametrize("line", ["flags\t\t: avx avx2 fma\n", "Features\t: fp asimd\n"])
+def test_a_processor_without_the_instructions(tmp_path: Path, line: str) -> None:
+    (tmp_path / "cpuinfo").write_text(line)
+    assert environment.lacks_instructions()
+    assert "f16c" in (environment.unfit() or "")
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "named"),
+    [
+        ("sys.version_info", (3, 14, 0, "final", 0), "3.11, 3.12, 3.13"),
+        ("os.confstr", lambda _: "glibc 2.27", "2.27"),
+        ("os.confstr", lambda _: None, "none"),
+        ("shutil.which", lambda name: None if name == "readelf" else f"/usr/bin/{name}", "readelf"),
+    ],
+)
+def test_what_can_be_changed(monkeypatch: pytest.MonkeyPatch, place: str, value: object, named: str) -> None:
+    monkeypatch.setattr(place, value)
+    said = environment.unfit() or ""
+    assert named in said and "\n" not in said
+    assert not environment.lacks_instructions()
+
+
+def test_too_little_disk_matters_until_it_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Cache, "free_gigabytes", property(lambda _: 5.9))
+    assert "5.9 GB" in (environment.unfit() or "")
+    environment.place().mkdir(parents=True)
+    assert environment.unfit() is None
