@@ -1,7 +1,8 @@
 """The flags of `vllm serve` in vLLM 0.11.2, by what follows them.
 
 Read from its source distribution: vllm/engine/arg_utils.py, the dataclasses of vllm/config that it turns into flags,
-vllm/entrypoints/openai/cli_args.py and vllm/entrypoints/cli/serve.py. Names only.
+vllm/entrypoints/openai/cli_args.py and vllm/entrypoints/cli/serve.py. Names only, typed by hand: this version does
+not run in the sandbox (its wheel needs a glibc of 2.38), so that its own parser was not asked.
 """
 
 from sandbox.pods.vllm.kinds import Kind
