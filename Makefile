@@ -90,7 +90,7 @@ test-thorough: tools
 test-vllm: tools
 	$(PYTHON) -m pytest -m vllm $(ARGS)
 
-test-all: test test-thorough test-vllm
+test-all: test test-thorough
 
 lint: $(DEVELOPED)
 	$(PYTHON) -m ruff check .
