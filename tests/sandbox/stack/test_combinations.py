@@ -15,7 +15,9 @@ import yaml
 from kubernetes.client import V1Namespace, V1ObjectMeta
 
 from components.plan.combinations import Cell, legal
-from sandbox.cluster import lifecycle
+from sandbox.cluster import descriptions, lifecycle
+from sandbox.cluster.admission import Admission
+from sandbox.cluster.description import GPU_RESOURCE
 from tests.sandbox.running import Running, private_home, provide_nodes, start, throw_away
 from tests.sandbox.stack.deployment import Deployment, deployment, destroyed_afterwards
 
@@ -46,7 +48,7 @@ def simulated() -> Iterator[Running]:
         patch.setenv(lifecycle.NO_NAMESPACES, "1")
         home = private_home("combinations")
         try:
-            yield start(home)
+            yield start(home, Admission(extended_resource_toleration=True))  # as GKE and AKS
         finally:
             throw_away(home)
 
@@ -70,11 +72,19 @@ def stacks(simulated: Running) -> Iterator[Stacks]:
 def test_a_cell_goes_up_and_down(cell: Cell, stacks: Stacks) -> None:
     stack = stacks(cell.accelerator.value)
     _set(stack, cell)
-    chosen = cell.infrastructure.value if cell.infrastructure else None
-    provide_nodes(stack.cluster, cell.accelerator.value, chosen=chosen)
+    provide_nodes(stack.cluster, cell.accelerator.value, chosen=_described(cell))
     said = stack.up()
     assert re.search(rf'release *: "{re.escape(cell.release.value)}"', said), said
     stack.pulumi("destroy", "--yes", "--skip-preview")
+
+
+def _described(cell: Cell) -> str | None:
+    """The description of the cell's infrastructure, if its nodes have GPUs of the accelerator."""
+    if cell.infrastructure is None:
+        return None
+    groups = descriptions.read(descriptions.find(cell.infrastructure.value)).nodes
+    fits = any(one.gpu_resource in (None, GPU_RESOURCE[cell.accelerator.value]) for one in groups if one.gpus)
+    return cell.infrastructure.value if fits else None
 
 
 def _set(stack: Deployment, cell: Cell) -> None:
