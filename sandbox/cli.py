@@ -173,7 +173,7 @@ def _ready(arguments: argparse.Namespace, home: Home, report: Progress, *, pods:
 
 
 def _require_choice(arguments: argparse.Namespace, home: Home) -> None:
-    """Stop where the stack's infrastructure has a description and nobody has chosen one."""
+    """Stop where the stack's infrastructure has a description and no description was chosen."""
     name = f"Pulumi.{arguments.stack}.yaml"
     files = [file for file in (CHECKOUT / name, home.view / name) if file.exists()]
     assigned = dict(one.partition("=")[::2] for one in arguments.set)

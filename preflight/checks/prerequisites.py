@@ -1,4 +1,4 @@
-"""What pods refer to and somebody else makes: token, pull secrets, weights, priority and runtime classes."""
+"""What pods refer to and the stack does not make: token, pull secrets, weights, priority and runtime classes."""
 
 from collections.abc import Iterator
 from urllib.parse import quote

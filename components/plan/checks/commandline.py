@@ -29,15 +29,6 @@ def check(context: Context) -> Iterator[Problem]:
         for flag in flags_of(tier.extra_args):
             yield from _argument(f"serving.{role}.extraArgs[{flag.place}]", tier.extra_args[flag.place], flag)
         yield from _variables(context, role)
-        for name in tier.env:
-            if name in SET_VARIABLES:
-                yield Problem(
-                    f"serving.{role}.env.{name}",
-                    Hidden(),
-                    "is set by the program itself",
-                    "the pod would carry the variable twice, and the last one win without a word",
-                    f"delete it; what decides it: {SET_VARIABLES[name]}",
-                )
         if tier.extra_args and flag_of(tier.extra_args[0]) is None:
             yield Problem(
                 f"serving.{role}.extraArgs[0]",
@@ -51,7 +42,15 @@ def check(context: Context) -> Iterator[Problem]:
 def _variables(context: Context, role: Role) -> Iterator[Problem]:
     env, used = context.tier(role).env, context.tensor_parallel(role)
     for name in env:
-        if name in BREAKING_VARIABLES:
+        if name in SET_VARIABLES:
+            yield Problem(
+                f"serving.{role}.env.{name}",
+                Hidden(),
+                "is set by the program itself",
+                "the pod would carry the variable twice, and the last one win without a word",
+                f"delete it; what decides it: {SET_VARIABLES[name]}",
+            )
+        elif name in BREAKING_VARIABLES:
             yield Problem(
                 f"serving.{role}.env.{name}",
                 Hidden(),
