@@ -1,4 +1,4 @@
-"""Cluster descriptions as files: found by name or path, and read with every problem told at once.
+"""Cluster descriptions as files: found by name or path, and read with all problems reported at once.
 
 Those of `sandbox/clusters/` have names: `CLUSTER=aws-efa` is `aws-efa.yaml` there.
 """

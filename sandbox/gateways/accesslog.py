@@ -37,7 +37,7 @@ FORMAT: Mapping[str, str] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Access:
-    """One request through a gateway, told when it has ended: those fields of `FORMAT` that the CLI shows."""
+    """One request through a gateway, logged when it has ended: those fields of `FORMAT` that the CLI shows."""
 
     start: datetime
     id: str | None

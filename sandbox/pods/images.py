@@ -67,7 +67,7 @@ def not_built(image: str, program: Program) -> str:
 
 
 def not_real(image: str, program: Program, version: str) -> str:
-    """Return what a container says whose vLLM the sandbox can only simulate."""
+    """Return the message of a container with a vLLM that the sandbox can only simulate."""
     return (
         f"the image {image!r} carries vLLM {program.vllm}, and the sandbox's real vLLM is {version}: choose release "
         "0.6, or the simulator with `make up MODEL_SERVER=simulator`"

@@ -133,7 +133,7 @@ def command(name: str, *words: str) -> argparse.Namespace:
 
 @pytest.fixture
 def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
-    """A checkout whose stack is for AWS."""
+    """A checkout with a stack for AWS."""
     text = "config: {'llm-d-pd:serving': {accelerator: nvidia, infrastructure: aws-efa}}"
     (tmp_path / "Pulumi.cloud.yaml").write_text(text)
     monkeypatch.setattr(cli, "CHECKOUT", tmp_path)

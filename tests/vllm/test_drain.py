@@ -61,7 +61,7 @@ def test_a_stream_ends_whole_while_its_decode_worker_is_deleted(pair: Pair) -> N
 
 
 def test_a_prefill_worker_waits_for_blocks_that_nobody_has_fetched(pair: Pair) -> None:
-    """Fetched ones hold nobody up: the same worker ends sooner."""
+    """Fetched blocks delay no end: the same worker ends sooner."""
     pod = pair.pod("prefill")
     assert pair.ask("/v1/completions", {"prompt": text(500, "fetched"), "max_tokens": 2})[0] == 200
     fetched = gone(pair, pod)

@@ -16,7 +16,7 @@ _NOT_NOW = {429, 500, 503, 504}
 
 
 class Cancelled(Exception):
-    """The engine has told us to stop."""
+    """The engine asked for a stop."""
 
 
 class NotReady(Exception):
