@@ -9,6 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from sandbox.cluster.api import connect
+from sandbox.gateways import istio
+from sandbox.progress import Progress
 from tests.sandbox.running import Running, provide_nodes
 from tests.sandbox.serving import broken
 from tests.sandbox.serving.defects import DEFECTS, Defect
@@ -28,6 +30,7 @@ Found = dict[str, list[Finding]]
 def found(cluster: Running) -> Iterator[Found]:
     """What `verify` says of every defect, and of the stack without any."""
     provide_nodes(cluster, count=4)
+    istio.provide(cluster.host_kubeconfig, "istio-system", Progress())
     stacks = {"nothing": broken.render("sound")}
     late = {"nothing": ""}
     for number, defect in enumerate(DEFECTS):

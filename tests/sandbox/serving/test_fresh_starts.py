@@ -3,8 +3,9 @@
 import pytest
 
 from sandbox.cluster.api import Api, connect
-from sandbox.gateways import accesslog
+from sandbox.gateways import accesslog, istio
 from sandbox.network import host_ports
+from sandbox.progress import Progress
 from sandbox.talking import path, pods
 from sandbox.talking.target import Target
 from tests.sandbox.running import Running, provide_nodes, soon
@@ -19,6 +20,7 @@ PATIENCE = 180.0
 
 def test_the_first_request_after_ready_succeeds_every_time(cluster: Running) -> None:
     provide_nodes(cluster)
+    istio.provide(cluster.host_kubeconfig, "istio-system", Progress())
     with connect(cluster.host_kubeconfig) as api:
         first = [_first_answer(cluster, api, f"fresh-{number}", ("0.6", "0.4")[number % 2]) for number in range(STARTS)]
     assert [why for why in first if why] == []

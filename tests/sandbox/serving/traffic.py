@@ -12,6 +12,8 @@ from typing import Any
 
 from sandbox.cluster.api import Api, connect
 from sandbox.network import host_ports
+from sandbox.progress import Progress
+from sandbox.talking import await_serving
 from tests.sandbox.running import soon
 from tests.sandbox.stack.deployment import Deployment
 
@@ -126,7 +128,8 @@ def send(
 
 @contextmanager
 def traffic(stack: Deployment, namespace: str = "llm-d-pd", postfix: str = "pd") -> Iterator[Traffic]:
-    """Requests to a stack that is up."""
+    """Requests to a stack that is up; a Gateway is Programmed before its proxy serves."""
+    await_serving(stack.cluster.home, stack.stack, Progress())
     with connect(stack.cluster.host_kubeconfig) as api:
         yield Traffic(stack, api, namespace, postfix)
 

@@ -17,7 +17,7 @@ from sandbox.cluster.api import connect
 from sandbox.errors import SandboxError
 from sandbox.home import CHECKOUT
 from sandbox.progress import Progress
-from sandbox.talking import target
+from sandbox.talking import await_serving, target
 from sandbox.talking.chat import chat
 from sandbox.talking.logs import logs
 from tests.sandbox.running import Running, soon
@@ -34,6 +34,7 @@ pytestmark = pytest.mark.thorough
 def serving(cluster: Running) -> Iterator[Deployment]:
     with destroyed_afterwards(deployment(cluster, "amd")) as made:
         made.up()
+        await_serving(cluster.home, "amd", Progress())
         yield made
 
 
