@@ -1,12 +1,13 @@
 """The choice of the model server: made by `up`, with what belongs to it, and kept for every later command."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sandbox.cluster import lifecycle
-from sandbox.cluster.api import connect
+from sandbox.cluster.api import Api, connect
 from sandbox.errors import SandboxError
 from sandbox.home import Home
 from sandbox.modelserver import choice, environment
@@ -46,7 +47,7 @@ def choose(
         now = _vllm(home, files.copy, report, tensor_parallel or (before.tensor_parallel if before else 1))
     if now != before:
         choice.write(home.root, now)
-        _replace_workers(home)
+        _replace_workers(home, report)
     return _settings(serving(files.copy), serving(files.tracked), real=now is not None)
 
 
@@ -75,12 +76,23 @@ def _vllm(home: Home, file: Path, report: Progress, tensor_parallel: int) -> Vll
     return Vllm(str(provided.venv), str(provided.model), tensor_parallel)
 
 
-def _replace_workers(home: Home) -> None:
-    """Delete the pods of both tiers: their Deployments make new ones, which run what is chosen now."""
+def _replace_workers(home: Home, report: Progress) -> None:
+    """Delete the pods of both tiers and wait until they are gone: two cores do not carry both generations.
+
+    Their Deployments make new ones, which run what is chosen now. A pod is gone after its grace period at the latest.
+    """
     with connect(home.host_kubeconfig) as api:
-        for pod in api.get("/api/v1/pods", labelSelector=_WORKERS)["items"]:
-            metadata = pod["metadata"]
+        former = {one["metadata"]["uid"]: one["metadata"] for one in _workers(api)}
+        for metadata in former.values():
             api.delete(f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}")
+        if former:
+            with report.step("replacing the workers"):
+                while former.keys() & {one["metadata"]["uid"] for one in _workers(api)}:
+                    time.sleep(0.2)
+
+
+def _workers(api: Api) -> list[dict[str, Any]]:
+    return list(api.get("/api/v1/pods", labelSelector=_WORKERS)["items"])
 
 
 def _settings(copy: Any, tracked: Any, *, real: bool) -> tuple[list[str], list[str]]:

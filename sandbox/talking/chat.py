@@ -6,6 +6,7 @@ import uuid
 from pathlib import Path
 from typing import TextIO
 
+from sandbox import outputs
 from sandbox.cluster.api import Api, connect
 from sandbox.errors import SandboxError
 from sandbox.home import Home
@@ -74,9 +75,10 @@ def chat(home: Home, stack: str, report: Progress, prompt: str = GREETING, out: 
 
 
 def await_serving(home: Home, stack: str, report: Progress) -> None:
-    """Wait until a request reaches a worker through the stack's gateway.
+    """Wait until all workers of the stack are Ready and a request reaches one of them through the gateway.
 
-    A Gateway is Programmed before its proxy is Ready, and a Ready proxy may not have its routes yet. Raises
+    A Gateway is Programmed before its proxy is Ready, and a Ready proxy may not have its routes yet. A prefill worker
+    answers this request, too, so it says nothing of decode workers that another choice of model server replaced. Raises
     `SandboxError` when it takes longer than a minute (ten with real vLLM), `NotServed` where no controller is here.
     """
     patience = _REAL_PATIENCE_SECONDS if choice.read(home.root) else _PATIENCE_SECONDS
@@ -84,7 +86,7 @@ def await_serving(home: Home, stack: str, report: Progress) -> None:
     with connect(home.host_kubeconfig) as api, report.step("waiting for the gateway to serve"):
         while True:
             try:
-                if serves(find(home, stack, api)):
+                if serves(find(home, stack, api)) and _workers_ready(home, stack, api):
                     return
             except NotServed:
                 raise
@@ -93,10 +95,17 @@ def await_serving(home: Home, stack: str, report: Progress) -> None:
                     raise
             if time.monotonic() > deadline:
                 raise SandboxError(
-                    f"the gateway of stack {stack} does not answer /v1/models within {patience:.0f} s. "
-                    "Look at: make status, make logs POD=gateway"
+                    f"the gateway of stack {stack} does not answer /v1/models within {patience:.0f} s, or a worker is "
+                    "not Ready. Look at: make status, make logs POD=gateway"
                 )
             time.sleep(0.05)
+
+
+def _workers_ready(home: Home, stack: str, api: Api) -> bool:
+    workers = [
+        one for one in pods.listed(api, outputs.read(home)[stack]["namespace"]) if one.role in ("prefill", "decode")
+    ]
+    return all(one.state in ("Ready", "Terminating") for one in workers)
 
 
 def _explain(api: Api, target: Target, answer: Answer, identity: str, report: Progress, *, server: str) -> None:

@@ -43,14 +43,18 @@ def line(api: Api, before: Mapping[str, Worker], model: Path) -> str:
                 for what in ("transfers", "transferred", "transfer_seconds", "descriptors")
             )
             if count:
-                blocks = size / block_bytes(model, _block_size(api, name))
+                blocks = _count(size / block_bytes(model, _block_size(api, name)), "block")
                 return (
-                    f"KV transfer over NIXL to {name}: {size:,.0f} bytes, {blocks:g} blocks in {pieces:.0f} "
-                    f"descriptors, {count:.0f} transfers in {seconds * 1000:.1f} ms."
+                    f"KV transfer over NIXL to {name}: {size:,.0f} bytes, {blocks} in {_count(pieces, 'descriptor')}, "
+                    f"{_count(count, 'transfer')} in {seconds * 1000:.1f} ms."
                 )
         if time.monotonic() > deadline:
             return "No KV block came over NIXL: decode had them all, or computed them itself (make verify)."
         time.sleep(0.2)
+
+
+def _count(number: float, noun: str) -> str:
+    return f"{number:g} {noun}" if number == 1 else f"{number:g} {noun}s"
 
 
 def block_bytes(model: Path, block_size: int) -> int:

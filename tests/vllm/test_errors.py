@@ -15,7 +15,7 @@ pytestmark = pytest.mark.vllm
         ({"max_tokens": 4, "min_tokens": 5}, 400, "min_tokens must be less than or equal to max_tokens=1, got 5"),
         ({"max_tokens": -1}, 400, "max_tokens must be at least 1, got -1"),
         ({"max_tokens": 4, "temperature": -1}, 400, "temperature must be non-negative, got -1.0"),
-        ({"max_tokens": 31999}, 400, "maximum context length is 32000 tokens"),
+        ({"max_tokens": 31999}, 400, "the model's context length is only 32000 tokens"),
         ({"max_tokens": "many"}, 400, "Input should be a valid integer"),
     ],
     ids=str,

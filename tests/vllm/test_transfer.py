@@ -30,7 +30,7 @@ def test_of_a_repeated_prompt_only_the_last_block_is_transferred(pair: Pair) -> 
 def test_verify_sees_transfers_and_their_transport(pair: Pair) -> None:
     done = sandbox(pair.home, "verify", "--stack", STACK, "--", "--json")
     document = json.loads(done.stdout[done.stdout.index("{") : done.stdout.rindex("}") + 1])
-    findings = {one["step"]: one for one in document["findings"]}
+    findings = {one["step"]: one for one in document["steps"]}
     assert findings["KV transfer"]["outcome"] == "ok", findings
     assert findings["transport"]["outcome"] == "ok", findings
     assert "tcp/eth0" in findings["transport"]["evidence"]
