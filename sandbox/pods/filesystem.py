@@ -63,12 +63,14 @@ def root(
         executables[f"{_VLLM}/bin/vllm"] = (
             _real(program.vllm, real) if real else _simulated(program.vllm, program.path, simulator)
         )
+    user = program.user
+    named = f"image:x:{user.number}:{user.group}::{user.home or '/'}:/bin/sh\n" if user.number else ""
     files = {
         "/etc/hosts": f"127.0.0.1\tlocalhost\n::1\tlocalhost\n{address}\t{hostname}\n",
         "/etc/hostname": f"{hostname}\n",
         "/etc/resolv.conf": resolver,
         "/etc/nsswitch.conf": "hosts: files dns\n",
-        "/etc/passwd": "root:x:0:0:root:/root:/bin/sh\n",
+        "/etc/passwd": f"root:x:0:0:root:/root:/bin/sh\n{named}",
         "/etc/group": "root:x:0:\n",
     }
     return {
@@ -76,6 +78,7 @@ def root(
         "whole": program.whole,
         "files": files,
         "executables": executables,
+        "home": {"path": user.home, "user": user.number, "group": user.group} if user.home else None,
         "binds": [*own, *binds],
         "read_only": read_only,
         "devices": real is not None,

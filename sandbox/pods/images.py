@@ -6,10 +6,22 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
-_NOBODY = 65532
-"""`USER` of upstream's picker and sidecar images."""
-_ISTIO = 1337
-"""`USER` of istio's images."""
+
+@dataclass(frozen=True)
+class User:
+    """`USER` of an image, and its `HOME` where the image sets one: a folder that the user can write to."""
+
+    number: int = 0
+    group: int = 0
+    home: str = ""
+
+
+_NOBODY = User(65532, 65532)
+"""Of upstream's picker and sidecar images."""
+_ISTIO = User(1337, 1337)
+"""Of istio's images."""
+_CUDA = User(2000, 0, "/home/vllm")
+"""Of llm-d's CUDA images (llm-d/llm-d, docker/Dockerfile.cuda); its ROCm images and vLLM's own run as root."""
 _PROXY = (
     ("/usr/local/bin/envoy", "envoy"),
     ("/var/lib/istio/envoy/envoy_bootstrap_tmpl.json", "istio-bootstrap"),
@@ -18,6 +30,7 @@ NEWEST_VLLM = "0.17.1"
 _VLLM_OF_TAG = ((re.compile(r"v?0\.4\.5-debug"), NEWEST_VLLM), (re.compile(r"v?0\.(4|11)(\..*)?"), "0.11.2"))
 """llm-d 0.4's images carry vLLM 0.11.2, llm-d 0.6's 0.17.1; vLLM's own images are tagged with its version. The AMD
 guide's own build 0.4.5-debug is newer than 0.4: the guide gives it --attention-backend, which 0.11.2 doesn't know."""
+_VLLM_OF_CUDA = re.compile(r"llm-d-(cuda|aws|gb200)[a-z0-9-]*")
 _VLLM = re.compile(r"llm-d|llm-d-(rocm|cuda|aws|xpu|hpu|cpu|gb200)[a-z0-9-]*|llm-d-dev|vllm|vllm-openai[a-z0-9-]*")
 _REFERENCE = re.compile(r"(?:.*/)?(?P<name>[^/:@]+)(?::(?P<tag>[^/@]+))?(?:@(?P<digest>.+))?")
 
@@ -41,7 +54,7 @@ class Program:
     entrypoint: tuple[str, ...]
     whole: bool
     vllm: str | None = None
-    user: int = 0
+    user: User = User()
     files: tuple[tuple[str, str], ...] = ()
 
 
@@ -95,7 +108,10 @@ def _program(name: str, tag: str) -> Program | None:
         return Program("envoy", "/opt/envoy/envoy", ("envoy",), whole=True)
     if _VLLM.fullmatch(name):
         version = next((version for tags, version in _VLLM_OF_TAG if tags.fullmatch(tag)), NEWEST_VLLM)
-        return Program("llm-d-inference-sim", "/opt/vllm/simulator", ("vllm", "serve"), whole=True, vllm=version)
+        user = _CUDA if _VLLM_OF_CUDA.fullmatch(name) else User()
+        return Program(
+            "llm-d-inference-sim", "/opt/vllm/simulator", ("vllm", "serve"), whole=True, vllm=version, user=user
+        )
     return None
 
 

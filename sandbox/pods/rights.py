@@ -3,6 +3,7 @@
 from typing import TypedDict
 
 from sandbox.cluster.api import Object
+from sandbox.pods.images import User
 
 
 class Rights(TypedDict):
@@ -18,20 +19,20 @@ class RefusedError(Exception):
     """A kubelet would not start the container; the words are a kubelet's."""
 
 
-def rights(pod: Object, container: Object, image_user: int) -> Rights:
+def rights(pod: Object, container: Object, image_user: User) -> Rights:
     """Return them. Raises `RefusedError` for root where none may be.
 
     Of single capabilities and of seccomp profiles the sandbox knows nothing: a container has the usual ones, or none.
     """
     whole, own = pod["spec"].get("securityContext", {}), container.get("securityContext", {})
     said = {**whole, **own}
-    user = said.get("runAsUser", image_user)
+    user = said.get("runAsUser", image_user.number)
     if said.get("runAsNonRoot") and user == 0:
         raise RefusedError("container has runAsNonRoot and image will run as root")
     capabilities = own.get("capabilities", {})
     return {
         "user": user,
-        "group": said.get("runAsGroup", user if "runAsUser" not in said else 0),
+        "group": said.get("runAsGroup", 0 if "runAsUser" in said else image_user.group),
         "dropped": "ALL" in capabilities.get("drop", []) and not capabilities.get("add"),
         "confined": own.get("allowPrivilegeEscalation") is False,
     }

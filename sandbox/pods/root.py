@@ -3,6 +3,7 @@
 Runs in the container's first process, in a mount namespace of its own, with the standard library only.
 """
 
+import contextlib
 import errno
 import os
 from pathlib import Path
@@ -25,6 +26,14 @@ class Bind(TypedDict):
     read_only: bool
 
 
+class Home(TypedDict):
+    """A folder that belongs to a user and a group, which both can write to."""
+
+    path: str
+    user: int
+    group: int
+
+
 class Root(TypedDict):
     """What a root consists of; `folder` is an empty folder to build it on, `whole` brings the machine's programs.
 
@@ -35,6 +44,7 @@ class Root(TypedDict):
     whole: bool
     files: dict[str, str]
     executables: dict[str, str]
+    home: Home | None
     binds: list[Bind]
     read_only: bool
     devices: bool
@@ -55,6 +65,8 @@ def build(root: Root) -> None:
         _sys(folder)
     for path, text in (root["files"] | root["executables"]).items():
         _write(_below(folder, path), text, 0o755 if path in root["executables"] else 0o644)
+    if root["home"]:
+        _home(folder, root["home"])
     for bind in sorted(root["binds"], key=lambda one: one["target"].count("/")):
         try:
             _show(folder, bind["source"], bind["target"], read_only=bind["read_only"])
@@ -64,6 +76,15 @@ def build(root: Root) -> None:
     if root["read_only"]:
         namespaces.set_read_only(str(folder))
     namespaces.change_root(str(folder))
+
+
+def _home(folder: Path, home: Home) -> None:
+    place = _below(folder, home["path"])
+    place.mkdir(parents=True)
+    place.chmod(0o775)
+    # In the namespace of a user who has no other, every container runs as that user.
+    with contextlib.suppress(OSError):
+        os.chown(place, home["user"], home["group"])
 
 
 def _devices(folder: Path) -> None:

@@ -95,7 +95,7 @@ class Starter:
                 hostname=self.pod.hostname,
                 command=environment.words(self.spec, program.entrypoint, variables),
                 environment=variables,
-                folder=self.spec.get("workingDir") or "/",
+                folder=self.spec.get("workingDir") or program.user.home or "/",
                 rights=granted,
             )
         finally:
@@ -103,7 +103,8 @@ class Starter:
         return Started(process, variables, granted)
 
     async def _configuration(self, program: images.Program, user: int, wait: Wait) -> tuple[dict[str, str], list[Bind]]:
-        home = "/" if user else "/root"  # as container engines take it from the image's /etc/passwd
+        # Without one of the image, container engines take it from the image's /etc/passwd.
+        home = program.user.home or ("/" if user else "/root")
         base = {"PATH": filesystem.search_path(program), "HOSTNAME": self.pod.hostname, "HOME": home}
         pod, read = self.pod.object, environment.environment
         while True:

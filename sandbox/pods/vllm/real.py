@@ -26,7 +26,9 @@ def main(words: Sequence[str], *, version: str, python: str, model: str, cache: 
     for one in differences:
         print(f"sandbox: {one}", file=sys.stderr)
     link = Path(line[0])
+    before = os.umask(0)  # servers of any user make folders there
     link.parent.mkdir(parents=True, exist_ok=True)
+    os.umask(before)
     with suppress(FileExistsError):
         link.symlink_to(model)
     sys.stderr.flush()

@@ -82,3 +82,22 @@ def test_the_picker_image_says_who_it_runs_as(pods: Pods) -> None:
     pod = pods.until(ended)
     assert container(pod)["state"]["terminated"]["reason"] != "StartError"
     assert "--pool-name" in pods.log()
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        ("llm-d-cuda:v0.6.0", ["2000:0", "/home/vllm", "/home/vllm", "CapEff: 0000000000000000", "writes /home/vllm"]),
+        ("llm-d-rocm:v0.6.0", ["0:0", "/root", "/", "CapEff: 00000000a80425fb", "writes /root", "writes /"]),
+    ],
+)
+def test_vllm_runs_as_the_user_of_its_image(pods: Pods, image: str, expected: list[str]) -> None:
+    """Capabilities that are added to a container reach no user but root."""
+    found = """
+    echo $(id -u):$(id -g); echo $HOME; pwd; grep CapEff /proc/self/status | tr '\t' ' '
+    for folder in /home/vllm /root /; do (echo x > $folder/new) 2> /dev/null && echo writes $folder; done; true
+    """
+    one = {"name": "c", "image": f"ghcr.io/llm-d/{image}", "command": ["/bin/sh", "-c", found]}
+    pods.run(one, restartPolicy="Never")
+    pods.until(ended)
+    assert pods.log().splitlines() == expected
