@@ -1,17 +1,18 @@
-"""Why vLLM ended: what the log of the container before the restart says.
+"""Why vLLM ended or failed a request: what its log says.
 
-Source of the lines: vLLM 0.17.1 with a killed prefill worker and with failed NIXL handshakes; the code of 0.11.2,
-0.18.1, 0.19.1 and 0.32.0.
+Source of the lines: vLLM 0.17.1 with a killed prefill worker, with failed NIXL handshakes and with settings that it
+refuses at its start; the code of 0.11.2, 0.18.1, 0.19.1 and 0.32.0.
 """
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 from verify.cluster import Cluster, Object
-from verify.finding import Unreachable
+from verify.finding import Finding, Unreachable
 
-_LAST_LINES = "2000"
+_LAST_LINES, _RECENT_LINES = "2000", "400"
 
 
 @dataclass(frozen=True)
@@ -57,18 +58,32 @@ CAUSES = (
         "the previous logs of the prefill workers say why they ended; no setting of vLLM 0.17 avoids it",
     ),
     Cause(
-        r"EngineDeadError",
-        "EngineDeadError",
-        "vLLM's engine process ended, and the server with it",
-        "the first error in the previous log: `kubectl logs --previous`",
+        r"NIXL_ERR_BACKEND|no active messages transport",
+        "NIXL found no transport to other pods",
+        "UCX_TLS or UCX_NET_DEVICES leaves no transport that reaches another pod, and vLLM ends at its start",
+        "a network transport in serving.ucx.tls (rc, ud, srd or tcp), a device of the pod in serving.ucx.netDevices",
     ),
 )
 """The more precise ones first: a log with the first has the others, too."""
 
+_ERROR = re.compile(
+    r"^(?:\([^)\n]*\) )?(?:ERROR [^\]\n]*\] )?((?:[\w.]*(?:Error|Exception)|[\w.-]+: error): .+(?:\n  .+)?)", re.M
+)
+_WRAPPERS = ("EngineDeadError", "Engine core initialization failed", "SystemExit")
+_SHOWN = 240
+
 
 def cause(log: str) -> Cause | None:
-    """The cause that the log of an ended vLLM names."""
-    return next((one for one in CAUSES if re.search(one.pattern, log)), None)
+    """The cause that the log of an ended vLLM names: a known one, or else its last error."""
+    known = next((one for one in CAUSES if re.search(one.pattern, log)), None)
+    if known:
+        return known
+    errors = [" ".join(text.split()) for text in _ERROR.findall(log)]
+    if not errors:
+        return None
+    own = [text for text in errors if not any(word in text for word in _WRAPPERS)]
+    last = (own or errors)[-1][:_SHOWN]
+    return Cause("", last, "vLLM ends with this error", "the previous log: `kubectl logs --previous`")
 
 
 def read(cluster: Cluster, namespace: str, container: str, pods: Iterable[Object]) -> dict[str, Cause]:
@@ -86,3 +101,19 @@ def read(cluster: Cluster, namespace: str, container: str, pods: Iterable[Object
         if named := cause(log):
             found[name] = named
     return found
+
+
+def explain(cluster: Cluster, namespace: str, container: str, pods: Iterable[Object], finding: Finding) -> Finding:
+    """Add to a failed request the known cause that a pod's latest lines name.
+
+    vLLM may have ended with the request: the lines are those of the running container or of the one before it.
+    """
+    for pod in pods:
+        name = str(pod["metadata"]["name"])
+        for previous in ("false", "true"):
+            with suppress(Unreachable):
+                log = cluster.log(namespace, name, container, previous=previous, tailLines=_RECENT_LINES)
+                if (named := cause(log)) in CAUSES:
+                    evidence = f"{finding.evidence}; vLLM of {name} logs: {named.evidence}"
+                    return replace(finding, evidence=evidence, meaning=named.meaning, remedy=named.remedy)
+    return finding

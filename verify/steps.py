@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
-from verify import asking, fallbacks, request, routing, rule, tiers, traffic
+from verify import asking, crashes, fallbacks, request, routing, rule, tiers, traffic
 from verify.asking import Way
 from verify.cluster import Cluster, Object
 from verify.finding import Finding, Outcome, Unreachable, failed, unseen, warning
@@ -115,7 +115,10 @@ class Verification:
             meaning = "no answer, or no proof of the path that it took"
             self._found(failed("request", str(error), meaning, error.remedy))
             return
-        self._found(traffic.judge_requests(self.trials, explain_500, asked=unasked is None))
+        judged = traffic.judge_requests(self.trials, explain_500, asked=unasked is None)
+        if not answered and (decode := self._tiers.get("decode")):
+            judged = crashes.explain(self.cluster, self.outputs.namespace, tiers.VLLM, decode.pods, judged)
+        self._found(judged)
         if unasked:
             self._found(unasked)
         if answered:

@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.cluster.api import Api, ApiError
+from sandbox.cluster.kubeconfig import connections
 from sandbox.home import CHECKOUT, Home
 from sandbox.modelserver import choice
 from sandbox.talking import pods, transfers
 from sandbox.talking.pods import Pod
 from sandbox.talking.target import Target, find
+from verify import metrics
 from verify.metrics import Worker
 
 STACK = "nvidia"
@@ -25,6 +27,7 @@ PORTS = {"prefill": 8000, "decode": 8200}
 """Of vLLM itself; the routing sidecar has decode's 8000."""
 PATIENCE = 300.0
 """Seconds for a state that depends on the start of a vLLM."""
+_DEPLOYMENT = "/apis/apps/v1/namespaces/llm-d-pd/deployments/ms-pd-llm-d-modelservice-{}"
 Object = dict[str, Any]
 
 
@@ -41,10 +44,37 @@ class Pair:
         """The Ready worker of a tier."""
         return next(one for one in pods.listed(self.api) if one.role == role and one.state == "Ready")
 
+    def deployment(self, role: str) -> Object:
+        """The Deployment of a tier."""
+        return self.api.get(_DEPLOYMENT.format(role))
+
+    def replace_template(self, role: str, template: Object) -> None:
+        """Give a tier another pod template; the same one changes nothing."""
+        self.api.patch(_DEPLOYMENT.format(role), {"spec": {"template": template}})
+
+    def await_started(self, role: str) -> None:
+        """Wait until the one worker of the tier is Ready and has the tier's present template."""
+
+        def done() -> bool:
+            found = self.deployment(role)
+            status, counts = found["status"], ("replicas", "updatedReplicas", "availableReplicas")
+            return status["observedGeneration"] == found["metadata"]["generation"] and all(
+                status.get(count) == 1 for count in counts
+            )
+
+        until(done, f"{role} is Ready")
+
+    def restarts(self, role: str, mark: str) -> int:
+        """How often vLLM of the tier's worker ended, in the pod whose annotation `defect` is `mark`."""
+        marked = (
+            one
+            for one in pods.listed(self.api)
+            if one.role == role and one.object["metadata"]["annotations"].get("defect") == mark
+        )
+        return next(marked).restarts
+
     def worker(self, role: str) -> Worker:
         """Its metrics at this moment."""
-        from verify import metrics  # noqa: PLC0415
-
         return metrics.worker(self.api.text(f"{self.pod(role).path}:{PORTS[role]}/proxy/metrics"))
 
     @property
@@ -94,6 +124,15 @@ class Pair:
         """Ask the prefill worker directly: it computes prompt and answer by itself."""
         model = self.target.model
         return self.api.create(f"{self.pod('prefill').path}:{PORTS['prefill']}/proxy{path}", {"model": model, **body})
+
+    def direct(self, path: str, body: Object) -> tuple[int, Any]:
+        """Ask the prefill worker directly; return status and JSON whatever it answers."""
+        pool, headers = connections(self.home.host_kubeconfig)
+        place = f"{self.pod('prefill').path}:{PORTS['prefill']}/proxy{path}"
+        sent = json.dumps({"model": self.target.model, **body})
+        with pool:
+            answer = pool.urlopen("POST", place, body=sent, headers={**headers, "Content-Type": "application/json"})
+        return answer.status, json.loads(answer.data)
 
     def transferred(self, send: Callable[[], object]) -> Worker:
         """Return by how much decode's counters grew with what `send` sends, once the transfers are counted."""

@@ -1,9 +1,11 @@
-"""What clients see of vLLM's refusals, through gateway and routing sidecar. The words are vLLM 0.17.1's."""
+"""What vLLM 0.17.1 refuses, asked directly, and what clients see of it through gateway and routing sidecar."""
 
+import re
 from typing import Any
 
 import pytest
 
+from tests.vllm.behaviours import REFUSED, TAKEN, Behaviour
 from tests.vllm.pair import Pair, text
 
 pytestmark = pytest.mark.vllm
@@ -24,3 +26,17 @@ def test_a_refusal_reaches_the_client(pair: Pair, body: dict[str, Any], status: 
     got, answer = pair.ask("/v1/completions", {"prompt": text(40, "refused"), **body})
     assert got == status, answer
     assert words in answer["error"]["message"]
+
+
+@pytest.mark.parametrize("behaviour", REFUSED, ids=lambda each: each.title)
+def test_the_table_says_what_vllm_refuses(behaviour: Behaviour, pair: Pair) -> None:
+    status, answer = pair.direct(behaviour.path, behaviour.body)
+    error = answer["error"]
+    assert (status, error["code"], error["type"]) == (behaviour.status, behaviour.status, behaviour.kind)
+    assert re.search(behaviour.message, error["message"]), error["message"]
+    assert error["param"] in behaviour.params
+
+
+@pytest.mark.parametrize("behaviour", TAKEN, ids=lambda each: each.title)
+def test_the_table_says_what_vllm_takes(behaviour: Behaviour, pair: Pair) -> None:
+    assert pair.direct(behaviour.path, behaviour.body)[0] == behaviour.status
