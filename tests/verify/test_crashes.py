@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from verify.crashes import cause, read
-from verify.finding import Outcome, Unreachable
+from verify.crashes import cause, explain, read
+from verify.finding import Outcome, Unreachable, failed
 from verify.outputs import Workload
 from verify.tiers import Tier, judged
 
@@ -16,7 +16,13 @@ HANDSHAKE = (
     "    block_size_ratio = self.kv_topo.block_size_ratio_from_engine_id(remote)\n"
 )
 NO_ENGINE = "KeyError: '0d3c9f0e-51f5-4ed0-8d4f-8ef2a9a6cc3b'\n"
+REFUSED = (
+    "(APIServer pid=7) pydantic_core._pydantic_core.ValidationError: 1 validation error for KVTransferConfig\n"
+    "  Value error, Please specify kv_role when kv_connector is set, supported roles are ['kv_producer']\n"
+    "(APIServer pid=7) RuntimeError: Engine core initialization failed. See root cause above. Failed core proc(s): {}\n"
+)
 COUNTER = "ValueError: Counters can only be incremented by non-negative amounts.\nAsyncLLM output_handler failed.\n"
+FAILED = failed("request", "HTTP 500", "it fails", "look")
 
 
 @pytest.mark.parametrize(
@@ -29,7 +35,11 @@ COUNTER = "ValueError: Counters can only be incremented by non-negative amounts.
         ("AssertionError: Local block size 64 is not divisible by remote block size 128.\n" + HANDSHAKE + NO_ENGINE,
          "block sizes differ", "serving.model.blockSize"),
         (COUNTER + DEAD, "Counters can only be incremented", "prefill workers"),
+        ("(EngineCore pid=9) ERROR 11-29 04:00:00 [core.py:1] nixlBackendError: NIXL_ERR_BACKEND\n" + DEAD,
+         "NIXL found no transport", "serving.ucx.tls"),
         (DEAD, "EngineDeadError", "kubectl logs --previous"),
+        (REFUSED + DEAD, "ValidationError: 1 validation error for KVTransferConfig Value error, Please", "--previous"),
+        ("api_server.py: error: argument --dtype: invalid choice: 'int'\n", "argument --dtype", "--previous"),
     ],
 )  # fmt: skip
 def test_what_the_log_of_an_ended_vllm_names(log: str, evidence: str, remedy: str) -> None:
@@ -41,7 +51,7 @@ def test_what_the_log_of_an_ended_vllm_names(log: str, evidence: str, remedy: st
 
 
 def test_other_logs_name_nothing() -> None:
-    assert cause("INFO: Shutting down\nKeyError: 'model'\n") is None
+    assert cause("INFO: Shutting down\nWARNING: no error\n") is None
 
 
 def pod(name: str, restarts: int, *, ready: bool = True) -> dict[str, Any]:
@@ -53,16 +63,21 @@ def pod(name: str, restarts: int, *, ready: bool = True) -> dict[str, Any]:
 
 
 class Logs:
-    """Logs of the containers before; a pod without one answers as the API server does."""
+    """Logs of the containers before, and with `present` those of the running ones.
 
-    def __init__(self, **previous: str) -> None:
+    A pod without one answers as the API server does.
+    """
+
+    def __init__(self, present: dict[str, str] | None = None, **previous: str) -> None:
         self._previous = {name.replace("_", "-"): text for name, text in previous.items()}
+        self._present = present or {}
 
     def log(self, namespace: str, pod: str, container: str, **query: str) -> str:
-        assert (namespace, container, query["previous"]) == ("llm-d-pd", "vllm", "true")
-        if pod not in self._previous:
+        assert (namespace, container) == ("llm-d-pd", "vllm")
+        logs = self._previous if query["previous"] == "true" else self._present
+        if pod not in logs:
             raise Unreachable("previous terminated container not found", "")
-        return self._previous[pod]
+        return logs[pod]
 
 
 def test_the_previous_log_of_restarted_workers_alone_is_read() -> None:
@@ -90,3 +105,17 @@ def test_the_step_names_the_cause_of_a_restart() -> None:
     assert found.outcome is Outcome.FAILED
     assert "vLLM 0.32 fails the request only" in found.meaning
     assert "kubectl logs --previous" in judged(restarted, {}).remedy
+
+
+@pytest.mark.parametrize(
+    "logs", [Logs({"d-0": "INFO\n", "d-1": HANDSHAKE + NO_ENGINE}), Logs({"d-0": "INFO\n"}, d_1=HANDSHAKE + NO_ENGINE)]
+)
+def test_a_failed_request_names_what_a_worker_logs(logs: Any) -> None:
+    finding = explain(logs, "llm-d-pd", "vllm", [pod("d-0", 0), pod("d-1", 0)], FAILED)
+    assert finding.evidence == "HTTP 500; vLLM of d-1 logs: NIXL handshake failed"
+    assert "serving.ports.nixl" in finding.remedy
+
+
+def test_a_failed_request_is_not_explained_by_errors_of_any_kind() -> None:
+    logs: Any = Logs({"d-0": "ValueError: somebody's bad request\n"})
+    assert explain(logs, "llm-d-pd", "vllm", [pod("d-0", 0)], FAILED) == FAILED
