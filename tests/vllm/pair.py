@@ -125,14 +125,20 @@ class Pair:
         model = self.target.model
         return self.api.create(f"{self.pod('prefill').path}:{PORTS['prefill']}/proxy{path}", {"model": model, **body})
 
-    def direct(self, path: str, body: Object) -> tuple[int, Any]:
-        """Ask the prefill worker directly; return status and JSON whatever it answers."""
+    def direct(self, path: str, body: Object, role: str = "prefill") -> tuple[int, Any]:
+        """Ask vLLM of a tier directly; return status and JSON whatever it answers."""
         pool, headers = connections(self.home.host_kubeconfig)
-        place = f"{self.pod('prefill').path}:{PORTS['prefill']}/proxy{path}"
+        place = f"{self.pod(role).path}:{PORTS[role]}/proxy{path}"
         sent = json.dumps({"model": self.target.model, **body})
         with pool:
             answer = pool.urlopen("POST", place, body=sent, headers={**headers, "Content-Type": "application/json"})
         return answer.status, json.loads(answer.data)
+
+    def verify(self) -> dict[str, Object]:
+        """What `make verify` finds that is not well, by step."""
+        done = sandbox(self.home, "verify", "--stack", STACK, "--", "--json", "--requests", "1")
+        document = json.loads(done.stdout[done.stdout.index("{") : done.stdout.rindex("}") + 1])
+        return {one["step"]: one for one in document["steps"] if one["outcome"] in ("FAILED", "warning")}
 
     def transferred(self, send: Callable[[], object]) -> Worker:
         """Return by how much decode's counters grew with what `send` sends, once the transfers are counted."""

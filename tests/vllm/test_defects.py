@@ -1,12 +1,11 @@
 """What only real vLLM refuses: `verify` names it."""
 
-import json
 from collections.abc import Iterator
 
 import pytest
 
 from tests.vllm.defects import DEFECTS, Defect, Object
-from tests.vllm.pair import STACK, Pair, sandbox, text, until
+from tests.vllm.pair import Pair, text, until
 
 pytestmark = pytest.mark.vllm
 LONG = {"prompt": text(100, "cut"), "max_tokens": 3000, "temperature": 0, "ignore_eos": True}
@@ -34,13 +33,9 @@ def test_a_defect_is_caught_by_name(pair: Pair, declared: dict[str, Object], def
     else:
         until(lambda: pair.restarts(defect.role, defect.name), f"vLLM of {defect.role} ends with {defect.name}")
 
-    done = sandbox(pair.home, "verify", "--stack", STACK, "--", "--json", "--requests", "1")
-
-    document = json.loads(done.stdout[done.stdout.index("{") : done.stdout.rindex("}") + 1])
-    bad = [one for one in document["steps"] if one["outcome"] in ("FAILED", "warning")]
-    named = {one["step"]: one["evidence"] for one in bad}
-    assert defect.says in named.get(defect.step, ""), bad
-    assert all(one["meaning"] and one["remedy"] for one in bad), bad
+    found = pair.verify()
+    assert defect.says in found.get(defect.step, {}).get("evidence", ""), found
+    assert all(one["meaning"] and one["remedy"] for one in found.values()), found
 
 
 def test_a_stream_is_cut_where_the_hook_has_no_grace(pair: Pair, declared: dict[str, Object]) -> None:

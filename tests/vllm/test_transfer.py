@@ -27,6 +27,14 @@ def test_of_a_repeated_prompt_only_the_last_block_is_transferred(pair: Pair) -> 
     assert (first.transferred, again.transferred) == (4 * pair.block, pair.block)
 
 
+def test_a_refused_request_leaves_blocks_and_no_finding(pair: Pair) -> None:
+    refused, _ = pair.ask("/v1/completions", {"prompt": text(400, "left"), "max_tokens": -1})
+    assert refused == 400
+    assert pair.ask("/v1/completions", {"prompt": "step", "max_tokens": 1})[0] == 200
+    assert pair.worker("prefill").cache_use > 0
+    assert "KV transfer" not in pair.verify()
+
+
 def test_verify_sees_transfers_and_their_transport(pair: Pair) -> None:
     done = sandbox(pair.home, "verify", "--stack", STACK, "--", "--json")
     document = json.loads(done.stdout[done.stdout.index("{") : done.stdout.rindex("}") + 1])

@@ -1,5 +1,22 @@
+import ast
+
+import pytest
+
+from sandbox.home import CHECKOUT
 from sandbox.modelserver import page
+from tests.vllm import findings
 
 
 def test_the_page_is_what_the_table_says() -> None:
     assert page.main(["--check"]) == 0
+
+
+def test_the_page_has_the_findings() -> None:
+    assert findings.page(page.PAGE.read_text()) == page.PAGE.read_text()
+
+
+@pytest.mark.parametrize("proof", sorted({proof for one in findings.FINDINGS for proof in one.proofs}))
+def test_the_proof_of_a_finding_exists(proof: str) -> None:
+    file, _, name = proof.partition("::")
+    tree = ast.parse((CHECKOUT / "tests" / file).read_text())
+    assert name in {one.name for one in tree.body if isinstance(one, ast.FunctionDef)}
