@@ -5,17 +5,14 @@ Source: vllm-project/vllm v0.17.1, vllm/distributed/kv_transfer/kv_connector/v1/
 no hash.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from components.config.vocabulary import Role
 from components.plan import fabric
 from components.plan.context import Context
 from components.plan.workers import OTHER
-from components.releases.vllm import ATTENTION_FLAG, copied, flags_of
-
-_FLAGS: Mapping[str, str] = {"--kv-cache-dtype": "auto", "--dtype": "auto", ATTENTION_FLAG: ""}
-"""Flags that the connector compares, with what vLLM takes where they are not given."""
+from components.releases.vllm import COMPARED_FLAGS, copied, flags_of
 
 _SAME = {"half": "float16", "float": "float32", "fp8": "fp8_e4m3"}
 """Two words of vLLM for one type (vllm/config/model.py, vllm/config/cache.py)."""
@@ -51,7 +48,7 @@ def differences(context: Context) -> Iterator[Difference]:
             "between two versions of vLLM",
             proven=False,
         )
-    for flag, default in _FLAGS.items():
+    for flag, default in COMPARED_FLAGS.items():
         given = {role: _last(context, role, flag) for role in Role}
         values = {role: _SAME.get(one[1], one[1]) if one else default for role, one in given.items()}
         if values[Role.PREFILL] == values[Role.DECODE]:

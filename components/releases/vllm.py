@@ -89,13 +89,14 @@ SET_VARIABLES: Mapping[str, str] = {
 }
 """Environment variables that the program sets, and the setting that decides them."""
 
+COMPARED_FLAGS: Mapping[str, str] = {"--kv-cache-dtype": "auto", "--dtype": "auto", ATTENTION_FLAG: ""}
+"""Flags of `PAIR_FLAGS` that users give a tier, with what vLLM takes where they are not given."""
+
 PAIR_FLAGS = (
-    "--attention-backend",
+    *COMPARED_FLAGS,
     "--attention-config",
     "--block-size",
-    "--dtype",
     "--hf-overrides",
-    "--kv-cache-dtype",
     "--kv-transfer-config",
     "--quantization",
     "--revision",
