@@ -13,7 +13,8 @@ from sandbox.cluster import namespaces
 
 _MERGED = ("bin", "lib", "lib32", "lib64", "libx32", "sbin")
 _FROM_ETC = ("alternatives", "ca-certificates", "ld.so.cache", "pki", "ssl")
-_FOLDERS = {"proc": 0o555, "dev": 0o755, "etc": 0o755, "tmp": 0o1777, "root": 0o700}
+_FOLDERS = {"proc": 0o555, "dev": 0o755, "etc": 0o755, "tmp": 0o1777, "root": 0o711}
+"""Other users may pass through /root: the machine's Python may be below it."""
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 _LINKS = {"fd": "", "stdin": "/0", "stdout": "/1", "stderr": "/2"}
 
