@@ -113,12 +113,10 @@ class Verification:
             unasked = asking.judge_asked(way, self.trials, door.epp_refuses) if answered else None
         except Unreachable as error:
             meaning = "no answer, or no proof of the path that it took"
-            self._found(failed("request", str(error), meaning, error.remedy))
+            self._found(self._explained(failed("request", str(error), meaning, error.remedy)))
             return
         judged = traffic.judge_requests(self.trials, explain_500, asked=unasked is None)
-        if not answered and (decode := self._tiers.get("decode")):
-            judged = crashes.explain(self.cluster, self.outputs.namespace, tiers.VLLM, decode.pods, judged)
-        self._found(judged)
+        self._found(judged if answered else self._explained(judged))
         if unasked:
             self._found(unasked)
         if answered:
@@ -128,3 +126,8 @@ class Verification:
                 self._found(traffic.judge_spread(before, now, pods["prefill"]))
             if pods.get("decode"):
                 self._found(traffic.judge_transfer(before, now, pods["decode"]))
+
+    def _explained(self, finding: Finding) -> Finding:
+        decode = self._tiers.get("decode")
+        pods = decode.pods if decode else []
+        return crashes.explain(self.cluster, self.outputs.namespace, tiers.VLLM, pods, finding)

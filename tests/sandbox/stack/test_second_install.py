@@ -7,6 +7,7 @@ from threading import Event, Thread
 
 import pytest
 
+from sandbox.cluster.api import connect
 from sandbox.talking import target
 from tests.sandbox.running import Running, soon
 from tests.sandbox.serving.traffic import Traffic, send, traffic, words
@@ -35,12 +36,12 @@ ATTACHED = {"gateway__existing__name": "models", "gateway__existing__namespace":
 def first(cluster: Running) -> Iterator[Deployment]:
     made = deployment(cluster, "amd")
     space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": GATEWAYS}}
-    with traffic(made) as one, destroyed_afterwards(made):
-        one.api.apply(f"/api/v1/namespaces/{GATEWAYS}", space)
-        one.api.apply(f"/apis/gateway.networking.k8s.io/v1/namespaces/{GATEWAYS}/gateways/models", GATEWAY)
+    with connect(cluster.host_kubeconfig) as api, destroyed_afterwards(made):
+        api.apply(f"/api/v1/namespaces/{GATEWAYS}", space)
+        api.apply(f"/apis/gateway.networking.k8s.io/v1/namespaces/{GATEWAYS}/gateways/models", GATEWAY)
         made.up(prefill__replicas=1, **ATTACHED)
         yield made
-        one.api.delete(f"/api/v1/namespaces/{GATEWAYS}")
+        api.delete(f"/api/v1/namespaces/{GATEWAYS}")
 
 
 @pytest.fixture(scope="module")
