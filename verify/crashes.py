@@ -67,7 +67,7 @@ CAUSES = (
 """The more precise ones first: a log with the first has the others, too."""
 
 _ERROR = re.compile(
-    r"^(?:\([^)\n]*\) )?(?:ERROR [^\]\n]*\] )?((?:[\w.]*(?:Error|Exception)|[\w.-]+: error): .+(?:\n  .+)?)", re.M
+    r"^(?:\([^)\n]*\) )?(?:ERROR [^\]\n]*\] )?((?:[\w.]*(?:Error|Exception)|[\w. -]+: error): .+(?:\n  .+)?)", re.M
 )
 _WRAPPERS = ("EngineDeadError", "Engine core initialization failed", "SystemExit")
 _SHOWN = 240

@@ -57,6 +57,11 @@ class Worker:
     failures: float | None
     """Failed transfers and notifications; not expired blocks, which requests that decode refuses leave behind."""
 
+    @property
+    def has_nixl(self) -> bool:
+        """Whether it exports metrics of NIXL."""
+        return self.transfers is not None or self.failures is not None
+
 
 def worker(text: str) -> Worker:
     """Read a worker's /metrics. vLLM sums up per engine, so every figure is a sum over its label sets."""

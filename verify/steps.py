@@ -125,7 +125,7 @@ class Verification:
             if pods.get("prefill"):
                 self._found(traffic.judge_spread(before, now, pods["prefill"]))
             if pods.get("decode"):
-                self._found(traffic.judge_transfer(before, now, pods["decode"]))
+                self._found(traffic.judge_transfer(before, now, pods["decode"], pods.get("prefill", [])))
 
     def _explained(self, finding: Finding) -> Finding:
         decode = self._tiers.get("decode")

@@ -137,11 +137,18 @@ def judge_spread(before: Counted, after: Counted, prefill: Sequence[str]) -> Fin
     return ok(step, evidence)
 
 
-def judge_transfer(before: Counted, after: Counted, decode: Sequence[str]) -> Finding:
-    """Say what NIXL's metrics tell about the KV blocks that decode workers fetched."""
+def judge_transfer(before: Counted, after: Counted, decode: Sequence[str], prefill: Sequence[str]) -> Finding:
+    """Say what NIXL's metrics tell about the KV blocks that decode workers fetched from prefill workers."""
     step = "KV transfer"
     figures = [(before[pod], after[pod]) for pod in decode]
-    if all(now.transfers is None and now.failures is None for _, now in figures):
+    if not any(after[pod].has_nixl for pod in decode) and any(after[pod].has_nixl for pod in prefill):
+        return failed(
+            step,
+            "the prefill workers export vllm:nixl_* metrics, and the decode workers do not",
+            "decode has no KV connector: its workers compute the prompts themselves",
+            "--kv-transfer-config of the decode tier (serving.kvTransfer)",
+        )
+    if not any(now.has_nixl for _, now in figures):
         return unseen(step, "the workers export no vllm:nixl_* metrics (a simulator, or vLLM before 0.11)")
     failures = sum((now.failures or 0) - (then.failures or 0) for then, now in figures)
     if failures:

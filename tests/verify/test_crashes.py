@@ -39,7 +39,7 @@ FAILED = failed("request", "HTTP 500", "it fails", "look")
          "NIXL found no transport", "serving.ucx.tls"),
         (DEAD, "EngineDeadError", "kubectl logs --previous"),
         (REFUSED + DEAD, "ValidationError: 1 validation error for KVTransferConfig Value error, Please", "--previous"),
-        ("api_server.py: error: argument --dtype: invalid choice: 'int'\n", "argument --dtype", "--previous"),
+        ("vllm serve: error: argument --dtype: invalid choice: 'int'\n", "argument --dtype", "--previous"),
     ],
 )  # fmt: skip
 def test_what_the_log_of_an_ended_vllm_names(log: str, evidence: str, remedy: str) -> None:

@@ -90,9 +90,16 @@ def test_kv_transfers_are_measured_where_nixl_tells() -> None:
     idle = replace(worker(""), transfers=10.0, transferred=1e9, transfer_seconds=1.0, failures=4.0)
     busy = replace(idle, transfers=13.0, transferred=1.6e9, transfer_seconds=1.1)
 
-    found = judge_transfer({"d": idle}, {"d": busy}, ["d"])
+    found = judge_transfer({"d": idle}, {"d": busy}, ["d"], [])
     assert found.outcome is Outcome.OK
     assert found.evidence == "3 transfers of 200.0 MB on average, 6.00 GB/s"
-    assert judge_transfer({"d": idle}, {"d": idle}, ["d"]).outcome is Outcome.WARNING
-    assert judge_transfer({"d": idle}, {"d": replace(busy, failures=5.0)}, ["d"]).outcome is Outcome.FAILED
-    assert judge_transfer({"d": worker("")}, {"d": worker("")}, ["d"]).outcome is Outcome.UNSEEN
+    assert judge_transfer({"d": idle}, {"d": idle}, ["d"], []).outcome is Outcome.WARNING
+    assert judge_transfer({"d": idle}, {"d": replace(busy, failures=5.0)}, ["d"], []).outcome is Outcome.FAILED
+    assert judge_transfer({"d": worker("")}, {"d": worker("")}, ["d"], []).outcome is Outcome.UNSEEN
+
+
+def test_a_decode_tier_without_a_kv_connector_is_named() -> None:
+    counted = {"d": worker(""), "p": replace(worker(""), transfers=0.0)}
+    found = judge_transfer(counted, counted, ["d"], ["p"])
+    assert found.outcome is Outcome.FAILED
+    assert "no KV connector" in found.meaning

@@ -76,7 +76,7 @@ DEFECTS = (
     Defect("dtype of one tier", _flag("--dtype", "float32"), "request", "NIXL compatibility hash mismatch"),
     Defect("block size of one tier", _flag("--block-size", "64"), "request", "block sizes differ"),
     Defect("model path of one tier", _other_model, "request", "NIXL compatibility hash mismatch"),
-    Defect("no KV connector", _no_connector, "KV transfer", "no KV transfer was counted"),
+    Defect("no KV connector", _no_connector, "KV transfer", "the decode workers do not"),
     Defect("no kv_role", _transfer(kv_role=None), "decode", "Please specify kv_role", starts=False),
     Defect("KV buffer of another device", _transfer(kv_buffer_device="tpu"), "decode", "kv_buffer", starts=False),
     Defect("transport missing", _variable("UCX_TLS", "self,sm"), "decode", "no transport to other pods", starts=False),

@@ -30,7 +30,7 @@ FINDINGS = (
         "the documentation said that nothing happens",
         "a known limit of vLLM 0.17.1; `verify` and an alert name it, [recovering](recovering.md) has the log lines",
         "not affected: no such counter",
-        ("vllm/test_killed.py::test_decode_ends_with_the_blocks_of_a_killed_prefill_worker",),
+        ("verify/test_crashes.py::test_what_the_log_of_an_ended_vllm_names",),
     ),
     Finding(
         "A failed NIXL handshake ends the decode worker.",
@@ -48,7 +48,7 @@ FINDINGS = (
         "in the mode `locked`, workers may open connections to the tiers, DNS and the model's source only; "
         "[security](security.md#kv_transfer_params-of-a-client) says what remains",
         "the same",
-        ("vllm/test_killed.py::test_a_clients_kv_transfer_params_end_the_worker",),
+        ("vllm/test_client_field.py::test_a_clients_kv_transfer_params_end_the_worker",),
     ),
     Finding(
         "`min_tokens` above 1 is refused with 400.",
