@@ -65,7 +65,7 @@ class Pair:
         until(done, f"{role} is Ready")
 
     def restarts(self, role: str, mark: str) -> int:
-        """How often vLLM of the tier's worker ended, in the pod whose annotation `defect` is `mark`."""
+        """How often containers of the tier's worker with the annotation `defect: <mark>` were restarted."""
         marked = (
             one
             for one in pods.listed(self.api)
