@@ -149,7 +149,7 @@ SOURCES: dict[str, Source] = {
     "inference-scheduler-0.4": _scheduler("0.4", "v0.4.0"),
     "simulator": Executables(
         folder=_FOLDERS / "simulator",
-        packages={"llm-d-inference-sim": "github.com/llm-d/llm-d-inference-sim/cmd/llm-d-inference-sim"},
+        packages={"llm-d-inference-sim": "."},
         minutes=3,
         gigabytes=0.8,
         fits=None,

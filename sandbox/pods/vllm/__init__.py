@@ -1,11 +1,15 @@
 """`vllm serve` in a container of the sandbox: vLLM's command line, answered by the simulator llm-d-inference-sim.
 
 Every flag is checked as the vLLM version of the image would check it; a command line that vLLM refuses ends the
-container as it ends vLLM. The simulator is told the model, --port, --served-model-name, --max-model-len,
---max-num-seqs and --seed. Everything else changes nothing here: parallelism, memory, quantization and attention, KV
-transfer (the KV blocks that the sidecar announces are not moved, and nobody listens on the NIXL side channel), TLS, API
-keys, LoRA, logging. A --config file and commands besides `serve` are refused. Variables of the environment (VLLM_*,
-UCX_*) are the container's, and the simulator ignores them.
+container as it ends vLLM. The simulator obeys the model, --host, --port, --api-key (and VLLM_API_KEY), --root-path,
+--ssl-certfile, --ssl-keyfile, --served-model-name, --max-model-len, --max-num-seqs and --seed. Flags that change what
+the server answers or how it is reached, and that the simulator cannot obey, end the container (`_REFUSED`). Everything
+else changes nothing here: parallelism, memory, quantization and attention, KV transfer (the KV blocks that the sidecar
+announces are not moved, and nobody listens on the NIXL side channel), logging. A --config file and commands besides
+`serve` are refused. Other variables of the environment (VLLM_*, UCX_*) are the container's, and the simulator ignores
+them. With `--die-on-failed-handshake` in SANDBOX_SIMULATOR it listens on the side channel that
+VLLM_NIXL_SIDE_CHANNEL_HOST and VLLM_NIXL_SIDE_CHANNEL_PORT name, and a decode worker that does not reach the side
+channel of a prefill worker ends as vLLM 0.17.1 does.
 """
 
 import os
@@ -23,6 +27,9 @@ _MODEL = "Qwen/Qwen3-0.6B"
 """vLLM's default model."""
 _MODEL_LENGTH, _SEQUENCES = 131072, 256
 """Where vLLM asks the model (Llama 3.3's length) and takes its default; the simulator's own are 1024 and 5."""
+
+_REFUSED = ("headless", "lora_modules", "middleware", "ssl_ca_certs", "ssl_cert_reqs", "tokens_only", "uds")
+"""Flags of the server that the simulator has no answer for."""
 
 
 def main(words: Sequence[str], *, version: str, simulator: str, more: Sequence[str]) -> NoReturn:
@@ -42,7 +49,22 @@ def translated(words: Sequence[str], version: str) -> list[str]:
         vllm.error("the sandbox reads no --config file: give its settings as flags")
     if given.model_tag is None and given.served_model_name:
         sys.exit("ValueError: `model` should be provided as the first positional argument when using `vllm serve`.")
-    return _arguments(given)
+    for name in _REFUSED:
+        if getattr(given, name, None):
+            vllm.error(f"the sandbox's simulator does not know --{name.replace('_', '-')}: its answers would be others")
+    return [*_arguments(given), *_server(given, version)]
+
+
+def _server(given: Namespace, version: str) -> list[str]:
+    """How the server is reached, and its version."""
+    keys = given.api_key or [key for key in [os.environ.get("VLLM_API_KEY")] if key]
+    told = {"host": given.host, "root-path": given.root_path}
+    told |= {"ssl-certfile": given.ssl_certfile, "ssl-keyfile": given.ssl_keyfile}
+    return [
+        f"--vllm-version={version}",
+        *(f"--{name}={value}" for name, value in told.items() if value),
+        *(f"--api-key={key}" for key in keys),
+    ]
 
 
 def _arguments(given: Namespace) -> list[str]:

@@ -33,6 +33,19 @@ class TestWhatTheSimulatorIsTold:
             "--served-model-name",
             "a",
             "b",
+            "--vllm-version=0.17.1",
+        ]
+
+    def test_how_the_server_is_reached(self) -> None:
+        words = "m --host ::1 --root-path=/llm --ssl-certfile=/c --ssl-keyfile=/k --api-key one two"
+        assert translated(["serve", *words.split()], OLD)[-7:] == [
+            "--vllm-version=0.11.2",
+            "--host=::1",
+            "--root-path=/llm",
+            "--ssl-certfile=/c",
+            "--ssl-keyfile=/k",
+            "--api-key=one",
+            "--api-key=two",
         ]
 
 
@@ -78,6 +91,8 @@ class TestRefusals:
             ('m --kv-transfer-config={"kv_role":"x"}', OLD, "KVTransferConfig: Unsupported kv_role: x"),
             ('m --kv-transfer-config={"kv_rolle":1}', NEW, "KVTransferConfig: kv_rolle: Unexpected keyword argument"),
             ("m --config=/x.yaml", NEW, "the sandbox reads no --config file"),
+            ("m --uds=/s", NEW, "the sandbox's simulator does not know --uds"),
+            ("m --lora-modules a=/a", NEW, "the sandbox's simulator does not know --lora-modules"),
         ],
     )
     def test_what_vllm_refuses_in_its_own_words(
