@@ -53,7 +53,7 @@ FINDINGS = (
     Finding(
         "`min_tokens` above 1 is refused with 400.",
         "the simulator took it",
-        "a known limit of the routing sidecar 0.7.1; the simulator takes it",
+        "a known limit of the routing sidecar 0.7.1; the simulator refuses it, too",
         "the same",
         ("vllm/test_errors.py::test_a_refusal_reaches_the_client",),
     ),
