@@ -24,17 +24,24 @@ pytestmark = pytest.mark.thorough
 IN_PODS = ("/opt/vllm/simulator", "/app/epp", "/app/pd-sidecar", "/usr/local/bin/envoy ")
 
 
-@pytest.fixture
-def serving() -> Iterator[Deployment]:
+@pytest.fixture(scope="module")
+def deployed() -> Iterator[Deployment]:
     home = private_home("leaving")
     try:
         made = deployment(running.start(home), "amd")
         made.up()
-        with traffic(made) as gateway:
-            gateway.complete("somebody is served", gateway.model)
         yield made
     finally:
         running.throw_away(home)
+
+
+@pytest.fixture
+def serving(deployed: Deployment) -> Deployment:
+    """The stack in a sandbox that is started again if the test before ended it."""
+    running.start(deployed.cluster.home)
+    with traffic(deployed) as gateway:
+        gateway.complete("somebody is served", gateway.model)
+    return deployed
 
 
 def stop(sandbox: Running) -> None:
@@ -69,8 +76,6 @@ def test_nothing_is_left_of_a_sandbox_that_ended(serving: Deployment, end: Calla
     assert soon(lambda: not [pid for pid in processes if Path(f"/proc/{pid}/cmdline").exists()]), processes
     assert not own & networks()
     assert _mounts(home) == []
-    lifecycle.throw_away(home, Progress())
-    assert not home.root.exists()
 
 
 def test_destroy_waits_neither_for_idle_clients_nor_for_health_checks(serving: Deployment) -> None:
@@ -90,6 +95,14 @@ def test_destroy_waits_neither_for_idle_clients_nor_for_health_checks(serving: D
     assert soon(lambda: not _of_pods(home)), _of_pods(home)
     assert {folder.name.partition("_")[0] for folder in (home.logs / "pods").iterdir()} == {"istio-system"}
     assert (home.root / "gateways.json").read_text() == "{}"
+
+
+def test_a_running_sandbox_that_is_thrown_away_leaves_no_file(deployed: Deployment) -> None:
+    home = deployed.cluster.home
+    assert running.processes(home)
+    lifecycle.throw_away(home, Progress())
+    assert not running.processes(home)
+    assert not home.root.exists()
 
 
 @contextmanager
