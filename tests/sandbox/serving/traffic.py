@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+from sandbox import outputs
 from sandbox.cluster.api import Api, connect
 from sandbox.network import host_ports
 from sandbox.progress import Progress
@@ -67,7 +68,7 @@ class Traffic:
 
     @property
     def model(self) -> str:
-        return str(self.stack.outputs["model"])
+        return str(outputs.read(self.stack.cluster.home)[self.stack.stack]["model"])
 
     def ask(self, method: str, path: str, body: object = None) -> Answer:
         """Send one request on a connection of its own."""
