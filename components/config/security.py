@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 
 from components.config.fields import AddressRange, LabelKey, LabelValue, null_word
 from components.config.strict import Strict
@@ -18,6 +18,10 @@ class Security(Strict):
     monitoring_namespace: Annotated[dict[LabelKey, LabelValue] | None, BeforeValidator(null_word)] = None
     """locked only: labels of the namespaces that may read metrics; default: the guide's `llm-d-monitoring`, and with
     gateway.provider gke that of Google's collector."""
+    fs_group: Annotated[int | None, Field(ge=0), BeforeValidator(null_word)] = None
+    """Group that the workers' volumes belong to, where the storage supports it. Default: where vLLM downloads weights
+    to `model.claim`, that of the images' user (2000 on nvidia; on amd it is root), unless OpenShift chooses it
+    (gateway.provider data-science-gateway); null: none."""
     gateway_ranges: list[AddressRange] = []
     """locked only: addresses besides the Gateway's own pods that its requests come from, such as 10.129.0.0/23: on gke
     the VPC's proxy-only subnet, elsewhere the nodes of a proxy on the host's network."""

@@ -130,6 +130,8 @@ class WorkerArgs(Args):
     """Host network, privileged."""
     capabilities: list[str]
     """Linux capabilities."""
+    fs_group: int | None = None
+    """Group of the volumes."""
     run_as_root: bool = False
     """Whether vLLM runs as root instead of the image's user."""
     prelude: list[str] = []

@@ -5,7 +5,7 @@ from typing import Any
 
 from components.args import PlacementArgs
 from components.config.tiers import Decode, Tier
-from components.config.vocabulary import Role
+from components.config.vocabulary import Platform, Role
 from components.plan import fabric
 from components.plan.context import Context
 from components.plan.worker_args import (
@@ -104,6 +104,7 @@ def worker(context: Context, role: Role) -> WorkerArgs:
         shm_size=shm_size(context, role),
         host_network=host,
         capabilities=sorted({*(DEBUG_CAPABILITIES if host else ()), *fabric.capabilities(context, role)}),
+        fs_group=_volume_group(context),
         run_as_root=bool(context.infrastructure.run_as_root),
         prelude=[each.value for each in context.infrastructure.prelude],
         host_paths=fabric.host_paths(context, role),
@@ -200,6 +201,16 @@ def _model(context: Context) -> ModelArgs:
         read_only=weights_given,
         token_secret=context.token_secret,
     )
+
+
+def _volume_group(context: Context) -> int | None:
+    """A new volume belongs to root, and the images' user may not write to it."""
+    security, model = context.settings.security, context.settings.model
+    if "fs_group" in security.model_fields_set:
+        return security.fs_group
+    downloads = model.claim is not None and model.path is None
+    chosen_elsewhere = context.infrastructure.run_as_root or context.provider.platform is Platform.OPENSHIFT
+    return context.accelerator.image_group if downloads and not chosen_elsewhere else None
 
 
 def _attention_backend(context: Context, tier: Tier | Decode) -> str | None:

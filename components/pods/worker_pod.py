@@ -78,6 +78,7 @@ def _pod(worker: WorkerArgs, sidecars: Sequence[k8s.core.v1.ContainerArgs]) -> k
         containers=[vllm.container(worker)],
         volumes=volumes(worker),
         termination_grace_period_seconds=worker.rollout.termination_grace,
+        security_context=_volume_rights(worker),
         host_network=True if worker.host_network else None,
         # Without it a pod on the host's network would ask the node's DNS, which knows no Service.
         dns_policy="ClusterFirstWithHostNet" if worker.host_network else None,
@@ -88,6 +89,12 @@ def _pod(worker: WorkerArgs, sidecars: Sequence[k8s.core.v1.ContainerArgs]) -> k
         runtime_class_name=worker.placement.runtime_class,
         scheduler_name=worker.placement.scheduler,
     )
+
+
+def _volume_rights(worker: WorkerArgs) -> k8s.core.v1.PodSecurityContextArgs | None:
+    if worker.fs_group is None:
+        return None
+    return k8s.core.v1.PodSecurityContextArgs(fs_group=worker.fs_group, fs_group_change_policy="OnRootMismatch")
 
 
 def _strategy(rollout: RolloutArgs) -> k8s.apps.v1.DeploymentStrategyArgs:

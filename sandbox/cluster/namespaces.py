@@ -145,11 +145,11 @@ def change_root(folder: str) -> None:
     os.chdir("/")
 
 
-def limit(user: int, group: int, *, dropped: bool, confined: bool) -> None:
+def limit(user: int, group: int, groups: list[int], *, dropped: bool, confined: bool) -> None:
     """Leave what is executed next no more power than container engines give to a container that asks for none.
 
-    With `dropped` it has no capability at all, with `confined` no program gives it more. It runs as `user` and `group`,
-    unless this is the namespace of a user who has no other.
+    With `dropped` it has no capability at all, with `confined` no program gives it more. It runs as `user` and `group`
+    with the supplementary `groups`, unless this is the namespace of a user who has no other.
     """
     for capability in range(_CAPABILITIES):
         if dropped or capability not in _KEPT:
@@ -157,7 +157,7 @@ def limit(user: int, group: int, *, dropped: bool, confined: bool) -> None:
     if confined:
         _call("prctl", _PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     try:
-        os.setgroups([])
+        os.setgroups(groups)
         os.setresgid(group, group, group)
         os.setresuid(user, user, user)
     except OSError as error:

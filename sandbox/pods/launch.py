@@ -121,7 +121,7 @@ def _execute(order: _Order, output: int, control: socket.socket) -> NoReturn:
         for ignored in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD):  # Python's own choices; programs want theirs
             signal.signal(ignored, signal.SIG_DFL)
         rights = order["rights"]
-        namespaces.limit(rights["user"], rights["group"], dropped=rights["dropped"], confined=rights["confined"])
+        namespaces.limit(**rights)
         _tell(control, order, started=True)
     except OSError as error:
         _fail(order, control, error)

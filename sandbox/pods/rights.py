@@ -7,10 +7,11 @@ from sandbox.pods.images import User
 
 
 class Rights(TypedDict):
-    """`dropped`: without any capability; `confined`: no program gives it more than it has."""
+    """`groups`: supplementary ones; `dropped`: no capability; `confined`: no program gives it more than it has."""
 
     user: int
     group: int
+    groups: list[int]
     dropped: bool
     confined: bool
 
@@ -30,9 +31,11 @@ def rights(pod: Object, container: Object, image_user: User) -> Rights:
     if said.get("runAsNonRoot") and user == 0:
         raise RefusedError("container has runAsNonRoot and image will run as root")
     capabilities = own.get("capabilities", {})
+    of_volumes = [whole["fsGroup"]] if "fsGroup" in whole else []
     return {
         "user": user,
         "group": said.get("runAsGroup", 0 if "runAsUser" in said else image_user.group),
+        "groups": [*whole.get("supplementalGroups", []), *of_volumes],
         "dropped": "ALL" in capabilities.get("drop", []) and not capabilities.get("add"),
         "confined": own.get("allowPrivilegeEscalation") is False,
     }

@@ -1,15 +1,17 @@
 """The volumes of one pod, as folders that its containers see at their mountPaths.
 
 They live in a tmpfs of the pod runner's own, so that no secret reaches a disk and nothing is left behind; claims are
-folders of the sandbox that outlive pods. ConfigMaps, Secrets and tokens are read again while the pod runs, and replaced
-in one step, through the same `..data` link as on a real node.
+folders of the sandbox that outlive pods, and belong to root as new volumes do. ConfigMaps, Secrets and tokens are read
+again while the pod runs, and replaced in one step, through the same `..data` link as on a real node.
 """
 
 import base64
 import os
 import shutil
+import stat
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +27,8 @@ _READ_ONLY = {"configMap", "secret", "downwardAPI", "projected", "hostPath"}
 """As on a real node, but for hostPath: nothing of this machine may be written."""
 _OF_NODES = {"/home/kubernetes/bin/gib": "scripts/set_nccl_env.sh"}
 """What a node of that kind has in such a folder and workers need: the file is there and empty, as there is no NCCL."""
+_OF_FOLDER, _OF_FILE = stat.S_ISGID | 0o770, 0o660
+"""Permissions that a kubelet adds for an fsGroup."""
 _Files = dict[str, tuple[bytes, int]]
 """Path within the volume → content and permissions."""
 
@@ -82,6 +86,7 @@ class Volumes:
             name = volume["persistentVolumeClaim"]["claimName"]
             claim = self.claims / f"{self.pod['metadata']['namespace']}_{name}"
             claim.mkdir(parents=True, exist_ok=True)
+            _give(claim, self.pod["spec"].get("securityContext", {}))
             return claim
         return self.folder / str(volume["name"])
 
@@ -141,6 +146,25 @@ def _empty(source: Object, place: Path) -> None:
         limit = f",size={int(number(source['sizeLimit']))}" if source.get("sizeLimit") else ""
         namespaces.mount("tmpfs", str(place), f"mode=1777{limit}")
     place.chmod(0o777)
+
+
+def _give(claim: Path, context: Object) -> None:
+    """Make the files of a volume those of the pod's fsGroup, as a kubelet does (pkg/volume/volume_linux.go).
+
+    The namespace of a user who has no other group changes nothing.
+    """
+    group = context.get("fsGroup")
+    if group is None:
+        return
+    status = claim.stat()
+    done = status.st_gid == group and status.st_mode & _OF_FOLDER == _OF_FOLDER
+    if done and context.get("fsGroupChangePolicy") == "OnRootMismatch":
+        return
+    with suppress(PermissionError):
+        for each in (claim, *claim.rglob("*")):
+            if not each.is_symlink():
+                os.chown(each, -1, group)
+                each.chmod(stat.S_IMODE(each.stat().st_mode) | (_OF_FOLDER if each.is_dir() else _OF_FILE))
 
 
 def _of_host(source: Object, stand_in: Path) -> Path:

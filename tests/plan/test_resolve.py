@@ -209,6 +209,29 @@ class TestModel:
             "llm-d-hf-token",
         )
 
+    @pytest.mark.parametrize(
+        ("changes", "group"),
+        [
+            ({"accelerator": "nvidia", "model__claim": "cache"}, 2000),
+            ({"accelerator": "nvidia", "model__claim": "weights", "model__path": "llama"}, None),
+            ({"accelerator": "nvidia"}, None),
+            ({"model__claim": "cache"}, None),
+            ({"model__claim": "cache", "security__fsGroup": 3000}, 3000),
+            ({"accelerator": "nvidia", "model__claim": "cache", "security__fsGroup": "null"}, None),
+            (
+                {"accelerator": "nvidia", "model__claim": "cache", "gateway__provider": "data-science-gateway"},
+                None,
+            ),
+            ({"accelerator": "nvidia", "model__claim": "cache", "infrastructure": "openshift-roce"}, None),
+        ],
+        ids=str,
+    )
+    def test_volumes_belong_to_a_group_where_the_images_user_downloads_weights_to_a_claim(
+        self, changes: dict[str, Any], group: int | None
+    ) -> None:
+        changed = plan(createNamespace=False, **changes)
+        assert [tier.worker.fs_group for tier in (changed.prefill, changed.decode)] == [group, group]
+
     def test_the_served_name_is_what_clients_ask_for(self) -> None:
         assert "--served-model-name=llama" in vllm.arguments(plan(model__servedName="llama").prefill.worker)
 

@@ -52,7 +52,26 @@ def translated(words: Sequence[str], version: str) -> list[str]:
     for name in _REFUSED:
         if getattr(given, name, None):
             vllm.error(f"the sandbox's simulator does not know --{name.replace('_', '-')}: its answers would be others")
+    _make_cache(given.model_tag or _MODEL)
     return [*_arguments(given), *_server(given, version)]
+
+
+def _make_cache(model: str) -> None:
+    """Make the folder that weights are downloaded to; end in the words of transformers where that is refused.
+
+    Source: huggingface/transformers v4.57.1, src/transformers/utils/hub.py `cached_files`.
+    """
+    home = os.environ.get("HF_HOME")
+    if not home or os.path.isdir(model):  # noqa: PTH112  (pathlib costs each container's start 20 ms)
+        return
+    try:
+        os.makedirs(f"{home}/hub", exist_ok=True)  # noqa: PTH103
+    except PermissionError as error:
+        sys.exit(
+            f"OSError: PermissionError at {error.filename} when downloading {model}. Check cache directory "
+            "permissions. Common causes: 1) another user is downloading the same model (please wait); 2) a previous "
+            "download was canceled and the lock file needs manual removal."
+        )
 
 
 def _server(given: Namespace, version: str) -> list[str]:

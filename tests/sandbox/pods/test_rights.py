@@ -84,6 +84,38 @@ def test_the_picker_image_says_who_it_runs_as(pods: Pods) -> None:
     assert "--pool-name" in pods.log()
 
 
+CLAIM = {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": "1Mi"}}}
+VOLUME = {"name": "claim", "persistentVolumeClaim": {"claimName": "weights"}}
+VLLM = {
+    "name": "c",
+    "image": "ghcr.io/llm-d/llm-d-cuda:v0.6.0",
+    "command": ["vllm", "serve", "meta/llama"],
+    "env": [{"name": "HF_HOME", "value": "/weights"}],
+    "volumeMounts": [{"name": "claim", "mountPath": "/weights"}],
+}
+
+
+def test_a_new_claim_belongs_to_root_and_the_user_of_the_cuda_image_cannot_download_to_it(pods: Pods) -> None:
+    pods.make("persistentvolumeclaims", "weights", spec=CLAIM)
+    pods.run(VLLM, restartPolicy="Never", volumes=[VOLUME])
+    assert container(pods.until(ended))["state"]["terminated"]["exitCode"] == 1
+    assert "PermissionError at /weights/hub when downloading meta/llama" in pods.log()
+
+
+def test_an_fsgroup_makes_a_claim_and_what_is_in_it_the_groups(pods: Pods) -> None:
+    pods.make("persistentvolumeclaims", "weights", spec=CLAIM)
+    mounts = {"volumeMounts": VLLM["volumeMounts"]}
+    pods.run(shell("mkdir /weights/sub; echo x > /weights/sub/file", **mounts), restartPolicy="Never", volumes=[VOLUME])
+    pods.until(ended)
+    found = "id -G; cd /weights; stat -c '%a %u:%g %n' . sub sub/file; echo x >> sub/file && touch new && echo written"
+    one = {**VLLM, "command": ["/bin/sh", "-c", found]}
+    context = {"fsGroup": 2000, "fsGroupChangePolicy": "OnRootMismatch"}
+    pods.run(one, name="second", restartPolicy="Never", volumes=[VOLUME], securityContext=context)
+    pods.until(ended, "second")
+    expected = ["0 2000", "2775 0:2000 .", "2775 0:2000 sub", "664 0:2000 sub/file", "written"]
+    assert pods.log("second").splitlines() == expected
+
+
 @pytest.mark.parametrize(
     ("image", "expected"),
     [
