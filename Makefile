@@ -90,7 +90,7 @@ test-thorough: tools
 test-vllm: tools
 	$(PYTHON) -m pytest -m vllm $(ARGS)
 
-test-all: test test-thorough
+test-all: test test-thorough test-vllm
 
 lint: $(DEVELOPED)
 	$(PYTHON) -m ruff check .

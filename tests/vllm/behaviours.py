@@ -109,6 +109,8 @@ REFUSED = (
 )
 """Requests that are refused."""
 
+_MOST_TOKENS = list(range(200))
+"""Of the tiny model's 256 bytes: an answer without a limit ends soon."""
 TAKEN = (
     Behaviour("numbers in text", COMPLETIONS, {"prompt": "a", "max_tokens": "2", "temperature": "0.5"}, status=200),
     Behaviour("a whole fraction", COMPLETIONS, {"prompt": "a", "max_tokens": 2.0}, status=200),
@@ -116,6 +118,11 @@ TAKEN = (
     Behaviour("an unknown field", COMPLETIONS, {"prompt": "a", "max_tokens": 2, "unheard_of": 1}, status=200),
     Behaviour("min_tokens", COMPLETIONS, {"prompt": "a", "max_tokens": 4, "min_tokens": 2}, status=200),
     Behaviour("token ids", COMPLETIONS, {"prompt": [1, 2, 3], "max_tokens": 2}, status=200),
-    Behaviour("a chat without a limit", CHAT, {"messages": [{"role": "user", "content": "a"}]}, status=200),
+    Behaviour(
+        "a chat without a limit",
+        CHAT,
+        {"messages": [{"role": "user", "content": "a"}], "stop_token_ids": _MOST_TOKENS},
+        status=200,
+    ),
 )
 """Requests that look wrong and are answered. The endpoint picker takes no token ids: ask a model server itself."""

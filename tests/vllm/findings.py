@@ -30,7 +30,7 @@ FINDINGS = (
         "the documentation said that nothing happens",
         "a known limit of vLLM 0.17.1; `verify` and an alert name it, [recovering](recovering.md) has the log lines",
         "not affected: no such counter",
-        ("verify/test_crashes.py::test_what_the_log_of_an_ended_vllm_names",),
+        ("vllm/test_killed_prefill.py::test_a_killed_prefill_worker_ends_the_decode_worker",),
     ),
     Finding(
         "A failed NIXL handshake ends the decode worker.",

@@ -1,0 +1,48 @@
+"""What a killed prefill worker does to a decode worker of vLLM 0.17.1; `verify` says so."""
+
+import os
+import signal
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from sandbox.talking.pods import Pod
+from tests.vllm.pair import Pair, text, until
+
+pytestmark = pytest.mark.vllm
+COMPLETIONS = "/v1/completions"
+_ENGINE = "VLLM::EngineCor"
+"""How vLLM names the process of its engine, as far as the kernel keeps the name. It overwrites the environment."""
+
+
+def engines(pod: Pod) -> list[int]:
+    """Process numbers of the engines in a pod: children of its API server."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            name, _, rest = (process / "stat").read_text().partition("(")[2].rpartition(") ")
+            parent = Path("/proc", rest.split()[1])
+            if name == _ENGINE and f"HOSTNAME={pod.name}\0".encode() in (parent / "environ").read_bytes():
+                found.append(int(process.name))
+    return found
+
+
+def test_a_killed_prefill_worker_ends_the_decode_worker(pair: Pair) -> None:
+    """It is killed between its leg of a request and the transfer of the KV blocks."""
+    assert pair.ask(COMPLETIONS, {"prompt": text(300, "before"), "max_tokens": 2})[0] == 200
+    prompt = text(500, "killed")
+    leg = {"do_remote_decode": True, "do_remote_prefill": False}
+    status, answer = pair.direct(COMPLETIONS, {"prompt": prompt, "max_tokens": 1, "kv_transfer_params": leg})
+    assert status == 200
+    before = pair.pod("decode").restarts
+    [engine] = engines(pair.pod("prefill"))
+
+    os.kill(engine, signal.SIGKILL)
+    body = {"prompt": prompt, "max_tokens": 4, "kv_transfer_params": answer["kv_transfer_params"]}
+    status, _ = pair.direct(COMPLETIONS, body, "decode")
+
+    assert status >= 500
+    until(lambda: pair.pod("decode").restarts > before, "decode is restarted")
+    until(lambda: pair.pod("prefill").restarts > 0, "prefill is restarted")
+    assert "Counters can only be incremented by non-negative amounts" in pair.verify()["decode"]["evidence"]
