@@ -96,14 +96,6 @@ class Context:
         return bool(self.settings.prefill.image and self.settings.decode.image)
 
     @property
-    def privileged_for(self) -> str | None:
-        """What needs pods that Pod Security's baseline does not admit, if anything does."""
-        if self.settings.host_network:
-            return "hostNetwork"
-        theirs = self.infrastructure.capabilities or self.infrastructure.host_files
-        return f"infrastructure {self.settings.infrastructure}" if theirs else None
-
-    @property
     def token_secret(self) -> str | None:
         """Secret with the Hugging Face token; weights that are in a claim need none unless one is asked for."""
         model = self.settings.model

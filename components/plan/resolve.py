@@ -21,6 +21,7 @@ from components.plan.platform_args import (
     ServingNamespaceArgs,
     TierMonitorArgs,
 )
+from components.plan.pod_security import beyond_baseline
 from components.plan.serving_plan import ServingPlan
 
 
@@ -28,6 +29,8 @@ def resolve(settings: Serving, token: pulumi.Output[str] | None = None) -> Servi
     """The plan for a stack's settings; `token` is the Hugging Face token, if one is configured."""
     context = Context.of(settings)
     operator = not context.provider.collectors
+    prefill, decode = workers.prefill(context), workers.decode(context)
+    exceeding = beyond_baseline(prefill.worker, decode.worker)
     return ServingPlan(
         cluster=settings.cluster,
         # What is taken over is named before, and what cannot be stops everything.
@@ -35,24 +38,24 @@ def resolve(settings: Serving, token: pulumi.Output[str] | None = None) -> Servi
         adopt=settings.adopt,
         release=settings.release,
         entrance=entrance(context),
-        namespace=_namespace(context, token),
+        namespace=_namespace(context, token, privileged=bool(exceeding)),
         gateway=gateway.resolve(context),
         pool=_pool(context),
         picker=_picker(context),
-        prefill=workers.prefill(context),
-        decode=workers.decode(context),
+        prefill=prefill,
+        decode=decode,
         monitoring=_monitoring(context) if settings.monitoring.enabled and operator else None,
         isolation=isolation(context),
-        notes=_notes(context),
+        notes=_notes(context, exceeding),
     )
 
 
-def _namespace(context: Context, token: pulumi.Output[str] | None) -> ServingNamespaceArgs:
+def _namespace(context: Context, token: pulumi.Output[str] | None, *, privileged: bool) -> ServingNamespaceArgs:
     settings, names = context.settings, context.names
     return ServingNamespaceArgs(
         namespace=settings.namespace,
         create=settings.create_namespace,
-        privileged=context.privileged_for is not None,
+        privileged=privileged,
         labels=names.labels,
         service_account=names.workers,
         token_secret=context.token_secret if token is not None else None,
@@ -157,15 +160,15 @@ def _alerts(context: Context) -> AlertArgs:
     )
 
 
-def _notes(context: Context) -> list[str]:
+def _notes(context: Context, exceeding: list[str]) -> list[str]:
     settings = context.settings
     notes = []
     if settings.release in context.accelerator.image_notes and not context.own_images:
         notes.append(context.accelerator.image_notes[settings.release])
-    if context.privileged_for and not settings.create_namespace:
+    if exceeding and not settings.create_namespace:
         notes.append(
-            f"{context.privileged_for} needs privileged pods, and the namespace {settings.namespace} is not this "
-            "stack's to label: "
+            f"the workers have {', '.join(exceeding)}, which Pod Security admits at the level privileged alone; the "
+            f"namespace {settings.namespace} is not created by this stack, so it is not labelled: "
             f"`kubectl label namespace {settings.namespace} pod-security.kubernetes.io/enforce=privileged`"
         )
     if settings.host_network and settings.security.level is SecurityLevel.LOCKED:

@@ -2,18 +2,13 @@
 
 from collections.abc import Iterator
 
-from components.plan.worker_args import WorkerArgs
+from components.plan.pod_security import beyond_baseline
 from preflight.answers import Object, Question
 from preflight.facts import Facts
 from preflight.finding import Finding, Severity
 
 LEVEL = "pod-security.kubernetes.io/enforce"
 CHECK = "namespace"
-BASELINE = {
-    *("AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE"),
-    *("SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT"),
-}
-"""Capabilities that Pod Security's baseline lets a container add."""
 
 
 def asks(facts: Facts) -> list[Question]:
@@ -53,8 +48,7 @@ def _security(facts: Facts, namespace: Object) -> Iterator[Finding]:
     level = (namespace["metadata"].get("labels") or {}).get(LEVEL, "privileged")
     if level == "privileged" or (plan.namespace.create and plan.namespace.privileged):
         return  # a namespace of ours is given the label
-    workers = [plan.prefill.worker, plan.decode.worker]
-    wanted = sorted({each for worker in workers for each in _beyond_baseline(worker)})
+    wanted = beyond_baseline(plan.prefill.worker, plan.decode.worker)
     if level == "restricted":
         wanted.append("containers that do not promise to run without root")
     if wanted:
@@ -67,13 +61,3 @@ def _security(facts: Facts, namespace: Object) -> Iterator[Finding]:
             f"`kubectl label --overwrite namespace {facts.namespace} {LEVEL}="
             f"{'privileged' if wanted[:-1] or level == 'baseline' else 'baseline'}`, or choose another namespace",
         )
-
-
-def _beyond_baseline(worker: WorkerArgs) -> Iterator[str]:
-    if worker.host_network:
-        yield "the host's network, privileged"
-    if worker.host_paths:
-        yield "files of the node (hostPath)"
-    added = [each for each in worker.capabilities if each not in BASELINE]
-    if added:
-        yield f"the capabilities {', '.join(added)}"

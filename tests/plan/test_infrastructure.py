@@ -140,13 +140,24 @@ class TestWholeNodes:
 
 
 class TestNamespace:
-    def test_a_namespace_of_ours_admits_what_the_workers_need(self) -> None:
-        assert plan(infrastructure="rdma-sriov").namespace.privileged
-        assert not plan(infrastructure="aks").namespace.privileged
+    @pytest.mark.parametrize(
+        ("changes", "privileged"),
+        [
+            ({"infrastructure": "rdma-sriov"}, True),
+            ({"infrastructure": "aks"}, False),
+            ({"decode__capabilities": ["IPC_LOCK"]}, True),
+            ({"prefill__hostPaths": [{"hostPath": "/opt/topology", "mountPath": "/topology"}]}, True),
+        ],
+        ids=str,
+    )
+    def test_a_namespace_of_the_stack_admits_what_the_workers_have(
+        self, changes: dict[str, Any], privileged: bool
+    ) -> None:
+        assert plan(**changes).namespace.privileged is privileged
 
     def test_of_another_it_says_what_to_label(self) -> None:
         [note] = plan(infrastructure="rdma-sriov", createNamespace=False).notes
-        assert note.startswith("infrastructure rdma-sriov needs privileged pods")
+        assert note.startswith("the workers have the capabilities IPC_LOCK, which Pod Security admits at the level")
         assert "kubectl label namespace llm-d-pd" in note
 
 
