@@ -51,6 +51,7 @@ def command(worker: WorkerArgs) -> list[str]:
 def environment(worker: WorkerArgs) -> list[k8s.core.v1.EnvVarArgs]:
     """Environment variables, sorted by name so that a preview shows only what changed."""
     plain = {
+        **volumes.CACHES,
         **worker.env,
         **worker.ucx,
         "DP_SIZE": "1",

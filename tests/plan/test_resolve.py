@@ -252,6 +252,7 @@ class TestModel:
 class TestWhatTheProgramSets:
     """The table of refused flags and variables is exactly what the program renders."""
 
+    MAY_BE_SET = {"UCX_LOG_FILE", "TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR", "VLLM_CACHE_ROOT"}
     FULLEST = {
         "rdma": {"resource": "rdma/ib"},
         "ucx": {"tls": "rc", "netDevices": "all", "ibGidIndex": 3, "ibTrafficClass": 1, "logLevel": "info",
@@ -266,7 +267,13 @@ class TestWhatTheProgramSets:
 
     def test_variables(self) -> None:
         rendered = {variable.name for variable in vllm.environment(plan(**self.FULLEST).decode.worker)}
-        assert rendered - {"UCX_LOG_FILE"} == set(SET_VARIABLES)
+        assert rendered - self.MAY_BE_SET == set(SET_VARIABLES)
+
+    def test_a_tier_may_have_its_own_caches(self) -> None:
+        worker = plan(prefill__env={"TRITON_CACHE_DIR": "/fast/triton"}).prefill.worker
+        values = {variable.name: variable.value for variable in vllm.environment(worker)}
+        assert values["TRITON_CACHE_DIR"] == "/fast/triton"
+        assert values["VLLM_CACHE_ROOT"] == "/.cache/vllm"
 
     def test_short_names_lead_to_flags_that_are_refused(self) -> None:
         assert set(ALIASES.values()) <= {*SET_FLAGS, *COUNTING_FLAGS, *PAIR_FLAGS}
