@@ -24,7 +24,7 @@ _REMEDIES: tuple[tuple[str, str], ...] = (
     (r"node affinity|node selector|node\(s\) didn't match", "serving.{role}.nodeSelector and serving.{role}.affinity"),
     (r"taint", "serving.{role}.tolerations"),
     (r"Insufficient cpu", "serving.{role}.cpu"),
-    (r"Insufficient memory", "serving.{role}.memory and serving.{role}.shm"),
+    (r"Insufficient memory", "serving.{role}.memory and serving.{role}.shmSize"),
     (r"Insufficient ephemeral-storage", "serving.model.storage"),
     (
         r"Insufficient (?!\w+\.com/gpu)[\w.-]+/",

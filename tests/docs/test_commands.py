@@ -69,6 +69,7 @@ def begun(run: Run, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str
     return folder, (folder / "Pulumi.amd.yaml").read_text()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("recipe", RECIPES, ids=str)
 def test_a_recipe_gives_a_stack_that_deploys(recipe: Block, run: Run, begun: tuple[Path, str], tmp_path: Path) -> None:
     [stack] = [words[3] for words in recipe.commands if words[:3] == ["pulumi", "stack", "init"]] or ["amd"]

@@ -1,6 +1,10 @@
+import re
+
 import pytest
 
+from sandbox import advice
 from sandbox.advice import setting_for
+from sandbox.home import CHECKOUT
 from sandbox.situation import Situation
 
 
@@ -66,3 +70,11 @@ def test_pods_that_the_api_server_refuses_are_told_too() -> None:
     [line] = [line for line in Situation([], [], [refused]).lines() if "decode-1" in line]
     assert 'n/decode-1 waits: violates PodSecurity "x"' in line
     assert "serving.hostNetwork" in line
+
+
+def test_every_setting_named_exists() -> None:
+    settings = set(re.findall(r"^\| `(serving\.[\w.]+)`", (CHECKOUT / "docs/settings.md").read_text(), re.MULTILINE))
+    told = " ".join(remedy for _, remedy in advice._REMEDIES).replace(advice.ROLE, "decode")
+    named = set(re.findall(r"serving(?:\.\w+)+", told))
+    assert len(named) > 10
+    assert named <= settings

@@ -8,7 +8,7 @@ from tests.sandbox.running import Running
 from tests.sandbox.serving.traffic import Traffic, traffic, words
 from tests.sandbox.stack.deployment import Deployment, deployment, destroyed_afterwards
 
-RELEASES = ["0.6", pytest.param("0.4", marks=pytest.mark.thorough)]
+pytestmark = pytest.mark.thorough
 SELECTIVE = {"0.6": {"routing__selectivePd__nonCachedTokens": 64}, "0.4": {"routing__selectivePd__threshold": 256}}
 
 
@@ -18,7 +18,7 @@ def stack(cluster: Running) -> Iterator[Deployment]:
         yield made
 
 
-@pytest.fixture(scope="module", params=RELEASES)
+@pytest.fixture(scope="module", params=SELECTIVE)
 def release(request: pytest.FixtureRequest, stack: Deployment) -> str:
     """The stack in this release, every request disaggregated."""
     stack.pulumi("config", "set", "--path", "--type=string", "serving.release", request.param)

@@ -59,6 +59,7 @@ def test_a_change_shows_exactly_the_field_that_changed(amd: Deployment) -> None:
     assert amd.changes() == {}
 
 
+@pytest.mark.thorough
 def test_a_setting_of_the_picker_rolls_the_picker_only(amd: Deployment) -> None:
     before = {pod.metadata.uid for pod in amd.pods(**{"inference-serving": "true"})}
     [picker] = [pod for pod in amd.pods() if "inferencepool" in pod.metadata.labels]
