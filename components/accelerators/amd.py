@@ -15,7 +15,7 @@ AMD = AcceleratorProfile(
     visible_devices=("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES"),
     # KV blocks of tiers with different tensor parallelism have the same layout only with this backend.
     mixed_tp_attention="ROCM_ATTN",
-    image_group=None,
+    image_user=None,
     image_notes={
         ReleaseName.V0_4: "release 0.4 on amd uses the guide's own image, a debug build of a fork "
         "(ghcr.io/vcave/…:v0.4.5-debug): --attention-backend is newer than the vLLM in upstream's 0.4 image. "

@@ -13,6 +13,6 @@ NVIDIA = AcceleratorProfile(
     transports=("cuda", "cuda_copy", "cuda_ipc", "gdr_copy"),
     visible_devices=("CUDA_VISIBLE_DEVICES",),
     mixed_tp_attention=None,
-    image_group=2000,  # USER 2000 (llm-d/llm-d v0.6.0, docker/Dockerfile.cuda)
+    image_user=2000,  # USER 2000 (llm-d/llm-d v0.6.0, docker/Dockerfile.cuda)
     image_notes={},
 )

@@ -24,7 +24,7 @@ class AcceleratorProfile:
     """Variables that hide GPUs of the pod from vLLM."""
     mixed_tp_attention: str | None
     """`--attention-backend` needed when prefill and decode differ in tensor parallelism, if any."""
-    image_group: int | None
-    """Group that volumes must belong to, so that the images' user can write to them; None: it is root."""
+    image_user: int | None
+    """User of the images; None: root. Volumes that the user writes to are given to the group of the same number."""
     image_notes: Mapping[ReleaseName, str]
     """What a user must know about an image, shown as a warning."""

@@ -13,7 +13,7 @@ PROFILE = InfrastructureProfile(
         "the RDMA shared device plugin (NVIDIA or AMD network operator), offering `rdma/ib`; under another name, say "
         "it in `serving.rdma.resource`",
         "a locked-memory limit that admits pinned GPU blocks: containerd with LimitMEMLOCK=infinity, or "
-        "`capabilities: [IPC_LOCK]` on both tiers",
+        "`capabilities: [IPC_LOCK]` on both tiers (on nvidia with `serving.security.runAsUser: 0`)",
     ),
     device=Device(
         "rdma/ib",

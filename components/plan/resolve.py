@@ -1,5 +1,7 @@
 """resolve(settings) -> ServingPlan: every decision, no resources. Called with settings that `check` has passed."""
 
+from collections.abc import Iterator
+
 import pulumi
 import yaml
 
@@ -23,6 +25,7 @@ from components.plan.platform_args import (
 )
 from components.plan.pod_security import beyond_baseline
 from components.plan.serving_plan import ServingPlan
+from components.plan.worker_args import WorkerArgs
 
 
 def resolve(settings: Serving, token: pulumi.Output[str] | None = None) -> ServingPlan:
@@ -46,7 +49,7 @@ def resolve(settings: Serving, token: pulumi.Output[str] | None = None) -> Servi
         decode=decode,
         monitoring=_monitoring(context) if settings.monitoring.enabled and operator else None,
         isolation=isolation(context),
-        notes=_notes(context, exceeding),
+        notes=[*_notes(context, exceeding), *_without_effect(context, prefill.worker, decode.worker)],
     )
 
 
@@ -158,6 +161,23 @@ def _alerts(context: Context) -> AlertArgs:
         startup=max(context.tier(role).rollout.startup_budget for role in Role),
         runbooks=settings.monitoring.runbooks,
     )
+
+
+def _without_effect(context: Context, *tiers: WorkerArgs) -> Iterator[str]:
+    """Capabilities of a container whose first process is not root: its effective set stays empty."""
+    user = context.accelerator.image_user
+    of_image = [each for each in tiers if each.run_as_user is None and context.tier(each.role).image is None]
+    concerned = [each for each in of_image if each.capabilities and user is not None]
+    if concerned:
+        roles = " and ".join(each.role for each in concerned)
+        yield (
+            f"{', '.join(concerned[0].capabilities)} of the {roles} workers has no effect: the images of "
+            f"{context.settings.accelerator} run as user {user}, and an added capability reaches root only "
+            "(kubernetes/kubernetes#56374). RDMA then depends on the nodes: where a container may lock little memory, "
+            "UCX says \"Please set max locked memory (ulimit -l) to 'unlimited'\", and KV blocks take TCP or nothing. "
+            "Ways out: LimitMEMLOCK=infinity for the nodes' container runtime; "
+            "`pulumi config set --path serving.security.runAsUser 0`; an image that runs as root"
+        )
 
 
 def _notes(context: Context, exceeding: list[str]) -> list[str]:

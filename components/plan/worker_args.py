@@ -132,8 +132,8 @@ class WorkerArgs(Args):
     """Linux capabilities."""
     fs_group: int | None = None
     """Group of the volumes."""
-    run_as_root: bool = False
-    """Whether vLLM runs as root instead of the image's user."""
+    run_as_user: int | None = None
+    """User of vLLM's process; None: the image's."""
     prelude: list[str] = []
     """Shell commands that vLLM's process begins with."""
     host_paths: list[HostPathArgs]

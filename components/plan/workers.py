@@ -105,7 +105,7 @@ def worker(context: Context, role: Role) -> WorkerArgs:
         host_network=host,
         capabilities=sorted({*(DEBUG_CAPABILITIES if host else ()), *fabric.capabilities(context, role)}),
         fs_group=_volume_group(context),
-        run_as_root=bool(context.infrastructure.run_as_root),
+        run_as_user=_user(context),
         prelude=[each.value for each in context.infrastructure.prelude],
         host_paths=fabric.host_paths(context, role),
         placement=PlacementArgs(
@@ -203,14 +203,19 @@ def _model(context: Context) -> ModelArgs:
     )
 
 
+def _user(context: Context) -> int | None:
+    own = context.settings.security.run_as_user
+    return 0 if own is None and context.infrastructure.run_as_root else own
+
+
 def _volume_group(context: Context) -> int | None:
     """A new volume belongs to root, and the images' user may not write to it."""
     security, model = context.settings.security, context.settings.model
     if "fs_group" in security.model_fields_set:
         return security.fs_group
     downloads = model.claim is not None and model.path is None
-    chosen_elsewhere = context.infrastructure.run_as_root or context.provider.platform is Platform.OPENSHIFT
-    return context.accelerator.image_group if downloads and not chosen_elsewhere else None
+    openshift = context.provider.platform is Platform.OPENSHIFT
+    return context.accelerator.image_user if downloads and not openshift and _user(context) != 0 else None
 
 
 def _attention_backend(context: Context, tier: Tier | Decode) -> str | None:

@@ -20,12 +20,12 @@ def equal_resources(
 
 def security(worker: WorkerArgs) -> k8s.core.v1.SecurityContextArgs | None:
     """Privileged on the host's network, where adapters are not handed out by a device plugin; else what was asked."""
-    if not worker.host_network and not worker.capabilities and not worker.run_as_root:
+    user = worker.run_as_user
+    if not worker.host_network and not worker.capabilities and user is None:
         return None
-    root = 0 if worker.run_as_root else None
     return k8s.core.v1.SecurityContextArgs(
         privileged=True if worker.host_network else None,
-        run_as_user=root,
-        run_as_group=root,
+        run_as_user=user,
+        run_as_group=0 if user == 0 else None,
         capabilities=k8s.core.v1.CapabilitiesArgs(add=worker.capabilities) if worker.capabilities else None,
     )

@@ -8,6 +8,7 @@ import pytest
 from components.plan import resolve
 from components.plan.serving_plan import ServingPlan
 from components.plan.worker_args import WorkerArgs
+from components.pods.resources import security
 from tests.stack_file import problems, settings
 
 MULTUS = "k8s.v1.cni.cncf.io/networks"
@@ -137,6 +138,38 @@ class TestWholeNodes:
         assert plan(**GKE).notes == []
         [note] = plan(**GKE, prefill__tensorParallel=4).notes
         assert "a prefill pod takes the 8 GPUs of its node and uses 4 (serving.prefill.tensorParallel)" in note
+
+
+class TestCapabilities:
+    """Images of nvidia run as user 2000, whom an added capability does not reach."""
+
+    @pytest.mark.parametrize(
+        ("changes", "concerned"),
+        [
+            ({"infrastructure": "rdma-sriov"}, "IPC_LOCK of the prefill and decode workers has no effect"),
+            ({"infrastructure": "aws-efa"}, "IPC_LOCK of the prefill and decode workers has no effect"),
+            ({"hostNetwork": True}, "IPC_LOCK, SYS_PTRACE of the prefill and decode workers has no effect"),
+            ({"decode__capabilities": ["IPC_LOCK"]}, "IPC_LOCK of the decode workers has no effect"),
+            ({"infrastructure": "rdma-sriov", "security__runAsUser": 0}, None),
+            ({"infrastructure": "rdma-sriov", "prefill__image": "own", "decode__image": "own"}, None),
+            ({"infrastructure": "openshift-roce"}, None),
+            ({"infrastructure": "rdma-sriov", "accelerator": "amd"}, None),
+            ({}, None),
+        ],
+        ids=str,
+    )
+    def test_one_without_effect_is_said(self, changes: dict[str, Any], concerned: str | None) -> None:
+        notes = [note for note in plan(**{**NVIDIA, **changes}).notes if "has no effect" in note]
+        assert [note[: len(concerned or "")] for note in notes] == ([concerned] if concerned else [])
+
+    def test_a_user_of_ones_own(self) -> None:
+        worker = plan(accelerator="nvidia", infrastructure="rdma-sriov", security__runAsUser=0).prefill.worker
+        context = security(worker)
+        assert context is not None
+        assert (context.run_as_user, context.run_as_group) == (0, 0)
+        other = security(plan(accelerator="nvidia", security__runAsUser=1000).prefill.worker)
+        assert other is not None
+        assert (other.run_as_user, other.run_as_group) == (1000, None)
 
 
 class TestNamespace:

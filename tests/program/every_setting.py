@@ -165,6 +165,7 @@ SECURITY: dict[str, Change] = {
     "security.level": Change("locked", POLICIES | {"network-isolation"}),
     "security.gatewayRanges": Change(["192.0.2.0/24"], POLICIES, LOCKED),
     "security.monitoringNamespace": Change({"team": "watchers"}, POLICIES, LOCKED),
+    "security.runAsUser": Change(0, WORKERS),
     "security.fsGroup": Change(3000, WORKERS),
 }
 
