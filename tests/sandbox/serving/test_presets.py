@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -81,6 +82,7 @@ def test_load_aware_avoids_a_busy_worker_even_for_a_prompt_that_it_has(gateway: 
     [busy] = gateway.counted(lambda: _repeat(gateway, prompt, 1)).decode
     [idle] = {pod.metadata.name for pod in gateway.stack.pods(role="decode")} - {busy}
     with _kept_busy(gateway, busy):
+        time.sleep(1)  # the EPP of the sandbox reads the queues every 250 ms, and nothing says when it has
         before = gateway.legs()
         _repeat(gateway, prompt)
         assert soon(lambda: (gateway.legs() - before).decode[idle] == SENT), gateway.legs() - before
