@@ -119,6 +119,16 @@ def _claim(facts: Facts, answer: Answer) -> Iterator[Finding]:
             "workers on a second node would wait for the volume for ever",
             "use a claim with ReadWriteMany or ReadOnlyMany, unless all workers share a node",
         )
+    elif set(modes) == {"ReadOnlyMany"} and not model.read_only:
+        yield Finding(
+            "weights",
+            Severity.WARNING,
+            path,
+            f"PersistentVolumeClaim {model.claim} is ReadOnlyMany, and vLLM downloads weights to it",
+            "where the storage enforces it, the workers would end with `Read-only file system`",
+            "`pulumi config set --path serving.model.path …` with the folder of the claim that holds the weights, or a "
+            "claim with ReadWriteMany",
+        )
 
 
 def _absent(check: str, path: str, what: str, outcome: str, remedy: str) -> Finding:

@@ -160,6 +160,14 @@ def test_no_value_of_a_secret_is_in_a_finding() -> None:
     assert "c2VjcmV0" not in report.text() + report.document()
 
 
+def test_a_read_only_claim_that_weights_are_downloaded_to_is_a_warning() -> None:
+    claim = {f"{SPACE}/persistentvolumeclaims/w": {"spec": {"accessModes": ["ReadOnlyMany"]}}}
+    changes: dict[str, Any] = {"model__claim": "w", "model__tokenSecret": None}
+    [finding] = prerequisites.check(facts(Typed(claim), **THEIRS, **changes))
+    assert (finding.severity, "is ReadOnlyMany, and vLLM downloads" in finding.evidence) == ("warning", True)
+    assert list(prerequisites.check(facts(Typed(claim), **THEIRS, **changes, model__path="llama"))) == []
+
+
 def test_a_claim_for_one_node_is_a_warning() -> None:
     claim = {f"{SPACE}/persistentvolumeclaims/w": {"spec": {"accessModes": ["ReadWriteOnce"]}}}
     changes: dict[str, Any] = {"model__claim": "w", "model__tokenSecret": None}
