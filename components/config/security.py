@@ -18,7 +18,7 @@ class Security(Strict):
     monitoring_namespace: Annotated[dict[LabelKey, LabelValue] | None, BeforeValidator(null_word)] = None
     """locked only: labels of the namespaces that may read metrics; default: the guide's `llm-d-monitoring`, and with
     gateway.provider gke that of Google's collector."""
-    run_as_user: Annotated[int | None, Field(ge=0), BeforeValidator(null_word)] = None
+    run_as_user: Annotated[int, Field(ge=0)] | None = None
     """User of vLLM's process. Default: root where the infrastructure says so, else the image's (2000 on nvidia, root on
     amd). 0 gives effect to `capabilities` such as IPC_LOCK on images that do not run as root."""
     fs_group: Annotated[int | None, Field(ge=0), BeforeValidator(null_word)] = None
