@@ -78,7 +78,7 @@ def test_a_streamed_completion(client: openai.OpenAI, model: str) -> None:
 def test_errors_of_the_worker_are_passed_through(client: openai.OpenAI, model: str) -> None:
     with pytest.raises(openai.NotFoundError, match="does not exist"):
         client.completions.create(model="another/model", prompt="hi")
-    with pytest.raises(openai.BadRequestError, match="max tokens should be positive"):
+    with pytest.raises(openai.BadRequestError, match="max_tokens must be at least 1, got -1"):
         client.completions.create(model=model, prompt="hi", max_tokens=-1)
 
 
