@@ -201,6 +201,14 @@ def test_capabilities_alone_do_not_make_a_pod_privileged() -> None:
     assert vllm(host, "prefill")["securityContext"]["capabilities"]["add"] == ["IPC_LOCK", "NET_RAW", "SYS_PTRACE"]
 
 
+def test_user_and_group() -> None:
+    recorder = ran({**AMD, "security": {"runAsUser": 0, "fsGroup": 3000}})
+    for role in ROLES:
+        assert vllm(recorder, role)["securityContext"] == {"runAsUser": 0, "runAsGroup": 0}
+        assert pod(recorder, role)["securityContext"] == {"fsGroup": 3000, "fsGroupChangePolicy": "OnRootMismatch"}
+        assert "securityContext" not in pod(default(), role)
+
+
 def test_placement_and_annotations_are_the_tiers_own() -> None:
     prefill = {
         "nodeSelector": {"pool": "gpu"},
