@@ -30,7 +30,7 @@ FINDINGS = (
         "the documentation said that nothing happens",
         "a known limit of vLLM 0.17.1; `verify` and an alert name it, [recovering](recovering.md) has the log lines",
         "not affected: no such counter",
-        ("vllm/test_killed_prefill.py::test_a_killed_prefill_worker_ends_the_decode_worker",),
+        ("vllm/test_crashes.py::test_a_killed_prefill_worker_ends_the_decode_worker",),
     ),
     Finding(
         "A failed NIXL handshake ends the decode worker.",
@@ -48,7 +48,7 @@ FINDINGS = (
         "in the mode `locked`, workers may open connections to the tiers, DNS and the model's source only; "
         "[security](security.md#kv_transfer_params-of-a-client) says what remains",
         "the same",
-        ("vllm/test_client_field.py::test_a_clients_kv_transfer_params_end_the_worker",),
+        ("vllm/test_crashes.py::test_a_clients_kv_transfer_params_end_the_worker",),
     ),
     Finding(
         "`min_tokens` above 1 is refused with 400.",

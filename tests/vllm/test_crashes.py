@@ -1,4 +1,4 @@
-"""What a killed prefill worker does to a decode worker of vLLM 0.17.1; `verify` says so."""
+"""What ends a decode worker of vLLM 0.17.1; `verify` says so."""
 
 import os
 import signal
@@ -28,6 +28,27 @@ def engines(pod: Pod) -> list[int]:
     return found
 
 
+def test_a_clients_kv_transfer_params_end_the_worker(pair: Pair) -> None:
+    """Sent to vLLM itself: the routing sidecar overwrites the field where it asks a prefill worker."""
+    nobody = {
+        "do_remote_prefill": True,
+        "do_remote_decode": False,
+        "remote_engine_id": "00000000-0000-4000-8000-000000000000",
+        "remote_block_ids": [1],
+        "remote_request_id": "none",
+        "remote_host": "127.0.0.1",
+        "remote_port": 9,
+        "tp_size": 1,
+    }
+    before = pair.pod("decode").restarts
+
+    status, _ = pair.direct(COMPLETIONS, {"prompt": text(200, "client"), "kv_transfer_params": nobody}, "decode")
+
+    assert status >= 500
+    until(lambda: pair.pod("decode").restarts > before, "decode is restarted")
+    assert "NIXL handshake failed" in pair.verify()["decode"]["evidence"]
+
+
 def test_a_killed_prefill_worker_ends_the_decode_worker(pair: Pair) -> None:
     """It is killed between its leg of a request and the transfer of the KV blocks."""
     assert pair.ask(COMPLETIONS, {"prompt": text(300, "before"), "max_tokens": 2})[0] == 200
@@ -46,3 +67,11 @@ def test_a_killed_prefill_worker_ends_the_decode_worker(pair: Pair) -> None:
     until(lambda: pair.pod("decode").restarts > before, "decode is restarted")
     until(lambda: pair.pod("prefill").restarts > 0, "prefill is restarted")
     assert "Counters can only be incremented by non-negative amounts" in pair.verify()["decode"]["evidence"]
+    _renew(pair, "prefill")
+
+
+def _renew(pair: Pair, role: str) -> None:
+    """Give later tests a worker without a restart."""
+    old = pair.pod(role)
+    pair.api.delete(old.path)
+    until(lambda: pair.pod(role).name != old.name, f"a new {role} worker is Ready")
