@@ -96,7 +96,7 @@ def _tier(tier: str) -> dict[str, Change]:
         f"{tier}.priorityClass": Change("high", own),
         f"{tier}.runtimeClass": Change("nvidia", own),
         f"{tier}.scheduler": Change("volcano", own),
-        f"{tier}.capabilities": Change(["IPC_LOCK"], own),
+        f"{tier}.capabilities": Change(["IPC_LOCK"], own | NAMESPACE),
         f"{tier}.hostPaths[].hostPath": Change("/c", own, paths),
         f"{tier}.hostPaths[].mountPath": Change("/c", own, paths),
         f"{tier}.hostPaths[].type": Change("Directory", own, paths),
