@@ -164,7 +164,7 @@ def _alerts(context: Context) -> AlertArgs:
 
 
 def _without_effect(context: Context, *tiers: WorkerArgs) -> Iterator[str]:
-    """Capabilities of a container whose first process is not root: its effective set stays empty."""
+    """Added capabilities of vLLM containers that do not run as root: Linux leaves them out of the effective set."""
     user = context.accelerator.image_user
     of_image = [each for each in tiers if each.run_as_user is None and context.tier(each.role).image is None]
     concerned = [each for each in of_image if each.capabilities and user is not None]

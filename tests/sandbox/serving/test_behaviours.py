@@ -71,7 +71,7 @@ def test_a_failed_handshake_ends_the_decode_worker(monkeypatch: pytest.MonkeyPat
 
 
 def _ended(port: int) -> bool:
-    """Wait until nobody listens."""
+    """Wait until the port refuses connections."""
     while True:
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)):
