@@ -10,6 +10,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 
 FENCED = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`([^`\n]+)`")
+_ROW = re.compile(r"^\| \[?`(serving[^`]*)`\S* \| (.*?) \|", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,11 @@ class Block:
         """Its commands as words, without comments."""
         lines = self.text.replace("\\\n", " ").splitlines()
         return [words for line in lines if (words := shlex.split(line, comments=True))]
+
+
+def settings() -> dict[str, str]:
+    """Path and kind of value of each row of docs/settings.md."""
+    return dict(_ROW.findall((ROOT / "docs/settings.md").read_text()))
 
 
 def blocks(*languages: str) -> list[Block]:

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from components.config.schema import stack_schema
-from tests.docs.pages import PAGES, ROOT, Block, blocks, commands
+from tests.docs.pages import PAGES, ROOT, Block, blocks, commands, settings
 from tests.docs.stack_text import problems_in
 from tests.recorder import run_program
 
@@ -23,7 +23,6 @@ Run = Callable[[Path, list[str]], str]
 
 RECIPES = [block for block in blocks("bash") if any(words[:2] == ["pulumi", "config"] for words in block.commands)]
 SETTING = re.compile(r"(?<![\w.])serving(?:\.[A-Za-z]\w*|\[\d*\])+")
-ROW = re.compile(r"^\| \[?`(serving[^`]*)`\S* \| (.*?) \|", re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +114,7 @@ def test_make_knows_the_target(words: list[str]) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_setting_named_exists(page: Path) -> None:
-    rows = dict(ROW.findall((ROOT / "docs/settings.md").read_text()))
+    rows = settings()
     maps = {path for path, value in rows.items() if value in ("map", "object")}
     text = re.sub(r"^```text\n.*?^```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
     for path in set(SETTING.findall(text)):
