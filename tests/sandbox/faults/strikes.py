@@ -62,14 +62,12 @@ def _fill_disk(_: Stage, running: Command) -> None:
     resource.prlimit(running.engine.pid, resource.RLIMIT_FSIZE, (0, 0))
 
 
-SURROUNDINGS = {
+FAULTS = {
     "api-server": Fault("API server killed and restarted", _kill_api_server),
     "watches": Fault("connections to the API server cut", _cut_connections),
     "conflict": Fault("somebody else changes the same field", _write_as_another),
-    "disk": Fault("disk full for the state", _fill_disk),
-}
-ENGINE_SIDE = {
     "plugin": Fault("plugin killed", _kill_plugin),
     "engine": Fault("`pulumi` killed (SIGKILL)", _kill_engine),
     "ctrl-c": Fault("Ctrl-C", _press_ctrl_c),
+    "disk": Fault("disk full for the state", _fill_disk),
 }

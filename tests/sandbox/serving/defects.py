@@ -175,11 +175,6 @@ def _drop_plugin(name: str) -> Callable[[dict[str, Any]], None]:
     return change
 
 
-def _drop_deciders(document: dict[str, Any]) -> None:
-    [handler] = [plugin for plugin in document["plugins"] if plugin["type"] == "disagg-profile-handler"]
-    handler["parameters"] = {}
-
-
 def _rename_decode(document: dict[str, Any]) -> None:
     document["schedulingProfiles"][1]["name"] = "decoding"
 
@@ -236,12 +231,6 @@ DEFECTS = [
             deployment=objects[PARAMETERS]["data"]["deployment"].replace("- proxy\n", "- proxi\n")
         ),
         says='unknown command "proxi"',
-    ),
-    Defect(
-        "listener's certificate is not there",
-        "gateway",
-        _listener(protocol="HTTPS", tls={"certificateRefs": [{"name": "nobodys"}]}),
-        says="InvalidCertificateRef",
     ),
     Defect(
         "listener's certificate is another kind of Secret",
@@ -349,20 +338,14 @@ DEFECTS = [
     Defect("picker with a flag of a later version", "picker", _argument(PICKER, "^(--zap-encoder=.*)", "--kv-x=1")),
     Defect("picker under the default account", "picker", _at(PICKER, f"{_POD}.serviceAccountName", "default")),
     Defect("picker's Service selects nothing", "picker", _at(SERVICE, "spec.selector", {"inferencepool": "gaie-dp"})),
-    Defect("picker's Service leads to another port", "picker", _at(SERVICE, "spec.ports.0.targetPort", 9003)),
-    Defect("picker may not see pods", "picker", _drop_resource("pods")),
     Defect("picker may not see pools", "picker", _drop_resource("inferencepools")),
-    Defect("picker may not see objectives", "picker", _drop_resource("inferenceobjectives")),
     Defect("picker's rights go to nobody", "picker", _at(BINDING, "subjects.0.name", "gaie-pd-pepp")),
     # the picker's configuration
     Defect("filters swapped between the profiles", "legs", _config(_swap_filters)),
     Defect("no plugin sets the prefill header", "legs", _config(_drop_plugin("disagg-headers-handler"))),
-    Defect("handler without deciders", "legs", _config(_drop_deciders)),
     Defect("decode profile has another name", "request", _config(_rename_decode)),
     Defect("decider after the handler", "picker", _config(_decider_last)),
     Defect("misspelt parameter of the decider", "legs", _config(_misspell), selective=True),
-    Defect("no prefix-cache scorer", "legs", _config(_drop_plugin("prefix-cache-scorer")), selective=True),
-    Defect("no feature gate", "legs", _config(lambda document: document.pop("featureGates")), selective=True),
     # the sidecar
     Defect("sidecar serves TLS", "models or request", _argument(DECODE, "^--secure-proxy=.*", "", "initContainers")),
     Defect(
@@ -370,7 +353,6 @@ DEFECTS = [
         "models or request",
         _argument(DECODE, "^(--vllm-port)=.*", r"\1=8300", "initContainers"),
     ),
-    Defect("sidecar listens elsewhere", "legs", _argument(DECODE, "^(--port)=.*", r"\1=8001", "initContainers")),
     Defect(
         "sidecar with a flag of another release",
         "decode",
@@ -381,18 +363,12 @@ DEFECTS = [
     Defect("prefill pods without a role", "prefill", _label(PREFILL, "llm-d.ai/role", None)),
     Defect("decode pods of another instance", "pool", _label(DECODE, "llm-d.ai/instance", "dp")),
     Defect("vLLM with a flag that it doesn't know", "prefill", _argument(PREFILL, "^--block-size", "--blok-size")),
-    Defect("broken JSON in a flag", "decode", _argument(DECODE, "^(--kv-transfer-config=.*).$", r"\1")),
     Defect(
         "another model name on the decode workers",
         "models or request",
         _argument(DECODE, "^(--served-model-name)=.*", r"\1=other"),
     ),
     Defect("vLLM on another port than the probes", "decode", _argument(DECODE, "^(--port)=.*", r"\1=8300")),
-    Defect(
-        "probe of a path that isn't there",
-        "prefill",
-        _at(PREFILL, f"{_POD}.containers.0.readinessProbe.httpGet.path", "/readiness"),
-    ),
     Defect("token Secret without the key", "prefill", _at("Secret/llm-d-hf-token", "data", {"TOKEN": "eA=="})),
     Defect("more GPUs than a node has", "decode", _gpus("16")),
 ]

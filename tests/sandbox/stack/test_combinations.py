@@ -1,34 +1,32 @@
-"""The combinations that no stack with running pods has, up and down at a real scheduler.
+"""Every infrastructure with its accelerators, and every provider with its releases, at a real scheduler.
 
-An infrastructure with an accelerator, and a provider with a release: the scheduler sees nothing of the provider, and
-the provider nothing of the nodes, so a cell tries one of each kind. test_infrastructures and test_providers try the
-others with pods that run.
+The scheduler sees nothing of the provider, and the provider nothing of the nodes, so a cell tries one of each kind.
+Pods are Ready once they are placed; test_providers has the providers whose controllers run here.
 """
 
 import json
 import re
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from functools import cache
 
 import pytest
 import yaml
 from kubernetes.client import V1Namespace, V1ObjectMeta
 
-from components.config.vocabulary import Accelerator, Infrastructure, Provider, ReleaseName
+from components.config.vocabulary import Accelerator, Provider, ReleaseName
+from components.infrastructures import profile
 from components.plan.combinations import Cell, legal
 from sandbox.cluster import descriptions, lifecycle
 from sandbox.cluster.admission import Admission
 from sandbox.cluster.description import GPU_RESOURCE
 from tests.sandbox.running import Running, private_home, provide_nodes, start, throw_away
-from tests.sandbox.stack.deployment import Deployment, deployment, destroyed_afterwards
-from tests.sandbox.stack.test_infrastructures import vendor_of
-from tests.sandbox.stack.test_providers import NOT_SERVED, SERVED
+from tests.sandbox.stack.deployment import Deployment, deployment, destroyed_afterwards, gpus, ready
+from tests.sandbox.stack.test_providers import SERVED
 
 pytestmark = pytest.mark.thorough
 
-OURS = "combinations"
-Stacks = Callable[[str], Deployment]
+Stacks = Callable[[Accelerator, Admission], Deployment]
 
 
 def covering(cells: list[Cell]) -> list[Cell]:
@@ -39,54 +37,14 @@ def covering(cells: list[Cell]) -> list[Cell]:
         best = max(cells, key=lambda cell: len(uncovered & _pairs(cell)))
         chosen.append(best)
         uncovered -= _pairs(best)
-    return sorted(chosen, key=lambda cell: (cell.accelerator, str(cell.infrastructure)))
+    return sorted(chosen, key=lambda cell: (cell.accelerator, str(_admission(cell)), str(cell.infrastructure)))
 
 
 def _pairs(cell: Cell) -> set[tuple[object, ...]]:
     return {(cell.infrastructure, cell.accelerator), (cell.provider, cell.release)}
 
 
-_TRIED: set[tuple[object, ...]] = {
-    *((infrastructure, Accelerator(vendor_of(infrastructure))) for infrastructure in Infrastructure),
-    *((Provider(provider), ReleaseName(release)) for provider, release in SERVED),
-    *((Provider(provider), ReleaseName(release)) for provider, release, *_ in NOT_SERVED),
-}
-
-
-@pytest.fixture(scope="module")
-def simulated() -> Iterator[Running]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(lifecycle.NO_NAMESPACES, "1")
-        home = private_home("combinations")
-        try:
-            yield start(home, Admission(extended_resource_toleration=True))  # as GKE and AKS
-        finally:
-            throw_away(home)
-
-
-@pytest.fixture(scope="module")
-def stacks(simulated: Running) -> Iterator[Stacks]:
-    """A stack of each vendor in a namespace that is there before and after, one at a time."""
-    with ExitStack() as held:
-
-        @cache
-        def made(vendor: str) -> Deployment:
-            stack = held.enter_context(destroyed_afterwards(deployment(simulated, vendor)))
-            stack.api.create_namespace(V1Namespace(metadata=V1ObjectMeta(name=f"{OURS}-{vendor}")))
-            stack.configure(rdma=None, namespace=f"{OURS}-{vendor}", createNamespace=False)
-            return stack
-
-        yield made
-
-
-@pytest.mark.parametrize("cell", covering(legal()), ids=lambda cell: "-".join(map(str, cell)))
-def test_a_cell_goes_up_and_down(cell: Cell, stacks: Stacks) -> None:
-    stack = stacks(cell.accelerator.value)
-    _set(stack, cell)
-    provide_nodes(stack.cluster, cell.accelerator.value, chosen=_described(cell))
-    said = stack.up()
-    assert re.search(rf'release *: "{re.escape(cell.release.value)}"', said), said
-    stack.pulumi("destroy", "--yes", "--skip-preview")
+_TRIED: set[tuple[object, ...]] = {(Provider(provider), ReleaseName(release)) for provider, release in SERVED}
 
 
 def _described(cell: Cell) -> str | None:
@@ -98,18 +56,76 @@ def _described(cell: Cell) -> str | None:
     return cell.infrastructure.value if fits else None
 
 
+def _admission(cell: Cell) -> Admission:
+    """The admission settings of the cell's cluster."""
+    described = _described(cell)
+    return descriptions.read(descriptions.find(described)).admission if described else Admission()
+
+
+@pytest.fixture(scope="module")
+def stacks() -> Iterator[Stacks]:
+    """A stack of each vendor in a namespace that is there before and after, one at a time on a cluster of its own."""
+    with ExitStack() as held:
+
+        @cache
+        def made(accelerator: Accelerator, admission: Admission) -> Deployment:
+            held.close()
+            simulated = held.enter_context(_started(admission))
+            stack = held.enter_context(_empty_afterwards(deployment(simulated, accelerator.value)))
+            stack.api.create_namespace(V1Namespace(metadata=V1ObjectMeta(name="combinations")))
+            stack.configure(rdma=None, namespace="combinations", createNamespace=False)
+            return stack
+
+        yield made
+
+
+@contextmanager
+def _started(admission: Admission) -> Iterator[Running]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(lifecycle.NO_NAMESPACES, "1")
+        home = private_home("combinations")
+        try:
+            yield start(home, admission)
+        finally:
+            throw_away(home)
+
+
+@contextmanager
+def _empty_afterwards(stack: Deployment) -> Iterator[Deployment]:
+    with destroyed_afterwards(stack):
+        yield stack
+        stack.pulumi("destroy", "--yes", "--skip-preview")
+        assert json.loads(stack.pulumi("stack", "export").stdout)["deployment"].get("resources", []) == []
+        assert stack.objects() == set()
+
+
+@pytest.mark.parametrize("cell", covering(legal()), ids=lambda cell: "-".join(map(str, cell)))
+def test_workers_of_a_cell_are_placed_with_their_devices(cell: Cell, stacks: Stacks) -> None:
+    stack, vendor = stacks(cell.accelerator, _admission(cell)), cell.accelerator.value
+    _set(stack, cell)
+    provide_nodes(stack.cluster, vendor, chosen=_described(cell))
+    said = stack.up(preflight="enforce")
+    assert re.search(rf'release *: "{re.escape(cell.release.value)}"', said), said
+    stack.pulumi("preview", "--expect-no-changes")
+
+    chosen = profile(cell.infrastructure)
+    for role, parallel in (("prefill", 1), ("decode", 4)):
+        pods = [pod for pod in stack.pods("combinations", role=role) if pod.metadata.deletion_timestamp is None]
+        assert pods
+        for pod in pods:
+            assert ready(pod)
+            assert gpus(pod, f"{vendor}.com/gpu") == (8 if chosen.whole_node else parallel)
+            if chosen.device:
+                assert gpus(pod, chosen.device.resource) == chosen.device.amount(parallel)
+            assert chosen.annotations.keys() <= (pod.metadata.annotations or {}).keys()
+
+
 def _set(stack: Deployment, cell: Cell) -> None:
     """Write the cell's words into the stack file: five calls of the CLI fewer than with `pulumi config`."""
     file = stack.engine.cwd / f"Pulumi.{stack.stack}.yaml"
     document = yaml.safe_load(file.read_text())
     serving = document["config"]["llm-d-pd:serving"]
-    serving.pop("infrastructure", None)
+    for name in ("infrastructure", "gateway"):
+        serving.pop(name, None)
     serving |= {key: value for key, value in cell.serving.items() if key != "model"}
     file.write_text(yaml.safe_dump(document))
-
-
-@pytest.mark.parametrize("vendor", ["amd", "nvidia"])
-def test_nothing_is_left(vendor: str, stacks: Stacks) -> None:
-    stack = stacks(vendor)
-    assert json.loads(stack.pulumi("stack", "export").stdout)["deployment"].get("resources", []) == []
-    assert stack.objects() == set()

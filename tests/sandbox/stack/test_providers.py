@@ -1,4 +1,4 @@
-"""Every gateway provider: those whose controller is here serve, the others deploy and say that nothing serves."""
+"""Gateway providers whose controller is here serve; the others deploy, and the sandbox says that nothing serves."""
 
 import io
 from collections.abc import Iterator
@@ -15,13 +15,8 @@ from tests.sandbox.stack.deployment import Deployment, deployment, destroyed_aft
 
 pytestmark = pytest.mark.thorough
 
-SERVED = [("istio", "0.6"), ("istio", "0.4"), ("data-science-gateway", "0.6")]
-NOT_SERVED = [
-    ("agentgateway", "0.6", "agentgateway", {}),
-    ("gke", "0.6", "gke-l7-rilb", {"exposure": "internal"}),
-    ("kgateway", "0.4", "kgateway", {}),
-    ("agentgateway", "0.4", "agentgateway-v2", {}),
-]
+SERVED = [("istio", "0.4"), ("data-science-gateway", "0.6")]
+"""Beside istio with release 0.6, which the other tests have."""
 
 
 @pytest.fixture(scope="module")
@@ -31,10 +26,10 @@ def stack(cluster: Running) -> Iterator[Deployment]:
         yield made
 
 
-def up(stack: Deployment, provider: str, release: str, **more: str) -> None:
+def up(stack: Deployment, provider: str, release: str) -> None:
     stack.configure(gateway=None)
     stack.pulumi("config", "set", "--path", "--type=string", "serving.release", release)
-    stack.up(gateway__provider=provider, **{f"gateway__{key}": value for key, value in more.items()})
+    stack.up(gateway__provider=provider)
     stack.pulumi("preview", "--expect-no-changes")
 
 
@@ -54,12 +49,9 @@ def test_a_provider_serves_with_both_legs(provider: str, release: str, stack: De
         assert requests.counted(lambda: ask(words(20, f"{provider}{release}")), decode=1).totals == (1, 1)
 
 
-@pytest.mark.parametrize(("provider", "release", "class_name", "more"), NOT_SERVED)
-def test_a_provider_without_a_controller_deploys_and_is_said_not_to_serve(
-    provider: str, release: str, class_name: str, more: dict[str, str], stack: Deployment
-) -> None:
-    up(stack, provider, release, **more)
-    with pytest.raises(NotServed, match=f"no controller of GatewayClass {class_name}$"):
+def test_a_provider_without_a_controller_deploys_and_is_said_not_to_serve(stack: Deployment) -> None:
+    up(stack, "agentgateway", "0.6")
+    with pytest.raises(NotServed, match=r"no controller of GatewayClass agentgateway$"):
         chat(stack.cluster.home, "amd", Progress(io.StringIO()))
     verified = stack.verify()
     assert verified.returncode == 1
