@@ -32,8 +32,9 @@ def elsewhere(amd: Deployment) -> Iterator[Deployment]:
         throw_away(home)
 
 
-@pytest.mark.parametrize("preflight", ["warn", "off"])
-@pytest.mark.parametrize("command", [("preview",), ("up", "--yes", "--skip-preview")], ids=lambda words: words[0])
+@pytest.mark.parametrize(
+    ("preflight", "command"), [("off", ("preview",)), ("warn", ("up", "--yes", "--skip-preview"))], ids=["off", "warn"]
+)
 def test_it_is_stopped(amd: Deployment, elsewhere: Deployment, command: tuple[str, ...], preflight: str) -> None:
     amd.configure(preflight=preflight)
     with connect(amd.cluster.host_kubeconfig) as here, connect(elsewhere.cluster.host_kubeconfig) as there:

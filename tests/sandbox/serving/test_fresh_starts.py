@@ -13,7 +13,7 @@ from tests.sandbox.serving import broken
 from tests.sandbox.serving.traffic import send
 
 pytestmark = pytest.mark.thorough
-STARTS = 8
+STARTS = 4
 PATIENCE = 180.0
 """Seconds; a busy machine takes its time, and only the first answer counts here."""
 

@@ -1,4 +1,4 @@
-"""Eight installs side by side in one cluster, each by a user of its own: the audit log says who touched what."""
+"""Four installs side by side in one cluster, each by a user of its own: the audit log says who touched what."""
 
 import json
 from collections import defaultdict
@@ -19,7 +19,7 @@ from tests.sandbox.stack.deployment import Deployment, deployment
 
 pytestmark = pytest.mark.thorough
 
-INSTALLS = 8
+INSTALLS = 4
 AT_ONCE = 4
 USERS = "users"
 """The namespace of the users' service accounts."""
