@@ -76,7 +76,7 @@ class Recorder(MockMonitor):
         self.declared: dict[str, Declared] = {}
         self.outputs: dict[str, dict[str, Any]] = {}
         self.messages: list[str] = []
-        self.logger = logging.Logger("engine")
+        self.logger = logging.Logger("engine", logging.INFO)
         self.logger.addHandler(_Keep(self.messages))
 
     def RegisterResource(self, request: Any) -> Any:

@@ -3,12 +3,17 @@
 import json
 from typing import Any
 
+import jsonschema
 import pulumi
 import yaml
 
 from components import config, plan
 from components.config import Problem
+from components.config.schema import stack_schema
 from tests.recorder import record
+
+SCHEMA = jsonschema.Draft202012Validator(stack_schema())
+"""Says of a stack file what an editor says."""
 
 
 def problems_in(text: str) -> list[Problem]:

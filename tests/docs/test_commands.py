@@ -9,13 +9,11 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
-import jsonschema
 import pytest
 import yaml
 
-from components.config.schema import stack_schema
 from tests.docs.pages import PAGES, ROOT, Block, blocks, commands, settings
-from tests.docs.stack_text import problems_in
+from tests.docs.stack_text import SCHEMA, problems_in
 from tests.recorder import run_program
 
 Tool = Callable[[str], Path]
@@ -82,7 +80,7 @@ def test_a_recipe_gives_a_stack_that_deploys(recipe: Block, run: Run, begun: tup
     text = (folder / f"Pulumi.{stack}.yaml").read_text()
     if stack != "amd":
         run(folder, ["pulumi", "stack", "select", "amd"])
-    jsonschema.validate(yaml.safe_load(text), stack_schema(), jsonschema.Draft202012Validator)
+    SCHEMA.validate(yaml.safe_load(text))
     assert [problem.text() for problem in problems_in(text)] == []
     assert text != before, "it changes something"
 

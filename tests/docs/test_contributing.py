@@ -117,6 +117,7 @@ def test_a_vendor(followed: Followed) -> None:
     assert (followed.copy.folder / "Pulumi.intel.yaml").exists()
 
 
+@pytest.mark.thorough
 def test_an_infrastructure(tmp_path: Path) -> None:
     copy = Copy(tmp_path, "infrastructure")
     stack = {"model": MODEL, "infrastructure": "tensorwave"}

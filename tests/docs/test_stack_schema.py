@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from components.config.schema import pages, stack_schema
-from tests.docs.stack_text import problems_in
+from tests.docs.stack_text import SCHEMA, problems_in
 from tests.stack_file import stack_file
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -158,14 +158,14 @@ def file_with(serving: dict[str, Any]) -> str:
 
 
 def schema_accepts(text: str) -> bool:
-    return bool(jsonschema.Draft202012Validator(stack_schema()).is_valid(yaml.safe_load(text)))
+    return bool(SCHEMA.is_valid(yaml.safe_load(text)))
 
 
 @pytest.mark.parametrize("changes", GOOD, ids=str)
 def test_both_accept(changes: dict[str, Any]) -> None:
     text = file_with(stack_file(**changes))
     assert [problem.text() for problem in problems_in(text)] == []
-    jsonschema.validate(yaml.safe_load(text), stack_schema(), jsonschema.Draft202012Validator)
+    SCHEMA.validate(yaml.safe_load(text))
 
 
 @pytest.mark.parametrize("changes", BAD, ids=str)

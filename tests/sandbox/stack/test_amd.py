@@ -9,6 +9,8 @@ from tests.sandbox.running import Running
 from tests.sandbox.serving.traffic import traffic
 from tests.sandbox.stack.deployment import Deployment, deployment, destroyed_afterwards, gpus, ready
 
+pytestmark = pytest.mark.thorough
+
 AMD = "amd.com/gpu"
 
 
@@ -59,7 +61,6 @@ def test_a_change_shows_exactly_the_field_that_changed(amd: Deployment) -> None:
     assert amd.changes() == {}
 
 
-@pytest.mark.thorough
 def test_a_setting_of_the_picker_rolls_the_picker_only(amd: Deployment) -> None:
     before = {pod.metadata.uid for pod in amd.pods(**{"inference-serving": "true"})}
     [picker] = [pod for pod in amd.pods() if "inferencepool" in pod.metadata.labels]
@@ -74,7 +75,6 @@ def test_a_setting_of_the_picker_rolls_the_picker_only(amd: Deployment) -> None:
     amd.pulumi("preview", "--expect-no-changes")
 
 
-@pytest.mark.thorough
 def test_a_rotated_token_is_changed_in_place_and_restarts_nobody(amd: Deployment) -> None:
     pods = {pod.metadata.uid for pod in amd.pods()}
     secret = amd.api.read_namespaced_secret("llm-d-hf-token", "llm-d-pd").metadata.uid
@@ -86,7 +86,6 @@ def test_a_rotated_token_is_changed_in_place_and_restarts_nobody(amd: Deployment
     assert {pod.metadata.uid for pod in amd.pods()} == pods
 
 
-@pytest.mark.thorough
 def test_host_network_mode_takes_two_nodes_and_gives_them_back(amd: Deployment) -> None:
     amd.up(hostNetwork=True)
     [prefill], [decode] = amd.pods(role="prefill"), amd.pods(role="decode")
@@ -108,7 +107,6 @@ def test_host_network_mode_takes_two_nodes_and_gives_them_back(amd: Deployment) 
     amd.pulumi("preview", "--expect-no-changes")
 
 
-@pytest.mark.thorough
 def test_pods_of_another_shape_replace_their_tier(amd: Deployment) -> None:
     """Rolled, they could wait for ever for GPUs that pods of the old shape keep."""
     amd.configure(decode__tensorParallel=2, decode__replicas=2)
