@@ -24,6 +24,9 @@ class Manifest:
     annotations: Mapping[str, str] = field(default_factory=dict)
     after: str | None = None
     """`resource` of an object that must exist first. It stands earlier in the same list."""
+    formerly: str | None = None
+    """`resource` of the object with the same kind and name under another setting: it becomes this one in place. As two
+    resources, the new one would be created before the old one is deleted, and the API server has one of a name."""
     replaced_on: str | None = None
     """Field whose change deletes the object and makes it anew; None: every change is an update in place."""
     minutes: int | None = None

@@ -56,6 +56,8 @@ def declare(
         own = pulumi.ResourceOptions(depends_on=[made[each.after]] if each.after else None)
         if each.minutes:
             own.custom_timeouts = pulumi.CustomTimeouts(create=f"{each.minutes}m", update=f"{each.minutes}m")
+        if each.formerly:
+            own.aliases = [pulumi.Alias(name=f"{name}-{each.formerly}")]
         if each.replaced_on:
             own.replace_on_changes, own.delete_before_replace = [each.replaced_on], True
         if each.kind == "Secret":  # what a controller writes into it stays encrypted in the state

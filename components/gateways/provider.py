@@ -179,7 +179,10 @@ class GatewayProvider:
 
 def parameters(of: Parameters, args: ModelGatewayArgs, body: Mapping[str, Any]) -> Manifest:
     """The object that the Gateway's `parametersRef` names."""
-    return Manifest("parameters", of.api_version, of.kind, args.name, args.namespace, args.labels, body)
+    formerly = "envoy-config" if of.kind == "ConfigMap" else None  # the provider standalone has one of that name
+    return Manifest(
+        "parameters", of.api_version, of.kind, args.name, args.namespace, args.labels, body, formerly=formerly
+    )
 
 
 def service_overlay(args: ModelGatewayArgs) -> dict[str, Any]:

@@ -40,7 +40,16 @@ def configure(args: ModelGatewayArgs) -> Sequence[Manifest]:
     return [
         # The account has no rights, and its token is not in the pods.
         Manifest("envoy-account", "v1", "ServiceAccount", args.name, args.namespace, args.labels),
-        Manifest("envoy-config", "v1", "ConfigMap", args.name, args.namespace, args.labels, {"data": data}),
+        Manifest(
+            "envoy-config",
+            "v1",
+            "ConfigMap",
+            args.name,
+            args.namespace,
+            args.labels,
+            {"data": data},
+            formerly="parameters",  # istio's
+        ),
         Manifest(
             "envoy",
             "apps/v1",

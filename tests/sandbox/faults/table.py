@@ -26,8 +26,8 @@ _CHAIN = [
     ("disk", "refresh"),
     ("api-server", "destroy"),
     ("engine", "up"),
-    ("conflict", "change"),
-    ("watches", "refresh"),
+    ("watches", "change"),
+    ("conflict", "refresh"),
 ]
 """Each fault once; each cell begins where the one before it has ended, so nothing is deployed between them."""
 

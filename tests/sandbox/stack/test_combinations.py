@@ -71,7 +71,7 @@ def stacks() -> Iterator[Stacks]:
         def made(accelerator: Accelerator, admission: Admission) -> Deployment:
             held.close()
             simulated = held.enter_context(_started(admission))
-            stack = held.enter_context(_empty_afterwards(deployment(simulated, accelerator.value)))
+            stack = held.enter_context(destroyed_afterwards(deployment(simulated, accelerator.value)))
             stack.api.create_namespace(V1Namespace(metadata=V1ObjectMeta(name="combinations")))
             stack.configure(rdma=None, namespace="combinations", createNamespace=False)
             return stack
@@ -90,23 +90,13 @@ def _started(admission: Admission) -> Iterator[Running]:
             throw_away(home)
 
 
-@contextmanager
-def _empty_afterwards(stack: Deployment) -> Iterator[Deployment]:
-    with destroyed_afterwards(stack):
-        yield stack
-        stack.pulumi("destroy", "--yes", "--skip-preview")
-        assert json.loads(stack.pulumi("stack", "export").stdout)["deployment"].get("resources", []) == []
-        assert stack.objects() == set()
-
-
 @pytest.mark.parametrize("cell", covering(legal()), ids=lambda cell: "-".join(map(str, cell)))
-def test_workers_of_a_cell_are_placed_with_their_devices(cell: Cell, stacks: Stacks) -> None:
+def test_workers_are_placed_with_their_devices_and_nothing_is_left(cell: Cell, stacks: Stacks) -> None:
     stack, vendor = stacks(cell.accelerator, _admission(cell)), cell.accelerator.value
     _set(stack, cell)
     provide_nodes(stack.cluster, vendor, chosen=_described(cell))
     said = stack.up(preflight="enforce")
     assert re.search(rf'release *: "{re.escape(cell.release.value)}"', said), said
-    stack.pulumi("preview", "--expect-no-changes")
 
     chosen = profile(cell.infrastructure)
     for role, parallel in (("prefill", 1), ("decode", 4)):
@@ -118,6 +108,9 @@ def test_workers_of_a_cell_are_placed_with_their_devices(cell: Cell, stacks: Sta
             if chosen.device:
                 assert gpus(pod, chosen.device.resource) == chosen.device.amount(parallel)
             assert chosen.annotations.keys() <= (pod.metadata.annotations or {}).keys()
+    stack.pulumi("destroy", "--yes", "--skip-preview")
+    assert json.loads(stack.pulumi("stack", "export").stdout)["deployment"].get("resources", []) == []
+    assert stack.objects() == set()
 
 
 def _set(stack: Deployment, cell: Cell) -> None:

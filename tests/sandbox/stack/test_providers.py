@@ -15,8 +15,8 @@ from tests.sandbox.stack.deployment import Deployment, deployment, destroyed_aft
 
 pytestmark = pytest.mark.thorough
 
-SERVED = [("istio", "0.4"), ("data-science-gateway", "0.6")]
-"""Beside istio with release 0.6, which the other tests have."""
+SERVED = [("istio", "0.4"), ("standalone", "0.6"), ("data-science-gateway", "0.6")]
+"""Beside istio with release 0.6, which the other tests have; each takes the place of the one before it."""
 
 
 @pytest.fixture(scope="module")
