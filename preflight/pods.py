@@ -6,7 +6,7 @@ from typing import Any
 
 from components.args import PlacementArgs
 from components.plan import ServingPlan
-from components.plan.worker_args import WorkerArgs
+from components.plan.worker_args import ResolvedTier
 from preflight.answers import Object
 from preflight.quantity import Amounts, amounts, total
 
@@ -55,7 +55,7 @@ def wanted(plan: ServingPlan) -> list[Wanted]:
     return sorted(pods, key=lambda pod: -sum(pod.devices.values()))
 
 
-def _worker(worker: WorkerArgs, sidecar: set[int]) -> Wanted:
+def _worker(worker: ResolvedTier, sidecar: set[int]) -> Wanted:
     ports = {worker.port, worker.nixl_port} | sidecar if worker.host_network else set[int]()
     return Wanted(
         worker.role.value,

@@ -11,7 +11,8 @@ from typing import NamedTuple
 from components.config.vocabulary import Role
 from components.plan import fabric
 from components.plan.context import Context
-from components.plan.workers import OTHER
+from components.plan.worker_args import ResolvedTier
+from components.plan.workers import OTHER, Tiers
 from components.releases.vllm import COMPARED_FLAGS, copied, flags_of
 
 _SAME = {"half": "float16", "float": "float32", "fp8": "fp8_e4m3"}
@@ -33,12 +34,12 @@ class Difference(NamedTuple):
     """Whether the tiers cannot exchange KV blocks; otherwise that depends on the model or the image."""
 
 
-def differences(context: Context) -> Iterator[Difference]:
+def differences(context: Context, tiers: Tiers) -> Iterator[Difference]:
     """In what the tiers differ that NixlConnector compares."""
     settings = context.settings
     if settings.kv_transfer.connector != fabric.NIXL:
         return
-    images = {role: context.image(context.tier(role).image, fabric.image(context)).name for role in Role}
+    images = {role: tier.image.name for role, tier in tiers.items()}
     if len({*map(copied, images.values())}) > 1:
         role = Role.PREFILL if settings.prefill.image else Role.DECODE
         yield Difference(
@@ -49,7 +50,7 @@ def differences(context: Context) -> Iterator[Difference]:
             proven=False,
         )
     for flag, default in COMPARED_FLAGS.items():
-        given = {role: _last(context, role, flag) for role in Role}
+        given = {role: _last(tier, flag) for role, tier in tiers.items()}
         values = {role: _SAME.get(one[1], one[1]) if one else default for role, one in given.items()}
         if values[Role.PREFILL] == values[Role.DECODE]:
             continue
@@ -57,14 +58,14 @@ def differences(context: Context) -> Iterator[Difference]:
         theirs = values[OTHER[role]]
         yield Difference(
             f"serving.{role}.extraArgs[{index}]",
-            context.tier(role).extra_args[index],
+            tiers[role].extra_args[index],
             f"sets {flag} to {values[role]}, and the {OTHER[role]} tier "
             + (f"has {theirs}" if theirs not in _OPEN else "leaves it to vLLM"),
             proven=not {*values.values()} & {*_OPEN},
         )
 
 
-def _last(context: Context, role: Role, flag: str) -> tuple[int, str] | None:
+def _last(tier: ResolvedTier, flag: str) -> tuple[int, str] | None:
     """Place and value of a tier's flag; vLLM takes the last of several."""
-    found = [(one.place, one.value or "") for one in flags_of(context.tier(role).extra_args) if one.name == flag]
+    found = [(one.place, one.value or "") for one in flags_of(tier.extra_args) if one.name == flag]
     return found[-1] if found else None

@@ -18,23 +18,25 @@ from components.plan.checks import (
     topology,
 )
 from components.plan.context import Context
+from components.plan.workers import tiers as resolved
 
 
 def check(settings: Serving, *, token_given: bool) -> list[Problem]:
     """Everything impossible about settings that are right one by one; `token_given`: a Hugging Face token is set."""
     context = Context.of(settings)
+    tiers = resolved(context)
     return [
-        *infrastructure.check(context),
-        *topology.check(context),
-        *network.check(context),
-        *agreement.check(context),
+        *infrastructure.check(context, tiers),
+        *topology.check(context, tiers),
+        *network.check(context, tiers),
+        *agreement.check(context, tiers),
         *labels.check(context),
         *gateway.check(context),
         *routing.check(context),
         *security.check(context),
-        *resources.check(context),
-        *commandline.check(context),
-        *timing.check(context),
+        *resources.check(context, tiers),
+        *commandline.check(context, tiers),
+        *timing.check(context, tiers),
         *monitoring.check(context),
         *model.check(context, token_given=token_given),
     ]

@@ -1,17 +1,18 @@
-"""What every decision looks at: settings with their accelerator, release and names, and what a mode makes of a tier."""
+"""What every decision looks at: the settings, and the data that they select."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from components.accelerators import PROFILES, AcceleratorProfile
 from components.args import ImageArgs, TracesArgs
 from components.config.routing import Selective
 from components.config.settings import Serving
-from components.config.tiers import Decode, Prefill, Rdma
+from components.config.tiers import Decode, Prefill
 from components.config.vocabulary import FailureMode, Role
 from components.gateways import GatewayProvider, chosen
-from components.infrastructures import Device, InfrastructureProfile, profile
+from components.infrastructures import InfrastructureProfile, profile
 from components.names import Names
+from components.plan.mode import Mode, mode
 from components.releases import RELEASES, Release
 
 
@@ -23,6 +24,7 @@ class Context:
     accelerator: AcceleratorProfile
     release: Release
     infrastructure: InfrastructureProfile
+    mode: Mode
     provider: GatewayProvider
     names: Names
 
@@ -34,6 +36,7 @@ class Context:
             PROFILES[settings.accelerator],
             RELEASES[settings.release],
             profile(settings.infrastructure),
+            mode(settings),
             chosen(settings.gateway, settings.release),
             Names(settings.postfix, settings.namespace),
         )
@@ -41,54 +44,6 @@ class Context:
     def tier(self, role: Role) -> Prefill | Decode:
         """A tier's settings as the user wrote them."""
         return self.settings.prefill if role is Role.PREFILL else self.settings.decode
-
-    def replicas(self, role: Role) -> int:
-        """Pods of a tier; host-network mode has one, and so has an infrastructure of whole nodes unless told."""
-        return 1 if self._whole_node(role, "replicas") else self.tier(role).replicas
-
-    def tensor_parallel(self, role: Role) -> int:
-        """GPUs that a worker uses; host-network mode uses the node's, an infrastructure of whole nodes unless told."""
-        whole = self._whole_node(role, "tensor_parallel")
-        return self.settings.gpus_per_node if whole else self.tier(role).tensor_parallel
-
-    def gpus(self, role: Role) -> int:
-        """GPUs that a worker's pod takes: those it uses, or all of a node that it has to itself."""
-        whole = self.settings.host_network or self.infrastructure.whole_node
-        return self.settings.gpus_per_node if whole else self.tensor_parallel(role)
-
-    def _whole_node(self, role: Role, field: str) -> bool:
-        said = field in self.tier(role).model_fields_set
-        return self.settings.host_network or (self.infrastructure.whole_node is not None and not said)
-
-    def rdma_path(self, role: Role) -> str:
-        """Where the RDMA device of a tier is set, or would be."""
-        return f"serving.{role}.rdma" if "rdma" in self.tier(role).model_fields_set else "serving.rdma"
-
-    def rdma(self, role: Role) -> Rdma | None:
-        """What the settings say of a tier's RDMA device: its own, `null` included, before the stack's."""
-        tier = self.tier(role)
-        return tier.rdma if "rdma" in tier.model_fields_set else self.settings.rdma
-
-    def device(self, role: Role) -> Device | None:
-        """RDMA device of a tier's pods: what the settings say, field by field over the infrastructure's.
-
-        None in host-network mode: the pods see every adapter of the node anyway.
-        """
-        given, theirs = self.rdma(role), self.infrastructure.device
-        if self.settings.host_network:
-            return None
-        if given is None:
-            return theirs
-        resource = given.resource or (theirs.resource if theirs else None)
-        if resource is None:
-            return None
-        device = replace(theirs or Device(resource), resource=resource)
-        if given.network is not None:
-            device = replace(device, network=given.network)
-        if given.count is not None:
-            per_gpu = given.count == "tensorParallel"
-            device = replace(device, count=1 if isinstance(given.count, str) else given.count, per_gpu=per_gpu)
-        return device
 
     @property
     def own_images(self) -> bool:

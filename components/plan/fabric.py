@@ -1,38 +1,70 @@
 """What the infrastructure brings into a worker, and what the stack's settings put over it, field by field."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from components.args import TolerationArgs
+from components.config.tiers import Rdma
 from components.config.vocabulary import Role
-from components.infrastructures import Device
+from components.infrastructures import Device, Fabric
 from components.plan.context import Context
-from components.plan.worker_args import HostPathArgs
+from components.plan.worker_args import DeviceArgs, HostPathArgs
 
-NIXL, UCX = "NixlConnector", "UCX"
-"""vLLM's connector that moves KV blocks by NIXL, and NIXL's backend unless the connector names others."""
+NIXL = "NixlConnector"
+"""vLLM's connector that moves KV blocks by NIXL."""
 
 MULTUS = "k8s.v1.cni.cncf.io/networks"
 """Annotation that Multus reads."""
 
 
-def annotations(context: Context, role: Role) -> dict[str, str]:
+def rdma_setting(context: Context, role: Role) -> tuple[str, Rdma | None]:
+    """What the settings say of a tier's RDMA device, and where: the tier's own, `null` included, before the stack's."""
+    tier = context.tier(role)
+    own = "rdma" in tier.model_fields_set
+    return (f"serving.{role}.rdma", tier.rdma) if own else ("serving.rdma", context.settings.rdma)
+
+
+def device(context: Context, role: Role, gpus: int) -> DeviceArgs | None:
+    """RDMA devices of a pod that uses so many GPUs: what the settings say, field by field over the infrastructure's."""
+    (_, given), theirs = rdma_setting(context, role), context.infrastructure.device
+    resource = (given.resource if given else None) or (theirs.resource if theirs else None)
+    if context.mode.privileged or resource is None:
+        return None
+    found = replace(theirs or Device(resource), resource=resource)
+    if given and given.network is not None:
+        found = replace(found, network=given.network)
+    if given and given.count is not None:
+        per_gpu = given.count == "tensorParallel"
+        found = replace(found, count=1 if isinstance(given.count, str) else given.count, per_gpu=per_gpu)
+    return DeviceArgs(
+        resource=resource,
+        count=found.amount(gpus),
+        network=found.network,
+        one_attachment=found.one_attachment,
+    )
+
+
+def rdma(context: Context, device: DeviceArgs | None) -> bool:
+    """Whether RDMA reaches a tier's pods: by a device, by what the infrastructure attaches, or by privilege."""
+    return device is not None or context.infrastructure.fabric is not Fabric.TCP or context.mode.privileged
+
+
+def annotations(context: Context, role: Role, device: DeviceArgs | None) -> dict[str, str]:
     """Annotations of a tier's pods, with as many networks as the pod asks for devices."""
     theirs = {key: each.value for key, each in context.infrastructure.annotations.items()}
-    device = context.device(role)
     if device and device.network:
-        theirs[MULTUS] = networks(device, context.tensor_parallel(role))
+        theirs[MULTUS] = _attachments(device, device.network)
     return {**theirs, **context.tier(role).annotations}
 
 
-def networks(device: Device, gpus: int) -> str:
-    """The attachments of a device's network, as Multus reads them."""
+def _attachments(device: DeviceArgs, network: str) -> str:
     if device.one_attachment:
-        return str(device.network)
-    namespace, _, name = str(device.network).rpartition("/")
-    network = {"name": name, "namespace": namespace} if namespace else {"name": name}
-    attached = [{**network, "interface": f"net{index + 1}"} for index in range(device.amount(gpus))]
-    return json.dumps(attached, separators=(",", ":"))
+        return network
+    namespace, _, name = network.rpartition("/")
+    one = {"name": name, "namespace": namespace} if namespace else {"name": name}
+    listed = [{**one, "interface": f"net{index + 1}"} for index in range(device.count)]
+    return json.dumps(listed, separators=(",", ":"))
 
 
 def env(context: Context, role: Role) -> dict[str, str]:
@@ -50,20 +82,12 @@ def kv_transfer(context: Context) -> dict[str, Any]:
     return merged
 
 
-def moved_by_ucx_from_gpus(context: Context) -> bool:
-    """Whether UCX moves KV blocks out of GPU memory: NIXL's default backend, NixlConnector's default buffer."""
-    fields = kv_transfer(context)
-    extra = fields.get("kv_connector_extra_config")
-    backends = extra.get("backends", [UCX]) if isinstance(extra, dict) else [UCX]
-    nixl = context.settings.kv_transfer.connector == NIXL
-    return nixl and UCX in backends and fields.get("kv_buffer_device") != "cpu"
-
-
-def capabilities(context: Context, role: Role) -> set[str]:
-    """Linux capabilities of a tier: its own list, or the infrastructure's."""
+def capabilities(context: Context, role: Role) -> list[str]:
+    """Linux capabilities of a tier: its own list, or the infrastructure's; and the mode's."""
     tier = context.tier(role)
     own = "capabilities" in tier.model_fields_set
-    return {each.value for each in (tier.capabilities if own else context.infrastructure.capabilities)}
+    theirs = tier.capabilities if own else context.infrastructure.capabilities
+    return sorted({each.value for each in (*theirs, *context.mode.capabilities)})
 
 
 def host_paths(context: Context, role: Role) -> list[HostPathArgs]:

@@ -8,7 +8,7 @@ from components.names import NAMESPACE_NAME, PICKER_PORTS, gateway_pods
 from components.plan.context import Context
 from components.plan.entrance import entrance
 from components.plan.isolation_args import NetworkIsolationArgs, PassageArgs, PeerArgs, PolicyArgs
-from components.plan.workers import OTHER
+from components.plan.workers import OTHER, Tiers
 
 DNS = PassageArgs(tcp=[53, 5353], udp=[53, 5353])
 """To everybody: name servers are pods, or the node itself. 5353 is where OpenShift's pods listen behind port 53."""
@@ -29,20 +29,19 @@ INTERNET = PassageArgs(
 """Hugging Face and the stores behind it have no fixed addresses; nothing of a private network is among them."""
 
 
-def isolation(context: Context) -> NetworkIsolationArgs | None:
+def isolation(context: Context, tiers: Tiers) -> NetworkIsolationArgs | None:
     """The policies, if the stack asks for them."""
     settings, names = context.settings, context.names
     if settings.security.level is SecurityLevel.STANDARD:
         return None
-    policies = {"picker": _picker(context)}
-    if not settings.host_network:  # no policy reaches a pod on its node's network
-        policies |= {role.value: _tier(context, role) for role in Role}
+    reached = [role for role, tier in tiers.items() if not tier.host_network]  # no policy reaches a node's network
+    policies = {"picker": _picker(context, reached), **{role.value: _tier(context, role) for role in reached}}
     return NetworkIsolationArgs(namespace=settings.namespace, labels=names.labels, policies=policies)
 
 
-def _picker(context: Context) -> PolicyArgs:
-    names, host = context.names, context.settings.host_network
-    workers = [] if host else [PeerArgs(pods=names.pool_selector)]
+def _picker(context: Context, reached: list[Role]) -> PolicyArgs:
+    names = context.names
+    workers = [PeerArgs(pods=names.pool_selector)] if reached else []
     return PolicyArgs(
         name=names.picker,
         selector=names.picker_selector,

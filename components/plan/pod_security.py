@@ -2,15 +2,15 @@
 
 from collections.abc import Iterator
 
-from components.plan.worker_args import WorkerArgs
+from components.plan.worker_args import ResolvedTier
 
 
-def beyond_baseline(*workers: WorkerArgs) -> list[str]:
+def beyond_baseline(*workers: ResolvedTier) -> list[str]:
     """In words, sorted; empty: `baseline` admits these workers."""
     return sorted({each for worker in workers for each in _of(worker)})
 
 
-def _of(worker: WorkerArgs) -> Iterator[str]:
+def _of(worker: ResolvedTier) -> Iterator[str]:
     if worker.host_network:
         yield "the host's network, privileged"
     if worker.host_paths:

@@ -8,7 +8,6 @@ import yaml
 from components.args import PlacementArgs, TolerationArgs
 from components.config.settings import Serving
 from components.config.vocabulary import Preflight, Role, SecurityLevel, ServiceType
-from components.infrastructures import Fabric
 from components.names import CONFIG_FILE, PICKER_PORTS, POOL_GROUP
 from components.plan import gateway, workers
 from components.plan.agreement import differences
@@ -25,15 +24,16 @@ from components.plan.platform_args import (
 )
 from components.plan.pod_security import beyond_baseline
 from components.plan.serving_plan import ServingPlan
-from components.plan.worker_args import WorkerArgs
+from components.plan.worker_args import DecodeTierArgs, PrefillTierArgs
+from components.plan.workers import Tiers
 
 
 def resolve(settings: Serving, token: pulumi.Output[str] | None = None) -> ServingPlan:
     """The plan for a stack's settings; `token` is the Hugging Face token, if one is configured."""
     context = Context.of(settings)
     operator = not context.provider.collectors
-    prefill, decode = workers.prefill(context), workers.decode(context)
-    exceeding = beyond_baseline(prefill.worker, decode.worker)
+    tiers = workers.tiers(context)
+    exceeding = beyond_baseline(*tiers.values())
     return ServingPlan(
         cluster=settings.cluster,
         # What is taken over is named before, and what cannot be stops everything.
@@ -45,11 +45,11 @@ def resolve(settings: Serving, token: pulumi.Output[str] | None = None) -> Servi
         gateway=gateway.resolve(context),
         pool=_pool(context),
         picker=_picker(context),
-        prefill=prefill,
-        decode=decode,
-        monitoring=_monitoring(context) if settings.monitoring.enabled and operator else None,
-        isolation=isolation(context),
-        notes=[*_notes(context, exceeding), *_without_effect(context, prefill.worker, decode.worker)],
+        prefill=PrefillTierArgs(worker=tiers[Role.PREFILL]),
+        decode=DecodeTierArgs(worker=tiers[Role.DECODE], sidecar=workers.sidecar(context)),
+        monitoring=_monitoring(context, tiers) if settings.monitoring.enabled and operator else None,
+        isolation=isolation(context, tiers),
+        notes=[*_notes(context, tiers, exceeding), *_without_effect(context, tiers)],
     )
 
 
@@ -127,7 +127,7 @@ def _picker(context: Context) -> EndpointPickerArgs:
     )
 
 
-def _monitoring(context: Context) -> MonitoringArgs:
+def _monitoring(context: Context, tiers: Tiers) -> MonitoringArgs:
     settings, names, monitoring = context.settings, context.names, context.settings.monitoring
     return MonitoringArgs(
         namespace=settings.namespace,
@@ -137,7 +137,7 @@ def _monitoring(context: Context) -> MonitoringArgs:
         decisions=context.release.metrics.decisions,
         transfer_failures=list(context.release.metrics.transfer_failures),
         dashboards=monitoring.dashboards,
-        alerts=_alerts(context) if monitoring.alerts else None,
+        alerts=_alerts(context, tiers) if monitoring.alerts else None,
         tiers={
             role.value: TierMonitorArgs(name=names.tier_monitor(role), selector=names.worker_selector(role))
             for role in Role
@@ -151,22 +151,21 @@ def _monitoring(context: Context) -> MonitoringArgs:
     )
 
 
-def _alerts(context: Context) -> AlertArgs:
+def _alerts(context: Context, tiers: Tiers) -> AlertArgs:
     settings = context.settings
-    fast = context.infrastructure.fabric is not Fabric.TCP
-    rdma = fast or settings.host_network or any(context.device(role) for role in Role)
+    rdma = any(tier.rdma for tier in tiers.values())
     return AlertArgs(
         selective=context.uncached is not None or settings.routing.config is not None,
         slow_transfer=settings.monitoring.min_transfer_rate * 10**6 if rdma else None,
-        startup=max(context.tier(role).rollout.startup_budget for role in Role),
+        startup=max(tier.rollout.startup_budget for tier in tiers.values()),
         runbooks=settings.monitoring.runbooks,
     )
 
 
-def _without_effect(context: Context, *tiers: WorkerArgs) -> Iterator[str]:
+def _without_effect(context: Context, tiers: Tiers) -> Iterator[str]:
     """Added capabilities of vLLM containers that do not run as root: Linux leaves them out of the effective set."""
     user = context.accelerator.image_user
-    of_image = [each for each in tiers if each.run_as_user is None and context.tier(each.role).image is None]
+    of_image = [each for each in tiers.values() if each.run_as_user is None and context.tier(each.role).image is None]
     concerned = [each for each in of_image if each.capabilities and user is not None]
     if concerned:
         roles = " and ".join(each.role for each in concerned)
@@ -180,7 +179,7 @@ def _without_effect(context: Context, *tiers: WorkerArgs) -> Iterator[str]:
         )
 
 
-def _notes(context: Context, exceeding: list[str]) -> list[str]:
+def _notes(context: Context, tiers: Tiers, exceeding: list[str]) -> list[str]:
     settings = context.settings
     notes = []
     if settings.release in context.accelerator.image_notes and not context.own_images:
@@ -191,7 +190,7 @@ def _notes(context: Context, exceeding: list[str]) -> list[str]:
             f"namespace {settings.namespace} is not created by this stack, so it is not labelled: "
             f"`kubectl label namespace {settings.namespace} pod-security.kubernetes.io/enforce=privileged`"
         )
-    if settings.host_network and settings.security.level is SecurityLevel.LOCKED:
+    if tiers[Role.DECODE].host_network and settings.security.level is SecurityLevel.LOCKED:
         notes.append(
             "serving.security.level: locked protects the picker alone: the workers are on their nodes' network "
             "(hostNetwork), where no NetworkPolicy reaches them"
@@ -218,11 +217,11 @@ def _notes(context: Context, exceeding: list[str]) -> list[str]:
         )
     notes += [
         f"{each.path} {each.wrong}: where the handshake fails, a decode worker with vLLM 0.17 ends"
-        for each in differences(context)
+        for each in differences(context, tiers)
         if not each.proven
     ]
-    for role in Role:
-        used, taken = context.tensor_parallel(role), context.gpus(role)
+    for role, tier in tiers.items():
+        used, taken = tier.tensor_parallel, tier.gpus
         if used < taken:
             notes.append(
                 f"a {role} pod takes the {taken} GPUs of its node and uses {used} (serving.{role}.tensorParallel): on "

@@ -1,4 +1,4 @@
-"""Arguments of the two worker tiers."""
+"""Arguments of the two worker tiers: all that is decided about them. Checks, objects and outputs read it here."""
 
 from enum import StrEnum
 from typing import Any
@@ -21,6 +21,8 @@ class RolloutArgs(Args):
     """RollingUpdate without surge, or Recreate."""
     max_unavailable: int
     """Pods replaced at a time."""
+    rounds: int = 1
+    """How many times in a row that is done until the tier is new."""
     startup_budget: int
     """Loading the model."""
     termination_grace: int
@@ -71,7 +73,20 @@ class HostPathArgs(Args):
     """Read-only mount."""
 
 
-class WorkerArgs(Args):
+class DeviceArgs(Args):
+    """The RDMA devices that each pod asks for."""
+
+    resource: str
+    """Extended resource."""
+    count: int
+    """Devices of a pod."""
+    network: str | None = None
+    """Multus network that brings their interfaces, `[namespace/]name`."""
+    one_attachment: bool = False
+    """Whether one attachment of it brings them all; otherwise there is one for each device."""
+
+
+class ResolvedTier(Args):
     """A tier of vLLM workers, completely decided."""
 
     namespace: str
@@ -126,8 +141,14 @@ class WorkerArgs(Args):
     """Those of them that are requested only."""
     shm_size: str
     """Size of /dev/shm."""
+    device: DeviceArgs | None = None
+    """RDMA devices, which are among the resources."""
+    rdma: bool = False
+    """Whether RDMA reaches the pods, by a device or otherwise."""
     host_network: bool
-    """Host network, privileged."""
+    """Whether pods are on the network of their node."""
+    privileged: bool = False
+    """Privileged container."""
     capabilities: list[str]
     """Linux capabilities."""
     fs_group: int | None = None
@@ -164,14 +185,14 @@ class SidecarArgs(Args):
 class PrefillTierArgs(Args):
     """The prefill tier."""
 
-    worker: WorkerArgs
+    worker: ResolvedTier
     """Its workers."""
 
 
 class DecodeTierArgs(Args):
     """The decode tier."""
 
-    worker: WorkerArgs
+    worker: ResolvedTier
     """Its workers."""
     sidecar: SidecarArgs
     """The routing sidecar before each."""

@@ -1,22 +1,15 @@
-"""Decides the two worker tiers."""
+"""Resolves the two worker tiers: every fact about them is decided here, once."""
 
+from collections.abc import Mapping
 from math import ceil
 from typing import Any
 
 from components.args import PlacementArgs
-from components.config.tiers import Decode, Tier
+from components.config.tiers import Tier
 from components.config.vocabulary import Platform, Role
 from components.plan import fabric
 from components.plan.context import Context
-from components.plan.worker_args import (
-    DecodeTierArgs,
-    ModelArgs,
-    PrefillTierArgs,
-    RolloutArgs,
-    SidecarArgs,
-    Strategy,
-    WorkerArgs,
-)
+from components.plan.worker_args import DeviceArgs, ModelArgs, ResolvedTier, RolloutArgs, SidecarArgs, Strategy
 from components.releases.vllm import ATTENTION_FLAG, flag_of
 
 MODEL_FOLDER = "/model-cache"
@@ -37,8 +30,8 @@ LONGEST_GRACE = 3600
 SLOWEST_STREAM = 20
 """Tokens per second that a stream has at least under full load; the longest of 32000 tokens then takes 1600 s."""
 
-DEBUG_CAPABILITIES = ("IPC_LOCK", "SYS_PTRACE")
-"""Capabilities of the AMD guide's host-network stack."""
+SHM_SIZE = "16Gi"
+"""Size of a worker's /dev/shm, unless a setting, the mode or the infrastructure says otherwise (guides)."""
 
 LOG_FILE = "UCX_LOG_FILE"
 """UCX's variable for where it prints."""
@@ -46,44 +39,47 @@ LOG_FILE = "UCX_LOG_FILE"
 OTHER = {Role.PREFILL: Role.DECODE, Role.DECODE: Role.PREFILL}
 
 
-def prefill(context: Context) -> PrefillTierArgs:
-    """The prefill tier."""
-    return PrefillTierArgs(worker=worker(context, Role.PREFILL))
+Tiers = Mapping[Role, ResolvedTier]
+"""Both tiers by role."""
 
 
-def decode(context: Context) -> DecodeTierArgs:
-    """The decode tier with its sidecar."""
-    sidecar = context.settings.decode.sidecar
-    return DecodeTierArgs(
-        worker=worker(context, Role.DECODE),
-        sidecar=SidecarArgs(
-            image=context.image(sidecar.image, context.release.sidecar_image, "Always"),
-            port=context.settings.ports.serving,
-            vllm_port=context.vllm_port(Role.DECODE),
-            connector_flag=context.release.connector_flag,
-            log_level=sidecar.log_level,
-            env=context.span_variables(f"{context.names.tier(Role.DECODE)}-sidecar"),
-        ),
+def tiers(context: Context) -> Tiers:
+    """Both tiers. Settings that contradict each other make tiers, too: the checks look at them."""
+    return {role: _tier(context, role) for role in Role}
+
+
+def sidecar(context: Context) -> SidecarArgs:
+    """The routing sidecar of the decode tier."""
+    given = context.settings.decode.sidecar
+    return SidecarArgs(
+        image=context.image(given.image, context.release.sidecar_image, "Always"),
+        port=context.settings.ports.serving,
+        vllm_port=context.vllm_port(Role.DECODE),
+        connector_flag=context.release.connector_flag,
+        log_level=given.log_level,
+        env=context.span_variables(f"{context.names.tier(Role.DECODE)}-sidecar"),
     )
 
 
-def worker(context: Context, role: Role) -> WorkerArgs:
-    """The vLLM workers of a tier."""
-    settings, names, tier = context.settings, context.names, context.tier(role)
-    host = settings.host_network
-    return WorkerArgs(
+def _tier(context: Context, role: Role) -> ResolvedTier:
+    settings, names, tier, mode = context.settings, context.names, context.tier(role), context.mode
+    used = _tensor_parallel(context, role)
+    device = fabric.device(context, role, used)
+    taken = settings.gpus_per_node if mode.whole_node or context.infrastructure.whole_node else used
+    replicas = 1 if _whole_node(context, role, "replicas") else tier.replicas
+    return ResolvedTier(
         namespace=settings.namespace,
         name=names.tier(role),
         role=role,
         labels={**tier.labels, **names.worker_labels(role, settings.accelerator.value, settings.model.name)},
         selector=names.worker_selector(role),
-        annotations=fabric.annotations(context, role),
+        annotations=fabric.annotations(context, role, device),
         service_account=names.workers,
-        replicas=context.replicas(role),
+        replicas=replicas,
         image=context.image(tier.image, fabric.image(context)),
         model=_model(context),
-        gpus=context.gpus(role),
-        tensor_parallel=context.tensor_parallel(role),
+        gpus=taken,
+        tensor_parallel=used,
         port=context.vllm_port(role),
         nixl_port=settings.ports.nixl,
         prefill_port=context.vllm_port(Role.PREFILL) if role is Role.DECODE else None,
@@ -98,12 +94,15 @@ def worker(context: Context, role: Role) -> WorkerArgs:
         detailed_traces=settings.tracing is not None and settings.tracing.detailed,
         extra_args=tier.extra_args,
         env=fabric.env(context, role),
-        ucx=ucx_variables(context, role),
-        resources=resources(context, role),
+        ucx=_ucx_variables(context, role),
+        resources=_resources(context, tier, taken, device),
         unlimited=["cpu"] if context.infrastructure.unlimited_cpu else [],
-        shm_size=shm_size(context, role),
-        host_network=host,
-        capabilities=sorted({*(DEBUG_CAPABILITIES if host else ()), *fabric.capabilities(context, role)}),
+        shm_size=_shm_size(context, tier),
+        device=device,
+        rdma=fabric.rdma(context, device),
+        host_network=mode.host_network,
+        privileged=mode.privileged,
+        capabilities=fabric.capabilities(context, role),
         fs_group=_volume_group(context),
         run_as_user=_user(context),
         prelude=[each.value for each in context.infrastructure.prelude],
@@ -112,38 +111,42 @@ def worker(context: Context, role: Role) -> WorkerArgs:
             node_selector=fabric.node_selector(context, role),
             tolerations=fabric.tolerations(context, role),
             affinity=dict(tier.affinity),
-            apart_from=names.worker_selector(OTHER[role]) if host else {},
+            apart_from=names.worker_selector(OTHER[role]) if mode.apart else {},
             priority_class=tier.priority_class,
             runtime_class=tier.runtime_class,
             scheduler=tier.scheduler,
         ),
-        rollout=rollout(context, role),
+        rollout=_rollout(context, role, replicas),
     )
 
 
-def rollout(context: Context, role: Role) -> RolloutArgs:
-    """Replacement and timing of a tier.
+def _whole_node(context: Context, role: Role, field: str) -> bool:
+    """Whether a worker that has a node to itself decides this field, and not the tier's settings."""
+    said = field in context.tier(role).model_fields_set
+    return context.mode.whole_node or (context.infrastructure.whole_node is not None and not said)
 
-    Host ports and whole-node pods cannot overlap with their successors, so those tiers are recreated.
-    """
+
+def _tensor_parallel(context: Context, role: Role) -> int:
+    whole = _whole_node(context, role, "tensor_parallel")
+    return context.settings.gpus_per_node if whole else context.tier(role).tensor_parallel
+
+
+def _rollout(context: Context, role: Role, replicas: int) -> RolloutArgs:
+    """Replacement and timing of a tier."""
     settings, grace = context.tier(role).rollout, termination_grace(context, role)
     one_pod = grace + settings.startup_budget
+    rounds = 1 if context.mode.strategy is Strategy.RECREATE else ceil(replicas / settings.max_unavailable)
     return RolloutArgs(
-        strategy=Strategy.RECREATE if context.settings.host_network else Strategy.ROLLING,
+        strategy=context.mode.strategy,
         max_unavailable=settings.max_unavailable,
+        rounds=rounds,
         startup_budget=settings.startup_budget,
         termination_grace=grace,
         progress_deadline=PULL_ALLOWANCE + one_pod,
         create_timeout=settings.create_timeout or PULL_ALLOWANCE + settings.startup_budget,
-        update_timeout=settings.update_timeout or PULL_ALLOWANCE + rounds(context, role) * one_pod,
+        update_timeout=settings.update_timeout or PULL_ALLOWANCE + rounds * one_pod,
         delete_timeout=DELETE_ALLOWANCE + grace,
     )
-
-
-def rounds(context: Context, role: Role) -> int:
-    """How many times in a row pods are replaced until a tier is new."""
-    at_once = context.tier(role).rollout.max_unavailable
-    return 1 if context.settings.host_network else ceil(context.replicas(role) / at_once)
 
 
 def termination_grace(context: Context, role: Role) -> int:
@@ -159,7 +162,7 @@ def longest_answer(context: Context) -> int:
     return ceil(context.settings.model.max_model_len / SLOWEST_STREAM)
 
 
-def ucx_variables(context: Context, role: Role) -> dict[str, str]:
+def _ucx_variables(context: Context, role: Role) -> dict[str, str]:
     """UCX variables of a tier: each of its own over the stack's over the infrastructure's; else UCX chooses.
 
     `UCX_LOG_FILE` is `stderr` where UCX is asked to print. UCX prints to stdout by default (`UCX_LOG_FILE` in
@@ -218,28 +221,24 @@ def _volume_group(context: Context) -> int | None:
     return context.accelerator.image_user if downloads and not openshift and _user(context) != 0 else None
 
 
-def _attention_backend(context: Context, tier: Tier | Decode) -> str | None:
-    mixed = context.tensor_parallel(Role.PREFILL) != context.tensor_parallel(Role.DECODE)
+def _attention_backend(context: Context, tier: Tier) -> str | None:
+    mixed = _tensor_parallel(context, Role.PREFILL) != _tensor_parallel(context, Role.DECODE)
     own = any(flag_of(argument) == ATTENTION_FLAG for argument in tier.extra_args)
     return context.accelerator.mixed_tp_attention if mixed and not own else None
 
 
-def resources(context: Context, role: Role) -> dict[str, str]:
+def _resources(context: Context, tier: Tier, gpus: int, device: DeviceArgs | None) -> dict[str, str]:
     """Requests of a worker, and its limits: CPU, memory, GPUs, RDMA devices."""
-    tier, whole, device = context.tier(role), context.infrastructure.whole_node, context.device(role)
+    whole = context.infrastructure.whole_node
     sized = whole is not None and "cpu" not in tier.model_fields_set
-    resources = {
+    return {
         "cpu": whole.cpu if whole and sized else tier.cpu,
         "memory": tier.memory or (whole.memory if whole else context.accelerator.memory),
-        context.accelerator.gpu_resource: str(context.gpus(role)),
+        context.accelerator.gpu_resource: str(gpus),
+        **({device.resource: str(device.count)} if device else {}),
     }
-    if device:
-        resources[device.resource] = str(device.amount(context.tensor_parallel(role)))
-    return resources
 
 
-def shm_size(context: Context, role: Role) -> str:
-    """Size of a worker's /dev/shm (guides: 16Gi, host-network mode 64Gi)."""
+def _shm_size(context: Context, tier: Tier) -> str:
     whole = context.infrastructure.whole_node
-    usual = "64Gi" if context.settings.host_network else whole.shm_size if whole else "16Gi"
-    return context.tier(role).shm_size or usual
+    return tier.shm_size or context.mode.shm_size or (whole.shm_size if whole else SHM_SIZE)

@@ -12,7 +12,7 @@ from typing import Any
 
 from components.config.vocabulary import Role
 from components.plan import ServingPlan
-from components.plan.worker_args import WorkerArgs
+from components.plan.worker_args import ResolvedTier
 from components.pods import vllm
 from components.releases.vllm import PAIR_FLAGS, PAIR_TRANSFER_IGNORED, PAIR_VARIABLES, copied, flag_of
 
@@ -83,7 +83,7 @@ def note(plan: ServingPlan, changed: Sequence[Change]) -> str:
     )
 
 
-def _changed(worker: WorkerArgs, former: Mapping[str, Any]) -> Iterator[Change]:
+def _changed(worker: ResolvedTier, former: Mapping[str, Any]) -> Iterator[Change]:
     containers = (((former.get("spec") or {}).get("template") or {}).get("spec") or {}).get("containers") or []
     for each in containers:
         if each.get("name") == "vllm":

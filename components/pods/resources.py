@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 
 import pulumi_kubernetes as k8s
 
-from components.plan.worker_args import WorkerArgs
+from components.plan.worker_args import ResolvedTier
 
 
 def equal_resources(
@@ -18,13 +18,13 @@ def equal_resources(
     return k8s.core.v1.ResourceRequirementsArgs(limits=limits, requests=dict(amounts))
 
 
-def security(worker: WorkerArgs) -> k8s.core.v1.SecurityContextArgs | None:
-    """Privileged on the host's network, where adapters are not handed out by a device plugin; else what was asked."""
+def security(worker: ResolvedTier) -> k8s.core.v1.SecurityContextArgs | None:
+    """What is asked beyond an ordinary container's rights."""
     user = worker.run_as_user
-    if not worker.host_network and not worker.capabilities and user is None:
+    if not worker.privileged and not worker.capabilities and user is None:
         return None
     return k8s.core.v1.SecurityContextArgs(
-        privileged=True if worker.host_network else None,
+        privileged=True if worker.privileged else None,
         run_as_user=user,
         run_as_group=0 if user == 0 else None,
         capabilities=k8s.core.v1.CapabilitiesArgs(add=worker.capabilities) if worker.capabilities else None,

@@ -5,7 +5,7 @@ import json
 import pulumi_kubernetes as k8s
 
 from components.names import NIXL_PORT_NAME, TOKEN_KEY, VLLM_PORT_NAME
-from components.plan.worker_args import WorkerArgs
+from components.plan.worker_args import ResolvedTier
 from components.plan.workers import MODEL_FOLDER
 from components.pods import drain, probes, volumes
 from components.pods.ports import container_port
@@ -15,7 +15,7 @@ KEEP_ALIVE = "120"
 """Seconds that vLLM keeps idle connections: longer than the sidecar's 90, or it meets resets (uvicorn: 5)."""
 
 
-def arguments(worker: WorkerArgs) -> list[str]:
+def arguments(worker: ResolvedTier) -> list[str]:
     """What follows `vllm serve`: the model, then one `--flag=value` each.
 
     Those that not every worker has are last, so that a preview shows what changed and not what moved.
@@ -41,14 +41,14 @@ def arguments(worker: WorkerArgs) -> list[str]:
     return flags + worker.extra_args
 
 
-def command(worker: WorkerArgs) -> list[str]:
+def command(worker: ResolvedTier) -> list[str]:
     """`vllm serve`, in a shell first where only a script of the node knows the environment; signals reach vLLM."""
     if not worker.prelude:
         return ["vllm", "serve"]
     return ["/bin/bash", "-ec", "\n".join([*worker.prelude, 'exec vllm serve "$@"']), "vllm"]
 
 
-def environment(worker: WorkerArgs) -> list[k8s.core.v1.EnvVarArgs]:
+def environment(worker: ResolvedTier) -> list[k8s.core.v1.EnvVarArgs]:
     """Environment variables, sorted by name so that a preview shows only what changed."""
     plain = {
         **volumes.CACHES,
@@ -83,7 +83,7 @@ def environment(worker: WorkerArgs) -> list[k8s.core.v1.EnvVarArgs]:
     return [variables[name] for name in sorted(variables)]
 
 
-def container(worker: WorkerArgs) -> k8s.core.v1.ContainerArgs:
+def container(worker: ResolvedTier) -> k8s.core.v1.ContainerArgs:
     """The container of a worker."""
     return k8s.core.v1.ContainerArgs(
         name="vllm",

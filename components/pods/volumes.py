@@ -2,7 +2,7 @@
 
 import pulumi_kubernetes as k8s
 
-from components.plan.worker_args import WorkerArgs
+from components.plan.worker_args import ResolvedTier
 from components.plan.workers import MODEL_FOLDER
 
 SCRATCH = {"metrics-volume": "/.config", "torch-compile-cache": "/.cache"}
@@ -17,7 +17,7 @@ CACHES = {
 container: a restart loses them, and a random user of OpenShift cannot write to HOME (llm-d/llm-d#1430)."""
 
 
-def volumes(worker: WorkerArgs) -> list[k8s.core.v1.VolumeArgs]:
+def volumes(worker: ResolvedTier) -> list[k8s.core.v1.VolumeArgs]:
     """Volumes of the pod."""
     model = worker.model
     storage = (
@@ -47,7 +47,7 @@ def volumes(worker: WorkerArgs) -> list[k8s.core.v1.VolumeArgs]:
     ]
 
 
-def mounts(worker: WorkerArgs) -> list[k8s.core.v1.VolumeMountArgs]:
+def mounts(worker: ResolvedTier) -> list[k8s.core.v1.VolumeMountArgs]:
     """Where the vLLM container sees them."""
     return [
         *(k8s.core.v1.VolumeMountArgs(name=name, mount_path=path) for name, path in SCRATCH.items()),

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pulumi
 import pulumi_kubernetes as k8s
 
-from components.plan.worker_args import RolloutArgs, Strategy, WorkerArgs
+from components.plan.worker_args import ResolvedTier, RolloutArgs, Strategy
 from components.pods import placement, vllm
 from components.pods.volumes import volumes
 
@@ -15,7 +15,7 @@ or the next step of a roll-out, could come while the picker knows no worker of t
 
 
 def deployment_spec(
-    worker: WorkerArgs, sidecars: Sequence[k8s.core.v1.ContainerArgs] = ()
+    worker: ResolvedTier, sidecars: Sequence[k8s.core.v1.ContainerArgs] = ()
 ) -> k8s.apps.v1.DeploymentSpecArgs:
     """The tier as a Deployment; `sidecars` start before vLLM."""
     return k8s.apps.v1.DeploymentSpecArgs(
@@ -31,7 +31,7 @@ def deployment_spec(
     )
 
 
-def disruption_budget(worker: WorkerArgs) -> k8s.policy.v1.PodDisruptionBudgetSpecArgs:
+def disruption_budget(worker: ResolvedTier) -> k8s.policy.v1.PodDisruptionBudgetSpecArgs:
     """A drain of nodes takes one worker at a time, and the next when its successor is Ready.
 
     Never `minAvailable`: for a tier of one it would say that its node can never be drained. A worker that is not Ready
@@ -44,7 +44,7 @@ def disruption_budget(worker: WorkerArgs) -> k8s.policy.v1.PodDisruptionBudgetSp
     )
 
 
-def shape(worker: WorkerArgs) -> dict[str, str]:
+def shape(worker: ResolvedTier) -> dict[str, str]:
     """Annotation of the Deployment that says what one pod takes of a node.
 
     A tier whose pods change shape is replaced as a whole (`options`). Rolled, it would wait for ever: Kubernetes scales
@@ -54,7 +54,7 @@ def shape(worker: WorkerArgs) -> dict[str, str]:
     return {"llm-d.ai/pod-shape": f"{worker.gpus} x GPU, {network} network"}
 
 
-def options(worker: WorkerArgs, parent: pulumi.Resource) -> pulumi.ResourceOptions:
+def options(worker: ResolvedTier, parent: pulumi.Resource) -> pulumi.ResourceOptions:
     """How long Pulumi waits for the tier, and when it is replaced instead of rolled."""
     rollout = worker.rollout
     return pulumi.ResourceOptions(
@@ -69,7 +69,7 @@ def options(worker: WorkerArgs, parent: pulumi.Resource) -> pulumi.ResourceOptio
     )
 
 
-def _pod(worker: WorkerArgs, sidecars: Sequence[k8s.core.v1.ContainerArgs]) -> k8s.core.v1.PodSpecArgs:
+def _pod(worker: ResolvedTier, sidecars: Sequence[k8s.core.v1.ContainerArgs]) -> k8s.core.v1.PodSpecArgs:
     return k8s.core.v1.PodSpecArgs(
         service_account_name=worker.service_account,
         automount_service_account_token=False,  # neither vLLM nor the sidecar asks the API server
@@ -91,7 +91,7 @@ def _pod(worker: WorkerArgs, sidecars: Sequence[k8s.core.v1.ContainerArgs]) -> k
     )
 
 
-def _volume_rights(worker: WorkerArgs) -> k8s.core.v1.PodSecurityContextArgs | None:
+def _volume_rights(worker: ResolvedTier) -> k8s.core.v1.PodSecurityContextArgs | None:
     if worker.fs_group is None:
         return None
     return k8s.core.v1.PodSecurityContextArgs(fs_group=worker.fs_group, fs_group_change_policy="OnRootMismatch")

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
-from components.plan.worker_args import WorkerArgs
+from components.plan.worker_args import ResolvedTier
 from preflight import selectors
 from preflight.answers import Question
 from preflight.declared import Declared, objects
@@ -90,7 +90,7 @@ def _told(facts: Facts, owner: str, found: list[Found], whose: Whose) -> Finding
     )
 
 
-def _immovable(facts: Facts, found: Found, owner: str, worker: WorkerArgs | None) -> Finding:
+def _immovable(facts: Facts, found: Found, owner: str, worker: ResolvedTier | None) -> Finding:
     spec = found.live["spec"]
     grace = int(spec["template"]["spec"].get("terminationGracePeriodSeconds", 30))
     without = "until the new pod is Ready, seconds later"

@@ -237,4 +237,4 @@ def test_a_schema_is_generated_with_our_type_tokens() -> None:
     ).to_json()
     assert schema["resources"].keys() == {f"llm-d-pd:index:{each.__name__}" for each in EVERY}
     assert all(each["isComponent"] for each in schema["resources"].values())
-    assert "llm-d-pd:index:WorkerArgs" in schema["types"]
+    assert "llm-d-pd:index:ResolvedTier" in schema["types"]

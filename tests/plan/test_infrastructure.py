@@ -7,7 +7,7 @@ import pytest
 
 from components.plan import resolve
 from components.plan.serving_plan import ServingPlan
-from components.plan.worker_args import WorkerArgs
+from components.plan.worker_args import ResolvedTier
 from components.pods.resources import security
 from tests.stack_file import problems, settings
 
@@ -23,7 +23,7 @@ def plan(**changes: Any) -> ServingPlan:
     return resolve(settings(**changes))
 
 
-def decode(**changes: Any) -> WorkerArgs:
+def decode(**changes: Any) -> ResolvedTier:
     return plan(**changes).decode.worker
 
 

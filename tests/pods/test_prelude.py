@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from components.plan import resolve
-from components.plan.worker_args import WorkerArgs
+from components.plan.worker_args import ResolvedTier
 from components.pods import vllm
 from tests.stack_file import settings
 
@@ -16,11 +16,11 @@ NVIDIA = "/usr/local/nvidia/lib64"
 
 
 @pytest.fixture
-def worker() -> WorkerArgs:
+def worker() -> ResolvedTier:
     return resolve(settings(accelerator="nvidia", infrastructure="gke-roce")).decode.worker
 
 
-def start(worker: WorkerArgs, folder: Path, **variables: str) -> subprocess.Popen[str]:
+def start(worker: ResolvedTier, folder: Path, **variables: str) -> subprocess.Popen[str]:
     """The worker's command line, with gIB's script in `folder` and a `vllm` that tells what it was given."""
     program = folder / "vllm"
     program.write_text(
@@ -39,7 +39,7 @@ def start(worker: WorkerArgs, folder: Path, **variables: str) -> subprocess.Pope
     )
 
 
-def test_vllm_is_the_first_process_with_the_nodes_variables_and_our_words(worker: WorkerArgs, tmp_path: Path) -> None:
+def test_vllm_is_the_first_process_with_the_nodes_variables_and_our_words(worker: ResolvedTier, tmp_path: Path) -> None:
     (tmp_path / "set_nccl_env.sh").write_text("export NCCL_NET=gIB\n")
     process = start(worker, tmp_path, LD_LIBRARY_PATH="/opt/lib")
     said, complaint = process.communicate(timeout=30)
@@ -53,13 +53,13 @@ def test_vllm_is_the_first_process_with_the_nodes_variables_and_our_words(worker
     ]
 
 
-def test_an_unset_library_path_leaves_no_empty_entry(worker: WorkerArgs, tmp_path: Path) -> None:
+def test_an_unset_library_path_leaves_no_empty_entry(worker: ResolvedTier, tmp_path: Path) -> None:
     (tmp_path / "set_nccl_env.sh").write_text("")
     said, _ = start(worker, tmp_path).communicate(timeout=30)
     assert f"path {NVIDIA}" in said.splitlines()
 
 
-def test_a_node_without_gib_ends_the_container_and_names_the_file(worker: WorkerArgs, tmp_path: Path) -> None:
+def test_a_node_without_gib_ends_the_container_and_names_the_file(worker: ResolvedTier, tmp_path: Path) -> None:
     process = start(worker, tmp_path)
     said, complaint = process.communicate(timeout=30)
     assert (process.returncode, said) == (1, "")

@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping
 from components.config.problem import Hidden, Problem
 from components.config.vocabulary import Role
 from components.plan.context import Context
+from components.plan.worker_args import ResolvedTier
+from components.plan.workers import Tiers
 from components.releases.vllm import (
     BREAKING_FLAGS,
     BREAKING_VARIABLES,
@@ -22,13 +24,13 @@ from components.releases.vllm import (
 WHERE_KEYS = "check keys and TLS of clients in front of the Gateway (docs/security.md)"
 
 
-def check(context: Context) -> Iterator[Problem]:
+def check(context: Context, tiers: Tiers) -> Iterator[Problem]:
     """`extraArgs` and `env` that would contradict what the program sets, or that break what depends on vLLM."""
     for role in Role:
         tier = context.tier(role)
         for flag in flags_of(tier.extra_args):
             yield from _argument(f"serving.{role}.extraArgs[{flag.place}]", tier.extra_args[flag.place], flag)
-        yield from _variables(context, role)
+        yield from _variables(context, tiers[role])
         if tier.extra_args and flag_of(tier.extra_args[0]) is None:
             yield Problem(
                 f"serving.{role}.extraArgs[0]",
@@ -39,8 +41,8 @@ def check(context: Context) -> Iterator[Problem]:
             )
 
 
-def _variables(context: Context, role: Role) -> Iterator[Problem]:
-    env, used = context.tier(role).env, context.tensor_parallel(role)
+def _variables(context: Context, tier: ResolvedTier) -> Iterator[Problem]:
+    role, env, used = tier.role, context.tier(tier.role).env, tier.tensor_parallel
     for name in env:
         if name in SET_VARIABLES:
             yield Problem(

@@ -9,17 +9,19 @@ from components.config.wording import path_of
 from components.gateways import on
 from components.infrastructures import Fabric
 from components.plan.context import Context
-from components.plan.fabric import MULTUS, kv_transfer
+from components.plan.fabric import MULTUS, kv_transfer, rdma_setting
+from components.plan.worker_args import ResolvedTier
+from components.plan.workers import Tiers
 
 
-def check(context: Context) -> Iterator[Problem]:
+def check(context: Context, tiers: Tiers) -> Iterator[Problem]:
     """Clusters that do not exist, and devices, networks and rights that contradict the infrastructure."""
     if context.settings.infrastructure is not None:
         yield from _cluster(context)
-    for role in Role:
+    for role, tier in tiers.items():
         yield from _rdma(context, role)
-        yield from _attachments(context, role)
-        yield from _capabilities(context, role)
+        yield from _attachments(context, tier)
+        yield from _capabilities(context, tier)
     if context.infrastructure.fabric is Fabric.EFA:
         yield from _ucx(context)
 
@@ -57,7 +59,7 @@ def _cluster(context: Context) -> Iterator[Problem]:
             f'set serving.release: "{max(chosen.images)}", or images of your own: serving.prefill.image and '
             "serving.decode.image",
         )
-    if settings.host_network and chosen.not_on_host_network:
+    if context.mode.host_network and chosen.not_on_host_network:
         yield Problem(
             "serving.hostNetwork",
             True,
@@ -77,7 +79,7 @@ def _cluster(context: Context) -> Iterator[Problem]:
 
 def _rdma(context: Context, role: Role) -> Iterator[Problem]:
     settings, chosen = context.settings, context.infrastructure
-    given, path = context.rdma(role), context.rdma_path(role)
+    path, given = rdma_setting(context, role)
     said = f"serving.infrastructure: {settings.infrastructure}"
     if given is None:
         if path != "serving.rdma" and chosen.fabric is not Fabric.TCP:
@@ -120,35 +122,32 @@ def _rdma(context: Context, role: Role) -> Iterator[Problem]:
         )
 
 
-def _attachments(context: Context, role: Role) -> Iterator[Problem]:
+def _attachments(context: Context, tier: ResolvedTier) -> Iterator[Problem]:
     """The user's own list of networks against the devices that come with them."""
-    device, own = context.device(role), context.tier(role).annotations.get(MULTUS)
+    role, device, own = tier.role, tier.device, context.tier(tier.role).annotations.get(MULTUS)
     if own is None or device is None or device.network is None or device.one_attachment:
         return
     try:
         listed = len(json.loads(own))
     except ValueError:
         listed = len(own.split(","))
-    wanted = device.amount(context.tensor_parallel(role))
-    if listed != wanted:
+    if listed != device.count:
         yield Problem(
             path_of([role.value, "annotations", MULTUS]),
             own,
-            f"attaches {listed} networks, and each {role} pod asks for {wanted} {device.resource}",
+            f"attaches {listed} networks, and each {role} pod asks for {device.count} {device.resource}",
             "Multus moves one device into the pod per attachment: the pods would not start, or use a part of theirs",
             "delete it (the program writes one attachment of serving.rdma.network for each device), or set "
             "serving.rdma.count",
         )
 
 
-def _capabilities(context: Context, role: Role) -> Iterator[Problem]:
-    tier, lock = context.tier(role), Capability.IPC_LOCK
-    if "capabilities" not in tier.model_fields_set or context.settings.host_network:
-        return
+def _capabilities(context: Context, tier: ResolvedTier) -> Iterator[Problem]:
+    role, lock = tier.role, Capability.IPC_LOCK
     if lock in context.infrastructure.capabilities and lock not in tier.capabilities:
         yield Problem(
             f"serving.{role}.capabilities",
-            [each.value for each in tier.capabilities],
+            tier.capabilities,
             f"has no IPC_LOCK, and takes the place of the list of infrastructure {context.settings.infrastructure}",
             f"{context.infrastructure.capabilities[lock]}: the {role} workers would find no memory to register",
             "add IPC_LOCK, or delete the list",

@@ -6,11 +6,11 @@ from itertools import combinations
 from components.config.problem import Problem
 from components.config.ucx import BETWEEN_PODS
 from components.config.vocabulary import Role
-from components.infrastructures import Fabric
 from components.names import LIMIT
 from components.plan import fabric
 from components.plan.context import Context
-from components.plan.workers import ucx_variables
+from components.plan.worker_args import ResolvedTier
+from components.plan.workers import Tiers
 
 NODE_PORTS = {22: "ssh", 10248: "the kubelet", 10249: "kube-proxy", 10250: "the kubelet", 10256: "kube-proxy"}
 """Ports that every node already uses; they matter when pods are on its network."""
@@ -18,13 +18,14 @@ NODE_PORTS = {22: "ssh", 10248: "the kubelet", 10249: "kube-proxy", 10250: "the 
 SYSTEM_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 
 
-def check(context: Context) -> Iterator[Problem]:
+def check(context: Context, tiers: Tiers) -> Iterator[Problem]:
     """What the API server would refuse, or the pods find taken."""
     yield from _names(context)
-    yield from _ports(context)
-    for role in Role:
-        yield from _devices(context, role)
-        yield from _transports(context, role)
+    for tier in tiers.values():
+        yield from _ports(context, tier)
+    for tier in tiers.values():
+        yield from _devices(context, tier)
+        yield from _transports(context, tier)
 
 
 def _names(context: Context) -> Iterator[Problem]:
@@ -49,49 +50,49 @@ def _names(context: Context) -> Iterator[Problem]:
         )
 
 
-def _ports(context: Context) -> Iterator[Problem]:
-    ports, both = context.settings.ports, "serving.ports"
-    for role in Role:
-        side_channel = range(ports.nixl, ports.nixl + context.tensor_parallel(role))
-        if side_channel[-1] > 65535:
-            yield Problem(
-                f"{both}.nixl",
-                ports.nixl,
-                f"leaves no room: the {role} pod's side channel uses {len(side_channel)} ports from there",
-                "the last workers' side channels could not be opened, and vLLM would stop at start",
-                f"use at most {65536 - len(side_channel)}",
-            )
-        used: dict[str, range] = {"serving": range(ports.serving, ports.serving + 1), "nixl": side_channel}
-        if role is Role.DECODE:
-            used["decodeVllm"] = range(ports.decode_vllm, ports.decode_vllm + 1)
-        for (one, first), (other, second) in combinations(used.items(), 2):
-            clash = sorted(set(first) & set(second))
-            if clash:
-                yield Problem(
-                    f"{both}.{other}",
-                    second[0],
-                    f"collides with {both}.{one} in the {role} pod: both use {clash[0]}"
-                    + (" (one side channel port per GPU)" if "nixl" in (one, other) else ""),
-                    "the second of the two to start could not bind, and restart for ever",
-                    "give them ports apart; the guide's are 8000, 8200 and 5600",
-                )
-        if context.settings.host_network:
-            for key, numbers in used.items():
-                for number in sorted(NODE_PORTS.keys() & set(numbers)):
-                    yield Problem(
-                        f"{both}.{key}",
-                        numbers[0],
-                        f"uses {number}, which belongs to {NODE_PORTS[number]} on every node",
-                        "with hostNetwork the worker could not bind, and restart for ever",
-                        "use another port; the guide's are 8000, 8200 and 5600",
-                    )
-
-
-def _devices(context: Context, role: Role) -> Iterator[Problem]:
-    device = context.device(role)
-    if device and device.resource == context.accelerator.gpu_resource:
+def _ports(context: Context, tier: ResolvedTier) -> Iterator[Problem]:
+    ports, both, role = context.settings.ports, "serving.ports", tier.role
+    side_channel = range(ports.nixl, ports.nixl + tier.tensor_parallel)
+    if side_channel[-1] > 65535:
         yield Problem(
-            f"{context.rdma_path(role)}.resource",
+            f"{both}.nixl",
+            ports.nixl,
+            f"leaves no room: the {role} pod's side channel uses {len(side_channel)} ports from there",
+            "the last workers' side channels could not be opened, and vLLM would stop at start",
+            f"use at most {65536 - len(side_channel)}",
+        )
+    used: dict[str, range] = {"serving": range(ports.serving, ports.serving + 1), "nixl": side_channel}
+    if role is Role.DECODE:
+        used["decodeVllm"] = range(ports.decode_vllm, ports.decode_vllm + 1)
+    for (one, first), (other, second) in combinations(used.items(), 2):
+        clash = sorted(set(first) & set(second))
+        if clash:
+            yield Problem(
+                f"{both}.{other}",
+                second[0],
+                f"collides with {both}.{one} in the {role} pod: both use {clash[0]}"
+                + (" (one side channel port per GPU)" if "nixl" in (one, other) else ""),
+                "the second of the two to start could not bind, and restart for ever",
+                "give them ports apart; the guide's are 8000, 8200 and 5600",
+            )
+    if tier.host_network:
+        for key, numbers in used.items():
+            for number in sorted(NODE_PORTS.keys() & set(numbers)):
+                yield Problem(
+                    f"{both}.{key}",
+                    numbers[0],
+                    f"uses {number}, which belongs to {NODE_PORTS[number]} on every node",
+                    "with hostNetwork the worker could not bind, and restart for ever",
+                    "use another port; the guide's are 8000, 8200 and 5600",
+                )
+
+
+def _devices(context: Context, tier: ResolvedTier) -> Iterator[Problem]:
+    device = tier.device
+    if device and device.resource == context.accelerator.gpu_resource:
+        path, _ = fabric.rdma_setting(context, tier.role)
+        yield Problem(
+            f"{path}.resource",
             device.resource,
             f"is the GPU resource of serving.accelerator: {context.settings.accelerator}",
             "the pods would ask for GPUs under the name of an RDMA device, and KV blocks travel over TCP",
@@ -99,15 +100,14 @@ def _devices(context: Context, role: Role) -> Iterator[Problem]:
         )
 
 
-def _transports(context: Context, role: Role) -> Iterator[Problem]:
-    settings, tier = context.settings, context.tier(role)
-    names = ucx_variables(context, role).get("UCX_TLS", "").split(",")
-    path = f"serving.{role}.ucx.tls" if tier.ucx.tls is not None else "serving.ucx.tls"
-    if settings.ucx.tls or tier.ucx.tls:  # an infrastructure's own list goes with the accelerators that it has
-        yield from _gpu_transports(context, path, names)
+def _transports(context: Context, tier: ResolvedTier) -> Iterator[Problem]:
+    settings, given, role = context.settings, context.tier(tier.role).ucx.tls, tier.role
+    names = tier.ucx.get("UCX_TLS", "").split(",")
+    path = f"serving.{role}.ucx.tls" if given is not None else "serving.ucx.tls"
+    if settings.ucx.tls or given:  # an infrastructure's own list goes with the accelerators that it has
+        yield from _gpu_transports(context, tier, path, names)
     if names == [""] or names[0].startswith("^"):
         return
-    reached = context.device(role) or context.infrastructure.fabric is not Fabric.TCP or settings.host_network
     plain = _plain(names)
     if not plain & BETWEEN_PODS:
         yield Problem(
@@ -117,7 +117,7 @@ def _transports(context: Context, role: Role) -> Iterator[Problem]:
             "prefill and decode could not reach each other: every KV transfer would fail",
             "add rc or ud (RDMA), or tcp",
         )
-    elif not plain & {"all", "tcp"} and not reached:
+    elif not plain & {"all", "tcp"} and not tier.rdma:
         yield Problem(
             path,
             ",".join(names),
@@ -127,9 +127,9 @@ def _transports(context: Context, role: Role) -> Iterator[Problem]:
         )
 
 
-def _gpu_transports(context: Context, path: str, names: list[str]) -> Iterator[Problem]:
+def _gpu_transports(context: Context, tier: ResolvedTier, path: str, names: list[str]) -> Iterator[Problem]:
     """A list that keeps UCX from GPU memory, where UCX moves KV blocks out of GPU memory."""
-    if not fabric.moved_by_ucx_from_gpus(context):
+    if not _moved_from_gpus_by_ucx(tier):
         return
     plain, excluding = _plain(names), names[0].startswith("^")
     alias, copy, *_ = context.accelerator.transports
@@ -142,6 +142,14 @@ def _gpu_transports(context: Context, path: str, names: list[str]) -> Iterator[P
             "UCX would take KV blocks in GPU memory for host memory: the first transfer would fail or crash vLLM",
             f"take {alias} and {copy} out of the list" if excluding else f"add {alias}",
         )
+
+
+def _moved_from_gpus_by_ucx(tier: ResolvedTier) -> bool:
+    """Whether UCX moves KV blocks out of GPU memory: NIXL's default backend, NixlConnector's default buffer."""
+    fields = tier.kv_transfer
+    extra = fields.get("kv_connector_extra_config")
+    backends = extra.get("backends", ["UCX"]) if isinstance(extra, dict) else ["UCX"]
+    return fields["kv_connector"] == fabric.NIXL and "UCX" in backends and fields.get("kv_buffer_device") != "cpu"
 
 
 def _plain(names: list[str]) -> set[str]:

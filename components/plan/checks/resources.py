@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 from components.config.problem import Problem
 from components.config.quantity import amount
-from components.config.vocabulary import Role
 from components.plan.context import Context
-from components.plan.workers import resources, shm_size
+from components.plan.worker_args import ResolvedTier
+from components.plan.workers import Tiers
 
 
-def check(context: Context) -> Iterator[Problem]:
+def check(context: Context, tiers: Tiers) -> Iterator[Problem]:
     """Amounts that contradict each other, defaults included."""
     gateway, theirs = context.settings.gateway, context.provider
     for name, request, limit in (
@@ -19,8 +19,8 @@ def check(context: Context) -> Iterator[Problem]:
         yield from _limit(f"serving.gateway.{name}", request, limit, theirs.requests.get(name), theirs.limits.get(name))
     routing, chart = context.settings.routing, context.release.picker_resources
     yield from _limit("serving.routing.memory", routing.memory, routing.memory_limit, chart.memory, chart.memory_limit)
-    for role in Role:
-        yield from _shared_memory(context, role)
+    for tier in tiers.values():
+        yield from _shared_memory(context, tier)
 
 
 def _limit(
@@ -41,16 +41,16 @@ def _limit(
     )
 
 
-def _shared_memory(context: Context, role: Role) -> Iterator[Problem]:
-    tier = context.tier(role)
-    memory, shared = resources(context, role)["memory"], shm_size(context, role)
+def _shared_memory(context: Context, tier: ResolvedTier) -> Iterator[Problem]:
+    given, path = context.tier(tier.role), f"serving.{tier.role}"
+    memory, shared = tier.resources["memory"], tier.shm_size
     if amount(shared) <= amount(memory):
         return
-    own = "shmSize" if tier.shm_size else "memory"
+    own = "shmSize" if given.shm_size else "memory"
     yield Problem(
-        f"serving.{role}.{own}",
-        tier.shm_size if tier.shm_size else tier.memory,
+        f"{path}.{own}",
+        given.shm_size if given.shm_size else given.memory,
         f"makes /dev/shm ({shared}) larger than the pod's memory limit ({memory})",
         "shared memory counts as the pod's: the kernel would kill the worker long before /dev/shm is full",
-        f"set serving.{role}.memory well above {shared}, or serving.{role}.shmSize below {memory}",
+        f"set {path}.memory well above {shared}, or {path}.shmSize below {memory}",
     )

@@ -3,17 +3,15 @@
 from collections.abc import Iterator
 
 from components.config.problem import Problem
-from components.config.vocabulary import Role
 from components.plan.context import Context
-from components.plan.workers import rounds, termination_grace
+from components.plan.workers import Tiers
 
 
-def check(context: Context) -> Iterator[Problem]:
+def check(context: Context, tiers: Tiers) -> Iterator[Problem]:
     """Pulumi must not give up before the worker's own start-up budget is spent."""
-    for role in Role:
+    for role, tier in tiers.items():
         settings = context.tier(role).rollout
-        budget, grace = settings.startup_budget, termination_grace(context, role)
-        times = rounds(context, role)
+        budget, grace, times = tier.rollout.startup_budget, tier.rollout.termination_grace, tier.rollout.rounds
         update = times * (grace + budget)
         path = f"serving.{role}.rollout"
         if settings.create_timeout is not None and settings.create_timeout <= budget:

@@ -5,16 +5,18 @@ from collections.abc import Iterator
 from components.config.problem import Problem
 from components.config.vocabulary import Role
 from components.plan.context import Context
+from components.plan.fabric import rdma_setting
+from components.plan.workers import Tiers
 
 
-def check(context: Context) -> Iterator[Problem]:
+def check(context: Context, tiers: Tiers) -> Iterator[Problem]:
     """Layouts that no node can hold or no KV transfer can serve."""
-    if context.settings.host_network:
-        yield from _host_network(context)
+    if context.mode.whole_node:
+        yield from _contradicted(context, tiers)
         return
     per_node = context.settings.gpus_per_node
-    for role in Role:
-        gpus = context.tensor_parallel(role)
+    for role, tier in tiers.items():
+        gpus = tier.tensor_parallel
         path = f"serving.{role}.tensorParallel"
         if gpus > per_node:
             yield Problem(
@@ -32,7 +34,7 @@ def check(context: Context) -> Iterator[Problem]:
                 f"{per_node % gpus} GPUs of every node would stay unused, or the pods not fit as planned",
                 f"use one of {', '.join(str(n) for n in range(1, per_node + 1) if per_node % n == 0)}",
             )
-    prefill, decode = context.tensor_parallel(Role.PREFILL), context.tensor_parallel(Role.DECODE)
+    prefill, decode = tiers[Role.PREFILL].tensor_parallel, tiers[Role.DECODE].tensor_parallel
     if decode % prefill:
         yield Problem(
             "serving.decode.tensorParallel",
@@ -43,37 +45,38 @@ def check(context: Context) -> Iterator[Problem]:
         )
 
 
-def _host_network(context: Context) -> Iterator[Problem]:
+def _contradicted(context: Context, tiers: Tiers) -> Iterator[Problem]:
     """A tier's own value that contradicts the mode is refused, not overruled."""
-    settings = context.settings
-    for role in Role:
+    settings, said = context.settings, context.mode.setting
+    for role, resolved in tiers.items():
         tier = context.tier(role)
         decided = {
-            "replicas": ("replicas", tier.replicas, context.replicas(role)),
-            "tensor_parallel": ("tensorParallel", tier.tensor_parallel, context.tensor_parallel(role)),
+            "replicas": ("replicas", tier.replicas, resolved.replicas),
+            "tensor_parallel": ("tensorParallel", tier.tensor_parallel, resolved.tensor_parallel),
         }
         for field, (key, given, mode) in decided.items():
             if field in tier.model_fields_set and given != mode:
                 yield Problem(
                     f"serving.{role}.{key}",
                     given,
-                    f"contradicts serving.hostNetwork: true, which makes it {mode}",
+                    f"contradicts {said}, which makes it {mode}",
                     "two workers on one host would fight for its ports and adapters; the mode takes a node per worker",
                     f"`pulumi config rm --path serving.{role}.{key}`, or set serving.hostNetwork: false",
                 )
-        if "rdma" in tier.model_fields_set and tier.rdma is not None:
+        path, rdma = rdma_setting(context, role)
+        if rdma is not None and path != "serving.rdma":
             yield Problem(
-                f"serving.{role}.rdma",
-                tier.rdma.model_dump(by_alias=True),
-                "contradicts serving.hostNetwork: true: such pods see every adapter of the node",
+                path,
+                rdma.model_dump(by_alias=True),
+                f"contradicts {said}: such pods see every adapter of the node",
                 "the scheduler would wait for a device that the pods do not need, and the device plugin hide the rest",
-                f"`pulumi config rm --path serving.{role}.rdma`; the stack's serving.rdma may stay",
+                f"`pulumi config rm --path {path}`; the stack's serving.rdma may stay",
             )
     if settings.gpus_per_node.bit_count() != 1:
         yield Problem(
             "serving.gpusPerNode",
             settings.gpus_per_node,
-            "is not a power of two, and serving.hostNetwork: true makes it the tensor parallelism of both tiers",
+            f"is not a power of two, and {said} makes it the tensor parallelism of both tiers",
             "vLLM would refuse to start: attention heads do not divide by it",
             "set it to the 1, 2, 4 or 8 GPUs that the nodes have, or serving.hostNetwork: false",
         )

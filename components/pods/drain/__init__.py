@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pulumi_kubernetes as k8s
 
-from components.plan.worker_args import WorkerArgs
+from components.plan.worker_args import ResolvedTier
 
 HOOK = (Path(__file__).parent / "hook.py").read_text()
 """What runs in the container. In the pod itself, so that no object besides it must be there when it ends."""
@@ -17,7 +17,7 @@ STOP = 10
 """Seconds of the grace that are left to vLLM for ending, once it has nothing to do."""
 
 
-def lifecycle(worker: WorkerArgs) -> k8s.core.v1.LifecycleArgs:
+def lifecycle(worker: ResolvedTier) -> k8s.core.v1.LifecycleArgs:
     """The hook of a worker; the routing sidecar, a native one, ends after vLLM and so needs none."""
     limit = max(worker.rollout.termination_grace - STOP, 0)
     numbers = [worker.port, limit, HOLD, *([worker.prefill_port] if worker.prefill_port else [])]
