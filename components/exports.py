@@ -38,6 +38,8 @@ def contract(plan: ServingPlan, target: Target, gateway: ModelGateway) -> dict[s
                 "name": tier.worker.name,
                 "replicas": tier.worker.replicas,
                 "gpus": tier.worker.replicas * tier.worker.gpus,
+                "tensorParallel": tier.worker.tensor_parallel,
+                "rdma": tier.worker.rdma,
             }
             for tier in (plan.prefill, plan.decode)
         },

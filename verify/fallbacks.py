@@ -80,11 +80,14 @@ def judge_transport(cluster: Cluster, namespace: str, decode: Tier, *, tcp: bool
         logs = [cluster.log(namespace, name(pod), VLLM, limitBytes=_MOST_LOG) for pod in pods]
     except Unreachable as refused:
         return unseen(step, f"vLLM's log can't be read: {refused}", refused.remedy)
-    return transport_said(ucx.transports(*logs), pods, tcp=tcp)
+    return transport_said(ucx.transports(*logs), pods, rdma=decode.declared.rdma, tcp=tcp)
 
 
-def transport_said(seen: ucx.Transports, pods: list[Object], *, tcp: bool = False) -> Finding:
-    """Compare the transports in use with what the decode pods were given, or with `tcp` alone."""
+def transport_said(seen: ucx.Transports, pods: list[Object], *, rdma: bool, tcp: bool = False) -> Finding:
+    """Compare the transports in use with what the stack says and UCX was told, or with `tcp` alone.
+
+    `rdma`: whether the stack gives RDMA to the pods.
+    """
     step = "transport"
     if not seen.seen:
         return unseen(
@@ -93,11 +96,17 @@ def transport_said(seen: ucx.Transports, pods: list[Object], *, tcp: bool = Fals
             "set serving.ucx.protoInfo: true and serving.ucx.logLevel: info, `pulumi up`, verify again",
         )
     told = ", ".join(sorted(seen.seen))
-    devices = sorted({one for pod in pods for one in limits(pod) if not is_gpu(one)})
     if tcp and seen.seen == seen.tcp:
         return ok(step, f"{told}, as wanted here")
-    if seen.tcp and (devices or _asks_for_rdma(pods)):
-        wants = f"the pods request {', '.join(devices)}" if devices else "UCX_TLS names RDMA transports"
+    if seen.tcp and (rdma or _asks_for_rdma(pods)):
+        devices = sorted({one for pod in pods for one in limits(pod) if not is_gpu(one)})
+        wants = (
+            f"the pods request {', '.join(devices)}"
+            if devices
+            else "the stack gives RDMA to the pods"
+            if rdma
+            else "UCX_TLS names RDMA transports"
+        )
         finding = warning if seen.rdma else failed
         return finding(
             step,

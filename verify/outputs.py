@@ -14,11 +14,15 @@ ROLES = ("prefill", "decode")
 
 @dataclass(frozen=True)
 class Workload:
-    """A tier as declared: its Deployment, the replicas, and the GPUs of all of them."""
+    """A tier as declared."""
 
     name: str
+    """Its Deployment."""
     replicas: int
     gpus: int
+    """GPUs of all replicas."""
+    rdma: bool
+    """Whether RDMA reaches its pods."""
 
 
 @dataclass(frozen=True)
@@ -93,4 +97,4 @@ def parse(stack: str, text: str) -> Outputs:
 
 
 def _workload(value: Mapping[str, Any]) -> Workload:
-    return Workload(value["name"], int(value["replicas"]), int(value["gpus"]))
+    return Workload(value["name"], int(value["replicas"]), int(value["gpus"]), bool(value["rdma"]))

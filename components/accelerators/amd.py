@@ -1,24 +1,36 @@
-"""AMD Instinct (ROCm). Source: the llm-d AMD guide, operators and host-network stacks."""
+"""AMD Instinct (ROCm)."""
 
-from components.accelerators.profile import AcceleratorProfile
+from components.accelerators.profile import AcceleratorProfile, Image
 from components.config.vocabulary import ReleaseName
 
-AMD = AcceleratorProfile(
+PROFILE = AcceleratorProfile(
+    title="AMD Instinct (ROCm)",
+    source="the llm-d AMD guide, operators and host-network stacks",
     gpu_resource="amd.com/gpu",
     images={
-        ReleaseName.V0_6: "ghcr.io/llm-d/llm-d-rocm:v0.6.0",
-        ReleaseName.V0_4: "ghcr.io/vcave/llm-d/llm-d-rocm:v0.4.5-debug",
+        ReleaseName.V0_6: Image("ghcr.io/llm-d/llm-d-rocm:v0.6.0", user=0, home="/root"),
+        ReleaseName.V0_4: Image(
+            "ghcr.io/vcave/llm-d/llm-d-rocm:v0.4.5-debug",
+            user=0,
+            home="/root",
+            note="release 0.4 on amd uses the guide's own image, a debug build of a fork "
+            "(ghcr.io/vcave/…:v0.4.5-debug): --attention-backend is newer than the vLLM in upstream's 0.4 image. "
+            'Prefer release "0.6", or set serving.prefill.image and serving.decode.image.',
+        ),
     },
     # The first guide's 64Gi was raised to 256Gi in every later AMD version.
     memory="256Gi",
     transports=("rocm", "rocm_copy", "rocm_ipc", "rocm_gdr"),
+    kv_buffer_devices=("cuda", "cpu"),
     visible_devices=("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES"),
+    # Start-up logs of vLLM in public issues: AMD's "GB" are GiB.
+    products={"MI300X": 191.98, "MI325X": 255.98, "MI355X": 287.98},
     # KV blocks of tiers with different tensor parallelism have the same layout only with this backend.
     mixed_tp_attention="ROCM_ATTN",
-    image_user=None,
-    image_notes={
-        ReleaseName.V0_4: "release 0.4 on amd uses the guide's own image, a debug build of a fork "
-        "(ghcr.io/vcave/…:v0.4.5-debug): --attention-backend is newer than the vLLM in upstream's 0.4 image. "
-        'Prefer release "0.6", or set serving.prefill.image and serving.decode.image.'
-    },
+    # vllm/envs.py and vllm/platforms/rocm.py, vLLM 0.11 to 0.17
+    pair_variables=(
+        "VLLM_ROCM_USE_AITER",
+        "VLLM_ROCM_USE_AITER_MHA",
+        "VLLM_ROCM_USE_AITER_UNIFIED_ATTENTION",
+    ),
 )

@@ -1,30 +1,66 @@
-"""What distinguishes one GPU vendor from another."""
+"""What distinguishes one GPU vendor from another. All that the program knows about a vendor is an instance of this."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from components.config.vocabulary import ReleaseName
+
+COMPILED = {
+    "TORCHINDUCTOR_CACHE_DIR": "torchinductor",
+    "TRITON_CACHE_DIR": "triton",
+    "VLLM_CACHE_ROOT": "vllm",
+}
+"""Where vLLM and the compilers that it uses on every vendor's GPUs keep what they compiled. The images' own folders are
+below HOME or /tmp of the container: a restart loses them, and a random user of OpenShift cannot write to HOME
+(llm-d/llm-d#1430)."""
+
+
+@dataclass(frozen=True)
+class Image:
+    """A vLLM image with the KV transfer library, and what its Dockerfile says about the process."""
+
+    name: str
+    user: int
+    """USER; 0: root. Volumes that another user writes to are given to the group of the same number."""
+    home: str
+    """HOME. What is written there ends with the container."""
+    why: str = ""
+    """Why it is needed in place of another."""
+    note: str = ""
+    """What a user must know about it, shown as a warning."""
 
 
 @dataclass(frozen=True)
 class AcceleratorProfile:
     """A GPU vendor as the workers see it."""
 
+    title: str
+    """Name of the vendor's GPUs and of the software that vLLM uses them by."""
+    source: str
+    """Where the values come from."""
     gpu_resource: str
     """Extended resource of the vendor's device plugin."""
-    images: Mapping[ReleaseName, str]
-    """vLLM image with the KV transfer library, per llm-d release."""
+    images: Mapping[ReleaseName, Image]
+    """Image per llm-d release; a release without one is refused."""
     memory: str
-    """Memory of one worker, unless the tier says otherwise."""
+    """Memory of one worker, unless the tier or the infrastructure says otherwise."""
     transports: tuple[str, ...]
     """Names of `UCX_TLS` that open UCX's access to GPU memory of the vendor: first the alias of them all, then the one
     that copies, which finds out what memory is the GPU's (openucx/ucx v1.19.0, src/ucp/core/ucp_context.c
-    `ucp_tl_aliases`; src/uct/cuda/cuda_copy and src/uct/rocm/copy, `detect_memory_type`)."""
+    `ucp_tl_aliases`; src/uct/{cuda,rocm,ze}/…/*_copy*, `detect_memory_type`)."""
+    kv_buffer_devices: tuple[str, ...]
+    """Values of `kv_buffer_device` that vLLM's NixlConnector takes with these GPUs (vllm-project/vllm v0.17.1,
+    vllm/distributed/kv_transfer/kv_connector/v1/nixl_connector.py `_NIXL_SUPPORTED_DEVICE`; ROCm is `cuda` there). The
+    first is passed where `cuda`, vLLM's default on CUDA and ROCm, is not among them."""
     visible_devices: tuple[str, ...]
     """Variables that hide GPUs of the pod from vLLM."""
-    mixed_tp_attention: str | None
+    mixed_tp_attention: str | None = None
     """`--attention-backend` needed when prefill and decode differ in tensor parallelism, if any."""
-    image_user: int | None
-    """User of the images; None: root. Volumes that the user writes to are given to the group of the same number."""
-    image_notes: Mapping[ReleaseName, str]
-    """What a user must know about an image, shown as a warning."""
+    pair_variables: tuple[str, ...] = ()
+    """Variables of the vendor that choose the attention backend or the KV layout, which both tiers must have alike."""
+    env: Mapping[str, str] = field(default_factory=dict)
+    """Variables that vLLM needs with these GPUs."""
+    caches: Mapping[str, str] = field(default_factory=lambda: COMPILED)
+    """Variables that name the folders of compiled code, with the folder below the workers' scratch volume."""
+    products: Mapping[str, float] = field(default_factory=dict)
+    """Memory of a GPU in GiB, as its driver reports it to vLLM, by product."""

@@ -13,13 +13,14 @@ from pydantic_core import ErrorDetails
 
 from components.config.problem import Hidden, Problem
 from components.config.settings import Serving
+from components.config.vocabulary import Accelerator
 from components.config.wording import as_problem, nearest
 
 KEYS = ("serving", "hfToken")
 """All configuration keys of ours."""
 
 STAND_INS: dict[tuple[str | int, ...], Any] = {
-    ("accelerator",): "amd",
+    ("accelerator",): next(iter(Accelerator)).value,
     ("model",): {"name": "model"},
     ("model", "name"): "model",
 }

@@ -19,11 +19,11 @@ class Security(Strict):
     """locked only: labels of the namespaces that may read metrics; default: the guide's `llm-d-monitoring`, and with
     gateway.provider gke that of Google's collector."""
     run_as_user: Annotated[int, Field(ge=0)] | None = None
-    """User of vLLM's process. Default: root where the infrastructure says so, else the image's (2000 on nvidia, root on
-    amd). 0 gives effect to `capabilities` such as IPC_LOCK on images that do not run as root."""
+    """User of vLLM's process. Default: root where the infrastructure says so, else the image's
+    (accelerators.md). 0 gives effect to `capabilities` such as IPC_LOCK on images that do not run as root."""
     fs_group: Annotated[int | None, Field(ge=0), BeforeValidator(null_word)] = None
     """Group that the workers' volumes belong to, where the storage supports it. Default: where vLLM downloads weights
-    to `model.claim`, that of the images' user (2000 on nvidia; on amd it is root), unless OpenShift chooses it
+    to `model.claim`, that of the image's user unless that is root (accelerators.md) or OpenShift chooses it
     (gateway.provider data-science-gateway); null: none."""
     gateway_ranges: list[AddressRange] = []
     """locked only: addresses besides the Gateway's own pods that its requests come from, such as 10.129.0.0/23: on gke

@@ -121,7 +121,7 @@ class Tier(Strict):
     cpu: Quantity
     """CPU request and limit."""
     memory: Quantity | None = None
-    """Memory request and limit; default: the infrastructure's, else 256Gi on amd, 64Gi on nvidia."""
+    """Memory request and limit; default: the infrastructure's, else the accelerator's (accelerators.md)."""
     shm_size: Quantity | None = None
     """Size of /dev/shm; default: the infrastructure's, else 16Gi, 64Gi with `hostNetwork` (NCCL/RCCL of 8 GPUs)."""
     image: str | None = Field(default=None, pattern=r"^\S+$")

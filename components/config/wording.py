@@ -8,9 +8,11 @@ from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from components.config.problem import Hidden, Problem
+from components.config.vocabulary import Accelerator
 
+_FIRST, *_OTHERS = Accelerator
 EXAMPLES = {
-    "serving.accelerator": "`pulumi config set --path serving.accelerator amd` (or nvidia)",
+    "serving.accelerator": f"`pulumi config set --path serving.accelerator {_FIRST}` (or {', '.join(_OTHERS)})",
     "serving.model": "`pulumi config set --path serving.model.name <Hugging Face id>`",
     "serving.model.name": "`pulumi config set --path serving.model.name <Hugging Face id>`",
 }

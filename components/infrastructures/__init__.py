@@ -1,4 +1,4 @@
-"""Floor 2: kinds of clusters as data, one file each, named as the word in the vocabulary with `_` for `-`.
+"""Floor 3: kinds of clusters as data, one file each, named as the word in the vocabulary with `_` for `-`.
 
 A new one is that file and that word. Only the chosen file is read.
 """

@@ -1,5 +1,6 @@
 """AWS with the Elastic Fabric Adapter. Source: the guide's `aws` overlay."""
 
+from components.accelerators import Image
 from components.config.vocabulary import Accelerator, Capability, Platform, ReleaseName
 from components.infrastructures.profile import Device, Explained, Fabric, InfrastructureProfile
 
@@ -40,9 +41,11 @@ PROFILE = InfrastructureProfile(
     },
     unlimited_cpu="libfabric's progress threads come on top of vLLM's; throttled ones slow every transfer",
     images={
-        ReleaseName.V0_6: Explained(
+        ReleaseName.V0_6: Image(
             "ghcr.io/llm-d/llm-d-aws:v0.6.0",
-            "the CUDA image with AWS's libfabric, which NIXL's backend is linked against; release 0.4 has none",
+            user=2000,  # llm-d/llm-d v0.6.0, docker/Dockerfile.cuda, from which it is built
+            home="/home/vllm",
+            why="the CUDA image with AWS's libfabric, which NIXL's backend is linked against; release 0.4 has none",
         ),
     },
 )

@@ -132,7 +132,7 @@ def _place_and_size(chosen: InfrastructureProfile) -> Iterator[tuple[str, str, s
         size = f"all {whole.gpus} GPUs, cpu {whole.cpu}, memory {whole.memory}, shm {whole.shm_size}"
         yield "whole node", f"{size}; 1 worker per tier, TP{whole.gpus}", whole.why
     for release, image in chosen.images.items():
-        yield f"image, release {release}", _code(image.value), image.why
+        yield f"image, release {release}", _code(image.name), image.why
 
 
 def _code(text: str) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from components.accelerators import Image
 from components.config.vocabulary import Accelerator, Capability, Platform, ReleaseName
 
 
@@ -124,7 +125,7 @@ class InfrastructureProfile:
     """Why workers have no CPU limit; empty: it equals the request."""
     whole_node: WholeNode | None = None
     """Set where a worker takes a node as a whole."""
-    images: Mapping[ReleaseName, Explained] = field(default_factory=dict)
+    images: Mapping[ReleaseName, Image] = field(default_factory=dict)
     """vLLM images instead of the accelerator's; a release without one is refused. Empty: the accelerator's."""
 
     def has(self, accelerator: Accelerator) -> bool:

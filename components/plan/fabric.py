@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
+from components.accelerators import Image
 from components.args import TolerationArgs
 from components.config.tiers import Rdma
 from components.config.vocabulary import Role
@@ -68,14 +69,15 @@ def _attachments(device: DeviceArgs, network: str) -> str:
 
 
 def env(context: Context, role: Role) -> dict[str, str]:
-    """Further variables of a tier."""
+    """Further variables of a tier: its own over the infrastructure's over the accelerator's."""
     theirs = {name: each.value for name, each in context.infrastructure.env.items()}
-    return dict(sorted({**theirs, **context.tier(role).env}.items()))
+    return dict(sorted({**context.accelerator.env, **theirs, **context.tier(role).env}.items()))
 
 
 def kv_transfer(context: Context) -> dict[str, Any]:
     """Further fields of `--kv-transfer-config`: the settings' over the infrastructure's, also within an object."""
-    merged = dict(context.settings.kv_transfer.extra)
+    devices = context.accelerator.kv_buffer_devices
+    merged = {**({} if "cuda" in devices else {"kv_buffer_device": devices[0]}), **context.settings.kv_transfer.extra}
     for name, (theirs, _) in context.infrastructure.kv_transfer.items():
         own = merged.get(name, {})
         merged[name] = {**theirs, **own} if isinstance(own, dict) else own
@@ -119,8 +121,10 @@ def tolerations(context: Context, role: Role) -> list[TolerationArgs]:
     return [gpu, *own] if context.infrastructure.tolerates_gpu_taint and gpu not in own else own
 
 
-def image(context: Context) -> str:
-    """The release's vLLM image: the infrastructure's where it has one, else the accelerator's."""
-    release = context.settings.release
-    theirs = context.infrastructure.images.get(release)
-    return theirs.value if theirs else context.accelerator.images[release]
+def image(context: Context) -> Image:
+    """The release's vLLM image: the infrastructure's where it has one, else the accelerator's.
+
+    A release without one is refused; until then it counts as another release.
+    """
+    release, own = context.settings.release, context.accelerator.images
+    return context.infrastructure.images.get(release) or own.get(release) or next(iter(own.values()))

@@ -9,7 +9,7 @@ from components.args import PlacementArgs, TolerationArgs
 from components.config.settings import Serving
 from components.config.vocabulary import Preflight, Role, SecurityLevel, ServiceType
 from components.names import CONFIG_FILE, PICKER_PORTS, POOL_GROUP
-from components.plan import gateway, workers
+from components.plan import fabric, gateway, workers
 from components.plan.agreement import differences
 from components.plan.context import Context
 from components.plan.entrance import entrance
@@ -164,14 +164,13 @@ def _alerts(context: Context, tiers: Tiers) -> AlertArgs:
 
 def _without_effect(context: Context, tiers: Tiers) -> Iterator[str]:
     """Added capabilities of vLLM containers that do not run as root: Linux leaves them out of the effective set."""
-    user = context.accelerator.image_user
-    of_image = [each for each in tiers.values() if each.run_as_user is None and context.tier(each.role).image is None]
-    concerned = [each for each in of_image if each.capabilities and user is not None]
+    concerned = [tier for tier in tiers.values() if tier.capabilities and tier.user]
     if concerned:
-        roles = " and ".join(each.role for each in concerned)
+        roles, one = " and ".join(each.role for each in concerned), concerned[0]
+        said = f"the images of {context.settings.accelerator} run" if one.run_as_user is None else "vLLM is to run"
         yield (
-            f"{', '.join(concerned[0].capabilities)} of the {roles} workers has no effect: the images of "
-            f"{context.settings.accelerator} run as user {user}, and an added capability reaches root only "
+            f"{', '.join(one.capabilities)} of the {roles} workers has no effect: "
+            f"{said} as user {one.user}, and an added capability reaches root only "
             "(kubernetes/kubernetes#56374). RDMA then depends on the nodes: where a container may lock little memory, "
             "UCX says \"Please set max locked memory (ulimit -l) to 'unlimited'\", and KV blocks take TCP or nothing. "
             "Ways out: LimitMEMLOCK=infinity for the nodes' container runtime; "
@@ -182,8 +181,9 @@ def _without_effect(context: Context, tiers: Tiers) -> Iterator[str]:
 def _notes(context: Context, tiers: Tiers, exceeding: list[str]) -> list[str]:
     settings = context.settings
     notes = []
-    if settings.release in context.accelerator.image_notes and not context.own_images:
-        notes.append(context.accelerator.image_notes[settings.release])
+    image = fabric.image(context)
+    if image.note and not context.own_images:
+        notes.append(image.note)
     if exceeding and not settings.create_namespace:
         notes.append(
             f"the workers have {', '.join(exceeding)}, which Pod Security admits at the level privileged alone; the "

@@ -154,7 +154,11 @@ class ResolvedTier(Args):
     fs_group: int | None = None
     """Group of the volumes."""
     run_as_user: int | None = None
-    """User of vLLM's process; None: the image's."""
+    """User that the container is given; None: the image's."""
+    user: int | None = None
+    """User of vLLM's process; None: unknown, because the image is the user's own."""
+    caches: dict[str, str] = {}
+    """Variables that name folders of compiled code, with the folder below the scratch volume."""
     prelude: list[str] = []
     """Shell commands that vLLM's process begins with."""
     host_paths: list[HostPathArgs]

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from math import ceil
 from typing import Any
 
+from components.accelerators import Image
 from components.args import PlacementArgs
 from components.config.tiers import Tier
 from components.config.vocabulary import Platform, Role
@@ -63,7 +64,7 @@ def sidecar(context: Context) -> SidecarArgs:
 
 def _tier(context: Context, role: Role) -> ResolvedTier:
     settings, names, tier, mode = context.settings, context.names, context.tier(role), context.mode
-    used = _tensor_parallel(context, role)
+    used, image, user = _tensor_parallel(context, role), fabric.image(context), _user(context)
     device = fabric.device(context, role, used)
     taken = settings.gpus_per_node if mode.whole_node or context.infrastructure.whole_node else used
     replicas = 1 if _whole_node(context, role, "replicas") else tier.replicas
@@ -76,7 +77,7 @@ def _tier(context: Context, role: Role) -> ResolvedTier:
         annotations=fabric.annotations(context, role, device),
         service_account=names.workers,
         replicas=replicas,
-        image=context.image(tier.image, fabric.image(context)),
+        image=context.image(tier.image, image.name),
         model=_model(context),
         gpus=taken,
         tensor_parallel=used,
@@ -103,8 +104,10 @@ def _tier(context: Context, role: Role) -> ResolvedTier:
         host_network=mode.host_network,
         privileged=mode.privileged,
         capabilities=fabric.capabilities(context, role),
-        fs_group=_volume_group(context),
-        run_as_user=_user(context),
+        fs_group=_volume_group(context, image),
+        run_as_user=user,
+        user=image.user if user is None and tier.image is None else user,
+        caches=dict(context.accelerator.caches),
         prelude=[each.value for each in context.infrastructure.prelude],
         host_paths=fabric.host_paths(context, role),
         placement=PlacementArgs(
@@ -211,14 +214,14 @@ def _user(context: Context) -> int | None:
     return 0 if own is None and context.infrastructure.run_as_root else own
 
 
-def _volume_group(context: Context) -> int | None:
+def _volume_group(context: Context, image: Image) -> int | None:
     """A new volume belongs to root, and the images' user may not write to it."""
     security, model = context.settings.security, context.settings.model
     if "fs_group" in security.model_fields_set:
         return security.fs_group
     downloads = model.claim is not None and model.path is None
     openshift = context.provider.platform is Platform.OPENSHIFT
-    return context.accelerator.image_user if downloads and not openshift and _user(context) != 0 else None
+    return image.user or None if downloads and not openshift and _user(context) != 0 else None
 
 
 def _attention_backend(context: Context, tier: Tier) -> str | None:

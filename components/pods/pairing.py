@@ -10,11 +10,15 @@ from dataclasses import dataclass, replace
 from math import ceil
 from typing import Any
 
+from components.accelerators import PROFILES
 from components.config.vocabulary import Role
 from components.plan import ServingPlan
 from components.plan.worker_args import ResolvedTier
 from components.pods import vllm
 from components.releases.vllm import PAIR_FLAGS, PAIR_TRANSFER_IGNORED, PAIR_VARIABLES, copied, flag_of
+
+VARIABLES = (*PAIR_VARIABLES, *(name for each in PROFILES.values() for name in each.pair_variables))
+"""Variables that workers must have alike. Those of every accelerator: the state may be another's."""
 
 PAGE = "docs/changes.md"
 """Where the way without an outage is."""
@@ -101,7 +105,7 @@ def _fields(image: str, arguments: Sequence[str], variables: Mapping[str, str]) 
         "image": copied(image),
         "model": " ".join(arguments[:1]),
         **_flags(arguments[1:]),
-        **{name: variables[name] for name in PAIR_VARIABLES if name in variables},
+        **{name: variables[name] for name in VARIABLES if name in variables},
     }
 
 

@@ -51,7 +51,7 @@ def command(worker: ResolvedTier) -> list[str]:
 def environment(worker: ResolvedTier) -> list[k8s.core.v1.EnvVarArgs]:
     """Environment variables, sorted by name so that a preview shows only what changed."""
     plain = {
-        **volumes.CACHES,
+        **{name: f"{volumes.CACHE}/{folder}" for name, folder in worker.caches.items()},
         **worker.env,
         **worker.ucx,
         "DP_SIZE": "1",

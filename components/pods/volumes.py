@@ -5,16 +5,9 @@ import pulumi_kubernetes as k8s
 from components.plan.worker_args import ResolvedTier
 from components.plan.workers import MODEL_FOLDER
 
-SCRATCH = {"metrics-volume": "/.config", "torch-compile-cache": "/.cache"}
+CACHE = "/.cache"
+SCRATCH = {"metrics-volume": "/.config", "torch-compile-cache": CACHE}
 """emptyDirs, to which any user can write. The guides mount them for images in which HOME is `/`."""
-
-CACHES = {
-    "TORCHINDUCTOR_CACHE_DIR": "/.cache/torchinductor",
-    "TRITON_CACHE_DIR": "/.cache/triton",
-    "VLLM_CACHE_ROOT": "/.cache/vllm",
-}
-"""Where vLLM and its compilers keep what they compiled. The images' own folders are below HOME or /tmp of the
-container: a restart loses them, and a random user of OpenShift cannot write to HOME (llm-d/llm-d#1430)."""
 
 
 def volumes(worker: ResolvedTier) -> list[k8s.core.v1.VolumeArgs]:

@@ -114,15 +114,9 @@ neither: blocks of other weights would be taken, and the answers be wrong.
 PAIR_TRANSFER_IGNORED = ("kv_buffer_size", "kv_load_failure_policy")
 """Fields of `--kv-transfer-config` in which two workers may differ."""
 
-PAIR_VARIABLES = (
-    "VLLM_ATTENTION_BACKEND",
-    "VLLM_KV_CACHE_LAYOUT",
-    "VLLM_ROCM_USE_AITER",
-    "VLLM_ROCM_USE_AITER_MHA",
-    "VLLM_ROCM_USE_AITER_UNIFIED_ATTENTION",
-)
-"""Variables that choose the attention backend or the KV layout (vllm/envs.py, vllm/platforms/rocm.py; vLLM 0.11 to
-0.17)."""
+PAIR_VARIABLES = ("VLLM_ATTENTION_BACKEND", "VLLM_KV_CACHE_LAYOUT")
+"""Variables that choose the attention backend or the KV layout (vllm/envs.py, vLLM 0.11 to 0.17), beside those of an
+accelerator."""
 
 
 def copied(image: str) -> str:

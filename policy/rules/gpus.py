@@ -47,7 +47,7 @@ def _per_pod(subject: Object) -> Iterator[Violation]:
                 wrong = f"{limits} GPUs, and nothing that says that more than one computes"
                 yield Violation(f"{container.place}.args", wrong, change)
             for what, number in said.items():
-                if number != limits:
+                if number > limits:
                     yield Violation(f"{container.place}: {what}", f"{number}, while the pod has {limits} GPUs", change)
 
 
@@ -59,26 +59,32 @@ def _as_configured(subject: Object, stack: Stack) -> Iterator[Violation]:
             continue
         configured = (stack.outputs.get("workloads") or {}).get(role) or {}
         replicas, gpus = int(subject["spec"].get("replicas", 1)), int(configured.get("gpus") or 0)
+        change = f"change {SETTINGS.format(role=role)}, which decide both, not the object"
         if replicas * taken != gpus:
             yield Violation(
                 "spec.replicas",
                 f"{replicas} pods of {taken} GPUs, while the stack's output workloads.{role}.gpus says {gpus}",
-                f"change {SETTINGS.format(role=role)}, which decide both, not the object",
+                change,
             )
+        for container in each.containers():
+            for what, number in _tensor_parallel(container).items():
+                if number != configured.get("tensorParallel"):
+                    wrong = f"{number}, while the stack's output workloads.{role}.tensorParallel says "
+                    yield Violation(f"{container.place}: {what}", f"{wrong}{configured.get('tensorParallel')}", change)
 
 
 PER_POD = ObjectRule(
     name="gpus-per-pod",
-    must="A container requests as many GPUs as its limit, and computes with all of them: `--tensor-parallel-size` and "
-    "`TP_SIZE` say the same number.",
+    must="A container requests as many GPUs as its limit and computes with no more: `--tensor-parallel-size` and "
+    "`TP_SIZE` say with how many, if the limit is more than one.",
     outcome="GPUs that cost money would idle, or vLLM would not start for want of them",
     check=_per_pod,
 )
 
 AS_CONFIGURED = StackRule(
     name="gpus-as-configured",
-    must="A tier's pods together have as many GPUs as the stack's output `workloads` says: tensor parallelism x "
-    "replicas.",
+    must="A tier's pods together have as many GPUs as the stack's output `workloads` says, and compute with as many as "
+    "its `tensorParallel`.",
     outcome="the bill, the capacity plan and the quota would be of another deployment",
     check=_as_configured,
 )

@@ -9,7 +9,7 @@ from policy.rule import ObjectRule, Stack, Violation
 from policy.rules import RULES
 
 RULE = {rule.name: rule for rule in RULES}
-OUTPUTS = {"hostNetwork": False, "workloads": {"decode": {"replicas": 2, "gpus": 8}}}
+OUTPUTS = {"hostNetwork": False, "workloads": {"decode": {"replicas": 2, "gpus": 8, "tensorParallel": 4}}}
 PINNED = "ghcr.io/llm-d/llm-d-cuda:v0.6.0"
 ACCOUNT = {"kind": "ServiceAccount", "name": "workers", "namespace": "llm"}
 
@@ -86,7 +86,8 @@ def _accepted() -> Iterator[tuple[str, dict[str, Any]]]:
     yield "gpus-per-pod", vllm(args=["--tensor-parallel-size", "4"], env=[])
     one = {"requests": {"gpu.intel.com/xe": 1}, "limits": {"gpu.intel.com/xe": 1}}
     yield "gpus-per-pod", vllm(args=[], env=[], resources=one)
-    yield "gpus-as-configured", workload(containers=[container(resources={})])
+    yield "gpus-per-pod", vllm(args=["--tensor-parallel-size", "2"], env=[])
+    yield "gpus-as-configured", workload(containers=[container(resources={}, args=[], env=[])])
     file = {"name": "AWS_WEB_IDENTITY_TOKEN_FILE", "value": "/var/run/token"}
     source = {"name": "HF_TOKEN", "valueFrom": {"secretKeyRef": {"name": "s", "key": "HF_TOKEN"}}}
     yield "no-secret-in-plain-sight", vllm(env=[file, source, {"name": "MAX_TOKENS", "value": "9"}])
@@ -123,10 +124,10 @@ REJECTED: list[tuple[str, dict[str, Any], str, str]] = [
         "2 GPUs requested, and a limit of 4",
     ),
     (
-        "gpus-per-pod",
+        "gpus-as-configured",
         vllm(args=["--tensor-parallel-size=2"], env=[]),
         "--tensor-parallel-size",
-        "2, while the pod has 4",
+        "2, while the stack's output workloads.decode.tensorParallel says 4",
     ),
     ("gpus-per-pod", vllm(args=["-tp", "8"], env=[]), "-tp", "8, while the pod has 4"),
     ("gpus-per-pod", vllm(args=[], env=[]), "containers[vllm].args", "4 GPUs, and nothing"),

@@ -22,8 +22,8 @@ TYPES: dict[str, Any] = {
     "release": str,
     "hostNetwork": bool,
     "workloads": {
-        "prefill": {"name": str, "replicas": int, "gpus": int},
-        "decode": {"name": str, "replicas": int, "gpus": int},
+        role: {"name": str, "replicas": int, "gpus": int, "tensorParallel": int, "rdma": bool}
+        for role in ("prefill", "decode")
     },
 }
 """Keys and types of the outputs: API."""
@@ -49,8 +49,20 @@ def test_values_of_the_stack_outputs() -> None:
     assert run_program({**AMD, "hostNetwork": True}).stack_outputs["hostNetwork"] is True
     assert (outputs["context"], outputs["server"]) == ("gpus", "https://127.0.0.1:1")
     assert outputs["workloads"] == {
-        "prefill": {"name": "ms-pd-llm-d-modelservice-prefill", "replicas": 4, "gpus": 4},
-        "decode": {"name": "ms-pd-llm-d-modelservice-decode", "replicas": 1, "gpus": 4},
+        "prefill": {
+            "name": "ms-pd-llm-d-modelservice-prefill",
+            "replicas": 4,
+            "gpus": 4,
+            "tensorParallel": 1,
+            "rdma": True,
+        },
+        "decode": {
+            "name": "ms-pd-llm-d-modelservice-decode",
+            "replicas": 1,
+            "gpus": 4,
+            "tensorParallel": 4,
+            "rdma": True,
+        },
     }
     assert outputs["gateway"] == {
         "provider": "istio",

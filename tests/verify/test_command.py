@@ -29,8 +29,8 @@ OUTPUTS = {
     },
     "release": "0.6",
     "workloads": {
-        "prefill": {"name": "ms-prefill", "replicas": 4, "gpus": 4},
-        "decode": {"name": "ms-decode", "replicas": 1, "gpus": 4},
+        "prefill": {"name": "ms-prefill", "replicas": 4, "gpus": 4, "rdma": True},
+        "decode": {"name": "ms-decode", "replicas": 1, "gpus": 4, "rdma": True},
     },
 }
 
@@ -137,7 +137,7 @@ def test_outputs_say_what_is_needed() -> None:
     read = parse("amd", json.dumps(OUTPUTS))
 
     assert (read.namespace, read.pool, read.context) == ("llm-d-pd", "gaie-pd", "production")
-    assert read.workloads["prefill"] == Workload("ms-prefill", 4, 4)
+    assert read.workloads["prefill"] == Workload("ms-prefill", 4, 4, rdma=True)
 
 
 def test_outputs_of_another_version_are_refused() -> None:

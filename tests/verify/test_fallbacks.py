@@ -48,31 +48,42 @@ def test_a_sidecar_that_did_not() -> None:
 
 
 def test_tcp_where_the_pods_hold_an_rdma_device_is_a_silent_fallback() -> None:
-    found = transport_said(Transports(NONE, TCP, NONE), [decode(**{"rdma/ib": "1"})])
+    found = transport_said(Transports(NONE, TCP, NONE), [decode(**{"rdma/ib": "1"})], rdma=True)
 
     assert found.outcome is Outcome.FAILED
     assert found.evidence == "tcp/eth0, though the pods request rdma/ib"
     assert "serving.ucx.ibGidIndex" in found.remedy
 
 
+def test_tcp_where_the_stack_gives_rdma_without_a_device_is_one() -> None:
+    """Host network, or networks that the infrastructure attaches."""
+    found = transport_said(Transports(NONE, TCP, NONE), [decode()], rdma=True)
+
+    assert found.outcome is Outcome.FAILED
+    assert found.evidence == "tcp/eth0, though the stack gives RDMA to the pods"
+
+
 def test_tcp_where_ucx_was_told_to_use_rdma_is_one_too() -> None:
-    assert transport_said(Transports(NONE, TCP, NONE), [decode("self,sm,rocm,rc,tcp")]).outcome is Outcome.FAILED
+    assert (
+        transport_said(Transports(NONE, TCP, NONE), [decode("self,sm,rocm,rc,tcp")], rdma=False).outcome
+        is Outcome.FAILED
+    )
 
 
 def test_some_transfers_by_tcp_beside_rdma_are_worth_a_warning() -> None:
-    assert transport_said(Transports(RDMA, TCP, NONE), [decode("rc,tcp")]).outcome is Outcome.WARNING
+    assert transport_said(Transports(RDMA, TCP, NONE), [decode("rc,tcp")], rdma=True).outcome is Outcome.WARNING
 
 
 def test_tcp_that_was_wanted_is_fine() -> None:
-    assert transport_said(Transports(NONE, TCP, NONE), [decode("tcp,self,sm,rocm")]).outcome is Outcome.OK
+    assert transport_said(Transports(NONE, TCP, NONE), [decode("tcp,self,sm,rocm")], rdma=False).outcome is Outcome.OK
 
 
 def test_rdma_is_fine() -> None:
-    assert transport_said(Transports(RDMA, NONE, NONE), [decode(**{"rdma/ib": "1"})]).outcome is Outcome.OK
+    assert transport_said(Transports(RDMA, NONE, NONE), [decode(**{"rdma/ib": "1"})], rdma=True).outcome is Outcome.OK
 
 
 def test_silent_logs_prove_nothing_and_say_which_setting_makes_them_speak() -> None:
-    found = transport_said(Transports(NONE, NONE, NONE), [decode()])
+    found = transport_said(Transports(NONE, NONE, NONE), [decode()], rdma=True)
 
     assert found.outcome is Outcome.UNSEEN
     assert "serving.ucx.protoInfo: true" in found.remedy

@@ -16,6 +16,7 @@ from components.plan.workers import Tiers
 
 def check(context: Context, tiers: Tiers) -> Iterator[Problem]:
     """Clusters that do not exist, and devices, networks and rights that contradict the infrastructure."""
+    yield from _image(context)
     if context.settings.infrastructure is not None:
         yield from _cluster(context)
     for role, tier in tiers.items():
@@ -24,6 +25,19 @@ def check(context: Context, tiers: Tiers) -> Iterator[Problem]:
         yield from _capabilities(context, tier)
     if context.infrastructure.fabric is Fabric.EFA:
         yield from _ucx(context)
+
+
+def _image(context: Context) -> Iterator[Problem]:
+    settings, there = context.settings, context.accelerator.images
+    if settings.release not in there and not context.infrastructure.images and not context.own_images:
+        yield Problem(
+            "serving.release",
+            settings.release.value,
+            f"has no vLLM image for serving.accelerator: {settings.accelerator}",
+            "workers would start an image of another release, which has other flags",
+            f'set serving.release: "{max(there)}", or images of your own: serving.prefill.image and '
+            "serving.decode.image",
+        )
 
 
 def _cluster(context: Context) -> Iterator[Problem]:

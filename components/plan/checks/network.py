@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from itertools import combinations
 
+from components.accelerators import PROFILES
 from components.config.problem import Problem
 from components.config.ucx import BETWEEN_PODS
 from components.config.vocabulary import Role
@@ -21,6 +22,7 @@ SYSTEM_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 def check(context: Context, tiers: Tiers) -> Iterator[Problem]:
     """What the API server would refuse, or the pods find taken."""
     yield from _names(context)
+    yield from _buffer(context, tiers)
     for tier in tiers.values():
         yield from _ports(context, tier)
     for tier in tiers.values():
@@ -87,6 +89,20 @@ def _ports(context: Context, tier: ResolvedTier) -> Iterator[Problem]:
                 )
 
 
+def _buffer(context: Context, tiers: Tiers) -> Iterator[Problem]:
+    """Both tiers have the connector's fields alike. What an image of the user's own takes is not known."""
+    transfer, devices = tiers[Role.PREFILL].kv_transfer, context.accelerator.kv_buffer_devices
+    given = transfer.get("kv_buffer_device", devices[0])
+    if transfer["kv_connector"] == fabric.NIXL and given not in devices and not context.own_images:
+        yield Problem(
+            "serving.kvTransfer.extra.kv_buffer_device",
+            given,
+            f"is not a device in which vLLM 0.11 to 0.17 buffers KV blocks on {context.settings.accelerator} GPUs",
+            "vLLM would stop at start: `… kv_buffer is not supported`",
+            f"use {' or '.join(devices)}, or delete it",
+        )
+
+
 def _devices(context: Context, tier: ResolvedTier) -> Iterator[Problem]:
     device = tier.device
     if device and device.resource == context.accelerator.gpu_resource:
@@ -135,10 +151,13 @@ def _gpu_transports(context: Context, tier: ResolvedTier, path: str, names: list
     alias, copy, *_ = context.accelerator.transports
     missing = plain & {alias, copy} if excluding else not plain & {"all", *context.accelerator.transports}
     if missing:
+        own = context.settings.accelerator
+        others = [word for word, each in PROFILES.items() if word is not own and plain & {*each.transports}]
         yield Problem(
             path,
             ",".join(names),
-            f"leaves UCX no transport for memory of {context.settings.accelerator} GPUs",
+            f"leaves UCX no transport for memory of {own} GPUs"
+            + (f"; it has those of {' and '.join(others)}" if others and not excluding else ""),
             "UCX would take KV blocks in GPU memory for host memory: the first transfer would fail or crash vLLM",
             f"take {alias} and {copy} out of the list" if excluding else f"add {alias}",
         )

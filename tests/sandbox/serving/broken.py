@@ -87,7 +87,7 @@ def _settles(api: Api, namespace: str, patience: float, but: str) -> bool:
 
 def verify(kubeconfig: Path, namespace: str) -> list[Finding]:
     """What `verify` finds."""
-    tiers = {role: Workload(f"ms-pd-llm-d-modelservice-{role}", 1, 1) for role in ("prefill", "decode")}
+    tiers = {role: Workload(f"ms-pd-llm-d-modelservice-{role}", 1, 1, rdma=False) for role in ("prefill", "decode")}
     cluster = Cluster(config.new_client_from_config(str(kubeconfig)))
     outputs = Outputs("test", namespace, MODEL, "gaie-pd", "", "", "infra-pd-inference-gateway", "istio", tiers)
     verification = Verification(cluster, outputs, lambda _: None)

@@ -38,7 +38,13 @@ def test_up_makes_every_pod_ready_on_nodes_with_enough_gpus(amd: Deployment) -> 
 def test_outputs_say_how_to_ask(amd: Deployment) -> None:
     outputs = amd.outputs
     assert outputs["model"] == "amd/Llama-3.3-70B-Instruct-FP8-KV"
-    assert outputs["workloads"]["decode"] == {"name": "ms-pd-llm-d-modelservice-decode", "replicas": 1, "gpus": 4}
+    assert outputs["workloads"]["decode"] == {
+        "name": "ms-pd-llm-d-modelservice-decode",
+        "replicas": 1,
+        "gpus": 4,
+        "tensorParallel": 4,
+        "rdma": True,
+    }
     assert outputs["gatewayUrl"].startswith(
         "kubectl --namespace llm-d-pd port-forward service/infra-pd-inference-gateway"
     )
