@@ -1,6 +1,7 @@
 """Every how-to of CONTRIBUTING.md, followed to the letter in a copy of the tree, does what it says."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.docs.pages import ROOT, blocks
 
@@ -22,11 +24,13 @@ MODEL = {"name": "meta-llama/Llama-3.3-70B-Instruct"}
 
 RUN = """
 import json, pulumi, sys
+from components.accelerators import page as accelerators
 from components.config import schema
 from components.gateways import page as gateways
 from components.infrastructures import page
 from tests.recorder import run_program
 schema.main([])
+accelerators.main([])
 page.main([])
 gateways.main([])
 runs = []
@@ -82,7 +86,18 @@ def vllm(run: Any, tier: str) -> Any:
 
 AMD: dict[str, Any] = {"accelerator": "amd", "model": MODEL}
 STACKS: dict[str, dict[str, Any]] = {
-    "vendor": {"accelerator": "intel", "model": MODEL},
+    "vendor": {"accelerator": "intel", "model": {**MODEL, "blockSize": 64}, "ucx": {"tls": "tcp"}},
+    "vendor on RDMA": {"accelerator": "intel", "model": MODEL, "infrastructure": "rdma-sriov"},
+    "vendor on host network": {"accelerator": "intel", "model": MODEL, "hostNetwork": True},
+    "vendor's GPU memory": {
+        "accelerator": "intel",
+        "model": MODEL,
+        "ucx": {"tls": "tcp,self,cuda"},
+        "kvTransfer": {"extra": {"kv_buffer_device": "xpu"}},
+    },
+    "vendor without an image": {"accelerator": "intel", "model": MODEL, "release": "0.4"},
+    "vendor elsewhere": {"accelerator": "intel", "model": MODEL, "infrastructure": "aws-efa"},
+    "vendor's hidden GPUs": {"accelerator": "intel", "model": MODEL, "decode": {"env": {"ZE_AFFINITY_MASK": "0"}}},
     "release": {**AMD, "release": "0.7"},
     "nothing set": AMD,
     "setting": {**AMD, "decode": {"maxNumSeqs": 64}},
@@ -111,10 +126,70 @@ def followed(tmp_path_factory: pytest.TempPathFactory) -> Followed:
 def test_a_vendor(followed: Followed) -> None:
     run = followed.runs["vendor"]
     for tier, gpus in (("prefill", "1"), ("decode", "4")):
-        assert vllm(run, tier)["image"] == "ghcr.io/llm-d/llm-d-xpu:v0.6.0"
-        assert vllm(run, tier)["resources"]["requests"]["gpu.intel.com/xe"] == gpus
+        worker = vllm(run, tier)
+        assert worker["image"] == "ghcr.io/llm-d/llm-d-xpu:v0.6.0"
+        assert worker["resources"]["limits"].keys() == {"cpu", "memory", "gpu.intel.com/xe"}
+        assert (worker["resources"]["requests"]["gpu.intel.com/xe"], worker["resources"]["limits"]["memory"]) == (
+            gpus,
+            "64Gi",
+        )
+        assert (
+            '--kv-transfer-config={"kv_connector":"NixlConnector","kv_role":"kv_both","kv_buffer_device":"cpu"}'
+            in worker["args"]
+        )
+        variables = {each["name"]: each.get("value") for each in worker["env"]}
+        assert variables["TORCH_LLM_ALLREDUCE"] == "1"
+        assert variables["VLLM_WORKER_MULTIPROC_METHOD"] == "spawn"
+        assert (variables["UCX_TLS"], variables["TRITON_CACHE_DIR"]) == ("tcp", "/.cache/triton")
+        assert "securityContext" not in worker
+        assert not re.search("amd|nvidia|cuda|rocm|hip", json.dumps([*worker["args"][1:], *worker["env"]]).lower())
     assert "`amd` `intel` `nvidia`" in followed.text("docs/settings.md")
-    assert (followed.copy.folder / "Pulumi.intel.yaml").exists()
+    page = followed.text("docs/accelerators.md").partition("\n## intel\n")[2].partition("\n## ")[0]
+    assert "`ghcr.io/llm-d/llm-d-xpu:v0.6.0`; runs as root, HOME `/root`" in page
+    assert "| memory of a GPU, GiB | unknown |" in page
+
+
+def test_a_vendor_on_infrastructures_and_on_the_host_network(followed: Followed) -> None:
+    shared, host = followed.runs["vendor on RDMA"], followed.runs["vendor on host network"]
+    limits = vllm(shared, "decode")["resources"]["limits"]
+    assert (limits["gpu.intel.com/xe"], limits["nvidia.com/sriov-rdma-vf"]) == ("4", "4")
+    assert vllm(shared, "decode")["securityContext"] == {"capabilities": {"add": ["IPC_LOCK"]}}
+    assert vllm(host, "decode")["resources"]["limits"]["gpu.intel.com/xe"] == "8"
+    assert vllm(host, "decode")["securityContext"]["privileged"] is True
+
+
+@pytest.mark.parametrize(
+    ("stack", "reason"),
+    [
+        ("vendor's GPU memory", "serving.ucx.tls = 'tcp,self,cuda'\n  wrong:   leaves UCX no transport for memory of "
+         "intel GPUs; it has those of nvidia"),
+        ("vendor's GPU memory", "add ze"),
+        ("vendor's GPU memory", "serving.kvTransfer.extra.kv_buffer_device = 'xpu'\n  wrong:   is not a device"),
+        ("vendor without an image", "serving.release = '0.4'\n  wrong:   has no vLLM image for serving.accelerator: "
+         "intel"),
+        ("vendor elsewhere", "has nothing for serving.accelerator: intel (nvidia: EFA instances have NVIDIA GPUs)"),
+        ("vendor's hidden GPUs", "shows vLLM 1 GPUs, and serving.decode.tensorParallel is 4"),
+    ],
+)  # fmt: skip
+def test_what_a_vendor_cannot_do_is_refused(followed: Followed, stack: str, reason: str) -> None:
+    assert reason in followed.runs[stack]["refused"]
+
+
+def test_the_vendors_stack_file_is_a_good_one(followed: Followed) -> None:
+    document = yaml.safe_load(followed.text("Pulumi.intel.yaml"))
+    [run] = followed.copy.program(document["config"]["llm-d-pd:serving"])
+    assert vllm(run, "decode")["resources"]["limits"]["gpu.intel.com/xe"] == "1"
+    assert "--block-size=64" in vllm(run, "decode")["args"]
+
+
+def test_a_vendor_is_one_file_and_one_line() -> None:
+    added = _added("vendor")
+    assert added.keys() == {
+        "Pulumi.intel.yaml",
+        "components/accelerators/intel.py",
+        "components/config/vocabulary.py",
+    }
+    assert added["components/config/vocabulary.py"] == ['INTEL = "intel"']
 
 
 @pytest.mark.thorough
@@ -162,16 +237,21 @@ def test_a_gateway_provider(tmp_path: Path) -> None:
     )
 
 
-def test_a_gateway_provider_is_one_file_and_its_entry_in_the_table() -> None:
+def _added(name: str) -> dict[str, list[str]]:
+    """The lines that a how-to adds, by file; no how-to that is asked changes one that exists."""
     changes = [block for block in blocks("diff") if block.page.name == "CONTRIBUTING.md"]
-    lines = changes[HOW_TO["provider"]].text.splitlines()
     added: dict[str, list[str]] = {}
-    for line in lines:
+    for line in changes[HOW_TO[name]].text.splitlines():
         if line.startswith("+++ "):
             added[line.removeprefix("+++ b/")] = []
         elif line.startswith("+"):
             added[[*added][-1]].append(line[1:].strip())
         assert line.startswith("--- ") or not line.startswith("-"), "nothing that exists is changed"
+    return added
+
+
+def test_a_gateway_provider_is_one_file_and_its_entry_in_the_table() -> None:
+    added = _added("provider")
     assert added.keys() == {
         "components/config/vocabulary.py",
         "components/gateways/__init__.py",
