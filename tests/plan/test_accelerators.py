@@ -1,0 +1,142 @@
+"""A GPU vendor is its profile: what a made-up one says reaches the workers, and nothing of a real one does."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from components.accelerators import PROFILES, AcceleratorProfile, Image, page
+from components.config.vocabulary import Accelerator, ReleaseName, Role
+from components.plan import check, context, resolve
+from components.plan.serving_plan import ServingPlan
+from components.pods import pairing, vllm, volumes
+from tests.stack_file import problems, settings
+
+MADE_UP = AcceleratorProfile(
+    title="Made up",
+    source="this test",
+    gpu_resource="example.com/gpu",
+    images={ReleaseName.V0_6: Image("example.com/vllm:1", user=4711, home="/home/made-up", note="it is made up")},
+    memory="123Gi",
+    transports=("mu", "mu_copy"),
+    kv_buffer_devices=("host", "mu"),
+    visible_devices=("MU_VISIBLE",),
+    mixed_tp_attention="MU_ATTN",
+    pair_variables=("MU_LAYOUT",),
+    env={"MU_MODE": "fast"},
+    caches={"MU_CACHE": "mu"},
+)
+OF_A_REAL_ONE = re.compile(r"nvidia|cuda|amd|rocm|hip")
+
+
+@pytest.fixture
+def made_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The made-up vendor in place of nvidia."""
+    table = {**PROFILES, Accelerator.NVIDIA: MADE_UP}
+    monkeypatch.setattr(context, "PROFILES", table)
+
+
+def plan(**changes: Any) -> ServingPlan:
+    return resolve(settings(**{"accelerator": "nvidia", "model__name": "m", **changes}))
+
+
+@pytest.mark.usefixtures("made_up")
+class TestMadeUp:
+    def test_a_whole_plan_is_of_its_profile(self) -> None:
+        serving = plan(model__claim="cache", createNamespace=False, infrastructure="rdma-sriov")
+        for worker, gpus in ((serving.prefill.worker, "1"), (serving.decode.worker, "4")):
+            assert worker.image.name == "example.com/vllm:1"
+            assert (worker.user, worker.run_as_user, worker.fs_group) == (4711, None, 4711)
+            assert worker.resources["example.com/gpu"] == gpus
+            assert worker.resources["memory"] == "123Gi"
+            assert worker.attention_backend == "MU_ATTN"
+            assert worker.kv_transfer["kv_buffer_device"] == "host"
+            variables = {each.name: each.value for each in vllm.environment(worker)}
+            assert (variables["MU_MODE"], variables["MU_CACHE"]) == ("fast", "/.cache/mu")
+            assert "/.cache" in {mount.mount_path for mount in volumes.mounts(worker)}
+        assert "it is made up" in serving.notes
+        assert any("has no effect: the images of nvidia run as user 4711" in note for note in serving.notes)
+
+    def test_nothing_of_a_real_vendor_is_in_it(self) -> None:
+        worker = plan(infrastructure="rdma-shared").decode.worker
+        labels = {key: value for key, value in worker.labels.items() if key != "llm-d.ai/accelerator-vendor"}
+        written = worker.model_copy(update={"labels": labels}).model_dump_json()
+        rendered = json.dumps([*vllm.arguments(worker), *(each.name for each in vllm.environment(worker))])
+        assert not OF_A_REAL_ONE.findall((written + rendered).lower())
+
+    def test_a_toleration_is_of_its_resource(self) -> None:
+        tolerations = plan(infrastructure="digitalocean").decode.worker.placement.tolerations
+        assert [each.key for each in tolerations] == ["example.com/gpu"]
+
+    @pytest.mark.parametrize(
+        ("change", "path", "wrong"),
+        [
+            ({"release": "0.4"}, "serving.release", "has no vLLM image for serving.accelerator: nvidia"),
+            (
+                {"kvTransfer__extra": {"kv_buffer_device": "cuda"}},
+                "serving.kvTransfer.extra.kv_buffer_device",
+                "is not",
+            ),
+            ({"ucx__tls": "tcp,rocm,cuda"}, "serving.ucx.tls", "of nvidia GPUs; it has those of amd"),
+            ({"decode__env": {"MU_VISIBLE": "1"}}, "serving.decode.env.MU_VISIBLE", "shows vLLM 1 GPUs"),
+            ({"rdma": {"resource": "example.com/gpu"}}, "serving.rdma.resource", "is the GPU resource"),
+        ],
+        ids=str,
+    )
+    def test_what_contradicts_it_is_refused(self, change: dict[str, Any], path: str, wrong: str) -> None:
+        extra = {"kvTransfer__extra": {"kv_buffer_device": "mu"}} if path == "serving.ucx.tls" else {}
+        found = problems(accelerator="nvidia", **{**extra, **change})
+        assert list(found) == [path]
+        assert wrong in found[path].wrong
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"ucx__tls": "tcp", "kvTransfer__extra": {"kv_buffer_device": "cpu"}, "kvTransfer__connector": "Other"},
+            {"release": "0.4", "prefill__image": "x:1", "decode__image": "x:1"},
+            {
+                "prefill__image": "x:1",
+                "decode__image": "x:1",
+                "kvTransfer__extra": {"kv_buffer_device": "newer"},
+            },
+        ],
+        ids=str,
+    )
+    def test_what_is_not_known_is_not_refused(self, change: dict[str, Any]) -> None:
+        assert check(settings(accelerator="nvidia", **change), token_given=True) == []
+
+
+def test_every_word_has_a_profile_of_its_own() -> None:
+    assert PROFILES.keys() == set(Accelerator)
+    assert len({each.gpu_resource for each in PROFILES.values()}) == len(Accelerator)
+
+
+def test_a_variable_that_both_tiers_must_have_alike_is_any_vendors() -> None:
+    own = plan(accelerator="amd", prefill__env={"VLLM_ROCM_USE_AITER": "1"})
+    inputs = {
+        f"Deployment/llm-d-pd/{worker.name}": {
+            "spec": {
+                "template": {
+                    "spec": {
+                        "containers": [{"name": "vllm", "image": worker.image.name, "args": vllm.arguments(worker)}]
+                    }
+                }
+            }
+        }
+        for worker in (own.prefill.worker, own.decode.worker)
+    }
+    assert [(each.role, each.field) for each in pairing.changes(own, inputs)] == [(Role.PREFILL, "VLLM_ROCM_USE_AITER")]
+
+
+@pytest.mark.parametrize("device", ["cuda", "cpu"])
+def test_the_buffers_of_shipped_vendors_are_vllms(device: str) -> None:
+    for vendor in ("amd", "nvidia"):
+        assert "kv_buffer_device" not in plan(accelerator=vendor).decode.worker.kv_transfer
+        assert problems(accelerator=vendor, kvTransfer__extra={"kv_buffer_device": device}) == {}
+        found = problems(accelerator=vendor, kvTransfer__extra={"kv_buffer_device": "hip"})
+        assert "use cuda or cpu" in found["serving.kvTransfer.extra.kv_buffer_device"].change
+
+
+def test_the_page_is_fresh(capsys: pytest.CaptureFixture[str]) -> None:
+    assert page.main(["--check"]) == 0, capsys.readouterr().err
