@@ -15,6 +15,9 @@ from components.plan.worker_args import DeviceArgs, HostPathArgs
 NIXL = "NixlConnector"
 """vLLM's connector that moves KV blocks by NIXL."""
 
+DEFAULT_BUFFER = "cuda"
+"""`kv_buffer_device` of vLLM on CUDA and ROCm (vllm/config/kv_transfer.py)."""
+
 MULTUS = "k8s.v1.cni.cncf.io/networks"
 """Annotation that Multus reads."""
 
@@ -76,8 +79,9 @@ def env(context: Context, role: Role) -> dict[str, str]:
 
 def kv_transfer(context: Context) -> dict[str, Any]:
     """Further fields of `--kv-transfer-config`: the settings' over the infrastructure's, also within an object."""
-    devices = context.accelerator.kv_buffer_devices
-    merged = {**({} if "cuda" in devices else {"kv_buffer_device": devices[0]}), **context.settings.kv_transfer.extra}
+    given, devices = context.settings.kv_transfer, context.accelerator.kv_buffer_devices
+    needed = given.connector == NIXL and DEFAULT_BUFFER not in devices
+    merged = {**({"kv_buffer_device": devices[0]} if needed else {}), **given.extra}
     for name, (theirs, _) in context.infrastructure.kv_transfer.items():
         own = merged.get(name, {})
         merged[name] = {**theirs, **own} if isinstance(own, dict) else own

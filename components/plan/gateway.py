@@ -1,6 +1,6 @@
 """Decisions about the model gateway."""
 
-from components.config.vocabulary import Exposure, Role
+from components.config.vocabulary import Exposure
 from components.gateways.args import (
     CertificateArgs,
     ExistingArgs,
@@ -13,7 +13,8 @@ from components.gateways.args import (
 )
 from components.names import HTTP_PORT, gateway_service
 from components.plan.context import Context
-from components.plan.workers import longest_answer, termination_grace
+from components.plan.worker_args import ResolvedTier
+from components.plan.workers import longest_answer
 
 CHART_TIMEOUT = 300
 """Seconds (inferencepool charts): shorter than the longest answers."""
@@ -34,8 +35,8 @@ IDLE_BEHIND_INGRESS = 660
 """Seconds: longer than the longest keep-alive of a load balancer that speaks HTTP (Google's, 600)."""
 
 
-def resolve(context: Context) -> ModelGatewayArgs:
-    """Arguments of the model gateway."""
+def resolve(context: Context, decode: ResolvedTier) -> ModelGatewayArgs:
+    """Arguments of the model gateway, in front of this decode tier."""
     settings, names, gateway, provider = context.settings, context.names, context.settings.gateway, context.provider
     requests = {"cpu": gateway.cpu, "memory": gateway.memory}
     limits = {"cpu": gateway.cpu_limit, "memory": gateway.memory_limit}
@@ -67,7 +68,7 @@ def resolve(context: Context) -> ModelGatewayArgs:
         access_logging=provider.access_logging if gateway.access_logging is None else gateway.access_logging,
         requests={name: requests[name] or amount for name, amount in provider.requests.items()},
         limits={name: limits[name] or amount for name, amount in provider.limits.items()},
-        termination_grace=_termination_grace(context),
+        termination_grace=_termination_grace(context, decode),
         idle_timeout=gateway.idle_timeout or (IDLE_BEHIND_INGRESS if gateway.ingress else IDLE),
         pool=names.pool,
         pool_port=settings.ports.serving,
@@ -91,12 +92,12 @@ def _standalone(context: Context) -> StandaloneArgs:
     )
 
 
-def _termination_grace(context: Context) -> int | None:
+def _termination_grace(context: Context, decode: ResolvedTier) -> int | None:
     """What the settings say; else as long as a decode worker has, unless the provider takes its grace in full."""
     said = context.settings.gateway.termination_grace
     if said is not None or context.provider.drains_in_full:
         return said
-    return min(termination_grace(context, Role.DECODE), LONGEST_GRACE)
+    return min(decode.rollout.termination_grace, LONGEST_GRACE)
 
 
 def request_timeout(context: Context) -> int:

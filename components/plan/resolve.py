@@ -42,7 +42,7 @@ def resolve(settings: Serving, token: pulumi.Output[str] | None = None) -> Servi
         release=settings.release,
         entrance=entrance(context),
         namespace=_namespace(context, token, privileged=bool(exceeding)),
-        gateway=gateway.resolve(context),
+        gateway=gateway.resolve(context, tiers[Role.DECODE]),
         pool=_pool(context),
         picker=_picker(context),
         prefill=PrefillTierArgs(worker=tiers[Role.PREFILL]),

@@ -136,7 +136,7 @@ def _tensor_parallel(context: Context, role: Role) -> int:
 
 def _rollout(context: Context, role: Role, replicas: int) -> RolloutArgs:
     """Replacement and timing of a tier."""
-    settings, grace = context.tier(role).rollout, termination_grace(context, role)
+    settings, grace = context.tier(role).rollout, _termination_grace(context, role)
     one_pod = grace + settings.startup_budget
     rounds = 1 if context.mode.strategy is Strategy.RECREATE else ceil(replicas / settings.max_unavailable)
     return RolloutArgs(
@@ -152,7 +152,7 @@ def _rollout(context: Context, role: Role, replicas: int) -> RolloutArgs:
     )
 
 
-def termination_grace(context: Context, role: Role) -> int:
+def _termination_grace(context: Context, role: Role) -> int:
     """Seconds that a pod may take to finish what it has begun. Only a busy one takes them."""
     own = context.tier(role).rollout.termination_grace
     if own is not None:

@@ -92,7 +92,7 @@ def _ports(context: Context, tier: ResolvedTier) -> Iterator[Problem]:
 def _buffer(context: Context, tiers: Tiers) -> Iterator[Problem]:
     """Both tiers have the connector's fields alike. What an image of the user's own takes is not known."""
     transfer, devices = tiers[Role.PREFILL].kv_transfer, context.accelerator.kv_buffer_devices
-    given = transfer.get("kv_buffer_device", devices[0])
+    given = transfer.get("kv_buffer_device", fabric.DEFAULT_BUFFER)
     if transfer["kv_connector"] == fabric.NIXL and given not in devices and not context.own_images:
         yield Problem(
             "serving.kvTransfer.extra.kv_buffer_device",
