@@ -161,10 +161,10 @@ def test_a_vendor_on_infrastructures_and_on_the_host_network(followed: Followed)
 @pytest.mark.parametrize(
     ("stack", "reason"),
     [
-        ("vendor's GPU memory", "serving.ucx.tls = 'tcp,self,cuda'\n  wrong:   leaves UCX no transport for memory of "
+        ("vendor's GPU memory", "serving.ucx.tls = tcp,self,cuda\n  wrong:   leaves UCX no transport for memory of "
          "intel GPUs; it has those of nvidia"),
         ("vendor's GPU memory", "add ze"),
-        ("vendor's GPU memory", "serving.kvTransfer.extra.kv_buffer_device = 'xpu'\n  wrong:   is not a device"),
+        ("vendor's GPU memory", "serving.kvTransfer.extra.kv_buffer_device = xpu\n  wrong:   is not a device"),
         ("vendor without an image", "serving.release = '0.4'\n  wrong:   has no vLLM image for serving.accelerator: "
          "intel"),
         ("vendor elsewhere", "has nothing for serving.accelerator: intel (nvidia: EFA instances have NVIDIA GPUs)"),
