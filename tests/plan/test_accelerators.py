@@ -65,6 +65,11 @@ class TestMadeUp:
         rendered = json.dumps([*vllm.arguments(worker), *(each.name for each in vllm.environment(worker))])
         assert not OF_A_REAL_ONE.findall((written + rendered).lower())
 
+    def test_a_buffer_is_chosen_for_the_connector_that_has_one(self) -> None:
+        assert "kv_buffer_device" not in plan(kvTransfer__connector="Other").decode.worker.kv_transfer
+        own = plan(kvTransfer__extra={"kv_buffer_device": "mu"}).decode.worker
+        assert own.kv_transfer["kv_buffer_device"] == "mu"
+
     def test_a_toleration_is_of_its_resource(self) -> None:
         tolerations = plan(infrastructure="digitalocean").decode.worker.placement.tolerations
         assert [each.key for each in tolerations] == ["example.com/gpu"]
