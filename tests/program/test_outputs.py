@@ -76,6 +76,20 @@ def test_values_of_the_stack_outputs() -> None:
     assert '"model": "amd/Llama-3.3-70B-Instruct-FP8-KV"' in outputs["request"]
 
 
+@pytest.mark.parametrize(
+    ("changes", "prefill", "decode"),
+    [
+        ({"rdma": None}, False, False),
+        ({"decode": {"rdma": None}}, True, False),
+        ({"infrastructure": "oci-amd"}, True, True),
+    ],
+    ids=str,
+)
+def test_outputs_say_whether_rdma_reaches_a_tier(changes: dict[str, Any], prefill: bool, decode: bool) -> None:
+    workloads = run_program({**AMD, **changes}).stack_outputs["workloads"]
+    assert (workloads["prefill"]["rdma"], workloads["decode"]["rdma"]) == (prefill, decode)
+
+
 class WithAddress(Recorder):
     """A controller that gave the Gateway an address."""
 
