@@ -6,7 +6,7 @@ from pydantic import BeforeValidator, Field
 
 from components.config.fields import AddressRange, LabelKey, LabelValue, null_word
 from components.config.strict import Strict
-from components.config.vocabulary import SecurityLevel
+from components.config.vocabulary import LockedMemory, SecurityLevel
 
 
 class Security(Strict):
@@ -21,6 +21,11 @@ class Security(Strict):
     run_as_user: Annotated[int, Field(ge=0)] | None = None
     """User of vLLM's process. Default: root where the infrastructure says so, else the image's
     (accelerators.md). 0 gives effect to `capabilities` such as IPC_LOCK on images that do not run as root."""
+    locked_memory: LockedMemory = LockedMemory.AUTO
+    """What lets RDMA lock memory. `capability`: IPC_LOCK, with vLLM as root where the image's user is another. `node`:
+    the limit of the nodes (LimitMEMLOCK=infinity of their container runtime). `auto`: what the infrastructure demands,
+    else IPC_LOCK for workers with an RDMA device whose image runs as root (amd), and the limit of the nodes for all
+    others. A tier's own list of `capabilities` goes before `auto`."""
     fs_group: Annotated[int | None, Field(ge=0), BeforeValidator(null_word)] = None
     """Group that the workers' volumes belong to, where the storage supports it. Default: where vLLM downloads weights
     to `model.claim`, that of the image's user unless that is root (accelerators.md) or OpenShift chooses it

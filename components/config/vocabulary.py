@@ -174,6 +174,14 @@ class Capability(Word):
     SYS_RESOURCE = "SYS_RESOURCE"
 
 
+class LockedMemory(Word):
+    """What lets RDMA lock memory: `ibv_reg_mr` needs RLIMIT_MEMLOCK or CAP_IPC_LOCK."""
+
+    AUTO = "auto"
+    CAPABILITY = "capability"
+    NODE = "node"
+
+
 class Effect(Word):
     """A taint's effect."""
 

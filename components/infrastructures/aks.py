@@ -14,6 +14,7 @@ PROFILE = InfrastructureProfile(
         "the network operator's shared device plugin, offering `rdma/ib`",
         "containerd's NRI plugin for ulimits on the GPU nodes, which reads the annotation above",
     ),
+    node_memory="the annotation above raises the limit of vLLM's container",
     device=Device("rdma/ib", shared=True, why="a shared device: always one per pod, whatever its tensor parallelism"),
     annotations={
         "ulimits.nri.containerd.io/container.vllm": Explained(

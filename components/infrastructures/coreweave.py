@@ -16,6 +16,7 @@ PROFILE = InfrastructureProfile(
     ),
     only={Accelerator.NVIDIA: "CoreWeave has NVIDIA GPUs"},
     otherwise="set serving.infrastructure: rdma-shared",
+    node_memory="CoreWeave's nodes have the limit from the start",
     device=Device(
         "rdma/ib", shared=True, why="CoreWeave's own name; one shows all InfiniBand adapters of the node to the pod"
     ),

@@ -113,6 +113,8 @@ def _fabric(chosen: InfrastructureProfile) -> Iterator[tuple[str, str, str]]:
 def _rights_and_files(chosen: InfrastructureProfile) -> Iterator[tuple[str, str, str]]:
     for capability, why in chosen.capabilities.items():
         yield "capability", f"`{capability}`", why
+    if chosen.node_memory:
+        yield "locked memory", "limit of the nodes", chosen.node_memory
     if chosen.run_as_root:
         yield "user and group", "0", chosen.run_as_root
     for file in chosen.host_files:

@@ -111,6 +111,8 @@ class InfrastructureProfile:
     """Further fields of `--kv-transfer-config`, each with its reason."""
     capabilities: Mapping[Capability, str] = field(default_factory=dict)
     """Linux capabilities, each with its reason."""
+    node_memory: str = ""
+    """Why the nodes let every container lock memory; empty: not known."""
     run_as_root: str = ""
     """Why vLLM runs as root; empty: as the image's user."""
     host_files: tuple[HostFile, ...] = ()

@@ -12,8 +12,8 @@ PROFILE = InfrastructureProfile(
     needs=(
         "the RDMA shared device plugin (NVIDIA or AMD network operator), offering `rdma/ib`; under another name, say "
         "it in `serving.rdma.resource`",
-        "a locked-memory limit that admits pinned GPU blocks: containerd with LimitMEMLOCK=infinity, or "
-        "`capabilities: [IPC_LOCK]` on both tiers (on nvidia with `serving.security.runAsUser: 0`)",
+        "on nvidia: a locked-memory limit that admits pinned GPU blocks (containerd with LimitMEMLOCK=infinity), or "
+        "`serving.security.lockedMemory: capability`, with which vLLM runs as root; amd has IPC_LOCK by default",
     ),
     device=Device(
         "rdma/ib",

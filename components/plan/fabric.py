@@ -88,14 +88,6 @@ def kv_transfer(context: Context) -> dict[str, Any]:
     return merged
 
 
-def capabilities(context: Context, role: Role) -> list[str]:
-    """Linux capabilities of a tier: its own list, or the infrastructure's; and the mode's."""
-    tier = context.tier(role)
-    own = "capabilities" in tier.model_fields_set
-    theirs = tier.capabilities if own else context.infrastructure.capabilities
-    return sorted({each.value for each in (*theirs, *context.mode.capabilities)})
-
-
 def host_paths(context: Context, role: Role) -> list[HostPathArgs]:
     """Files of the node: the tier's beside the infrastructure's, by mount path."""
     theirs = [

@@ -1,7 +1,5 @@
 """resolve(settings) -> ServingPlan: every decision, no resources. Called with settings that `check` has passed."""
 
-from collections.abc import Iterator
-
 import pulumi
 import yaml
 
@@ -9,7 +7,7 @@ from components.args import PlacementArgs, TolerationArgs
 from components.config.settings import Serving
 from components.config.vocabulary import Preflight, Role, SecurityLevel, ServiceType
 from components.names import CONFIG_FILE, PICKER_PORTS, POOL_GROUP
-from components.plan import fabric, gateway, workers
+from components.plan import fabric, gateway, locked_memory, workers
 from components.plan.agreement import differences
 from components.plan.context import Context
 from components.plan.entrance import entrance
@@ -49,7 +47,7 @@ def resolve(settings: Serving, token: pulumi.Output[str] | None = None) -> Servi
         decode=DecodeTierArgs(worker=tiers[Role.DECODE], sidecar=workers.sidecar(context)),
         monitoring=_monitoring(context, tiers) if settings.monitoring.enabled and operator else None,
         isolation=isolation(context, tiers),
-        notes=[*_notes(context, tiers, exceeding), *_without_effect(context, tiers)],
+        notes=[*_notes(context, tiers, exceeding), *locked_memory.warnings(context, tiers)],
     )
 
 
@@ -160,22 +158,6 @@ def _alerts(context: Context, tiers: Tiers) -> AlertArgs:
         startup=max(tier.rollout.startup_budget for tier in tiers.values()),
         runbooks=settings.monitoring.runbooks,
     )
-
-
-def _without_effect(context: Context, tiers: Tiers) -> Iterator[str]:
-    """Added capabilities of vLLM containers that do not run as root: Linux leaves them out of the effective set."""
-    concerned = [tier for tier in tiers.values() if tier.capabilities and tier.user]
-    if concerned:
-        roles, one = " and ".join(each.role for each in concerned), concerned[0]
-        said = f"the images of {context.settings.accelerator} run" if one.run_as_user is None else "vLLM is to run"
-        yield (
-            f"{', '.join(one.capabilities)} of the {roles} workers has no effect: "
-            f"{said} as user {one.user}, and an added capability reaches root only "
-            "(kubernetes/kubernetes#56374). RDMA then depends on the nodes: where a container may lock little memory, "
-            "UCX says \"Please set max locked memory (ulimit -l) to 'unlimited'\", and KV blocks take TCP or nothing. "
-            "Ways out: LimitMEMLOCK=infinity for the nodes' container runtime; "
-            "`pulumi config set --path serving.security.runAsUser 0`; an image that runs as root"
-        )
 
 
 def _notes(context: Context, tiers: Tiers, exceeding: list[str]) -> list[str]:

@@ -7,8 +7,8 @@ from typing import Any
 from components.accelerators import Image
 from components.args import PlacementArgs
 from components.config.tiers import Tier
-from components.config.vocabulary import Platform, Role
-from components.plan import fabric
+from components.config.vocabulary import LockedMemory, Platform, Role
+from components.plan import fabric, locked_memory
 from components.plan.context import Context
 from components.plan.worker_args import DeviceArgs, ModelArgs, ResolvedTier, RolloutArgs, SidecarArgs, Strategy
 from components.releases.vllm import ATTENTION_FLAG, flag_of
@@ -64,8 +64,10 @@ def sidecar(context: Context) -> SidecarArgs:
 
 def _tier(context: Context, role: Role) -> ResolvedTier:
     settings, names, tier, mode = context.settings, context.names, context.tier(role), context.mode
-    used, image, user = _tensor_parallel(context, role), fabric.image(context), _user(context)
+    used, image = _tensor_parallel(context, role), fabric.image(context)
     device = fabric.device(context, role, used)
+    image_user = None if tier.image else image.user
+    user = _user(context, role, image_user)
     taken = settings.gpus_per_node if mode.whole_node or context.infrastructure.whole_node else used
     replicas = 1 if _whole_node(context, role, "replicas") else tier.replicas
     return ResolvedTier(
@@ -103,10 +105,10 @@ def _tier(context: Context, role: Role) -> ResolvedTier:
         rdma=fabric.rdma(context, device),
         host_network=mode.host_network,
         privileged=mode.privileged,
-        capabilities=fabric.capabilities(context, role),
-        fs_group=_volume_group(context, image),
+        capabilities=locked_memory.capabilities(context, role, image_user, device=device is not None),
+        fs_group=_volume_group(context, image, user),
         run_as_user=user,
-        user=image.user if user is None and tier.image is None else user,
+        user=image_user if user is None else user,
         caches=dict(context.accelerator.caches),
         prelude=[each.value for each in context.infrastructure.prelude],
         host_paths=fabric.host_paths(context, role),
@@ -209,19 +211,26 @@ def _model(context: Context) -> ModelArgs:
     )
 
 
-def _user(context: Context) -> int | None:
+def _user(context: Context, role: Role, image_user: int | None) -> int | None:
+    """The user that vLLM's container is given; None: the image's."""
     own = context.settings.security.run_as_user
-    return 0 if own is None and context.infrastructure.run_as_root else own
+    if own is not None:
+        return own
+    if image_user is None:  # an own image may run as root already
+        as_root = context.settings.security.locked_memory is LockedMemory.CAPABILITY
+    else:
+        as_root = image_user != 0 and locked_memory.demanded(context, role)
+    return 0 if as_root or context.infrastructure.run_as_root else None
 
 
-def _volume_group(context: Context, image: Image) -> int | None:
+def _volume_group(context: Context, image: Image, user: int | None) -> int | None:
     """A new volume belongs to root, and the images' user may not write to it."""
     security, model = context.settings.security, context.settings.model
     if "fs_group" in security.model_fields_set:
         return security.fs_group
     downloads = model.claim is not None and model.path is None
     openshift = context.provider.platform is Platform.OPENSHIFT
-    return image.user or None if downloads and not openshift and _user(context) != 0 else None
+    return image.user or None if downloads and not openshift and user != 0 else None
 
 
 def _attention_backend(context: Context, tier: Tier) -> str | None:

@@ -9,6 +9,9 @@ from preflight.finding import Finding, Severity
 
 LEVEL = "pod-security.kubernetes.io/enforce"
 CHECK = "namespace"
+_WITHOUT_LOCK = (
+    "; or `pulumi config set --path serving.security.lockedMemory node`, where the nodes let containers lock memory"
+)
 
 
 def asks(facts: Facts) -> list[Question]:
@@ -59,5 +62,6 @@ def _security(facts: Facts, namespace: Object) -> Iterator[Finding]:
             f"the namespace {facts.namespace} enforces the level {level}; the workers have {', '.join(wanted)}",
             "the API server would refuse every one of these pods: the Deployments would stay without any",
             f"`kubectl label --overwrite namespace {facts.namespace} {LEVEL}="
-            f"{'privileged' if wanted[:-1] or level == 'baseline' else 'baseline'}`, or choose another namespace",
+            f"{'privileged' if wanted[:-1] or level == 'baseline' else 'baseline'}`, or choose another namespace"
+            + (_WITHOUT_LOCK if "the capabilities IPC_LOCK" in wanted else ""),
         )

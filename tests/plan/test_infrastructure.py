@@ -146,11 +146,14 @@ class TestCapabilities:
     @pytest.mark.parametrize(
         ("changes", "concerned"),
         [
-            ({"infrastructure": "rdma-sriov"}, "IPC_LOCK of the prefill and decode workers has no effect"),
-            ({"infrastructure": "aws-efa"}, "IPC_LOCK of the prefill and decode workers has no effect"),
+            (
+                {"infrastructure": "rdma-sriov", "security__runAsUser": 1000},
+                "IPC_LOCK of the prefill and decode workers",
+            ),
             ({"hostNetwork": True}, "IPC_LOCK, SYS_PTRACE of the prefill and decode workers has no effect"),
             ({"decode__capabilities": ["IPC_LOCK"]}, "IPC_LOCK of the decode workers has no effect"),
-            ({"infrastructure": "rdma-sriov", "security__runAsUser": 0}, None),
+            ({"infrastructure": "rdma-sriov"}, None),
+            ({"infrastructure": "aws-efa"}, None),
             ({"infrastructure": "rdma-sriov", "prefill__image": "own", "decode__image": "own"}, None),
             ({"infrastructure": "openshift-roce"}, None),
             ({"infrastructure": "rdma-sriov", "accelerator": "amd"}, None),
@@ -170,6 +173,64 @@ class TestCapabilities:
         other = security(plan(accelerator="nvidia", security__runAsUser=1000).prefill.worker)
         assert other is not None
         assert (other.run_as_user, other.run_as_group) == (1000, None)
+
+
+RDMA = {"rdma": {"resource": "rdma/ib"}}
+
+
+class TestLockedMemory:
+    """By accelerator, infrastructure and setting: capabilities, the user of vLLM's container, and the warning."""
+
+    @pytest.mark.parametrize(
+        ("changes", "capabilities", "user", "warned"),
+        [
+            # auto: IPC_LOCK where the image's user is root, else the limit of the nodes, which is not known
+            (RDMA, ["IPC_LOCK"], None, False),
+            ({**RDMA, "accelerator": "nvidia"}, [], None, True),
+            ({}, [], None, False),
+            ({"accelerator": "nvidia"}, [], None, False),
+            ({"infrastructure": "rdma-shared"}, ["IPC_LOCK"], None, False),
+            ({**RDMA, "decode__image": "own", "prefill__image": "own"}, [], None, False),
+            ({**RDMA, "decode__capabilities": [], "prefill__capabilities": []}, [], None, False),
+            # auto: the infrastructure knows
+            ({"infrastructure": "aks", "accelerator": "nvidia"}, [], None, False),
+            ({"infrastructure": "aks"}, [], None, False),
+            ({"infrastructure": "coreweave", "accelerator": "nvidia"}, [], None, False),
+            ({"infrastructure": "rdma-sriov", "accelerator": "nvidia"}, ["IPC_LOCK"], 0, False),
+            ({"infrastructure": "aws-efa", "accelerator": "nvidia"}, ["IPC_LOCK"], 0, False),
+            ({"infrastructure": "oci-amd"}, ["IPC_LOCK"], None, False),
+            # said
+            ({**RDMA, "accelerator": "nvidia", "security__lockedMemory": "node"}, [], None, False),
+            ({**RDMA, "security__lockedMemory": "node"}, [], None, False),
+            ({"infrastructure": "oci-amd", "security__lockedMemory": "node"}, [], None, False),
+            ({**RDMA, "accelerator": "nvidia", "security__lockedMemory": "capability"}, ["IPC_LOCK"], 0, False),
+            ({**RDMA, "decode__image": "own", "security__lockedMemory": "capability"}, ["IPC_LOCK"], 0, False),
+            ({"security__lockedMemory": "capability"}, ["IPC_LOCK"], None, False),
+        ],
+        ids=str,
+    )
+    def test_what_locks_it(
+        self, changes: dict[str, Any], capabilities: list[str], user: int | None, *, warned: bool
+    ) -> None:
+        found = plan(**changes)
+        assert (found.decode.worker.capabilities, found.decode.worker.run_as_user) == (capabilities, user)
+        said = [note for note in found.notes if note.startswith("RDMA of the prefill and decode workers depends on")]
+        assert bool(said) is warned
+        for note in said:
+            assert "Please set max locked memory (ulimit -l) to 'unlimited'" in note
+            assert "serving.security.lockedMemory node` ends this warning" in note
+
+    def test_a_capability_for_a_user_that_it_does_not_reach_is_refused(self) -> None:
+        changes = {"security__lockedMemory": "capability", "security__runAsUser": 1000}
+        found = problems(**changes)
+        assert list(found) == ["serving.security.lockedMemory"]
+        assert "makes user 1000" in found["serving.security.lockedMemory"].wrong
+        assert problems(security__lockedMemory="capability", security__runAsUser=0) == {}
+
+    def test_weights_on_a_claim_belong_to_the_user_that_writes_them(self) -> None:
+        claim = {**RDMA, "accelerator": "nvidia", "model__claim": "weights", "createNamespace": False}
+        assert plan(**claim).decode.worker.fs_group == 2000
+        assert plan(**claim, security__lockedMemory="capability").decode.worker.fs_group is None
 
 
 class TestNamespace:

@@ -111,6 +111,14 @@ def test_pod_security_admits_what_the_plan_makes(level: str, changes: Any, evide
     assert [text.partition("; the workers have ")[2] for _, text in found] == ([evidence] if evidence else [])
 
 
+def test_a_capability_that_rdma_needs_has_another_way() -> None:
+    answers = {SPACE: {"metadata": {"labels": {LEVEL: "baseline"}}}}
+    rdma = {"rdma": {"resource": "rdma/ib"}}
+    [finding] = namespace.check(facts(Typed(answers), **THEIRS, **rdma))
+    assert "`pulumi config set --path serving.security.lockedMemory node`" in finding.remedy
+    assert told(namespace, answers, **THEIRS, **rdma, security__lockedMemory="node") == []
+
+
 def test_a_namespace_of_ours_is_labelled_by_us() -> None:
     answers = {SPACE: {"metadata": {"labels": {LEVEL: "restricted"}}}}
     assert told(namespace, answers, hostNetwork=True) == []

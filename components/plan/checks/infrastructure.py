@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 
 from components.config.problem import Hidden, Problem
-from components.config.vocabulary import Capability, Role
+from components.config.vocabulary import Capability, LockedMemory, Role
 from components.config.wording import path_of
 from components.gateways import on
 from components.infrastructures import Fabric
@@ -158,13 +158,15 @@ def _attachments(context: Context, tier: ResolvedTier) -> Iterator[Problem]:
 
 def _capabilities(context: Context, tier: ResolvedTier) -> Iterator[Problem]:
     role, lock = tier.role, Capability.IPC_LOCK
-    if lock in context.infrastructure.capabilities and lock not in tier.capabilities:
+    by_nodes = context.settings.security.locked_memory is LockedMemory.NODE
+    if lock in context.infrastructure.capabilities and lock not in tier.capabilities and not by_nodes:
         yield Problem(
             f"serving.{role}.capabilities",
             tier.capabilities,
             f"has no IPC_LOCK, and takes the place of the list of infrastructure {context.settings.infrastructure}",
             f"{context.infrastructure.capabilities[lock]}: the {role} workers would find no memory to register",
-            "add IPC_LOCK, or delete the list",
+            "add IPC_LOCK, or delete the list; where the nodes let containers lock memory, `pulumi config set --path "
+            "serving.security.lockedMemory node`",
         )
 
 

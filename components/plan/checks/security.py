@@ -1,16 +1,25 @@
-"""Settings of the network isolation that would do nothing, or let nobody in."""
+"""Settings of `security` that contradict each other, or that would do nothing."""
 
 from collections.abc import Iterator
 from typing import Any
 
 from components.config.problem import Problem
-from components.config.vocabulary import SecurityLevel
+from components.config.vocabulary import LockedMemory, SecurityLevel
 from components.plan.context import Context
 
 
 def check(context: Context) -> Iterator[Problem]:
-    """What is said about policies that are not made, and a load balancer of unknown addresses."""
+    """Locked memory for a user without capabilities, policies that are not made, an unknown load balancer."""
     security, provider = context.settings.security, context.provider
+    if security.locked_memory is LockedMemory.CAPABILITY and security.run_as_user:
+        yield Problem(
+            "serving.security.lockedMemory",
+            security.locked_memory.value,
+            f"gives IPC_LOCK to vLLM, which serving.security.runAsUser makes user {security.run_as_user}",
+            "an added capability reaches root only (kubernetes/kubernetes#56374): RDMA could lock no memory",
+            "`pulumi config rm --path serving.security.runAsUser`, or `pulumi config set --path "
+            "serving.security.lockedMemory node` where the nodes' limit is high enough",
+        )
     written: dict[str, Any] = security.model_dump(mode="json")
     if security.level is SecurityLevel.STANDARD:
         for field in ("monitoring_namespace", "gateway_ranges"):
