@@ -96,7 +96,7 @@ def _tier(tier: str) -> dict[str, Change]:
         f"{tier}.priorityClass": Change("high", own),
         f"{tier}.runtimeClass": Change("nvidia", own),
         f"{tier}.scheduler": Change("volcano", own),
-        f"{tier}.capabilities": Change(["IPC_LOCK"], own | NAMESPACE),
+        f"{tier}.capabilities": Change(["NET_RAW"], own),
         f"{tier}.hostPaths[].hostPath": Change("/c", own, paths),
         f"{tier}.hostPaths[].mountPath": Change("/c", own, paths),
         f"{tier}.hostPaths[].type": Change("Directory", own, paths),
@@ -166,11 +166,12 @@ SECURITY: dict[str, Change] = {
     "security.gatewayRanges": Change(["192.0.2.0/24"], POLICIES, LOCKED),
     "security.monitoringNamespace": Change({"team": "watchers"}, POLICIES, LOCKED),
     "security.runAsUser": Change(0, WORKERS),
+    "security.lockedMemory": Change("node", WORKERS | NAMESPACE),
     "security.fsGroup": Change(3000, WORKERS),
 }
 
 EVERY_SETTING: dict[str, Change] = {
-    "accelerator": Change("nvidia", WORKERS | BUDGETS),
+    "accelerator": Change("nvidia", WORKERS | BUDGETS | NAMESPACE),
     "model.name": Change("amd/other", WORKERS | BUDGETS),
     "model.servedName": Change("llama", WORKERS),
     "model.maxModelLen": Change(8192, WORKERS | PARAMETERS),  # decode's grace, and with it the gateway's
