@@ -1,20 +1,20 @@
-# Needs git, make and a Python of at least 3.11; everything else is made here or in the per-user cache, once.
+# Needs git, make and Python 3.11 or newer. Everything else is installed in this folder or in the per-user cache, once.
 #
 #   make up STACK=amd [NODES=2] [SET="serving.hostNetwork=true …"]    start the sandbox and deploy a stack
-#   make up STACK=… CLUSTER=aws-efa                                    the same on the nodes of another cluster
-#   make up STACK=amd MODEL_SERVER=vllm [MODEL_SERVER_TP=2]             real vLLM and NIXL on the CPU (simulator: back)
-#   make preview | refresh | destroy | shell [STACK=…]                 what `pulumi` calls it, in the sandbox
+#   make up STACK=… CLUSTER=aws-efa                                    the same with the nodes of another cluster
+#   make up STACK=amd MODEL_SERVER=vllm [MODEL_SERVER_TP=2]             real vLLM and NIXL on the CPU (simulator: undo)
+#   make preview | refresh | destroy | shell [STACK=…]                 the same as with `pulumi`, in the sandbox
 #   make policy [STACK=…]                                              a preview with the policy pack
-#   make preflight STACK=amd                                           what in the cluster stands in the way of an up
-#   make chat [PROMPT="…"]                                             ask the deployed stack; the path of the request
-#   make verify STACK=amd                                              prove that it serves and disaggregates
-#   make status [FOLLOW=1] | logs POD=decode [CONTAINER=…] [FOLLOW=1]  what runs where, live; what containers say
+#   make preflight STACK=amd                                           check the cluster for an `up`; change nothing
+#   make chat [PROMPT="…"]                                             send a prompt; print the path of the request
+#   make verify STACK=amd                                              prove that the stack serves and disaggregates
+#   make status [FOLLOW=1] | logs POD=decode [CONTAINER=…] [FOLLOW=1]  pods, nodes and queues; logs of containers
 #   make pr-diff BASE=origin/main [STACKS="amd …"] [OUT=diff.md]       what this work tree changes, as Markdown
-#   make down [PURGE=1]                                                stop (and delete)
-#   make tools | test | test-thorough | test-vllm | test-all | lint | bench | bench-datapath   for those who change the program
-#   make clean | clean-tools                                           this checkout's files; the per-user cache
+#   make down [PURGE=1]                                                stop the sandbox (and delete its data)
+#   make tools | test | test-thorough | test-vllm | test-all | lint | bench | bench-datapath   to change the program
+#   make clean | clean-tools                                           delete files of this checkout; the per-user cache
 #
-# SANDBOX=<name> works on another sandbox beside the first.
+# SANDBOX=<name> selects another sandbox beside the first.
 
 STACK ?= amd
 NODES ?=
@@ -36,7 +36,7 @@ PYTHON = .venv/bin/python
 SANDBOXED = .venv/.sandbox-is-installed
 DEVELOPED = .venv/.dev-is-installed
 PACKED = policy/.venv/.is-installed
-# The tests of one file build on each other; each of the processes has a sandbox of its own.
+# The tests of one file run in one process, because they build on each other. Each process has its own sandbox.
 BOTH_CORES = -n auto --dist loadfile
 COMMAND = @$(PYTHON) -m sandbox $@
 ON_STACK = --stack $(STACK) $(if $(NODES),--nodes $(NODES)) $(if $(CLUSTER),--cluster '$(CLUSTER)') $(foreach one,$(SET),--set '$(one)') $(if $(ARGS),-- $(ARGS))
@@ -70,7 +70,7 @@ logs: $(SANDBOXED)
 	$(COMMAND) $(if $(POD),--pod '$(POD)') $(if $(CONTAINER),--container '$(CONTAINER)') $(if $(FOLLOW),--follow)
 
 pr-diff: $(SANDBOXED)
-	@test -n '$(BASE)' || { echo "error: BASE says what to compare with, such as BASE=origin/main" >&2; exit 2; }
+	@test -n '$(BASE)' || { echo "error: set BASE to the branch to compare with, such as BASE=origin/main" >&2; exit 2; }
 	$(COMMAND) --base '$(BASE)' $(foreach one,$(STACKS),--stack $(one)) $(if $(OUT),--output '$(OUT)') $(if $(CLUSTER),--cluster '$(CLUSTER)')
 
 down: $(SANDBOXED)
@@ -86,7 +86,7 @@ test-thorough: tools
 	@$(PYTHON) -m sandbox.toolchain kwok > /dev/null
 	$(PYTHON) -m pytest $(BOTH_CORES) -m thorough $(ARGS)
 
-# Real vLLM: one process, nothing beside it.
+# Real vLLM: one process, because other work would distort these tests.
 test-vllm: tools
 	$(PYTHON) -m pytest -m vllm $(ARGS)
 
@@ -110,12 +110,12 @@ clean:
 	done
 	rm -rf .venv policy/.venv .sandbox .mypy_cache .ruff_cache .pytest_cache sdks
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
-	@echo "The tools stay in the per-user cache for the next time; \`make clean-tools\` deletes them."
+	@echo "The tools stay in the per-user cache. \`make clean-tools\` deletes them."
 
 clean-tools:
 	rm -rf "$${XDG_CACHE_HOME:-$$HOME/.cache}/llm-d-pd"
 
-# The virtual environments: made when they are missing, brought up to date when a requirements file is newer.
+# The virtual environments: created if missing, updated if a requirements file is newer.
 $(SANDBOXED): requirements-sandbox.txt requirements.txt constraints.txt
 	$(call installed,requirements-sandbox.txt)
 	@touch $@

@@ -44,7 +44,7 @@ def _versions(releases: Mapping[ReleaseName, GatewayProvider]) -> Iterator[Versi
 
 
 def _table(versions: list[Version]) -> Iterator[str]:
-    yield "| `serving.gateway.provider` | GatewayClass | its Service | declared beside Gateway and HTTPRoute |"
+    yield "| `serving.gateway.provider` | GatewayClass | Service | objects besides Gateway and HTTPRoute |"
     yield "|---|---|---|---|"
     for heading, each in versions:
         word, comma, release = heading.partition(",")
@@ -72,7 +72,7 @@ def _service(each: GatewayProvider) -> str:
 def _section(heading: str, each: GatewayProvider) -> Iterator[str]:
     yield from ("", f"### {heading}", "", f"{each.about} Class, objects and defaults are from {each.source}.")
     if each.facts:
-        yield from ("", "| when, or what | what the controller and the proxy do | read in |", "|---|---|---|")
+        yield from ("", "| situation or field | behaviour of the controller and the proxy | source |", "|---|---|---|")
         yield from (f"| {fact.subject} | {fact.says} | {fact.source} |" for fact in each.facts)
 
 

@@ -131,4 +131,4 @@ def test_drift_fails_the_job_and_a_stack_that_is_not_there_does_too(tmp_path: Pa
     engine = prepared(tmp_path, ROOT, "amd")
     code, _, summary = run("drift", "Compare the cluster with the stack", engine, tmp_path)
     assert code != 0
-    assert summary.startswith(f"{marker('drift amd')}\nWhat `pulumi up` would put right:\n")
+    assert summary.startswith(f"{marker('drift amd')}\nWhat `pulumi up` would restore:\n")
