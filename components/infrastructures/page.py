@@ -73,7 +73,9 @@ def _section(word: Infrastructure, chosen: InfrastructureProfile) -> str:
     lines = ["", f"## {word}", "", f"**{chosen.title}.** {chosen.about} Source: {chosen.source}."]
     rows = [f"| {what} | {value} | {why} |" for what, value, why in _rows(chosen)]
     lines += ["", "| what | value | why |", "|---|---|---|", *rows] if rows else ["", "It sets nothing."]
-    for title, items in (("Needed in the cluster", chosen.needs), ("Differences from upstream, with the reason", chosen.differences)):
+    needs = ("Needed in the cluster", chosen.needs)
+    differences = ("Differences from upstream, with the reason", chosen.differences)
+    for title, items in (needs, differences):
         if items:
             lines += ["", f"{title}:", "", *(f"- {item}" for item in items)]
     refused = list(_refused(chosen))
