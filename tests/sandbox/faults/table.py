@@ -77,8 +77,8 @@ def main() -> int:
         if code == 0:
             found = {name: {phase: Path(folder, f"{name}.{phase}").read_text() for phase in PHASES} for name in FAULTS}
             lines = PAGE.read_text().splitlines()
-            old = [number for number, line in enumerate(lines) if line.startswith("|")]
-            lines[old[0] : old[-1] + 1] = table(found)
+            begin = lines.index(_line(HEAD))
+            lines[begin : begin + 2 + len(FAULTS)] = table(found)
             PAGE.write_text("\n".join(lines) + "\n")
         return int(code)
 
