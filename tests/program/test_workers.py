@@ -194,15 +194,16 @@ def test_the_users_affinity_is_kept_beside_the_one_of_host_network_mode() -> Non
 
 
 def test_capabilities_alone_do_not_make_a_pod_privileged() -> None:
-    recorder = ran({**AMD, "prefill": {"capabilities": ["IPC_LOCK"]}})
-    assert vllm(recorder, "prefill")["securityContext"] == {"capabilities": {"add": ["IPC_LOCK"]}}
+    by_nodes = {"security": {"lockedMemory": "node"}}
+    recorder = ran({**AMD, **by_nodes, "prefill": {"capabilities": ["NET_RAW"]}})
+    assert vllm(recorder, "prefill")["securityContext"] == {"capabilities": {"add": ["NET_RAW"]}}
     assert "securityContext" not in vllm(recorder, "decode")
     host = ran({**AMD, "hostNetwork": True, "prefill": {"capabilities": ["IPC_LOCK", "NET_RAW"]}})
     assert vllm(host, "prefill")["securityContext"]["capabilities"]["add"] == ["IPC_LOCK", "NET_RAW", "SYS_PTRACE"]
 
 
 def test_user_and_group() -> None:
-    recorder = ran({**AMD, "security": {"runAsUser": 0, "fsGroup": 3000}})
+    recorder = ran({**AMD, "security": {"runAsUser": 0, "fsGroup": 3000, "lockedMemory": "node"}})
     for role in ROLES:
         assert vllm(recorder, role)["securityContext"] == {"runAsUser": 0, "runAsGroup": 0}
         assert pod(recorder, role)["securityContext"] == {"fsGroup": 3000, "fsGroupChangePolicy": "OnRootMismatch"}
