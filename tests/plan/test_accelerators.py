@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -110,6 +111,14 @@ class TestMadeUp:
     )
     def test_what_is_not_known_is_not_refused(self, change: dict[str, Any]) -> None:
         assert check(settings(accelerator="nvidia", **change), token_given=True) == []
+
+
+def test_an_infrastructures_image_stands_for_one_that_the_vendor_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    older = replace(MADE_UP, images={ReleaseName.V0_4: MADE_UP.images[ReleaseName.V0_6]})
+    monkeypatch.setattr(context, "PROFILES", {**PROFILES, Accelerator.NVIDIA: older})
+    assert problems(accelerator="nvidia", infrastructure="aws-efa") == {}
+    worker = plan(infrastructure="aws-efa").decode.worker
+    assert (worker.image.name, worker.user) == ("ghcr.io/llm-d/llm-d-aws:v0.6.0", 0)  # root, for IPC_LOCK
 
 
 def test_every_word_has_a_profile_of_its_own() -> None:
