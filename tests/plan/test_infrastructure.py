@@ -221,7 +221,7 @@ class TestLockedMemory:
             assert "serving.security.lockedMemory node` ends this warning" in note
 
     def test_a_capability_for_a_user_that_it_does_not_reach_is_refused(self) -> None:
-        changes = {"security__lockedMemory": "capability", "security__runAsUser": 1000}
+        changes: Any = {"security__lockedMemory": "capability", "security__runAsUser": 1000}
         found = problems(**changes)
         assert list(found) == ["serving.security.lockedMemory"]
         assert "makes user 1000" in found["serving.security.lockedMemory"].wrong

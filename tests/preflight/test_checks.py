@@ -113,7 +113,7 @@ def test_pod_security_admits_what_the_plan_makes(level: str, changes: Any, evide
 
 def test_a_capability_that_rdma_needs_has_another_way() -> None:
     answers = {SPACE: {"metadata": {"labels": {LEVEL: "baseline"}}}}
-    rdma = {"rdma": {"resource": "rdma/ib"}}
+    rdma: Any = {"rdma": {"resource": "rdma/ib"}}
     [finding] = namespace.check(facts(Typed(answers), **THEIRS, **rdma))
     assert "`pulumi config set --path serving.security.lockedMemory node`" in finding.remedy
     assert told(namespace, answers, **THEIRS, **rdma, security__lockedMemory="node") == []
