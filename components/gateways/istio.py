@@ -28,7 +28,7 @@ CONNECT_TIMEOUT = "10s"
 """How long the proxy waits for a connection to the endpoint picker: istio's own default (pkg/config/mesh/mesh.go). The
 chart's 900s would hold every request for 15 minutes while the picker's node is gone."""
 
-CONFIG_MAP = Parameters("v1", "ConfigMap")
+CONFIG_MAP = Parameters("v1", "ConfigMap", formerly="envoy-config")  # of the provider standalone
 
 
 def configure(args: ModelGatewayArgs) -> Sequence[Manifest]:

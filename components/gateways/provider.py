@@ -73,6 +73,8 @@ class Parameters:
 
     api_version: str
     kind: str
+    formerly: str | None = None
+    """`Manifest.formerly` of the object."""
 
     @property
     def group(self) -> str:
@@ -179,10 +181,8 @@ class GatewayProvider:
 
 def parameters(of: Parameters, args: ModelGatewayArgs, body: Mapping[str, Any]) -> Manifest:
     """The object that the Gateway's `parametersRef` names."""
-    formerly = "envoy-config" if of.kind == "ConfigMap" else None  # the provider standalone has one of that name
-    return Manifest(
-        "parameters", of.api_version, of.kind, args.name, args.namespace, args.labels, body, formerly=formerly
-    )
+    where = args.name, args.namespace, args.labels
+    return Manifest("parameters", of.api_version, of.kind, *where, body, formerly=of.formerly)
 
 
 def service_overlay(args: ModelGatewayArgs) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from components.config.vocabulary import Capability
 from components.plan.pod_security import beyond_baseline
 from preflight.answers import Object, Question
 from preflight.facts import Facts
@@ -51,7 +52,8 @@ def _security(facts: Facts, namespace: Object) -> Iterator[Finding]:
     level = (namespace["metadata"].get("labels") or {}).get(LEVEL, "privileged")
     if level == "privileged" or (plan.namespace.create and plan.namespace.privileged):
         return  # a namespace of ours is given the label
-    wanted = beyond_baseline(plan.prefill.worker, plan.decode.worker)
+    workers = plan.prefill.worker, plan.decode.worker
+    wanted = beyond_baseline(*workers)
     if level == "restricted":
         wanted.append("containers that do not promise to run without root")
     if wanted:
@@ -63,5 +65,5 @@ def _security(facts: Facts, namespace: Object) -> Iterator[Finding]:
             "the API server would refuse every one of these pods: the Deployments would stay without any",
             f"`kubectl label --overwrite namespace {facts.namespace} {LEVEL}="
             f"{'privileged' if wanted[:-1] or level == 'baseline' else 'baseline'}`, or choose another namespace"
-            + (_WITHOUT_LOCK if "the capabilities IPC_LOCK" in wanted else ""),
+            + (_WITHOUT_LOCK if any(each.capabilities == [Capability.IPC_LOCK] for each in workers) else ""),
         )

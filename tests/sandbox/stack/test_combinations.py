@@ -1,7 +1,7 @@
 """Every infrastructure with its accelerators, and every provider with its releases, at a real scheduler.
 
 The scheduler sees nothing of the provider, and the provider nothing of the nodes, so a cell tries one of each kind.
-Pods are Ready once they are placed; test_providers has the providers whose controllers run here.
+Pods are Ready once they are placed; test_providers has the providers with a controller in the sandbox.
 """
 
 import json
@@ -19,7 +19,7 @@ from components.infrastructures import profile
 from components.plan.combinations import Cell, legal
 from sandbox.cluster import descriptions, lifecycle
 from sandbox.cluster.admission import Admission
-from sandbox.cluster.description import GPU_RESOURCE
+from sandbox.cluster.description import GPU_RESOURCE, Description
 from tests.sandbox.running import Running, private_home, provide_nodes, start, throw_away
 from tests.sandbox.stack.deployment import Deployment, deployment, destroyed_afterwards, gpus, ready
 from tests.sandbox.stack.test_providers import SERVED
@@ -47,19 +47,19 @@ def _pairs(cell: Cell) -> set[tuple[object, ...]]:
 _TRIED: set[tuple[object, ...]] = {(Provider(provider), ReleaseName(release)) for provider, release in SERVED}
 
 
-def _described(cell: Cell) -> str | None:
+def _described(cell: Cell) -> Description | None:
     """The description of the cell's infrastructure, if its nodes have GPUs of the accelerator."""
     if cell.infrastructure is None:
         return None
-    groups = descriptions.read(descriptions.find(cell.infrastructure.value)).nodes
-    fits = any(one.gpu_resource in (None, GPU_RESOURCE[cell.accelerator.value]) for one in groups if one.gpus)
-    return cell.infrastructure.value if fits else None
+    found = descriptions.read(descriptions.find(cell.infrastructure.value))
+    fits = any(one.gpu_resource in (None, GPU_RESOURCE[cell.accelerator.value]) for one in found.nodes if one.gpus)
+    return found if fits else None
 
 
 def _admission(cell: Cell) -> Admission:
     """The admission settings of the cell's cluster."""
     described = _described(cell)
-    return descriptions.read(descriptions.find(described)).admission if described else Admission()
+    return described.admission if described else Admission()
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +94,7 @@ def _started(admission: Admission) -> Iterator[Running]:
 def test_workers_are_placed_with_their_devices_and_nothing_is_left(cell: Cell, stacks: Stacks) -> None:
     stack, vendor = stacks(cell.accelerator, _admission(cell)), cell.accelerator.value
     _set(stack, cell)
-    provide_nodes(stack.cluster, vendor, chosen=_described(cell))
+    provide_nodes(stack.cluster, vendor, chosen=str(cell.infrastructure) if _described(cell) else None)
     said = stack.up(preflight="enforce")
     assert re.search(rf'release *: "{re.escape(cell.release.value)}"', said), said
 
