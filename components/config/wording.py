@@ -122,7 +122,11 @@ def _without_quotes(given: Any, stem: str, path: str, needed: str) -> str:
     if isinstance(given, str) and (
         (stem == "int" and given.strip("-").isdigit()) or (stem == "bool" and given in ("true", "false"))
     ):
-        return f"write it without quotes, or `pulumi config set --path {path} {given}`"
+        # Over text the CLI writes text, whatever --type says (Pulumi 3.259).
+        return (
+            f"write it without quotes, or `pulumi config rm --path {path}` and then "
+            f"`pulumi config set --path {path} {given}`"
+        )
     if stem == "string" and isinstance(given, (int, float)):
         return f"write it in quotes, or `pulumi config set --path --type string {path} {given}`"
     if needed == "an object":

@@ -85,6 +85,25 @@ def test_a_recipe_gives_a_stack_that_deploys(recipe: Block, run: Run, begun: tup
     assert text != before, "it changes something"
 
 
+@pytest.mark.parametrize(
+    ("path", "wrong", "meant"), [("serving.prefill.replicas", "2.5", "2"), ("serving.hostNetwork", "yes", "false")]
+)
+def test_the_commands_of_a_refusal_put_a_type_right(
+    path: str, wrong: str, meant: str, run: Run, begun: tuple[Path, str]
+) -> None:
+    """A value of another type is there already, which decides what `pulumi config set` writes."""
+    folder, before = begun
+    file = folder / "Pulumi.amd.yaml"
+    file.write_text(before)
+    for value in (wrong, meant):
+        run(folder, ["pulumi", "config", "set", "--path", path, value])
+    [problem] = problems_in(file.read_text())
+    assert problem.path == path
+    for command in re.findall(r"`(pulumi [^`]*)`", problem.change):
+        run(folder, command.split())
+    assert problems_in(file.read_text()) == []
+
+
 @pytest.fixture(scope="module")
 def usage(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
     """What the CLI says of one of its commands; asked once."""
