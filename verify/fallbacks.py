@@ -84,7 +84,7 @@ def judge_transport(cluster: Cluster, namespace: str, decode: Tier, *, tcp: bool
 
 
 def transport_said(seen: ucx.Transports, pods: list[Object], *, rdma: bool, tcp: bool = False) -> Finding:
-    """Compare the transports in use with what the stack says and UCX was told, or with `tcp` alone.
+    """Compare the transports in use with `rdma` and the `UCX_TLS` of the pods, or with `tcp` alone.
 
     `rdma`: whether the stack gives RDMA to the pods.
     """

@@ -41,7 +41,7 @@ def _own(context: Context, role: Role) -> bool:
 
 
 def warnings(context: Context, tiers: Mapping[Role, ResolvedTier]) -> Iterator[str]:
-    """Capabilities without effect, and RDMA devices whose memory depends on a limit of the nodes."""
+    """Capabilities without effect, and RDMA that depends on a limit of the nodes."""
     inert = [tier for tier in tiers.values() if tier.capabilities and tier.user]
     if inert:
         yield (

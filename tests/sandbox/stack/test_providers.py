@@ -1,4 +1,4 @@
-"""Gateway providers whose controller is here serve; the others deploy, and the sandbox says that nothing serves."""
+"""Gateway providers with a controller in the sandbox serve; for the others the sandbox says that nothing serves."""
 
 import io
 from collections.abc import Iterator
