@@ -35,6 +35,7 @@ def serving(request: pytest.FixtureRequest, stack: Deployment) -> Iterator[Traff
     stack.pulumi("config", "set", "--path", "--type=string", "serving.release", request.param)
     stack.up(gateway__provider="standalone", routing__failureMode="FailOpen")
     with traffic(stack) as requests:
+        assert soon(requests.disaggregated, ENOUGH)
         yield requests
 
 

@@ -50,6 +50,7 @@ def stack(cluster: Running) -> Iterator[Deployment]:
 @pytest.fixture(scope="module")
 def serving(stack: Deployment) -> Iterator[Traffic]:
     with traffic(stack, SPACE) as requests:
+        assert soon(requests.disaggregated, ENOUGH)
         yield requests
 
 

@@ -91,6 +91,11 @@ class Traffic:
         soon(lambda: (self.legs() - before).totals[1] >= decode, within)
         return self._settled() - before
 
+    def disaggregated(self) -> bool:
+        """Whether one request took both legs. With FailOpen, a gateway answers before it has found the EPP."""
+        body = {"model": self.model, "prompt": "anybody?", "max_tokens": 2}
+        return self.counted(lambda: self.ask("POST", "/v1/completions", body), within=2).totals == (1, 1)
+
     def _settled(self) -> Legs:
         """Workers count a request after they have answered it: the counts when those before have been."""
         last = self.legs()

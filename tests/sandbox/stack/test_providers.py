@@ -45,7 +45,7 @@ def test_a_provider_serves_with_both_legs(provider: str, release: str, stack: De
             return send(way.port, "POST", "/v1/completions", body).status
 
         await_serving(stack.cluster.home, "amd", Progress(io.StringIO()))
-        assert soon(lambda: ask(f"{provider} {release} begins") == 200)
+        assert soon(requests.disaggregated)
         assert requests.counted(lambda: ask(words(20, f"{provider}{release}")), decode=1).totals == (1, 1)
 
 
