@@ -1,0 +1,60 @@
+"""Every field case: what the program does today is what the case says, and every open case is still wrong."""
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.field import seen
+from tests.field.cases import Behaviour, Case, corpus, lacking
+from tests.program.conftest import KUBECONFIG
+
+CASES = corpus()
+
+
+@pytest.fixture(autouse=True)
+def kubeconfig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "kubeconfig"
+    file.write_text(KUBECONFIG)
+    monkeypatch.setenv("KUBECONFIG", str(file))
+
+
+def _differs(outcome: seen.Outcome, said: Behaviour) -> Iterator[str]:
+    """In what an outcome is not as said."""
+    if outcome.refused.keys() != said.refused.keys():
+        yield f"refused: {json.dumps(outcome.refused, indent=1)}"
+    for path, words in said.refused.items():
+        yield from (f"{path}: no {word!r}" for word in words if word not in outcome.refused.get(path, ""))
+    if len(outcome.warned) != len(said.warned):
+        yield f"warned: {outcome.warned}"
+    for path, words in said.warned.items():
+        if not any(all(word in text for word in (path, *words)) for text in outcome.warned):
+            yield f"no warning with {path}, {words}: {outcome.warned}"
+    if not said.refused:
+        yield from lacking(said.deployed, outcome.objects)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.file}-{case.id}")
+def test_a_field_case(case: Case) -> None:
+    outcome = seen.of(case)
+    assert not (different := list(_differs(outcome, case.today))), "\n".join(different)
+    if case.open:
+        assert list(_differs(outcome, case.right)), "is right now: take `open` out of the case"
+
+
+def test_no_two_are_alike_and_enough_are_accepted() -> None:
+    assert len({case.id for case in CASES}) == len(CASES)
+    assert len({json.dumps([case.settings, case.cluster]) for case in CASES}) == len(CASES)
+    kinds = Counter(case.right.kind for case in CASES)
+    assert kinds["deployed"] * 3 >= len(CASES), kinds
+
+
+def test_the_open_cases_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    still = [f"{case.file}-{case.id}" for case in CASES if case.open]
+    with capsys.disabled():
+        sys.stdout.write(
+            f"\nfield cases: {len(CASES)}, open: {len(still)}{''.join(f'{chr(10)}  {each}' for each in still)}\n"
+        )
