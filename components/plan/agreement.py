@@ -1,25 +1,44 @@
 """What both tiers must agree on, because vLLM's NixlConnector compares it at the first transfer.
 
-Source: vllm-project/vllm v0.17.1, vllm/distributed/kv_transfer/kv_connector/v1/nixl_connector.py,
-`compute_nixl_compatibility_hash`: vLLM's version, model, dtype, KV cache dtype, attention backend. vLLM 0.11.2 compares
-no hash.
+Source: vllm-project/vllm v0.17.1, vllm/distributed/kv_transfer/kv_connector/v1/nixl_connector.py:
+`compute_nixl_compatibility_hash` (vLLM's version, model, dtype, attention backend, KV cache dtype as the word that was
+given) and `_validate_remote_agent_handshake` (KV layout, size of a block, number of KV regions). vLLM 0.11.2 has no
+hash, and `enforce_handshake_compat: false` switches it off. What neither compares, and what would make answers wrong,
+is here too: overrides of the model's configuration, and its revision.
 """
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from types import MappingProxyType
 from typing import NamedTuple
 
-from components.config.vocabulary import Role
+from components.config.vocabulary import ReleaseName, Role
 from components.plan import fabric
 from components.plan.context import Context
 from components.plan.worker_args import ResolvedTier
-from components.plan.workers import OTHER, Tiers
-from components.releases.vllm import COMPARED_FLAGS, copied, flags_of
+from components.plan.workers import OTHER, Tiers, own_attention_backend
+from components.releases.vllm import ATTENTION_VARIABLE, PAIR_VARIABLES, SPECULATIVE_FLAG, copied, value_of
 
-_SAME = {"half": "float16", "float": "float32", "fp8": "fp8_e4m3"}
-"""Two words of vLLM for one type (vllm/config/model.py, vllm/config/cache.py)."""
+_ONE_TYPE = {"half": "float16", "float": "float32"}
+"""Two words of vLLM that it reads as one type before it compares (vllm/config/model.py)."""
+
+_ONE_KV_TYPE = {**_ONE_TYPE, "fp8": "fp8_e4m3"}
+"""Two words for one type of the KV cache, of which the hash has the word itself (vllm/config/cache.py)."""
 
 _OPEN = ("", "auto")
 """What vLLM decides by itself: whether it comes to the other tier's value is not known here."""
+
+_WITHOUT_KV_CACHE = ("ngram", "suffix", "medusa", "mlp_speculator")
+"""Methods of speculative decoding whose proposer has no KV cache (vllm/v1/spec_decode, vLLM 0.17.1)."""
+
+_LAYOUT = "VLLM_KV_CACHE_LAYOUT"
+
+_ANOTHER_MODEL = {
+    "--hf-overrides": "the handshake does not compare it, and decode would use KV blocks of another configuration",
+    "--revision": "the handshake does not compare it, and decode would use KV blocks of other weights",
+}
+"""Flags that make another model of the same name, each with the outcome."""
 
 
 class Difference(NamedTuple):
@@ -32,16 +51,54 @@ class Difference(NamedTuple):
     """How the tiers differ; a whole sentence after the path."""
     proven: bool
     """Whether the tiers cannot exchange KV blocks; otherwise that depends on the model or the image."""
+    outcome: str = "where the handshake fails, a decode worker with vLLM 0.17 ends"
+    """What happens where that is so."""
+
+
+class _Said(NamedTuple):
+    """What a tier says of one thing."""
+
+    path: str
+    """Setting that says it; empty: none does."""
+    argument: str
+    """The setting's value, as it stands there."""
+    value: str
+    """What is compared; empty: nothing is said."""
+
+
+_NOTHING = _Said("", "", "")
 
 
 def differences(context: Context, tiers: Tiers) -> Iterator[Difference]:
-    """In what the tiers differ that NixlConnector compares."""
-    settings = context.settings
-    if settings.kv_transfer.connector != fabric.NIXL:
+    """In what the tiers differ that NixlConnector compares, or that makes answers wrong."""
+    transfer = tiers[Role.DECODE].kv_transfer  # alike in both tiers
+    if not fabric.moves_by_nixl(transfer):
         return
+    compare = fabric.connector_config(transfer).get("enforce_handshake_compat", True)
+    hashed = context.settings.release is not ReleaseName.V0_4 and compare
+    attention = partial(_attention, context)
+    if hashed:
+        yield from _images(context, tiers)
+        yield from _compared(tiers, "the attention backend", attention)
+    words = _ONE_TYPE if hashed else _ONE_KV_TYPE
+    yield from _compared(tiers, "--kv-cache-dtype", partial(_flag, flag="--kv-cache-dtype", words=words))
+    yield from _compared(tiers, "--dtype", partial(_flag, flag="--dtype", words=_ONE_TYPE))
+    if not hashed:
+        yield from _compared(tiers, "the attention backend", attention, proving=False)
+    yield from _compared(tiers, SPECULATIVE_FLAG, _speculation, unset="has none", proving=False)
+    for flag, outcome in _ANOTHER_MODEL.items():
+        for each in _compared(tiers, flag, partial(_flag, flag=flag), unset="has none"):
+            yield each._replace(proven=False, outcome=outcome)
+    for name in (*PAIR_VARIABLES, *context.accelerator.pair_variables):
+        permuted = name == _LAYOUT and transfer.get("enable_permute_local_kv")
+        if name != ATTENTION_VARIABLE and not permuted:
+            yield from _compared(tiers, name, partial(_variable, context, name=name), proving=False)
+
+
+def _images(context: Context, tiers: Tiers) -> Iterator[Difference]:
     images = {role: tier.image.name for role, tier in tiers.items()}
     if len({*map(copied, images.values())}) > 1:
-        role = Role.PREFILL if settings.prefill.image else Role.DECODE
+        role = Role.PREFILL if context.settings.prefill.image else Role.DECODE
         yield Difference(
             f"serving.{role}.image",
             images[role],
@@ -49,23 +106,57 @@ def differences(context: Context, tiers: Tiers) -> Iterator[Difference]:
             "between two versions of vLLM",
             proven=False,
         )
-    for flag, default in COMPARED_FLAGS.items():
-        given = {role: _last(tier, flag) for role, tier in tiers.items()}
-        values = {role: _SAME.get(one[1], one[1]) if one else default for role, one in given.items()}
-        if values[Role.PREFILL] == values[Role.DECODE]:
-            continue
-        role, (index, _) = next((role, one) for role, one in given.items() if one)
-        theirs = values[OTHER[role]]
-        yield Difference(
-            f"serving.{role}.extraArgs[{index}]",
-            tiers[role].extra_args[index],
-            f"sets {flag} to {values[role]}, and the {OTHER[role]} tier "
-            + (f"has {theirs}" if theirs not in _OPEN else "leaves it to vLLM"),
-            proven=not {*values.values()} & {*_OPEN},
-        )
 
 
-def _last(tier: ResolvedTier, flag: str) -> tuple[int, str] | None:
-    """Place and value of a tier's flag; vLLM takes the last of several."""
-    found = [(one.place, one.value or "") for one in flags_of(tier.extra_args) if one.name == flag]
-    return found[-1] if found else None
+def _compared(
+    tiers: Tiers,
+    what: str,
+    read: Callable[[ResolvedTier], _Said],
+    *,
+    unset: str = "leaves it to vLLM",
+    proving: bool = True,
+) -> Iterator[Difference]:
+    """The tiers' words for one thing, where they are not the same; `proving`: two given words cannot work together."""
+    said: dict[Role, _Said] = {role: read(tier) for role, tier in tiers.items()}
+    if said[Role.PREFILL].value == said[Role.DECODE].value:
+        return
+    role, own = next((role, each) for role, each in said.items() if each.path)
+    theirs = said[OTHER[role]].value
+    yield Difference(
+        own.path,
+        own.argument,
+        f"sets {what} to {own.value}, and the {OTHER[role]} tier "
+        + (f"has {theirs}" if theirs not in _OPEN else unset),
+        proven=proving and own.value not in _OPEN and theirs not in _OPEN,
+    )
+
+
+def _flag(tier: ResolvedTier, *, flag: str, words: Mapping[str, str] = MappingProxyType({})) -> _Said:
+    found = value_of(tier.extra_args, flag)
+    if found is None:
+        return _NOTHING
+    place, given = found
+    text = given if isinstance(given, str) else json.dumps(given, sort_keys=True)
+    return _Said(f"serving.{tier.role}.extraArgs[{place}]", tier.extra_args[place], words.get(text, text))
+
+
+def _speculation(tier: ResolvedTier) -> _Said:
+    found = value_of(tier.extra_args, SPECULATIVE_FLAG)
+    own = found and isinstance(found[1], dict) and found[1].get("method") in _WITHOUT_KV_CACHE
+    return _NOTHING if own else _flag(tier, flag=SPECULATIVE_FLAG)
+
+
+def _attention(context: Context, tier: ResolvedTier) -> _Said:
+    """By flag, by JSON, by variable where vLLM still reads it; else what the program sets."""
+    if found := own_attention_backend(tier.extra_args):
+        place, name = found
+        return _Said(f"serving.{tier.role}.extraArgs[{place}]", tier.extra_args[place], name.upper())
+    if context.settings.release is ReleaseName.V0_4 and ATTENTION_VARIABLE in tier.env:
+        return _variable(context, tier, name=ATTENTION_VARIABLE)
+    return _Said("", "", tier.attention_backend or "")
+
+
+def _variable(context: Context, tier: ResolvedTier, *, name: str) -> _Said:
+    """A variable of the tier's own, of the infrastructure or of the accelerator: the last two are no setting."""
+    value, own = tier.env.get(name, ""), name in context.tier(tier.role).env
+    return _Said(f"serving.{tier.role}.env.{name}" if own else "", value, value)

@@ -1,6 +1,7 @@
 """What the infrastructure brings into a worker, and what the stack's settings put over it, field by field."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -86,6 +87,19 @@ def kv_transfer(context: Context) -> dict[str, Any]:
         own = merged.get(name, {})
         merged[name] = {**theirs, **own} if isinstance(own, dict) else own
     return merged
+
+
+def connector_config(kv_transfer: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Fields of `kv_connector_extra_config`; what is not an object has none."""
+    extra = kv_transfer.get("kv_connector_extra_config")
+    return extra if isinstance(extra, dict) else {}
+
+
+def moves_by_nixl(kv_transfer: Mapping[str, Any]) -> bool:
+    """Whether NIXL moves KV blocks: by NixlConnector, alone or among the connectors of a MultiConnector."""
+    within = connector_config(kv_transfer).get("connectors") or []
+    named = [each.get("kv_connector") for each in within if isinstance(each, dict)]
+    return NIXL in (kv_transfer["kv_connector"], *named)
 
 
 def host_paths(context: Context, role: Role) -> list[HostPathArgs]:

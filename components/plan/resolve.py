@@ -197,11 +197,7 @@ def _notes(context: Context, tiers: Tiers, exceeding: list[str]) -> list[str]:
             f"{settings.model.max_model_len} tokens at {workers.SLOWEST_STREAM} a second takes "
             f"{workers.longest_answer(context)} s: set serving.decode.rollout.terminationGrace if such streams must end"
         )
-    notes += [
-        f"{each.path} {each.wrong}: where the handshake fails, a decode worker with vLLM 0.17 ends"
-        for each in differences(context, tiers)
-        if not each.proven
-    ]
+    notes += [f"{each.path} {each.wrong}: {each.outcome}" for each in differences(context, tiers) if not each.proven]
     for role, tier in tiers.items():
         used, taken = tier.tensor_parallel, tier.gpus
         if used < taken:

@@ -1,6 +1,6 @@
 """Resolves the two worker tiers: every fact about them is decided here, once."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import ceil
 from typing import Any
 
@@ -11,7 +11,7 @@ from components.config.vocabulary import LockedMemory, Platform, Role
 from components.plan import fabric, locked_memory
 from components.plan.context import Context
 from components.plan.worker_args import DeviceArgs, ModelArgs, ResolvedTier, RolloutArgs, SidecarArgs, Strategy
-from components.releases.vllm import ATTENTION_FLAG, flag_of
+from components.releases.vllm import ATTENTION_CONFIG, ATTENTION_FLAG, value_of
 
 MODEL_FOLDER = "/model-cache"
 """Where the weights are in the container (modelservice chart)."""
@@ -233,9 +233,19 @@ def _volume_group(context: Context, image: Image, user: int | None) -> int | Non
     return image.user or None if downloads and not openshift and user != 0 else None
 
 
+def own_attention_backend(arguments: Sequence[str]) -> tuple[int, str] | None:
+    """Place and name of the attention backend that a tier's arguments choose, by flag or by JSON."""
+    if (given := value_of(arguments, ATTENTION_FLAG)) and isinstance(given[1], str):
+        return given
+    found = value_of(arguments, ATTENTION_CONFIG)
+    backend = found[1].get("backend") if found and isinstance(found[1], dict) else None
+    return (found[0], str(backend)) if found and backend else None
+
+
 def _attention_backend(context: Context, tier: Tier) -> str | None:
+    """`--attention-backend` as the program sets it: where the accelerator needs one and the tier chooses none."""
     mixed = _tensor_parallel(context, Role.PREFILL) != _tensor_parallel(context, Role.DECODE)
-    own = any(flag_of(argument) == ATTENTION_FLAG for argument in tier.extra_args)
+    own = own_attention_backend(tier.extra_args)
     return context.accelerator.mixed_tp_attention if mixed and not own else None
 
 

@@ -3,9 +3,10 @@
 Source: `vllm serve --help` of vLLM 0.11 to 0.17. `tests/plan` holds this table against what `pods/vllm.py` renders.
 """
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 SET_FLAGS: Mapping[str, str] = {
     "--port": "serving.ports",
@@ -65,6 +66,14 @@ ALIASES: Mapping[str, str] = {
 ATTENTION_FLAG = "--attention-backend"
 """Set by the program where the accelerator needs it, unless the user gives one."""
 
+ATTENTION_CONFIG = "--attention-config"
+"""JSON whose field `backend` says the same; both at once stop vLLM 0.17.1 (vllm/engine/arg_utils.py)."""
+
+ATTENTION_VARIABLE = "VLLM_ATTENTION_BACKEND"
+"""Says the same to vLLM before 0.14 (vllm-project/vllm#26315); vLLM 0.17.1 does not read it."""
+
+SPECULATIVE_FLAG = "--speculative-config"
+
 SET_VARIABLES: Mapping[str, str] = {
     "DP_SIZE": "nothing: it is always 1",
     "DP_SIZE_LOCAL": "nothing: it is always 1",
@@ -89,18 +98,17 @@ SET_VARIABLES: Mapping[str, str] = {
 }
 """Environment variables that the program sets, and the setting that decides them."""
 
-COMPARED_FLAGS: Mapping[str, str] = {"--kv-cache-dtype": "auto", "--dtype": "auto", ATTENTION_FLAG: ""}
-"""Flags of `PAIR_FLAGS` that users give a tier, with what vLLM takes where they are not given."""
-
 PAIR_FLAGS = (
-    *COMPARED_FLAGS,
-    "--attention-config",
+    "--kv-cache-dtype",
+    "--dtype",
+    ATTENTION_FLAG,
+    ATTENTION_CONFIG,
     "--block-size",
     "--hf-overrides",
     "--kv-transfer-config",
     "--quantization",
     "--revision",
-    "--speculative-config",
+    SPECULATIVE_FLAG,
 )
 """Flags that a prefill and a decode worker must have alike, beside the image (vLLM's version) and the model's path.
 
@@ -114,7 +122,7 @@ neither: blocks of other weights would be taken, and the answers be wrong.
 PAIR_TRANSFER_IGNORED = ("kv_buffer_size", "kv_load_failure_policy")
 """Fields of `--kv-transfer-config` in which two workers may differ."""
 
-PAIR_VARIABLES = ("VLLM_ATTENTION_BACKEND", "VLLM_KV_CACHE_LAYOUT")
+PAIR_VARIABLES = (ATTENTION_VARIABLE, "VLLM_KV_CACHE_LAYOUT")
 """Variables that choose the attention backend or the KV layout (vllm/envs.py, vLLM 0.11 to 0.17), beside those of an
 accelerator."""
 
@@ -152,3 +160,37 @@ def flags_of(arguments: Sequence[str]) -> Iterator[Flag]:
             following = arguments[index + 1] if index + 1 < len(arguments) else None
             value = argument.partition("=")[2] if "=" in argument else following
             yield Flag(index, name, None if value is not None and "=" not in argument and flag_of(value) else value)
+
+
+def value_of(arguments: Sequence[str], flag: str) -> tuple[int, Any] | None:
+    """Place and value of a flag, JSON read; None: it is not given.
+
+    vLLM takes the last of several, and dotted fields (`--flag.field=value`) over the whole JSON
+    (vllm/utils/argparse_utils.py `parse_args`, vLLM 0.17.1).
+    """
+    whole: tuple[int, Any] | None = None
+    fields: tuple[int, dict[str, Any]] | None = None
+    for each in flags_of(arguments):
+        if each.name != flag:
+            continue
+        path = re.split("=", arguments[each.place], maxsplit=1)[0].partition(".")[2]
+        if path:
+            fields = fields or (each.place, {})
+            *above, last = path.removesuffix("+").split(".")
+            at = fields[1]
+            for key in above:
+                if not isinstance(at.get(key), dict):
+                    at[key] = {}
+                at = at[key]
+            at[last] = each.value.split(",") if path.endswith("+") and each.value else _read(each.value)
+        else:
+            whole = each.place, _read(each.value)
+    return fields or whole
+
+
+def _read(text: str | None) -> Any:
+    """JSON where it is some, else the text."""
+    try:
+        return json.loads(text or "")
+    except ValueError:
+        return text or ""

@@ -170,13 +170,19 @@ IMPOSSIBLE: list[tuple[dict[str, Any], str, str, str]] = [
     (
         {"prefill__extraArgs": ["--kv-cache-dtype=fp8"], "decode__extraArgs": ["--kv_cache_dtype", "fp8_e5m2"]},
         "serving.prefill.extraArgs[0]",
-        "sets --kv-cache-dtype to fp8_e4m3, and the decode tier has fp8_e5m2",
+        "sets --kv-cache-dtype to fp8, and the decode tier has fp8_e5m2",
         "the same value",
     ),
     (
         {"prefill__extraArgs": ["--dtype=half"], "decode__extraArgs": ["--seed=1", "--dtype=bfloat16"]},
         "serving.prefill.extraArgs[0]",
         "sets --dtype to float16, and the decode tier has bfloat16",
+        "the same value",
+    ),
+    (  # prefill has the ROCM_ATTN of tiers with different parallelism
+        {"decode__extraArgs": ["--attention-config", '{"backend": "TRITON_ATTN"}']},
+        "serving.decode.extraArgs[0]",
+        "sets the attention backend to TRITON_ATTN, and the prefill tier has ROCM_ATTN",
         "the same value",
     ),
     # GPUs that a pod does not ask for, or that vLLM does not see: vllm-project/vllm#47846, #5790
@@ -282,7 +288,10 @@ LEGAL: list[dict[str, Any]] = [
     {"decode__extraArgs": ["--host", "::", "-dp=1", "--nnodes", "1", "--ssl-ciphers=x", "--root-path=/x", "--seed=1"]},
     {"decode__tolerations": [{"key": "gpu", "value": "true", "effect": "NoSchedule"}]},
     {"release": "0.4", "routing__selectivePd": {"threshold": 1}},
-    {"decode__extraArgs": ["--attention-backend=TRITON_ATTN", "--gpu-memory-utilization", "0.9"]},
+    {
+        "prefill__extraArgs": ["--attention-backend=TRITON_ATTN"],
+        "decode__extraArgs": ["-ac.backend=TRITON_ATTN", "--gpu-memory-utilization", "0.9"],
+    },
     {"decode__rollout__createTimeout": 1801},
     {"model__claim": "weights", "model__path": "llama", "createNamespace": False},
     {"ports__serving": 10250},

@@ -160,7 +160,7 @@ class TestTiming:
     @pytest.mark.parametrize(
         ("change", "says"),
         [
-            ({"prefill__extraArgs": ["--kv-cache-dtype=fp8"]}, "to fp8_e4m3, and the decode tier leaves it to vLLM"),
+            ({"prefill__extraArgs": ["--kv-cache-dtype=fp8"]}, "to fp8, and the decode tier leaves it to vLLM"),
             ({"decode__extraArgs": ["--attention-backend", "X"]}, "to X, and the prefill tier leaves it to vLLM"),
             ({"decode__image": "mirror.example/rocm:1"}, "serving.decode.image differs from the prefill tier's image"),
         ],

@@ -16,6 +16,7 @@ def check(context: Context, tiers: Tiers) -> Iterator[Problem]:
                 each.path,
                 each.value,
                 each.wrong,
-                "no KV block would be transferred: the handshake fails, and vLLM 0.17 of a decode worker ends with it",
+                "no KV block would be transferred: the handshake fails, and vLLM 0.17 of a decode worker ends with it. "
+                "Without its check, KV blocks would be read as another type",
                 "give both tiers the same value",
             )

@@ -166,8 +166,7 @@ def _gpu_transports(context: Context, tier: ResolvedTier, path: str, names: list
 def _moved_from_gpus_by_ucx(tier: ResolvedTier) -> bool:
     """Whether UCX moves KV blocks out of GPU memory: NIXL's default backend, NixlConnector's default buffer."""
     fields = tier.kv_transfer
-    extra = fields.get("kv_connector_extra_config")
-    backends = extra.get("backends", ["UCX"]) if isinstance(extra, dict) else ["UCX"]
+    backends = fabric.connector_config(fields).get("backends", ["UCX"])
     return fields["kv_connector"] == fabric.NIXL and "UCX" in backends and fields.get("kv_buffer_device") != "cpu"
 
 
