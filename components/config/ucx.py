@@ -1,4 +1,4 @@
-"""UCX transport settings, refused where UCX's documentation does not know the value.
+"""UCX transport settings, refused where UCX's documentation does not know their form.
 
 Source: `ucx_info -cf` and the FAQ of UCX 1.19, the generation in the llm-d 0.4 to 0.6 images.
 """
@@ -25,6 +25,9 @@ BETWEEN_PODS = {
 }
 """Those that reach another pod."""
 
+TRANSPORT = re.compile(r"\\?[a-z0-9_]+(:(aux|init))?")
+"""A transport of any version of UCX, with its marks. Whether the release's UCX has it: `components/plan/checks`."""
+
 NET_DEVICE = re.compile(r"all|[A-Za-z0-9_.@-]+(\[\d+(-\d+)?(,\d+(-\d+)?)*\])?(:\d+)?")
 """`all`, an interface (eth0) or an adapter with its port (mlx5_0:1, mlx5_[0-3]:1)."""
 
@@ -36,10 +39,10 @@ def _as_list(value: Any) -> Any:
 
 def _transports(value: list[str]) -> list[str]:
     names = [part.removeprefix("^") if index == 0 else part for index, part in enumerate(value)]
-    unknown = [name for name in names if re.sub(r"^\\|:(aux|init)$", "", name) not in WITHIN_POD | BETWEEN_PODS]
-    if unknown or not value:
+    malformed = [name for name in names if not TRANSPORT.fullmatch(name)]
+    if malformed or not value:
         raise wrong(
-            f"names transports that UCX does not know: {', '.join(unknown) or '(none given)'}",
+            f"is not a list of transports: {', '.join(malformed) or '(none given)'}",
             "UCX would ignore them with a warning, and KV blocks would fall back to TCP or fail",
             "use names from `ucx_info -d`, such as rc, ud, tcp, sm, self, rocm, cuda_copy",
         )
@@ -80,9 +83,8 @@ def _listed(title: str, name: str) -> Any:
     )
 
 
-_TRANSPORT = rf"\\?({'|'.join(sorted(WITHIN_POD | BETWEEN_PODS))})(:(aux|init))?"
 Transports = Annotated[
-    list[str], AfterValidator(_transports), BeforeValidator(_as_list), _listed("UCX transports", _TRANSPORT)
+    list[str], AfterValidator(_transports), BeforeValidator(_as_list), _listed("UCX transports", TRANSPORT.pattern)
 ]
 NetDevices = Annotated[
     list[str],

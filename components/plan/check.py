@@ -1,4 +1,4 @@
-"""check(settings) -> problems: every cross-check, each in the room of what it is about."""
+"""check(settings) -> problems: every cross-check, each in the room of what it is about; notes: what is only suspected."""
 
 from components.config.problem import Problem
 from components.config.settings import Serving
@@ -18,6 +18,7 @@ from components.plan.checks import (
     topology,
 )
 from components.plan.context import Context
+from components.plan.workers import Tiers
 from components.plan.workers import tiers as resolved
 
 
@@ -40,3 +41,9 @@ def check(settings: Serving, *, token_given: bool) -> list[Problem]:
         *monitoring.check(context),
         *model.check(context, token_given=token_given),
     ]
+
+
+def notes(context: Context, tiers: Tiers) -> list[str]:
+    """What the checks suspect of settings that they do not refuse, each with the config path and the reason."""
+    found = [*network.notes(context, tiers), *infrastructure.notes(context, tiers), *commandline.notes(context)]
+    return list(dict.fromkeys(found))

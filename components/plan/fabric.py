@@ -16,6 +16,9 @@ from components.plan.worker_args import DeviceArgs, HostPathArgs
 NIXL = "NixlConnector"
 """vLLM's connector that moves KV blocks by NIXL."""
 
+UCX = "UCX"
+"""NIXL's default backend."""
+
 DEFAULT_BUFFER = "cuda"
 """`kv_buffer_device` of vLLM on CUDA and ROCm (vllm/config/kv_transfer.py)."""
 

@@ -9,6 +9,7 @@ from components.config.vocabulary import Preflight, Role, SecurityLevel, Service
 from components.names import CONFIG_FILE, PICKER_PORTS, POOL_GROUP
 from components.plan import fabric, gateway, locked_memory, workers
 from components.plan.agreement import differences
+from components.plan.check import notes as suspected
 from components.plan.context import Context
 from components.plan.entrance import entrance
 from components.plan.isolation import isolation
@@ -197,6 +198,7 @@ def _notes(context: Context, tiers: Tiers, exceeding: list[str]) -> list[str]:
             f"{settings.model.max_model_len} tokens at {workers.SLOWEST_STREAM} a second takes "
             f"{workers.longest_answer(context)} s: set serving.decode.rollout.terminationGrace if such streams must end"
         )
+    notes += suspected(context, tiers)
     notes += [f"{each.path} {each.wrong}: {each.outcome}" for each in differences(context, tiers) if not each.proven]
     for role, tier in tiers.items():
         used, taken = tier.tensor_parallel, tier.gpus

@@ -98,6 +98,16 @@ SET_VARIABLES: Mapping[str, str] = {
 }
 """Environment variables that the program sets, and the setting that decides them."""
 
+NOT_READ: Mapping[str, str] = {
+    **dict.fromkeys(
+        ("NIXL_BACKEND", "VLLM_NIXL_BACKEND", "VLLM_NIXL_KVCACHE_BACKEND"),
+        "vLLM does not read it (vllm-project/vllm#41814): NIXL's backends are `kv_connector_extra_config: {backends: "
+        "[…]}` in serving.kvTransfer.extra",
+    ),
+    ATTENTION_VARIABLE: "vLLM 0.17 does not read it (vllm-project/vllm#50292): use --attention-backend in extraArgs",
+}
+"""Variables of other versions or other programs, each with what to use instead."""
+
 PAIR_FLAGS = (
     "--kv-cache-dtype",
     "--dtype",

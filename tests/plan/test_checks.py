@@ -32,6 +32,12 @@ IMPOSSIBLE: list[tuple[dict[str, Any], str, str, str]] = [
     ({"decode__ucx__tls": "tcp,cuda"}, "serving.decode.ucx.tls", "memory of amd GPUs", "add rocm"),
     ({"accelerator": "nvidia", "ucx__tls": "self,sm,rocm,tcp"}, "serving.ucx.tls", "of nvidia GPUs", "add cuda"),
     ({"ucx__tls": "^rocm_copy"}, "serving.ucx.tls", "of amd GPUs", "take rocm and rocm_copy out"),
+    (
+        {"ucx__tls": "\\rc_mlx5,self,rocm", "rdma": RDMA},
+        "serving.ucx.tls",
+        "rc_mlx5, and no auxiliary transport",
+        "write rc_x",
+    ),
     # what a release's picker would ignore
     (
         {"routing__selectivePd": {"threshold": 200}},
@@ -273,7 +279,7 @@ LEGAL: list[dict[str, Any]] = [
     {"namespace": "default", "createNamespace": False},
     {"rdma": RDMA, "decode__rdma": None, "prefill__ucx__tls": "rc,rocm"},
     {"ucx__tls": "^rc"},
-    {"rdma": RDMA, "ucx__tls": "\\rc_mlx5,self,rocm"},
+    {"rdma": RDMA, "ucx__tls": "\\rc_mlx5,ud:aux,self,rocm"},
     {"ucx__tls": "all"},
     {"ucx__tls": "tcp,self,cuda,rocm_copy"},
     {"ucx__tls": "tcp,self", "kvTransfer__extra": {"kv_buffer_device": "cpu"}},

@@ -3,16 +3,18 @@
 from collections.abc import Iterator, Mapping
 
 from components.config.problem import Hidden, Problem
-from components.config.vocabulary import Role
+from components.config.vocabulary import ReleaseName, Role
 from components.plan.context import Context
 from components.plan.worker_args import ResolvedTier
 from components.plan.workers import Tiers
 from components.releases.vllm import (
+    ATTENTION_VARIABLE,
     BREAKING_FLAGS,
     BREAKING_VARIABLES,
     COUNTING_FLAGS,
     EVERY_ADDRESS,
     HOST_FLAG,
+    NOT_READ,
     POSITIONAL,
     SET_FLAGS,
     SET_VARIABLES,
@@ -39,6 +41,21 @@ def check(context: Context, tiers: Tiers) -> Iterator[Problem]:
                 "vLLM would take it for a second model and refuse to start",
                 "begin with a flag: `--flag=value`",
             )
+
+
+def notes(context: Context) -> Iterator[str]:
+    """Variables that do not do what they say, and files that only vLLM reads."""
+    for role in Role:
+        for name, value in context.tier(role).env.items():
+            path = f"serving.{role}.env.{name}"
+            read = name == ATTENTION_VARIABLE and context.settings.release is ReleaseName.V0_4
+            if name in NOT_READ and not read:
+                yield f"{path}: {NOT_READ[name]}"
+            elif name == "UCX_PROTO_ENABLE" and value.lower() in ("n", "no", "0", "false", "off"):
+                yield (
+                    f"{path} switches off UCX's protocols of today, which NIXL needs (vllm-project/vllm#32379): "
+                    "transfers would fail or take a slower way; delete it"
+                )
 
 
 def _variables(context: Context, tier: ResolvedTier) -> Iterator[Problem]:

@@ -9,7 +9,7 @@ from components.config.wording import path_of
 from components.gateways import on
 from components.infrastructures import Fabric
 from components.plan.context import Context
-from components.plan.fabric import MULTUS, kv_transfer, rdma_setting
+from components.plan.fabric import MULTUS, UCX, connector_config, rdma_setting
 from components.plan.worker_args import ResolvedTier
 from components.plan.workers import Tiers
 
@@ -24,7 +24,16 @@ def check(context: Context, tiers: Tiers) -> Iterator[Problem]:
         yield from _attachments(context, tier)
         yield from _capabilities(context, tier)
     if context.infrastructure.fabric is Fabric.EFA:
-        yield from _ucx(context)
+        yield from _ucx(context, tiers)
+
+
+def notes(context: Context, tiers: Tiers) -> Iterator[str]:
+    """NIXL's backends against the fabric."""
+    if context.infrastructure.fabric is Fabric.EFA and _ucx_is_chosen(tiers):
+        yield (
+            "serving.kvTransfer.extra: the backend UCX reaches EFA by copies through the host only "
+            "(ai-dynamo/nixl#909); LIBFABRIC is the infrastructure's"
+        )
 
 
 def _image(context: Context) -> Iterator[Problem]:
@@ -170,10 +179,9 @@ def _capabilities(context: Context, tier: ResolvedTier) -> Iterator[Problem]:
         )
 
 
-def _ucx(context: Context) -> Iterator[Problem]:
+def _ucx(context: Context, tiers: Tiers) -> Iterator[Problem]:
     """UCX variables where NIXL does not use UCX."""
-    extra = kv_transfer(context).get("kv_connector_extra_config")
-    if isinstance(extra, dict) and "UCX" in extra.get("backends", []):
+    if _ucx_is_chosen(tiers):
         return
     scopes = {"serving.ucx": context.settings.ucx, **{f"serving.{role}.ucx": context.tier(role).ucx for role in Role}}
     for path, ucx in scopes.items():
@@ -185,3 +193,8 @@ def _ucx(context: Context) -> Iterator[Problem]:
                 "nobody would read it",
                 f"`pulumi config rm --path {path}.{key}`; libfabric's own variables (FI_…) go into the tiers' env",
             )
+
+
+def _ucx_is_chosen(tiers: Tiers) -> bool:
+    """Whether UCX is among NIXL's backends, which both tiers have alike."""
+    return UCX in connector_config(tiers[Role.DECODE].kv_transfer).get("backends", [])

@@ -1,11 +1,13 @@
 """Names, ports, devices and transports: what the pods share with their node, their namespace and each other."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from itertools import combinations
+from typing import Any
 
 from components.accelerators import PROFILES
 from components.config.problem import Problem
-from components.config.ucx import BETWEEN_PODS
+from components.config.ucx import BETWEEN_PODS, WITHIN_POD
 from components.config.vocabulary import Role
 from components.names import LIMIT
 from components.plan import fabric
@@ -15,6 +17,13 @@ from components.plan.workers import Tiers
 
 NODE_PORTS = {22: "ssh", 10248: "the kubelet", 10249: "kube-proxy", 10250: "the kubelet", 10256: "kube-proxy"}
 """Ports that every node already uses; they matter when pods are on its network."""
+
+UCX_VERSION = "1.19"
+"""UCX in the images of releases 0.4 and 0.6."""
+
+WITHOUT_AUXILIARY: Mapping[str, str] = {"rc_mlx5": "rc_x", "rc_verbs": "rc_v"}
+"""Transports that cannot set up their own connections, with the aliases that add the datagram transport for it
+(openucx/ucx v1.19.0, src/ucp/core/ucp_context.c `ucp_tl_aliases`; ai-dynamo/nixl#1647)."""
 
 SYSTEM_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 
@@ -121,11 +130,22 @@ def _transports(context: Context, tier: ResolvedTier) -> Iterator[Problem]:
     names = tier.ucx.get("UCX_TLS", "").split(",")
     path = f"serving.{role}.ucx.tls" if given is not None else "serving.ucx.tls"
     if settings.ucx.tls or given:  # an infrastructure's own list goes with the accelerators that it has
+        yield from _known_transports(context, tier, path, names)
         yield from _gpu_transports(context, tier, path, names)
-    if names == [""] or names[0].startswith("^"):
+    if names == [""]:
         return
     plain = _plain(names)
-    if not plain & BETWEEN_PODS:
+    between = plain & BETWEEN_PODS
+    if names[0].startswith("^"):
+        if plain & {"all", "tcp"} and not tier.rdma:
+            yield Problem(
+                path,
+                ",".join(names),
+                f"takes TCP out, and the {role} pods ask for no RDMA device",
+                "UCX would have no transport between pods: every KV transfer would fail",
+                f"take tcp out of the list, or set serving.rdma (or serving.{role}.rdma)",
+            )
+    elif not between and plain <= WITHIN_POD:
         yield Problem(
             path,
             ",".join(names),
@@ -133,13 +153,36 @@ def _transports(context: Context, tier: ResolvedTier) -> Iterator[Problem]:
             "prefill and decode could not reach each other: every KV transfer would fail",
             "add rc or ud (RDMA), or tcp",
         )
-    elif not plain & {"all", "tcp"} and not tier.rdma:
+    elif between and not plain & {"all", "tcp"} and not tier.rdma:
         yield Problem(
             path,
             ",".join(names),
             f"names RDMA transports only, and the {role} pods ask for no RDMA device",
             "UCX would find no device for them: every KV transfer would fail",
             f"set serving.rdma (or serving.{role}.rdma) or another serving.infrastructure, or add tcp",
+        )
+    elif between and between <= WITHOUT_AUXILIARY.keys() and plain <= WITHIN_POD | BETWEEN_PODS:
+        alias = WITHOUT_AUXILIARY[min(between)]
+        yield Problem(
+            path,
+            ",".join(names),
+            f"names {', '.join(sorted(between))}, and no auxiliary transport that sets its connections up",
+            "UCX would connect no two pods: a transport by its own name brings no auxiliary one, as its alias does",
+            f"write {alias} instead, or add ud",
+        )
+
+
+def _known_transports(context: Context, tier: ResolvedTier, path: str, names: list[str]) -> Iterator[Problem]:
+    """Names that the UCX of the release's images does not have; an image of the user's may have another UCX."""
+    unknown = sorted(_plain(names) - WITHIN_POD - BETWEEN_PODS)
+    if unknown and context.tier(tier.role).image is None:
+        release = context.release.name
+        yield Problem(
+            path,
+            ",".join(names),
+            f"names transports that UCX does not know: {', '.join(unknown)} (UCX {UCX_VERSION}, release {release})",
+            "UCX would ignore them with a warning, and KV blocks would fall back to TCP or fail",
+            "use names from `ucx_info -d`, such as rc, ud, tcp, sm, self, rocm, cuda_copy",
         )
 
 
@@ -149,7 +192,7 @@ def _gpu_transports(context: Context, tier: ResolvedTier, path: str, names: list
         return
     plain, excluding = _plain(names), names[0].startswith("^")
     alias, copy, *_ = context.accelerator.transports
-    missing = plain & {alias, copy} if excluding else not plain & {"all", *context.accelerator.transports}
+    missing = plain & {alias, copy} if excluding else not plain & {"all", alias, copy}
     if missing:
         own = context.settings.accelerator
         others = [word for word, each in PROFILES.items() if word is not own and plain & {*each.transports}]
@@ -157,7 +200,11 @@ def _gpu_transports(context: Context, tier: ResolvedTier, path: str, names: list
             path,
             ",".join(names),
             f"leaves UCX no transport for memory of {own} GPUs"
-            + (f"; it has those of {' and '.join(others)}" if others and not excluding else ""),
+            + (
+                f"; it has those of {' and '.join(others)}"
+                if others and not excluding
+                else f": {copy} alone tells what memory is a GPU's"
+            ),
             "UCX would take KV blocks in GPU memory for host memory: the first transfer would fail or crash vLLM",
             f"take {alias} and {copy} out of the list" if excluding else f"add {alias}",
         )
@@ -166,8 +213,76 @@ def _gpu_transports(context: Context, tier: ResolvedTier, path: str, names: list
 def _moved_from_gpus_by_ucx(tier: ResolvedTier) -> bool:
     """Whether UCX moves KV blocks out of GPU memory: NIXL's default backend, NixlConnector's default buffer."""
     fields = tier.kv_transfer
-    backends = fabric.connector_config(fields).get("backends", ["UCX"])
-    return fields["kv_connector"] == fabric.NIXL and "UCX" in backends and fields.get("kv_buffer_device") != "cpu"
+    backends = fabric.connector_config(fields).get("backends", [fabric.UCX])
+    return fields["kv_connector"] == fabric.NIXL and fabric.UCX in backends and fields.get("kv_buffer_device") != "cpu"
+
+
+def notes(context: Context, tiers: Tiers) -> Iterator[str]:
+    """What works on some clusters and is a mistake on others."""
+    for role, tier in tiers.items():
+        yield from _unknown(context, role)
+        yield from _beside_the_fabric(context, tier)
+        yield from _adapters(context, tier)
+
+
+def _unknown(context: Context, role: Role) -> Iterator[str]:
+    names = _own(context, role, "tls") or []
+    unknown = sorted(_plain(names) - WITHIN_POD - BETWEEN_PODS) if names else []
+    if unknown:
+        yield (
+            f"{_path(context, role, 'tls')} names {', '.join(unknown)}, which UCX {UCX_VERSION} of the release's "
+            "images does not have: `ucx_info -d` in the tier's own image shows whether it does; UCX ignores a name "
+            "that it does not know"
+        )
+
+
+def _beside_the_fabric(context: Context, tier: ResolvedTier) -> Iterator[str]:
+    role, names = tier.role, _own(context, tier.role, "tls")
+    if not names or names[0].startswith("^") or _plain(names) & BETWEEN_PODS != {"tcp"}:
+        return
+    if device := tier.device:
+        yield (
+            f"{_path(context, role, 'tls')} names no RDMA transport: the pods hold {device.resource}, and KV blocks "
+            "take TCP; add rc, or take the device out with serving.rdma"
+        )
+    if tier.host_network and not _own(context, role, "net_devices"):
+        yield (
+            f"{_path(context, role, 'net_devices')} is not set, and with hostNetwork UCX chooses among all interfaces "
+            "of the node for TCP: docker0 or a CNI's bridge reaches no other node (openucx/ucx#9908); name the "
+            'interface, such as eth0, or exclude the others: "^docker0,cni0"'
+        )
+
+
+def _adapters(context: Context, tier: ResolvedTier) -> Iterator[str]:
+    role, device = tier.role, tier.device
+    devices, index = _own(context, role, "net_devices"), _own(context, role, "ib_gid_index")
+    if devices == ["all"] and (device or tier.host_network):
+        yield (
+            f"{_path(context, role, 'net_devices')}: all also takes the adapters of management and storage, and a "
+            "DPU's, where a node has them; name the fabric's, such as mlx5_0:1"
+        )
+    if not device or not device.network or device.one_attachment:
+        return
+    differ = "differs from pod to pod on the secondary network of serving.rdma.network"
+    if any(re.search(r":\d+$", name) and "[" not in name for name in devices or []):
+        yield (
+            f"{_path(context, role, 'net_devices')} fixes the name of an adapter, which {differ}: leave it unset, or "
+            'name a range, such as "mlx5_[0-3]:1"'
+        )
+    if isinstance(index, int):
+        yield f"{_path(context, role, 'ib_gid_index')} fixes the GID index, which {differ}: leave it unset, or use auto"
+
+
+def _own(context: Context, role: Role, field: str) -> Any:
+    """What the user sets of UCX for a tier: the tier's before the stack's."""
+    own = getattr(context.tier(role).ucx, field)
+    return getattr(context.settings.ucx, field) if own is None else own
+
+
+def _path(context: Context, role: Role, field: str) -> str:
+    ucx = context.tier(role).ucx
+    scope = "serving.ucx" if getattr(ucx, field) is None else f"serving.{role}.ucx"
+    return f"{scope}.{type(ucx).model_fields[field].alias}"
 
 
 def _plain(names: list[str]) -> set[str]:
