@@ -31,6 +31,8 @@ class TolerationArgs(Args):
     """The taint's value."""
     effect: str | None = None
     """The taint's effect."""
+    toleration_seconds: int | None = None
+    """Seconds that a running pod stays on the node after a taint with NoExecute comes; None: for ever."""
 
 
 class PlacementArgs(Args):

@@ -6,6 +6,7 @@ from pydantic import BeforeValidator, Field
 
 from components.config.fields import (
     Count,
+    Device,
     DnsLabel,
     Fraction,
     LabelKey,
@@ -38,10 +39,11 @@ class Model(Strict):
     """Hugging Face id, such as RedHatAI/Llama-3.3-70B-Instruct-FP8-dynamic."""
     served_name: str | None = Field(default=None, pattern=r"^\S+$")
     """The name clients ask for; default: `name`."""
-    max_model_len: Count = 32000
-    """Longest prompt plus answer, in tokens (guide)."""
-    block_size: Literal[1, 8, 16, 32, 64, 128] = 128
-    """Tokens per KV block; both tiers must agree, so it is the stack's (guide: 128)."""
+    max_model_len: Annotated[Count | None, BeforeValidator(null_word)] = 32000
+    """Longest prompt plus answer, in tokens (guide); null: the model's own."""
+    block_size: Annotated[Literal[1, 8, 16, 32, 64, 128, 256] | None, BeforeValidator(null_word)] = 128
+    """Tokens per KV block; both tiers must agree, so it is the stack's (guide: 128). null: vLLM's choice for the model,
+    which hybrid models need."""
     storage: Quantity = "100Gi"
     """Limit of the emptyDir that each worker downloads the weights to."""
     claim: ObjectName | None = None
@@ -157,6 +159,8 @@ class Serving(Strict):
     """RDMA debugging: 1 prefill and 1 decode worker on two nodes, all GPUs, host network, privileged."""
     gpus_per_node: Count = 8
     """GPUs of one node."""
+    gpu_resource: Device | None = None
+    """Extended resource of the GPUs, where it is not the accelerator's: MIG slices, partitions, shared GPUs."""
     infrastructure: Annotated[Infrastructure | None, BeforeValidator(null_word)] = None
     """Whose cluster it is: everything that pods need there for RDMA, each field to be overridden by the settings below
     (infrastructure.md); unset = what those say, and nothing else."""

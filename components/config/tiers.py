@@ -65,6 +65,8 @@ class Toleration(Strict):
     """The taint's value, with `Equal`."""
     effect: Effect | None = None
     """The taint's effect; unset means all."""
+    toleration_seconds: Annotated[int | None, Field(ge=0)] = None
+    """With the effect NoExecute: seconds that a running pod stays after the taint comes; unset means for ever."""
 
     @model_validator(mode="before")
     @classmethod
@@ -78,6 +80,16 @@ class Toleration(Strict):
                 "has a value, and its operator is Exists",
                 "the API server would refuse the Deployment: `value must be empty when operator is 'Exists'`",
                 "delete the value, or set operator: Equal",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _seconds_are_of_running_pods(self) -> "Toleration":
+        if self.toleration_seconds is not None and self.effect is not Effect.NO_EXECUTE:
+            raise wrong(
+                "has tolerationSeconds, and its effect is not NoExecute",
+                "the API server would refuse the Deployment: `effect must be 'NoExecute' when …`",
+                "set effect: NoExecute, or delete tolerationSeconds",
             )
         return self
 

@@ -164,11 +164,12 @@ class UcxLogLevel(Word):
 
 
 class Capability(Word):
-    """Linux capabilities that RDMA stacks ask for."""
+    """Linux capabilities that RDMA stacks, and vLLM's binding to memory nodes, ask for."""
 
     IPC_LOCK = "IPC_LOCK"
     NET_ADMIN = "NET_ADMIN"
     NET_RAW = "NET_RAW"
+    SYS_NICE = "SYS_NICE"
     SYS_PTRACE = "SYS_PTRACE"
     SYS_RAWIO = "SYS_RAWIO"
     SYS_RESOURCE = "SYS_RESOURCE"
@@ -201,8 +202,11 @@ class HostPathType(Word):
     """What must be at a hostPath on the node."""
 
     FILE = "File"
+    FILE_OR_CREATE = "FileOrCreate"
     DIRECTORY = "Directory"
+    DIRECTORY_OR_CREATE = "DirectoryOrCreate"
     CHAR_DEVICE = "CharDevice"
+    BLOCK_DEVICE = "BlockDevice"
     SOCKET = "Socket"
 
 

@@ -1,4 +1,4 @@
-"""check(settings) -> problems: every cross-check, each in the room of what it is about; notes: what is only suspected."""
+"""check(settings) -> problems, notes(context, tiers) -> what is suspected: each in the room of what it is about."""
 
 from components.config.problem import Problem
 from components.config.settings import Serving
@@ -45,5 +45,11 @@ def check(settings: Serving, *, token_given: bool) -> list[Problem]:
 
 def notes(context: Context, tiers: Tiers) -> list[str]:
     """What the checks suspect of settings that they do not refuse, each with the config path and the reason."""
-    found = [*network.notes(context, tiers), *infrastructure.notes(context, tiers), *commandline.notes(context)]
+    found = [
+        *topology.notes(context, tiers),
+        *network.notes(context, tiers),
+        *infrastructure.notes(context, tiers),
+        *routing.notes(context),
+        *commandline.notes(context),
+    ]
     return list(dict.fromkeys(found))

@@ -1,6 +1,6 @@
 """What every decision looks at: the settings, and the data that they select."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from components.accelerators import PROFILES, AcceleratorProfile
@@ -31,9 +31,10 @@ class Context:
     @staticmethod
     def of(settings: Serving) -> "Context":
         """The context of a stack's settings."""
+        accelerator = PROFILES[settings.accelerator]
         return Context(
             settings,
-            PROFILES[settings.accelerator],
+            replace(accelerator, gpu_resource=settings.gpu_resource or accelerator.gpu_resource),
             RELEASES[settings.release],
             profile(settings.infrastructure),
             mode(settings),

@@ -46,10 +46,10 @@ class ModelArgs(Args):
     """First argument of `vllm serve`: a Hugging Face id or a folder."""
     served_name: str
     """Name that clients ask for."""
-    max_model_len: int
-    """Tokens."""
-    block_size: int
-    """Tokens per KV block."""
+    max_model_len: int | None
+    """Tokens; None: the model's own."""
+    block_size: int | None
+    """Tokens per KV block; None: vLLM's choice."""
     storage: str
     """Limit of the emptyDir for the weights, unless `claim`."""
     claim: str | None = None

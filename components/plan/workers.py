@@ -163,8 +163,9 @@ def _termination_grace(context: Context, role: Role) -> int:
 
 
 def longest_answer(context: Context) -> int:
-    """Seconds of the longest stream: the model's whole context at the slowest rate."""
-    return ceil(context.settings.model.max_model_len / SLOWEST_STREAM)
+    """Seconds of the longest stream: the model's whole context at the slowest rate; unknown: the longest default."""
+    tokens = context.settings.model.max_model_len
+    return LONGEST_GRACE if tokens is None else ceil(tokens / SLOWEST_STREAM)
 
 
 def _ucx_variables(context: Context, role: Role) -> dict[str, str]:

@@ -26,7 +26,13 @@ def affinity(placement: PlacementArgs) -> Mapping[str, Any] | None:
 def tolerations(placement: PlacementArgs) -> list[k8s.core.v1.TolerationArgs] | None:
     """Taints that the pods accept."""
     return [
-        k8s.core.v1.TolerationArgs(key=each.key, operator=each.operator, value=each.value, effect=each.effect)
+        k8s.core.v1.TolerationArgs(
+            key=each.key,
+            operator=each.operator,
+            value=each.value,
+            effect=each.effect,
+            toleration_seconds=each.toleration_seconds,
+        )
         for each in placement.tolerations
     ] or None
 

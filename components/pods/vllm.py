@@ -25,10 +25,10 @@ def arguments(worker: ResolvedTier) -> list[str]:
         model.source,
         f"--port={worker.port}",
         f"--served-model-name={model.served_name}",
-        f"--block-size={model.block_size}",
+        *([f"--block-size={model.block_size}"] if model.block_size else []),
         f"--kv-transfer-config={json.dumps(worker.kv_transfer, separators=(',', ':'))}",
         "--disable-uvicorn-access-log",
-        f"--max-model-len={model.max_model_len}",
+        *([f"--max-model-len={model.max_model_len}"] if model.max_model_len else []),
     ]
     if worker.attention_backend:
         flags.append(f"--attention-backend={worker.attention_backend}")

@@ -43,6 +43,8 @@ class Release:
     failure_mode: FailureMode
     connector_flag: str
     """The sidecar's flag for the KV connector."""
+    wider_prefill: bool
+    """Whether vLLM's decode workers fetch KV blocks of prefill workers with more GPUs than theirs."""
     traces: bool
     """Whether picker and sidecar make spans; if so, they do it unasked unless their environment says no."""
     metrics: Metrics

@@ -89,6 +89,7 @@ V0_4 = Release(
     ignored_unit="nonCachedTokens",
     failure_mode=FailureMode.FAIL_CLOSE,
     connector_flag="--connector",
+    wider_prefill=False,
     traces=False,
     metrics=Metrics(decisions="llm_d_inference_scheduler_pd_decision_total", transfer_failures=FAILURES),
 )

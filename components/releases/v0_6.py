@@ -103,6 +103,7 @@ V0_6 = Release(
     ignored_unit="threshold",
     failure_mode=FailureMode.FAIL_OPEN,
     connector_flag="--kv-connector",
+    wider_prefill=True,  # vLLM from 0.13 on (vllm-project/vllm#27274)
     traces=True,
     metrics=Metrics(
         decisions="llm_d_inference_scheduler_disagg_decision_total",

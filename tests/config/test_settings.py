@@ -118,7 +118,7 @@ def test_a_wrong_setting_is_refused_with_path_and_remedy(
 
 def test_all_problems_are_found_at_once() -> None:
     found = problems(
-        hostnetwork=True, prefill__replicas="4", release=0.6, decode__env={"A B": "1"}, decode__tensorParallel=3
+        hostnetwork=True, prefill__replicas="4", release=0.6, decode__env={"A B": "1"}, decode__tensorParallel=16
     )
     assert set(found) == {
         "serving.hostnetwork",

@@ -265,8 +265,6 @@ IMPOSSIBLE: list[tuple[dict[str, Any], str, str, str]] = [
     ({"infrastructure": "none", "rdma": {"resource": "rdma/ib"}}, "serving.rdma", "has no RDMA device", "config rm"),
     ({"infrastructure": "digitalocean", "decode__rdma": {"count": 1}}, "serving.decode.rdma", "no RDMA", "config rm"),
     ({**GKE, "rdma": {"resource": "rdma/ib"}}, "serving.rdma", "in annotations", "config rm --path serving.rdma"),
-    ({"infrastructure": "aks", "rdma": {"count": "tensorParallel"}}, "serving.rdma.count", "is shared", "config rm"),
-    ({"infrastructure": "rdma-shared", "decode__rdma": {"count": 4}}, "serving.decode.rdma.count", "shared", "rm"),
     ({"infrastructure": "oci-amd", "decode__rdma": None}, "serving.decode.rdma", "off the fabric", "none"),
     ({**GKE, "prefill__rdma": None}, "serving.prefill.rdma", "off the fabric", "infrastructure: none"),
     ({"rdma": {"count": 2}}, "serving.rdma.resource", "no serving.infrastructure", "set serving.infrastructure"),
@@ -313,6 +311,7 @@ LEGAL: list[dict[str, Any]] = [
     {**EFA, "kvTransfer__extra": {"kv_connector_extra_config": {"backends": ["UCX"]}}, "ucx": {"tls": "tcp,self,cuda"}},
     {"infrastructure": "none", "ucx": {"tls": "tcp,self,sm,rocm"}},
     {"infrastructure": "none", "decode__rdma": None},
+    {"infrastructure": "aks", "rdma": {"count": "tensorParallel"}},
 ]
 
 

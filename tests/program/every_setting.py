@@ -58,6 +58,9 @@ def _taints(holder: str, reaches: set[str]) -> dict[str, Change]:
         ),
         f"{holder}.tolerations[].value": Change("new", reaches, equal),
         f"{holder}.tolerations[].effect": Change("NoSchedule", reaches, equal),
+        f"{holder}.tolerations[].tolerationSeconds": Change(
+            60, reaches, {f"{holder}.tolerations": [{"key": "gpu", "effect": "NoExecute"}]}
+        ),
     }
 
 
@@ -190,6 +193,7 @@ EVERY_SETTING: dict[str, Change] = {
     "cluster.context": Change("other", {"cluster"}),
     "cluster.identifier": Change("blue", {"cluster"}),
     "hostNetwork": Change(True, WORKERS),
+    "gpuResource": Change("amd.com/cpx_nps4", WORKERS),
     "gpusPerNode": Change(4, WORKERS, {"hostNetwork": True}),
     "rdma.resource": Change("rdma/roce_gdr", WORKERS),
     "rdma.count": Change(2, WORKERS),

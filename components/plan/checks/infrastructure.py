@@ -34,6 +34,20 @@ def notes(context: Context, tiers: Tiers) -> Iterator[str]:
             "serving.kvTransfer.extra: the backend UCX reaches EFA by copies through the host only "
             "(ai-dynamo/nixl#909); LIBFABRIC is the infrastructure's"
         )
+    for role in Role:
+        (path, given), device = rdma_setting(context, role), context.infrastructure.device
+        if (
+            given
+            and device
+            and device.shared
+            and given.count not in (None, 1)
+            and given.resource in (None, device.resource)
+        ):
+            yield (
+                f"{path}.count is {given.count}, and {device.resource} of serving.infrastructure: "
+                f"{context.settings.infrastructure} is shared: one shows a pod every adapter, and more use up the "
+                "device plugin's handles"
+            )
 
 
 def _image(context: Context) -> Iterator[Problem]:
@@ -128,20 +142,6 @@ def _rdma(context: Context, role: Role) -> Iterator[Problem]:
             "is not set, and no serving.infrastructure says it",
             "the workers would ask for no device at all, and KV blocks travel over TCP",
             "name the device that the network operator offers, such as rdma/ib, or set serving.infrastructure",
-        )
-    elif (
-        chosen.device
-        and chosen.device.shared
-        and given.count not in (None, 1)
-        and given.resource in (None, chosen.device.resource)
-    ):
-        yield Problem(
-            f"{path}.count",
-            given.count,
-            f"is more than one, and {chosen.device.resource} of {said} is shared",
-            "one already shows a pod every adapter: more would only use up the device plugin's handles, until pods "
-            "stay Pending",
-            f"`pulumi config rm --path {path}.count`",
         )
 
 

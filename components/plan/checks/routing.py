@@ -22,10 +22,24 @@ def check(context: Context) -> Iterator[Problem]:
     own = context.settings.routing.config
     if own is not None:
         yield from _beside_own(context)
-        yield from _own(context, own)
+        if context.settings.routing.image is None:
+            yield from _own(context, own)
         return
     units = list(_units(context))
     yield from units or _configuration(context)
+
+
+def notes(context: Context) -> Iterator[str]:
+    """A configuration for a picker that this program does not know."""
+    own = context.settings.routing.config
+    if own is None or context.settings.routing.image is None:
+        return
+    found = [f"{each.path.removeprefix(f'{OWN}.')} {each.wrong}" for each in _own(context, own)]
+    if found:
+        yield (
+            f"{OWN} is not checked against serving.routing.image. The picker of release {context.release.name} would "
+            f"not take it, or not disaggregate: {'; '.join(found)}"
+        )
 
 
 def _beside_own(context: Context) -> Iterator[Problem]:

@@ -26,21 +26,15 @@ def check(context: Context, tiers: Tiers) -> Iterator[Problem]:
                 f"the {role} pods would stay Pending for ever: no node has {gpus} {context.accelerator.gpu_resource}",
                 f"use at most {per_node}, or set serving.gpusPerNode to what a node really has",
             )
-        elif per_node % gpus:
-            yield Problem(
-                path,
-                gpus,
-                f"does not divide the {per_node} GPUs of a node (serving.gpusPerNode)",
-                f"{per_node % gpus} GPUs of every node would stay unused, or the pods not fit as planned",
-                f"use one of {', '.join(str(n) for n in range(1, per_node + 1) if per_node % n == 0)}",
-            )
     prefill, decode = tiers[Role.PREFILL].tensor_parallel, tiers[Role.DECODE].tensor_parallel
-    if decode % prefill:
+    if decode % prefill and (prefill % decode or not context.release.wider_prefill):
+        either = "multiple or a divisor" if context.release.wider_prefill else "multiple"
         yield Problem(
             "serving.decode.tensorParallel",
             decode,
-            f"is not a multiple of serving.prefill.tensorParallel ({prefill})",
-            "NIXL splits each prefill rank's KV heads among whole decode ranks: the first transfer would fail",
+            f"is not a {either} of serving.prefill.tensorParallel ({prefill})",
+            "NIXL splits KV heads among whole ranks, and vLLM of release "
+            f"{context.release.name} fetches from no other layout: the first transfer would fail",
             f"use a multiple of {prefill} for decode, or a divisor of {decode} for prefill",
         )
 
@@ -79,4 +73,24 @@ def _contradicted(context: Context, tiers: Tiers) -> Iterator[Problem]:
             f"is not a power of two, and {said} makes it the tensor parallelism of both tiers",
             "vLLM would refuse to start: attention heads do not divide by it",
             "set it to the 1, 2, 4 or 8 GPUs that the nodes have, or serving.hostNetwork: false",
+        )
+
+
+def notes(context: Context, tiers: Tiers) -> Iterator[str]:
+    """Layouts that leave GPUs over, or that depend on the model."""
+    if context.mode.whole_node:
+        return
+    per_node = context.settings.gpus_per_node
+    for role, tier in tiers.items():
+        gpus = tier.gpus
+        if gpus <= per_node and per_node % gpus:
+            yield (
+                f"serving.{role}.tensorParallel: {gpus} does not divide the {per_node} GPUs of a node "
+                f"(serving.gpusPerNode): {per_node % gpus} of each node stay unused by {role} workers"
+            )
+    prefill, decode = tiers[Role.PREFILL].tensor_parallel, tiers[Role.DECODE].tensor_parallel
+    if prefill > decode:
+        yield (
+            f"serving.prefill.tensorParallel: {prefill} is more than decode's {decode}, which works where the model "
+            f"has more than {prefill} KV heads (vllm-project/vllm#27274)"
         )
