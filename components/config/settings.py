@@ -16,6 +16,7 @@ from components.config.fields import (
     Quantity,
     null_word,
     version_text,
+    wrong,
 )
 from components.config.gateway import Gateway
 from components.config.routing import Routing
@@ -32,11 +33,29 @@ from components.config.vocabulary import (
 )
 
 
+def _no_url(value: Any) -> Any:
+    scheme = value.partition("://")[0] if isinstance(value, str) and "://" in value else ""
+    if scheme == "hf":
+        raise wrong(
+            "is a URL (hf), and an id is needed",
+            "vLLM would look for a Hugging Face id that cannot exist",
+            f"write the id alone: {value.partition('://')[2]}",
+        )
+    if scheme:
+        raise wrong(
+            f"is a URL ({scheme}), and weights come from Hugging Face, a claim, a folder of the node or the image",
+            "the release's images have no loader for it: vLLM would look for a Hugging Face id that cannot exist",
+            "copy the weights to a PersistentVolumeClaim, and set serving.model.claim and serving.model.path",
+        )
+    return value
+
+
 class Model(Strict):
     """What is served, and where its weights are."""
 
-    name: str = Field(pattern=r"^[\w.-]+(/[\w.-]+)*$")
-    """Hugging Face id, such as RedHatAI/Llama-3.3-70B-Instruct-FP8-dynamic."""
+    name: Annotated[str, BeforeValidator(_no_url)] = Field(pattern=r"^/?[\w.-]+(/[\w.-]+)*$")
+    """Hugging Face id, such as RedHatAI/Llama-3.3-70B-Instruct-FP8-dynamic; or an absolute path, where `hostPaths` of
+    both tiers mount the weights, or images of your own hold them."""
     served_name: str | None = Field(default=None, pattern=r"^\S+$")
     """The name clients ask for; default: `name`."""
     max_model_len: Annotated[Count | None, BeforeValidator(null_word)] = 32000

@@ -5,6 +5,7 @@ from components.config.settings import Serving
 from components.plan.checks import (
     agreement,
     commandline,
+    files,
     gateway,
     infrastructure,
     labels,
@@ -37,6 +38,7 @@ def check(settings: Serving, *, token_given: bool) -> list[Problem]:
         *security.check(context),
         *resources.check(context, tiers),
         *commandline.check(context, tiers),
+        *files.check(context, tiers),
         *timing.check(context, tiers),
         *monitoring.check(context),
         *model.check(context, token_given=token_given),
@@ -51,5 +53,6 @@ def notes(context: Context, tiers: Tiers) -> list[str]:
         *infrastructure.notes(context, tiers),
         *routing.notes(context),
         *commandline.notes(context),
+        *files.notes(context, tiers),
     ]
     return list(dict.fromkeys(found))

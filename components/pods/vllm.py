@@ -10,6 +10,7 @@ from components.plan.workers import MODEL_FOLDER
 from components.pods import drain, probes, volumes
 from components.pods.ports import container_port
 from components.pods.resources import equal_resources, security
+from components.releases.vllm import CACHE_VARIABLE
 
 KEEP_ALIVE = "120"
 """Seconds that vLLM keeps idle connections: longer than the sidecar's 90, or it meets resets (uvicorn: 5)."""
@@ -56,7 +57,7 @@ def environment(worker: ResolvedTier) -> list[k8s.core.v1.EnvVarArgs]:
         **worker.ucx,
         "DP_SIZE": "1",
         "DP_SIZE_LOCAL": "1",
-        "HF_HOME": MODEL_FOLDER,
+        CACHE_VARIABLE: worker.env.get(CACHE_VARIABLE, MODEL_FOLDER),
         "TP_SIZE": str(worker.tensor_parallel),
         "VLLM_HTTP_TIMEOUT_KEEP_ALIVE": KEEP_ALIVE,
         "VLLM_NIXL_SIDE_CHANNEL_PORT": str(worker.nixl_port),

@@ -77,7 +77,6 @@ SPECULATIVE_FLAG = "--speculative-config"
 SET_VARIABLES: Mapping[str, str] = {
     "DP_SIZE": "nothing: it is always 1",
     "DP_SIZE_LOCAL": "nothing: it is always 1",
-    "HF_HOME": "serving.model.claim",
     "HF_TOKEN": "`pulumi config set --secret hfToken`, or serving.model.tokenSecret",
     "OTEL_EXPORTER_OTLP_ENDPOINT": "serving.tracing.endpoint",
     "OTEL_SERVICE_NAME": "nothing: it is the tier's name",
@@ -98,15 +97,23 @@ SET_VARIABLES: Mapping[str, str] = {
 }
 """Environment variables that the program sets, and the setting that decides them."""
 
-NOT_READ: Mapping[str, str] = {
+CACHE_VARIABLE = "HF_HOME"
+"""Where vLLM downloads weights to: the volume for them, unless a tier mounts a folder of the node for it."""
+
+DOWNLOAD_FLAG = "--download-dir"
+CONFIG_FLAG = "--config"
+
+MISLEADING_VARIABLES: Mapping[str, str] = {
     **dict.fromkeys(
         ("NIXL_BACKEND", "VLLM_NIXL_BACKEND", "VLLM_NIXL_KVCACHE_BACKEND"),
         "vLLM does not read it (vllm-project/vllm#41814): NIXL's backends are `kv_connector_extra_config: {backends: "
         "[…]}` in serving.kvTransfer.extra",
     ),
+    "VLLM_PORT": "it is no port of the server, but where vLLM's processes look for ports among themselves "
+    "(vllm-project/vllm#5867): the server's are serving.ports",
     ATTENTION_VARIABLE: "vLLM 0.17 does not read it (vllm-project/vllm#50292): use --attention-backend in extraArgs",
 }
-"""Variables of other versions or other programs, each with what to use instead."""
+"""Variables that do not do what people set them for, each with what does."""
 
 PAIR_FLAGS = (
     "--kv-cache-dtype",

@@ -77,7 +77,7 @@ class TestRdma:
     def test_null_means_tcp_for_one_tier(self) -> None:
         serving = plan(rdma={"resource": "rdma/ib"}, decode__rdma=None)
         assert serving.prefill.worker.resources["rdma/ib"] == "1"
-        assert set(serving.decode.worker.resources) == {"cpu", "memory", "amd.com/gpu"}
+        assert set(serving.decode.worker.resources) == {"cpu", "memory", "amd.com/gpu", "ephemeral-storage"}
 
 
 class TestUcx:
@@ -252,7 +252,7 @@ class TestModel:
 class TestWhatTheProgramSets:
     """The table of refused flags and variables is exactly what the program renders."""
 
-    MAY_BE_SET = {"UCX_LOG_FILE", "TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR", "VLLM_CACHE_ROOT"}
+    MAY_BE_SET = {"HF_HOME", "UCX_LOG_FILE", "TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR", "VLLM_CACHE_ROOT"}
     FULLEST = {
         "rdma": {"resource": "rdma/ib"},
         "ucx": {"tls": "rc", "netDevices": "all", "ibGidIndex": 3, "ibTrafficClass": 1, "logLevel": "info",

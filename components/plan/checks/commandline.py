@@ -11,10 +11,11 @@ from components.releases.vllm import (
     ATTENTION_VARIABLE,
     BREAKING_FLAGS,
     BREAKING_VARIABLES,
+    CONFIG_FLAG,
     COUNTING_FLAGS,
     EVERY_ADDRESS,
     HOST_FLAG,
-    NOT_READ,
+    MISLEADING_VARIABLES,
     POSITIONAL,
     SET_FLAGS,
     SET_VARIABLES,
@@ -46,11 +47,18 @@ def check(context: Context, tiers: Tiers) -> Iterator[Problem]:
 def notes(context: Context) -> Iterator[str]:
     """Variables that do not do what they say, and files that only vLLM reads."""
     for role in Role:
+        arguments = context.tier(role).extra_args
+        for flag in flags_of(arguments):
+            if flag.name == CONFIG_FLAG:
+                yield (
+                    f"serving.{role}.extraArgs[{flag.place}]: what is in {flag.value} is not checked; a flag there "
+                    "that the program does not set itself counts, such as an API key, TLS or --disable-log-stats"
+                )
         for name, value in context.tier(role).env.items():
             path = f"serving.{role}.env.{name}"
             read = name == ATTENTION_VARIABLE and context.settings.release is ReleaseName.V0_4
-            if name in NOT_READ and not read:
-                yield f"{path}: {NOT_READ[name]}"
+            if name in MISLEADING_VARIABLES and not read:
+                yield f"{path}: {MISLEADING_VARIABLES[name]}"
             elif name == "UCX_PROTO_ENABLE" and value.lower() in ("n", "no", "0", "false", "off"):
                 yield (
                     f"{path} switches off UCX's protocols of today, which NIXL needs (vllm-project/vllm#32379): "
@@ -107,6 +115,14 @@ def _argument(path: str, argument: str, given: Flag) -> Iterator[Problem]:
             "vLLM would not answer on the address that the probes, the endpoint picker and the other tier use: no pod "
             "would become Ready",
             "delete it, or use 0.0.0.0, or :: for IPv6",
+        )
+    elif flag == CONFIG_FLAG and "=" in argument:
+        yield Problem(
+            path,
+            argument,
+            "is one argument, and vLLM 0.17 reads a configuration file where --config and the path are two arguments",
+            "vLLM would ignore the file",
+            f'write two: ["--config", "{given.value}"]',
         )
     elif flag in COUNTING_FLAGS and given.value != "1":
         yield Problem(
