@@ -36,9 +36,10 @@ class Wanted:
 
 def wanted(plan: ServingPlan) -> list[Wanted]:
     """Every pod of the plan, the gateway controller's proxy included, those that need most devices first."""
-    sidecar = {plan.decode.sidecar.port}
-    pods = [_worker(plan.decode.worker, sidecar)] * plan.decode.worker.replicas
-    pods += [_worker(plan.prefill.worker, set())] * plan.prefill.worker.replicas
+    sidecar = plan.decode.sidecar
+    beside = amounts(sidecar.resources)
+    pods = [_worker(plan.decode.worker, {sidecar.port}, beside)] * plan.decode.worker.replicas
+    pods += [_worker(plan.prefill.worker, set(), {})] * plan.prefill.worker.replicas
     pods.append(
         Wanted(
             "picker",
@@ -55,11 +56,11 @@ def wanted(plan: ServingPlan) -> list[Wanted]:
     return sorted(pods, key=lambda pod: -sum(pod.devices.values()))
 
 
-def _worker(worker: ResolvedTier, sidecar: set[int]) -> Wanted:
+def _worker(worker: ResolvedTier, sidecar: set[int], beside: Amounts) -> Wanted:
     ports = {worker.port, worker.nixl_port} | sidecar if worker.host_network else set[int]()
     return Wanted(
         worker.role.value,
-        _with_itself(amounts(worker.resources)),
+        _with_itself(total(amounts(worker.resources), beside)),
         f"serving.{worker.role.value}",
         worker.labels,
         worker.placement,

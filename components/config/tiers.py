@@ -188,6 +188,10 @@ class Sidecar(Strict):
 
     image: str | None = Field(default=None, pattern=r"^\S+$")
     """Its image; default: the release's."""
+    cpu: Quantity = "2"
+    """CPU request and limit; more for many requests per second."""
+    memory: Quantity = "2Gi"
+    """Memory request and limit."""
     log_level: ZapLogLevel = ZapLogLevel.INFO
     """`--zap-log-level`; the guide's debug prints every request."""
 

@@ -136,7 +136,7 @@ class ResolvedTier(Args):
     ucx: dict[str, str]
     """UCX variables by name."""
     resources: dict[str, str]
-    """Requests, equal to limits: cpu, memory, GPUs, RDMA devices."""
+    """Requests, equal to limits: cpu, memory, GPUs, RDMA devices; disk of the node for the weights."""
     unlimited: list[str] = []
     """Those of them that are requested only."""
     shm_size: str
@@ -184,6 +184,8 @@ class SidecarArgs(Args):
     """`--zap-log-level`."""
     env: dict[str, str]
     """Environment variables."""
+    resources: dict[str, str]
+    """Requests, equal to limits."""
 
 
 class PrefillTierArgs(Args):

@@ -11,7 +11,7 @@ from components.config.vocabulary import LockedMemory, Platform, Role
 from components.plan import fabric, locked_memory
 from components.plan.context import Context
 from components.plan.worker_args import DeviceArgs, ModelArgs, ResolvedTier, RolloutArgs, SidecarArgs, Strategy
-from components.releases.vllm import ATTENTION_CONFIG, ATTENTION_FLAG, value_of
+from components.releases.vllm import ATTENTION_CONFIG, ATTENTION_FLAG, CACHE_VARIABLE, value_of
 
 MODEL_FOLDER = "/model-cache"
 """Where the weights are in the container (modelservice chart)."""
@@ -33,6 +33,9 @@ SLOWEST_STREAM = 20
 
 SHM_SIZE = "16Gi"
 """Size of a worker's /dev/shm, unless a setting, the mode or the infrastructure says otherwise (guides)."""
+
+DISK = "ephemeral-storage"
+"""Resource of a node's disk, which an emptyDir takes."""
 
 LOG_FILE = "UCX_LOG_FILE"
 """UCX's variable for where it prints."""
@@ -59,6 +62,7 @@ def sidecar(context: Context) -> SidecarArgs:
         connector_flag=context.release.connector_flag,
         log_level=given.log_level,
         env=context.span_variables(f"{context.names.tier(Role.DECODE)}-sidecar"),
+        resources={"cpu": given.cpu, "memory": given.memory},
     )
 
 
@@ -99,7 +103,7 @@ def _tier(context: Context, role: Role) -> ResolvedTier:
         env=fabric.env(context, role),
         ucx=_ucx_variables(context, role),
         resources=_resources(context, tier, taken, device),
-        unlimited=["cpu"] if context.infrastructure.unlimited_cpu else [],
+        unlimited=[*(["cpu"] if context.infrastructure.unlimited_cpu else []), DISK],
         shm_size=_shm_size(context, tier),
         device=device,
         rdma=fabric.rdma(context, device),
@@ -251,14 +255,19 @@ def _attention_backend(context: Context, tier: Tier) -> str | None:
 
 
 def _resources(context: Context, tier: Tier, gpus: int, device: DeviceArgs | None) -> dict[str, str]:
-    """Requests of a worker, and its limits: CPU, memory, GPUs, RDMA devices."""
-    whole = context.infrastructure.whole_node
+    """Requests of a worker, and its limits: CPU, memory, GPUs, RDMA devices.
+
+    The disk for what it downloads is requested only: the emptyDir has a limit of its own.
+    """
+    model, whole = context.settings.model, context.infrastructure.whole_node
     sized = whole is not None and "cpu" not in tier.model_fields_set
+    downloads = model.claim is None and not model.name.startswith("/") and CACHE_VARIABLE not in tier.env
     return {
         "cpu": whole.cpu if whole and sized else tier.cpu,
         "memory": tier.memory or (whole.memory if whole else context.accelerator.memory),
         context.accelerator.gpu_resource: str(gpus),
         **({device.resource: str(device.count)} if device else {}),
+        **({DISK: model.storage} if downloads else {}),
     }
 
 

@@ -12,7 +12,7 @@ def equal_resources(
 ) -> k8s.core.v1.ResourceRequirementsArgs:
     """Requests equal to limits: extended resources demand it, and so the pod is of class Guaranteed.
 
-    What is `unlimited` is requested only, and the pod Burstable.
+    What is `unlimited` is requested only; with CPU or memory among it the pod is Burstable.
     """
     limits = {name: amount for name, amount in amounts.items() if name not in unlimited}
     return k8s.core.v1.ResourceRequirementsArgs(limits=limits, requests=dict(amounts))

@@ -5,6 +5,7 @@ import pulumi_kubernetes as k8s
 from components.plan.worker_args import SidecarArgs
 from components.pods.confinement import confined
 from components.pods.ports import container_port
+from components.pods.resources import equal_resources
 
 
 def container(sidecar: SidecarArgs, *, on_host: bool) -> k8s.core.v1.ContainerArgs:
@@ -27,6 +28,7 @@ def container(sidecar: SidecarArgs, *, on_host: bool) -> k8s.core.v1.ContainerAr
         ],
         env=[k8s.core.v1.EnvVarArgs(name=name, value=value) for name, value in sidecar.env.items()] or None,
         ports=[container_port(sidecar.port, on_host=on_host)],
+        resources=equal_resources(sidecar.resources),
         security_context=confined(),
         termination_message_policy="FallbackToLogsOnError",
     )

@@ -73,6 +73,8 @@ def _pod(worker: ResolvedTier, sidecars: Sequence[k8s.core.v1.ContainerArgs]) ->
     return k8s.core.v1.PodSpecArgs(
         service_account_name=worker.service_account,
         automount_service_account_token=False,  # neither vLLM nor the sidecar asks the API server
+        # A Service called vllm would be VLLM_PORT=tcp://…, with which vLLM does not start (vllm-project/vllm#34199).
+        enable_service_links=False,
         image_pull_secrets=placement.pull_secrets(worker.image.pull_secrets),
         init_containers=list(sidecars) or None,
         containers=[vllm.container(worker)],

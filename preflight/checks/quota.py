@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from components.plan.workers import DISK
 from preflight.answers import Object, Question
 from preflight.checks.capacity import PODS
 from preflight.facts import Facts
@@ -60,7 +61,9 @@ def _must_say(facts: Facts, quota: str, resource: str, kind: str, side: str) -> 
     plan = facts.plan
     said = plan.picker.limits if side == "limits" else {**plan.picker.limits, **plan.picker.requests}
     unlimited = side == "limits" and kind in plan.decode.worker.unlimited
-    bare = ["routing-proxy", *([] if kind in said else ["epp"]), *(["vllm"] if unlimited else [])]
+    bare = [*([] if kind in said else ["epp"]), *(["vllm"] if unlimited else [])]
+    if not bare:
+        return
     yield Finding(
         "quota",
         Severity.ERROR,
@@ -84,7 +87,9 @@ def _limit(facts: Facts, limit: Object) -> Iterator[Finding]:
                 yield Finding(
                     "limit range",
                     Severity.ERROR,
-                    f"serving.{tier.role}.{name if name in ('cpu', 'memory') else 'tensorParallel'}",
+                    "serving.model.storage"
+                    if name == DISK
+                    else f"serving.{tier.role}.{name if name in ('cpu', 'memory') else 'tensorParallel'}",
                     f"a LimitRange in namespace {facts.namespace} allows {bound} {name} per {limit['type']}; "
                     f"a {tier.role} worker has {spoken(name, amount)}",
                     "the API server would refuse the pods: the Deployment would stay without any",

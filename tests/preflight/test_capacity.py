@@ -63,8 +63,8 @@ def test_the_best_packing_is_found_where_the_first_is_bad() -> None:
         ),
         ([node("a", gpu=7)], [], "a: 0 of 7 amd.com/gpu free"),
         ([node("a", rdma=4)], [], "a: 0 of 4 rdma/ib free"),
-        ([node("a")], [pod("x", "a", cpu="220")], "a: 0 of 256 cpu free"),
-        ([node("a")], [pod("x", "a", memory="2Ti")], "0Gi of 3072Gi memory free"),
+        ([node("a")], [pod("x", "a", cpu="222")], "a: 0 of 256 cpu free"),
+        ([node("a")], [pod("x", "a", memory="2046Gi")], "0Gi of 3072Gi memory free"),
     ],
 )
 def test_what_is_too_little_is_told(nodes: list[Any], pods: list[Any], evidence: str) -> None:

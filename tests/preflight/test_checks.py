@@ -219,11 +219,12 @@ def test_a_quota_for_some_pods_only_is_left_alone() -> None:
 
 
 def test_what_a_quota_counts_must_be_said_by_every_container() -> None:
-    [(_, evidence)] = told(quota, _quota(hard={"requests.memory": "9Ti"}))
-    assert evidence.endswith("without one: routing-proxy")
-    default = {"type": "Container", "defaultRequest": {"memory": "1Gi"}}
+    assert told(quota, _quota(hard={"requests.memory": "9Ti"})) == []
+    [(_, evidence)] = told(quota, _quota(hard={"limits.cpu": "900"}))
+    assert evidence.endswith("without one: epp")
+    default = {"type": "Container", "default": {"cpu": "1"}}
     answers = {
-        **_quota(hard={"requests.memory": "9Ti"}),
+        **_quota(hard={"limits.cpu": "900"}),
         f"{SPACE}/limitranges": listed({"spec": {"limits": [default]}}),
     }
     assert told(quota, answers) == []

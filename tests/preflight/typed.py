@@ -65,7 +65,7 @@ def facts(cluster: Typed, state: State | None = None, **changes: Any) -> Facts:
 def node(name: str, *, taints: Any = None, cordoned: bool = False, ready: bool = True, **has: Any) -> dict[str, Any]:
     """A node of 256 CPUs; `gpu` and `rdma` are its devices, other words its labels."""
     devices = {"amd.com/gpu": has.pop("gpu", 8), "rdma/ib": has.pop("rdma", 1000)}
-    allocatable = {"cpu": "256", "memory": "3Ti", "pods": "110"} | {
+    allocatable = {"cpu": "256", "memory": "3Ti", "pods": "110", "ephemeral-storage": "28Ti"} | {
         key: str(amount) for key, amount in devices.items() if amount
     }
     labels = {"kubernetes.io/hostname": name, **has}

@@ -221,6 +221,8 @@ EVERY_SETTING: dict[str, Change] = {
     "prefill.tensorParallel": Change(2, {"prefill-deployment"}),
     **_tier("decode"),
     "decode.tensorParallel": Change(8, {"decode-deployment"}),
+    "decode.sidecar.cpu": Change(4, {"decode-deployment"}),
+    "decode.sidecar.memory": Change("4Gi", {"decode-deployment"}),
     "decode.sidecar.image": Change("registry.example.com/sidecar:1", {"decode-deployment"}),
     "decode.sidecar.logLevel": Change("error", {"decode-deployment"}),
     "ports.serving": Change(9000, POOL | ROUTE | WORKERS),

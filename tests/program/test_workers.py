@@ -69,7 +69,8 @@ def test_rdma_of_one_tier_and_none_of_the_other() -> None:
 def test_requests_equal_limits() -> None:
     for role in ROLES:
         resources = vllm(default(), role)["resources"]
-        assert resources["requests"] == resources["limits"]
+        disk = {"ephemeral-storage": "100Gi"}  # the emptyDir has a limit of its own
+        assert resources["requests"] == {**resources["limits"], **disk}
 
 
 def test_every_port_is_said_the_same_wherever_it_is_said() -> None:
@@ -108,11 +109,11 @@ def test_extra_arguments_come_last_as_written() -> None:
 
 
 def test_an_attention_backend_of_the_users_takes_the_place_of_ours() -> None:
-    recorder = ran({**AMD, "decode": {"extraArgs": ["--attention-backend=TRITON_ATTN"]}})
-    assert [arg for arg in vllm(recorder, "decode")["args"] if "attention" in arg] == [
-        "--attention-backend=TRITON_ATTN"
-    ]
-    assert "--attention-backend=ROCM_ATTN" in vllm(recorder, "prefill")["args"]
+    own = {"extraArgs": ["--attention-backend=TRITON_ATTN"]}
+    recorder = ran({**AMD, "prefill": own, "decode": own})
+    for role in ROLES:
+        chosen = [arg for arg in vllm(recorder, role)["args"] if "attention" in arg]
+        assert chosen == ["--attention-backend=TRITON_ATTN"]
 
 
 def test_equal_parallelism_needs_no_attention_backend() -> None:
