@@ -1,4 +1,4 @@
-"""check(settings) -> problems, notes(context, tiers) -> what is suspected: each in the room of what it is about."""
+"""check(settings) -> problems, notes(context, tiers) -> what is suspected: each in the module of its subject."""
 
 from components.config.problem import Problem
 from components.config.settings import Serving

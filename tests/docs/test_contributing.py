@@ -196,17 +196,17 @@ def test_a_vendor_is_one_file_and_one_line() -> None:
 def test_an_infrastructure(tmp_path: Path) -> None:
     copy = Copy(tmp_path, "infrastructure")
     stack = {"model": MODEL, "infrastructure": "tensorwave"}
-    amd, nvidia, twice = copy.program(
+    amd, nvidia, off = copy.program(
         {**stack, "accelerator": "amd"},
         {**stack, "accelerator": "nvidia"},
-        {**stack, "accelerator": "amd", "rdma": {"count": 4}},
+        {**stack, "accelerator": "amd", "decode": {"rdma": None}},
     )
     for tier in ("prefill", "decode"):
         assert vllm(amd, tier)["resources"]["limits"]["rdma/ib"] == "1"
         assert {"name": "UCX_TLS", "value": "self,sm,rocm,rc"} in vllm(amd, tier)["env"]
         assert vllm(amd, tier)["securityContext"] == {"capabilities": {"add": ["IPC_LOCK"]}}
     assert "serving.accelerator: nvidia (amd: TensorWave has AMD GPUs)" in nvidia["refused"]
-    assert "serving.rdma.count = 4" in twice["refused"]
+    assert "serving.decode.rdma = null" in off["refused"]
     words = "`digitalocean` `tensorwave` `none`"
     assert words in (tmp_path / "docs/settings.md").read_text()
     text = (tmp_path / "docs/infrastructure.md").read_text()

@@ -97,7 +97,7 @@ BAD: list[dict[str, Any]] = [
     {"rdma": {"resource": "rdma/ib", "count": 0}},
     {"rdma": {"resource": "rdma/ib", "count": "all"}},
     {"rdma": "rdma/ib"},
-    {"ucx__tls": "rc,verbs"},
+    {"ucx__tls": "rc,Verbs"},
     {"ucx__tls": []},
     {"ucx__tls": ""},
     {"ucx__netDevices": ["mlx5 0"]},

@@ -23,7 +23,7 @@ def _refused(serving: dict[str, Any] | None, **more: Any) -> str:
     [
         ({"prefil": {}}, "serving.prefil"),
         ({"decode": {"replicas": "two"}}, "serving.decode.replicas"),
-        ({"decode": {"tensorParallel": 3}}, "serving.decode.tensorParallel"),
+        ({"decode": {"tensorParallel": 16}}, "serving.decode.tensorParallel"),
         ({"hostNetwork": True, "prefill": {"replicas": 4}}, "serving.prefill.replicas"),
         ({"ports": {"nixl": 8000}}, "serving.ports"),
         ({"routing": {"selectivePd": {"threshold": 5}}}, "serving.routing.selectivePd.threshold"),
