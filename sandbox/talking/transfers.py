@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from sandbox.cluster.api import Api, ApiError, connect
@@ -21,32 +22,32 @@ _BLOCK_SIZE = 128
 
 def counted(api: Api) -> dict[str, Worker]:
     """Return the counters of every decode worker that answers, by its pod."""
-    found = {}
+    return {pod.name: worker for pod, worker in _decoding(api)}
+
+
+def _decoding(api: Api) -> Iterator[tuple[Pod, Worker]]:
     for pod in pods.listed(api):
         port = pod.port("vllm")
         if pod.role == "decode" and port is not None:
-            try:
-                found[pod.name] = metrics.worker(api.text(f"{pod.path}:{port}/proxy/metrics"))
-            except ApiError:
-                continue
-    return found
+            with suppress(ApiError):
+                yield pod, metrics.worker(api.text(f"{pod.path}:{port}/proxy/metrics"))
 
 
 def line(api: Api, before: Mapping[str, Worker], model: Path) -> str:
     """Return what was transferred since `before`, once it is counted; `model` is the folder of the model."""
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while True:
-        for name, now in counted(api).items():
-            then = before.get(name)
+        for pod, now in _decoding(api):
+            then = before.get(pod.name)
             count, size, seconds, pieces = (
                 (getattr(now, what) or 0) - (getattr(then, what, None) or 0)
                 for what in ("transfers", "transferred", "transfer_seconds", "descriptors")
             )
             if count:
-                blocks = _count(size / block_bytes(model, _block_size(api, name)), "block")
+                blocks = _count(size / block_bytes(model, _block_size(pod)), "block")
                 return (
-                    f"KV transfer over NIXL to {name}: {size:,.0f} bytes, {blocks} in {_count(pieces, 'descriptor')}, "
-                    f"{_count(count, 'transfer')} in {seconds * 1000:.1f} ms."
+                    f"KV transfer over NIXL to {pod.name}: {size:,.0f} bytes, {blocks} in "
+                    f"{_count(pieces, 'descriptor')}, {_count(count, 'transfer')} in {seconds * 1000:.1f} ms."
                 )
         if time.monotonic() > deadline:
             return "No KV block came over NIXL: decode had them all, or computed them itself (make verify)."
@@ -79,8 +80,7 @@ def differences(home: Home) -> Iterator[str]:
             )
 
 
-def _block_size(api: Api, name: str) -> int:
-    pod: Pod = next(one for one in pods.listed(api) if one.name == name)
+def _block_size(pod: Pod) -> int:
     words = [word for one in pod.containers for word in one.get("args") or []]
     given = [word.partition("=")[2] for word in words if word.startswith("--block-size=")]
     return int(given[-1]) if given else _BLOCK_SIZE
