@@ -1,6 +1,5 @@
 """The environment of real vLLM: whether this machine can run it, and where it is, built once per user."""
 
-import hashlib
 import os
 import platform
 import shutil
@@ -20,6 +19,7 @@ vllm/platforms/cpu.py), which is compiled to these and asks for nothing itself."
 
 _MODEL = Path(__file__).with_name("model.py")
 _CPUINFO = Path("/proc/cpuinfo")
+_PYTHON = repr(sys.version_info[:2])
 _PYTHONS = ((3, 11), (3, 12), (3, 13))
 _GLIBC = (2, 28)
 """Of the wheels: their tags are manylinux_2_28 and older."""
@@ -47,7 +47,7 @@ def provide(report: Progress, cache: Cache | None = None) -> Environment:
     """Return the environment, building what is missing. Raises `SandboxError` when that fails."""
     cache = cache or Cache.of_user()
     entry = place(cache)
-    model = cache.root / "tools" / f"vllm-model-{_digest(_MODEL)}"
+    model = cache.entry("vllm-model", _PYTHON, [_MODEL])
     venv = entry / "venv"
     python = venv / "bin" / "python"
     if not (entry.exists() and model.exists()):
@@ -133,14 +133,7 @@ def _disk(free: float) -> str | None:
 def place(cache: Cache | None = None) -> Path:
     """Return the folder in which the environment is or will be."""
     cache = cache or Cache.of_user()
-    return cache.root / "tools" / f"vllm-{_digest(recipe.LOCK, Path(recipe.__file__), Path(stubs.__file__))}"
-
-
-def _digest(*files: Path) -> str:
-    digest = hashlib.sha256(repr(sys.version_info[:2]).encode())
-    for file in files:
-        digest.update(file.read_bytes())
-    return digest.hexdigest()[:12]
+    return cache.entry("vllm", _PYTHON, [recipe.LOCK, Path(recipe.__file__), Path(stubs.__file__)])
 
 
 def _build(entry: Path, cache: Cache, report: Progress) -> None:

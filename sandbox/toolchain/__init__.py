@@ -1,5 +1,7 @@
 """The tools: from PATH when they fit, else built once from pinned Go modules into a per-user cache."""
 
+import os
+import sys
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -94,7 +96,8 @@ def _cached(name: str, key: str, cache: Cache, sources: Mapping[str, Source]) ->
 
 
 def _entry(key: str, cache: Cache, sources: Mapping[str, Source]) -> Path:
-    return cache.entry(key, sources[key].folder, sources[key].recipe)
+    files = sorted(filter(Path.is_file, sources[key].folder.rglob("*")))
+    return cache.entry(key, f"{sys.platform} {os.uname().machine} {sources[key].recipe}", files)
 
 
 def _make_all(keys: list[str], cache: Cache, sources: Mapping[str, Source], report: Progress) -> None:
@@ -105,7 +108,7 @@ def _make_all(keys: list[str], cache: Cache, sources: Mapping[str, Source], repo
     todo = [key for key in keys if not _entry(key, cache, sources).exists()]
     if not todo:
         return
-    from sandbox.toolchain.making import make  # noqa: PLC0415  (YAML is needed here only)
+    from sandbox.toolchain import making  # noqa: PLC0415  (YAML is needed here only)
 
     minutes, disk = (sum(getattr(sources[key], what) for key in todo) for what in ("minutes", "gigabytes"))
     report.say(
@@ -117,13 +120,19 @@ def _make_all(keys: list[str], cache: Cache, sources: Mapping[str, Source], repo
         report.say(f"Only {cache.free_gigabytes:.0f} GB are free: the tools share no build cache, which takes longer.")
     go = golang.find(cache.build, golang.needed(sources[key].folder / "go.mod" for key in todo), report)
     slowness, expected, begun = 1.0, 0.0, time.monotonic()
-    for number, key in enumerate(todo, start=1):
-        with report.step(f"[{number}/{len(todo)}] {key}", expected=sources[key].minutes * 60 * slowness):
-            cache.make(_entry(key, cache, sources), partial(make, sources[key], go))
-            if not shared:
-                go.drop_build_cache()
-        expected += sources[key].minutes * 60
-        slowness = (time.monotonic() - begun) / expected
-        if number < len(todo):
-            report.say(f"about {clock((minutes * 60 - expected) * slowness)} left")
+    ahead = ThreadPoolExecutor(1)  # downloads for the next tools while the processors are busy with this one
+    for key in todo:
+        ahead.submit(making.download, sources[key], go)  # what cannot be had is reported by `make`
+    try:
+        for number, key in enumerate(todo, start=1):
+            with report.step(f"[{number}/{len(todo)}] {key}", expected=sources[key].minutes * 60 * slowness):
+                cache.make(_entry(key, cache, sources), partial(making.make, sources[key], go))
+                if not shared:
+                    go.drop_build_cache()
+            expected += sources[key].minutes * 60
+            slowness = (time.monotonic() - begun) / expected
+            if number < len(todo):
+                report.say(f"about {clock((minutes * 60 - expected) * slowness)} left")
+    finally:
+        ahead.shutdown(cancel_futures=True)
     cache.drop_build()

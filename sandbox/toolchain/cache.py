@@ -5,9 +5,8 @@ import hashlib
 import os
 import shutil
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,11 +52,11 @@ class Cache:
             nothing = subprocess.DEVNULL
             subprocess.run(delete, start_new_session=True, stdin=nothing, stdout=nothing, stderr=nothing, check=False)
 
-    def entry(self, name: str, folder: Path, recipe: str) -> Path:
-        """Return where the result of `folder`'s modules and sources and of `recipe` (flags, packages) is or will be."""
-        digest = hashlib.sha256(f"{sys.platform} {os.uname().machine} {recipe}".encode())
-        for source in (folder / "go.mod", folder / "go.sum", *sorted(folder.glob("*.go"))):
-            digest.update(source.read_bytes())
+    def entry(self, name: str, recipe: str, files: Iterable[Path]) -> Path:
+        """Return where the result of `files` and of `recipe` (flags, packages, machine) is or will be."""
+        digest = hashlib.sha256(recipe.encode())
+        for file in files:
+            digest.update(file.read_bytes())
         return self.root / "tools" / f"{name}-{digest.hexdigest()[:12]}"
 
     def make(self, entry: Path, make: Callable[[Path], None]) -> None:

@@ -31,8 +31,7 @@ class Go:
         temporary.mkdir(parents=True, exist_ok=True)
         environment = {
             **os.environ,  # the person's proxy settings are in here
-            # No tool keeps debug tables; they would be a quarter of the build cache, a tenth of the compiler's time.
-            "GOFLAGS": "-mod=readonly -modcacherw -gcflags=all=-dwarf=false",
+            "GOFLAGS": "-mod=readonly -modcacherw",
             "GOGC": "off",  # the compiler's processes are short: they collect garbage only when they grow large
             "GOMEMLIMIT": "1GiB",
             "GOWORK": "off",

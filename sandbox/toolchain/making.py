@@ -25,14 +25,27 @@ _Loader.add_constructor("tag:yaml.org,2002:value", _text)
 def make(source: Source, go: Go, target: Path) -> None:
     """Fill the folder `target` with everything that `source` offers."""
     if isinstance(source, Executables):
+        go.run(["build", *source.flags, "-o", f"{target}/", *source.packages.values()], source.folder)
         for name, package in source.packages.items():
-            go.run(["build", *source.flags, "-o", str(target / name), package], source.folder)
+            (target / _built(package, source.folder)).rename(target / name)
         for name, (module, file) in source.copied.items():
             (target / name).write_bytes((_downloaded(module, source.folder, go) / file).read_bytes())
         for name, package in source.printed.items():
             (target / name).write_text(go.run(["run", *source.flags, package], source.folder))
     else:
         _copy(source, go, target)
+
+
+def download(source: Source, go: Go) -> None:
+    """Fetch the modules that `make` compiles, which takes the network only."""
+    if isinstance(source, Executables):
+        go.run(["list", "-deps", *source.flags, *source.packages.values(), *source.printed.values()], source.folder)
+
+
+def _built(package: str, folder: Path) -> str:
+    """Return the name that `go build` gives a package's executable: the last part of its path but for a version."""
+    parts = [part for part in package.split("/") if not re.fullmatch(r"v\d+", part)]
+    return folder.name if package == "." else parts[-1]
 
 
 def _copy(source: Definitions, go: Go, target: Path) -> None:

@@ -1,12 +1,14 @@
 import io
 import multiprocessing
 import os
+import re
 import shutil
 import signal
 import stat
 import subprocess
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +16,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from sandbox import toolchain
 from sandbox.errors import SandboxError
 from sandbox.home import CHECKOUT
 from sandbox.progress import Progress
@@ -78,6 +81,10 @@ def get(name: str, source: Executables, cache: Cache, said: io.StringIO | None =
     return provide([name], Progress(said or io.StringIO()), cache=cache, sources={"hello": source})[name]
 
 
+def entry(source: Executables, cache: Cache) -> Path:
+    return toolchain._entry("hello", cache, {"hello": source})
+
+
 def executable(path: Path, text: str) -> None:
     path.parent.mkdir(exist_ok=True)
     path.write_text(text)
@@ -112,12 +119,10 @@ def test_a_tool_is_built_once_and_again_when_its_pins_or_flags_change(
 
 
 def test_each_pin_and_flag_is_part_of_the_key(hello: Executables, cache: Cache) -> None:
-    keys = [cache.entry("hello", hello.folder, hello.recipe)]
-    keys.append(cache.entry("hello", hello.folder, replace(hello, variables={}).recipe))
-    keys.append(cache.entry("hello", hello.folder, replace(hello, packages={}).recipe))
+    keys = [entry(one, cache) for one in (hello, replace(hello, variables={}), replace(hello, packages={}))]
     for file in ("go.mod", "go.sum"):
         (hello.folder / file).write_text((hello.folder / file).read_text() + "// more\n")
-        keys.append(cache.entry("hello", hello.folder, hello.recipe))
+        keys.append(entry(hello, cache))
     assert len(set(keys)) == len(keys)
 
 
@@ -177,7 +182,8 @@ def test_a_killed_build_is_no_build(hello: Executables, warm: Cache) -> None:
 
 
 def made_by(monkeypatch: pytest.MonkeyPatch, make: Callable[[Source, golang.Go, Path], None]) -> None:
-    monkeypatch.setattr("sandbox.toolchain.making.make", make)
+    monkeypatch.setattr(making, "make", make)
+    monkeypatch.setattr(making, "download", lambda *_: None)
 
 
 @pytest.mark.parametrize(("free", "shared"), [(9.0, True), (1.0, False)])
@@ -250,7 +256,7 @@ def test_a_tool_on_path_is_taken_only_if_it_runs_and_fits(
     own = tmp_path / "bin" / "hello-one"
     executable(own, f"#!/bin/sh\n{script}\n")
     monkeypatch.setenv("PATH", str(own.parent), prepend=":")
-    finished = cache.entry("hello", hello.folder, hello.recipe) / "hello-one"
+    finished = entry(hello, cache) / "hello-one"
     finished.parent.mkdir(parents=True)  # as if built before: what counts here is the choice
     executable(finished, "#!/bin/sh\n")
     assert get("hello-one", hello, cache) == (own if script.endswith("# fits") else finished)
@@ -291,6 +297,20 @@ def test_a_machine_whose_pip_reaches_nothing_is_told_what_to_do(
 
 def versions(folder: Path) -> Mapping[str, str]:
     return {line.split()[0]: line.split()[1] for line in (folder / "go.sum").read_text().splitlines()}
+
+
+def test_the_tools_of_an_up_share_one_version_of_each_module() -> None:
+    found: dict[str, set[str]] = defaultdict(set)
+    for key in ("etcd", "kubernetes", "pulumi", "inference-scheduler-0.7", "simulator", "istio"):
+        text = (SOURCES[key].folder / "go.mod").read_text()
+        replaced = dict(re.findall(r"^(?:replace |\t)(\S+) => \S+ (v\S+)", text, re.MULTILINE))
+        for module_path, version in re.findall(r"^(?:require |\t)(\S+) (v\S+)", text, re.MULTILINE):
+            found[module_path].add(replaced.get(module_path, version))
+    assert {module_path for module_path, versions in found.items() if len(versions) > 1} == {
+        *(f"k8s.io/{name}" for name in ("api", "apiextensions-apiserver", "apimachinery", "apiserver", "client-go")),
+        "k8s.io/component-base",  # like the five before: Kubernetes takes its own version of them
+        "sigs.k8s.io/gateway-api-inference-extension",  # the EPP takes its own
+    }
 
 
 def test_every_pin_is_checksummed_and_every_tool_fits_its_own_range() -> None:

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -34,7 +35,7 @@ var types = map[string]string{
 // refusal says why vLLM refuses a request; nil: it does not. The order is vLLM's: types, model, lengths, sampling. An
 // unknown model is left to the simulator.
 func (s *server) refusal(body map[string]any, chat bool) *refusal {
-	for _, name := range sorted(types) {
+	for _, name := range slices.Sorted(maps.Keys(types)) {
 		value, given := body[name]
 		if given && (value != nil || name == "n") && !fits(value, types[name]) {
 			return bad("Bad Request", "", "1 validation error: {'loc': ('body', '%s'), 'msg': 'Input should be a valid %s'}", name, types[name])
@@ -260,13 +261,4 @@ func decimal(value float64) string {
 		text += ".0"
 	}
 	return text
-}
-
-func sorted(names map[string]string) []string {
-	var all []string
-	for name := range names {
-		all = append(all, name)
-	}
-	slices.Sort(all)
-	return all
 }
