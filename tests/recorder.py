@@ -10,11 +10,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pulumi
 from google.protobuf import json_format
 from google.protobuf.empty_pb2 import Empty
+from pulumi.runtime import resource
 from pulumi.runtime.mocks import MockCallArgs, MockEngine, MockMonitor, MockResourceArgs, Mocks, MockSettings
+from pulumi.runtime.proto.source_pb2 import StackTrace
 from pulumi.runtime.stack import run_in_stack
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -140,7 +143,9 @@ def record(
         asyncio.run(run_in_stack(declare))
 
     try:
-        contextvars.Context().run(run)
+        # The SDK reads the source of every frame for every resource: under pytest a quarter of a run.
+        with patch.object(resource, "_get_stack_trace", StackTrace):
+            contextvars.Context().run(run)
     finally:
         gc.enable()  # the program has a process to itself and leaves it off; here loops and their files would pile up
     return recorder
