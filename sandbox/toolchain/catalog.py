@@ -135,7 +135,7 @@ def _scheduler(release: str, version: str) -> Executables:
             f"epp-{version}": ".",
             f"pd-sidecar-{version}": "github.com/llm-d/llm-d-inference-scheduler/cmd/pd-sidecar",
         },
-        minutes=2.8,
+        minutes=2.2,
         gigabytes=0.7,
         fits=None,
     )
@@ -147,7 +147,7 @@ SOURCES: dict[str, Source] = {
     "etcd": Executables(
         folder=_FOLDERS / "etcd",
         packages={"etcd": "go.etcd.io/etcd/server/v3"},
-        minutes=1.2,
+        minutes=2,
         gigabytes=0.5,
         fits=((3, 5, 21), (3, 7, 0)),  # what Kubernetes 1.34 supports
     ),
@@ -157,7 +157,7 @@ SOURCES: dict[str, Source] = {
             name: f"k8s.io/kubernetes/cmd/{name}"
             for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
         },
-        minutes=6.1,
+        minutes=6.6,
         gigabytes=2.5,
         fits=((1, 34, 0), (1, 35, 0)),
         variables={
@@ -169,7 +169,7 @@ SOURCES: dict[str, Source] = {
     "pulumi": Executables(
         folder=_FOLDERS / "pulumi",
         packages={"pulumi": "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"},
-        minutes=5.7,
+        minutes=3.8,
         gigabytes=2,
         fits=((3, 259, 0), (4, 0, 0)),
         asks=("version",),
@@ -188,7 +188,7 @@ SOURCES: dict[str, Source] = {
     "simulator": Executables(
         folder=_FOLDERS / "simulator",
         packages={"llm-d-inference-sim": "."},
-        minutes=3,
+        minutes=0.8,
         gigabytes=0.8,
         fits=None,
     ),
@@ -197,7 +197,7 @@ SOURCES: dict[str, Source] = {
         packages={name: f"istio.io/istio/pilot/cmd/{name}" for name in ("pilot-discovery", "pilot-agent")},
         copied={"istio-bootstrap": ("istio.io/istio", "tools/packaging/common/envoy_bootstrap.json")},
         printed={"istio-manifests": "."},
-        minutes=6.5,
+        minutes=4,
         gigabytes=2.5,
         fits=None,
         variables={"istio.io/istio/pkg/version.buildVersion": "1.31-alpha.eed52ebb66ad"},
