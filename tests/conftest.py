@@ -8,6 +8,7 @@ import threading
 import time
 
 import pytest
+from _pytest.capture import CaptureManager
 
 _SILENT_SECONDS = 10
 
@@ -15,8 +16,8 @@ _SILENT_SECONDS = 10
 class _Watch:
     """On the process that reports; with several workers it hears of the tests of all of them."""
 
-    def __init__(self, reporter: pytest.TerminalReporter) -> None:
-        self._reporter = reporter
+    def __init__(self, reporter: pytest.TerminalReporter, capture: CaptureManager) -> None:
+        self._reporter, self._capture = reporter, capture
         self._began = self._heard = time.monotonic()
         self._running: dict[str, float] = {}
         self._ended = threading.Event()
@@ -41,8 +42,10 @@ class _Watch:
                 continue
             self._heard = now
             tests = [f"{test} ({now - begun:.0f} s)" for test, begun in list(self._running.items())]
-            self._reporter.write_line("")
-            self._reporter.write_line(f"{now - self._began:.0f} s: {', '.join(tests) or 'collecting or cleaning up'}")
+            line = f"{now - self._began:.0f} s: {', '.join(tests) or 'collecting or cleaning up'}"
+            with self._capture.global_and_fixture_disabled():  # one process runs the tests and reports
+                self._reporter.write_line("")
+                self._reporter.write_line(line)
 
 
 @pytest.hookimpl(trylast=True)  # the reporter is made by then
@@ -51,4 +54,4 @@ def pytest_configure(config: pytest.Config) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     reporter = config.pluginmanager.getplugin("terminalreporter")
     if reporter is not None and not hasattr(config, "workerinput"):
-        config.pluginmanager.register(_Watch(reporter))
+        config.pluginmanager.register(_Watch(reporter, config.pluginmanager.getplugin("capturemanager")))
