@@ -1,12 +1,15 @@
 """Which model server a sandbox runs in its pods, the simulator or real vLLM: kept until another is chosen."""
 
 import json
+import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 FILE = "model-server.json"
 CACHE = "model-server-cache"
 """Folder of a sandbox in which its vLLM servers keep what they cache."""
+CACHED = "vllm-cache"
+"""Folder of the tiny model's with what vLLM has cached of it (`model.py`)."""
 VERSION = "0.17.1"
 """Of the real vLLM."""
 
@@ -33,7 +36,7 @@ def write(root: Path, choice: Vllm | None) -> None:
         file.unlink(missing_ok=True)
         return
     cache = root / CACHE
-    cache.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(Path(choice.model, CACHED), cache, dirs_exist_ok=True)
     cache.chmod(0o1777)  # servers of any user write there
     unfinished = file.with_suffix(".unfinished")
     unfinished.write_text(json.dumps(asdict(choice)))

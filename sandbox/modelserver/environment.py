@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox.modelserver import recipe, stubs
+from sandbox.modelserver.choice import CACHED
 from sandbox.progress import Progress
 from sandbox.toolchain.cache import Cache
 
@@ -47,7 +48,7 @@ def provide(report: Progress, cache: Cache | None = None) -> Environment:
     """Return the environment, building what is missing. Raises `SandboxError` when that fails."""
     cache = cache or Cache.of_user()
     entry = place(cache)
-    model = cache.entry("vllm-model", _PYTHON, [_MODEL])
+    model = cache.entry("vllm-model", _PYTHON, [_MODEL, recipe.LOCK])
     venv = entry / "venv"
     python = venv / "bin" / "python"
     if not (entry.exists() and model.exists()):
@@ -55,8 +56,8 @@ def provide(report: Progress, cache: Cache | None = None) -> Environment:
             if not entry.exists():
                 _build(entry, cache, report)
             if not model.exists():
-                with report.step("making the tiny model", expected=15):
-                    cache.make(model, lambda folder: recipe.run([str(python), str(_MODEL), str(folder)], cache.build))
+                with report.step("making the tiny model", expected=30):
+                    cache.make(model, lambda folder: _make_model(python, folder, cache))
             cache.drop_build()
     return Environment(venv, python, model)
 
@@ -134,6 +135,10 @@ def place(cache: Cache | None = None) -> Path:
     """Return the folder in which the environment is or will be."""
     cache = cache or Cache.of_user()
     return cache.entry("vllm", _PYTHON, [recipe.LOCK, Path(recipe.__file__), Path(stubs.__file__)])
+
+
+def _make_model(python: Path, folder: Path, cache: Cache) -> None:
+    recipe.run([str(python), str(_MODEL), str(folder), str(folder / CACHED)], cache.build)
 
 
 def _build(entry: Path, cache: Cache, report: Progress) -> None:

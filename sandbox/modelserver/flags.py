@@ -11,9 +11,9 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-from vllm.entrypoints.openai.cli_args import make_arg_parser  # type: ignore[import-not-found, unused-ignore]
-from vllm.utils.argparse_utils import FlexibleArgumentParser  # type: ignore[import-not-found, unused-ignore]
-from vllm.version import __version__  # type: ignore[import-not-found, unused-ignore]
+from vllm.entrypoints.openai.cli_args import make_arg_parser
+from vllm.utils.argparse_utils import FlexibleArgumentParser
+from vllm.version import __version__
 
 _PROBES = (("SIZE", "1k", 1000), ("NUMBER", "1.5", 1.5), ("INTEGER", "1", 1))
 """What the type of a flag makes of a text. The types of JSON flags take `1` and `1.5`, too: they are asked first."""

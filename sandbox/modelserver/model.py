@@ -1,15 +1,19 @@
-"""`python model.py <folder>`: a tiny random Llama with its tokenizer, made without downloads.
+"""`python model.py <folder> <cache>`: a tiny random Llama with its tokenizer, made without downloads.
+
+`cache` becomes a folder with what vLLM otherwise finds out at its start and keeps below VLLM_CACHE_ROOT.
 
 It runs in the environment of real vLLM. Weights come from a fixed seed, so every machine makes the same model. They are
 larger than usual, so that answers depend on the prompt; text means nothing.
 """
 
+import os
 import sys
 from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from vllm.model_executor.models.registry import ModelRegistry
 
 POSITIONS = 131072
 """Longest prompt plus answer, in tokens; the RoPE has no limit of its own."""
@@ -41,8 +45,16 @@ def tokenizer() -> PreTrainedTokenizerFast:
     return made
 
 
-def main(folder: Path) -> None:
-    """Write configuration, weights and tokenizer."""
+def inspect(cache: Path) -> None:
+    """Let vLLM inspect the class of the model: it does so in a process of its own, which imports all of vLLM again."""
+    os.environ["VLLM_CACHE_ROOT"] = str(cache)
+    ModelRegistry.models["LlamaForCausalLM"].inspect_model_cls()
+    for file in cache.rglob("*.json"):
+        file.chmod(0o644)  # servers of any user read it
+
+
+def main(folder: Path, cache: Path) -> None:
+    """Write configuration, weights, tokenizer and cache."""
     tokens = tokenizer()
     tokens.save_pretrained(folder)
     torch.manual_seed(SEED)
@@ -66,7 +78,8 @@ def main(folder: Path) -> None:
         for number in set(range(len(tokens))) - spoken:
             model.lm_head.weight[number] = 0
     model.save_pretrained(folder)
+    inspect(cache)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
