@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +10,15 @@ from sandbox.cluster.api import connect
 from sandbox.modelserver import environment
 from tests.sandbox.running import private_home, throw_away
 from tests.vllm.pair import STACK, Pair, sandbox
+
+_ORDER = ("answers", "costs", "drain", "flags", "transfer", "errors", "crashes", "defects", "two_ranks")
+"""Of the files: what ends a worker comes after what needs a sound one, so that the fewest vLLM start anew."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order the tests of this folder."""
+    places = {Path(__file__).with_name(f"test_{name}.py"): number for number, name in enumerate(_ORDER)}
+    items.sort(key=lambda item: places.get(item.path, -1))
 
 
 @pytest.fixture(scope="session")

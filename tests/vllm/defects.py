@@ -31,8 +31,13 @@ class Defect:
         [vllm] = [one for one in changed["spec"]["containers"] if one["name"] == "vllm"]
         self.change(vllm)
         assert changed != template, f"{self.name}: nothing was changed"
-        changed["metadata"].setdefault("annotations", {})["defect"] = self.name
-        return changed
+        return marked(changed, self.name)
+
+
+def marked(template: Object, mark: str) -> Object:
+    """The pod template with the annotation `defect`."""
+    annotations = template["metadata"].get("annotations") or {}
+    return {**template, "metadata": {**template["metadata"], "annotations": {**annotations, "defect": mark}}}
 
 
 def _flag(name: str, value: str) -> Change:
@@ -72,21 +77,46 @@ def _other_model(vllm: Object) -> None:
     vllm["args"][0] = "somebody/else"
 
 
-DEFECTS = (
-    Defect("dtype of one tier", _flag("--dtype", "float32"), "request", "NIXL compatibility hash mismatch"),
-    Defect("block size of one tier", _flag("--block-size", "64"), "request", "block sizes differ"),
-    Defect("model path of one tier", _other_model, "request", "NIXL compatibility hash mismatch"),
-    Defect("no KV connector", _no_connector, "KV transfer", "the decode workers do not"),
-    Defect("no kv_role", _transfer(kv_role=None), "decode", "Please specify kv_role", starts=False),
-    Defect("KV buffer of another device", _transfer(kv_buffer_device="tpu"), "decode", "kv_buffer", starts=False),
-    Defect("transport missing", _variable("UCX_TLS", "self,sm"), "decode", "no transport to other pods", starts=False),
-    Defect("device without a way", _variable("UCX_NET_DEVICES", "lo"), "decode", "no transport to other", starts=False),
-    Defect(
-        "side channel at an address of nobody",
-        _variable("VLLM_NIXL_SIDE_CHANNEL_HOST", "127.0.0.1"),
-        "request",
-        "NIXL handshake failed",
-        role="prefill",
+Round = tuple[Defect, ...]
+"""Defects that the tiers have at once: one step of `verify` does not hide the other."""
+
+ROUNDS: tuple[Round, ...] = (
+    (
+        Defect("no kv_role", _transfer(kv_role=None), "decode", "Please specify kv_role", starts=False),
+        Defect(
+            "KV buffer of another device",
+            _transfer(kv_buffer_device="tpu"),
+            "prefill",
+            "kv_buffer",
+            role="prefill",
+            starts=False,
+        ),
     ),
+    (
+        Defect(
+            "transport missing", _variable("UCX_TLS", "self,sm"), "decode", "no transport to other pods", starts=False
+        ),
+        Defect(
+            "device without a way",
+            _variable("UCX_NET_DEVICES", "lo"),
+            "prefill",
+            "no transport to other pods",
+            role="prefill",
+            starts=False,
+        ),
+    ),
+    (
+        Defect(
+            "side channel at an address of nobody",
+            _variable("VLLM_NIXL_SIDE_CHANNEL_HOST", "127.0.0.1"),
+            "request",
+            "NIXL handshake failed",
+            role="prefill",
+        ),
+    ),
+    (Defect("dtype of one tier", _flag("--dtype", "float32"), "request", "NIXL compatibility hash mismatch"),),
+    (Defect("block size of one tier", _flag("--block-size", "64"), "request", "block sizes differ"),),
+    (Defect("model path of one tier", _other_model, "request", "NIXL compatibility hash mismatch"),),
+    (Defect("no KV connector", _no_connector, "KV transfer", "the decode workers do not"),),
 )
-"""Those of prefill last: each tier is restored once."""
+"""The last one serves."""

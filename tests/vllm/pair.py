@@ -7,11 +7,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kubernetes import config
+
+from sandbox import outputs
 from sandbox.cluster.api import Api, ApiError
 from sandbox.cluster.kubeconfig import connections
 from sandbox.home import CHECKOUT, Home
@@ -20,13 +23,19 @@ from sandbox.talking import pods, transfers
 from sandbox.talking.pods import Pod
 from sandbox.talking.target import Target, find
 from verify import metrics
+from verify.cluster import Cluster
+from verify.finding import Finding
 from verify.metrics import Worker
+from verify.outputs import parse
+from verify.steps import Verification
 
 STACK = "nvidia"
 PORTS = {"prefill": 8000, "decode": 8200}
 """Of vLLM itself; the routing sidecar has decode's 8000."""
 PATIENCE = 300.0
 """Seconds for a state that depends on the start of a vLLM."""
+_ENGINE = "VLLM::EngineCor"
+"""How vLLM names the process of its engine, as far as the kernel keeps the name. It overwrites the environment."""
 _DEPLOYMENT = "/apis/apps/v1/namespaces/llm-d-pd/deployments/ms-pd-llm-d-modelservice-{}"
 Object = dict[str, Any]
 
@@ -44,6 +53,17 @@ class Pair:
         """The Ready worker of a tier."""
         return next(one for one in pods.listed(self.api) if one.role == role and one.state == "Ready")
 
+    def engines(self, role: str) -> list[int]:
+        """Process numbers of the engines of the tier's Ready worker: children of its API server."""
+        worker, found = self.pod(role).name, []
+        for process in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                name, _, rest = (process / "stat").read_text().partition("(")[2].rpartition(") ")
+                parent = Path("/proc", rest.split()[1])
+                if name == _ENGINE and f"HOSTNAME={worker}\0".encode() in (parent / "environ").read_bytes():
+                    found.append(int(process.name))
+        return found
+
     def deployment(self, role: str) -> Object:
         """The Deployment of a tier."""
         return self.api.get(_DEPLOYMENT.format(role))
@@ -51,6 +71,18 @@ class Pair:
     def replace_template(self, role: str, template: Object) -> None:
         """Give a tier another pod template; the same one changes nothing."""
         self.api.patch(_DEPLOYMENT.format(role), {"spec": {"template": template}})
+
+    def await_replaced(self, role: str, mark: str) -> None:
+        """Wait until all pods of the tier have the annotation `defect: <mark>`; others, once given up, end at once."""
+
+        def done() -> bool:
+            former = [one for one in pods.listed(self.api) if one.role == role and _mark(one) != mark]
+            for one in former:
+                if one.state == "Terminating":
+                    self.api.delete(one.path, gracePeriodSeconds="0")
+            return not former
+
+        until(done, f"{role} is replaced")
 
     def await_started(self, role: str) -> None:
         """Wait until the one worker of the tier is Ready and has the tier's present template."""
@@ -64,18 +96,29 @@ class Pair:
 
         until(done, f"{role} is Ready")
 
-    def restarts(self, role: str, mark: str) -> int:
-        """How often containers of the tier's worker with the annotation `defect: <mark>` were restarted."""
-        marked = (
-            one
-            for one in pods.listed(self.api)
-            if one.role == role and one.object["metadata"]["annotations"].get("defect") == mark
+    def await_ended(self, role: str, mark: str) -> None:
+        """Wait until vLLM of the tier's pod with the annotation `defect: <mark>` has ended."""
+        until(
+            lambda: any(one.restarts for one in pods.listed(self.api) if one.role == role and _mark(one) == mark),
+            f"vLLM of {role} ends with {mark}",
         )
-        return next(marked).restarts
 
-    def worker(self, role: str) -> Worker:
-        """Its metrics at this moment."""
-        return metrics.worker(self.api.text(f"{self.pod(role).path}:{PORTS[role]}/proxy/metrics"))
+    def renew_restarted(self) -> None:
+        """Replace workers that were restarted, and wait until both tiers have a Ready one."""
+        for pod in pods.listed(self.api):
+            if pod.role in PORTS and pod.restarts:
+                self.api.delete(pod.path, gracePeriodSeconds="0")
+        until(
+            lambda: self.pod("prefill").restarts + self.pod("decode").restarts == 0,
+            "both tiers are Ready without a restart",
+        )
+
+    def counters(self, pod: Pod) -> Worker:
+        """The metrics of a worker at this moment.
+
+        vLLM writes them before it answers: they hold all that the requests which were answered have done.
+        """
+        return metrics.worker(self.api.text(f"{pod.path}:{PORTS[pod.role]}/proxy/metrics"))
 
     @property
     def target(self) -> Target:
@@ -134,31 +177,28 @@ class Pair:
             answer = pool.urlopen("POST", place, body=sent, headers={**headers, "Content-Type": "application/json"})
         return answer.status, json.loads(answer.data)
 
-    def verify(self, requests: int = 1) -> dict[str, Object]:
-        """What `make verify` finds, by step."""
-        done = sandbox(self.home, "verify", "--stack", STACK, "--", "--json", "--requests", str(requests))
-        document = json.loads(done.stdout[done.stdout.index("{") : done.stdout.rindex("}") + 1])
-        return {one["step"]: one for one in document["steps"]}
+    def verify(self) -> dict[str, Finding]:
+        """What `verify` finds with one request, by step."""
+        cluster = Cluster(config.new_client_from_config(str(self.home.host_kubeconfig)))
+        deployed = parse(STACK, json.dumps(outputs.read(self.home)[STACK]))
+        done = Verification(cluster, deployed, lambda _: None)
+        done.run(requests=1, seconds=PATIENCE, tcp=True)
+        return {one.step: one for one in done.findings}
 
     def transferred(self, send: Callable[[], object]) -> Worker:
-        """Return by how much decode's counters grew with what `send` sends, once the transfers are counted."""
-        before = self._settled()
+        """Return by how much decode's counters grew with what `send` sends."""
+        before = self.counters(self.pod("decode"))
         send()
-        until(lambda: (self.worker("decode").transfers or 0) > (before.transfers or 0), "a transfer is counted")
-        after = self._settled()
+        after = self.counters(self.pod("decode"))
         grown = {
             name: (getattr(after, name) or 0) - (getattr(before, name) or 0)
             for name in ("transfers", "transferred", "transfer_seconds", "descriptors", "failures", "finished")
         }
         return Worker(**{**vars(after), **grown})
 
-    def _settled(self) -> Worker:
-        last = self.worker("decode")
-        while True:
-            time.sleep(1)  # vLLM writes its counters within a second
-            if (now := self.worker("decode")) == last:
-                return now
-            last = now
+
+def _mark(pod: Pod) -> object:
+    return (pod.object["metadata"].get("annotations") or {}).get("defect")
 
 
 def until(condition: Callable[[], object], what: str, patience: float = PATIENCE) -> None:

@@ -2,30 +2,19 @@
 
 import os
 import signal
-from contextlib import suppress
-from pathlib import Path
 
 import pytest
 
-from sandbox.talking.pods import Pod
 from tests.vllm.pair import Pair, text, until
 
 pytestmark = pytest.mark.vllm
 COMPLETIONS = "/v1/completions"
-_ENGINE = "VLLM::EngineCor"
-"""How vLLM names the process of its engine, as far as the kernel keeps the name. It overwrites the environment."""
 
 
-def engines(pod: Pod) -> list[int]:
-    """Process numbers of the engines in a pod: children of its API server."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            name, _, rest = (process / "stat").read_text().partition("(")[2].rpartition(") ")
-            parent = Path("/proc", rest.split()[1])
-            if name == _ENGINE and f"HOSTNAME={pod.name}\0".encode() in (parent / "environ").read_bytes():
-                found.append(int(process.name))
-    return found
+@pytest.fixture(autouse=True)
+def unharmed(pair: Pair) -> None:
+    """Workers that were not restarted: the second restart of a container is delayed."""
+    pair.renew_restarted()
 
 
 def test_a_clients_kv_transfer_params_end_the_worker(pair: Pair) -> None:
@@ -46,7 +35,7 @@ def test_a_clients_kv_transfer_params_end_the_worker(pair: Pair) -> None:
 
     assert status >= 500
     until(lambda: pair.pod("decode").restarts > before, "decode is restarted")
-    assert "NIXL handshake failed" in pair.verify()["decode"]["evidence"]
+    assert "NIXL handshake failed" in pair.verify()["decode"].evidence
 
 
 def test_a_killed_prefill_worker_ends_the_decode_worker(pair: Pair) -> None:
@@ -57,7 +46,7 @@ def test_a_killed_prefill_worker_ends_the_decode_worker(pair: Pair) -> None:
     status, answer = pair.direct(COMPLETIONS, {"prompt": prompt, "max_tokens": 1, "kv_transfer_params": leg})
     assert status == 200
     before = pair.pod("decode").restarts
-    [engine] = engines(pair.pod("prefill"))
+    [engine] = pair.engines("prefill")
 
     os.kill(engine, signal.SIGKILL)
     body = {"prompt": prompt, "max_tokens": 4, "kv_transfer_params": answer["kv_transfer_params"]}
@@ -66,12 +55,4 @@ def test_a_killed_prefill_worker_ends_the_decode_worker(pair: Pair) -> None:
     assert status >= 500
     until(lambda: pair.pod("decode").restarts > before, "decode is restarted")
     until(lambda: pair.pod("prefill").restarts > 0, "prefill is restarted")
-    assert "Counters can only be incremented by non-negative amounts" in pair.verify()["decode"]["evidence"]
-    _renew(pair, "prefill")
-
-
-def _renew(pair: Pair, role: str) -> None:
-    """Give later tests a worker without a restart."""
-    old = pair.pod(role)
-    pair.api.delete(old.path)
-    until(lambda: pair.pod(role).name != old.name, f"a new {role} worker is Ready")
+    assert "Counters can only be incremented by non-negative amounts" in pair.verify()["decode"].evidence

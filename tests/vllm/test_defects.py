@@ -4,46 +4,53 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.vllm.defects import DEFECTS, Defect, Object
-from tests.vllm.pair import Pair, text, until
+from tests.vllm.defects import ROUNDS, Object, Round, marked
+from tests.vllm.pair import Pair, text
 
 pytestmark = pytest.mark.vllm
 LONG = {"prompt": text(100, "cut"), "max_tokens": 3000, "temperature": 0, "ignore_eos": True}
 
 
 @pytest.fixture(scope="module")
-def declared(pair: Pair) -> Iterator[dict[str, Object]]:
-    """The pod templates as the program declares them, by role; the tiers have them again afterwards."""
+def hasty(pair: Pair) -> Iterator[dict[str, Object]]:
+    """The pod templates of the program by role, with a grace of one second; the tiers have the program's afterwards."""
     templates = {role: pair.deployment(role)["spec"]["template"] for role in ("decode", "prefill")}
-    yield templates
+    yield {
+        role: {**template, "spec": {**template["spec"], "terminationGracePeriodSeconds": 1}}
+        for role, template in templates.items()
+    }
     for role, template in templates.items():
         pair.replace_template(role, template)
-    for role in templates:
-        pair.await_started(role)
 
 
-@pytest.mark.parametrize("defect", DEFECTS, ids=lambda defect: defect.name.replace(" ", "-"))
-def test_a_defect_is_caught_by_name(pair: Pair, declared: dict[str, Object], defect: Defect) -> None:
-    if defect.role == "prefill":
-        pair.replace_template("decode", declared["decode"])
-        pair.await_started("decode")
-    pair.replace_template(defect.role, defect.applied(declared[defect.role]))
-    if defect.starts:
-        pair.await_started(defect.role)
-    else:
-        until(lambda: pair.restarts(defect.role, defect.name), f"vLLM of {defect.role} ends with {defect.name}")
+def _put(pair: Pair, templates: dict[str, Object], defects: Round) -> None:
+    """Give the tiers these defects and no other, and wait until they show."""
+    wrong = {one.role: one for one in defects}
+    marks = {role: wrong[role].name if role in wrong else "none" for role in templates}
+    for role, template in templates.items():
+        pair.replace_template(role, wrong[role].applied(template) if role in wrong else marked(template, "none"))
+    for role, mark in marks.items():
+        pair.await_replaced(role, mark)
+    for role, mark in marks.items():
+        if role in wrong and not wrong[role].starts:
+            pair.await_ended(role, mark)
+        else:
+            pair.await_started(role)
 
-    found = {step: one for step, one in pair.verify().items() if one["outcome"] in ("FAILED", "warning")}
-    assert defect.says in found.get(defect.step, {}).get("evidence", ""), found
-    assert all(one["meaning"] and one["remedy"] for one in found.values()), found
+
+@pytest.mark.parametrize("defects", ROUNDS, ids=lambda each: "+".join(one.name for one in each).replace(" ", "-"))
+def test_defects_are_caught_by_name(pair: Pair, hasty: dict[str, Object], defects: Round) -> None:
+    _put(pair, hasty, defects)
+
+    found = {step: one for step, one in pair.verify().items() if one.outcome in ("FAILED", "warning")}
+    for one in defects:
+        assert one.step in found and one.says in found[one.step].evidence, found
+    assert all(one.meaning and one.remedy for one in found.values()), found
 
 
-def test_a_stream_is_cut_where_the_hook_has_no_grace(pair: Pair, declared: dict[str, Object]) -> None:
-    hasty = {**declared["decode"], "spec": {**declared["decode"]["spec"], "terminationGracePeriodSeconds": 1}}
-    pair.replace_template("decode", hasty)
-    pair.replace_template("prefill", declared["prefill"])
-    for role in declared:
-        pair.await_started(role)
+def test_a_stream_is_cut_where_the_hook_has_no_grace(pair: Pair, hasty: dict[str, Object]) -> None:
+    """Of the workers of the last round, which serve."""
+    _put(pair, hasty, ROUNDS[-1])
     pod = pair.pod("decode")
     events = pair.stream("/v1/completions", LONG)
     next(events)

@@ -31,8 +31,8 @@ def test_a_refused_request_leaves_blocks_and_no_finding(pair: Pair) -> None:
     refused, _ = pair.ask("/v1/completions", {"prompt": text(400, "left"), "max_tokens": -1})
     assert refused == 400
     assert pair.ask("/v1/completions", {"prompt": "step", "max_tokens": 1})[0] == 200
-    assert pair.worker("prefill").cache_use > 0
-    assert pair.verify()["KV transfer"]["outcome"] == "ok"
+    assert pair.counters(pair.pod("prefill")).cache_use > 0
+    assert pair.verify()["KV transfer"].outcome == "ok"
 
 
 def test_verify_sees_transfers_and_their_transport(pair: Pair) -> None:

@@ -11,10 +11,10 @@ ROUNDING = 0.15
 
 def test_blocks_of_one_rank_reach_two(pair: Pair) -> None:
     body = {"prompt": text(500, "ranks"), "max_tokens": 16, "temperature": 0, "ignore_eos": True, "logprobs": 1}
-    alone = pair.alone("/v1/completions", body)
     done = sandbox(pair.home, "up", "--stack", STACK, "--model-server", "vllm", "--model-server-tp", "2")
     assert done.returncode == 0, done.stdout
     assert "--tensor-parallel-size: 4 → 2" in done.stdout
+    alone = pair.alone("/v1/completions", body)
     grown = pair.transferred(lambda: same(tokens(pair.ask("/v1/completions", body)[1]), tokens(alone), ROUNDING))
     assert grown.transfers == 2
     assert grown.transferred == 4 * pair.block
