@@ -310,6 +310,7 @@ def test_the_tools_of_an_up_share_one_version_of_each_module() -> None:
         *(f"k8s.io/{name}" for name in ("api", "apiextensions-apiserver", "apimachinery", "apiserver", "client-go")),
         "k8s.io/component-base",  # like the five before: Kubernetes takes its own version of them
         "sigs.k8s.io/gateway-api-inference-extension",  # the EPP takes its own
+        "github.com/prometheus/prometheus",  # the EPP and istio compile few of its packages
     }
 
 
