@@ -123,7 +123,7 @@ def test_the_preview_becomes_a_comment_also_where_it_fails(tmp_path: Path) -> No
         subprocess.run(wrong, cwd=engine.cwd, env=engine.env, check=True)
         assert run("preview", "Preview, as a comment", engine, tmp_path, **variables)[0] == 1
         [comment] = GitHub.comments
-    assert "the preview failed" in comment["body"] and "serving.prefill.tensorParallel = 3" in comment["body"]
+    assert "the preview failed" in comment["body"] and "serving.decode.tensorParallel = 4" in comment["body"]
 
 
 @pytest.mark.thorough

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import suppress
 from http.client import HTTPConnection, HTTPException
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -43,10 +43,13 @@ def _body(model: str, prompt: str, tokens: int = 4, **more: Any) -> dict[str, An
     return {"model": model, "prompt": prompt, "max_tokens": tokens, "ignore_eos": True, **more}
 
 
-def _with(serving: Traffic, headers: dict[str, str], body: dict[str, Any]) -> Answer:
+def _with(serving: Traffic, headers: dict[str, str], body: dict[str, Any], begun: Event | None = None) -> Answer:
+    """Send one request; `begun` is set when its answer begins."""
     connection = HTTPConnection("127.0.0.1", serving.port, timeout=120)
     connection.request("POST", "/v1/completions", json.dumps(body), {"Content-Type": "application/json", **headers})
     answer = connection.getresponse()
+    if begun:
+        begun.set()
     return Answer(answer.status, dict(answer.getheaders()), answer.read())
 
 
@@ -156,15 +159,17 @@ def test_a_replaced_envoy_sees_its_streams_out(serving: Traffic) -> None:
     """A stream that outlasts the deletion of its Envoy by far; the next request is another's."""
     [old] = _envoys(serving)
     heard: list[bytes] = []
+    begun = Event()
 
     def listen() -> None:
         body = _body(serving.model, "a long story", 4000, stream=True)
         with suppress(OSError, HTTPException):
-            heard.append(_with(serving, {}, body).body)
+            heard.append(_with(serving, {}, body, begun).body)
 
     before = serving.legs()
     stream = Thread(target=listen)
     stream.start()
+    assert begun.wait(ENOUGH)
     serving.api.delete(f"/api/v1/namespaces/llm-d-pd/pods/{old}")
     assert soon(lambda: _envoys(serving) not in ([], [old]), ENOUGH)
     serving.complete("and you?", serving.model)
