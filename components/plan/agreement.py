@@ -17,8 +17,16 @@ from components.config.vocabulary import ReleaseName, Role
 from components.plan import fabric
 from components.plan.context import Context
 from components.plan.worker_args import ResolvedTier
-from components.plan.workers import OTHER, Tiers, own_attention_backend
-from components.releases.vllm import ATTENTION_VARIABLE, PAIR_VARIABLES, SPECULATIVE_FLAG, copied, value_of
+from components.plan.workers import OTHER, Tiers
+from components.releases.vllm import (
+    ATTENTION_VARIABLE,
+    LAYOUT_VARIABLE,
+    PAIR_VARIABLES,
+    SPECULATIVE_FLAG,
+    copied,
+    own_attention_backend,
+    value_of,
+)
 
 _ONE_TYPE = {"half": "float16", "float": "float32"}
 """Two words of vLLM that it reads as one type before it compares (vllm/config/model.py)."""
@@ -30,9 +38,7 @@ _OPEN = ("", "auto")
 """What vLLM decides by itself: whether it comes to the other tier's value is not known here."""
 
 _WITHOUT_KV_CACHE = ("ngram", "suffix", "medusa", "mlp_speculator")
-"""Methods of speculative decoding whose proposer has no KV cache (vllm/v1/spec_decode, vLLM 0.17.1)."""
-
-_LAYOUT = "VLLM_KV_CACHE_LAYOUT"
+"""Methods of speculative decoding with a proposer that has no KV cache (vllm/v1/spec_decode, vLLM 0.17.1)."""
 
 _ANOTHER_MODEL = {
     "--hf-overrides": "the handshake does not compare it, and decode would use KV blocks of another configuration",
@@ -90,7 +96,7 @@ def differences(context: Context, tiers: Tiers) -> Iterator[Difference]:
         for each in _compared(tiers, flag, partial(_flag, flag=flag), unset="has none"):
             yield each._replace(proven=False, outcome=outcome)
     for name in (*PAIR_VARIABLES, *context.accelerator.pair_variables):
-        permuted = name == _LAYOUT and transfer.get("enable_permute_local_kv")
+        permuted = name == LAYOUT_VARIABLE and transfer.get("enable_permute_local_kv")
         if name != ATTENTION_VARIABLE and not permuted:
             yield from _compared(tiers, name, partial(_variable, context, name=name), proving=False)
 

@@ -1,6 +1,6 @@
 """Resolves the two worker tiers: every fact about them is decided here, once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from math import ceil
 from typing import Any
 
@@ -11,7 +11,7 @@ from components.config.vocabulary import LockedMemory, Platform, Role
 from components.plan import fabric, locked_memory
 from components.plan.context import Context
 from components.plan.worker_args import DeviceArgs, ModelArgs, ResolvedTier, RolloutArgs, SidecarArgs, Strategy
-from components.releases.vllm import ATTENTION_CONFIG, ATTENTION_FLAG, CACHE_VARIABLE, value_of
+from components.releases.vllm import CACHE_VARIABLE, own_attention_backend
 
 MODEL_FOLDER = "/model-cache"
 """Where the weights are in the container (modelservice chart)."""
@@ -236,15 +236,6 @@ def _volume_group(context: Context, image: Image, user: int | None) -> int | Non
     downloads = model.claim is not None and model.path is None
     openshift = context.provider.platform is Platform.OPENSHIFT
     return image.user or None if downloads and not openshift and user != 0 else None
-
-
-def own_attention_backend(arguments: Sequence[str]) -> tuple[int, str] | None:
-    """Place and name of the attention backend that a tier's arguments choose, by flag or by JSON."""
-    if (given := value_of(arguments, ATTENTION_FLAG)) and isinstance(given[1], str):
-        return given
-    found = value_of(arguments, ATTENTION_CONFIG)
-    backend = found[1].get("backend") if found and isinstance(found[1], dict) else None
-    return (found[0], str(backend)) if found and backend else None
 
 
 def _attention_backend(context: Context, tier: Tier) -> str | None:

@@ -139,7 +139,9 @@ neither: blocks of other weights would be taken, and the answers be wrong.
 PAIR_TRANSFER_IGNORED = ("kv_buffer_size", "kv_load_failure_policy")
 """Fields of `--kv-transfer-config` in which two workers may differ."""
 
-PAIR_VARIABLES = (ATTENTION_VARIABLE, "VLLM_KV_CACHE_LAYOUT")
+LAYOUT_VARIABLE = "VLLM_KV_CACHE_LAYOUT"
+
+PAIR_VARIABLES = (ATTENTION_VARIABLE, LAYOUT_VARIABLE)
 """Variables that choose the attention backend or the KV layout (vllm/envs.py, vLLM 0.11 to 0.17), beside those of an
 accelerator."""
 
@@ -190,7 +192,7 @@ def value_of(arguments: Sequence[str], flag: str) -> tuple[int, Any] | None:
     for each in flags_of(arguments):
         if each.name != flag:
             continue
-        path = re.split("=", arguments[each.place], maxsplit=1)[0].partition(".")[2]
+        path = arguments[each.place].partition("=")[0].partition(".")[2]
         if path:
             fields = fields or (each.place, {})
             *above, last = path.removesuffix("+").split(".")
@@ -203,6 +205,15 @@ def value_of(arguments: Sequence[str], flag: str) -> tuple[int, Any] | None:
         else:
             whole = each.place, _read(each.value)
     return fields or whole
+
+
+def own_attention_backend(arguments: Sequence[str]) -> tuple[int, str] | None:
+    """Place and name of the attention backend that a tier's arguments choose, by flag or by JSON."""
+    if (given := value_of(arguments, ATTENTION_FLAG)) and isinstance(given[1], str):
+        return given
+    found = value_of(arguments, ATTENTION_CONFIG)
+    backend = found[1].get("backend") if found and isinstance(found[1], dict) else None
+    return (found[0], str(backend)) if found and backend else None
 
 
 def _read(text: str | None) -> Any:

@@ -126,10 +126,9 @@ def _devices(context: Context, tier: ResolvedTier) -> Iterator[Problem]:
 
 
 def _transports(context: Context, tier: ResolvedTier) -> Iterator[Problem]:
-    settings, given, role = context.settings, context.tier(tier.role).ucx.tls, tier.role
+    role, path = tier.role, _path(context, tier.role, "tls")
     names = tier.ucx.get("UCX_TLS", "").split(",")
-    path = f"serving.{role}.ucx.tls" if given is not None else "serving.ucx.tls"
-    if settings.ucx.tls or given:  # an infrastructure's own list goes with the accelerators that it has
+    if _own(context, role, "tls"):  # an infrastructure's own list goes with the accelerators that it has
         yield from _known_transports(context, tier, path, names)
         yield from _gpu_transports(context, tier, path, names)
     if names == [""]:
@@ -174,7 +173,7 @@ def _transports(context: Context, tier: ResolvedTier) -> Iterator[Problem]:
 
 def _known_transports(context: Context, tier: ResolvedTier, path: str, names: list[str]) -> Iterator[Problem]:
     """Names that the UCX of the release's images does not have; an image of the user's may have another UCX."""
-    unknown = sorted(_plain(names) - WITHIN_POD - BETWEEN_PODS)
+    unknown = _unknown_transports(names)
     if unknown and context.tier(tier.role).image is None:
         release = context.release.name
         yield Problem(
@@ -226,9 +225,7 @@ def notes(context: Context, tiers: Tiers) -> Iterator[str]:
 
 
 def _unknown(context: Context, role: Role) -> Iterator[str]:
-    names = _own(context, role, "tls") or []
-    unknown = sorted(_plain(names) - WITHIN_POD - BETWEEN_PODS) if names else []
-    if unknown:
+    if unknown := _unknown_transports(_own(context, role, "tls") or []):
         yield (
             f"{_path(context, role, 'tls')} names {', '.join(unknown)}, which UCX {UCX_VERSION} of the release's "
             "images does not have: `ucx_info -d` in the tier's own image shows whether it does; UCX ignores a name "
@@ -283,6 +280,11 @@ def _path(context: Context, role: Role, field: str) -> str:
     ucx = context.tier(role).ucx
     scope = "serving.ucx" if getattr(ucx, field) is None else f"serving.{role}.ucx"
     return f"{scope}.{type(ucx).model_fields[field].alias}"
+
+
+def _unknown_transports(names: list[str]) -> list[str]:
+    """Those that the UCX of the releases' images does not have."""
+    return sorted(_plain(names) - WITHIN_POD - BETWEEN_PODS)
 
 
 def _plain(names: list[str]) -> set[str]:
