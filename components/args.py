@@ -32,7 +32,7 @@ class TolerationArgs(Args):
     effect: str | None = None
     """The taint's effect."""
     toleration_seconds: int | None = None
-    """Seconds that a running pod stays on the node after a taint with NoExecute comes; None: for ever."""
+    """Seconds that a running pod stays on the node after a taint with NoExecute comes; None: no limit."""
 
 
 class PlacementArgs(Args):

@@ -66,7 +66,7 @@ class Toleration(Strict):
     effect: Effect | None = None
     """The taint's effect; unset means all."""
     toleration_seconds: Annotated[int | None, Field(ge=0)] = None
-    """With the effect NoExecute: seconds that a running pod stays after the taint comes; unset means for ever."""
+    """With the effect NoExecute: seconds that a running pod stays after the taint comes; unset: no limit."""
 
     @model_validator(mode="before")
     @classmethod
