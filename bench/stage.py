@@ -6,8 +6,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sandbox import needs
-from sandbox.cluster import descriptions, lifecycle, nodes
+from sandbox import session
+from sandbox.cluster import description, lifecycle, nodes
 from sandbox.engine import Engine, prepare
 from sandbox.home import CHECKOUT, Home
 from sandbox.progress import Progress
@@ -19,10 +19,12 @@ def stage(progress: Progress) -> Iterator[tuple[Home, Engine]]:
     """Start it, and throw it away afterwards."""
     home = Home.of(CHECKOUT, "bench")
     stack = CHECKOUT / "Pulumi.amd.yaml"
-    tools = places(SANDBOX) | provide([*CONTROL_PLANE, "pulumi", *sorted(needs.programs(stack, pods=True))], progress)
+    tools = places(SANDBOX) | provide(
+        [*CONTROL_PLANE, "pulumi", *sorted(session.needed_tools(stack, pods=True))], progress
+    )
     try:
         lifecycle.start(home, tools, progress)
-        nodes.provide(home.host_kubeconfig, descriptions.default(), "amd")
+        nodes.provide(home.host_kubeconfig, description.default(), "amd")
         yield home, prepare(home, CHECKOUT, "amd", tools=tools, cache=home.root / "cache")
     finally:
         lifecycle.throw_away(home, progress)

@@ -1,4 +1,4 @@
-"""Looks at the live cluster before anything is touched, and says all at once what stands in the way of an `up`.
+"""Reads the live cluster before the first resource, and reports at once every problem that would make `up` fail.
 
 `run(plan, cluster)` is the entry point: `plan` as `components.plan.resolve` makes it, `cluster` from
 `preflight.cluster.Cluster.connect`. It changes nothing there.

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import cache
 from math import ceil
 
-from components.config.quantity import amount
+from components.quantity import amount
 
 Amounts = dict[str, int]
 """Thousandths of each resource."""

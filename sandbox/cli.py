@@ -1,4 +1,4 @@
-"""`python -m sandbox <command>`: the stacks, tried with no cluster. Each command calls one room."""
+"""`python -m sandbox <command>`: the commands of the sandbox. Each one calls one module."""
 
 import argparse
 import sys
@@ -6,14 +6,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sandbox import reviewing, stack_file, talking
-from sandbox.cluster import descriptions, lifecycle
+from sandbox.cluster import description, lifecycle
 from sandbox.errors import SandboxError
 from sandbox.home import CHECKOUT, Home
 from sandbox.modelserver import choice, choosing
 from sandbox.progress import Progress
 from sandbox.session import Session
-from sandbox.status import show
-from sandbox.watching import watching
+from sandbox.status import show, watching
 
 Command = Callable[[argparse.Namespace, Home, Progress], int]
 
@@ -158,7 +157,7 @@ def _ready(arguments: argparse.Namespace, home: Home, report: Progress, *, pods:
     wrong = [one for one in arguments.set if "=" not in one or one.startswith("=")]
     if wrong:
         raise SandboxError(f"--set {wrong[0]}: write it as path=value, such as --set serving.hostNetwork=true")
-    cluster = descriptions.choose(home, arguments.cluster)
+    cluster = description.choose(home, arguments.cluster)
     if not cluster.said and arguments.run in _LOOKING_AT_NODES:
         _require_choice(arguments, home)
     session = Session.ready(home, arguments.stack, report, pods=pods, cluster=cluster)
@@ -178,13 +177,13 @@ def _require_choice(arguments: argparse.Namespace, home: Home) -> None:
     files = [file for file in (CHECKOUT / name, home.view / name) if file.exists()]
     assigned = dict(one.partition("=")[::2] for one in arguments.set)
     scopes = [*(stack_file.serving(file) for file in files), {"infrastructure": assigned.get(_INFRASTRUCTURE)}]
-    own = next(filter(None, map(descriptions.of_infrastructure, reversed(scopes))), None)
+    own = next(filter(None, map(description.of_infrastructure, reversed(scopes))), None)
     if own:
         raise SandboxError(
             f"stack {arguments.stack} has serving.infrastructure: {own}, and no cluster was chosen: the default nodes "
             f"offer rdma/ib and nothing else of it. Nothing was started. Type:\n"
             f"  make {arguments.command} STACK={arguments.stack} CLUSTER={own}\n"
-            f"The sandbox remembers it. CLUSTER={descriptions.DEFAULT} takes the two nodes all the same."
+            f"The sandbox remembers it. CLUSTER={description.DEFAULT} takes the two nodes all the same."
         )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from review.changes import Preview, read
 from review.markdown import document
-from sandbox.cluster import descriptions, lifecycle
+from sandbox.cluster import description, lifecycle
 from sandbox.errors import SandboxError
 from sandbox.home import CHECKOUT, Home
 from sandbox.progress import Progress
@@ -50,7 +50,7 @@ def pr_diff(
 def _preview(home: Home, base: Path, stack: str, report: Progress, cluster: str | None) -> Preview:
     file = base / f"Pulumi.{stack}.yaml"
     if file.is_file():
-        chosen = descriptions.choose(home, cluster or descriptions.of_infrastructure(serving(file)))
+        chosen = description.choose(home, cluster or description.of_infrastructure(serving(file)))
         report.say(f"Nodes of stack {stack}: CLUSTER={chosen.name}")
         session = Session.ready(home, stack, report, base, cluster=chosen)
         session.provide_nodes(None)

@@ -1,4 +1,4 @@
-"""A sandbox made ready for one stack, and commands run inside it."""
+"""A sandbox made ready for one stack: the tools and nodes that it needs, and commands run inside it."""
 
 import signal
 import subprocess
@@ -10,20 +10,40 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from sandbox import healing, needs
-from sandbox.cluster import admission, descriptions, lifecycle, nodes, policies
+from sandbox import healing
+from sandbox.cluster import admission, description, lifecycle, nodes
 from sandbox.cluster.api import connect
-from sandbox.cluster.descriptions import Choice
+from sandbox.cluster.description import Choice
 from sandbox.engine import Engine, prepare
 from sandbox.engine.view import View
 from sandbox.errors import SandboxError
 from sandbox.gateways import istio
+from sandbox.gateways.istio import PROVIDERS
 from sandbox.home import CHECKOUT, Home
 from sandbox.modelserver import choosing
 from sandbox.progress import Progress
-from sandbox.stack_file import accelerator
-from sandbox.toolchain import CONTROL_PLANE, SANDBOX, places, provide
+from sandbox.stack_file import accelerator, mapping, serving
+from sandbox.toolchain import CONTROL_PLANE, ISTIO, SANDBOX, places, provide
 from sandbox.toolchain.cache import Cache
+
+_OF_RELEASE = {"0.4": ("epp-v0.4.0", "pd-sidecar-v0.4.0"), "0.6": ("epp-v0.7.1", "pd-sidecar-v0.7.1")}
+_NEWEST = "0.6"
+_ALWAYS = ("llm-d-inference-sim", "envoy")
+
+
+def needed_tools(stack_file: Path, *, pods: bool) -> set[str]:
+    """Return names of `toolchain.DATA_PATH`: the controller whose class preflight looks for, and with `pods` the rest.
+
+    Raises `SandboxError` for a file that isn't YAML.
+    """
+    of_release = _OF_RELEASE.get(str(serving(stack_file).get("release", _NEWEST)), ())
+    return {*((*of_release, *_ALWAYS) if pods else ()), *(ISTIO if istio_namespace(stack_file) else ())}
+
+
+def istio_namespace(stack_file: Path) -> str | None:
+    """Return the namespace of the installation of istio that serves the stack's Gateway; None for another provider."""
+    return PROVIDERS.get(str(mapping(serving(stack_file).get("gateway")).get("provider", "istio")))
+
 
 _PASSED_ON = (signal.SIGTERM, signal.SIGHUP)
 
@@ -57,10 +77,10 @@ class Session:
         """
         view = View(home.view, checkout, stack)
         view.require_tracked()  # before anything is built or started for it
-        cluster = cluster or descriptions.choose(home, None)
+        cluster = cluster or description.choose(home, None)
         _require_admission(home, stack, cluster)
         files = [file for file in (view.tracked_file, view.stack_file) if file.exists()]
-        needed = set[str]().union(*(needs.programs(file, pods=pods) for file in files))
+        needed = set[str]().union(*(needed_tools(file, pods=pods) for file in files))
         tools = places(SANDBOX) | provide([*CONTROL_PLANE, "pulumi", *sorted(needed)], report)
         with ThreadPoolExecutor(1) as beside:
             preparing = beside.submit(
@@ -74,7 +94,7 @@ class Session:
                     engine = preparing.result()
         for note in engine.notes:
             report.say(note)
-        descriptions.remember(home, cluster)
+        description.remember(home, cluster)
         return cls(home, stack, engine, view, report, cluster)
 
     def set(self, assignments: Sequence[str]) -> None:
@@ -99,7 +119,7 @@ class Session:
 
     def provide_programs(self) -> None:
         """Build what the stack's pods run by now, if its settings have changed and it is missing."""
-        provide(needs.programs(self._stack_file, pods=True), self.report)
+        provide(needed_tools(self._stack_file, pods=True), self.report)
 
     def provide_nodes(self, count: int | None) -> None:
         """Make the nodes and the admission policies of the cluster description; `count` is that of the first group.
@@ -109,11 +129,11 @@ class Session:
         if self.cluster.given and count is None:
             count = self.cluster.description.nodes[0].count
         nodes.provide(self.home.host_kubeconfig, self.cluster, accelerator(self._stack_file), count)
-        policies.provide(self.home.host_kubeconfig, self.cluster)
+        nodes.provide_policies(self.home.host_kubeconfig, self.cluster)
 
     def provide_gateway(self) -> None:
         """Install the controller of the stack's Gateway, if the sandbox can run it and it is missing."""
-        namespace = needs.istio(self._stack_file)
+        namespace = istio_namespace(self._stack_file)
         if namespace and lifecycle.isolated(self.home):
             istio.provide(self.home.host_kubeconfig, namespace, self.report)
 

@@ -1,6 +1,6 @@
-"""Floor 2: GPU vendors as data, one file each, named as the word in the vocabulary.
+"""Layer 2: one file for each GPU vendor, with all that differs between vendors. No decision about a stack is here.
 
-A new one is that file and that word.
+A new vendor is its file, named as its word in the vocabulary, and that word.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Floor 1: the stack's settings, typed and strict, and how they are read."""
+"""Layer 1: the settings of a stack, typed and strict, and how they are read. Nothing here knows other layers."""
 
 from components.config.problem import Problem, refuse
 from components.config.reading import Draft, read

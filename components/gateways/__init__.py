@@ -1,4 +1,4 @@
-"""Floor 3: gateway providers, one file each, and the table of them.
+"""Layer 3: one file for each gateway provider, and the table of them. No other part knows a provider by its name.
 
 A file holds all that is known about one provider: class names per release, objects, refusals with their reasons, and
 what its controller does. `standalone` has no controller: its objects are an Envoy of the stack. A new provider is a

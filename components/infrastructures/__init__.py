@@ -1,6 +1,7 @@
-"""Floor 3: kinds of clusters as data, one file each, named as the word in the vocabulary with `_` for `-`.
+"""Layer 3: one file for each kind of cluster, with what its nodes ask of pods. No decision about a stack is here.
 
-A new one is that file and that word. Only the chosen file is read.
+A new kind is its file, named as its word in the vocabulary with `_` for `-`, and that word. Only the chosen file is
+read.
 """
 
 from functools import cache

@@ -1,4 +1,4 @@
-"""Floor 6: what watches a stack: monitors for Prometheus, dashboards for people, alerts for what gives no error."""
+"""Layer 6: monitors for Prometheus, dashboards for people, and alerts for failures that give no error."""
 
 from components.monitoring.component import Monitoring
 

@@ -1,4 +1,7 @@
-"""Floor 2: llm-d releases: image pins and the dialects of picker, sidecar and vLLM. A new one is a file and a line."""
+"""Layer 2: one file for each llm-d release: image pins, and the dialects of EPP, routing sidecar and vLLM.
+
+A new release is its file and a line here.
+"""
 
 from collections.abc import Mapping
 from types import MappingProxyType

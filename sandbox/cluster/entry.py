@@ -6,6 +6,7 @@ parent and with the sandbox, so whatever is killed, the kernel ends the command 
 """
 
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable
@@ -76,3 +77,9 @@ def _ended() -> tuple[int, int]:
         return os.waitpid(-1, os.WNOHANG)
     except ChildProcessError:
         return 0, 0
+
+
+def delete_folder() -> None:
+    """Delete the folder that the first argument names."""
+    namespaces.unshare_users()
+    shutil.rmtree(sys.argv[1])

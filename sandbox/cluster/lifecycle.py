@@ -1,4 +1,4 @@
-"""Start, enter, stop and throw away the control plane of one sandbox.
+"""Start, enter, stop and delete the control plane of one sandbox; the record of the process that holds it.
 
 Stopping and being killed are the same thing for the files (etcd's log survives both), so there is one way back: start.
 """
@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import re
+import select
 import shutil
 import signal
 import socket
@@ -15,16 +16,82 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from itertools import zip_longest
 from pathlib import Path
 
-from sandbox.cluster import companions, control_plane, crds, record
+from sandbox.cluster import control_plane, crds, keeper
 from sandbox.cluster.admission import Admission
 from sandbox.cluster.control_plane import ControlPlane
 from sandbox.errors import SandboxError
 from sandbox.home import CHECKOUT, Home
 from sandbox.progress import Progress
 from sandbox.toolchain import SIMULATION, provide
+
+
+@dataclass(frozen=True)
+class Keeper:
+    """A running keeper: its process as the host sees it, and the host ports that lead to API server and gateways."""
+
+    pid: int
+    started: str
+    port: int
+    isolated: bool
+    gateway_ports: tuple[int, ...] = ()
+
+    def write(self, folder: Path) -> None:
+        """Record it in `folder`, whole or not at all."""
+        unfinished = folder / "keeper.unfinished"
+        unfinished.write_text(json.dumps(asdict(self)))
+        unfinished.rename(folder / "keeper.json")
+
+    @property
+    def alive(self) -> bool:
+        """Whether this very process still runs."""
+        return start_of(self.pid) == self.started
+
+    @property
+    def has_users(self) -> bool:
+        """Whether containers can run as users of their own: the keeper's user namespace has more than one."""
+        mapped = Path(f"/proc/{self.pid}/uid_map").read_text().splitlines()
+        return sum(int(line.split()[2]) for line in mapped) > 1
+
+    def end(self, signal_number: int, seconds: float) -> bool:
+        """Send a signal, wait; return whether the process is gone."""
+        if not self.alive:
+            return True
+        try:
+            handle = os.pidfd_open(self.pid)
+        except ProcessLookupError:
+            return True
+        try:
+            signal.pidfd_send_signal(handle, signal_number)
+            ended = select.poll()  # unlike select.select it takes a handle of any number
+            ended.register(handle, select.POLLIN)
+            return bool(ended.poll(seconds * 1000))
+        except ProcessLookupError:
+            return True
+        finally:
+            os.close(handle)
+
+
+def last_keeper(folder: Path) -> Keeper | None:
+    """Return the last recorded keeper, alive or not."""
+    try:
+        return Keeper(**json.loads((folder / "keeper.json").read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def start_of(pid: int) -> str:
+    """Return when process `pid` was started: the boot it belongs to and clock ticks since; "" if there is none."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+    return "" if fields[0] in "ZX" else f"{boot}:{fields[19]}"
+
 
 NO_NAMESPACES = "SANDBOX_NO_NAMESPACES"
 """Set to anything to run as on a machine that refuses namespaces."""
@@ -40,7 +107,7 @@ class _Refused(Exception):
 
 def running(home: Home) -> bool:
     """Whether the sandbox's control plane is up."""
-    keeper = record.read(home.cluster)
+    keeper = last_keeper(home.cluster)
     return keeper is not None and keeper.alive
 
 
@@ -120,18 +187,18 @@ def throw_away(home: Home, report: Progress) -> None:
             try:
                 shutil.rmtree(home.root)
             except PermissionError:
-                subprocess.run([*_python("deleting"), str(home.root)], check=True)
+                subprocess.run([*_python("entry", "delete_folder"), str(home.root)], check=True)
 
 
-def _keeper(home: Home) -> record.Keeper:
-    keeper = record.read(home.cluster)
+def _keeper(home: Home) -> Keeper:
+    keeper = last_keeper(home.cluster)
     if keeper is None or not keeper.alive:
         raise SandboxError(f"the sandbox {home.name!r} isn't running: start it with `make up`")
     return keeper
 
 
 def _stop(home: Home) -> bool:
-    keeper = record.read(home.cluster)
+    keeper = last_keeper(home.cluster)
     was_running = keeper is not None and keeper.alive
     if keeper and not (keeper.end(signal.SIGTERM, 5) or keeper.end(signal.SIGKILL, 10)):
         raise SandboxError(f"process {keeper.pid}, which holds the sandbox {home.name!r}, survives SIGKILL")
@@ -173,7 +240,7 @@ def _launch(home: Home, tools: Mapping[str, Path], admission: Admission | None, 
     home.logs.mkdir(exist_ok=True)
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
-    last = record.read(home.cluster)
+    last = last_keeper(home.cluster)
     before = [last.port, *last.gateway_ports] if last else []
     listening = [_listen(port) for port, _ in zip_longest(before, range(1 + GATEWAYS))] if isolated else []
     gateways = {one.fileno(): int(one.getsockname()[1]) for one in listening[1:]}
@@ -183,7 +250,7 @@ def _launch(home: Home, tools: Mapping[str, Path], admission: Admission | None, 
         "isolated": isolated,
         "lifeline": theirs.fileno(),
         "forwards": [{"fd": one.fileno(), "port": parts.port} for one in listening[:1]],
-        "companions": str(companions.write_plan(home.root, home.kubeconfig, tools, gateways, isolated=isolated)),
+        "companions": str(keeper.write_plan(home.root, home.kubeconfig, tools, gateways, isolated=isolated)),
         "logs": str(home.logs),
     }
     inherited = [end.fileno() for end in (theirs, *listening)]
@@ -206,7 +273,7 @@ def _launch(home: Home, tools: Mapping[str, Path], admission: Admission | None, 
         home.host_kubeconfig.write_text(seen_from_host)
         home.host_kubeconfig.chmod(0o600)
         crds.apply(home.host_kubeconfig, tools["crds"])
-        record.Keeper(pid, record.started(pid), port, isolated, tuple(gateways.values())).write(home.cluster)
+        Keeper(pid, start_of(pid), port, isolated, tuple(gateways.values())).write(home.cluster)
         ours.send(b"keep")
 
 
@@ -234,7 +301,8 @@ def _listen(wanted: int | None) -> socket.socket:
     raise SandboxError("no port of 127.0.0.1 is free")
 
 
-def _python(module: str) -> list[str]:
+def _python(module: str, function: str = "main") -> list[str]:
     """Return the start of a command that runs a module of this folder with the standard library only: fast and lean."""
-    code = f"import sys; sys.path.insert(0, {str(CHECKOUT)!r}); from sandbox.cluster.{module} import main; main()"
+    path = f"import sys; sys.path.insert(0, {str(CHECKOUT)!r})"
+    code = f"{path}; from sandbox.cluster.{module} import {function}; {function}()"
     return [sys.executable, "-I", "-S", "-c", code]

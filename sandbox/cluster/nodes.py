@@ -1,13 +1,12 @@
-"""Simulated nodes of a cluster description. The scheduler is real: it places pods as on such a cluster."""
+"""Nodes and admission policies of a cluster description, as objects. The scheduler is real: it places the pods."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from sandbox.cluster.api import Api, connect
-from sandbox.cluster.description import MOST_NODES, NodeGroup
-from sandbox.cluster.descriptions import DEFAULT, Choice
+from sandbox.cluster.api import Api, ApiError, connect
+from sandbox.cluster.description import DEFAULT, MOST_NODES, POLICIES, Choice, NodeGroup
 from sandbox.errors import SandboxError
 
 CLUSTER_LABEL = "sandbox.llm-d-pd/cluster"
@@ -104,3 +103,26 @@ def _node(group: NodeGroup, name: str, labels: dict[str, str], address: str) -> 
             "addresses": [{"type": "InternalIP", "address": address}],
         },
     }
+
+
+def provide_policies(kubeconfig: Path, choice: Choice) -> None:
+    """Make the cluster's admission policies those of a description; those of an earlier one go.
+
+    Raises `SandboxError` with the API server's words for a policy that it refuses.
+    """
+    wanted = {policy.path: policy.manifest for policy in choice.description.admission_policies}
+    with connect(kubeconfig) as api:
+        for collection in POLICIES.values():
+            for one in api.get(collection, labelSelector=CLUSTER_LABEL)["items"]:
+                path = f"{collection}/{one['metadata']['name']}"
+                if path not in wanted:
+                    api.delete(path)
+        for path, manifest in wanted.items():
+            metadata = manifest["metadata"]
+            labels = {**(metadata.get("labels") or {}), CLUSTER_LABEL: choice.label}
+            try:
+                api.apply(path, {**manifest, "metadata": {**metadata, "labels": labels}})
+            except ApiError as error:
+                raise SandboxError(
+                    f"CLUSTER={choice.name}: the API server refuses the admission policy {metadata['name']}: {error}"
+                ) from None

@@ -1,15 +1,24 @@
-"""The environment of the Pulumi CLI and of the shell: PATH, KUBECONFIG, PULUMI_*, and nothing of the caller's."""
+"""The environment of the Pulumi CLI and of the shell, and its plugins: official ones where they can be had.
+
+No package registry has the official language host or Kubernetes plugin. They are looked for on PATH, beside the CLI and
+among the user's Pulumi plugins. Then one short download is tried. When it fails, the reason is kept in the cache, and
+no other download is tried.
+"""
 
 import os
+import platform
 import shlex
+import shutil
 import subprocess
 import sys
+import tarfile
+import time
+import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from sandbox.engine import official
 from sandbox.engine.view import View
 from sandbox.errors import SandboxError
 from sandbox.home import CHECKOUT, Home
@@ -40,13 +49,13 @@ def prepare(home: Home, checkout: Path, stack: str, *, tools: Mapping[str, Path]
     """
     view = View(folder=home.view, checkout=checkout.resolve(), stack=stack)
     view.require_tracked()
-    found = official.find(tools["pulumi"], cache, os.environ)
+    found = find_official(tools["pulumi"], cache, os.environ)
     bin_folder = home.root / "bin"
     plugins = home.state / "pulumi" / "plugins"
     _link(bin_folder, tools)
     host, plugin = f"language-python-v{version('pulumi')}", f"resource-kubernetes-v{version('pulumi-kubernetes')}"
-    _install(plugins, host, official.HOST, found.host, "sandbox.engine.language")
-    _install(plugins, plugin, official.PLUGIN, found.plugin, "sandbox.engine.kubernetes.plugin")
+    _install(plugins, host, HOST, found.host, "sandbox.engine.language")
+    _install(plugins, plugin, PLUGIN, found.plugin, "sandbox.engine.kubernetes.server")
     (home.state / "backend").mkdir(parents=True, exist_ok=True)
 
     env = _environment(home, bin_folder, os.environ)
@@ -128,9 +137,97 @@ def _symlink(link: Path, target: Path) -> None:
     link.symlink_to(target)
 
 
-def _about(found: official.Official) -> list[str]:
-    missing = [name for name, place in ((official.HOST, found.host), (official.PLUGIN, found.plugin)) if place is None]
+def _about(found: "Official") -> list[str]:
+    missing = [name for name, place in ((HOST, found.host), (PLUGIN, found.plugin)) if place is None]
     if not missing:
         return []
     why = "neither on this machine nor downloadable" if found.reason else "not on this machine"
     return [f"Using the sandbox's stand-ins for {' and '.join(missing)}: {why}."]
+
+
+HOST = "pulumi-language-python"
+PLUGIN = "pulumi-resource-kubernetes"
+
+BASE = "https://get.pulumi.com/releases"
+"""Where Pulumi publishes its executables."""
+
+CONNECT_SECONDS = 5
+"""How long a machine without internet waits, once."""
+
+DOWNLOAD_SECONDS = 180
+"""The SDK archive with the language host is about 100 MB; slower than this and the stand-ins start sooner."""
+
+
+@dataclass(frozen=True)
+class Official:
+    """Folders that hold the official executables; None where a stand-in has to do, and why."""
+
+    host: Path | None
+    plugin: Path | None
+    reason: str = ""
+
+
+def find_official(cli: Path, cache: Path, environ: Mapping[str, str]) -> Official:
+    """Find both executables, downloading what is missing into `cache` at most once for good."""
+    path = environ.get("PATH", "")
+    downloads = cache / f"pulumi-official-{version('pulumi')}-{version('pulumi-kubernetes')}"
+    places = [cli.resolve().parent, *_user_plugins(environ), downloads]
+
+    def where(name: str) -> Path | None:
+        on_path = shutil.which(name, path=path)
+        found = [Path(on_path).parent] if on_path else [place for place in places if (place / name).is_file()]
+        return found[0] if found else None
+
+    host, plugin = where(HOST), where(PLUGIN)
+    if host and plugin:
+        return Official(host, plugin)
+    failed = downloads / "unavailable"
+    if not failed.is_file():
+        downloads.mkdir(parents=True, exist_ok=True)
+        try:
+            for name, present in ((PLUGIN, plugin), (HOST, host)):
+                if not present:
+                    _download(_url(name), downloads)
+        except (OSError, tarfile.TarError, KeyError) as error:
+            failed.write_text(f"{type(error).__name__}: {error}\n")
+    reason = (
+        f"not downloadable ({failed.read_text().strip()}; delete {failed} to try again)" if failed.is_file() else ""
+    )
+    return Official(where(HOST), where(PLUGIN), reason)
+
+
+def _user_plugins(environ: Mapping[str, str]) -> list[Path]:
+    """The user's own plugin folders of the pinned minor version, newest patch first."""
+    home = Path(environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
+    minor = version("pulumi-kubernetes").rpartition(".")[0]
+    folders = home.joinpath("plugins").glob(f"resource-kubernetes-v{minor}.*")
+    patches = {int(folder.name.rpartition(".")[2]): folder for folder in folders if folder.name[-1].isdigit()}
+    return [patches[patch] for patch in sorted(patches, reverse=True)]
+
+
+def _url(name: str) -> str:
+    """The archive that carries an executable; KeyError for a machine that Pulumi doesn't publish for."""
+    machine = {"x86_64": ("amd64", "x64"), "aarch64": ("arm64", "arm64")}[platform.machine()]
+    if name == PLUGIN:
+        return f"{BASE}/plugins/{PLUGIN}-v{version('pulumi-kubernetes')}-linux-{machine[0]}.tar.gz"
+    return f"{BASE}/sdk/pulumi-v{version('pulumi')}-linux-{machine[1]}.tar.gz"
+
+
+def _download(url: str, folder: Path) -> None:
+    """Stream the archive and keep our executables (the language host comes with its `-exec` script)."""
+    deadline = time.monotonic() + DOWNLOAD_SECONDS
+    with (
+        urllib.request.urlopen(url, timeout=CONNECT_SECONDS) as response,
+        tarfile.open(fileobj=response, mode="r|gz") as archive,
+    ):
+        for member in archive:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{url} took more than {DOWNLOAD_SECONDS} s")
+            name = Path(member.name).name
+            source = archive.extractfile(member) if name.startswith((HOST, PLUGIN)) else None
+            if source:
+                unfinished = folder / f"{name}.{os.getpid()}"
+                with unfinished.open("wb") as target:
+                    shutil.copyfileobj(source, target)
+                unfinished.chmod(0o755)
+                unfinished.replace(folder / name)

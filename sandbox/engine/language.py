@@ -1,30 +1,182 @@
-"""Stand-in for `pulumi-language-python`: runs the program in the host's own process.
+"""Stand-in for `pulumi-language-python`: runs programs and policy packs in the host's own process.
 
-The official host starts a second process with `pulumi-language-python-exec`; what both do for a program happens here.
+The official host starts a second process with `pulumi-language-python-exec`. What both do for a program happens here.
 The program gets the main thread, as it would there, and gRPC's threads serve the engine meanwhile.
 """
 
+import asyncio
+import contextlib
 import importlib.metadata
 import json
+import logging
 import os
 import queue
 import re
+import runpy
+import shlex
 import signal
 import subprocess
 import sys
+import threading
+import traceback
 from collections.abc import Iterator
 from concurrent import futures
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import grpc
+import pulumi
 from google.protobuf import empty_pb2
+from pulumi.runtime import reset_options, run_in_stack, set_all_config
 from pulumi.runtime.proto import language_pb2 as pb
 from pulumi.runtime.proto import language_pb2_grpc, plugin_pb2
 
-from sandbox.engine import packs
-from sandbox.engine.program import Program
 from sandbox.engine.serving import serve
+from sandbox.home import CHECKOUT
+
+MONITOR_GONE = "Resource monitor has terminated, shutting down"
+"""The SDK's words when the engine has failed and hung up; the engine has told the reason by then."""
+
+
+class Program:
+    """A program and the settings of one run of it."""
+
+    def __init__(self, request: pb.RunRequest, engine_address: str) -> None:
+        self._request = request
+        self._engine_address = engine_address
+
+    def run(self) -> pb.RunResponse:
+        """Run to the end. `bail` says that the failure has been reported already, by us or by the engine."""
+        self._configure()
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
+        workers = max(self._request.parallel, 1) * 4  # as the official host: RPCs block a thread each
+        loop.set_default_executor(ThreadPoolExecutor(max_workers=workers))
+        # A failed run leaves futures that nobody reads; asyncio's complaints about them would only hide the error.
+        logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+        try:
+            loop.run_until_complete(run_in_stack(self._main))
+            return pb.RunResponse()
+        except BaseException as error:
+            return _told(error)
+        finally:
+            for task in asyncio.all_tasks(loop):
+                task.cancel()
+                with contextlib.suppress(BaseException):
+                    loop.run_until_complete(task)
+            sys.stdout.flush()
+            sys.stderr.flush()
+
+    def _configure(self) -> None:
+        request = self._request
+        reset_options(
+            project=request.project,
+            stack=request.stack,
+            root_directory=request.info.root_directory,
+            parallel=request.parallel,
+            engine_address=self._engine_address,
+            monitor_address=request.monitor_address,
+            preview=request.dryRun,
+            organization=request.organization or "organization",
+        )
+        set_all_config(dict(request.config), list(request.configSecretKeys))
+
+    def _main(self) -> None:
+        request = self._request
+        folder = Path(request.pwd or request.info.program_directory)
+        entry = request.program or request.info.entry_point or "."
+        os.chdir(folder)
+        sys.argv = [entry, *request.args]
+        program = folder / entry
+        places = [str(program if program.is_dir() else program.parent), request.info.root_directory]
+        sys.path[:0] = [place for place in dict.fromkeys(places) if place and place not in sys.path]
+        runpy.run_path(str(program), run_name="__main__")
+
+
+def _told(error: BaseException) -> pb.RunResponse:
+    """Report a failed run, once."""
+    if isinstance(error, SystemExit):
+        code = error.code if isinstance(error.code, int) else int(error.code is not None)
+        if isinstance(error.code, str):
+            print(error.code, file=sys.stderr)
+        return pb.RunResponse(error=f"Program exited with non-zero exit code: {code}" if code else "")
+    if _hung_up(error):
+        return pb.RunResponse(bail=True)
+    if isinstance(error, pulumi.RunError):
+        message = str(error)
+    else:
+        trace = "".join(traceback.format_exception(error))
+        message = f"Program failed with an unhandled exception:\n{trace}"
+    with contextlib.suppress(grpc.RpcError):
+        pulumi.log.error(message)
+    return pb.RunResponse(bail=True)
+
+
+def _hung_up(error: BaseException) -> bool:
+    if isinstance(error, grpc.RpcError):
+        return error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
+    return isinstance(error, pulumi.RunError) and str(error) == MONITOR_GONE
+
+
+Chunk = tuple[str, bytes]
+
+_TIED = (
+    f"import os, sys; sys.path.insert(0, {str(CHECKOUT)!r}); from sandbox.cluster.namespaces import die_with_parent; "
+    "die_with_parent(); os.execv(sys.argv[1], sys.argv[1:])"
+)
+"""Becomes another program that does not outlive a killed engine, and us with it. A step of its own: forking Python code
+from a process that gRPC's threads work in now and then ends in a crash."""
+
+
+def run(request: pb.RunPluginRequest, context: Any) -> Iterator[pb.RunPluginResponse]:
+    """Run the plugin's `__main__.py` in its own virtual environment until it, or the engine's interest in it, ends."""
+    folder = Path(request.info.program_directory)
+    options = dict(request.info.options)
+    environment = folder / str(options.get("virtualenv") or "venv")
+    python = environment / "bin" / "python"
+    if not python.is_file():
+        make = f"python3 -m venv {shlex.quote(str(environment))} && {shlex.quote(str(python))} -m pip install -r "
+        requirements = shlex.quote(str(folder / "requirements.txt"))
+        context.abort(
+            grpc.StatusCode.UNKNOWN,
+            f"{folder} has no virtual environment {environment.name}, which its runtime.options name; make it with\n"
+            f"  {make}{requirements}",
+        )
+    process = subprocess.Popen(
+        [sys.executable, "-I", "-S", "-c", _TIED, str(python), str(folder), *request.args],
+        cwd=request.pwd,
+        env=dict(variable.split("=", 1) for variable in request.env),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    context.add_callback(process.kill)
+    for channel, line in _output(process):
+        yield pb.RunPluginResponse(stdout=line) if channel == "stdout" else pb.RunPluginResponse(stderr=line)
+    yield pb.RunPluginResponse(exitcode=process.wait())
+
+
+def _output(process: "subprocess.Popen[bytes]") -> Iterator[Chunk]:
+    """Lines of both channels as they come."""
+    lines: queue.SimpleQueue[Chunk] = queue.SimpleQueue()
+
+    def read(channel: str, stream: IO[bytes]) -> None:
+        for line in stream:
+            lines.put((channel, line))
+        lines.put((channel, b""))
+
+    assert process.stdout and process.stderr
+    for channel, stream in (("stdout", process.stdout), ("stderr", process.stderr)):
+        threading.Thread(target=read, args=(channel, stream), daemon=True).start()
+    open_channels = 2
+    while open_channels:
+        channel, line = lines.get()
+        if line:
+            yield channel, line
+        else:
+            open_channels -= 1
+
 
 UNSUPPORTED_OPTIONS = {"typechecker"}
 """Settings of `runtime.options` that would make the official host do more than it does here."""
@@ -99,7 +251,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
 
     def RunPlugin(self, request: pb.RunPluginRequest, context: Any) -> Iterator[pb.RunPluginResponse]:
         """A policy pack."""
-        return packs.run(request, context)
+        return run(request, context)
 
     def Cancel(self, request: Any, context: Any) -> empty_pb2.Empty:
         """The engine interrupts the process itself when it is done with us."""

@@ -1,3 +1,1 @@
-"""The gateway controllers of a sandbox: istio, which is the real one, and a status for the classes of those that are
-not here.
-"""
+"""The gateway controllers of a sandbox: the real istio, and a status for classes without a controller here."""

@@ -1,1 +1,1 @@
-"""Real vLLM with real NIXL on the CPU, in the place of the simulator."""
+"""Real vLLM and NIXL on the CPU, in place of the simulator: environment, model, and what differs on a CPU."""

@@ -1,5 +1,5 @@
-"""What a cluster's network gives to pods and to people: names and addresses of Services, and ports of this machine.
+"""A cluster's network for pods and people: names and addresses of Services, and ports of this machine.
 
-Stands for CoreDNS (dns), kube-proxy and a cloud's load balancer (services), and for `kubectl port-forward` to the
-gateways (host_ports). Gateways themselves are not here: `sandbox/gateways` installs the controllers that serve them.
+It replaces CoreDNS (dns), kube-proxy and a cloud's load balancer (services), and `kubectl port-forward` to the gateways
+(host_ports). `sandbox/gateways` installs the controllers that serve Gateways.
 """

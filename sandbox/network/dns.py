@@ -16,8 +16,7 @@ import dns.rcode
 import dns.rdatatype
 import dns.rrset
 
-from sandbox.network.endpoints import ready_addresses
-from sandbox.network.store import World
+from sandbox.network.store import World, ready_addresses
 
 PORT = 53
 ZONE = dns.name.from_text("svc.cluster.local.")

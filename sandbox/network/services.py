@@ -12,8 +12,7 @@ from collections.abc import Iterator
 
 from sandbox.cluster.network import BRIDGE
 from sandbox.network import relay
-from sandbox.network.endpoints import service_endpoints
-from sandbox.network.store import Key, Object, World
+from sandbox.network.store import Key, Object, World, service_endpoints
 
 _BALANCED = [f"10.244.252.{number}" for number in range(1, 255)]
 _Place = tuple[Key, str]

@@ -1,7 +1,7 @@
-"""What the API server holds of the kinds that matter here, kept up to date by one watch each."""
+"""What the API server holds of the kinds that matter here, kept up to date by one watch each, and a Service's pods."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -72,3 +72,41 @@ class Store:
                 else:
                     self._objects[kind][key] = one
         self._changed()
+
+
+def service_endpoints(world: World, service: Key, number: int) -> list[tuple[str, int]]:
+    """Return address and port of what is Ready behind a Service's port."""
+    port = _port(world, service, number)
+    if port is None:
+        return []
+    found = {
+        (endpoint["addresses"][0], actual["port"])
+        for one in _slices(world, service)
+        for endpoint in _ready(one)
+        for actual in one.get("ports") or ()
+        if (actual.get("name") or "") == port.get("name", "")
+    }
+    return sorted(found)
+
+
+def ready_addresses(world: World, service: Key) -> list[str]:
+    """Return the addresses of the pods that are Ready behind a Service."""
+    return sorted({endpoint["addresses"][0] for one in _slices(world, service) for endpoint in _ready(one)})
+
+
+def _port(world: World, service: Key, number: int) -> Mapping[str, Any] | None:
+    ports = world["Service"].get(service, {}).get("spec", {}).get("ports") or ()
+    return next((one for one in ports if one["port"] == number), None)
+
+
+def _slices(world: World, service: Key) -> Iterator[Object]:
+    for (namespace, _), one in world["EndpointSlice"].items():
+        labels = one["metadata"].get("labels", {})
+        if namespace == service[0] and labels.get("kubernetes.io/service-name") == service[1]:
+            yield one
+
+
+def _ready(one: Object) -> Iterator[Mapping[str, Any]]:
+    for endpoint in one.get("endpoints") or ():
+        if endpoint.get("conditions", {}).get("ready") is not False:
+            yield endpoint

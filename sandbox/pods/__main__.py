@@ -17,7 +17,7 @@ from sandbox.pods import network
 from sandbox.pods.launcher import Launcher
 from sandbox.pods.runner import Runner
 from sandbox.pods.runtime import Runtime
-from sandbox.pods.tokens import Tokens
+from sandbox.pods.volumes import Tokens
 
 
 async def _run(plan: dict[str, Any]) -> None:

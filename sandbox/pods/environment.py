@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import ceil
 from typing import Any
 
+from components.quantity import amount
 from sandbox.cluster import network
 from sandbox.cluster.api import Object
-from sandbox.quantity import divided
 
 Lookup = Callable[[str, str], Object | None]
 """Returns the ConfigMap or Secret ("configmap" or "secret", name) of the pod's namespace, None if there is none.
@@ -77,7 +78,7 @@ def expanded(text: str, variables: Mapping[str, str]) -> str:
     )
 
 
-def field(path: str, pod: Object) -> str:
+def field_value(path: str, pod: Object) -> str:
     """Return a field of the pod for a fieldRef; one that is unset is empty."""
     metadata, status = pod["metadata"], pod.get("status", {})
     if found := _SUBSCRIPT.fullmatch(path):
@@ -121,7 +122,7 @@ def resource(reference: Object, containers: Sequence[Object], own: Object | None
     kind, _, what = reference["resource"].partition(".")
     resources = (container or {}).get("resources", {})
     quantity = resources.get(kind, {}).get(what) or resources.get("requests", {}).get(what) or "0"
-    return str(divided(quantity, reference.get("divisor") or "1"))
+    return str(ceil(amount(quantity) / (amount(reference.get("divisor") or "1") or 1)))
 
 
 def _all_of(source: Object, pod: Object, lookup: Lookup) -> dict[str, str]:
@@ -142,7 +143,7 @@ def _value(
     if not source:
         return expanded(variable.get("value", ""), variables)
     if "fieldRef" in source:
-        return field(source["fieldRef"]["fieldPath"], pod)
+        return field_value(source["fieldRef"]["fieldPath"], pod)
     if "resourceFieldRef" in source:
         spec = pod["spec"]
         return resource(source["resourceFieldRef"], [*spec.get("initContainers", []), *spec["containers"]], container)

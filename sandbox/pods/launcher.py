@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sandbox.home import CHECKOUT
-from sandbox.pods.rights import Rights
+from sandbox.pods.images import Rights
 from sandbox.pods.root import Root
 
 

@@ -11,9 +11,8 @@ from dataclasses import dataclass, field
 from sandbox.cluster.api import Api, ApiError, Object
 from sandbox.errors import SandboxError
 from sandbox.pods import network
-from sandbox.pods.heartbeat import Heartbeat
-from sandbox.pods.node import Node
-from sandbox.pods.pod import Pod
+from sandbox.pods.node import Heartbeat, Node
+from sandbox.pods.pod import Container, Pod
 from sandbox.pods.runtime import Runtime, path_of
 
 _BOUND = "spec.nodeName!="
@@ -78,7 +77,7 @@ class Runner:
             if gone := self._nodes.pop(name, None):
                 gone.close()
         elif name not in self._nodes and (address := _address(node)):
-            self._nodes[name] = Node(address, self.certificates, self._pod_named)
+            self._nodes[name] = Node(address, self.certificates, self._containers_of)
             for pod in [pod for pod in self._bound.values() if pod["spec"]["nodeName"] == name]:
                 self._consider(pod)
 
@@ -141,10 +140,10 @@ class Runner:
             if pod.address != pod.node.address:
                 self._addresses.free(pod.address)
 
-    def _pod_named(self, namespace: str, name: str) -> Pod | None:
+    def _containers_of(self, namespace: str, name: str) -> list[Container] | None:
         for life in self._lives.values():
             if (life.pod.namespace, life.pod.name) == (namespace, name):
-                return life.pod
+                return life.pod.containers
         return None
 
 

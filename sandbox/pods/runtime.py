@@ -12,7 +12,7 @@ from sandbox.cluster.control_plane import PORT
 from sandbox.errors import SandboxError
 from sandbox.pods.environment import Lookup, service_links
 from sandbox.pods.launcher import Launcher
-from sandbox.pods.tokens import Tokens
+from sandbox.pods.volumes import Tokens
 
 _API_SERVER: Object = {
     "metadata": {"name": "kubernetes"},

@@ -1,23 +1,126 @@
-"""How a container is started: everything it needs is waited for, then its program runs in a root of its own."""
+"""How a container is started: what it needs is awaited, then its program runs in a root file system of its own."""
 
 import asyncio
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from sandbox.cluster.api import ApiError, Object
 from sandbox.errors import SandboxError
+from sandbox.home import CHECKOUT
 from sandbox.modelserver import choice
-from sandbox.pods import environment, filesystem, images, rights
+from sandbox.modelserver.choice import CACHE, Vllm
+from sandbox.pods import environment, images
+from sandbox.pods.environment import Lookup
+from sandbox.pods.images import Program
 from sandbox.pods.launcher import Process
-from sandbox.pods.root import Bind
-from sandbox.pods.volumes import MountError
+from sandbox.pods.logs import Log
+from sandbox.pods.root import Bind, Root
+from sandbox.pods.runtime import Runtime
+from sandbox.pods.volumes import MountError, Volumes
 
-if TYPE_CHECKING:
-    from sandbox.pods.logs import Log
-    from sandbox.pods.pod import Pod
+_VLLM = "/opt/vllm"
+_VENV, _MODEL, _CACHE = f"{_VLLM}/venv", f"{_VLLM}/model", f"{_VLLM}/cache"
+_SYSTEM = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_PYTHON = sys.base_prefix
+"""Where the Python is that whole images bring along."""
+
+
+def search_path(program: Program) -> str:
+    """Return the PATH that the image sets."""
+    if not program.whole:
+        return _SYSTEM
+    own = f"{_VLLM}/bin" if program.vllm else str(Path(program.path).parent)
+    return ":".join([own, f"{_PYTHON}/bin", _SYSTEM])
+
+
+def root(
+    program: Program,
+    tools: Mapping[str, str],
+    binds: Sequence[Bind],
+    *,
+    folder: Path,
+    hostname: str,
+    address: str,
+    resolver: str,
+    simulator: Sequence[str],
+    real: Vllm | None,
+    sandbox: Path,
+    read_only: bool,
+) -> Root:
+    """Return the root of a container that runs `program`; `resolver` is its resolv.conf, `simulator` what the plan adds
+    to every vLLM that is simulated, `real` the vLLM that is not, `sandbox` the sandbox's folder."""
+    own: list[Bind] = []
+    real = real if program.vllm else None
+    if real:
+        own += [
+            {"source": real.venv, "target": _VENV, "read_only": True},
+            {"source": real.model, "target": _MODEL, "read_only": True},
+            {"source": str(sandbox / CACHE), "target": _CACHE, "read_only": False},
+        ]
+        base = str(Path(real.venv, "bin/python").resolve().parent.parent)
+        if base != _PYTHON and not base.startswith("/usr"):
+            own.append({"source": base, "target": base, "read_only": True})
+    elif program.tool:
+        own.append({"source": str(Path(tools[program.tool]).resolve()), "target": program.path, "read_only": True})
+    for path, tool in program.files:
+        own.append({"source": str(Path(tools[tool]).resolve()), "target": path, "read_only": True})
+    executables = {}
+    if program.whole and not _PYTHON.startswith("/usr"):
+        own.append({"source": _PYTHON, "target": _PYTHON, "read_only": True})
+    if program.vllm:
+        own.append({"source": f"{CHECKOUT}/sandbox", "target": f"{_VLLM}/lib/sandbox", "read_only": True})
+        executables[f"{_VLLM}/bin/vllm"] = (
+            _real(program.vllm, real) if real else _simulated(program.vllm, program.path, simulator)
+        )
+    user = program.user
+    named = f"image:x:{user.number}:{user.group}::{user.home or '/'}:/bin/sh\n" if user.number else ""
+    files = {
+        "/etc/hosts": f"127.0.0.1\tlocalhost\n::1\tlocalhost\n{address}\t{hostname}\n",
+        "/etc/hostname": f"{hostname}\n",
+        "/etc/resolv.conf": resolver,
+        "/etc/nsswitch.conf": "hosts: files dns\n",
+        "/etc/passwd": f"root:x:0:0:root:/root:/bin/sh\n{named}",
+        "/etc/group": "root:x:0:\n",
+    }
+    return {
+        "folder": str(folder),
+        "whole": program.whole,
+        "files": files,
+        "executables": executables,
+        "home": {"path": user.home, "user": user.number, "group": user.group} if user.home else None,
+        "binds": [*own, *binds],
+        "read_only": read_only,
+        "devices": real is not None,
+    }
+
+
+def _simulated(version: str, simulator: str, more: Sequence[str]) -> str:
+    return _script("sandbox.pods.vllm", version, simulator=simulator, more=list(more))
+
+
+def _real(version: str, real: Vllm) -> str:
+    return _script(
+        "sandbox.pods.vllm.real",
+        version,
+        python=f"{_VENV}/bin/python",
+        model=_MODEL,
+        cache=_CACHE,
+        tensor_parallel=real.tensor_parallel,
+    )
+
+
+def _script(module: str, version: str, **arguments: object) -> str:
+    given = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+    return (
+        f"#!{Path(sys.executable).resolve()} -IS\n"
+        f"import sys; sys.path.insert(0, {_VLLM + '/lib'!r}); from {module} import main\n"
+        f"main(sys.argv[1:], version={version!r}, {given})\n"
+    )
+
 
 _RETRY = 1.0
 """Seconds until what was missing is looked for again."""
@@ -32,17 +135,29 @@ class Started:
 
     process: Process
     variables: dict[str, str]
-    rights: rights.Rights
+    rights: images.Rights
+
+
+class Surroundings(Protocol):
+    """What a container gets from its pod; `network` is the pod's open network namespace."""
+
+    runtime: Runtime
+    object: Object
+    volumes: Volumes
+    lookup: Lookup
+    network: int
+    hostname: str
+    address: str
 
 
 @dataclass(frozen=True)
 class Starter:
     """Starts one container of a pod; `folder` is its own."""
 
-    pod: "Pod"
+    pod: Surroundings
     spec: Object
     folder: Path
-    log: "Log"
+    log: Log
 
     @property
     def message(self) -> Path:
@@ -64,8 +179,8 @@ class Starter:
             wait("ErrImagePull", images.not_built(self.spec["image"], program))
             await asyncio.sleep(_RETRY)
         try:
-            granted = rights.rights(self.pod.object, self.spec, program.user)
-        except rights.RefusedError as error:
+            granted = images.rights(self.pod.object, self.spec, program.user)
+        except images.RefusedError as error:
             wait("CreateContainerConfigError", str(error))
             await asyncio.Event().wait()  # nor does the container's specification
         variables, binds = await self._configuration(program, granted["user"], wait)
@@ -77,7 +192,7 @@ class Starter:
         output = self.log.begin()
         try:
             process = await self.pod.runtime.launcher.container(
-                filesystem.root(
+                root(
                     program,
                     self.pod.runtime.tools,
                     binds,
@@ -105,7 +220,7 @@ class Starter:
     async def _configuration(self, program: images.Program, user: int, wait: Wait) -> tuple[dict[str, str], list[Bind]]:
         # Without one of the image, container engines take it from the image's /etc/passwd.
         home = program.user.home or ("/" if user else "/root")
-        base = {"PATH": filesystem.search_path(program), "HOSTNAME": self.pod.hostname, "HOME": home}
+        base = {"PATH": search_path(program), "HOSTNAME": self.pod.hostname, "HOME": home}
         pod, read = self.pod.object, environment.environment
         while True:
             try:

@@ -1,4 +1,4 @@
-"""The volumes of one pod, as folders that its containers see at their mountPaths.
+"""The volumes of one pod, as folders that its containers see at their mountPaths, and its ServiceAccount's tokens.
 
 They live in a tmpfs of the pod runner's own, so that no secret reaches a disk and nothing is left behind; claims are
 folders of the sandbox that outlive pods, and belong to root as new volumes do. ConfigMaps, Secrets and tokens are read
@@ -9,18 +9,58 @@ import base64
 import os
 import shutil
 import stat
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from components.quantity import amount
 from sandbox.cluster import namespaces
-from sandbox.cluster.api import Object
-from sandbox.pods.environment import Lookup, expanded, field, resource
+from sandbox.cluster.api import Api, Object
+from sandbox.pods.environment import Lookup, expanded, field_value, resource
 from sandbox.pods.root import Bind
-from sandbox.pods.tokens import Tokens
-from sandbox.quantity import number
+
+_RENEWED_AFTER = 0.8
+"""The part of a token's life after which a kubelet asks for another."""
+
+
+@dataclass
+class Tokens:
+    """Tokens bound to pods: each dies with its pod, and is renewed while the pod runs."""
+
+    api: Api
+    _held: dict[tuple[str, str, int], tuple[str, float]] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def get(self, pod: Object, wanted: Object) -> str:
+        """Return a token for a serviceAccountToken source. Raises `ApiError` when the server refuses one."""
+        metadata, seconds = pod["metadata"], int(wanted.get("expirationSeconds", 3600))
+        key = (metadata["uid"], wanted.get("audience", ""), seconds)
+        with self._lock:
+            token, renewal = self._held.get(key, ("", 0.0))
+        if time.monotonic() < renewal:
+            return token
+        account = pod["spec"].get("serviceAccountName", "default")
+        spec: Object = {
+            "expirationSeconds": seconds,
+            "boundObjectRef": {"kind": "Pod", "apiVersion": "v1", "name": metadata["name"], "uid": metadata["uid"]},
+        }
+        if wanted.get("audience"):
+            spec["audiences"] = [wanted["audience"]]
+        request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
+        path = f"/api/v1/namespaces/{metadata['namespace']}/serviceaccounts/{account}/token"
+        token = str(self.api.create(path, request)["status"]["token"])
+        with self._lock:
+            self._held[key] = (token, time.monotonic() + seconds * _RENEWED_AFTER)
+        return token
+
+    def forget(self, uid: str) -> None:
+        """Drop the tokens of a pod that is gone."""
+        with self._lock:
+            self._held = {key: held for key, held in self._held.items() if key[0] != uid}
+
 
 _FILES = ("File", "FileOrCreate", "Socket", "CharDevice", "BlockDevice")
 _READ_ONLY = {"configMap", "secret", "downwardAPI", "projected", "hostPath"}
@@ -133,7 +173,7 @@ class Volumes:
 
     def _downward(self, item: Object) -> str:
         if "fieldRef" in item:
-            return field(item["fieldRef"]["fieldPath"], self.pod)
+            return field_value(item["fieldRef"]["fieldPath"], self.pod)
         spec = self.pod["spec"]
         return resource(item["resourceFieldRef"], [*spec.get("initContainers", []), *spec["containers"]], None)
 
@@ -143,7 +183,7 @@ def _empty(source: Object, place: Path) -> None:
         return
     place.mkdir(parents=True)
     if source.get("medium") == "Memory":
-        limit = f",size={int(number(source['sizeLimit']))}" if source.get("sizeLimit") else ""
+        limit = f",size={int(amount(source['sizeLimit']))}" if source.get("sizeLimit") else ""
         namespaces.mount("tmpfs", str(place), f"mode=1777{limit}")
     place.chmod(0o777)
 

@@ -1,4 +1,4 @@
-"""Talking to a deployed stack: a request and the path that it takes, what happens meanwhile, and logs."""
+"""Commands that talk to a deployed stack: a request and its path, live views, and logs. They change no object."""
 
 from sandbox.talking.chat import GREETING, await_serving, chat
 from sandbox.talking.following import follow

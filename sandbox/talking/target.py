@@ -4,12 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox import outputs
 from sandbox.cluster import lifecycle
 from sandbox.cluster.api import Api
 from sandbox.errors import SandboxError
 from sandbox.gateways.unserved import NOT_SERVED
-from sandbox.home import Home
+from sandbox.home import Home, stack_outputs
 from sandbox.network import host_ports
 from sandbox.network.store import Key
 
@@ -53,7 +52,7 @@ def find(home: Home, stack: str, api: Api) -> Target:
             f"nothing in the sandbox {home.name!r} answers requests: this machine allows no namespaces, so no "
             "container runs and readiness is simulated"
         )
-    deployed = outputs.read(home).get(stack)
+    deployed = stack_outputs(home).get(stack)
     if not deployed:
         raise SandboxError(f"stack {stack!r} isn't deployed in the sandbox {home.name!r}: `make up STACK={stack}`")
     way = _way(api, stack, deployed)

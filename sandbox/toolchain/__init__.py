@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from sandbox.progress import Progress, clock
-from sandbox.toolchain import ambient, golang
+from sandbox.toolchain import catalog
 from sandbox.toolchain.cache import Cache
 from sandbox.toolchain.catalog import PACKAGED, SOURCES, Executables, Source
 
@@ -31,7 +31,7 @@ DATA_PATH = (
     "envoy",
     *ISTIO,
 )
-"""What can run in pods; `sandbox.needs` says what the pods of one stack need of it."""
+"""What can run in pods; `sandbox.session` says what the pods of one stack need of it."""
 
 SANDBOX = (*CONTROL_PLANE, *DATA_PATH)
 """What a sandbox can run."""
@@ -85,7 +85,7 @@ def _source_of(name: str, sources: Mapping[str, Source]) -> str:
 
 def _ready(name: str, key: str, cache: Cache, sources: Mapping[str, Source]) -> Path | None:
     source = sources[key]
-    found = ambient.on_path(name, source) if isinstance(source, Executables) and name in source.packages else None
+    found = catalog.on_path(name, source) if isinstance(source, Executables) and name in source.packages else None
     cached = _cached(name, key, cache, sources)
     return found or (cached if cached.exists() else None)
 
@@ -108,7 +108,8 @@ def _make_all(keys: list[str], cache: Cache, sources: Mapping[str, Source], repo
     todo = [key for key in keys if not _entry(key, cache, sources).exists()]
     if not todo:
         return
-    from sandbox.toolchain import making  # noqa: PLC0415  (YAML is needed here only)
+
+    from sandbox.toolchain import building  # noqa: PLC0415  (YAML is needed here only)
 
     minutes, disk = (sum(getattr(sources[key], what) for key in todo) for what in ("minutes", "gigabytes"))
     report.say(
@@ -118,15 +119,15 @@ def _make_all(keys: list[str], cache: Cache, sources: Mapping[str, Source], repo
     shared = cache.free_gigabytes >= disk
     if not shared:
         report.say(f"Only {cache.free_gigabytes:.0f} GB are free: the tools share no build cache, which takes longer.")
-    go = golang.find(cache.build, golang.needed(sources[key].folder / "go.mod" for key in todo), report)
+    go = building.find(cache.build, building.needed(sources[key].folder / "go.mod" for key in todo), report)
     slowness, expected, begun = 1.0, 0.0, time.monotonic()
     ahead = ThreadPoolExecutor(1)  # downloads for the next tools while the processors are busy with this one
     for key in todo:
-        ahead.submit(making.download, sources[key], go)  # what cannot be had is reported by `make`
+        ahead.submit(building.download, sources[key], go)  # what cannot be had is reported by `make`
     try:
         for number, key in enumerate(todo, start=1):
             with report.step(f"[{number}/{len(todo)}] {key}", expected=sources[key].minutes * 60 * slowness):
-                cache.make(_entry(key, cache, sources), partial(making.make, sources[key], go))
+                cache.make(_entry(key, cache, sources), partial(building.make, sources[key], go))
                 if not shared:
                     go.drop_build_cache()
             expected += sources[key].minutes * 60

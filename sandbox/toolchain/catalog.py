@@ -9,6 +9,10 @@ dependencies are in the newest version that one of them requires, newer than in 
 - inference-scheduler-0.7 keeps sigs.k8s.io/gateway-api-inference-extension of its release, which is most of the EPP.
 """
 
+import os
+import re
+import shutil
+import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -240,3 +244,24 @@ SOURCES: dict[str, Source] = {
 }
 
 PACKAGED = {"envoy": Packaged("envoy", "_bin/envoy")}
+
+
+_VERSION = re.compile(r"\bv?(\d+)\.(\d+)\.(\d+)")
+
+
+def on_path(name: str, source: Executables) -> Path | None:
+    """Return the executable `name` on PATH if it runs and prints a version that fits `source`."""
+    found = shutil.which(name)
+    if not found or not source.fits:
+        return None
+    quiet = {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"}
+    try:
+        done = subprocess.run([found, *source.asks], env=quiet, capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    match = _VERSION.search(done.stdout + done.stderr)
+    if done.returncode or not match:
+        return None
+    first, below = source.fits
+    major, minor, patch = (int(part) for part in match.groups())
+    return Path(found) if first <= (major, minor, patch) < below else None

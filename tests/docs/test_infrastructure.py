@@ -8,7 +8,7 @@ from components import infrastructures
 from components.config.vocabulary import Infrastructure
 from components.infrastructures import page, profile
 from components.releases.vllm import SET_VARIABLES
-from sandbox.cluster import descriptions
+from sandbox.cluster import description
 
 
 def test_there_is_a_file_for_every_word_and_no_other() -> None:
@@ -31,9 +31,9 @@ def test_the_page_is_fresh(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("word", Infrastructure)
 def test_the_sandbox_has_nodes_that_offer_what_it_asks_for(word: Infrastructure) -> None:
     chosen = profile(word)
-    group = descriptions.read(descriptions.find(word.value)).for_accelerator(
-        "amd" if "amd" in chosen.only else "nvidia"
-    )[0]
+    group = description.read(description.find(word.value)).for_accelerator("amd" if "amd" in chosen.only else "nvidia")[
+        0
+    ]
     assert ({chosen.device.resource} if chosen.device else set()) == group.rdma.keys()
     assert {key: each.value for key, each in chosen.node_selector.items()}.items() <= group.labels.items()
     assert not chosen.only or group.gpu_resource in {f"{vendor}.com/gpu" for vendor in chosen.only}

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox.cluster import descriptions, lifecycle, nodes, record
+from sandbox.cluster import description, lifecycle, nodes
 from sandbox.cluster.admission import Admission
 from sandbox.home import CHECKOUT, Home
 from sandbox.progress import Progress
@@ -50,7 +50,7 @@ def start(home: Home, admission: Admission | None = None) -> Running:
 
 def provide_nodes(cluster: Running, accelerator: str = "amd", count: int | None = 2, chosen: str | None = None) -> None:
     """Make the cluster's nodes those of a description, by default two of an accelerator, as `make up` does."""
-    choice = descriptions.choose(cluster.home, chosen)
+    choice = description.choose(cluster.home, chosen)
     nodes.provide(cluster.host_kubeconfig, choice, accelerator, count)
 
 
@@ -86,7 +86,7 @@ def processes(home: Home, *, pods: bool = True) -> dict[int, str]:
     Those that carry its folder in their arguments, all in the network namespace of its keeper, and with `pods` all else
     that its keeper started.
     """
-    keeper = record.read(home.cluster)
+    keeper = lifecycle.last_keeper(home.cluster)
     started = _descendants(keeper.pid) if pods and keeper and keeper.alive else set()
     network = _link(keeper.pid, "net") if keeper and keeper.alive and keeper.isolated else None
     found = {}

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.cluster import descriptions, nodes, policies
+from sandbox.cluster import description, nodes
 from sandbox.cluster.api import Api, ApiError, connect
-from sandbox.cluster.descriptions import Choice
+from sandbox.cluster.description import Choice
 from sandbox.errors import SandboxError
 from sandbox.progress import Progress
 from sandbox.session import Session
@@ -52,10 +52,10 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Running, 
     file.write_text(STRICT)
     home = running.private_home("admission")
     try:
-        choice = descriptions.choose(home, str(file))
+        choice = description.choose(home, str(file))
         cluster = running.start(home, choice.description.admission)
         nodes.provide(cluster.host_kubeconfig, choice, "nvidia")
-        policies.provide(cluster.host_kubeconfig, choice)
+        nodes.provide_policies(cluster.host_kubeconfig, choice)
         yield cluster, choice
     finally:
         running.throw_away(home)
@@ -86,7 +86,7 @@ def test_the_pod_security_level_holds_in_a_namespace_without_a_label(api: Api) -
 
 def test_a_policy_holds_until_another_description_comes(strict: tuple[Running, Choice], api: Api) -> None:
     assert running.soon(lambda: "images need a fixed tag" in refusal(api, "floating", "pause:latest"))
-    policies.provide(strict[0].host_kubeconfig, descriptions.default())
+    nodes.provide_policies(strict[0].host_kubeconfig, description.default())
     assert running.soon(lambda: refusal(api, "floating", "pause:latest") == "")
 
 
@@ -101,6 +101,6 @@ def test_other_settings_are_refused_while_it_runs_with_the_commands_to_type(
     strict: tuple[Running, Choice], tmp_path: Path
 ) -> None:
     (tmp_path / "Pulumi.x.yaml").write_text("config: {}")
-    default = descriptions.choose(strict[0].home, "default")
+    default = description.choose(strict[0].home, "default")
     with pytest.raises(SandboxError, match="make down && make up STACK=x CLUSTER=default"):
         Session.ready(strict[0].home, "x", Progress(), tmp_path, cluster=default)

@@ -2,9 +2,8 @@ import re
 
 import pytest
 
-from sandbox import advice
-from sandbox.advice import setting_for
-from sandbox.situation import Situation
+from sandbox import status
+from sandbox.status import Situation, setting_for
 from tests.docs.pages import settings
 
 
@@ -73,7 +72,7 @@ def test_pods_that_the_api_server_refuses_are_told_too() -> None:
 
 
 def test_every_setting_named_exists() -> None:
-    told = " ".join(remedy for _, remedy in advice._REMEDIES).replace(advice.ROLE, "decode")
+    told = " ".join(remedy for _, remedy in status._REMEDIES).replace(status.ROLE, "decode")
     named = set(re.findall(r"serving(?:\.\w+)+", told))
     assert len(named) > 10
     assert named <= settings().keys()

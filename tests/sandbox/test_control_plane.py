@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.cluster import lifecycle, record
+from sandbox.cluster import lifecycle
 from sandbox.cluster.api import connect
 from sandbox.cluster.control_plane import AUDIT, ControlPlane
 from sandbox.errors import SandboxError
@@ -44,7 +44,7 @@ def identity(sandbox: Running) -> object:
 
 
 def kill_keeper(home: Home) -> None:
-    keeper = record.read(home.cluster)
+    keeper = lifecycle.last_keeper(home.cluster)
     assert keeper
     assert keeper.end(signal.SIGKILL, 10)
 
@@ -160,13 +160,13 @@ def test_two_starts_of_one_sandbox_do_not_race(cluster: Running) -> None:
 
 
 def test_a_later_process_with_the_keepers_number_is_not_taken_for_it(tmp_path: Path) -> None:
-    record.Keeper(os.getpid(), "another boot:1", 1, True).write(tmp_path)
-    keeper = record.read(tmp_path)
+    lifecycle.Keeper(os.getpid(), "another boot:1", 1, True).write(tmp_path)
+    keeper = lifecycle.last_keeper(tmp_path)
     assert keeper
     assert not keeper.alive
     assert keeper.end(signal.SIGKILL, 1)  # and this process is still here to say so
     (tmp_path / "keeper.json").write_text(json.dumps({"half": "written"}))
-    assert record.read(tmp_path) is None
+    assert lifecycle.last_keeper(tmp_path) is None
 
 
 @pytest.mark.parametrize("name", ["Default", "a/b", "..", "x" * 33, "-a"])

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sandbox import cli, stack_file
-from sandbox.cluster import admission, descriptions
+from sandbox.cluster import admission, description
 from sandbox.cluster.admission import Admission, PodSecurity
 from sandbox.errors import SandboxError
 from sandbox.home import Home
@@ -23,7 +23,7 @@ def written(folder: Path, text: str) -> Path:
 
 
 def test_the_default_is_two_nodes_of_eight_gpus_with_a_shared_rdma_device() -> None:
-    default = descriptions.default().description
+    default = description.default().description
     [group] = default.for_accelerator("amd")
     assert (group.name, group.count, group.gpus, group.gpu_resource) == ("amd", 2, 8, "amd.com/gpu")
     assert group.rdma == {"rdma/ib": 63}
@@ -52,13 +52,13 @@ def test_the_default_is_two_nodes_of_eight_gpus_with_a_shared_rdma_device() -> N
 def test_each_shipped_description_is_read_and_offers_what_such_nodes_have(
     name: str, offered: dict[str, dict[str, int]]
 ) -> None:
-    groups = descriptions.read(descriptions.find(name)).for_accelerator("amd")
+    groups = description.read(description.find(name)).for_accelerator("amd")
     found = {each.name: {**({each.gpu_resource: each.gpus} if each.gpus else {}), **each.rdma} for each in groups}
     assert found == offered
 
 
 def test_no_other_description_is_shipped() -> None:
-    assert len(descriptions.names()) == 11
+    assert len(description.names()) == 11
 
 
 def test_every_problem_is_told_at_once_with_its_place_and_what_to_write(tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ nodes:
 admissionPolicies: [{{apiVersion: v1, kind: Pod}}]
 """
     with pytest.raises(SandboxError) as refusal:
-        descriptions.read(written(tmp_path, wrong))
+        description.read(written(tmp_path, wrong))
     told = " ".join(str(refusal.value).split())
     for words in (
         "podSecurity = 'base' wrong: Input should be 'privileged', 'baseline' or 'restricted'",
@@ -93,30 +93,30 @@ admissionPolicies: [{{apiVersion: v1, kind: Pod}}]
 @pytest.mark.parametrize("text", ["", "- 1", "nodes: [", "nodes: []", f"nodes: [{GROUP}}}, {GROUP}}}]"])
 def test_what_describes_no_cluster_is_refused(text: str, tmp_path: Path) -> None:
     with pytest.raises(SandboxError, match=r"mine\.yaml"):
-        descriptions.read(written(tmp_path, text))
+        description.read(written(tmp_path, text))
 
 
 def test_a_name_that_is_none_is_refused_with_the_nearest_and_all_others(tmp_path: Path) -> None:
     with pytest.raises(SandboxError, match=r"Did you mean CLUSTER=aws-efa\? .*rdma-sriov"):
-        descriptions.find("aws-eaf")
+        description.find("aws-eaf")
     with pytest.raises(SandboxError, match=r"there is no file .*/gone\.yaml"):
-        descriptions.find(f"{tmp_path}/gone.yaml")
+        description.find(f"{tmp_path}/gone.yaml")
 
 
 def test_a_description_that_was_named_once_is_remembered_until_another_is(tmp_path: Path) -> None:
     home = Home(tmp_path)
-    assert not descriptions.choose(home, None).said
-    descriptions.remember(home, descriptions.choose(home, None))
-    assert not descriptions.choose(home, None).said
+    assert not description.choose(home, None).said
+    description.remember(home, description.choose(home, None))
+    assert not description.choose(home, None).said
     file = written(tmp_path, f"nodes: [{GROUP}}}]")
-    descriptions.remember(home, descriptions.choose(home, str(file)))
-    later = descriptions.choose(home, None)
+    description.remember(home, description.choose(home, str(file)))
+    later = description.choose(home, None)
     assert (later.name, later.said, later.given) == (str(file), True, False)
     file.unlink()
     with pytest.raises(SandboxError, match="remembers a description that is gone"):
-        descriptions.choose(home, None)
-    descriptions.remember(home, descriptions.choose(home, "default"))
-    assert descriptions.choose(home, None).name == "default"
+        description.choose(home, None)
+    description.remember(home, description.choose(home, "default"))
+    assert description.choose(home, None).name == "default"
 
 
 def test_admission_settings_are_kept_in_the_control_planes_folder(tmp_path: Path) -> None:

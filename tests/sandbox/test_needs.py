@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import needs
+from sandbox import session
 from sandbox.toolchain import DATA_PATH
 
 COMMON = {"llm-d-inference-sim", "envoy"}
@@ -27,6 +27,6 @@ NEW, OLD = {"epp-v0.7.1", "pd-sidecar-v0.7.1"}, {"epp-v0.4.0", "pd-sidecar-v0.4.
 def test_a_stack_needs_the_programs_of_its_release(tmp_path: Path, serving: object, wanted: set[str]) -> None:
     file = tmp_path / "Pulumi.x.yaml"
     file.write_text(json.dumps({"config": {"llm-d-pd:serving": serving}}))
-    assert needs.programs(file, pods=True) == wanted
-    assert needs.programs(file, pods=False) == wanted & ISTIO  # preflight looks for the class of the Gateway
+    assert session.needed_tools(file, pods=True) == wanted
+    assert session.needed_tools(file, pods=False) == wanted & ISTIO  # preflight looks for the class of the Gateway
     assert wanted <= set(DATA_PATH)

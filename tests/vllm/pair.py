@@ -14,10 +14,8 @@ from typing import Any
 
 from kubernetes import config
 
-from sandbox import outputs
-from sandbox.cluster.api import Api, ApiError
-from sandbox.cluster.kubeconfig import connections
-from sandbox.home import CHECKOUT, Home
+from sandbox.cluster.api import Api, ApiError, connections
+from sandbox.home import CHECKOUT, Home, stack_outputs
 from sandbox.modelserver import choice
 from sandbox.talking import pods, transfers
 from sandbox.talking.pods import Pod
@@ -180,7 +178,7 @@ class Pair:
     def verify(self) -> dict[str, Finding]:
         """What `verify` finds with one request, by step."""
         cluster = Cluster(config.new_client_from_config(str(self.home.host_kubeconfig)))
-        deployed = parse(STACK, json.dumps(outputs.read(self.home)[STACK]))
+        deployed = parse(STACK, json.dumps(stack_outputs(self.home)[STACK]))
         done = Verification(cluster, deployed, lambda _: None)
         done.run(requests=1, seconds=PATIENCE, tcp=True)
         return {one.step: one for one in done.findings}

@@ -1,1 +1,1 @@
-"""Cross-checks: one module per subject, each `check(context) -> Iterator[Problem]`."""
+"""Cross-checks: one module per subject, each `check(context) -> Iterator[Problem]`. Checks decide nothing else."""

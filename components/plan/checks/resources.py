@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from components.config.problem import Problem
-from components.config.quantity import amount
 from components.plan.context import Context
 from components.plan.worker_args import ResolvedTier
 from components.plan.workers import Tiers
+from components.quantity import amount
 
 
 def check(context: Context, tiers: Tiers) -> Iterator[Problem]:

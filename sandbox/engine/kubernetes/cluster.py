@@ -4,8 +4,7 @@ import os
 import threading
 from pathlib import Path
 
-from sandbox.cluster.api import Api, ApiError, Object
-from sandbox.cluster.kubeconfig import connections
+from sandbox.cluster.api import Api, ApiError, Object, connections
 
 
 class NoSuchKind(ApiError):

@@ -1,15 +1,106 @@
-"""Create, read, update and delete one object as the official plugin does: by server-side apply, never by force."""
+"""Create, read, update and delete one object, and wait for it, as the official plugin does; never by force."""
 
 import base64
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from sandbox.cluster.api import ApiError, Object
-from sandbox.cluster.kubeconfig import Unreachable
-from sandbox.engine.kubernetes import ownership, readiness
+from sandbox.cluster.api import ApiError, Object, Unreachable
+from sandbox.engine.kubernetes import readiness, state
 from sandbox.engine.kubernetes.cluster import Cluster
-from sandbox.engine.kubernetes.settings import Settings
-from sandbox.engine.kubernetes.waiting import Canceller, NotReady, Waiter
+from sandbox.engine.kubernetes.values import Settings
+
+_PAUSE = 0.2
+_NOT_NOW = {429, 500, 503, 504}
+"""What a server answers that is only starting, or has too much to do."""
+
+
+class Cancelled(Exception):
+    """The engine asked for a stop."""
+
+
+class NotReady(Exception):
+    """The object exists but didn't become ready; `reasons` say more."""
+
+    def __init__(self, message: str, reasons: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.reasons = reasons
+
+
+class Canceller:
+    """The provider's one stop signal."""
+
+    def __init__(self) -> None:
+        self._cancelled = threading.Event()
+
+    def cancel(self) -> None:
+        """Stop everybody who waits, also later."""
+        self._cancelled.set()
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep, or raise `Cancelled`."""
+        if self._cancelled.wait(seconds):
+            raise Cancelled
+
+
+@dataclass(frozen=True)
+class Waiter:
+    """Waits on one cluster; `say` shows a passing line beside the resource."""
+
+    cluster: Cluster
+    canceller: Canceller
+    say: Callable[[str], None]
+
+    def ready(self, inputs: Object, live: Object, seconds: float) -> None:
+        """Return once the object is ready; raises `NotReady` at the timeout or when the engine cancels."""
+        rule = readiness.rule(inputs)
+        if rule is None:
+            return
+        name, progress = live["metadata"]["name"], readiness.Progress(False)
+        for seen in self._states(live, seconds):
+            if seen is None:
+                raise NotReady(f"{name!r} was deleted while it was waited for")
+            progress = rule(seen)
+            if progress.ready:
+                return
+            self.say(progress.message)
+        raise NotReady(f"{name!r} timed out waiting to be Ready", progress.reasons or (progress.message,))
+
+    def gone(self, obj: Object, uid: str, seconds: float) -> None:
+        """Return once the object with this uid is gone; raises `NotReady` when it isn't."""
+        for seen in self._states(obj, seconds):
+            if seen is None or seen["metadata"]["uid"] != uid:
+                return
+            finalizers = ", ".join(seen["metadata"].get("finalizers") or [])
+            self.say("Waiting for deletion" + (f" (finalizers: {finalizers})" if finalizers else ""))
+        raise NotReady(f"{obj['metadata']['name']!r} timed out waiting to be deleted")
+
+    def _states(self, obj: Object, seconds: float) -> Iterator[Object | None]:
+        """Yield the object again and again, None while it or its kind is absent, until so many seconds have passed.
+
+        A server that is away or not yet itself again is asked on until then, as the official plugin's informers do.
+        """
+        deadline = time.monotonic() + seconds
+        try:
+            while True:
+                try:
+                    yield self.cluster.api.get(self.cluster.path(obj))
+                except Unreachable:
+                    pass
+                except ApiError as error:
+                    if error.code == 404:
+                        yield None
+                    elif error.code not in _NOT_NOW:
+                        raise
+                if time.monotonic() >= deadline:
+                    return
+                self.canceller.sleep(_PAUSE)
+        except Cancelled:
+            raise NotReady(f"Resource operation was cancelled for {obj['metadata']['name']!r}") from None
+        finally:
+            self.say("")
+
 
 RETRY_SECONDS = (2, 4, 8, 16, 32)
 """A create whose CRD or namespace isn't there yet is tried again: another program may be making it."""
@@ -62,14 +153,14 @@ class Objects:
         path = self.cluster.path(inputs)
         live = self.cluster.api.get(path)
         if not preview:
-            ownership.adopt_own_fields(self.cluster.api, path, live)
+            state.adopt_own_fields(self.cluster.api, path, live)
             live = self._apply(inputs, path, preview=False)
             return self._settled(inputs, live, seconds, say)
         try:
             return self._apply(inputs, path, preview=True)
         except ApiError as error:
             # The real update adopts our create's fields first, which a dry run can't.
-            if not ownership.conflicts_only_with_create(error):
+            if not state.conflicts_only_with_create(error):
                 raise
             return self._apply(inputs, path, preview=True, force=True)
 
@@ -106,12 +197,12 @@ class Objects:
     def _send_new(self, inputs: Object, *, preview: bool) -> Object:
         if self.settings.upsert_existing_objects:
             return self._apply(inputs, self.cluster.path(inputs), preview=preview)
-        query = {"fieldManager": ownership.MANAGER, "fieldValidation": "Strict"} | _dry_run(preview)
+        query = {"fieldManager": state.MANAGER, "fieldValidation": "Strict"} | _dry_run(preview)
         return self.cluster.api.request("POST", self.cluster.collection(inputs), query, _encoded(inputs))
 
     def _apply(self, inputs: Object, path: str, *, preview: bool, force: bool = False) -> Object:
         forced = str(force or self.settings.enable_patch_force).lower()
-        query = {"fieldManager": ownership.MANAGER, "fieldValidation": "Strict", "force": forced} | _dry_run(preview)
+        query = {"fieldManager": state.MANAGER, "fieldValidation": "Strict", "force": forced} | _dry_run(preview)
         try:
             return self.cluster.api.request("PATCH", path, query, _encoded(inputs), "application/apply-patch+yaml")
         except ApiError as error:

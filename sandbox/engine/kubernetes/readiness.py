@@ -1,15 +1,55 @@
-"""When a live object counts as ready, for the kinds that the program makes, and what to say until then.
+"""When a live object counts as ready, by its kind and its `pulumi.com/*` annotations, and what to say until then.
 
 Of a Service only the address of its load balancer is waited for: the program has no other Service without
 `pulumi.com/skipAwait`, and the official plugin's wait for its endpoints shows nothing more.
 """
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from sandbox.cluster.api import Object
-from sandbox.engine.kubernetes import annotations
+from sandbox.engine.kubernetes.values import UNKNOWN
+
+SKIP_AWAIT = "pulumi.com/skipAwait"
+WAIT_FOR = "pulumi.com/waitFor"
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A wish of `pulumi.com/waitFor`: a status condition, or a field (None: any value)."""
+
+    field: tuple[str, ...]
+    want: str | None
+    is_condition: bool
+
+
+def annotations_of(obj: dict[str, Any]) -> dict[str, Any]:
+    """The object's annotations; none while they are unknown."""
+    found = (obj.get("metadata") or {}).get("annotations")
+    return found if isinstance(found, dict) else {}
+
+
+def conditions(obj: dict[str, Any]) -> list[Condition]:
+    """What `waitFor` asks for; raises ValueError for what can't be read."""
+    text = annotations_of(obj).get(WAIT_FOR, "")
+    if text is UNKNOWN or not text:
+        return []
+    items = json.loads(text) if text.startswith("[") else [text]
+    return [_condition(str(item)) for item in items]
+
+
+def _condition(text: str) -> Condition:
+    form, _, rest = text.partition("=")
+    if form == "condition" and rest:
+        kind, _, want = rest.partition("=")
+        return Condition((kind,), want or "True", True)
+    if form == "jsonpath" and rest.startswith("{."):
+        path, closed, want = rest.removeprefix("{.").partition("}")
+        if closed and not {*path} & {*"[]*?@'"}:
+            return Condition(tuple(path.split(".")), want.removeprefix("=") or None, False)
+    raise ValueError(f"{text!r} is neither condition=Type[=Status] nor jsonpath={{.path}}[=value]")
 
 
 @dataclass(frozen=True)
@@ -27,9 +67,9 @@ READY = Progress(True)
 
 def rule(inputs: Object) -> Rule | None:
     """What to wait for; None when nothing is."""
-    if annotations.annotations_of(inputs).get(annotations.SKIP_AWAIT) == "true":
+    if annotations_of(inputs).get(SKIP_AWAIT) == "true":
         return None
-    wanted = annotations.conditions(inputs)
+    wanted = conditions(inputs)
     if wanted:
         return lambda live: _wanted(wanted, live)
     if inputs["kind"] == "Secret" and inputs.get("type") != "kubernetes.io/service-account-token":
@@ -39,12 +79,12 @@ def rule(inputs: Object) -> Rule | None:
     return _RULES.get((inputs["apiVersion"], inputs["kind"]))
 
 
-def _wanted(wanted: list[annotations.Condition], live: Object) -> Progress:
+def _wanted(wanted: list[Condition], live: Object) -> Progress:
     missing = [text for text in (_unmet(condition, live) for condition in wanted) if text]
     return Progress(not missing, missing[0] if missing else "", tuple(missing))
 
 
-def _unmet(condition: annotations.Condition, live: Object) -> str:
+def _unmet(condition: Condition, live: Object) -> str:
     if condition.is_condition:
         kind, want = str(condition.field[0]), condition.want
         for found in _list(live, "status", "conditions"):

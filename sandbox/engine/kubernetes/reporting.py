@@ -1,4 +1,4 @@
-"""Telling: failures in the official plugin's words, and the lines that the CLI shows beside a resource."""
+"""What the stand-in refuses, failures in the official plugin's words, and lines for the CLI's screen."""
 
 import threading
 from collections.abc import Callable
@@ -10,13 +10,52 @@ from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, status_pb2
 from pulumi.runtime.proto import provider_pb2 as pb
 
-from sandbox.cluster.api import ApiError, Object
-from sandbox.cluster.kubeconfig import Unreachable
-from sandbox.engine.kubernetes import checkpoint
+from sandbox.cluster.api import ApiError, Object, Unreachable
+from sandbox.engine.kubernetes import readiness, state
 from sandbox.engine.kubernetes.cluster import NoSuchKind
-from sandbox.engine.kubernetes.objects import Unfinished
-from sandbox.engine.kubernetes.values import encode
-from sandbox.engine.kubernetes.waiting import Cancelled, NotReady
+from sandbox.engine.kubernetes.objects import Cancelled, NotReady, Unfinished
+from sandbox.engine.kubernetes.values import UNKNOWN, encode, plain
+
+Refusal = tuple[str, str]
+"""The property and what is wrong with it."""
+
+_TAKEN = {"kubeconfig", "context", "clusterIdentifier", "upsertExistingObjects", "enablePatchForce"}
+_IN_PLACE = {"enableConfigMapMutable", "enableSecretMutable"}
+_ENGINE_OWN = {"version", "pluginDownloadURL"}
+
+
+def of_settings(given: dict[str, Any]) -> list[Refusal]:
+    """The settings of a provider that can't be used here."""
+    values = plain(given)
+    unknown = values.keys() - _TAKEN - _IN_PLACE - _ENGINE_OWN
+    found = [(name, "it needs the official Kubernetes plugin") for name in sorted(unknown) if name[:2] != "__"]
+    found += [
+        (name, "the sandbox changes ConfigMaps and Secrets in place only: set it to true")
+        for name in sorted(_IN_PLACE)
+        if str(values.get(name)).lower() != "true"
+    ]
+    if values.get("kubeconfig"):
+        found.append(("kubeconfig", "the sandbox has its own: leave it empty"))
+    return found
+
+
+def of_object(inputs: dict[str, Any]) -> list[Refusal]:
+    """What of an object can never work; a misspelt annotation would otherwise be ignored."""
+    metadata = inputs.get("metadata")
+    if metadata is UNKNOWN:
+        return []
+    found = [] if "name" in (metadata or {}) else [("metadata.name", "the sandbox makes no names: set one")]
+    known = (readiness.SKIP_AWAIT, readiness.WAIT_FOR)
+    found += [
+        (f'metadata.annotations["{name}"]', f"the sandbox knows only {' and '.join(known)}")
+        for name in readiness.annotations_of(inputs)
+        if name.startswith("pulumi.com/") and name not in known
+    ]
+    try:
+        readiness.conditions(inputs)
+    except ValueError as error:
+        found.append((f'metadata.annotations["{readiness.WAIT_FOR}"]', str(error)))
+    return found
 
 
 class Reporter:
@@ -49,16 +88,16 @@ class Reporter:
 
 def refuse(context: Any, message: str, inputs: dict[str, Any]) -> NoReturn:
     """End the request with an error."""
-    context.abort(grpc.StatusCode.UNKNOWN, checkpoint.redacted(message, inputs))
+    context.abort(grpc.StatusCode.UNKNOWN, state.redacted(message, inputs))
     raise AssertionError("abort raises")
 
 
 def leave_unfinished(context: Any, intro: str, inputs: dict[str, Any], error: Unfinished) -> NoReturn:
     """End the request with an error that carries the object, so that the engine keeps it in the state."""
-    reasons = [checkpoint.redacted(text, inputs) for text in (f"{intro}: {error}", *error.reasons)]
+    reasons = [state.redacted(text, inputs) for text in (f"{intro}: {error}", *error.reasons)]
     detail = pb.ErrorResourceInitFailed(
-        id=checkpoint.id_of(error.live),
-        properties=encode(checkpoint.checkpoint(inputs, error.live)),
+        id=state.id_of(error.live),
+        properties=encode(state.checkpoint(inputs, error.live)),
         inputs=encode(inputs),
         reasons=reasons,
     )

@@ -1,5 +1,9 @@
-"""The gRPC service: engine's requests in, objects' fate out."""
+"""The plugin's process and its gRPC service: requests of the engine in, results of the API server out."""
 
+import importlib.metadata
+import os
+import signal
+import sys
 from typing import Any
 
 import grpc
@@ -7,15 +11,13 @@ from google.protobuf import empty_pb2
 from pulumi.runtime.proto import plugin_pb2, provider_pb2_grpc
 from pulumi.runtime.proto import provider_pb2 as pb
 
-from sandbox.cluster.api import ApiError
-from sandbox.cluster.kubeconfig import Unreachable
-from sandbox.engine.kubernetes import checkpoint, comparison, refusals, reporting
+from sandbox.cluster.api import ApiError, Unreachable
+from sandbox.engine.kubernetes import diff, reporting, state
 from sandbox.engine.kubernetes.cluster import Cluster, NoSuchKind
 from sandbox.engine.kubernetes.diff import inputs_as_lived
-from sandbox.engine.kubernetes.objects import Objects, Unfinished
-from sandbox.engine.kubernetes.settings import Settings
-from sandbox.engine.kubernetes.values import decode, encode, has_unknown, marked, plain
-from sandbox.engine.kubernetes.waiting import Canceller, NotReady
+from sandbox.engine.kubernetes.objects import Canceller, NotReady, Objects, Unfinished
+from sandbox.engine.kubernetes.values import Settings, decode, encode, has_unknown, marked, plain
+from sandbox.engine.serving import serve
 
 _WAIT_SECONDS = 600.0
 """How long the official plugin waits for readiness or for an object to go, without a custom timeout."""
@@ -43,13 +45,13 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
 
     def CheckConfig(self, request: pb.CheckRequest, context: Any) -> pb.CheckResponse:
         """Refuse the settings that only the official plugin has."""
-        refused = refusals.of_settings(decode(request.news))
+        refused = reporting.of_settings(decode(request.news))
         failures = [pb.CheckFailure(property=name, reason=why) for name, why in refused]
         return pb.CheckResponse(inputs=request.news, failures=failures)
 
     def DiffConfig(self, request: pb.DiffRequest, context: Any) -> pb.DiffResponse:
         """Is it still the same cluster?"""
-        return comparison.compare_config(decode(request.old_inputs), decode(request.news))
+        return diff.compare_config(decode(request.old_inputs), decode(request.news))
 
     def Configure(self, request: pb.ConfigureRequest, context: Any) -> pb.ConfigureResponse:
         """Take the settings; the cluster is asked for nothing yet."""
@@ -59,13 +61,13 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
     def Check(self, request: pb.CheckRequest, context: Any) -> pb.CheckResponse:
         """Judge a resource's inputs."""
         news = decode(request.news)
-        failures = [pb.CheckFailure(reason=f"{name}: {why}") for name, why in refusals.of_object(plain(news))]
+        failures = [pb.CheckFailure(reason=f"{name}: {why}") for name, why in reporting.of_object(plain(news))]
         return pb.CheckResponse(inputs=encode(marked(news, news)), failures=failures)
 
     def Diff(self, request: pb.DiffRequest, context: Any) -> pb.DiffResponse:
         """Compare without a request to the API server."""
         old, new = plain(decode(request.old_inputs)), plain(decode(request.news))
-        return comparison.compare(old, decode(request.olds), new)
+        return diff.compare(old, decode(request.olds), new)
 
     def Create(self, request: pb.CreateRequest, context: Any) -> pb.CreateResponse:
         """Create the object, or see what the API server would say to it."""
@@ -80,7 +82,7 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
             reporting.leave_unfinished(context, reporting.created_unready(request.urn), inputs, error)
         except Exception as error:
             reporting.refuse(context, reporting.creation_failed(request.urn, obj, error), inputs)
-        return pb.CreateResponse(id=checkpoint.id_of(live), properties=encode(checkpoint.checkpoint(inputs, live)))
+        return pb.CreateResponse(id=state.id_of(live), properties=encode(state.checkpoint(inputs, live)))
 
     def Update(self, request: pb.UpdateRequest, context: Any) -> pb.UpdateResponse:
         """Apply the inputs over the object."""
@@ -94,7 +96,7 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
             reporting.leave_unfinished(context, reporting.updated_unready(request.id), inputs, error)
         except Exception as error:
             reporting.refuse(context, reporting.update_failed(request.urn, error), inputs)
-        return pb.UpdateResponse(properties=encode(checkpoint.checkpoint(inputs, live)))
+        return pb.UpdateResponse(properties=encode(state.checkpoint(inputs, live)))
 
     def _tried(self, request: Any, inputs: dict[str, Any], context: Any, *, new: bool) -> Any:
         """A preview: what the server's dry run makes of the inputs, or the inputs where it can't be asked."""
@@ -104,8 +106,8 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
         try:
             if new:
                 tried = self._objects.create(obj, 0, _silently, preview=True)
-                return encode(checkpoint.preview_of(inputs, tried))
-            return encode(checkpoint.checkpoint(inputs, self._objects.update(obj, 0, _silently, preview=True)))
+                return encode(state.preview_of(inputs, tried))
+            return encode(state.checkpoint(inputs, self._objects.update(obj, 0, _silently, preview=True)))
         except Unreachable as error:
             self._reporter.warn_once(f"this preview is not checked by an API server: {error}")
             return echo
@@ -125,7 +127,7 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
         inputs = decode(request.inputs)
         if not inputs:
             reporting.refuse(context, f"an import of {request.id!r} needs the official Kubernetes plugin", {})
-        obj = checkpoint.identified(plain(inputs), request.id)
+        obj = state.identified(plain(inputs), request.id)
         try:
             live = self._objects.read(obj)
         except Exception as error:
@@ -138,17 +140,17 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
         if progress:
             unready = Unfinished(live, NotReady(f"{live['metadata']['name']!r} is not ready", progress.reasons))
             reporting.leave_unfinished(context, f"resource {request.urn}", lived_inputs, unready)
-        properties = encode(checkpoint.checkpoint(lived_inputs, live))
+        properties = encode(state.checkpoint(lived_inputs, live))
         return pb.ReadResponse(id=request.id, properties=properties, inputs=encode(lived_inputs))
 
     def Delete(self, request: pb.DeleteRequest, context: Any) -> empty_pb2.Empty:
         """Delete the object and wait until it is gone."""
-        state = decode(request.properties)
-        obj = checkpoint.identified(checkpoint.live_part(state), request.id)
+        properties = decode(request.properties)
+        obj = state.identified(state.live_part(properties), request.id)
         try:
             self._objects.delete(obj, _seconds(request), self._reporter.status_of(request.urn))
         except Exception as error:
-            reporting.refuse(context, f"deletion of resource {request.urn} failed: {reporting.said(error)}", state)
+            reporting.refuse(context, f"deletion of resource {request.urn} failed: {reporting.said(error)}", properties)
         return empty_pb2.Empty()
 
     def Cancel(self, request: Any, context: Any) -> empty_pb2.Empty:
@@ -168,3 +170,12 @@ def _seconds(request: Any) -> float:
 
 def _silently(text: str) -> None:
     """A dry run has nothing to show on the way."""
+
+
+def main() -> None:
+    """Serve until the CLI interrupts us; its last argument is the engine's address."""
+    for interrupt in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(interrupt, lambda *_: os._exit(0))
+    provider = KubernetesProvider(importlib.metadata.version("pulumi-kubernetes"), sys.argv[-1])
+    server = serve(lambda server: provider_pb2_grpc.add_ResourceProviderServicer_to_server(provider, server))
+    server.wait_for_termination()

@@ -1,4 +1,4 @@
-"""Property values: protobuf structs on the wire, plain data with `Secret` and `UNKNOWN` here."""
+"""Property values and the settings of a provider: protobuf structs on the wire, plain data with `Secret` here."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -141,3 +141,22 @@ def secrets_in(value: Any, *, within: bool = False) -> Iterator[str]:
         yield str(value)
     for part in _parts(value):
         yield from secrets_in(part, within=secret)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What `kubernetes.Provider(…)` was given."""
+
+    context: str = ""
+    upsert_existing_objects: bool = False
+    enable_patch_force: bool = False
+
+    @classmethod
+    def of(cls, given: dict[str, Any]) -> "Settings":
+        """Read the provider's inputs; the engine passes booleans also as text."""
+        values = {key: value for key, value in plain(given).items() if not has_unknown(value)}
+        return cls(
+            context=values.get("context", ""),
+            upsert_existing_objects=str(values.get("upsertExistingObjects")).lower() == "true",
+            enable_patch_force=str(values.get("enablePatchForce")).lower() == "true",
+        )

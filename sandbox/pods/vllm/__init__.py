@@ -18,8 +18,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 from typing import NoReturn
 
-from sandbox.pods.vllm.parser import VERSIONS, parser
-from sandbox.pods.vllm.spelling import plain
+from sandbox.pods.vllm.parser import VERSIONS, parser, plain
 
 _ALWAYS = ("--force-dummy-tokenizer", "--mode=random")
 """Otherwise a real model's name wants a tokenizer service; echo mode would ignore max_tokens."""

@@ -1,13 +1,82 @@
-"""vLLM's command line, parsed as vLLM parses it: what it refuses is refused here in its own style, with exit code 2."""
+"""vLLM's command line, parsed as vLLM parses it: what it refuses is refused here in its own words, with exit code 2.
+
+Before it parses, vLLM's FlexibleArgumentParser (vllm/utils/argparse_utils.py, 0.11.2 and 0.17.1) takes liberties:
+underscores stand for dashes, -O<level> has a long form, and --flag.key.key=value, or --flag.key+ for an element of a
+list, builds up JSON.
+"""
 
 import argparse
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sandbox.pods.vllm import flags_0_11, flags_0_17
 from sandbox.pods.vllm.kinds import Kind
+
+_NAME = re.compile(r"(?<=--)[^.=]*")
+_LEVELS = ("0", "1", "2", "3")
+
+
+def plain(words: Sequence[str], level: str) -> list[str]:
+    """Return the command line after `vllm serve` in plain spelling; `level` is the long form of -O."""
+    words = _model_first(words)
+    spelled: list[str] = []
+    for number, word in enumerate(words):
+        if word.startswith("--"):
+            spelled.append(_NAME.sub(lambda name: name[0].replace("_", "-"), word, count=1))
+        elif word.startswith("-O") and len(word) > 2 and word[2] != ".":
+            spelled += [level, word[2:].removeprefix("=")]
+        elif word == "-O" and words[number + 1 : number + 2] and words[number + 1] in _LEVELS:
+            spelled.append(level)
+        else:
+            spelled.append(word)
+    return _with_json(spelled)
+
+
+def _model_first(words: Sequence[str]) -> list[str]:
+    for number, word in enumerate(words):
+        if word == "--model" and number + 1 < len(words):
+            return [words[number + 1], *words[:number], *words[number + 2 :]]
+        if word.startswith("--model="):
+            return [word.removeprefix("--model="), *words[:number], *words[number + 1 :]]
+    return list(words)
+
+
+def _with_json(words: Sequence[str]) -> list[str]:
+    """Put all that is given by key into one JSON value per flag, at the end."""
+    kept: list[str] = []
+    built: dict[str, dict[str, Any]] = {}
+    rest = iter(words)
+    for word in rest:
+        path, equals, value = word.partition("=")
+        if not word.startswith("-") or "." not in path:
+            kept.append(word)
+            continue
+        text = value if equals else next(rest, "")
+        flag, *keys = path.split(".")
+        if path.endswith("+"):
+            keys[-1] = keys[-1].removesuffix("+")
+            text = json.dumps(text.split(","))
+        _put(built.setdefault(flag, {}), keys, _value(text))
+    return kept + [part for flag, value in built.items() for part in (flag, json.dumps(value))]
+
+
+def _put(place: dict[str, Any], keys: Sequence[str], value: Any) -> None:
+    *folders, last = keys
+    for key in folders:
+        inner = place.get(key)
+        place[key] = place = inner if isinstance(inner, dict) else {}
+    old = place.get(last)
+    place[last] = old + value if isinstance(old, list) and isinstance(value, list) else value
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)([kKmMgGtT])")
 _ROLES = ("kv_producer", "kv_consumer", "kv_both")

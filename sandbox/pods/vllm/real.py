@@ -12,8 +12,7 @@ from typing import NoReturn
 
 from sandbox.modelserver.substitutions import MODELS, Machine, substituted
 from sandbox.pods.vllm import translated
-from sandbox.pods.vllm.parser import VERSIONS
-from sandbox.pods.vllm.spelling import plain
+from sandbox.pods.vllm.parser import VERSIONS, plain
 
 
 def main(words: Sequence[str], *, version: str, python: str, model: str, cache: str, tensor_parallel: int) -> NoReturn:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.engine import official
+from sandbox.engine import environment
 from tests.sandbox.engine.harness import Stack, prepared
 
 PLUGIN_FOLDER = f"state/pulumi/plugins/resource-kubernetes-v{version('pulumi-kubernetes')}"
@@ -42,16 +42,16 @@ def test_an_official_plugin_of_the_user_is_used(tmp_path: Path, monkeypatch: pyt
     for patch in ("0", "9", "10"):
         folder = home / f"plugins/resource-kubernetes-v{minor}.{patch}"
         folder.mkdir(parents=True)
-        (folder / official.PLUGIN).write_text("official")
+        (folder / environment.PLUGIN).write_text("official")
     monkeypatch.setenv("PULUMI_HOME", str(home))
     stack = Stack.make(tmp_path, program="import pulumi")
-    used = tmp_path / "home" / PLUGIN_FOLDER / official.PLUGIN
-    assert used.resolve() == home / f"plugins/resource-kubernetes-v{minor}.10" / official.PLUGIN
-    assert not any(official.PLUGIN in note for note in stack.engine.notes)
+    used = tmp_path / "home" / PLUGIN_FOLDER / environment.PLUGIN
+    assert used.resolve() == home / f"plugins/resource-kubernetes-v{minor}.10" / environment.PLUGIN
+    assert not any(environment.PLUGIN in note for note in stack.engine.notes)
 
     monkeypatch.delenv("PULUMI_HOME")
     notes = prepared(tmp_path, stack.folder).notes
-    if any(official.PLUGIN in note for note in notes):  # the stand-in again, and it says so
+    if any(environment.PLUGIN in note for note in notes):  # the stand-in again, and it says so
         assert used.read_text().startswith("#!/bin/sh")
 
 
@@ -77,7 +77,7 @@ def releases(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Releases]]:
     Releases.archives, Releases.requests = {}, []
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Releases)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    monkeypatch.setattr(official, "BASE", f"http://127.0.0.1:{server.server_port}")
+    monkeypatch.setattr(environment, "BASE", f"http://127.0.0.1:{server.server_port}")
     yield Releases
     server.shutdown()
 
@@ -94,16 +94,18 @@ def archive(**members: str) -> bytes:
 
 def test_official_executables_are_downloaded_once(tmp_path: Path, releases: type[Releases]) -> None:
     releases.archives = {
-        "/plugins/": archive(**{official.PLUGIN: "plugin", "README.md": "x"}),
-        "/sdk/": archive(**{official.HOST: "host", f"{official.HOST}-exec": "exec", "pulumi": "the CLI"}),
+        "/plugins/": archive(**{environment.PLUGIN: "plugin", "README.md": "x"}),
+        "/sdk/": archive(**{environment.HOST: "host", f"{environment.HOST}-exec": "exec", "pulumi": "the CLI"}),
     }
     for _ in range(2):
-        found = official.find(tmp_path / "pulumi", tmp_path / "cache", {"PATH": "", "PULUMI_HOME": str(tmp_path)})
+        found = environment.find_official(
+            tmp_path / "pulumi", tmp_path / "cache", {"PATH": "", "PULUMI_HOME": str(tmp_path)}
+        )
     assert found.host is not None and found.host == found.plugin
     assert {f.name: f.read_text() for f in found.host.iterdir()} == {
-        official.PLUGIN: "plugin",
-        official.HOST: "host",
-        f"{official.HOST}-exec": "exec",
+        environment.PLUGIN: "plugin",
+        environment.HOST: "host",
+        f"{environment.HOST}-exec": "exec",
     }
     assert all(f.stat().st_mode & 0o111 for f in found.host.iterdir())
     assert len(releases.requests) == 2
@@ -111,7 +113,9 @@ def test_official_executables_are_downloaded_once(tmp_path: Path, releases: type
 
 def test_a_failed_download_is_not_tried_again(tmp_path: Path, releases: type[Releases]) -> None:
     for _ in range(2):
-        found = official.find(tmp_path / "pulumi", tmp_path / "cache", {"PATH": "", "PULUMI_HOME": str(tmp_path)})
+        found = environment.find_official(
+            tmp_path / "pulumi", tmp_path / "cache", {"PATH": "", "PULUMI_HOME": str(tmp_path)}
+        )
     assert (found.host, found.plugin) == (None, None)
     assert "404" in found.reason and "to try again" in found.reason
     assert len(releases.requests) == 1

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from sandbox.engine import official
-from sandbox.engine.kubernetes import refusals
+from sandbox.engine import environment
+from sandbox.engine.kubernetes import reporting
 from tests.sandbox.engine.harness import Stack, deployment, on_cluster, provider
 from tests.sandbox.running import Running
 
@@ -14,7 +14,9 @@ from tests.sandbox.running import Running
 @pytest.fixture
 def stand_in(tmp_path: Path, cluster: Running, monkeypatch: pytest.MonkeyPatch) -> Stack:
     """A stack that uses the stand-ins even where the official executables are on the machine."""
-    monkeypatch.setattr(official, "find", lambda *_: official.Official(None, None, "this test wants the stand-ins"))
+    monkeypatch.setattr(
+        environment, "find_official", lambda *_: environment.Official(None, None, "this test wants the stand-ins")
+    )
     stack = on_cluster(tmp_path, cluster)
     stack.engine.env["PULUMI_IGNORE_AMBIENT_PLUGINS"] = "true"
     return stack
@@ -37,7 +39,7 @@ def test_a_misspelt_field_is_refused(stand_in: Stack, namespace: str) -> None:
     ],
 )
 def test_what_only_the_official_plugin_can_do_is_refused(metadata: dict[str, Any], told: str) -> None:
-    refused = refusals.of_object({"kind": "ConfigMap", "metadata": {"namespace": "n", **metadata}})
+    refused = reporting.of_object({"kind": "ConfigMap", "metadata": {"namespace": "n", **metadata}})
     assert [told in reason for _, reason in refused] == [True]
 
 

@@ -3,7 +3,7 @@
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
-from sandbox.cluster import descriptions
+from sandbox.cluster import description
 from sandbox.engine.view import View
 from sandbox.home import CHECKOUT
 from sandbox.progress import Progress
@@ -118,6 +118,6 @@ class Cells:
 
     def session(self) -> Session:
         """The sandbox as `make` uses it."""
-        home, cluster = self.stack.cluster.home, descriptions.default()
+        home, cluster = self.stack.cluster.home, description.default()
         view = View(home.view, CHECKOUT, self.stack.stack)
         return Session(home, self.stack.stack, self.stack.engine, view, Progress(), cluster)

@@ -17,7 +17,7 @@ from tests.sandbox.stack.deployment import Deployment
 
 PATIENCE = 240.0
 """Seconds for a step that takes a few on a quiet machine."""
-_PLUGINS = (b"pulumi-resource-kubernetes", b"sandbox.engine.kubernetes.plugin")
+_PLUGINS = (b"pulumi-resource-kubernetes", b"sandbox.engine.kubernetes.server")
 """In the command line of the official plugin, or of the stand-in."""
 
 

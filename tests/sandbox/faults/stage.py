@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from sandbox.cluster import lifecycle, record
+from sandbox.cluster import lifecycle
 from sandbox.cluster.api import Api, ApiError, connect
 from sandbox.cluster.control_plane import ControlPlane
 from sandbox.errors import SandboxError
@@ -120,7 +120,7 @@ class Components:
 def _ended(pid: int) -> bool:
     with suppress(ChildProcessError):  # ours, or somebody else's to collect
         os.waitpid(pid, os.WNOHANG)
-    return not record.started(pid)
+    return not lifecycle.start_of(pid)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from components.config.ucx import BETWEEN_PODS, WITHIN_POD
 from components.config.vocabulary import Accelerator, Infrastructure
 from components.infrastructures import profile
 from sandbox.modelserver.substitutions import AVAILABLE, DEVICE, NETWORK, Machine, substituted
-from sandbox.pods.vllm.spelling import plain
+from sandbox.pods.vllm.parser import plain
 from tests.recorder import plain as as_data
 from tests.recorder import run_program
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sandbox.cluster.api import Api
-from sandbox.cluster.companions import SIMULATOR
+from sandbox.cluster.keeper import SIMULATOR
 from tests.recorder import ROOT
 from tests.sandbox import running
 from tests.sandbox.monitoring import charts

@@ -12,9 +12,8 @@ import dns.rcode
 import pytest
 
 from sandbox.network.dns import answer, serve
-from sandbox.network.endpoints import service_endpoints
 from sandbox.network.host_ports import FILE, HostPorts, Listener, key_of, listeners, read
-from sandbox.network.store import World
+from sandbox.network.store import World, service_endpoints
 
 SPACE = "models"
 A, B, C = (SPACE, "a"), (SPACE, "b"), (SPACE, "c")

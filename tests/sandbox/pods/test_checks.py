@@ -13,8 +13,8 @@ import grpc
 import pytest
 
 from sandbox.cluster.api import Object
-from sandbox.pods.checks import Check, Failed
 from sandbox.pods.network import Addresses
+from sandbox.pods.probes import Check, Failed
 
 
 async def run_nothing(_: list[str]) -> tuple[int, str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.cluster import lifecycle, record
+from sandbox.cluster import lifecycle
 from sandbox.home import Home
 from sandbox.progress import Progress
 from tests.sandbox import running
@@ -49,13 +49,13 @@ def stop(sandbox: Running) -> None:
 
 
 def kill_the_keeper(sandbox: Running) -> None:
-    keeper = record.read(sandbox.home.cluster)
+    keeper = lifecycle.last_keeper(sandbox.home.cluster)
     assert keeper
     assert keeper.end(signal.SIGKILL, 10)
 
 
 def kill_everything_but_the_keeper(sandbox: Running) -> None:
-    keeper = record.read(sandbox.home.cluster)
+    keeper = lifecycle.last_keeper(sandbox.home.cluster)
     assert keeper
     for pid in running.processes(sandbox.home).keys() - {keeper.pid}:
         try:

@@ -9,7 +9,7 @@ from math import inf
 
 import pytest
 
-from sandbox.cluster.companions import SIMULATOR
+from sandbox.cluster.keeper import SIMULATOR
 from tests.sandbox import running
 from tests.sandbox.running import Running, private_home
 from tests.sandbox.serving.events import BEGIN, END, EVENTS, PAGE, Event, table

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from sandbox import outputs
 from sandbox.cluster.api import Api, connect
+from sandbox.home import stack_outputs
 from sandbox.network import host_ports
 from sandbox.progress import Progress
 from sandbox.talking import await_serving
@@ -68,7 +68,7 @@ class Traffic:
 
     @property
     def model(self) -> str:
-        return str(outputs.read(self.stack.cluster.home)[self.stack.stack]["model"])
+        return str(stack_outputs(self.stack.cluster.home)[self.stack.stack]["model"])
 
     def ask(self, method: str, path: str, body: object = None) -> Answer:
         """Send one request on a connection of its own."""

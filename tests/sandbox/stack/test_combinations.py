@@ -17,7 +17,7 @@ from kubernetes.client import V1Namespace, V1ObjectMeta
 from components.config.vocabulary import Accelerator, Provider, ReleaseName
 from components.infrastructures import profile
 from components.plan.combinations import Cell, legal
-from sandbox.cluster import descriptions, lifecycle
+from sandbox.cluster import description, lifecycle
 from sandbox.cluster.admission import Admission
 from sandbox.cluster.description import GPU_RESOURCE, Description
 from tests.sandbox.running import Running, private_home, provide_nodes, start, throw_away
@@ -51,7 +51,7 @@ def _described(cell: Cell) -> Description | None:
     """The description of the cell's infrastructure, if its nodes have GPUs of the accelerator."""
     if cell.infrastructure is None:
         return None
-    found = descriptions.read(descriptions.find(cell.infrastructure.value))
+    found = description.read(description.find(cell.infrastructure.value))
     fits = any(one.gpu_resource in (None, GPU_RESOURCE[cell.accelerator.value]) for one in found.nodes if one.gpus)
     return found if fits else None
 

@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from sandbox.errors import SandboxError
-from sandbox.talking.completion import Refused, stream
+from sandbox.talking.chat import Refused, stream
 from sandbox.talking.target import Target
 
 

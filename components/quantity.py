@@ -11,10 +11,11 @@ _DECIMAL = {unit: Decimal(10) ** (3 * power) for power, unit in enumerate("num k
 def amount(quantity: str) -> Decimal:
     """What a quantity such as `64Gi`, `500m` or `1e3` amounts to in its plain unit (bytes, cores, devices).
 
-    `quantity` is one that the settings or the API server accepted (apimachinery `resource.Quantity`).
+    Raises `ValueError` for what the API server would not accept as a quantity (apimachinery `resource.Quantity`).
     """
     parts = _PARTS.fullmatch(quantity)
-    assert parts, f"{quantity} is no quantity"
+    if not parts:
+        raise ValueError(f"{quantity!r} is no quantity")
     number, exponent, binary, decimal = parts.groups()
     scale = Decimal(10) ** int(exponent) if exponent else _BINARY.get(binary) or _DECIMAL.get(decimal) or Decimal(1)
     return Decimal(number) * scale

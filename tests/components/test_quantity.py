@@ -2,7 +2,7 @@ from decimal import Decimal
 
 import pytest
 
-from components.config.quantity import amount
+from components.quantity import amount
 
 
 @pytest.mark.parametrize(
@@ -27,3 +27,9 @@ from components.config.quantity import amount
 )
 def test_an_amount_is_the_number_that_kubernetes_reads(quantity: str, plain: str) -> None:
     assert amount(quantity) == Decimal(plain)
+
+
+@pytest.mark.parametrize("text", ["", "64GB", "1 Gi", "ten"])
+def test_what_kubernetes_does_not_read_is_an_error(text: str) -> None:
+    with pytest.raises(ValueError, match="is no quantity"):
+        amount(text)
