@@ -23,7 +23,7 @@ def test_there_is_a_file_for_every_word_and_no_other() -> None:
     assert files - SHARED == {word.replace("-", "_") for word in Provider}
 
 
-@pytest.mark.parametrize(("word", "release"), product(Provider, ReleaseName))
+@pytest.mark.parametrize(("word", "release"), list(product(Provider, ReleaseName)))
 def test_the_table_has_every_word_in_every_release(word: Provider, release: ReleaseName) -> None:
     assert PROVIDERS[word][release].word is word
 
