@@ -38,6 +38,8 @@ DEVELOPED = .venv/.dev-is-installed
 PACKED = policy/.venv/.is-installed
 # The tests of one file run in one process, because they build on each other. Each process has its own sandbox.
 BOTH_CORES = -n auto --dist loadfile
+# Thorough tests wait for pods a third of their time: one process more than there are cores.
+ONE_MORE = -n $$(($$(nproc) + 1)) --dist loadfile
 COMMAND = @$(PYTHON) -m sandbox $@
 ON_STACK = --stack $(STACK) $(if $(NODES),--nodes $(NODES)) $(if $(CLUSTER),--cluster '$(CLUSTER)') $(foreach one,$(SET),--set '$(one)') $(if $(ARGS),-- $(ARGS))
 
@@ -84,7 +86,7 @@ test: tools
 
 test-thorough: tools
 	@$(PYTHON) -m sandbox.toolchain kwok > /dev/null
-	$(PYTHON) -m pytest $(BOTH_CORES) -m thorough $(ARGS)
+	$(PYTHON) -m pytest $(ONE_MORE) -m thorough $(ARGS)
 
 # Real vLLM: one process, because other work would distort these tests.
 test-vllm: tools
