@@ -1,6 +1,6 @@
-"""Alerts for what breaks P/D without an error: requests are answered, only not as they should be.
+"""Alerts for failures of P/D without an error: requests are answered, but slowly or without prefill workers.
 
-They need our own monitors and nothing else (no kube-state-metrics). Each has a section in docs/monitoring.md.
+They need the monitors of the stack and nothing else (no kube-state-metrics). Each has a section in docs/monitoring.md.
 """
 
 from collections.abc import Iterator
@@ -13,15 +13,15 @@ from components.monitoring.queries import Series
 from components.plan.platform_args import AlertArgs, MonitoringArgs
 
 TREND = "10m"
-"""What alerts take rates over: long enough that a single request decides nothing."""
+"""Window of the rates: long enough that a single request fires no alert."""
 DRIFT = {False: (0.05, "15m"), True: (0.99, "2h")}
-"""Share of decode-only decisions and how long: with selective P/D short prompts are meant to skip prefill, and only
-(nearly) all of them doing so for long is suspicious."""
+"""Share of decode-only decisions and for how long, without and with selective P/D. With selective P/D short prompts
+skip prefill, so the alert fires only if nearly all do."""
 RESTARTS = 3
-"""Starts of one pod within half an hour, of which the first may be its own."""
+"""Changes of a pod's start time within 30 minutes. One of them may be the first start."""
 
 RESTARTED = "15m"
-"""How long one restart of a decode worker is reported: longer than it takes to serve again."""
+"""How long one restart of a decode worker is reported: longer than it takes until the worker serves again."""
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,11 @@ class Alert:
     name: str
     query: str
     lasting: str
-    """How long the query must have held."""
+    """How long the query must hold before the alert fires."""
     severity: str
     summary: str
     description: str
-    """What happens meanwhile, and what to do."""
+    """The consequence, and what to do."""
 
 
 def alerts(args: MonitoringArgs, limits: AlertArgs) -> Iterator[Alert]:
@@ -52,9 +52,9 @@ def _reachable(series: Series, limits: AlertArgs) -> Iterator[Alert]:
         f"{_answering(series, Role.PREFILL)} == 0 and {series.gauge('sum', 'up', role=Role.DECODE)} > 0",
         "5m",
         "critical",
-        "No prefill worker answers, and decode workers do",
-        "Every prompt is computed by the decode tier: answers come, slowly, and streams stall. Look at the prefill "
-        "pods: Pending (GPUs, RDMA device), or starting over and over (`kubectl logs --previous`).",
+        "No prefill worker answers; decode workers do",
+        "Decode workers compute all prompts, so answers are slow and streams stall. Look at the prefill pods: Pending "
+        "(GPUs or RDMA devices are missing), or in a restart loop (`kubectl logs --previous`).",
     )
     yield Alert(
         "LlmdPickerDown",
@@ -62,17 +62,17 @@ def _reachable(series: Series, limits: AlertArgs) -> Iterator[Alert]:
         "5m",
         "critical",
         "The endpoint picker does not answer",
-        "With FailOpen the gateway sends requests to any worker and nothing is disaggregated; with FailClose it "
-        "refuses them. Look at the picker's pod and its log; a 401 of its metrics is a missing token Secret.",
+        "With FailOpen the gateway sends requests to any worker, and no request is disaggregated. With FailClose the "
+        "gateway refuses requests. Look at the EPP's pod and log. If Prometheus gets 401, its token Secret is missing.",
     )
     yield Alert(
         "LlmdWorkerDown",
         " or ".join(f"{series.gauge('max', 'up', 'role', 'pod', role=role)} == 0" for role in Role),
         f"{limits.startup + 300}s",
         "warning",
-        "{{ $labels.role }} worker {{ $labels.pod }} has not answered for longer than a start takes",
-        "The tier is short of a worker. It loads too slowly (startupBudget), hangs, or ends before it serves: "
-        "`kubectl describe pod` and `kubectl logs --previous` say which.",
+        "{{ $labels.role }} worker {{ $labels.pod }} does not answer, for longer than a start takes",
+        "The tier has one worker less. The worker loads too slowly (startupBudget), hangs, or ends before it serves. "
+        "`kubectl describe pod` and `kubectl logs --previous` show which.",
     )
     starts = series.of("process_start_time_seconds", "30m")
     yield Alert(
@@ -80,9 +80,9 @@ def _reachable(series: Series, limits: AlertArgs) -> Iterator[Alert]:
         f"max by (role, pod) (changes({starts})) >= {RESTARTS}",
         "0s",
         "warning",
-        "{{ $labels.role }} {{ $labels.pod }} has started {{ $value }} times anew within half an hour",
-        "Each restart loses the requests under way and the KV cache. `kubectl logs --previous` has the reason; out of "
-        "memory shows in `kubectl describe pod`.",
+        "{{ $labels.role }} {{ $labels.pod }} restarted {{ $value }} times within 30 minutes",
+        "Each restart loses the running requests and the KV cache. `kubectl logs --previous` has the reason. "
+        "`kubectl describe pod` shows if memory ran out.",
     )
     started = series.of("process_start_time_seconds", RESTARTED, role=Role.DECODE)
     yield Alert(
@@ -91,9 +91,9 @@ def _reachable(series: Series, limits: AlertArgs) -> Iterator[Alert]:
         "0s",
         "warning",
         "vLLM of decode worker {{ $labels.pod }} was restarted",
-        "Its streams ended with errors. vLLM of releases 0.4 and 0.6 ends when a NIXL handshake fails, that of 0.6 "
-        "also when a prefill worker is killed. `kubectl logs --previous` then has `handshake_failed`, `KeyError` or "
-        "`Counters can only be incremented`. `python -m verify` names the cause and what to change.",
+        "Its streams ended with errors. vLLM of releases 0.4 and 0.6 ends if a NIXL handshake fails. vLLM of release "
+        "0.6 also ends if a prefill worker is killed. `kubectl logs --previous` then has `handshake_failed`, "
+        "`KeyError` or `Counters can only be incremented`. `python -m verify` names the cause and what to change.",
     )
 
 
@@ -105,9 +105,9 @@ def _disaggregated(series: Series, decisions: str, limits: AlertArgs) -> Iterato
         f"{alone} / {series.rate(decisions, window=TREND)} > {share}",
         lasting,
         "warning",
-        "{{ $value | humanizePercentage }} of the requests are decided decode-only",
-        "The picker leaves prefill out: it knows no prefill worker (labels, readiness), or its decider says no. "
-        "Compare serving.routing.selectivePd with the prompts, and the picker's log with verbosity 4.",
+        "The EPP chooses no prefill worker for {{ $value | humanizePercentage }} of the requests",
+        "The EPP knows no prefill worker (labels, readiness), or its decider leaves prefill out. Compare "
+        "serving.routing.selectivePd with the length of the prompts, and read the EPP's log with verbosity 4.",
     )
     wanted = series.rate(decisions, window=TREND, decision_type="prefill-decode")
     done = series.rate("vllm:request_success_total", window=TREND, role=Role.PREFILL)
@@ -116,9 +116,9 @@ def _disaggregated(series: Series, decisions: str, limits: AlertArgs) -> Iterato
         f"({done} or vector(0)) < 0.9 * {wanted}",
         "15m",
         "warning",
-        "Prefill workers finish fewer requests than the picker gives them",
-        "The routing sidecars let decode workers compute prompts alone, because prefill workers refuse or fail. The "
-        "logs of the decode pods' container routing-proxy name the worker and the status.",
+        "Prefill workers finish fewer requests than the EPP assigns to them",
+        "Prefill workers refuse or fail, so the routing sidecars let decode workers compute the prompts. The logs of "
+        "the container routing-proxy in the decode pods name the worker and the status.",
     )
     failed, asked = "inference_objective_request_error_total", "inference_objective_request_total"
     yield Alert(
@@ -126,8 +126,8 @@ def _disaggregated(series: Series, decisions: str, limits: AlertArgs) -> Iterato
         f"{series.rate(failed, window=TREND)} / {series.rate(asked, window=TREND)} > 0.05",
         "10m",
         "warning",
-        "{{ $value | humanizePercentage }} of the requests end in an error at the picker",
-        "The metric's label error_code and the picker's log have the reason: no worker fits, a queue is full, or the "
+        "{{ $value | humanizePercentage }} of the requests end with an error of the EPP",
+        "The label error_code of the metric and the EPP's log have the reason: no worker fits, a queue is full, or the "
         "request names no model.",
     )
 
@@ -140,10 +140,10 @@ def _transferred(series: Series, failures: list[str], limits: AlertArgs) -> Iter
         "0s",
         "warning",
         "KV transfers of {{ $labels.role }} worker {{ $labels.pod }} fail",
-        "Decode computes these prompts again, or the request fails. Look for NIXL and UCX errors in the worker's log. "
-        "After a restart of prefill workers, decode workers may hold on to what is gone: restart those, too. If only "
-        "`vllm:nixl_num_kv_expired_reqs_total` of a prefill worker grows, nothing failed: clients' requests that "
-        "decode refuses, or with n > 1, leave blocks behind.",
+        "Decode workers compute these prompts again, or the requests fail. Look for NIXL and UCX errors in the "
+        "worker's log. If prefill workers were restarted, restart the decode workers too: they may keep connections "
+        "to the old ones. If only `vllm:nixl_num_kv_expired_reqs_total` of a prefill worker grows, no transfer "
+        "failed: requests that decode refuses, or with n > 1, leave KV blocks on prefill workers.",
     )
     if limits.slow_transfer is not None:
         transferred = series.rate("vllm:nixl_bytes_transferred_sum", "role", "pod", window=TREND)
@@ -154,27 +154,27 @@ def _transferred(series: Series, failures: list[str], limits: AlertArgs) -> Iter
             "15m",
             "warning",
             "KV transfers of {{ $labels.role }} worker {{ $labels.pod }} run at {{ $value | humanize }}B/s, which is "
-            "not RDMA",
-            "No metric names the transport; speed does. Set serving.ucx.protoInfo: true, and the worker's log shows "
-            "what UCX chose; look at ibGidIndex, netDevices and IPC_LOCK. If that fabric is no faster, lower "
+            "too slow for RDMA",
+            "UCX probably uses TCP. No metric names the transport. With serving.ucx.protoInfo: true the worker's log "
+            "shows it. Check ibGidIndex, netDevices and IPC_LOCK. If the fabric is not faster, lower "
             "serving.monitoring.minTransferRate.",
         )
 
 
 def _answering(series: Series, role: str) -> str:
-    """How many targets of a role answer; 0 where there are none, and so no series."""
+    """How many targets of a role answer; 0 if there is no target and therefore no series."""
     return f"({series.gauge('sum', 'up', role=role)} or vector(0))"
 
 
 def rule(args: MonitoringArgs, limits: AlertArgs) -> dict[str, Any]:
     """The PrometheusRule's spec."""
-    ours = {"namespace": args.namespace, "pool": args.pool}
+    labels = {"namespace": args.namespace, "pool": args.pool}
     rules = [
         {
             "alert": each.name,
             "expr": each.query,
             "for": each.lasting,
-            "labels": {"severity": each.severity, **ours},
+            "labels": {"severity": each.severity, **labels},
             "annotations": {
                 "summary": f"{each.summary} ({args.namespace}/{args.postfix})",
                 "description": each.description,

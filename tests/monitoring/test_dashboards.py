@@ -20,7 +20,7 @@ def typed(panel: dict[str, str], release: str) -> dict[str, str]:
     """Unit and lines of a panel that was typed."""
     lines = {key: value for key, value in panel.items() if key != "quantiles"}
     if histogram := panel.get("quantiles"):
-        for legend, share in (("half", 0.5), ("90 %", 0.9), ("99 %", 0.99)):
+        for legend, share in (("p50", 0.5), ("p90", 0.9), ("p99", 0.99)):
             lines[legend] = f"histogram_quantile({share}, sum by (le) (rate({histogram}[5m])))"
     if release == "0.4":
         lines.pop("kv expired reqs {{pod}}", None)

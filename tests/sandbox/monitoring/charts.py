@@ -107,8 +107,8 @@ def _legend(form: str, labels: dict[str, str]) -> str:
 
 
 def _short(text: str) -> str:
-    """The end of a pod's name tells it from others."""
-    return text if len(text) <= 18 else f"…{text[-17:]}"
+    """At most as wide as its place; pods differ at the end of their names."""
+    return text if len(text) <= 17 else f"…{text[-14:]}"
 
 
 def _text(text: str, x: int, y: int, kind: str = "") -> str:
