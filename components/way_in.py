@@ -37,7 +37,17 @@ def request(entrance: Entrance, address: str, model: str, *, stream: bool = Fals
         command.append("--insecure")  # nobody has said for which name the certificate is
     for name, value in {"Content-Type": "application/json", **entrance.headers}.items():
         command += ["-H", f"{name}: {value}"]
-    return shlex.join([*command, "-d", json.dumps(body)])
+    return " ".join([shlex.join(command), *_key(entrance), shlex.join(["-d", json.dumps(body)])])
+
+
+def _key(entrance: Entrance) -> list[str]:
+    """The header with the API key, which the shell reads from the Secret, so that no output holds it."""
+    given = entrance.api_key
+    if given is None:
+        return []
+    template = f'{{{{index .data "{given.key}" | base64decode}}}}'
+    read = shlex.join(["kubectl", "--namespace", entrance.secrets, "get", "secret", given.secret])
+    return ["-H", f'"Authorization: Bearer $({read} --output go-template={shlex.quote(template)})"']
 
 
 def _authority(host: str, entrance: Entrance) -> str:

@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from verify import outputs, report
+from verify import apikey, outputs, report
 from verify.cluster import Cluster
 from verify.finding import VerifyError
 from verify.steps import Verification
@@ -28,6 +28,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--tcp", action="store_true", help="KV blocks shall take TCP, whatever devices the pods request"
     )
+    parser.add_argument("--url", help="where the gateway answers this machine, such as http://localhost:8000")
+    parser.add_argument(
+        "--api-key-from", metavar="VARIABLE", help="variable with the API key, if you may not read its Secret"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON document instead of a screen")
     return parser
 
@@ -41,11 +45,13 @@ def main(words: Sequence[str] | None = None) -> int:
             print(text, flush=True)
 
     try:
+        key = apikey.given(arguments.api_key_from) if arguments.api_key_from else None
         declared = outputs.read(arguments.stack)
         cluster = Cluster.connect(arguments.context or declared.context or None)
         done = Verification(cluster, declared, lambda finding: tell(report.line(finding)))
         tell(f"stack {declared.stack}, namespace {declared.namespace}, {cluster.server}\n")
-        done.run(arguments.requests, arguments.timeout, tcp=arguments.tcp)
+        url = arguments.url.rstrip("/") if arguments.url else None
+        done.run(arguments.requests, arguments.timeout, tcp=arguments.tcp, url=url, key=key)
     except VerifyError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

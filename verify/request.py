@@ -23,6 +23,11 @@ REFUSALS = ("inference gateway: ", "inference error: ")
 """How an EPP begins the text of a refusal: pkg/epp/util/error/error.go there up to v1.4.0,
 pkg/common/error/error.go in v1.5.0."""
 
+WITH_KEY = (
+    "Requests with an API key cannot take the way through the API server: open a port-forward "
+    '(`eval "$(pulumi stack output gatewayUrl)" &`), and name it: --url http://localhost:8000'
+)
+
 disable_warnings(InsecureRequestWarning)
 
 
@@ -44,13 +49,26 @@ class Answer:
 
 
 class Door:
-    """The way through the gateway: its Service by the API server's proxy, else its address."""
+    """The way through the gateway: a given URL; else its Service by the API server's proxy; else its address.
 
-    def __init__(self, cluster: Cluster, entrance: Entrance, seconds: float) -> None:
+    With an API key never by the API server: it takes the header Authorization for its own user's, and off
+    (kubernetes/kubernetes v1.34.1 staging/src/k8s.io/apiserver/pkg/endpoints/filters/authentication.go).
+    """
+
+    def __init__(
+        self, cluster: Cluster, entrance: Entrance, seconds: float, *, url: str | None = None, key: str | None = None
+    ) -> None:
         self._cluster, self._entrance, self._seconds = cluster, entrance, seconds
         self._direct = PoolManager(cert_reqs="CERT_NONE")  # whose certificate it is is not what is verified
-        place = f"service {entrance.service}" if entrance.service else entrance.address
-        self.name = f"{place} port {entrance.port}, {'via the API server' if entrance.service else 'directly'}"
+        self._key = {"Authorization": f"Bearer {key}"} if key else {}
+        self._service = None if url or key else entrance.service
+        self._base = url or f"{entrance.scheme}://{entrance.address}:{entrance.port}"
+        if url:
+            self.name = url
+        elif self._service:
+            self.name = f"service {self._service} port {entrance.port}, via the API server"
+        else:
+            self.name = f"{entrance.address} port {entrance.port}, directly"
 
     def models(self) -> Reply:
         """Ask for the list of models. Raises `Unreachable`."""
@@ -88,16 +106,16 @@ class Door:
     def _send(self, path: str, body: object) -> Reply:
         way = self._entrance
         path = f"{way.path}{path}"
-        if way.service:
-            place = f"{'https:' if way.scheme == 'https' else ''}{way.service}:{way.port}"
+        if self._service:
+            place = f"{'https:' if way.scheme == 'https' else ''}{self._service}:{way.port}"
             return self._cluster.service(
                 way.proxies.namespace, place, path, headers=way.headers, body=body, seconds=self._seconds
             )
         try:
             response = self._direct.request(
                 "GET" if body is None else "POST",
-                f"{way.scheme}://{way.address}:{way.port}{path}",
-                headers={"Content-Type": "application/json", **way.headers},
+                f"{self._base}{path}",
+                headers={"Content-Type": "application/json", **way.headers, **self._key},
                 body=None if body is None else json.dumps(body),
                 timeout=Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS if body is None else self._seconds),
                 retries=False,
@@ -106,8 +124,8 @@ class Door:
         except HTTPError as error:
             reason = str(error).rpartition(">: ")[2]
             raise Unreachable(
-                f"{way.scheme}://{way.address}:{way.port} doesn't answer: {reason}",
-                "firewall: can this machine reach it?",
+                f"{self._base} doesn't answer: {reason}",
+                "firewall: can this machine reach it?" + (f" {WITH_KEY}" if self._key else ""),
             ) from None
         return Reply(response.status, response.headers, response)
 

@@ -4,13 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
-from verify import asking, crashes, fallbacks, request, routing, rule, tiers, traffic
+from verify import apikey, asking, crashes, fallbacks, request, routing, rule, tiers, traffic
 from verify.asking import Way
 from verify.cluster import Cluster, Object
 from verify.finding import Finding, Outcome, Unreachable, failed, unseen, warning
 from verify.legs import Counters, Trial
 from verify.outputs import ROLES, Outputs
-from verify.request import Door
+from verify.request import WITH_KEY, Door
 from verify.tiers import Tier, name
 
 
@@ -31,19 +31,22 @@ class Verification:
         """Whether any step failed."""
         return any(one.outcome is Outcome.FAILED for one in self.findings)
 
-    def run(self, requests: int, seconds: float, *, tcp: bool = False) -> None:
+    def run(
+        self, requests: int, seconds: float, *, tcp: bool = False, url: str | None = None, key: str | None = None
+    ) -> None:
         """Take all steps. `requests` are sent one after another; `seconds` is how long each may stay silent.
 
-        With `tcp`, TCP is the transport that KV blocks shall take, whatever devices the pods request.
+        With `tcp`, TCP is the transport that KV blocks shall take, whatever devices the pods request. `url`: where the
+        gateway answers this machine; `key`: the workers' API key, otherwise read from their Secret.
         """
         self._same_cluster()
         self._workers()
         pool, decision = self._picker()
         way = self._way_in(pool)
-        if way is None or not (way.entrance.service or way.entrance.address):
+        if way is None or not (url or way.entrance.service or way.entrance.address):
             self._found(unseen("request", "none was sent: there is no gateway to send it to"))
-        else:
-            self._requests(way, Door(self.cluster, way.entrance, seconds), decision, requests)
+        elif door := self._door(way, seconds, url, key):
+            self._requests(way, door, decision, requests)
         if decode := self._tiers.get("decode"):
             self._found(fallbacks.judge_sidecar(self.cluster, self.outputs.namespace, decode))
             self._found(fallbacks.judge_transport(self.cluster, self.outputs.namespace, decode, tcp=tcp))
@@ -51,6 +54,20 @@ class Verification:
     def _found(self, finding: Finding) -> None:
         self.findings.append(finding)
         self.tell(finding)
+
+    def _door(self, way: Way, seconds: float, url: str | None, key: str | None) -> Door | None:
+        """Return the way in, with the API key that the workers ask for; None where the key may not be read."""
+        try:
+            keys = (apikey.read(self.cluster, self.outputs.namespace, tier) for tier in self._tiers.values())
+            key = key or next(keys, None)
+        except Unreachable as hidden:
+            remedy = f"{hidden.remedy}; or --api-key-from with a variable that holds the key"
+            self._found(unseen("request", f"none was sent: vLLM asks for an API key. {hidden}", remedy))
+            return None
+        if key and not url and not way.entrance.address:
+            self._found(unseen("request", "none was sent: the gateway has no address for one with a key", WITH_KEY))
+            return None
+        return Door(self.cluster, way.entrance, seconds, url=url, key=key)
 
     def _same_cluster(self) -> None:
         if self.outputs.server not in ("", self.cluster.server):

@@ -44,6 +44,10 @@ def explain(status: int) -> tuple[str, str]:
     """Return what an HTTP status means on this path, and what to change."""
     return {
         400: ("the worker refuses the request", "the answer's text; a TLS sidecar behind a plain gateway says so, too"),
+        401: (
+            "vLLM refuses the API key",
+            "the Secret of serving.security.apiKey: a worker has the key that was in it when the worker started",
+        ),
         403: (
             "the sidecar or the gateway refuses it",
             "the sidecar's log (its SSRF protection fails with pools v1)",

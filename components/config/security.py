@@ -4,9 +4,18 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from components.config.fields import AddressRange, LabelKey, LabelValue, null_word
+from components.config.fields import AddressRange, LabelKey, LabelValue, ObjectName, null_word
 from components.config.strict import Strict
 from components.config.vocabulary import LockedMemory, SecurityLevel
+
+
+class ApiKey(Strict):
+    """A key of a Secret in the stack's namespace, which must exist."""
+
+    secret: ObjectName
+    """The Secret."""
+    key: str = Field(default="VLLM_API_KEY", pattern=r"^[-._a-zA-Z0-9]{1,253}$")
+    """Its key that holds the API key."""
 
 
 class Security(Strict):
@@ -18,6 +27,9 @@ class Security(Strict):
     monitoring_namespace: Annotated[dict[LabelKey, LabelValue] | None, BeforeValidator(null_word)] = None
     """locked only: labels of the namespaces that may read metrics; default: the guide's `llm-d-monitoring`, and with
     gateway.provider gke that of Google's collector."""
+    api_key: ApiKey | None = None
+    """The API key that vLLM of both tiers asks of every request below `/v1`, as `Authorization: Bearer …`
+    (security.md). Unset: none. Probes ask `/health`, which needs no key. A changed Secret reaches no running pod."""
     run_as_user: Annotated[int, Field(ge=0)] | None = None
     """User of vLLM's process. Default: root where the infrastructure says so, else the image's
     (accelerators.md). 0 gives effect to `capabilities` such as IPC_LOCK on images that do not run as root."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from components.config.gateway import Gateway
+from components.config.security import ApiKey
 from components.config.vocabulary import ServiceType
 from components.names import HTTP_PORT, gateway_service
 from components.plan.context import Context
@@ -34,6 +35,10 @@ class Entrance:
     """Before `/v1`: empty or such as `/llama`."""
     headers: Mapping[str, str]
     """What a request carries besides."""
+    api_key: ApiKey | None
+    """Where the key is that a request carries; None: it needs none."""
+    secrets: str
+    """Namespace of that Secret."""
 
 
 def entrance(context: Context) -> Entrance:
@@ -56,6 +61,8 @@ def entrance(context: Context) -> Entrance:
         host=_host(gateway.route.hostnames, url.hostname),
         path=gateway.route.path.rstrip("/"),
         headers=gateway.route.headers,
+        api_key=settings.security.api_key,
+        secrets=settings.namespace,
     )
 
 

@@ -60,6 +60,15 @@ class ModelArgs(Args):
     """Secret with the Hugging Face token."""
 
 
+class SecretKeyArgs(Args):
+    """A key of a Secret in the stack's namespace."""
+
+    name: str
+    """The Secret."""
+    key: str
+    """Its key."""
+
+
 class HostPathArgs(Args):
     """A file or folder of the node."""
 
@@ -129,6 +138,8 @@ class ResolvedTier(Args):
     """Where traces of requests go; None: none are made."""
     detailed_traces: bool = False
     """`--collect-detailed-traces`."""
+    api_key: SecretKeyArgs | None = None
+    """The key that vLLM asks of requests below `/v1`; None: it asks for none."""
     extra_args: list[str]
     """Further arguments."""
     env: dict[str, str]

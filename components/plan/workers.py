@@ -10,7 +10,15 @@ from components.config.tiers import Tier
 from components.config.vocabulary import LockedMemory, Platform, Role
 from components.plan import fabric, locked_memory
 from components.plan.context import Context
-from components.plan.worker_args import DeviceArgs, ModelArgs, ResolvedTier, RolloutArgs, SidecarArgs, Strategy
+from components.plan.worker_args import (
+    DeviceArgs,
+    ModelArgs,
+    ResolvedTier,
+    RolloutArgs,
+    SecretKeyArgs,
+    SidecarArgs,
+    Strategy,
+)
 from components.releases.vllm import CACHE_VARIABLE, own_attention_backend
 
 MODEL_FOLDER = "/model-cache"
@@ -99,6 +107,7 @@ def _tier(context: Context, role: Role) -> ResolvedTier:
         log_level=tier.log_level.upper() if tier.log_level else None,
         traces=context.traces(names.tier(role)),
         detailed_traces=settings.tracing is not None and settings.tracing.detailed,
+        api_key=_api_key(context),
         extra_args=tier.extra_args,
         env=fabric.env(context, role),
         ucx=_ucx_variables(context, role),
@@ -214,6 +223,11 @@ def _model(context: Context) -> ModelArgs:
         read_only=weights_given,
         token_secret=context.token_secret,
     )
+
+
+def _api_key(context: Context) -> SecretKeyArgs | None:
+    given = context.settings.security.api_key
+    return SecretKeyArgs(name=given.secret, key=given.key) if given else None
 
 
 def _user(context: Context, role: Role, image_user: int | None) -> int | None:

@@ -19,11 +19,20 @@ def _http(path: str) -> k8s.core.v1.HTTPGetActionArgs:
     return k8s.core.v1.HTTPGetActionArgs(path=path, port=VLLM_PORT_NAME)
 
 
-def startup(budget: int) -> k8s.core.v1.ProbeArgs:
-    """`budget` seconds for loading the model; /v1/models answers once it is loaded."""
+def _ready(*, keyed: bool) -> k8s.core.v1.HTTPGetActionArgs:
+    """What answers once the model is loaded. `keyed`: vLLM wants its API key for all that is below /v1.
+
+    vLLM opens its port after the engine has loaded the model, so /health answers no earlier than /v1/models
+    (vllm/entrypoints/openai/api_server.py, vLLM 0.11.2 and 0.17.1).
+    """
+    return _http("/health" if keyed else "/v1/models")
+
+
+def startup(budget: int, *, keyed: bool = False) -> k8s.core.v1.ProbeArgs:
+    """`budget` seconds for loading the model; `keyed`: vLLM has an API key."""
     period = min(STARTUP_PERIOD, budget)
     return k8s.core.v1.ProbeArgs(
-        http_get=_http("/v1/models"),
+        http_get=_ready(keyed=keyed),
         initial_delay_seconds=min(15, budget),
         period_seconds=period,
         timeout_seconds=5,
@@ -43,6 +52,6 @@ def liveness() -> k8s.core.v1.ProbeArgs:
     )
 
 
-def readiness() -> k8s.core.v1.ProbeArgs:
+def readiness(*, keyed: bool = False) -> k8s.core.v1.ProbeArgs:
     """Keep requests from a worker that cannot serve; asks vLLM itself, not the sidecar before it."""
-    return k8s.core.v1.ProbeArgs(http_get=_http("/v1/models"), period_seconds=5, timeout_seconds=2, failure_threshold=3)
+    return k8s.core.v1.ProbeArgs(http_get=_ready(keyed=keyed), period_seconds=5, timeout_seconds=2, failure_threshold=3)

@@ -10,7 +10,7 @@ from components.plan.workers import MODEL_FOLDER
 from components.pods import drain, probes, volumes
 from components.pods.ports import container_port
 from components.pods.resources import equal_resources, security
-from components.releases.vllm import CACHE_VARIABLE
+from components.releases.vllm import API_KEY_VARIABLE, CACHE_VARIABLE
 
 KEEP_ALIVE = "120"
 """Seconds that vLLM keeps idle connections: longer than the sidecar's 90, or it meets resets (uvicorn: 5)."""
@@ -81,6 +81,13 @@ def environment(worker: ResolvedTier) -> list[k8s.core.v1.EnvVarArgs]:
                 secret_key_ref=k8s.core.v1.SecretKeySelectorArgs(name=worker.model.token_secret, key=TOKEN_KEY)
             ),
         )
+    if worker.api_key:
+        variables[API_KEY_VARIABLE] = k8s.core.v1.EnvVarArgs(
+            name=API_KEY_VARIABLE,
+            value_from=k8s.core.v1.EnvVarSourceArgs(
+                secret_key_ref=k8s.core.v1.SecretKeySelectorArgs(name=worker.api_key.name, key=worker.api_key.key)
+            ),
+        )
     return [variables[name] for name in sorted(variables)]
 
 
@@ -99,9 +106,9 @@ def container(worker: ResolvedTier) -> k8s.core.v1.ContainerArgs:
         ],
         resources=equal_resources(worker.resources, worker.unlimited),
         security_context=security(worker),
-        startup_probe=probes.startup(worker.rollout.startup_budget),
+        startup_probe=probes.startup(worker.rollout.startup_budget, keyed=worker.api_key is not None),
         liveness_probe=probes.liveness(),
-        readiness_probe=probes.readiness(),
+        readiness_probe=probes.readiness(keyed=worker.api_key is not None),
         lifecycle=drain.lifecycle(worker),
         termination_message_policy="FallbackToLogsOnError",
         volume_mounts=volumes.mounts(worker),

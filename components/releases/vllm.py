@@ -38,7 +38,8 @@ EVERY_ADDRESS = ("0.0.0.0", "::")
 """Values of `--host` with which vLLM listens on the pod's address."""
 
 BREAKING_FLAGS: Mapping[str, str] = {
-    "--api-key": "vLLM would answer 401 to the probes, which ask /v1/models without a key: no pod would become Ready",
+    "--api-key": "the key would stand in clear in the pod, and vLLM answer 401 to all who do not know it: the probes, "
+    "which ask /v1/models without a key, `python -m verify`, and the requests of the stack's outputs",
     "--disable-log-stats": "vLLM would have no `vllm:` metrics: the endpoint picker could not compare workers, and "
     "the preStop hook could not see running streams",
     "--headless": "vLLM would start no API server: no pod would become Ready",
@@ -49,7 +50,12 @@ BREAKING_FLAGS: Mapping[str, str] = {
 """Flags that take away what the rest of the stack needs from vLLM, each with the outcome (vLLM 0.11 to 0.17,
 vllm/entrypoints/openai/cli_args.py, api_server.py)."""
 
-BREAKING_VARIABLES: Mapping[str, str] = {"VLLM_API_KEY": BREAKING_FLAGS["--api-key"]}
+API_KEY_VARIABLE = "VLLM_API_KEY"
+"""Where vLLM reads its API key; `--api-key` goes before it. vLLM asks for the key on paths below `/v1` (newer ones:
+`/v2`, `/inference`), so `/health`, `/metrics` and `/load` answer without one (`AuthenticationMiddleware` in
+vllm/entrypoints/openai/api_server.py, from 0.15 on server_utils.py; vllm-project/vllm#29922)."""
+
+BREAKING_VARIABLES: Mapping[str, str] = {API_KEY_VARIABLE: BREAKING_FLAGS["--api-key"]}
 """Environment variables with the effect of such a flag (vllm/envs.py)."""
 
 ALIASES: Mapping[str, str] = {

@@ -1,4 +1,4 @@
-"""What pods refer to and the stack does not make: token, pull secrets, weights, priority and runtime classes."""
+"""What pods refer to and the stack does not make: token, API key, pull secrets, weights, classes."""
 
 from collections.abc import Iterator
 from urllib.parse import quote
@@ -28,6 +28,7 @@ def asks(facts: Facts) -> list[Question]:
 def check(facts: Facts) -> Iterator[Finding]:
     """What is absent, or not as it must be."""
     yield from _token(facts)
+    yield from _api_key(facts)
     for name in facts.plan.decode.worker.image.pull_secrets:
         answer = facts.asked(_secret(facts, name))
         if answer.absent:
@@ -79,6 +80,38 @@ def _token(facts: Facts) -> Iterator[Finding]:
             f"Secret {name} in namespace {facts.namespace} has no key {TOKEN_KEY}; its keys: {keys}",
             WAIT,
             f"put the token under {TOKEN_KEY}, or {ours} (under another name)",
+        )
+
+
+def _api_key(facts: Facts) -> Iterator[Finding]:
+    given = facts.plan.decode.worker.api_key
+    if given is None:
+        return
+    answer = facts.asked(_secret(facts, given.name))
+    what = f"Secret {given.name} in namespace {facts.namespace}"
+    make = f"`kubectl -n {facts.namespace} create secret generic {given.name} --from-literal={given.key}=…`"
+    if facts.plan.namespace.create:
+        make += ", in a namespace that you make, with serving.createNamespace: false, if this one does not exist yet"
+    data = answer.body.get("data") or {} if answer.ok else {}
+    if answer.absent:
+        yield _absent("API key", "serving.security.apiKey.secret", what, WAIT, make)
+    elif answer.ok and given.key not in data:
+        yield Finding(
+            "API key",
+            Severity.ERROR,
+            "serving.security.apiKey.key",
+            f"{what} has no key {given.key}; its keys: {', '.join(sorted(data)) or 'none'}",
+            WAIT,
+            "name one of these keys, or put the API key under this one",
+        )
+    elif answer.ok and not data[given.key]:
+        yield Finding(
+            "API key",
+            Severity.ERROR,
+            "serving.security.apiKey.key",
+            f"{given.key} of {what} is empty",
+            "vLLM takes an empty API key for none: everybody could send requests",
+            "put the API key under it",
         )
 
 
@@ -138,7 +171,8 @@ def _absent(check: str, path: str, what: str, outcome: str, remedy: str) -> Find
 def _secrets(facts: Facts) -> list[str]:
     worker = facts.plan.decode.worker
     own = [worker.model.token_secret] if worker.model.token_secret and facts.plan.namespace.token is None else []
-    return [*own, *worker.image.pull_secrets]
+    keys = [worker.api_key.name] if worker.api_key else []
+    return list(dict.fromkeys([*own, *keys, *worker.image.pull_secrets]))
 
 
 def _certificates(facts: Facts) -> dict[str, tuple[str, str]]:
@@ -160,8 +194,9 @@ def _pair(namespace: str, name: str) -> Question:
 
 
 def _secret(facts: Facts, name: str) -> Question:
-    """Pull secrets by their metadata; of the token's Secret the keys are needed, and nothing else is looked at."""
-    keys = name == facts.plan.decode.worker.model.token_secret
+    """Pull secrets by their metadata; of others the keys are needed, and nothing else is looked at."""
+    worker = facts.plan.decode.worker
+    keys = name in (worker.model.token_secret, worker.api_key.name if worker.api_key else None)
     return Question(f"/api/v1/namespaces/{facts.namespace}/secrets/{name}", metadata_only=not keys)
 
 

@@ -48,7 +48,7 @@ def serves(target: Target) -> bool:
     """Whether the stack's gateway leads to a worker at this moment: it answers the list of models."""
     connection = _connection(target)
     try:
-        connection.request("GET", f"{target.path}/v1/models", headers=target.headers)
+        connection.request("GET", f"{target.path}/v1/models", headers={**target.headers, **target.authorization})
         return connection.getresponse().status == 200
     except (OSError, HTTPException):
         return False
@@ -71,7 +71,7 @@ def stream(target: Target, prompt: str, max_tokens: int, identity: str, hear: Ca
     }
     connection = _connection(target)
     marks = dict.fromkeys((accesslog.MARK, "x-request-id"), identity)
-    headers = {"Content-Type": "application/json", **marks, **target.headers}
+    headers = {"Content-Type": "application/json", **marks, **target.headers, **target.authorization}
     start = time.monotonic()
     try:
         connection.request("POST", f"{target.path}/v1/chat/completions", json.dumps(body), headers)

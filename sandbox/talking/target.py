@@ -1,5 +1,6 @@
 """Where a stack's requests go: the model, and the port of this machine that leads to its gateway."""
 
+from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +15,10 @@ from sandbox.network.store import Key
 
 _GATEWAY = "/apis/gateway.networking.k8s.io/v1/namespaces/{}/gateways/{}"
 _SERVICE = "/api/v1/namespaces/{}/services/{}"
+_DEPLOYMENT = "/apis/apps/v1/namespaces/{}/deployments/{}"
+_SECRET = "/api/v1/namespaces/{}/secrets/{}"
+_KEY = "VLLM_API_KEY"
+"""Variable of vLLM's container with the API key."""
 _ROUTES = "/apis/gateway.networking.k8s.io/v1/namespaces/{}/httproutes"
 
 
@@ -35,6 +40,8 @@ class Target:
     """Before `/v1`, if the stack has a part of the Gateway's paths."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """What requests carry to be the stack's, a host name included."""
+    authorization: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The header with the API key, where the stack asks for one; never shown."""
 
     @property
     def url(self) -> str:
@@ -62,7 +69,20 @@ def find(home: Home, stack: str, api: Api) -> Target:
             f"the gateway {'/'.join(way.gateway)} has no port on this machine: its Service does not exist yet (`make "
             f"status`), or {lifecycle.GATEWAYS} other listeners have all the ports ({home.root / host_ports.FILE})"
         )
-    return Target(*way.gateway, deployed["model"], port, way.scheme, way.path, way.headers)
+    authorization = _authorization(api, deployed)
+    return Target(*way.gateway, deployed["model"], port, way.scheme, way.path, way.headers, authorization)
+
+
+def _authorization(api: Api, deployed: dict[str, Any]) -> dict[str, str]:
+    """Return the header with the key from the Secret that the decode workers name; empty if they name none."""
+    namespace = deployed["namespace"]
+    pod = api.get(_DEPLOYMENT.format(namespace, deployed["workloads"]["decode"]["name"]))["spec"]["template"]["spec"]
+    variables = [one for container in pod["containers"] for one in container.get("env") or [] if one["name"] == _KEY]
+    reference = (variables[0].get("valueFrom") or {}).get("secretKeyRef") if variables else None
+    if reference is None:
+        return {}
+    data = api.get(_SECRET.format(namespace, reference["name"])).get("data") or {}
+    return {"Authorization": f"Bearer {b64decode(data.get(reference['key'], '')).decode()}"}
 
 
 @dataclass(frozen=True)

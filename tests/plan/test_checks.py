@@ -163,7 +163,7 @@ IMPOSSIBLE: list[tuple[dict[str, Any], str, str, str]] = [
     ({"prefill__env": {"UCX_TLS": "tcp"}}, "serving.prefill.env.UCX_TLS", "set by the program", "serving.ucx.tls"),
     ({"decode__env": {"HF_TOKEN": "x"}}, "serving.decode.env.HF_TOKEN", "set by the program", "--secret hfToken"),
     # flags and variables that break what depends on vLLM: vllm-project/production-stack#150, llm-d/llm-d-router#219
-    ({"decode__extraArgs": ["--api-key", "x"]}, "serving.decode.extraArgs[0]", "takes away", "docs/security.md"),
+    ({"decode__extraArgs": ["--api-key", "x"]}, "serving.decode.extraArgs[0]", "takes away", "security.apiKey"),
     ({"prefill__extraArgs": ["--ssl-certfile=/c"]}, "serving.prefill.extraArgs[0]", "takes away", "docs/security.md"),
     ({"prefill__extraArgs": ["--ssl_cert=/c"]}, "serving.prefill.extraArgs[0]", "takes away", "docs/security.md"),
     ({"prefill__extraArgs": ["--seed=1", "--uds", "/s"]}, "serving.prefill.extraArgs[1]", "takes away", "delete it"),
@@ -171,7 +171,7 @@ IMPOSSIBLE: list[tuple[dict[str, Any], str, str, str]] = [
     ({"decode__extraArgs": ["--headless"]}, "serving.decode.extraArgs[0]", "takes away", "delete it"),
     ({"decode__extraArgs": ["--host=127.0.0.1"]}, "serving.decode.extraArgs[0]", "not every address", "0.0.0.0"),
     ({"decode__extraArgs": ["--host", "localhost"]}, "serving.decode.extraArgs[0]", "not every address", "0.0.0.0"),
-    ({"prefill__env": {"VLLM_API_KEY": "x"}}, "serving.prefill.env.VLLM_API_KEY", "takes away", "docs/security.md"),
+    ({"prefill__env": {"VLLM_API_KEY": "x"}}, "serving.prefill.env.VLLM_API_KEY", "takes away", "security.apiKey"),
     # what NIXL compares between the tiers: vllm-project/vllm#29503
     (
         {"prefill__extraArgs": ["--kv-cache-dtype=fp8"], "decode__extraArgs": ["--kv_cache_dtype", "fp8_e5m2"]},

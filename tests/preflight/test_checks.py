@@ -258,3 +258,21 @@ def test_rules_about_single_names_or_other_groups_grant_nothing() -> None:
     for limited in ({"resourceNames": ["a"]}, {"apiGroups": ["batch"]}, {"verbs": ["get"]}, {"resources": ["pods"]}):
         assert not rights.granted(right, {"resourceRules": [{**every, **limited}]})
     assert not rights.granted(rights.Right("create", "", "namespaces", namespaced=False), {"resourceRules": [every]})
+
+
+KEYS = f"{SPACE}/secrets/keys"
+KEYED: dict[str, Any] = {**THEIRS, "security": {"apiKey": {"secret": "keys", "key": "api.key"}}}
+
+
+def test_the_secret_of_the_api_key_and_its_key() -> None:
+    token = {f"{SPACE}/secrets/llm-d-hf-token": {"data": {"HF_TOKEN": "eA=="}}}
+    assert told(prerequisites, {**token, KEYS: {"data": {"api.key": "eA=="}}}, **KEYED) == []
+    assert told(prerequisites, token, **KEYED) == [
+        ("serving.security.apiKey.secret", "there is no Secret keys in namespace llm-d-pd")
+    ]
+    assert told(prerequisites, {**token, KEYS: {"data": {"KEY": "eA=="}}}, **KEYED) == [
+        ("serving.security.apiKey.key", "Secret keys in namespace llm-d-pd has no key api.key; its keys: KEY")
+    ]
+    assert told(prerequisites, {**token, KEYS: {"data": {"api.key": ""}}}, **KEYED) == [
+        ("serving.security.apiKey.key", "api.key of Secret keys in namespace llm-d-pd is empty")
+    ]

@@ -124,6 +124,7 @@ INGRESS = {"gateway.ingress": {"host": "a.example.com"}}
 EXISTING = {"gateway.existing": {"name": "a", "namespace": "b", "listener": "c"}}
 ENVOY = {"gateway.provider": "standalone"}
 LOCKED = {"security.level": "locked"}
+API_KEY = {"security.apiKey": {"secret": "keys"}, **THEIRS}
 POLICIES = {f"network-isolation-{who}" for who in ("picker", *TIERS)}
 
 GATEWAYS: dict[str, Change] = {
@@ -168,6 +169,8 @@ SECURITY: dict[str, Change] = {
     "security.level": Change("locked", POLICIES | {"network-isolation"}),
     "security.gatewayRanges": Change(["192.0.2.0/24"], POLICIES, LOCKED),
     "security.monitoringNamespace": Change({"team": "watchers"}, POLICIES, LOCKED),
+    "security.apiKey.secret": Change("other", WORKERS, API_KEY),
+    "security.apiKey.key": Change("other", WORKERS, API_KEY),
     "security.runAsUser": Change(0, WORKERS),
     "security.lockedMemory": Change("node", WORKERS | NAMESPACE),
     "security.fsGroup": Change(3000, WORKERS),

@@ -3,6 +3,7 @@
 import json
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -39,3 +40,30 @@ def test_the_streaming_request_is_answered_piece_by_piece(port: int) -> None:
     assert events[-1] == "[DONE]"
     assert len(events) > 3
     assert {json.loads(event)["model"] for event in events[:-1]} == {NAME}
+
+
+TEMPLATE = '{{index .data "api.key" | base64decode}}'
+KUBECTL = f"""#!/bin/sh
+test "$*" = '--namespace llm get secret keys --output go-template={TEMPLATE}' && echo k3y
+"""
+CURL = """#!/bin/sh
+for word in "$@"; do echo "$word"; done
+"""
+
+
+def test_the_request_carries_the_api_key_that_the_shell_reads(tmp_path: Path) -> None:
+    for name, text in (("kubectl", KUBECTL), ("curl", CURL)):
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    security = {"apiKey": {"secret": "keys", "key": "api.key"}}
+    serving = {**AMD, "namespace": "llm", "createNamespace": False, "security": security}
+    command = run_program(serving).stack_outputs["request"]
+    words = subprocess.run(
+        ["sh", "-c", command],
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.splitlines()
+    assert "Authorization: Bearer k3y" in words
+    assert json.loads(words[-1])["max_tokens"] == 50

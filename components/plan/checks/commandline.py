@@ -8,6 +8,7 @@ from components.plan.context import Context
 from components.plan.worker_args import ResolvedTier
 from components.plan.workers import Tiers
 from components.releases.vllm import (
+    API_KEY_VARIABLE,
     ATTENTION_VARIABLE,
     BREAKING_FLAGS,
     BREAKING_VARIABLES,
@@ -24,7 +25,14 @@ from components.releases.vllm import (
     flags_of,
 )
 
-WHERE_KEYS = "check keys and TLS of clients in front of the Gateway (docs/security.md)"
+REMEDIES = {
+    **dict.fromkeys(
+        ("--api-key", API_KEY_VARIABLE),
+        "delete it, put the key into a Secret, and `pulumi config set --path serving.security.apiKey.secret` its name",
+    ),
+    "--ssl-certfile": "delete it; TLS of clients ends at the Gateway (serving.gateway.tls, docs/security.md)",
+}
+"""What to do instead, by flag or variable."""
 
 
 def check(context: Context, tiers: Tiers) -> Iterator[Problem]:
@@ -83,7 +91,7 @@ def _variables(context: Context, tier: ResolvedTier) -> Iterator[Problem]:
                 Hidden(),
                 "takes away what the rest of the stack needs from vLLM",
                 BREAKING_VARIABLES[name],
-                f"delete it; {WHERE_KEYS}",
+                REMEDIES.get(name, "delete it"),
             )
         elif name in context.accelerator.visible_devices:
             seen = [each for each in env[name].split(",") if each.strip() not in ("", "-1")]
@@ -105,7 +113,7 @@ def _argument(path: str, argument: str, given: Flag) -> Iterator[Problem]:
             Hidden() if breaking == "--api-key" else argument,
             "takes away what the rest of the stack needs from vLLM",
             BREAKING_FLAGS[breaking],
-            f"delete it; {WHERE_KEYS}" if breaking in ("--api-key", "--ssl-certfile") else "delete it",
+            REMEDIES.get(breaking, "delete it"),
         )
     elif flag == HOST_FLAG and given.value not in EVERY_ADDRESS:
         yield Problem(

@@ -68,3 +68,8 @@ def test_nobody_there() -> None:
         pass
     with pytest.raises(SandboxError, match=r"http://127.0.0.1:\d+/v1 broke off: .*Connection refused"):
         stream(target, "hello", 8, "7", print)
+
+
+def test_a_request_carries_the_api_key_and_the_target_hides_it() -> None:
+    target = Target("llm-d-pd", "gateway", "model", 1, authorization={"Authorization": "Bearer s3cret"})
+    assert "s3cret" not in repr(target)

@@ -1,0 +1,98 @@
+"""Requests with the workers' API key: where it is read, and which way they take."""
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from tests.verify.fake import CORE, NAMESPACE, FakeCluster, named, outputs
+from verify import apikey
+from verify.finding import Finding, Outcome, Unreachable, VerifyError
+from verify.outputs import Workload
+from verify.proxies import Proxies
+from verify.request import Door
+from verify.routing import Entrance
+from verify.steps import Verification
+from verify.tiers import Tier
+from verify.traffic import judge_models
+
+SECRET = f"{CORE}/secrets/keys"
+REFERENCE = {"name": "VLLM_API_KEY", "valueFrom": {"secretKeyRef": {"name": "keys", "key": "k"}}}
+
+
+def tier(*env: dict[str, Any]) -> Tier:
+    containers = [{"name": "vllm", "env": list(env)}]
+    return Tier("decode", Workload("d", 1, 1, False), [named("d-1", spec={"containers": containers})])
+
+
+def entrance(service: str | None = None, address: str = "", port: int = 80) -> Entrance:
+    return Entrance(Proxies(NAMESPACE, service, [], "", None), "gate", address, port)
+
+
+def test_the_key_is_that_of_the_pods_secret() -> None:
+    there = FakeCluster({SECRET: {"data": {"k": "czNjcmV0"}}})
+    assert apikey.read(there, NAMESPACE, tier(REFERENCE)) == "s3cret"
+    assert apikey.read(there, NAMESPACE, tier({"name": "OTHER", "value": "x"})) is None
+    with pytest.raises(Unreachable, match="has no key k"):
+        apikey.read(FakeCluster({SECRET: {"data": {"other": "eA=="}}}), NAMESPACE, tier(REFERENCE))
+
+
+def test_the_key_of_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEY", "s3cret")
+    assert apikey.given("KEY") == "s3cret"
+    with pytest.raises(VerifyError, match="no variable OTHER_KEY"):
+        apikey.given("OTHER_KEY")
+
+
+@pytest.fixture
+def gateway() -> Iterator[int]:
+    """A gateway whose workers want the key s3cret."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            right = self.headers.get("Authorization") == "Bearer s3cret"
+            self.send_response(200 if right else 401)
+            self.end_headers()
+            self.wfile.write(b'{"data": [{"id": "llama", "max_model_len": 100}]}' if right else b"Unauthorized")
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_port
+        server.shutdown()
+
+
+def test_requests_with_a_key_go_past_the_api_server(gateway: int) -> None:
+    behind = entrance("gate-istio", "127.0.0.1", gateway)
+    door = Door(FakeCluster({}), behind, 5, key="s3cret")
+    found, longest = judge_models(door, "llama", lambda finding: finding)
+    assert (found.outcome, longest) == (Outcome.OK, 100)
+    assert found.evidence.endswith(f"(127.0.0.1 port {gateway}, directly)")
+    url = f"http://127.0.0.1:{gateway}"
+    refused, _ = judge_models(Door(FakeCluster({}), entrance(), 5, url=url, key="wrong"), "llama", lambda one: one)
+    assert refused.meaning == "vLLM refuses the API key"
+    assert "wrong" not in str(refused)
+
+
+def verification(cluster: FakeCluster) -> tuple[Verification, list[Finding]]:
+    told: list[Finding] = []
+    done = Verification(cluster, outputs(), told.append)
+    done._tiers["decode"] = tier(REFERENCE)
+    return done, told
+
+
+def test_without_the_key_or_a_way_for_it_no_request_is_sent() -> None:
+    way = type("Way", (), {"entrance": entrance("gate-istio")})()
+    hidden, told = verification(FakeCluster({}, forbids=(SECRET,)))
+    assert hidden._door(way, 5, None, None) is None
+    assert (told[0].outcome, "--api-key-from" in told[0].remedy) == (Outcome.UNSEEN, True)
+    unaddressed, told = verification(FakeCluster({SECRET: {"data": {"k": "czNjcmV0"}}}))
+    assert unaddressed._door(way, 5, None, None) is None
+    assert "--url http://localhost:8000" in told[0].remedy
+    door = unaddressed._door(way, 5, "http://localhost:8000", None)
+    assert door is not None
+    assert door.name == "http://localhost:8000"
