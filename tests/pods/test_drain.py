@@ -6,7 +6,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -89,12 +89,15 @@ class StaleGauge(BaseHTTPRequestHandler):
     models: tuple[int, bytes] = (200, MODELS)
     usage = 0.01
     asked: list[object]
+    keys: set[str | None]
 
     def do_GET(self) -> None:
         here = type(self)
+        here.keys |= {self.headers["Authorization"]} if self.path == "/v1/models" else set()
         self._answer(*(here.models if self.path == "/v1/models" else (200, METRICS.format(here.usage).encode())))
 
     def do_POST(self) -> None:
+        type(self).keys.add(self.headers["Authorization"])
         type(self).asked.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
         type(self).usage = 0
         self._answer(200, b"{}")
@@ -111,7 +114,7 @@ class StaleGauge(BaseHTTPRequestHandler):
 
 @contextmanager
 def _stale(models: tuple[int, bytes]) -> Iterator[tuple[int, type[StaleGauge]]]:
-    handler = type("Handler", (StaleGauge,), {"models": models, "asked": []})
+    handler = type("Handler", (StaleGauge,), {"models": models, "asked": [], "keys": set()})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         yield server.server_address[1], handler
@@ -159,4 +162,101 @@ def test_a_grace_too_short_for_anything_is_no_error() -> None:
 def test_the_hook_needs_nothing_but_the_standard_library() -> None:
     lines = (Path(drain.__file__).parent / "hook.py").read_text().splitlines()
     imported = [line for line in lines if line.startswith(("import ", "from "))]
-    assert imported == ["import http.client", "import json", "import sys", "import time", "from pathlib import Path"]
+    modules = {line.split()[1].partition(".")[0] for line in imported}
+    assert modules <= {"contextlib", "http", "json", "math", "os", "pathlib", "signal", "sys", "time"}
+
+
+IDLE = METRICS.format(0).encode()
+RUNNING = b"vllm:num_requests_running{} 1\nvllm:num_requests_waiting{} 0\nvllm:kv_cache_usage_perc{} 0\n"
+
+
+@contextmanager
+def _raw(*pieces: bytes, pause: float = 0) -> Iterator[int]:
+    """A server that sends these bytes to each client, then closes the connection; it reads what it is sent."""
+
+    def serve(client: socket.socket) -> None:
+        with client, suppress(OSError):
+            client.recv(65536)
+            for piece in pieces:
+                client.sendall(piece)
+                time.sleep(pause)
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        Thread(target=accept, daemon=True).start()
+        yield listener.getsockname()[1]
+
+
+def _http(body: bytes, status: int = 200, length: int | None = None) -> bytes:
+    size = len(body) if length is None else length
+    return b"HTTP/1.1 %d OK\r\nContent-Length: %d\r\n\r\n" % (status, size) + body
+
+
+UNSEEN = {
+    "error": _http(IDLE, 500),
+    "unauthorized": _http(b'{"error": "Unauthorized"}', 401),
+    "HTML": _http(b"<html><body>not found</body></html>"),
+    "empty": _http(b""),
+    "no gauges": _http(b"python_info 1\nvllm:kv_cache_usage_perc{} 0\n"),
+    "one gauge": _http(b"vllm:num_requests_running{} 0\nvllm:kv_cache_usage_perc{} 0\n"),
+    "NaN": _http(IDLE.replace(b"running{} 0", b"running{} NaN")),
+    "no number": _http(IDLE.replace(b"running{} 0", b"running{} zero")),
+    "no value": _http(b"vllm:num_requests_running\n" + IDLE),
+    "no text": _http(IDLE + b"\xff\xfe"),
+    "cut": _http(IDLE, length=len(IDLE) + 100),
+    "cut in the head": b"HTTP/1.1 200 OK\r\nContent-Le",
+    "no HTTP": b"\x15\x03\x01\x00\x02\x02\x50",
+    "closed without a word": b"",
+}
+"""Answers to /metrics that do not say whether requests run."""
+
+
+def test_an_answer_that_says_nothing_of_requests_counts_as_a_busy_worker() -> None:
+    """At the same time, because each waits until the hook's bound."""
+    with ExitStack() as servers:
+        ports = {name: servers.enter_context(_raw(answer)) for name, answer in UNSEEN.items()}
+        begin = time.monotonic()
+        hooks = {
+            name: subprocess.Popen(_hook(Role.PREFILL, port, grace=drain.STOP + 5), stderr=subprocess.PIPE, text=True)
+            for name, port in ports.items()
+        }
+        ended = {}
+        while len(ended) < len(hooks):
+            for name, hook in hooks.items():
+                if name not in ended and hook.poll() is not None:
+                    ended[name] = time.monotonic() - begin
+            time.sleep(0.05)
+        assert {name: hook.communicate()[1] for name, hook in hooks.items()} == dict.fromkeys(UNSEEN, "")
+        assert {name: hook.returncode for name, hook in hooks.items()} == dict.fromkeys(UNSEEN, 0)
+        assert not [name for name, seconds in ended.items() if seconds < 5]
+        assert max(ended.values()) < 5 + LATER
+
+
+def test_an_answer_that_comes_byte_by_byte_does_not_hold_the_pod_past_the_bound() -> None:
+    with _raw(*(bytes([each]) for each in _http(IDLE * 10)), pause=0.5) as port:
+        assert 3 <= _seconds(_hook(Role.PREFILL, port, grace=drain.STOP + 3)) < 3 + LATER
+
+
+def test_a_slow_answer_is_waited_for_and_a_silent_server_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    with _raw(b"", _http(RUNNING), pause=2) as port:
+        assert _seconds(_hook(Role.PREFILL, port, grace=drain.STOP + 6)) >= 6
+    monkeypatch.setattr(drain, "HOOK", drain.HOOK.replace("PATIENCE = 30", "PATIENCE = 1"))
+    with _raw(b"", b"", pause=20) as port:
+        assert _seconds(_hook(Role.PREFILL, port, grace=60)) < 1 + LATER
+
+
+def test_an_unknown_share_of_the_kv_cache_is_waited_for_as_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drain, "HOLD", 4)
+    with _raw(_http(IDLE.replace(b"vllm:kv_cache", b"vllm:other"))) as port:
+        assert 4 <= _seconds(_hook(Role.PREFILL, port)) < 4 + LATER
+
+
+def test_the_request_for_fresh_gauges_carries_the_api_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VLLM_API_KEY", "s3cret")
+    with _stale((200, MODELS)) as (port, vllm):
+        assert _seconds(_hook(Role.PREFILL, port)) < QUIET + LATER
+        assert vllm.keys == {"Bearer s3cret"}
