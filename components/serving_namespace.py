@@ -8,8 +8,7 @@ import pulumi_kubernetes as k8s
 from components.names import TOKEN_KEY
 from components.objects import metadata
 from components.plan.platform_args import ServingNamespaceArgs
-
-POD_SECURITY = "pod-security.kubernetes.io/enforce"
+from components.plan.pod_rights import LABEL
 
 
 class ServingNamespace(pulumi.ComponentResource):
@@ -25,7 +24,7 @@ class ServingNamespace(pulumi.ComponentResource):
         made = []
         self.namespace_name = pulumi.Output.from_input(args.namespace)
         if args.create:
-            labels = {**args.labels, **({POD_SECURITY: "privileged"} if args.privileged else {})}
+            labels = {**args.labels, **({LABEL: args.pod_security.value} if args.pod_security else {})}
             namespace = k8s.core.v1.Namespace(
                 f"{name}-namespace",
                 metadata=metadata(args.namespace, None, labels),

@@ -5,7 +5,18 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field
 
-from components.config.fields import Count, DnsLabel, EnvValue, LabelKey, ObjectName, Port, Quantity, Seconds, wrong
+from components.config.fields import (
+    Count,
+    DnsLabel,
+    EnvValue,
+    LabelKey,
+    LabelValue,
+    ObjectName,
+    Port,
+    Quantity,
+    Seconds,
+    wrong,
+)
 from components.config.strict import Strict
 from components.config.vocabulary import EnvoyLogLevel, Exposure, Provider, ServiceType
 
@@ -117,6 +128,8 @@ class Gateway(Strict):
     """A Gateway that is there, instead of one of this stack's."""
     route: Route = Route()
     """Which requests are this stack's."""
+    labels: dict[LabelKey, LabelValue] = {}
+    """Further labels of the Gateway, such as `istio.io/rev` where istio runs under a revision."""
     http: bool = True
     """The plain listener on port 80; `false` leaves that of `tls` alone."""
     tls: Tls | None = None

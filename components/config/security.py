@@ -6,7 +6,7 @@ from pydantic import BeforeValidator, Field
 
 from components.config.fields import AddressRange, LabelKey, LabelValue, ObjectName, null_word
 from components.config.strict import Strict
-from components.config.vocabulary import LockedMemory, SecurityLevel
+from components.config.vocabulary import LockedMemory, PodSecurity, SecurityLevel
 
 
 class ApiKey(Strict):
@@ -27,6 +27,10 @@ class Security(Strict):
     monitoring_namespace: Annotated[dict[LabelKey, LabelValue] | None, BeforeValidator(null_word)] = None
     """locked only: labels of the namespaces that may read metrics; default: the guide's `llm-d-monitoring`, and with
     gateway.provider gke that of Google's collector."""
+    pod_security: Annotated[PodSecurity | None, BeforeValidator(null_word)] = None
+    """Level of Pod Security that the pods are made for, and that a namespace which the stack creates enforces by its
+    label. `restricted`: vLLM and the gateway's proxies get the security context that this level demands. Default:
+    `privileged` where the workers need it, else no label. null: no label, the cluster's default holds."""
     api_key: ApiKey | None = None
     """The API key that vLLM of both tiers asks of every request below `/v1`, as `Authorization: Bearer …`
     (security.md). Unset: none. Probes ask `/health`, which needs no key. A changed Secret reaches no running pod."""

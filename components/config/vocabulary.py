@@ -73,6 +73,14 @@ class ServiceType(Word):
     LOAD_BALANCER = "LoadBalancer"
 
 
+class PodSecurity(Word):
+    """A level of the Pod Security Standards."""
+
+    PRIVILEGED = "privileged"
+    BASELINE = "baseline"
+    RESTRICTED = "restricted"
+
+
 class Exposure(Word):
     """Which of GKE's load balancers serves the Gateway."""
 

@@ -6,6 +6,7 @@ because it has no login.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from components.config.vocabulary import EnvoyLogLevel, Provider, ReleaseName, ServiceType
 from components.gateways.args import ModelGatewayArgs
@@ -30,6 +31,9 @@ PARAMETERS = Parameters("agentgateway.dev/v1alpha1", "AgentgatewayParameters")
 SHORTEST = 10
 """Seconds that a proxy which ends goes on accepting connections (agentgateway's own default)."""
 
+PROFILE = {"type": "RuntimeDefault"}
+"""seccomp profile of the proxy's pods on OpenShift and at Pod Security's level restricted."""
+
 CUSTOM = {"gateway": "custom"}
 """Label of the Service in the charts for agentgateway and kgateway; kgateway's pods have it, too."""
 
@@ -43,8 +47,29 @@ def configure(args: ModelGatewayArgs) -> Sequence[Manifest]:
         "resources": {"requests": args.requests, "limits": args.limits},
         "shutdown": {"min": min(SHORTEST, grace), "max": grace},
         "service": {**service, "metadata": {"labels": CUSTOM, **service.get("metadata", {})}},
+        **({"deployment": _deployment(args)} if args.floating_user or args.confined else {}),
     }
     return [parameters(PARAMETERS, args, {"spec": spec})]
+
+
+def _deployment(args: ModelGatewayArgs) -> dict[str, Any]:
+    """Strategic merge patch for the controller's Deployment: no user of its own, and a seccomp profile.
+
+    The controller names user 10101, which OpenShift refuses (llm-d/llm-d
+    guides/recipes/gateway/agentgateway-openshift/gateway-parameters.yaml).
+    """
+    pod: dict[str, Any] = {"securityContext": {"seccompProfile": PROFILE}}
+    if args.floating_user:
+        confined = {
+            "$patch": "replace",
+            "runAsNonRoot": True,
+            "readOnlyRootFilesystem": True,
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "seccompProfile": PROFILE,
+        }
+        pod["containers"] = [{"name": "agentgateway", "securityContext": confined}]
+    return {"spec": {"template": {"spec": pod}}}
 
 
 _TAG = "agentgateway/agentgateway v1.0.0"
@@ -143,6 +168,7 @@ RELEASES = {
         makes="nothing: its Service is a LoadBalancer, and a warning says so",
         facts=FACTS_BARE,
         service_type=ServiceType.LOAD_BALANCER,
+        fixed_user=10101,
         refused=REFUSED_BARE,
     ),
 }

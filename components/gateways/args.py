@@ -112,6 +112,12 @@ class ModelGatewayArgs(Args):
     """Seconds after which a load balancer that needs a limit ends a request."""
     labels: dict[str, str]
     """Labels of every object."""
+    own_labels: dict[str, str] = {}
+    """Further labels of the Gateway."""
+    floating_user: bool = False
+    """Whether the cluster gives each pod a user of its own: the proxies must name none."""
+    confined: bool = False
+    """Whether the proxies must pass the level restricted of Pod Security."""
     provider: Provider
     """Gateway provider: a line of the table in `components/gateways`."""
     release: ReleaseName

@@ -52,12 +52,7 @@ def ingress(gateway: ModelGatewayArgs, args: IngressArgs) -> Manifest:
 
 
 def _gateway(provider: GatewayProvider, args: ModelGatewayArgs) -> Manifest:
-    labels = {
-        **args.labels,
-        **provider.labels,
-        "app.kubernetes.io/gateway": args.name,
-        "app.kubernetes.io/component": "inference-gateway",
-    }
+    labels = {**args.own_labels, **args.labels, **labels_for(provider, args.name)}
     spec: dict[str, Any] = {
         "gatewayClassName": args.class_name,
         "listeners": [_listener(each) for each in args.listeners],
@@ -83,6 +78,15 @@ def _gateway(provider: GatewayProvider, args: ModelGatewayArgs) -> Manifest:
         minutes=MINUTES if args.awaited else None,
         address=_address,
     )
+
+
+def labels_for(provider: GatewayProvider, name: str) -> dict[str, str]:
+    """Labels of the Gateway of this name, beside those of every object of the stack."""
+    return {
+        **provider.labels,
+        "app.kubernetes.io/gateway": name,
+        "app.kubernetes.io/component": "inference-gateway",
+    }
 
 
 def _address(status: Any) -> str:

@@ -84,7 +84,9 @@ def _deployment(args: ModelGatewayArgs) -> str:
         "env": [{"name": name, "value": value} for name, value in env.items()],
         "resources": {"requests": args.requests, "limits": args.limits},
     }
-    pod = {"terminationGracePeriodSeconds": args.termination_grace, "containers": [proxy]}
+    pod: dict[str, Any] = {"terminationGracePeriodSeconds": args.termination_grace, "containers": [proxy]}
+    if args.confined:  # istio's own template has all else that Pod Security's level restricted demands
+        pod["securityContext"] = {"seccompProfile": {"type": "RuntimeDefault"}}
     return _text({"spec": {"template": {"spec": pod}}})
 
 

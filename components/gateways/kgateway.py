@@ -37,6 +37,9 @@ CONFINED = {
 }
 """Security context of every container (chart)."""
 
+RESTRICTED = {"runAsNonRoot": True, "capabilities": {"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]}}
+"""What Pod Security's level restricted demands besides; the capability is for listeners below port 1024."""
+
 AFTER_SLEEP = 10
 """Seconds between the end of the preStop hook's sleep and the kubelet's SIGKILL."""
 
@@ -48,16 +51,18 @@ def configure(args: ModelGatewayArgs) -> Sequence[Manifest]:
         # The preStop hook is a fixed sleep, taken in full; the pod's grace must be longer.
         pod["gracefulShutdown"] = {"enabled": True, "sleepTimeSeconds": args.termination_grace}
         pod["terminationGracePeriodSeconds"] = args.termination_grace + AFTER_SLEEP
+    confined = {**CONFINED, **(RESTRICTED if args.confined else {})}
     kube = {
+        **({"floatingUserId": True} if args.floating_user else {}),
         "envoyContainer": {
-            "securityContext": {**CONFINED, "runAsNonRoot": True},
+            "securityContext": {**confined, "runAsNonRoot": True},
             "bootstrap": {
                 "logLevel": "warn",
                 "componentLogLevels": dict.fromkeys(TALKATIVE, args.log_level),
             },
             "resources": {"requests": args.requests, "limits": args.limits},
         },
-        "sdsContainer": {"securityContext": CONFINED},
+        "sdsContainer": {"securityContext": confined},
         "service": _service(args),
         "podTemplate": pod,
     }

@@ -27,8 +27,8 @@ _GOOGLE = {
 }
 _PROXIES = dict.fromkeys(("replicas", "image"), "its controller decides about the proxies, not the stack")
 
-REFUSED_BY_STANDALONE: Mapping[str, str] = _GOOGLE
-"""Settings for Google's load balancers, by field, each with the reason of the refusal."""
+REFUSED_BY_STANDALONE: Mapping[str, str] = {**_GOOGLE, "labels": "there is no Gateway, only the stack's own Envoy"}
+"""Settings for Google's load balancers and for Gateways, by field, each with the reason of the refusal."""
 
 REFUSED_BY_ISTIO: Mapping[str, str] = {**_GOOGLE, **_PROXIES}
 """The same, and settings of the stack's own proxies."""
@@ -147,6 +147,8 @@ class GatewayProvider:
     """Whether a proxy that ends takes its whole termination grace, busy or not."""
     parameters: Parameters | None = None
     """What configures a Gateway; None: nothing does."""
+    fixed_user: int | None = None
+    """User that the proxies always run as, because nothing can be said to the controller; None: it can be said."""
     bare_route: bool = False
     """Whether the controller refuses an HTTPRoute with a port and time limits."""
     service_suffix: str | None = ""

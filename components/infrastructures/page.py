@@ -32,7 +32,8 @@ example for names of your networks or for other instance types:
 
 If `serving.infrastructure` is unset, only these settings apply. In host-network mode the pods request no device and no
 Multus network, because they see every adapter of the node. If workers need more rights than the Pod Security level
-`baseline` admits, and the stack creates the namespace, the namespace gets the level `privileged`.
+`baseline` admits, and the stack creates the namespace, the namespace gets the level `privileged`;
+`serving.security.podSecurity` sets another level or none ([security.md](security.md#pod-security)).
 
 ```bash
 pulumi config rm --path serving.rdma

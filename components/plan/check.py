@@ -35,7 +35,7 @@ def check(settings: Serving, *, token_given: bool) -> list[Problem]:
         *labels.check(context),
         *gateway.check(context),
         *routing.check(context),
-        *security.check(context),
+        *security.check(context, tiers),
         *resources.check(context, tiers),
         *commandline.check(context, tiers),
         *files.check(context, tiers),

@@ -8,7 +8,7 @@ from components.args import ImageArgs, TracesArgs
 from components.config.routing import Selective
 from components.config.settings import Serving
 from components.config.tiers import Decode, Prefill
-from components.config.vocabulary import FailureMode, Role
+from components.config.vocabulary import FailureMode, Platform, Role
 from components.gateways import GatewayProvider, chosen
 from components.infrastructures import InfrastructureProfile, profile
 from components.names import Names
@@ -45,6 +45,11 @@ class Context:
     def tier(self, role: Role) -> Prefill | Decode:
         """A tier's settings as the user wrote them."""
         return self.settings.prefill if role is Role.PREFILL else self.settings.decode
+
+    @property
+    def random_users(self) -> bool:
+        """Whether the cluster is OpenShift, which gives the pods of a namespace users from a range of its own."""
+        return Platform.OPENSHIFT in (self.infrastructure.platform, self.provider.platform)
 
     @property
     def own_images(self) -> bool:

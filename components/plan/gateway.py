@@ -1,6 +1,6 @@
 """Decisions about the model gateway."""
 
-from components.config.vocabulary import Exposure
+from components.config.vocabulary import Exposure, PodSecurity
 from components.gateways.args import (
     CertificateArgs,
     ExistingArgs,
@@ -59,6 +59,9 @@ def resolve(context: Context, decode: ResolvedTier) -> ModelGatewayArgs:
             headers=gateway.route.headers,
         ),
         labels=names.labels,
+        own_labels=gateway.labels,
+        floating_user=context.random_users,
+        confined=settings.security.pod_security is PodSecurity.RESTRICTED,
         provider=provider.word,
         release=settings.release,
         class_name=provider.internal_class if gateway.exposure is Exposure.INTERNAL else provider.class_name,

@@ -6,7 +6,7 @@ import pulumi
 from pydantic import field_validator
 
 from components.args import Args, ImageArgs, PlacementArgs
-from components.config.vocabulary import FailureMode
+from components.config.vocabulary import FailureMode, PodSecurity
 
 
 class TargetClusterArgs(Args):
@@ -23,8 +23,8 @@ class ServingNamespaceArgs(Args):
     """Its name."""
     create: bool
     """Whether it is this stack's to make and delete."""
-    privileged: bool
-    """Whether Pod Security must admit privileged pods."""
+    pod_security: PodSecurity | None = None
+    """Level of Pod Security that the namespace enforces; None: the cluster's default."""
     labels: dict[str, str]
     """Labels of every object."""
     service_account: str

@@ -5,9 +5,9 @@ import yaml
 
 from components.args import PlacementArgs, TolerationArgs
 from components.config.settings import Serving
-from components.config.vocabulary import Preflight, Role, SecurityLevel, ServiceType
+from components.config.vocabulary import PodSecurity, Preflight, Role, SecurityLevel, ServiceType
 from components.names import CONFIG_FILE, PICKER_PORTS, POOL_GROUP
-from components.plan import fabric, gateway, locked_memory, workers
+from components.plan import fabric, gateway, locked_memory, pod_rights, workers
 from components.plan.agreement import differences
 from components.plan.check import notes as suspected
 from components.plan.context import Context
@@ -21,7 +21,6 @@ from components.plan.platform_args import (
     ServingNamespaceArgs,
     TierMonitorArgs,
 )
-from components.plan.pod_security import beyond_baseline
 from components.plan.serving_plan import ServingPlan
 from components.plan.worker_args import DecodeTierArgs, PrefillTierArgs
 from components.plan.workers import Tiers
@@ -32,7 +31,6 @@ def resolve(settings: Serving, token: pulumi.Output[str] | None = None) -> Servi
     context = Context.of(settings)
     operator = not context.provider.collectors
     tiers = workers.tiers(context)
-    exceeding = beyond_baseline(*tiers.values())
     return ServingPlan(
         cluster=settings.cluster,
         # What is taken over is named before, and what cannot be stops everything.
@@ -40,7 +38,7 @@ def resolve(settings: Serving, token: pulumi.Output[str] | None = None) -> Servi
         adopt=settings.adopt,
         release=settings.release,
         entrance=entrance(context),
-        namespace=_namespace(context, token, privileged=bool(exceeding)),
+        namespace=_namespace(context, token, pod_rights.label(context, tiers.values())),
         gateway=gateway.resolve(context, tiers[Role.DECODE]),
         pool=_pool(context),
         picker=_picker(context),
@@ -48,16 +46,20 @@ def resolve(settings: Serving, token: pulumi.Output[str] | None = None) -> Servi
         decode=DecodeTierArgs(worker=tiers[Role.DECODE], sidecar=workers.sidecar(context)),
         monitoring=_monitoring(context, tiers) if settings.monitoring.enabled and operator else None,
         isolation=isolation(context, tiers),
-        notes=[*_notes(context, tiers, exceeding), *locked_memory.warnings(context, tiers)],
+        notes=[
+            *_notes(context, tiers),
+            *pod_rights.warnings(context, tiers),
+            *locked_memory.warnings(context, tiers),
+        ],
     )
 
 
-def _namespace(context: Context, token: pulumi.Output[str] | None, *, privileged: bool) -> ServingNamespaceArgs:
+def _namespace(context: Context, token: pulumi.Output[str] | None, level: PodSecurity | None) -> ServingNamespaceArgs:
     settings, names = context.settings, context.names
     return ServingNamespaceArgs(
         namespace=settings.namespace,
         create=settings.create_namespace,
-        privileged=privileged,
+        pod_security=level,
         labels=names.labels,
         service_account=names.workers,
         token_secret=context.token_secret if token is not None else None,
@@ -161,18 +163,12 @@ def _alerts(context: Context, tiers: Tiers) -> AlertArgs:
     )
 
 
-def _notes(context: Context, tiers: Tiers, exceeding: list[str]) -> list[str]:
+def _notes(context: Context, tiers: Tiers) -> list[str]:
     settings = context.settings
     notes = []
     image = fabric.image(context)
     if image.note and not context.own_images:
         notes.append(image.note)
-    if exceeding and not settings.create_namespace:
-        notes.append(
-            f"the workers have {', '.join(exceeding)}, which Pod Security admits at the level privileged alone; the "
-            f"namespace {settings.namespace} is not created by this stack, so it is not labelled: "
-            f"`kubectl label namespace {settings.namespace} pod-security.kubernetes.io/enforce=privileged`"
-        )
     if tiers[Role.DECODE].host_network and settings.security.level is SecurityLevel.LOCKED:
         notes.append(
             "serving.security.level: locked protects the picker alone: the workers are on their nodes' network "

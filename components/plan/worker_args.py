@@ -160,6 +160,8 @@ class ResolvedTier(Args):
     """Whether pods are on the network of their node."""
     privileged: bool = False
     """Privileged container."""
+    confined: bool = False
+    """Whether vLLM's container has what Pod Security's level restricted demands."""
     capabilities: list[str]
     """Linux capabilities."""
     fs_group: int | None = None

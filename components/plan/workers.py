@@ -7,7 +7,7 @@ from typing import Any
 from components.accelerators import Image
 from components.args import PlacementArgs
 from components.config.tiers import Tier
-from components.config.vocabulary import LockedMemory, Platform, Role
+from components.config.vocabulary import LockedMemory, PodSecurity, Role
 from components.plan import fabric, locked_memory
 from components.plan.context import Context
 from components.plan.worker_args import (
@@ -118,6 +118,7 @@ def _tier(context: Context, role: Role) -> ResolvedTier:
         rdma=fabric.rdma(context, device),
         host_network=mode.host_network,
         privileged=mode.privileged,
+        confined=settings.security.pod_security is PodSecurity.RESTRICTED,
         capabilities=locked_memory.capabilities(context, role, image_user, device=device is not None),
         fs_group=_volume_group(context, image, user),
         run_as_user=user,
@@ -248,8 +249,7 @@ def _volume_group(context: Context, image: Image, user: int | None) -> int | Non
     if "fs_group" in security.model_fields_set:
         return security.fs_group
     downloads = model.claim is not None and model.path is None
-    openshift = context.provider.platform is Platform.OPENSHIFT
-    return image.user or None if downloads and not openshift and user != 0 else None
+    return image.user or None if downloads and not context.random_users and user != 0 else None
 
 
 def _attention_backend(context: Context, tier: Tier) -> str | None:

@@ -19,13 +19,17 @@ def equal_resources(
 
 
 def security(worker: ResolvedTier) -> k8s.core.v1.SecurityContextArgs | None:
-    """What is asked beyond an ordinary container's rights."""
-    user = worker.run_as_user
-    if not worker.privileged and not worker.capabilities and user is None:
+    """What differs from an ordinary container's rights: more, or with `confined` less."""
+    user, confined = worker.run_as_user, worker.confined
+    if not worker.privileged and not worker.capabilities and user is None and not confined:
         return None
+    capabilities = k8s.core.v1.CapabilitiesArgs(add=worker.capabilities or None, drop=["ALL"] if confined else None)
     return k8s.core.v1.SecurityContextArgs(
         privileged=True if worker.privileged else None,
         run_as_user=user,
         run_as_group=0 if user == 0 else None,
-        capabilities=k8s.core.v1.CapabilitiesArgs(add=worker.capabilities) if worker.capabilities else None,
+        run_as_non_root=True if confined else None,
+        allow_privilege_escalation=False if confined else None,
+        capabilities=capabilities if worker.capabilities or confined else None,
+        seccomp_profile=k8s.core.v1.SeccompProfileArgs(type="RuntimeDefault") if confined else None,
     )

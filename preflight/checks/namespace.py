@@ -1,17 +1,18 @@
 """The namespace: there if it must be, not on its way out, and admitting the pods that the plan makes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from components.config.vocabulary import Capability
-from components.plan.pod_security import beyond_baseline
+from components.config.vocabulary import Capability, PodSecurity
+from components.plan.pod_rights import LABEL, beyond, of_worker
+from components.plan.pod_security import ORDER, admitted_by, refused_by, violations
 from preflight.answers import Object, Question
 from preflight.facts import Facts
 from preflight.finding import Finding, Severity
+from preflight.owners import INSTANCE, PART_OF
 
-LEVEL = "pod-security.kubernetes.io/enforce"
 CHECK = "namespace"
 _WITHOUT_LOCK = (
-    "; or `pulumi config set --path serving.security.lockedMemory node`, where the nodes let containers lock memory"
+    "`pulumi config set --path serving.security.lockedMemory node`, where the nodes let containers lock memory"
 )
 
 
@@ -48,22 +49,66 @@ def check(facts: Facts) -> Iterator[Finding]:
 
 
 def _security(facts: Facts, namespace: Object) -> Iterator[Finding]:
-    plan = facts.plan
-    level = (namespace["metadata"].get("labels") or {}).get(LEVEL, "privileged")
-    if level == "privileged" or (plan.namespace.create and plan.namespace.privileged):
-        return  # a namespace of ours is given the label
-    workers = plan.prefill.worker, plan.decode.worker
-    wanted = beyond_baseline(*workers)
-    if level == "restricted":
-        wanted.append("containers that do not promise to run without root")
-    if wanted:
-        yield Finding(
-            "Pod Security",
-            Severity.ERROR,
-            "serving.hostNetwork" if plan.decode.worker.host_network else "serving.namespace",
-            f"the namespace {facts.namespace} enforces the level {level}; the workers have {', '.join(wanted)}",
-            "the API server would refuse every one of these pods: the Deployments would stay without any",
-            f"`kubectl label --overwrite namespace {facts.namespace} {LEVEL}="
-            f"{'privileged' if wanted[:-1] or level == 'baseline' else 'baseline'}`, or choose another namespace"
-            + (_WITHOUT_LOCK if any(each.capabilities == [Capability.IPC_LOCK] for each in workers) else ""),
+    labels = namespace["metadata"].get("labels") or {}
+    now, after = labels.get(LABEL, PodSecurity.PRIVILEGED.value), facts.plan.namespace.pod_security
+    if now not in ORDER:
+        return
+    if facts.plan.namespace.create and after:
+        yield from _stricter(facts, PodSecurity(now) if LABEL in labels else None, after)
+    else:
+        yield from _refused(facts, PodSecurity(now), labels)
+
+
+def _refused(facts: Facts, level: PodSecurity, labels: Mapping[str, str]) -> Iterator[Finding]:
+    """Workers that the namespace's level does not admit."""
+    workers = facts.plan.prefill.worker, facts.plan.decode.worker
+    wanted = beyond(level, workers)
+    if not wanted:
+        return
+    needed = admitted_by(each for worker in workers for each in of_worker(worker))
+    ways = [f"`kubectl label --overwrite namespace {facts.namespace} {LABEL}={needed}`, or choose another namespace"]
+    owner = labels.get(INSTANCE)
+    if labels.get(PART_OF) == "llm-d-pd" and owner not in (None, facts.plan.pool.labels[INSTANCE]):
+        ways = [
+            f"in the stack with serving.postfix: {owner}, which makes this namespace and its label, "
+            f"`pulumi config set --path serving.security.podSecurity {needed}` and `pulumi up`; or choose another "
+            "namespace"
+        ]
+    if level is PodSecurity.RESTRICTED and needed is PodSecurity.BASELINE and all(each.user != 0 for each in workers):
+        ways.insert(
+            0,
+            "`pulumi config set --path serving.security.podSecurity restricted`, which gives vLLM what this "
+            "level demands",
         )
+    if any(each.capabilities == [Capability.IPC_LOCK] for each in workers):
+        ways.append(_WITHOUT_LOCK)
+    yield Finding(
+        "Pod Security",
+        Severity.ERROR,
+        "serving.hostNetwork" if facts.plan.decode.worker.host_network else "serving.namespace",
+        f"the namespace {facts.namespace} enforces the level {level}; the workers have {', '.join(wanted)}",
+        "the API server would refuse every one of these pods: the Deployments would stay without any",
+        "; or ".join(ways),
+    )
+
+
+def _stricter(facts: Facts, now: PodSecurity | None, after: PodSecurity) -> Iterator[Finding]:
+    """A label that admits less than the namespace does today, and whose pods that concerns."""
+    if ORDER.index(after) <= ORDER.index(now or PodSecurity.PRIVILEGED):
+        return
+    own = {PART_OF: "llm-d-pd", INSTANCE: facts.plan.pool.labels[INSTANCE]}
+    pods = facts.get(f"/api/v1/namespaces/{facts.namespace}/pods")
+    others = [each for each in pods.items if not own.items() <= (each["metadata"].get("labels") or {}).items()]
+    found = {each["metadata"]["name"]: refused_by(after, violations(each["spec"])) for each in others}
+    refused = [f"{name} ({', '.join(sorted({one.what for one in all_}))})" for name, all_ in found.items() if all_]
+    concerned = f"; it would not admit {', '.join(refused)}" if refused else ""
+    yield Finding(
+        "Pod Security",
+        Severity.WARNING,
+        "serving.security.podSecurity",
+        f"the namespace {facts.namespace} enforces {f'the level {now}' if now else 'no level of its own'}, and "
+        f"`pulumi up` labels it {after}{concerned}",
+        "pods that run stay; the API server refuses the next ones that need more than this level",
+        f"`pulumi config set --path serving.security.podSecurity {now or 'null'}`, or a namespace of their own for the "
+        "pods that need more",
+    )

@@ -235,19 +235,63 @@ class TestLockedMemory:
 
 class TestNamespace:
     @pytest.mark.parametrize(
-        ("changes", "privileged"),
+        ("changes", "level"),
         [
-            ({"infrastructure": "rdma-sriov"}, True),
-            ({"infrastructure": "aks"}, False),
-            ({"decode__capabilities": ["IPC_LOCK"]}, True),
-            ({"prefill__hostPaths": [{"hostPath": "/opt/topology", "mountPath": "/topology"}]}, True),
+            ({"infrastructure": "rdma-sriov"}, "privileged"),
+            ({"infrastructure": "aks"}, None),
+            ({"decode__capabilities": ["IPC_LOCK"]}, "privileged"),
+            ({"prefill__hostPaths": [{"hostPath": "/opt/topology", "mountPath": "/topology"}]}, "privileged"),
+            ({"security__podSecurity": "baseline"}, "baseline"),
+            ({"accelerator": "nvidia", "security__podSecurity": "restricted"}, "restricted"),
+            ({"security__podSecurity": "privileged"}, "privileged"),
+            ({"hostNetwork": True, "security__podSecurity": None}, None),
+            ({"hostNetwork": True, "security__podSecurity": "null"}, None),
         ],
         ids=str,
     )
     def test_a_namespace_of_the_stack_admits_what_the_workers_have(
-        self, changes: dict[str, Any], privileged: bool
+        self, changes: dict[str, Any], level: str | None
     ) -> None:
-        assert plan(**changes).namespace.privileged is privileged
+        assert plan(**changes).namespace.pod_security == level
+
+    def test_no_label_is_said_where_the_workers_may_need_it(self) -> None:
+        [note] = plan(hostNetwork=True, security__podSecurity=None).notes
+        assert note.startswith("serving.security.podSecurity: null gives the namespace llm-d-pd no label")
+
+    @pytest.mark.parametrize(
+        ("changes", "words"),
+        [
+            (
+                {"hostNetwork": True, "security__podSecurity": "baseline"},
+                ["spec.hostNetwork of prefill (the host's network)", "securityContext.privileged of decode"],
+            ),
+            (
+                {"infrastructure": "rdma-sriov", "security__podSecurity": "baseline"},
+                ["spec.containers[vllm].securityContext.capabilities.add of decode (the capabilities IPC_LOCK)"],
+            ),
+            (
+                {"prefill__hostPaths": [{"hostPath": "/a", "mountPath": "/a"}], "security__podSecurity": "restricted"},
+                ["spec.volumes[host-0].hostPath of prefill (files of the node (hostPath))"],
+            ),
+            ({"security__podSecurity": "restricted"}, ["the prefill and decode images of amd do"]),
+            (
+                {"accelerator": "nvidia", "security__runAsUser": 0, "security__podSecurity": "restricted"},
+                ["spec.containers[vllm].securityContext.runAsUser of prefill (root (runAsUser 0))"],
+            ),
+        ],
+        ids=str,
+    )
+    def test_a_level_that_does_not_admit_the_workers_is_refused(
+        self, changes: dict[str, Any], words: list[str]
+    ) -> None:
+        found = problems(**changes)
+        assert list(found) == ["serving.security.podSecurity"]
+        assert all(each in found["serving.security.podSecurity"].wrong for each in words)
+
+    def test_ipc_lock_has_another_way(self) -> None:
+        baseline: dict[str, Any] = {"rdma": {"resource": "rdma/ib"}, "security__podSecurity": "baseline"}
+        assert "lockedMemory node" in problems(**baseline)["serving.security.podSecurity"].change
+        assert problems(**baseline, security__lockedMemory="node") == {}
 
     def test_of_another_it_says_what_to_label(self) -> None:
         [note] = plan(infrastructure="rdma-sriov", createNamespace=False).notes

@@ -35,7 +35,7 @@ class TestTopology:
             assert worker.capabilities == ["IPC_LOCK", "SYS_PTRACE"]
             assert worker.shm_size == "64Gi"
             assert "rdma/ib" not in worker.resources
-        assert serving.namespace.privileged
+        assert serving.namespace.pod_security == "privileged"
 
     def test_in_a_foreign_namespace_host_network_says_what_to_label(self) -> None:
         [note] = plan(hostNetwork=True, createNamespace=False).notes

@@ -90,6 +90,12 @@ def test_somebody_elses_gateway_must_exist() -> None:
     )
 
 
+UNCONFINED = (
+    "containers that may run as root, processes that may gain rights, the node's default seccomp profile, the "
+    "runtime's capabilities"
+)
+
+
 @pytest.mark.parametrize(
     ("level", "changes", "evidence"),
     [
@@ -101,14 +107,65 @@ def test_somebody_elses_gateway_must_exist() -> None:
             {"prefill__hostPaths": [{"hostPath": "/dev/x", "mountPath": "/x"}]},
             "files of the node (hostPath)",
         ),
-        ("baseline", {"hostNetwork": True}, "the capabilities IPC_LOCK, SYS_PTRACE, the host's network, privileged"),
-        ("restricted", {}, "containers that do not promise to run without root"),
+        (
+            "baseline",
+            {"hostNetwork": True},
+            "ports of the node (hostPort), privileged containers, the capabilities IPC_LOCK, SYS_PTRACE, the host's "
+            "network",
+        ),
+        ("restricted", {}, UNCONFINED),
+        ("restricted", {"accelerator": "nvidia", "security": {"podSecurity": "restricted"}}, None),
     ],
 )
 def test_pod_security_admits_what_the_plan_makes(level: str, changes: Any, evidence: str | None) -> None:
     answers = {SPACE: {"metadata": {"labels": {LEVEL: level}}}}
     found = told(namespace, answers, **THEIRS, **changes)
     assert [text.partition("; the workers have ")[2] for _, text in found] == ([evidence] if evidence else [])
+
+
+def test_a_restricted_namespace_admits_workers_that_do_not_run_as_root_with_a_setting() -> None:
+    answers = {SPACE: {"metadata": {"labels": {LEVEL: "restricted"}}}}
+    [nvidia] = namespace.check(facts(Typed(answers), **THEIRS, accelerator="nvidia"))
+    assert nvidia.remedy.startswith("`pulumi config set --path serving.security.podSecurity restricted`")
+    [amd] = namespace.check(facts(Typed(answers), **THEIRS))
+    assert amd.remedy.startswith(f"`kubectl label --overwrite namespace llm-d-pd {LEVEL}=baseline`")
+
+
+def test_the_stack_that_owns_the_namespaces_label_is_named() -> None:
+    labels = {LEVEL: "baseline", "app.kubernetes.io/part-of": "llm-d-pd", "llm-d.ai/instance": "first"}
+    answers = {SPACE: {"metadata": {"labels": labels}}}
+    [finding] = namespace.check(facts(Typed(answers), **THEIRS, hostNetwork=True))
+    assert "in the stack with serving.postfix: first" in finding.remedy
+    assert "serving.security.podSecurity privileged`" in finding.remedy
+
+
+def test_a_stricter_label_of_ours_is_said_with_the_pods_that_it_would_refuse() -> None:
+    pods = listed(
+        {
+            "metadata": {"name": "tunnel"},
+            "spec": {"hostNetwork": True, "containers": [{"name": "c"}]},
+        },
+        {"metadata": {"name": "plain"}, "spec": {"containers": [{"name": "c"}]}},
+        {
+            "metadata": {
+                "name": "own",
+                "labels": {"app.kubernetes.io/part-of": "llm-d-pd", "llm-d.ai/instance": "pd"},
+            },
+            "spec": {"hostNetwork": True, "containers": [{"name": "c"}]},
+        },
+    )
+    level = {"security": {"podSecurity": "baseline"}}
+    answers = {SPACE: {"metadata": {"labels": {}}}, f"{SPACE}/pods": pods}
+    [(path, text)] = told(namespace, answers, **level)
+    assert path == "serving.security.podSecurity"
+    assert text == (
+        "the namespace llm-d-pd enforces no level of its own, and `pulumi up` labels it baseline; it would not admit "
+        "tunnel (the host's network)"
+    )
+    answers[SPACE] = {"metadata": {"labels": {LEVEL: "baseline"}}}
+    assert told(namespace, answers, **level) == []
+    answers[SPACE] = {"metadata": {"labels": {LEVEL: "restricted"}}}
+    assert told(namespace, answers, **level) == []
 
 
 def test_a_capability_that_rdma_needs_has_another_way() -> None:

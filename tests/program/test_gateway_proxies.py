@@ -210,3 +210,83 @@ def test_no_selector_takes_the_gateways_pods_in(provider: str, release: str) -> 
 def test_the_mirror_has_the_stacks_envoy_too(serving: dict[str, Any], image: str) -> None:
     deployment = _objects("standalone", **serving)[f"Deployment/{GATEWAY}"]
     assert deployment["spec"]["template"]["spec"]["containers"][0]["image"] == image
+
+
+RUNTIME = {"type": "RuntimeDefault"}
+OPENSHIFT: dict[str, Any] = {"accelerator": "nvidia", "infrastructure": "openshift-roce", "rdma": {}}
+RESTRICTED: dict[str, Any] = {"accelerator": "nvidia", "security": {"podSecurity": "restricted"}}
+
+
+def test_on_openshift_no_proxy_names_a_user() -> None:
+    assert _parameters("kgateway", "0.4", **OPENSHIFT)["kube"]["floatingUserId"] is True
+    pod = _parameters("agentgateway", "0.6", **OPENSHIFT)["deployment"]["spec"]["template"]["spec"]
+    [proxy] = pod["containers"]
+    assert proxy["name"] == "agentgateway"
+    assert proxy["securityContext"] == {
+        "$patch": "replace",
+        "runAsNonRoot": True,
+        "readOnlyRootFilesystem": True,
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "seccompProfile": RUNTIME,
+    }
+    [envoy] = _envoy(**OPENSHIFT)["containers"]
+    assert "runAsUser" not in envoy["securityContext"]
+    assert envoy["securityContext"]["runAsNonRoot"] is True
+
+
+def _envoy(**serving: Any) -> dict[str, Any]:
+    deployment = _objects("standalone", **serving)[f"Deployment/{GATEWAY}"]
+    pod: dict[str, Any] = deployment["spec"]["template"]["spec"]
+    return pod
+
+
+def test_elsewhere_the_proxies_have_the_users_of_their_controllers() -> None:
+    assert "floatingUserId" not in _parameters("kgateway", "0.4")["kube"]
+    assert "deployment" not in _parameters("agentgateway", "0.6")
+    assert _envoy()["containers"][0]["securityContext"]["runAsUser"] == 101
+
+
+def test_a_proxy_whose_user_cannot_be_said_is_warned_about() -> None:
+    def said(**serving: Any) -> list[str]:
+        stack = {**AMD, "release": "0.4", **serving, "gateway": {"provider": "agentgateway"}}
+        return [each for each in ran(stack).messages if "user 10101" in each or "their security context" in each]
+
+    [warning] = said(**OPENSHIFT)
+    assert "oc adm policy add-scc-to-user nonroot-v2 -z infra-pd-inference-gateway -n llm-d-pd" in warning
+    [warning] = said(**RESTRICTED)
+    assert "serving.security.podSecurity: restricted may keep the gateway's proxies out" in warning
+    assert said() == []
+
+
+def test_proxies_pass_the_level_restricted() -> None:
+    overlay = yaml.safe_load(_objects("istio", **RESTRICTED)[f"ConfigMap/{GATEWAY}"]["data"]["deployment"])
+    assert overlay["spec"]["template"]["spec"]["securityContext"] == {"seccompProfile": RUNTIME}
+    pod = _parameters("agentgateway", "0.6", **RESTRICTED)["deployment"]["spec"]["template"]["spec"]
+    assert pod == {"securityContext": {"seccompProfile": RUNTIME}}
+    kube = _parameters("kgateway", "0.4", **RESTRICTED)["kube"]
+    for container in ("envoyContainer", "sdsContainer"):
+        security = kube[container]["securityContext"]
+        assert security["capabilities"] == {"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]}
+        assert security["runAsNonRoot"] is True
+
+
+@pytest.mark.parametrize(
+    ("provider", "label"),
+    [
+        ("istio", "istio.io/enable-inference-extproc"),
+        ("istio", "llm-d.ai/instance"),
+        ("istio", "app.kubernetes.io/gateway"),
+        ("agentgateway", "app.kubernetes.io/part-of"),
+    ],
+)
+def test_labels_that_the_program_sets_are_refused(provider: str, label: str) -> None:
+    found = problems(gateway={"provider": provider, "labels": {label: "x", "team": "a"}})
+    assert list(found) == [f'serving.gateway.labels["{label}"]']
+    assert "is set by the program itself" in found[f'serving.gateway.labels["{label}"]'].wrong
+
+
+def test_labels_need_a_gateway_of_the_stack() -> None:
+    assert list(problems(gateway={"provider": "standalone", "labels": {"a": "b"}})) == ["serving.gateway.labels"]
+    existing = {"existing": {"name": "shared", "namespace": "gateways"}, "labels": {"a": "b"}}
+    assert list(problems(gateway=existing)) == ["serving.gateway.labels"]

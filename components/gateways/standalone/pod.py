@@ -72,7 +72,7 @@ def _container(args: ModelGatewayArgs, own: StandaloneArgs) -> dict[str, Any]:
         "resources": {"requests": args.requests, "limits": args.limits},
         "securityContext": {
             "runAsNonRoot": True,
-            "runAsUser": USER,
+            **({} if args.floating_user else {"runAsUser": USER}),
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,
             "capabilities": {"drop": ["ALL"]},

@@ -6,12 +6,14 @@ from typing import Any
 from components.config.problem import Problem
 from components.config.vocabulary import ServiceType
 from components.gateways import honouring
+from components.gateways.gateway_api import labels_for
 from components.names import HTTP_PORT
 from components.plan.context import Context
 
 GATEWAY = "serving.gateway"
 _MADE = "it belongs to whoever made the Gateway"
 OF_ITS_OWN: Mapping[str, str] = {
+    "labels": f"labels are the Gateway's: {_MADE}",
     "awaited": "this stack does not make the Gateway, so there is nothing to wait for",
     **dict.fromkeys(("http", "tls"), f"listeners are the Gateway's: {_MADE}"),
     **dict.fromkeys(("service_type", "service"), f"the Service is made with the Gateway: {_MADE}"),
@@ -70,6 +72,7 @@ def check(context: Context) -> Iterator[Problem]:
             f"use one of {', '.join(provider.log_levels)}",
         )
     yield from _of_somebody_elses(context)
+    yield from _labels(context)
     yield from _listeners(context)
     yield from _service(context)
     yield from _ingress(context)
@@ -111,6 +114,22 @@ def _of_somebody_elses(context: Context) -> Iterator[Problem]:
             "nobody would make it, or a stack of the same postfix in this namespace, which has this stack's names too",
             f"`pulumi config rm --path {GATEWAY}.existing`, or give this stack another serving.postfix",
         )
+
+
+def _labels(context: Context) -> Iterator[Problem]:
+    """Labels of the Gateway by which this program, or the controller, knows it."""
+    names = context.names
+    own = {**names.labels, **labels_for(context.provider, names.gateway)}
+    for key, value in context.settings.gateway.labels.items():
+        if key in own:
+            yield Problem(
+                f'{GATEWAY}.labels["{key}"]',
+                value,
+                "is set by the program itself",
+                "preflight tells this stack's objects from others' by it, or the controller serves the InferencePool "
+                "only with it",
+                f"delete it; its value is {own[key]}",
+            )
 
 
 def _listeners(context: Context) -> Iterator[Problem]:

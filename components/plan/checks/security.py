@@ -4,12 +4,17 @@ from collections.abc import Iterator
 from typing import Any
 
 from components.config.problem import Problem
-from components.config.vocabulary import LockedMemory, SecurityLevel
+from components.config.vocabulary import Capability, LockedMemory, PodSecurity, SecurityLevel
 from components.plan.context import Context
+from components.plan.pod_rights import of_worker
+from components.plan.pod_security import refused_by
+from components.plan.workers import Tiers
 
 
-def check(context: Context) -> Iterator[Problem]:
-    """Locked memory for a user without capabilities, policies that are not made, an unknown load balancer."""
+def check(context: Context, tiers: Tiers) -> Iterator[Problem]:
+    """Locked memory for a user without capabilities, policies that are not made, an unknown load balancer, pods that
+    the chosen level of Pod Security refuses."""
+    yield from _pod_security(context, tiers)
     security, provider = context.settings.security, context.provider
     if security.locked_memory is LockedMemory.CAPABILITY and security.run_as_user:
         yield Problem(
@@ -41,4 +46,35 @@ def check(context: Context) -> Iterator[Problem]:
             "the policies would keep every request from picker and workers",
             "name the VPC's proxy-only subnet, such as [10.129.0.0/23]: `gcloud compute networks subnets list "
             "--filter=purpose=REGIONAL_MANAGED_PROXY`",
+        )
+
+
+def _pod_security(context: Context, tiers: Tiers) -> Iterator[Problem]:
+    level = context.settings.security.pod_security
+    if level is None:
+        return
+    path = "serving.security.podSecurity"
+    found = {role: refused_by(level, of_worker(tier)) for role, tier in tiers.items()}
+    fields = [f"{each.field} of {role} ({each.what})" for role, several in found.items() for each in several]
+    if fields:
+        locks = any(tier.capabilities == [Capability.IPC_LOCK] for tier in tiers.values())
+        node = "; `pulumi config set --path serving.security.lockedMemory node` takes IPC_LOCK away" if locks else ""
+        yield Problem(
+            path,
+            level.value,
+            f"does not admit the workers: {', '.join(fields)}",
+            "the API server would refuse every one of these pods: the Deployments would stay without any",
+            f"`pulumi config rm --path {path}`, or take away what asks for these rights{node}",
+        )
+        return
+    rooted = [role for role, tier in tiers.items() if tier.user == 0 and level is PodSecurity.RESTRICTED]
+    if rooted:
+        yield Problem(
+            path,
+            level.value,
+            f"lets no container run as root, and the {' and '.join(rooted)} images of "
+            f"{context.settings.accelerator} do",
+            "the kubelet would start none of them: CreateContainerConfigError until the timeout",
+            f"`pulumi config set --path {path} baseline`; or an image that runs as another user, or "
+            "serving.security.runAsUser with a user that your image works with",
         )
