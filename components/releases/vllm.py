@@ -33,6 +33,9 @@ COUNTING_FLAGS = (
 )
 """Flags that change how many GPUs a pod needs, unless they say 1; the program requests `tensorParallel` of them."""
 
+SERVERS_FLAG = "--api-server-count"
+"""How many API servers vLLM starts; 0 is `--headless` (vllm/entrypoints/cli/serve.py, vLLM 0.11 to 0.17)."""
+
 HOST_FLAG = "--host"
 EVERY_ADDRESS = ("0.0.0.0", "::")
 """Values of `--host` with which vLLM listens on the pod's address."""
@@ -65,6 +68,7 @@ ALIASES: Mapping[str, str] = {
     "-dpl": "--data-parallel-size-local",
     "-pcp": "--prefill-context-parallel-size",
     "-n": "--nnodes",
+    "-asc": "--api-server-count",
     "-ac": "--attention-config",
     "-q": "--quantization",
 }
@@ -109,6 +113,13 @@ CACHE_VARIABLE = "HF_HOME"
 DOWNLOAD_FLAG = "--download-dir"
 CONFIG_FLAG = "--config"
 
+EXPOSING_VARIABLES: Mapping[str, str] = {
+    "VLLM_SERVER_DEV_MODE": "vLLM serves /collective_rpc, /sleep, /reset_prefix_cache and others to everybody, with "
+    "serving.security.apiKey too, and the Gateway forwards every path "
+    "(llm-d-incubation/llm-d-fast-model-actuation#27): let only /v1 through in front of it",
+}
+"""Variables that open paths of vLLM which are not meant for clients, unless they are 0."""
+
 MISLEADING_VARIABLES: Mapping[str, str] = {
     **dict.fromkeys(
         ("NIXL_BACKEND", "VLLM_NIXL_BACKEND", "VLLM_NIXL_KVCACHE_BACKEND"),
@@ -117,6 +128,11 @@ MISLEADING_VARIABLES: Mapping[str, str] = {
     ),
     "VLLM_PORT": "it is no port of the server, but where vLLM's processes look for ports among themselves "
     "(vllm-project/vllm#5867): the server's are serving.ports",
+    **dict.fromkeys(
+        ("VLLM_DP_SIZE", "VLLM_DP_RANK", "VLLM_DP_RANK_LOCAL", "VLLM_DP_MASTER_IP", "VLLM_DP_MASTER_PORT"),
+        "it is for data parallelism of processes that a script starts (vllm-project/vllm#27282): this vLLM would count "
+        "itself among several, and wait for the others",
+    ),
     ATTENTION_VARIABLE: "vLLM 0.17 does not read it (vllm-project/vllm#50292): use --attention-backend in extraArgs",
 }
 """Variables that do not do what people set them for, each with what does."""
@@ -157,15 +173,40 @@ def copied(image: str) -> str:
     return "/".join(image.split("/")[-2:])
 
 
+KNOWN = tuple(
+    dict.fromkeys(
+        (
+            *(*SET_FLAGS, *BREAKING_FLAGS, *COUNTING_FLAGS, *PAIR_FLAGS, *ALIASES.values()),
+            *(POSITIONAL, HOST_FLAG, SERVERS_FLAG, CONFIG_FLAG, DOWNLOAD_FLAG),
+        )
+    )
+)
+"""Flags that this program knows by name. argparse takes an unambiguous beginning of a flag for it."""
+
+SHORT = tuple(alias for alias in ALIASES if len(alias) == 2)
+"""Flags of one letter: argparse takes what follows the letter for the value."""
+
+
 def flag_of(argument: str) -> str | None:
     """The flag that an argument names, as vLLM's parser reads it; None for a value.
 
-    The parser takes underscores for dashes, `--flag=value`, and `--flag.field` for a field of a JSON flag.
+    The parser takes underscores for dashes, an unambiguous beginning, `--flag=value`, and `--flag.field` for a field of
+    a JSON flag.
     """
+    return _spelled(argument)[0]
+
+
+def _spelled(argument: str) -> tuple[str | None, str | None]:
+    """The flag that an argument names, and the value in the same argument; None: it has none."""
     if not re.match(r"--?[A-Za-z]", argument):
-        return None
-    name = re.split(r"[=.]", argument, maxsplit=1)[0].replace("_", "-")
-    return ALIASES.get(name, name)
+        return None, None
+    head, equals, value = argument.partition("=")
+    name = head.partition(".")[0].replace("_", "-")
+    if name not in ALIASES and name[:2] in SHORT:
+        return ALIASES[name[:2]], argument[2:]
+    begun = [known for known in KNOWN if known.startswith(name)]
+    full = begun[0] if len(begun) == 1 and name not in KNOWN else name
+    return ALIASES.get(name, full), value if equals else None
 
 
 class Flag(NamedTuple):
@@ -175,16 +216,18 @@ class Flag(NamedTuple):
     """Its place among the arguments."""
     name: str
     value: str | None
-    """What follows the `=`, or the next argument unless that is a flag itself; None: nothing does."""
+    """Its value in the same argument, or the next argument unless that is a flag itself; None: it has none."""
 
 
 def flags_of(arguments: Sequence[str]) -> Iterator[Flag]:
     """The flags of a command line, in their order."""
     for index, argument in enumerate(arguments):
-        if name := flag_of(argument):
+        name, value = _spelled(argument)
+        if name:
             following = arguments[index + 1] if index + 1 < len(arguments) else None
-            value = argument.partition("=")[2] if "=" in argument else following
-            yield Flag(index, name, None if value is not None and "=" not in argument and flag_of(value) else value)
+            if value is None and following is not None and flag_of(following) is None:
+                value = following
+            yield Flag(index, name, value)
 
 
 def value_of(arguments: Sequence[str], flag: str) -> tuple[int, Any] | None:

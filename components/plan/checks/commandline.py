@@ -1,6 +1,8 @@
 """Flags and variables that the program itself sets, or that take away what the rest of the stack needs."""
 
-from collections.abc import Iterator, Mapping
+import json
+import re
+from collections.abc import Iterator
 
 from components.config.problem import Hidden, Problem
 from components.config.vocabulary import ReleaseName, Role
@@ -15,9 +17,11 @@ from components.releases.vllm import (
     CONFIG_FLAG,
     COUNTING_FLAGS,
     EVERY_ADDRESS,
+    EXPOSING_VARIABLES,
     HOST_FLAG,
     MISLEADING_VARIABLES,
     POSITIONAL,
+    SERVERS_FLAG,
     SET_FLAGS,
     SET_VARIABLES,
     Flag,
@@ -62,11 +66,20 @@ def notes(context: Context) -> Iterator[str]:
                     f"serving.{role}.extraArgs[{flag.place}]: what is in {flag.value} is not checked; a flag there "
                     "that the program does not set itself counts, such as an API key, TLS or --disable-log-stats"
                 )
+        for index, argument in enumerate(arguments):
+            value = argument if flag_of(argument) is None else argument.partition("=")[2]
+            if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
+                yield (
+                    f"serving.{role}.extraArgs[{index}]: the quotes around {value[1:-1]} reach vLLM as a part of the "
+                    "value, because no shell takes them off: delete them"
+                )
         for name, value in context.tier(role).env.items():
             path = f"serving.{role}.env.{name}"
             read = name == ATTENTION_VARIABLE and context.settings.release is ReleaseName.V0_4
             if name in MISLEADING_VARIABLES and not read:
                 yield f"{path}: {MISLEADING_VARIABLES[name]}"
+            elif name in EXPOSING_VARIABLES and value != "0":
+                yield f"{path}: {EXPOSING_VARIABLES[name]}"
             elif name == "UCX_PROTO_ENABLE" and value.lower() in ("n", "no", "0", "false", "off"):
                 yield (
                     f"{path} switches off UCX's protocols of today, which NIXL needs (vllm-project/vllm#32379): "
@@ -107,7 +120,18 @@ def _variables(context: Context, tier: ResolvedTier) -> Iterator[Problem]:
 
 def _argument(path: str, argument: str, given: Flag) -> Iterator[Problem]:
     flag = given.name
-    if breaking := _meant(flag, BREAKING_FLAGS):
+    if joined := re.match(r"(--?[\w.-]+)\s+(.*)", argument):
+        name, value = joined.groups()
+        secret = flag_of(name) == "--api-key"
+        yield Problem(
+            path,
+            Hidden() if secret else argument,
+            "is a flag and a blank in one argument",
+            "no shell splits it: vLLM would take it for one argument that it does not know, and stop",
+            f'write two: ["{name}", {"…" if secret else json.dumps(value)}]' if value else f'write "{name}"',
+        )
+    elif flag in BREAKING_FLAGS or (flag == SERVERS_FLAG and given.value == "0"):
+        breaking = flag if flag in BREAKING_FLAGS else "--headless"
         yield Problem(
             path,
             Hidden() if breaking == "--api-key" else argument,
@@ -144,17 +168,11 @@ def _argument(path: str, argument: str, given: Flag) -> Iterator[Problem]:
         yield Problem(
             path, argument, "is set by the program itself", "vLLM would be told two models", "use serving.model.name"
         )
-    elif flag is not None and (ours := _meant(flag, SET_FLAGS)):
+    elif flag in SET_FLAGS:
         yield Problem(
             path,
             argument,
             "is set by the program itself",
             "vLLM would take the last of the two, and probes, ports or the picker go by the other",
-            f"delete it; what decides it: {SET_FLAGS[ours]}",
+            f"delete it; what decides it: {SET_FLAGS[flag]}",
         )
-
-
-def _meant(flag: str, table: Mapping[str, str]) -> str | None:
-    """The flag of the table that `flag` is, or is an unambiguous beginning of, as argparse reads abbreviations."""
-    begun = [known for known in table if known.startswith(flag)]
-    return flag if flag in begun else begun[0] if len(begun) == 1 else None
