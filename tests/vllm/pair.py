@@ -239,8 +239,19 @@ def tokens(answer: Object) -> list[tuple[str, float]]:
 
 def same(one: list[tuple[str, float]], other: list[tuple[str, float]], tolerance: float = 1e-3) -> None:
     """Assert that tokens are equal, and their log-probabilities within rounding."""
-    assert [token for token, _ in one] == [token for token, _ in other]
-    assert max(abs(a - b) for (_, a), (_, b) in zip(one, other, strict=True)) <= tolerance
+    assert agreeing(one, other, tolerance) == len(one) == len(other)
+
+
+def agreeing(one: list[tuple[str, float]], other: list[tuple[str, float]], tolerance: float) -> int:
+    """Return the number of equal tokens before the first that differ; these must be as probable as each other.
+
+    Asserts that all log-probabilities up to there are equal within `tolerance`.
+    """
+    for place, ((token, probability), (another, other_probability)) in enumerate(zip(one, other, strict=True)):
+        assert abs(probability - other_probability) <= tolerance, (place, one, other)
+        if token != another:
+            return place
+    return len(one)
 
 
 def text(length: int, seed: str) -> str:
