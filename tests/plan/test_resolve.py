@@ -8,7 +8,15 @@ import pytest
 from components.plan import resolve
 from components.plan.serving_plan import ServingPlan
 from components.pods import vllm
-from components.releases.vllm import ALIASES, COUNTING_FLAGS, PAIR_FLAGS, SET_FLAGS, SET_VARIABLES, flag_of
+from components.releases.vllm import (
+    ALIASES,
+    COUNTING_FLAGS,
+    PAIR_FLAGS,
+    SERVERS_FLAG,
+    SET_FLAGS,
+    SET_VARIABLES,
+    flag_of,
+)
 from tests.stack_file import settings
 
 
@@ -276,7 +284,7 @@ class TestWhatTheProgramSets:
         assert values["VLLM_CACHE_ROOT"] == "/.cache/vllm"
 
     def test_short_names_lead_to_flags_that_are_refused(self) -> None:
-        assert set(ALIASES.values()) <= {*SET_FLAGS, *COUNTING_FLAGS, *PAIR_FLAGS}
+        assert set(ALIASES.values()) <= {*SET_FLAGS, *COUNTING_FLAGS, *PAIR_FLAGS, SERVERS_FLAG}
 
     @pytest.mark.parametrize(
         ("argument", "flag"),
