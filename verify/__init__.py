@@ -1,1 +1,1 @@
-"""Does the deployed stack serve, and does it disaggregate? Asked of any cluster: the sandbox's or a real one."""
+"""Checks that a deployed stack serves and disaggregates, on the sandbox's cluster or a real one."""

@@ -1,4 +1,4 @@
-"""`python -m verify --stack <stack>`: prove that a deployed stack serves and disaggregates, wherever it is."""
+"""`python -m verify --stack <stack>`: prove that a deployed stack serves and disaggregates."""
 
 import argparse
 import sys
@@ -40,7 +40,7 @@ def main(words: Sequence[str] | None = None) -> int:
     """Verify and report; return 0, or 1 when a step failed or nothing could be verified."""
     arguments = _parser().parse_args(words)
 
-    def tell(text: str) -> None:
+    def show(text: str) -> None:
         if not arguments.json:
             print(text, flush=True)
 
@@ -48,8 +48,8 @@ def main(words: Sequence[str] | None = None) -> int:
         key = apikey.given(arguments.api_key_from) if arguments.api_key_from else None
         declared = outputs.read(arguments.stack)
         cluster = Cluster.connect(arguments.context or declared.context or None)
-        done = Verification(cluster, declared, lambda finding: tell(report.line(finding)))
-        tell(f"stack {declared.stack}, namespace {declared.namespace}, {cluster.server}\n")
+        done = Verification(cluster, declared, lambda finding: show(report.line(finding)))
+        show(f"stack {declared.stack}, namespace {declared.namespace}, {cluster.server}\n")
         url = arguments.url.rstrip("/") if arguments.url else None
         done.run(arguments.requests, arguments.timeout, tcp=arguments.tcp, url=url, key=key)
     except VerifyError as error:
@@ -60,7 +60,7 @@ def main(words: Sequence[str] | None = None) -> int:
         return 130
     if arguments.json:
         print(report.document(done))
-    tell(f"\n{report.requests(done.trials)}\n\n{report.verdict(done)}" if done.trials else f"\n{report.verdict(done)}")
+    show(f"\n{report.requests(done.trials)}\n\n{report.verdict(done)}" if done.trials else f"\n{report.verdict(done)}")
     return int(done.failed)
 
 

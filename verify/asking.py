@@ -1,4 +1,4 @@
-"""Does the gateway ask the EPP about a request, and if not, why? Any worker can answer without it."""
+"""Checks that the gateway asks the EPP about each request. Without the EPP, any worker can answer."""
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -9,7 +9,7 @@ from verify.cluster import Cluster, Object
 from verify.finding import Finding, Unreachable, failed, warning
 from verify.legs import Trial
 from verify.outputs import Outputs
-from verify.routing import EPP_PORT, GATEWAYS, Entrance
+from verify.routing import EPP_PORT, GATEWAYS, Endpoint
 from verify.tiers import name
 
 _ROUTE = "the EPP chooses no worker: any pod of the pool gets the request, and no prefill worker is asked"
@@ -17,22 +17,22 @@ _RULE_BACK = "`pulumi refresh`, then `pulumi up` bring the stack's DestinationRu
 
 
 @dataclass(frozen=True)
-class Way:
-    """What a request through the gateway depends on, as far as it was found."""
+class RequestPath:
+    """The objects that a request through the gateway depends on, as far as they were found."""
 
     cluster: Cluster
     outputs: Outputs
-    entrance: Entrance
+    endpoint: Endpoint
     pool: Object | None
     route: Object | None
     """The HTTPRoute; None with the stack's own Envoy."""
 
 
-def judge_asked(way: Way, trials: Sequence[Trial], refused: Callable[[], bool]) -> Finding | None:
-    """Say that requests were answered without the EPP; None if it was asked about each.
+def judge_asked(path: RequestPath, trials: Sequence[Trial], refused: Callable[[], bool]) -> Finding | None:
+    """Report requests that were answered without the EPP; None if the gateway asked the EPP about each request.
 
-    The EPP adds a header to each answer; a gateway that keeps answers from the EPP sends none. Then `refused` decides:
-    it sends a request that the EPP refuses in words of its own.
+    The EPP adds a header to each answer, unless the gateway does not show it the answers. If no answer has the header,
+    `refused` decides: it sends a request that only an EPP refuses with a text of its own.
     """
     step, asked = "route", sum(trial.answer.marked for trial in trials)
     if asked == len(trials) or (not asked and refused()):
@@ -40,29 +40,29 @@ def judge_asked(way: Way, trials: Sequence[Trial], refused: Callable[[], bool]) 
     evidence = f"{len(trials) - asked} of {len(trials)} requests answered without asking the EPP"
     if asked:
         return warning(step, evidence, _ROUTE, "the EPP's log, and the gateway's: they lose each other at times")
-    if why := _suspects(way):
+    if why := _suspects(path):
         remedy = "remove it, or let it leave the stack's requests alone"
         return failed(step, "; ".join([evidence, *why]), _ROUTE, remedy)
     with suppress(Unreachable):
-        if fault := _tls_fault(way):
+        if fault := _tls_fault(path):
             return failed(step, f"{evidence}; {fault}", _ROUTE, _RULE_BACK)
     return failed(step, evidence, _ROUTE, "is the inference extension of the Gateway's controller switched on?")
 
 
-def explain_500(way: Way, finding: Finding) -> Finding:
-    """Add to a failed request with status 500 and no text what the cluster shows of the reason.
+def explain_500(path: RequestPath, finding: Finding) -> Finding:
+    """Add the reason to a request that failed with status 500 and no text, as far as the cluster shows it.
 
-    Envoy answers so when its external processor, here the EPP, fails: whatever the failure mode, once the EPP's
-    Service has an endpoint.
+    Envoy answers this way when its external processor (the EPP) fails. The failure mode makes no difference once the
+    EPP's Service has an endpoint.
     """
-    if way.pool is None:
+    if path.pool is None:
         return finding
     evidence = "; an answer without text is the gateway's own"
-    if detail := proxies.refused_epp(way.cluster, way.entrance.proxies):
+    if detail := proxies.refused_epp(path.cluster, path.endpoint.proxies):
         evidence += f", whose proxy logs {detail}"
     meaning, remedy = finding.meaning, finding.remedy
     try:
-        fault = _tls_fault(way)
+        fault = _tls_fault(path)
     except Unreachable as hidden:
         evidence += f"; DestinationRules can't be read: {hidden}"
         remedy = hidden.remedy
@@ -74,43 +74,43 @@ def explain_500(way: Way, finding: Finding) -> Finding:
     return replace(finding, evidence=finding.evidence + evidence, meaning=meaning, remedy=remedy)
 
 
-def _tls_fault(way: Way) -> str:
-    """Say why istio's proxies do not speak TLS to the EPP; empty if they do, and with any other gateway.
+def _tls_fault(path: RequestPath) -> str:
+    """Explain why istio's proxies do not speak TLS to the EPP; empty if they do, and with any other gateway.
 
     Raises `Unreachable` when the DestinationRules may not be read.
     """
-    epp = way.pool["spec"].get("endpointPickerRef") if way.pool else None
-    if not (way.outputs.istio and epp):
+    epp = path.pool["spec"].get("endpointPickerRef") if path.pool else None
+    if not (path.outputs.istio and epp):
         return ""
     port = (epp.get("port") or {}).get("number", EPP_PORT)
     return destination_rules.why_not_tls(
-        way.cluster, way.entrance.proxies.namespace, way.outputs.namespace, epp["name"], port
+        path.cluster, path.endpoint.proxies.namespace, path.outputs.namespace, epp["name"], port
     )
 
 
-def _suspects(way: Way) -> list[str]:
-    """Name what is known to keep a controller from asking the EPP."""
-    if way.route is None:
+def _suspects(path: RequestPath) -> list[str]:
+    """List known reasons for which a controller does not ask the EPP."""
+    if path.route is None:
         return []
     found = []
-    filters = {one["type"] for rule in way.route["spec"].get("rules") or [] for one in rule.get("filters") or []}
-    if "CORS" in filters and way.outputs.istio:
+    filters = {one["type"] for rule in path.route["spec"].get("rules") or [] for one in rule.get("filters") or []}
+    if "CORS" in filters and path.outputs.istio:
         found.append("its route has a CORS filter, for which istio drops the EPP from the route")
-    return found + _rivals(way)
+    return found + _rivals(path)
 
 
-def _rivals(way: Way) -> list[str]:
-    """Name other routes of the Gateway, in the stack's namespace and the Gateway's, that lead to no InferencePool."""
+def _rivals(path: RequestPath) -> list[str]:
+    """List other routes of the Gateway (in its and the stack's namespace) that lead to Services."""
     found = []
-    for namespace in dict.fromkeys((way.outputs.namespace, way.entrance.proxies.namespace)):
+    for namespace in dict.fromkeys((path.outputs.namespace, path.endpoint.proxies.namespace)):
         try:
-            routes = way.cluster.get(f"{GATEWAYS}/namespaces/{namespace}/httproutes")["items"]
+            routes = path.cluster.get(f"{GATEWAYS}/namespaces/{namespace}/httproutes")["items"]
         except Unreachable:
             continue
         for route in routes:
             parents = {one["name"] for one in route["spec"].get("parentRefs") or []}
             backends = [one for rule in route["spec"].get("rules") or [] for one in rule.get("backendRefs") or []]
             plain = [one["name"] for one in backends if one.get("kind", "Service") == "Service"]
-            if way.entrance.name in parents and plain:
+            if path.endpoint.name in parents and plain:
                 found.append(f"HTTPRoute {name(route)} of the same Gateway leads to Service {', '.join(plain)}")
     return found

@@ -1,6 +1,6 @@
-"""The cluster through its API server alone: objects, and through its proxy pods and Services.
+"""Reads the cluster through its API server: objects, logs, and pods and Services through the API server's proxy.
 
-No port-forward, no kubelet, no load balancer: whoever may use `kubectl` from here can verify from here.
+It needs no port-forward, kubelet or load balancer. Where `kubectl` works, the verification works.
 """
 
 import json
@@ -176,8 +176,8 @@ def _refusal(method: str, path: str, code: int, status: Object) -> Unreachable:
         return Unreachable(message, "the kubeconfig's credentials are refused: log in to the cluster again")
     if code == 403:
         where = f" in namespace {namespace}" if namespace else ""
-        if told := _FORBIDDEN.search(message):
-            verb, resource = told.groups()
+        if named := _FORBIDDEN.search(message):
+            verb, resource = named.groups()
         return Unreachable(message, f"RBAC: let this user `{verb}` `{resource}`{where}")
     if code == 404:
         return Unreachable(

@@ -1,4 +1,4 @@
-"""Why vLLM ended or failed a request: what its log says.
+"""Known reasons for which vLLM ended or failed a request, found in its log.
 
 Source of the lines: vLLM 0.17.1 with a killed prefill worker, with failed NIXL handshakes and with settings that it
 refuses at its start; the code of 0.11.2, 0.18.1, 0.19.1 and 0.32.0.
@@ -64,7 +64,7 @@ CAUSES = (
         "a network transport in serving.ucx.tls (rc, ud, srd or tcp), a device of the pod in serving.ucx.netDevices",
     ),
 )
-"""The more precise ones first: a log with the first has the others, too."""
+"""Sorted by precision: a log with the first line often has later ones, too."""
 
 _ERROR = re.compile(
     r"^(?:\([^)\n]*\) )?(?:ERROR [^\]\n]*\] )?((?:[\w.]*(?:Error|Exception)|[\w. -]+: error): .+(?:\n  .+)?)", re.M
@@ -97,16 +97,16 @@ def read(cluster: Cluster, namespace: str, container: str, pods: Iterable[Object
         try:
             log = cluster.log(namespace, name, container, previous="true", tailLines=_LAST_LINES)
         except Unreachable:
-            continue  # the container's log is gone, or nobody may read it: the restart itself is reported
+            continue  # the log is gone or may not be read; another step reports the restart
         if named := cause(log):
             found[name] = named
     return found
 
 
 def explain(cluster: Cluster, namespace: str, container: str, pods: Iterable[Object], finding: Finding) -> Finding:
-    """Add to a failed request the known cause that a pod's latest lines name.
+    """Add the known cause that a pod's latest log lines name to a failed request.
 
-    vLLM may have ended with the request: the lines are those of the running container or of the one before it.
+    vLLM may have ended with the request, so the previous container's log is read, too.
     """
     for pod in pods:
         name = str(pod["metadata"]["name"])

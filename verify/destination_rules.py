@@ -16,7 +16,7 @@ ROOT = "istio-system"
 
 
 def why_not_tls(cluster: Cluster, gateway_namespace: str, namespace: str, epp: str, port: int) -> str:
-    """Say why the proxies of a Gateway do not speak TLS to a port of the Service `epp`; empty if a rule makes them.
+    """Explain why a Gateway's proxies do not speak TLS to a port of the Service `epp`; empty if a rule makes them.
 
     A mesh can have its rule elsewhere, so a missing rule is the cause of a failure only where there is a failure.
     Raises `Unreachable` when the rules of the Gateway's or the EPP's namespace may not be read.
@@ -38,7 +38,7 @@ def why_not_tls(cluster: Cluster, gateway_namespace: str, namespace: str, epp: s
 
 
 def _judged(rule: Object, place: str, host: str, port: int) -> str:
-    """Say what of a rule's TLS settings does not fit the EPP, which makes its own certificate."""
+    """Name the TLS setting of a rule that does not fit the EPP's self-signed certificate."""
     policy = rule["spec"].get("trafficPolicy") or {}
     ports = {one["port"]["number"]: one for one in policy.get("portLevelSettings") or []}
     tls = ports.get(port, policy).get("tls") or {}  # settings of a port replace those of the host

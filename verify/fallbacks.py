@@ -1,4 +1,4 @@
-"""What falls back without a word: the sidecar to decode-only, UCX to TCP. Told by logs."""
+"""Finds silent fallbacks in logs: the sidecar to decode only, UCX to TCP."""
 
 import re
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from verify.tiers import VLLM, Tier, containers, is_gpu, limits, name
 
 _RECENT_LINES = "5000"
 _MOST_LOG = str(16 * 1024 * 1024)
-"""Bytes; UCX speaks when a pod first connects to another, which may be long ago."""
+"""Bytes. UCX logs its transports when a pod first connects to another, which may be long ago."""
 _FALLBACK = re.compile(r"fall(?:ing)?[ -]?back", re.IGNORECASE)
 _HUNG_UP = "context canceled"
 _PROXY_ERROR = "http: proxy error"
@@ -19,7 +19,7 @@ _QUIET_LEVELS = {"warn", "error", "dpanic", "panic", "fatal"}
 
 
 def judge_sidecar(cluster: Cluster, namespace: str, decode: Tier) -> Finding:
-    """Say whether the routing sidecars gave up on prefill workers lately."""
+    """Report recent fallbacks of the routing sidecars to decode only."""
     step = "sidecar"
     lines: list[str] = []
     for pod in decode.ready:
@@ -42,7 +42,7 @@ def judge_sidecar(cluster: Cluster, namespace: str, decode: Tier) -> Finding:
 
 
 def sidecar_said(lines: list[str]) -> Finding:
-    """Say what sidecars' log lines tell. A client that hung up is no failed prefill worker."""
+    """Report the fallbacks in sidecars' log lines. A client that hung up is no failed prefill worker."""
     step = "sidecar"
     fallbacks = list(_fallbacks(lines))
     if fallbacks:
@@ -56,9 +56,9 @@ def sidecar_said(lines: list[str]) -> Finding:
 
 
 def _fallbacks(lines: list[str]) -> Iterator[str]:
-    """Fallbacks without those of clients that hung up: `context canceled`, `request failed` with 502, the fallback.
+    """Yield fallback lines, except after a client hung up: `context canceled`, `request failed` with 502, the fallback.
 
-    These three lines of sidecar v0.7.1 have no request identifier in common, so that their order is what connects them.
+    These three lines of sidecar v0.7.1 share no request identifier, so only their order connects them.
     """
     hung_up = False
     for line in lines:
@@ -73,7 +73,7 @@ def _fallbacks(lines: list[str]) -> Iterator[str]:
 
 
 def judge_transport(cluster: Cluster, namespace: str, decode: Tier, *, tcp: bool = False) -> Finding:
-    """Say whether KV blocks go by RDMA, by TCP, or within the node, as UCX tells in the decode pods' logs."""
+    """Report whether KV blocks go over RDMA, over TCP or within the node, from UCX's lines in the decode pods' logs."""
     step = "transport"
     pods = decode.ready
     try:
@@ -95,9 +95,9 @@ def transport_said(seen: ucx.Transports, pods: list[Object], *, rdma: bool, tcp:
             "UCX doesn't say which way KV blocks take",
             "set serving.ucx.protoInfo: true and serving.ucx.logLevel: info, `pulumi up`, verify again",
         )
-    told = ", ".join(sorted(seen.seen))
+    used = ", ".join(sorted(seen.seen))
     if tcp and seen.seen == seen.tcp:
-        return ok(step, f"{told}, as wanted here")
+        return ok(step, f"{used}, as wanted here")
     if seen.tcp and (rdma or _asks_for_rdma(pods)):
         devices = sorted({one for pod in pods for one in limits(pod) if not is_gpu(one)})
         wants = (
@@ -110,16 +110,16 @@ def transport_said(seen: ucx.Transports, pods: list[Object], *, rdma: bool, tcp:
         finding = warning if seen.rdma else failed
         return finding(
             step,
-            f"{told}, though {wants}",
+            f"{used}, though {wants}",
             "silent fallback: KV blocks go over TCP, at a fraction of the speed",
             "serving.ucx.ibGidIndex (RoCE v2 is usually 3), serving.ucx.netDevices, serving.rdma; without tcp in "
             "serving.ucx.tls a fallback becomes an error instead",
         )
-    return ok(step, told)
+    return ok(step, used)
 
 
 def _quiet(sidecar: Object) -> str:
-    """Return the log level of a sidecar that says nothing of fallbacks, or an empty text."""
+    """Return the log level of a sidecar if it hides fallbacks, else an empty text."""
     for argument in sidecar.get("args") or []:
         flag, _, level = argument.partition("=")
         if flag.lstrip("-") == "zap-log-level" and level in _QUIET_LEVELS:

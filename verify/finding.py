@@ -1,21 +1,21 @@
-"""What a step of the verification found."""
+"""Findings of the verification's steps."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class VerifyError(Exception):
-    """Nothing can be verified: what is wrong and what to change, for the person at the terminal."""
+    """Nothing can be verified. The text says what is wrong and what to change."""
 
 
 class Unreachable(Exception):
-    """Something could not be asked: why, and the right or firewall rule that is missing."""
+    """A request to the cluster failed: the reason, and the missing right or firewall rule."""
 
     def __init__(self, why: str, remedy: str, *, missing: bool = False) -> None:
         super().__init__(why)
         self.remedy = remedy
         self.missing = missing
-        """It isn't there, rather than hidden from us."""
+        """The object does not exist (rather than: reading it is forbidden)."""
 
 
 class Outcome(StrEnum):
@@ -25,12 +25,12 @@ class Outcome(StrEnum):
     WARNING = "warning"
     FAILED = "FAILED"
     UNSEEN = "not visible"
-    """It could not be looked at; that is no proof of anything."""
+    """The step could not look, which proves nothing."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One step: what was seen and, unless that is good, what it means and what to change."""
+    """One step: its evidence and, unless all is well, the meaning and what to change."""
 
     step: str
     outcome: Outcome
@@ -40,25 +40,25 @@ class Finding:
 
 
 def ok(step: str, evidence: str) -> Finding:
-    """Return that all is well."""
+    """Return a finding that all is well."""
     return Finding(step, Outcome.OK, evidence)
 
 
 def warning(step: str, evidence: str, meaning: str, remedy: str) -> Finding:
-    """Return that it works, but not as it should."""
+    """Return a finding that something works, but not as it should."""
     return Finding(step, Outcome.WARNING, evidence, meaning, remedy)
 
 
 def failed(step: str, evidence: str, meaning: str, remedy: str) -> Finding:
-    """Return that it doesn't work."""
+    """Return a finding that something does not work."""
     return Finding(step, Outcome.FAILED, evidence, meaning, remedy)
 
 
 def absent(step: str, error: Unreachable, meaning: str) -> Finding:
-    """Return that an object that must be there isn't, which has that meaning, or that nobody lets us look."""
+    """Return a failure: a needed object is missing, with that meaning, or it can't be read."""
     return failed(step, str(error), meaning if error.missing else "it can't be verified", error.remedy)
 
 
 def unseen(step: str, evidence: str, remedy: str = "") -> Finding:
-    """Return that this could not be looked at."""
+    """Return a finding that the step could not look."""
     return Finding(step, Outcome.UNSEEN, evidence, remedy=remedy)

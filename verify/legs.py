@@ -1,7 +1,7 @@
-"""Legs: which workers really computed a request, told by their own counters before and after it.
+"""Legs: which workers computed a request, from the differences of their own counters.
 
-Counters belong to all clients of a worker. While others send requests too, a difference may be theirs; so several are
-sent one after another, and the request with the fewest legs counts.
+A worker counts the requests of all clients. So several requests are sent one after another, and the request with the
+fewest legs counts.
 """
 
 import time
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from verify import metrics
 from verify.cluster import Cluster, Object
 from verify.finding import Unreachable
-from verify.request import Answer, Door
+from verify.request import Answer, GatewayClient
 from verify.tiers import Tier, name, vllm_port
 
 Counted = Mapping[str, metrics.Worker]
@@ -23,18 +23,18 @@ SETTLE_SECONDS = 3.0
 
 @dataclass(frozen=True)
 class Trial:
-    """One request, and by how much the workers' counters of finished requests grew: pod → legs, by role."""
+    """One request, and the growth of the workers' counters of finished requests: pod → legs, by role."""
 
     answer: Answer
     legs: Mapping[str, Mapping[str, int]]
 
     def of(self, role: str) -> int:
-        """Return the legs of a role."""
+        """Return the number of legs of a role."""
         return sum(self.legs.get(role, {}).values())
 
     @property
     def path(self) -> str:
-        """Write the workers down as the request met them."""
+        """The workers in the order of the request: `gateway → prefill pod → decode pod`."""
         stations = [f"{role} {', '.join(pods)}" for role, pods in self.legs.items() if pods]
         return " → ".join(["gateway", *stations])
 
@@ -51,9 +51,9 @@ class Counters:
         with ThreadPoolExecutor(8) as together:
             return dict(zip(map(name, pods), together.map(self._one, pods), strict=True))
 
-    def try_out(self, door: Door, model: str, prompt: str, before: Counted) -> tuple[Trial, Counted]:
-        """Send one request and see who computed it."""
-        answer = door.complete(model, prompt)
+    def try_out(self, gateway: GatewayClient, model: str, prompt: str, before: Counted) -> tuple[Trial, Counted]:
+        """Send one request; return it with its legs, and the counters after it."""
+        answer = gateway.complete(model, prompt)
         deadline = time.monotonic() + SETTLE_SECONDS
         while True:
             after = self.read()

@@ -1,4 +1,4 @@
-"""Prometheus' text format, and what vLLM and its simulator say in it."""
+"""Metrics of vLLM and of its simulator, in Prometheus' text format."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -19,7 +19,7 @@ class Sample:
 
 
 def parse(text: str) -> Iterator[Sample]:
-    """Yield the samples of a /metrics answer; lines that are none are left out."""
+    """Yield the samples of a /metrics answer; skip all other lines."""
     for line in text.splitlines():
         match = _SAMPLE.fullmatch(line.strip())
         if match is None:
@@ -38,7 +38,7 @@ def _plain(raw: str) -> str:
 
 @dataclass(frozen=True)
 class Worker:
-    """One vLLM: gauges of this moment and counters since its start. None: not exported."""
+    """One vLLM: its gauges now, and its counters since its start. None = not exported."""
 
     finished: float
     """Requests finished, whatever the reason: a prefill leg ends as `length` (vLLM) or `remote_decode` (simulator)."""
@@ -55,16 +55,16 @@ class Worker:
     descriptors: float | None
     """Pieces of memory that NIXL read."""
     failures: float | None
-    """Failed transfers and notifications; not expired blocks, which requests that decode refuses leave behind."""
+    """Failed transfers and notifications. Expired blocks do not count: refused decode requests cause them, too."""
 
     @property
     def has_nixl(self) -> bool:
-        """Whether it exports metrics of NIXL."""
+        """Whether the worker exports metrics of NIXL."""
         return self.transfers is not None or self.failures is not None
 
 
 def worker(text: str) -> Worker:
-    """Read a worker's /metrics. vLLM sums up per engine, so every figure is a sum over its label sets."""
+    """Read a worker's /metrics. vLLM counts per engine, so every figure is the sum over its label sets."""
     samples = list(parse(text))
     failures = [
         _sum(samples, f"vllm:nixl_num_{what}", f"vllm:nixl_num_{what}_total")
@@ -86,7 +86,7 @@ def worker(text: str) -> Worker:
 
 
 def _sum(samples: Iterable[Sample], *names: str) -> float | None:
-    """Add up a series over its labels; the first of `names` that is there, as versions spell counters differently."""
+    """Sum the first existing series of `names` over its labels; versions spell counters differently."""
     for name in names:
         values = [sample.value for sample in samples if sample.name == name]
         if values:

@@ -1,4 +1,4 @@
-"""What the stack says that it deployed: its outputs, read with the Pulumi CLI."""
+"""The stack's outputs, read with the Pulumi CLI."""
 
 import json
 import shutil
@@ -14,15 +14,15 @@ ROLES = ("prefill", "decode")
 
 @dataclass(frozen=True)
 class Workload:
-    """A tier as declared."""
+    """A tier as the stack declares it."""
 
     name: str
-    """Its Deployment."""
+    """Name of the Deployment."""
     replicas: int
     gpus: int
     """GPUs of all replicas."""
     rdma: bool
-    """Whether RDMA reaches its pods."""
+    """Whether the stack gives RDMA to the pods."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Outputs:
     gateway: str
     """The Gateway, or the Service of an Envoy that serves without one."""
     provider: str
-    """The gateway provider; `standalone`: such an Envoy in place of Gateway and HTTPRoute."""
+    """The gateway provider; `standalone` = an Envoy in place of Gateway and HTTPRoute."""
     workloads: Mapping[str, Workload]
 
     @property
@@ -55,7 +55,7 @@ class Outputs:
 
 
 def read(stack: str) -> Outputs:
-    """Ask the Pulumi CLI on PATH for the outputs of `stack`, in this folder. Raises `VerifyError`."""
+    """Read the outputs of `stack` with the Pulumi CLI on PATH, in this folder. Raises `VerifyError`."""
     command = ["pulumi", "stack", "output", "--json", "--stack", stack, "--non-interactive"]
     if shutil.which("pulumi") is None:
         raise VerifyError(

@@ -1,8 +1,8 @@
 """The proxies that serve a Gateway: the pods that its controller made in the Gateway's namespace.
 
-Programmed does not speak of them: istio sets it as soon as the Service exists (istio/istio,
-pilot/pkg/config/kube/gatewaycommon/conversion.go, SetProgrammedCondition, read at 1.31). A load balancer outside the
-cluster (gke) has no such pods, nor has a Gateway for which somebody deployed the proxies by hand.
+The condition Programmed says nothing about them: istio sets it as soon as the Service exists (istio/istio,
+pilot/pkg/config/kube/gatewaycommon/conversion.go, SetProgrammedCondition, read at 1.31). There are no such pods for a
+load balancer outside the cluster (gke), or for a Gateway with proxies that were deployed by hand.
 """
 
 import re
@@ -16,10 +16,10 @@ from verify.tiers import is_ready, name, pods_of
 from verify.words import unready
 
 LABEL = "gateway.networking.k8s.io/gateway-name"
-"""On Service, Deployment and pods that a controller makes for a Gateway (Gateway API, GEP-1762)."""
+"""Label of the Service, Deployment and pods that a controller makes for a Gateway (Gateway API, GEP-1762)."""
 
 FLUSH_SECONDS = 2.0
-"""How long a line of the access log may take: istio's proxies write it out once a second (istio/istio,
+"""Longest delay of an access log line: istio's proxies write their log once a second (istio/istio,
 pkg/envoy/proxy.go, --file-flush-interval-msec, read at 1.31)."""
 
 _LINES = "200"
@@ -30,20 +30,20 @@ _REFUSED_EPP = re.compile(r"ext_proc_error[^\s\"',]*")
 
 @dataclass(frozen=True)
 class Proxies:
-    """What a controller made for a Gateway, as far as it may be seen."""
+    """Service and pods that a controller made for a Gateway, as far as they can be read."""
 
     namespace: str
     service: str | None
     pods: list[Object]
-    """Those that are not being deleted."""
+    """Pods that are not being deleted."""
     empty: str
-    """Why a Deployment has no pod, in the words of its conditions; empty if there is none or it has pods."""
+    """Why the Deployment has no pod, from its conditions; empty if it has pods or does not exist."""
     hidden: Unreachable | None
-    """What may not be looked at, and the right that is missing."""
+    """The request that was refused, and the missing right."""
 
 
 def of(cluster: Cluster, namespace: str, gateway: str) -> Proxies:
-    """Find what belongs to a Gateway."""
+    """Find the Service and pods of a Gateway."""
     service: Object | None = None
     try:
         services = _labelled(cluster, f"/api/v1/namespaces/{namespace}/services", gateway)
@@ -56,7 +56,7 @@ def of(cluster: Cluster, namespace: str, gateway: str) -> Proxies:
 
 
 def judge(cluster: Cluster, proxies: Proxies, programmed: str) -> Finding:
-    """Say whether the proxies of a Gateway serve; `programmed` is what is known of the Gateway itself."""
+    """Report whether a Gateway's proxies serve; `programmed` is the evidence about the Gateway itself."""
     step = "gateway"
     if proxies.hidden:
         return unseen(step, f"{programmed}; its proxies can't be seen: {proxies.hidden}", proxies.hidden.remedy)
@@ -81,7 +81,7 @@ def judge(cluster: Cluster, proxies: Proxies, programmed: str) -> Finding:
 
 
 def refused_epp(cluster: Cluster, proxies: Proxies) -> str:
-    """Return what a proxy's access log says about the last request for which the EPP gave no answer.
+    """Return Envoy's detail about the last request that the EPP did not answer, from a proxy's access log.
 
     Empty without an access log, or where logs may not be read.
     """

@@ -1,4 +1,4 @@
-"""The verification on paper: one screen for a person, one JSON document for a machine."""
+"""The report of a verification: text for a person, JSON for a program."""
 
 import json
 import shutil
@@ -14,7 +14,7 @@ _INDENT = " " * 28
 
 
 def line(finding: Finding) -> str:
-    """Write a step: its outcome and evidence; below it, unless all is well, what that means and what to change."""
+    """Format a step: its outcome and evidence; unless all is well, its meaning and what to change."""
     text = _wrapped(f"{finding.outcome:<12}{finding.step:<16}", finding.evidence)
     if finding.meaning:
         text += "\n" + _wrapped(f"{_INDENT}means:  ", finding.meaning)
@@ -24,7 +24,7 @@ def line(finding: Finding) -> str:
 
 
 def requests(trials: list[Trial]) -> str:
-    """Write down each request's path and times, and the last one's answer."""
+    """Format each request's path and times, and the last answer."""
     text = []
     for number, trial in enumerate(trials, 1):
         answer = trial.answer
@@ -37,14 +37,14 @@ def requests(trials: list[Trial]) -> str:
 
 
 def verdict(done: Verification) -> str:
-    """Sum up in one line."""
+    """Format the summary line."""
     counts = {outcome: sum(1 for one in done.findings if one.outcome is outcome) for outcome in Outcome}
-    told = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
-    return f"{'NOT verified' if done.failed else 'Verified'}: {told}"
+    outcomes = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
+    return f"{'NOT verified' if done.failed else 'Verified'}: {outcomes}"
 
 
 def document(done: Verification) -> str:
-    """Write everything as JSON: `ok`, `steps` and `requests`."""
+    """Format everything as JSON: `ok`, `steps` and `requests`."""
     content: dict[str, Any] = {
         "ok": not done.failed,
         "stack": done.outputs.stack,

@@ -1,4 +1,4 @@
-"""One request through the gateway, streamed, and what of it was seen."""
+"""Sends requests through the gateway and reads the streamed answers."""
 
 import json
 import secrets
@@ -11,20 +11,20 @@ from urllib3.exceptions import HTTPError, InsecureRequestWarning
 
 from verify.cluster import CONNECT_SECONDS, READ_SECONDS, Cluster, Reply
 from verify.finding import Unreachable
-from verify.routing import Entrance
+from verify.routing import Endpoint
 
 MAX_TOKENS = 16
 
 MARK = "x-went-into-resp-headers"
-"""Header that an EPP adds to each answer which the gateway shows it (kubernetes-sigs/gateway-api-inference-extension,
-pkg/epp/handlers/response.go, v1.1.0 to v1.5.0)."""
+"""Header that an EPP adds to each answer, if the gateway shows it the answers
+(kubernetes-sigs/gateway-api-inference-extension, pkg/epp/handlers/response.go, v1.1.0 to v1.5.0)."""
 
 REFUSALS = ("inference gateway: ", "inference error: ")
-"""How an EPP begins the text of a refusal: pkg/epp/util/error/error.go there up to v1.4.0,
-pkg/common/error/error.go in v1.5.0."""
+"""First words of an EPP's refusals (same repository: pkg/epp/util/error/error.go up to v1.4.0,
+pkg/common/error/error.go in v1.5.0)."""
 
 WITH_KEY = (
-    "Requests with an API key cannot take the way through the API server: open a port-forward "
+    "Requests with an API key cannot go through the API server: open a port-forward "
     '(`eval "$(pulumi stack output gatewayUrl)" &`), and name it: --url http://localhost:8000'
 )
 
@@ -37,7 +37,7 @@ class Answer:
 
     status: int
     text: str
-    """What was generated; the error's text for a status other than 200."""
+    """The generated text; the error's text for a status other than 200."""
     first_token: float
     """Seconds."""
     total: float
@@ -45,30 +45,30 @@ class Answer:
     prompt_tokens: int | None
     tokens: int | None
     marked: bool
-    """Whether it carries the EPP's header."""
+    """Whether the answer has the EPP's header."""
 
 
-class Door:
-    """The way through the gateway: a given URL; else its Service by the API server's proxy; else its address.
+class GatewayClient:
+    """Sends requests to the gateway: to a given URL, else to its Service through the API server, else to its address.
 
-    With an API key never by the API server: it takes the header Authorization for its own user's, and off
-    (kubernetes/kubernetes v1.34.1 staging/src/k8s.io/apiserver/pkg/endpoints/filters/authentication.go).
+    Requests with an API key never go through the API server, which reads the header Authorization as its own user's and
+    removes it (kubernetes/kubernetes v1.34.1 staging/src/k8s.io/apiserver/pkg/endpoints/filters/authentication.go).
     """
 
     def __init__(
-        self, cluster: Cluster, entrance: Entrance, seconds: float, *, url: str | None = None, key: str | None = None
+        self, cluster: Cluster, endpoint: Endpoint, seconds: float, *, url: str | None = None, key: str | None = None
     ) -> None:
-        self._cluster, self._entrance, self._seconds = cluster, entrance, seconds
-        self._direct = PoolManager(cert_reqs="CERT_NONE")  # whose certificate it is is not what is verified
+        self._cluster, self._endpoint, self._seconds = cluster, endpoint, seconds
+        self._direct = PoolManager(cert_reqs="CERT_NONE")  # the certificate is not part of the verification
         self._key = {"Authorization": f"Bearer {key}"} if key else {}
-        self._service = None if url or key else entrance.service
-        self._base = url or f"{entrance.scheme}://{entrance.address}:{entrance.port}"
+        self._service = None if url or key else endpoint.service
+        self._base = url or f"{endpoint.scheme}://{endpoint.address}:{endpoint.port}"
         if url:
             self.name = url
         elif self._service:
-            self.name = f"service {self._service} port {entrance.port}, via the API server"
+            self.name = f"service {self._service} port {endpoint.port}, via the API server"
         else:
-            self.name = f"{entrance.address} port {entrance.port}, directly"
+            self.name = f"{endpoint.address} port {endpoint.port}, directly"
 
     def models(self) -> Reply:
         """Ask for the list of models. Raises `Unreachable`."""
@@ -104,18 +104,18 @@ class Door:
         return reply.status == 400 and reply.text().startswith(REFUSALS)
 
     def _send(self, path: str, body: object) -> Reply:
-        way = self._entrance
-        path = f"{way.path}{path}"
+        to = self._endpoint
+        path = f"{to.path}{path}"
         if self._service:
-            place = f"{'https:' if way.scheme == 'https' else ''}{self._service}:{way.port}"
+            place = f"{'https:' if to.scheme == 'https' else ''}{self._service}:{to.port}"
             return self._cluster.service(
-                way.proxies.namespace, place, path, headers=way.headers, body=body, seconds=self._seconds
+                to.proxies.namespace, place, path, headers=to.headers, body=body, seconds=self._seconds
             )
         try:
             response = self._direct.request(
                 "GET" if body is None else "POST",
                 f"{self._base}{path}",
-                headers={"Content-Type": "application/json", **way.headers, **self._key},
+                headers={"Content-Type": "application/json", **to.headers, **self._key},
                 body=None if body is None else json.dumps(body),
                 timeout=Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS if body is None else self._seconds),
                 retries=False,
@@ -131,7 +131,7 @@ class Door:
 
 
 def prompt(words: int) -> str:
-    """Return a prompt that no cache has seen: random words of six characters and a blank."""
+    """Return a prompt that is in no cache: random words of six characters and a blank."""
     return " ".join(secrets.token_hex(3) for _ in range(words))
 
 

@@ -1,4 +1,4 @@
-"""The way of a request before the workers: Gateway, HTTPRoute, InferencePool, endpoint picker."""
+"""Checks the objects that a request passes before the workers: Gateway, HTTPRoute, InferencePool, endpoint picker."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,13 +22,13 @@ _ROUTE_REMEDIES = {
     "NotAllowedByListeners": "allowedRoutes of the Gateway's listener",
     "NoMatchingListenerHostname": "host names of the route and of the Gateway's listener",
 }
-"""What to change, by the reason of a condition (Gateway API, RouteConditionReason)."""
+"""Remedies by the reason of a condition (Gateway API, RouteConditionReason)."""
 EPP_PORT, EPP_PORT_NAME = 9002, "grpc"
-"""Where an InferencePool asks its EPP unless it says otherwise, and the name of that port in the EPP's pods."""
+"""An InferencePool's default port of its EPP, and the name of that port in the EPP's pods."""
 
 
 @dataclass(frozen=True)
-class Entrance:
+class Endpoint:
     """A Gateway, or the stack's own Envoy: the proxies that serve it, and how a request reaches them."""
 
     proxies: Proxies
@@ -37,9 +37,9 @@ class Entrance:
     port: int
     scheme: str = "http"
     path: str = ""
-    """Before `/v1`, where the route takes a part of the Gateway's paths only."""
+    """Prefix before `/v1`, if the route takes only a part of the Gateway's paths."""
     headers: Mapping[str, str] = field(default_factory=dict)
-    """What the route asks of a request besides, a host name included."""
+    """Headers that the route requires, including a host name."""
 
     @property
     def service(self) -> str | None:
@@ -48,17 +48,17 @@ class Entrance:
 
 
 def judge_pool(cluster: Cluster, outputs: Outputs, tiers: Sequence[Tier]) -> tuple[Finding, Object | None]:
-    """Say whether the pool exists and selects exactly this stack's Ready workers, of both roles."""
+    """Report whether the pool exists and selects exactly this stack's Ready workers of both roles."""
     step = "pool"
     try:
         pool = cluster.get(f"{POOLS}/namespaces/{outputs.namespace}/inferencepools/{outputs.pool}")
     except Unreachable as missing:
         return absent(step, missing, "the gateway has no workers to send requests to"), None
     selected = {name(pod) for pod in pods_of(cluster, outputs.namespace, _selector(pool))}
-    ours = {tier.role: {name(pod) for pod in tier.pods} for tier in tiers}
+    own = {tier.role: {name(pod) for pod in tier.pods} for tier in tiers}
     ready = {tier.role: len({name(pod) for pod in tier.ready} & selected) for tier in tiers}
     evidence = f"{outputs.pool} selects " + " and ".join(f"{count} Ready {role}" for role, count in ready.items())
-    strangers = selected - set().union(*ours.values())
+    others = selected - set().union(*own.values())
     if not all(ready.values()):
         return failed(
             step,
@@ -66,10 +66,10 @@ def judge_pool(cluster: Cluster, outputs: Outputs, tiers: Sequence[Tier]) -> tup
             "decode workers compute the prompts too" if ready.get("decode") else "every request fails: 429 or 503",
             f"the pods need the labels {_written(_selector(pool))}: {_APPLY}",
         ), pool
-    if strangers:
+    if others:
         return warning(
             step,
-            f"{evidence}, and pods of nobody here: {', '.join(sorted(strangers))}",
+            f"{evidence}, and pods that are not this stack's: {', '.join(sorted(others))}",
             "the picker may send requests to them",
             "another install with the same serving.postfix in this namespace? Give one of them another",
         ), pool
@@ -77,7 +77,7 @@ def judge_pool(cluster: Cluster, outputs: Outputs, tiers: Sequence[Tier]) -> tup
 
 
 def judge_picker(cluster: Cluster, outputs: Outputs, pool: Object) -> tuple[Finding, str | None]:
-    """Say whether the pool's endpoint picker is Ready; return its configuration file's text too."""
+    """Report whether the pool's endpoint picker is Ready; also return the text of its configuration file."""
     step = "picker"
     reference = pool["spec"].get("endpointPickerRef")
     if not reference:
@@ -87,7 +87,7 @@ def judge_picker(cluster: Cluster, outputs: Outputs, pool: Object) -> tuple[Find
         pods = pods_of(cluster, outputs.namespace, service["spec"].get("selector") or {})
         text = _configuration(cluster, outputs.namespace, pods)
     except Unreachable as missing:
-        return absent(step, missing, "nobody chooses workers for requests"), None
+        return absent(step, missing, "no picker chooses workers for requests"), None
     ready = [pod for pod in pods if is_ready(pod)]
     mode = reference.get("failureMode", "FailClose")
     evidence = f"{len(ready)} Ready ({reference['name']}, failure mode {mode})"
@@ -101,7 +101,7 @@ def judge_picker(cluster: Cluster, outputs: Outputs, pool: Object) -> tuple[Find
 
 
 def _misled(reference: Object, service: Object, pod: Object) -> str:
-    """Say how the pool's port misses the EPP's gRPC port; no controller reports that. Empty if it does not."""
+    """Explain how the pool's port misses the EPP's gRPC port, which no controller reports; empty if it is right."""
     wanted = (reference.get("port") or {}).get("number", EPP_PORT)
     ports = {port["port"]: port for port in service["spec"].get("ports") or []}
     if wanted not in ports:
@@ -127,7 +127,7 @@ def _configuration(cluster: Cluster, namespace: str, pods: Sequence[Object]) -> 
 
 
 def judge_route(cluster: Cluster, outputs: Outputs) -> tuple[Finding, Object | None]:
-    """Find the HTTPRoute that leads to the pool, and say whether its Gateway took it; return it."""
+    """Find the HTTPRoute that leads to the pool, and report whether its Gateway accepted it."""
     step = "route"
     try:
         routes = cluster.get(f"{GATEWAYS}/namespaces/{outputs.namespace}/httproutes")["items"]
@@ -144,9 +144,9 @@ def judge_route(cluster: Cluster, outputs: Outputs) -> tuple[Finding, Object | N
         ), None
     route = mine[0]
     if not route["spec"].get("parentRefs"):
-        return failed(step, f"{name(route)} belongs to no Gateway", "requests have no way in", _APPLY), None
-    told = [one.get("conditions") or [] for one in (route.get("status") or {}).get("parents") or []]
-    wrong = _unmet(route, [one for conditions in told for one in conditions], ("Accepted", "ResolvedRefs"))
+        return failed(step, f"{name(route)} belongs to no Gateway", "no request reaches the pool", _APPLY), None
+    parents = [one.get("conditions") or [] for one in (route.get("status") or {}).get("parents") or []]
+    wrong = _unmet(route, [one for conditions in parents for one in conditions], ("Accepted", "ResolvedRefs"))
     if wrong:
         return failed(
             step,
@@ -158,13 +158,13 @@ def judge_route(cluster: Cluster, outputs: Outputs) -> tuple[Finding, Object | N
 
 
 def is_judged(route: Object) -> bool:
-    """Whether a controller has said anything about a route as it is now."""
-    told = [one.get("conditions") or [] for one in (route.get("status") or {}).get("parents") or []]
-    return not _unmet(route, [{**one, "status": "True"} for conditions in told for one in conditions], ("Accepted",))
+    """Whether a controller has set a condition on the current generation of a route."""
+    parents = [one.get("conditions") or [] for one in (route.get("status") or {}).get("parents") or []]
+    return not _unmet(route, [{**one, "status": "True"} for conditions in parents for one in conditions], ("Accepted",))
 
 
 def _led(cluster: Cluster, outputs: Outputs, route: Object) -> Finding:
-    """Judge the backends of a route that its controller accepts: no controller reports these mistakes."""
+    """Check the backends of an accepted route for mistakes that no controller reports."""
     step, place = "route", route["metadata"]["namespace"]
     rules = [rule.get("backendRefs") or [] for rule in route["spec"].get("rules") or []]
     for backend in (one for backends in rules for one in backends):
@@ -188,7 +188,7 @@ def _led(cluster: Cluster, outputs: Outputs, route: Object) -> Finding:
 
 
 def _portless(cluster: Cluster, namespace: str, backend: Object) -> str:
-    """Say that a Service or a pool lacks the port to which a route sends; empty if it has it, or can't be read."""
+    """Report a backend without the port that the route names; empty if it has the port or can't be read."""
     kind, place, port = backend.get("kind", "Service"), backend.get("namespace", namespace), backend.get("port")
     paths = {
         "Service": f"/api/v1/namespaces/{place}/services/{backend['name']}",
@@ -199,7 +199,7 @@ def _portless(cluster: Cluster, namespace: str, backend: Object) -> str:
     try:
         spec = cluster.get(paths[kind])["spec"]
     except Unreachable:
-        return ""  # that it is missing, the controller says itself
+        return ""  # the controller itself reports a missing backend
     ports = [one.get("port") or one.get("number") for one in spec.get("ports") or spec.get("targetPorts") or []]
     if port in ports:
         return ""
@@ -207,21 +207,21 @@ def _portless(cluster: Cluster, namespace: str, backend: Object) -> str:
     return f"sends to port {port} of {kind} {backend['name']}, which has {there}"
 
 
-def judge_gateway(cluster: Cluster, outputs: Outputs, route: Object) -> tuple[Finding, Entrance | None]:
-    """Say whether the Gateway of a route is Programmed, has an address, and has a proxy that is Ready."""
+def judge_gateway(cluster: Cluster, outputs: Outputs, route: Object) -> tuple[Finding, Endpoint | None]:
+    """Report whether the route's Gateway is Programmed and has an address and a Ready proxy."""
     step, reference = "gateway", route["spec"]["parentRefs"][0]
     namespace = reference.get("namespace", outputs.namespace)
     try:
         gateway = cluster.get(f"{GATEWAYS}/namespaces/{namespace}/gateways/{reference['name']}")
     except Unreachable as missing:
-        return absent(step, missing, "there is no way in"), None
+        return absent(step, missing, "clients have no address to connect to"), None
     made = proxies.of(cluster, namespace, reference["name"])
     status = gateway.get("status") or {}
     addresses = [one["value"] for one in status.get("addresses") or []]
     listener = _listener(gateway, reference)
     port, scheme = int(listener["port"]), "https" if listener["protocol"] == "HTTPS" else "http"
     address = addresses[0] if addresses else ""
-    entrance = Entrance(made, name(gateway), address, port, scheme, *_wanted(route))
+    endpoint = Endpoint(made, name(gateway), address, port, scheme, *_wanted(route))
     wrong = _unmet(gateway, status.get("conditions") or [], ("Accepted", "Programmed"))
     refused = _refused_listeners(status)
     if wrong or not addresses or listener["name"] in refused:
@@ -229,16 +229,16 @@ def judge_gateway(cluster: Cluster, outputs: Outputs, route: Object) -> tuple[Fi
         return failed(
             step,
             f"{name(gateway)}: {said or _without_address(status)}",
-            "clients have no way in",
+            "clients can't connect",
             _gateway_remedy(gateway, wrong, refused, made),
-        ), entrance
+        ), endpoint
     programmed = f"{name(gateway)} Programmed at {address}:{port}"
     if refused and (namespace, name(gateway)) == (outputs.namespace, outputs.gateway):
         said = "; ".join(refused.values())
         return warning(
-            step, f"{programmed}; {said}", "clients of that listener have no way in", "the listener's certificate"
-        ), entrance
-    return proxies.judge(cluster, made, programmed), entrance
+            step, f"{programmed}; {said}", "clients of that listener can't connect", "the listener's certificate"
+        ), endpoint
+    return proxies.judge(cluster, made, programmed), endpoint
 
 
 def _gateway_remedy(gateway: Object, wrong: str, refused: Mapping[str, str], made: Proxies) -> str:
@@ -256,14 +256,14 @@ def _gateway_remedy(gateway: Object, wrong: str, refused: Mapping[str, str], mad
 
 
 def _without_address(status: Object) -> str:
-    """Say that a Programmed Gateway has no address, in its controller's words."""
+    """Report a Programmed Gateway without an address, with its controller's message."""
     words = [one.get("message") for one in status.get("conditions") or [] if one["type"] == "Programmed"]
     return f"Programmed, but without an address ({words[0]})" if words and words[0] else "Programmed without an address"
 
 
 def _refused_listeners(status: Object) -> dict[str, str]:
-    """Return the controller's words about each listener that does not serve, by the listener's name."""
-    wanted = ("ResolvedRefs", "Accepted", "Programmed")  # the first says which reference, the others that it fails
+    """Return the controller's message about each listener that does not serve, by the listener's name."""
+    wanted = ("ResolvedRefs", "Accepted", "Programmed")  # the first names the reference
     found = {}
     for listener in status.get("listeners") or []:
         conditions = {one["type"]: one for one in listener.get("conditions") or []}
@@ -274,13 +274,13 @@ def _refused_listeners(status: Object) -> dict[str, str]:
 
 
 def _listener(gateway: Object, reference: Object) -> Object:
-    """Return the listener that the route names, or else the first."""
+    """Return the listener that the route names, else the first one."""
     listeners: list[Object] = gateway["spec"]["listeners"]
     return next((one for one in listeners if one["name"] == reference.get("sectionName")), listeners[0])
 
 
 def _wanted(route: Object) -> tuple[str, dict[str, str]]:
-    """Return the path before `/v1` and the headers by which a route knows its requests."""
+    """Return the path before `/v1` and the headers that a route matches."""
     match = (route["spec"]["rules"][0].get("matches") or [{}])[0]
     headers = {one["name"]: one["value"] for one in match.get("headers") or []}
     if names := route["spec"].get("hostnames"):
@@ -288,30 +288,30 @@ def _wanted(route: Object) -> tuple[str, dict[str, str]]:
     return (match.get("path") or {}).get("value", "/").rstrip("/"), headers
 
 
-def judge_envoy(cluster: Cluster, outputs: Outputs) -> tuple[Finding, Entrance | None]:
-    """Say whether the stack's own Envoy is Ready behind its Service."""
+def judge_envoy(cluster: Cluster, outputs: Outputs) -> tuple[Finding, Endpoint | None]:
+    """Report whether the stack's own Envoy is Ready behind its Service."""
     step = "gateway"
     try:
         service = cluster.get(f"/api/v1/namespaces/{outputs.namespace}/services/{outputs.gateway}")
         pods = pods_of(cluster, outputs.namespace, service["spec"].get("selector") or {})
     except Unreachable as missing:
-        return absent(step, missing, "there is no way in"), None
-    first = service["spec"]["ports"][0]  # its name is what is spoken there
+        return absent(step, missing, "clients have no address to connect to"), None
+    first = service["spec"]["ports"][0]  # its name is the scheme
     port = int(first["port"])
     made = Proxies(outputs.namespace, outputs.gateway, pods, "", None)
-    entrance = Entrance(made, outputs.gateway, "", port, first["name"])
+    endpoint = Endpoint(made, outputs.gateway, "", port, first["name"])
     ready = [pod for pod in pods if is_ready(pod)]
     if not ready:
         why = unready(cluster, outputs.namespace, pods) or "it has no pod"
         return failed(
             step,
             f"no Envoy is Ready behind Service {outputs.gateway}; {why}",
-            "clients have no way in",
+            "clients can't connect",
             "its log: an image without Envoy, or a configuration that it refuses",
-        ), entrance
+        ), endpoint
     return ok(
         step, f"{len(ready)} Envoy{'s' * (len(ready) > 1)} Ready behind Service {outputs.gateway}:{port}"
-    ), entrance
+    ), endpoint
 
 
 def _selector(pool: Object) -> dict[str, str]:
@@ -335,9 +335,9 @@ def _is_pool(backend: Object, pool: str) -> bool:
 
 
 def _unmet(judged: Object, conditions: Sequence[Object], wanted: Sequence[str]) -> str:
-    """Return the controller's words about the first wanted condition that isn't true, or an empty text.
+    """Return the controller's message about the first wanted condition that isn't true, or an empty text.
 
-    A condition of an older generation of the object is no judgement of what the object says now.
+    A condition of an older generation says nothing about the object's current state.
     """
     generation = judged["metadata"].get("generation", 0)
     for kind in wanted:

@@ -1,4 +1,4 @@
-"""When the endpoint picker has a prompt computed on a prefill worker first: read from its configuration."""
+"""The endpoint picker's rule for prompts that a prefill worker computes first, read from its configuration."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +8,7 @@ import yaml
 
 @dataclass(frozen=True)
 class Rule:
-    """Prompts of `at_least` uncached units or more go to a prefill worker first; None: none ever does."""
+    """Prompts of `at_least` uncached units or more go to a prefill worker first; None = no prompt does."""
 
     at_least: int | None
     unit: str = "characters"
@@ -25,12 +25,12 @@ ALWAYS, NEVER = Rule(0), Rule(None)
 def of(text: str) -> Rule | None:
     """Read an EndpointPickerConfig of EPP v0.4 (threshold, characters) or v0.7 (deciders, tokens); None if it is none.
 
-    The same 0 means "always" to the one and "never" to the other; what an EPP ignores silently is ignored here too.
+    0 means "always" in v0.4 and "never" in v0.7. Entries that an EPP ignores silently are ignored here, too.
     """
     try:
         return _read(yaml.safe_load(text))
     except (yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError):
-        return None  # of another shape: the picker itself refuses it
+        return None  # another shape, which the picker itself refuses
 
 
 def _read(document: Any) -> Rule:
@@ -68,7 +68,7 @@ def prompt_size(rule: Rule, longest: int | None) -> int:
 
 
 def applies(rule: Rule, prompt: str) -> bool:
-    """Whether a prompt that nobody has cached is to be computed on a prefill worker."""
+    """Whether the rule sends an uncached prompt to a prefill worker."""
     if rule.at_least is None:
         return False
     size = len(prompt) / 4 if rule.unit == "tokens" else len(prompt)

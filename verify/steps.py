@@ -1,29 +1,29 @@
-"""The verification, step by step. What an earlier step could not find, later ones do without, and say so."""
+"""The verification, step by step. Later steps report what they miss when an earlier step did not find it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
 from verify import apikey, asking, crashes, fallbacks, request, routing, rule, tiers, traffic
-from verify.asking import Way
+from verify.asking import RequestPath
 from verify.cluster import Cluster, Object
 from verify.finding import Finding, Outcome, Unreachable, failed, unseen, warning
 from verify.legs import Counters, Trial
 from verify.outputs import ROLES, Outputs
-from verify.request import WITH_KEY, Door
+from verify.request import WITH_KEY, GatewayClient
 from verify.tiers import Tier, name
 
 
 @dataclass
 class Verification:
-    """One stack on one cluster. `tell` hears every finding when it is made."""
+    """The verification of one stack on one cluster. It calls `report` with each finding at once."""
 
     cluster: Cluster
     outputs: Outputs
-    tell: Callable[[Finding], None]
+    report: Callable[[Finding], None]
     findings: list[Finding] = field(default_factory=list)
     trials: list[Trial] = field(default_factory=list)
-    """The requests that were sent."""
+    """Requests that were sent."""
     _tiers: dict[str, Tier] = field(default_factory=dict)
 
     @property
@@ -34,29 +34,30 @@ class Verification:
     def run(
         self, requests: int, seconds: float, *, tcp: bool = False, url: str | None = None, key: str | None = None
     ) -> None:
-        """Take all steps. `requests` are sent one after another; `seconds` is how long each may stay silent.
+        """Run all steps.
 
-        With `tcp`, TCP is the transport that KV blocks shall take, whatever devices the pods request. `url`: where the
-        gateway answers this machine; `key`: the workers' API key, otherwise read from their Secret.
+        `requests` is the number of requests, sent one after another; `seconds` is the longest silence of an answer.
+        With `tcp`, KV blocks shall go over TCP, even if the pods request RDMA devices. `url` is where the gateway
+        answers this machine. `key` is the workers' API key; without it, the key is read from their Secret.
         """
         self._same_cluster()
         self._workers()
         pool, decision = self._picker()
-        way = self._way_in(pool)
-        if way is None or not (url or way.entrance.service or way.entrance.address):
+        path = self._request_path(pool)
+        if path is None or not (url or path.endpoint.service or path.endpoint.address):
             self._found(unseen("request", "none was sent: there is no gateway to send it to"))
-        elif door := self._door(way, seconds, url, key):
-            self._requests(way, door, decision, requests)
+        elif gateway := self._gateway(path, seconds, url, key):
+            self._requests(path, gateway, decision, requests)
         if decode := self._tiers.get("decode"):
             self._found(fallbacks.judge_sidecar(self.cluster, self.outputs.namespace, decode))
             self._found(fallbacks.judge_transport(self.cluster, self.outputs.namespace, decode, tcp=tcp))
 
     def _found(self, finding: Finding) -> None:
         self.findings.append(finding)
-        self.tell(finding)
+        self.report(finding)
 
-    def _door(self, way: Way, seconds: float, url: str | None, key: str | None) -> Door | None:
-        """Return the way in, with the API key that the workers ask for; None where the key may not be read."""
+    def _gateway(self, path: RequestPath, seconds: float, url: str | None, key: str | None) -> GatewayClient | None:
+        """Return the client of the gateway, with the API key of the workers; None if the key may not be read."""
         try:
             keys = (apikey.read(self.cluster, self.outputs.namespace, tier) for tier in self._tiers.values())
             key = key or next(keys, None)
@@ -64,10 +65,11 @@ class Verification:
             remedy = f"{hidden.remedy}; or --api-key-from with a variable that holds the key"
             self._found(unseen("request", f"none was sent: vLLM asks for an API key. {hidden}", remedy))
             return None
-        if key and not url and not way.entrance.address:
-            self._found(unseen("request", "none was sent: the gateway has no address for one with a key", WITH_KEY))
+        if key and not url and not path.endpoint.address:
+            why = "none was sent: the gateway has no address for requests with an API key"
+            self._found(unseen("request", why, WITH_KEY))
             return None
-        return Door(self.cluster, way.entrance, seconds, url=url, key=key)
+        return GatewayClient(self.cluster, path.endpoint, seconds, url=url, key=key)
 
     def _same_cluster(self) -> None:
         if self.outputs.server not in ("", self.cluster.server):
@@ -75,7 +77,7 @@ class Verification:
                 warning(
                     "cluster",
                     f"asking {self.cluster.server}; the stack was deployed to {self.outputs.server}",
-                    "if it is another cluster, everything below is missing or somebody else's",
+                    "if it is another cluster, everything below is missing or another stack's",
                     "--context, or KUBECONFIG",
                 )
             )
@@ -96,26 +98,26 @@ class Verification:
         self._found(finding)
         return pool, rule.of(text) if text else None
 
-    def _way_in(self, pool: Object | None) -> Way | None:
+    def _request_path(self, pool: Object | None) -> RequestPath | None:
         if self.outputs.standalone:
-            finding, entrance = routing.judge_envoy(self.cluster, self.outputs)
+            finding, endpoint = routing.judge_envoy(self.cluster, self.outputs)
             self._found(finding)
-            return Way(self.cluster, self.outputs, entrance, pool, None) if entrance else None
+            return RequestPath(self.cluster, self.outputs, endpoint, pool, None) if endpoint else None
         led, route = routing.judge_route(self.cluster, self.outputs)
         if route is None:
             self._found(led)
             return None
-        finding, entrance = routing.judge_gateway(self.cluster, self.outputs, route)
-        if entrance and finding.outcome is Outcome.FAILED and not routing.is_judged(route):
-            # No controller speaks of a route whose Gateway it does not serve: the Gateway is the cause.
+        finding, endpoint = routing.judge_gateway(self.cluster, self.outputs, route)
+        if endpoint and finding.outcome is Outcome.FAILED and not routing.is_judged(route):
+            # A controller sets no condition on a route if it does not serve the Gateway: the Gateway is the cause.
             led = unseen(led.step, f"{led.evidence}; the step gateway comes first")
         self._found(led)
         self._found(finding)
-        return Way(self.cluster, self.outputs, entrance, pool, route) if entrance else None
+        return RequestPath(self.cluster, self.outputs, endpoint, pool, route) if endpoint else None
 
-    def _requests(self, way: Way, door: Door, decision: rule.Rule | None, requests: int) -> None:
-        explain_500 = partial(asking.explain_500, way)
-        finding, longest = traffic.judge_models(door, self.outputs.model, explain_500)
+    def _requests(self, path: RequestPath, gateway: GatewayClient, decision: rule.Rule | None, requests: int) -> None:
+        explain_500 = partial(asking.explain_500, path)
+        finding, longest = traffic.judge_models(gateway, self.outputs.model, explain_500)
         self._found(finding)
         words = rule.prompt_size(decision or rule.ALWAYS, longest)
         counters = Counters(self.cluster, self.outputs.namespace, list(self._tiers.values()))
@@ -124,10 +126,10 @@ class Verification:
             before = now = counters.read()
             for _ in range(requests):
                 prompt = request.prompt(words)
-                trial, now = counters.try_out(door, self.outputs.model, prompt, now)
+                trial, now = counters.try_out(gateway, self.outputs.model, prompt, now)
                 self.trials.append(trial)
             answered = all(trial.answer.status == 200 for trial in self.trials)
-            unasked = asking.judge_asked(way, self.trials, door.epp_refuses) if answered else None
+            unasked = asking.judge_asked(path, self.trials, gateway.epp_refuses) if answered else None
         except Unreachable as error:
             meaning = "no answer, or no proof of the path that it took"
             self._found(self._explained(failed("request", str(error), meaning, error.remedy)))

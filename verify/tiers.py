@@ -1,4 +1,4 @@
-"""The worker tiers: are the pods there, Ready, with their GPUs?"""
+"""Checks the worker tiers: their pods exist, are Ready and have their GPUs."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -13,17 +13,17 @@ _GPU = re.compile(r"(^|[./])(gpu|gaudi|tpu)|gpu\.intel\.com/")
 _NOT_READY = "the reason above; `kubectl describe pod` and `kubectl logs`. A 70B model loads for up to half an hour"
 _PLAIN = {"cpu", "memory", "ephemeral-storage"}
 VLLM = "vllm"
-"""Name of the container and of its port."""
+"""Name of vLLM's container and of its port."""
 
 
 @dataclass(frozen=True)
 class Tier:
-    """The pods of one role, as declared and as they are."""
+    """A tier: what the stack declares, and its live pods."""
 
     role: str
     declared: Workload
     pods: list[Object]
-    """Those that are not being deleted."""
+    """Pods that are not being deleted."""
 
     @property
     def ready(self) -> list[Object]:
@@ -48,7 +48,7 @@ def pods_of(cluster: Cluster, namespace: str, labels: dict[str, str]) -> list[Ob
 
 
 def judge(cluster: Cluster, outputs: Outputs, role: str) -> tuple[Finding, Tier | None]:
-    """Say whether a tier is complete."""
+    """Find a tier and report whether it is complete."""
     try:
         tier = read(cluster, outputs, role)
     except Unreachable as missing:
@@ -57,7 +57,7 @@ def judge(cluster: Cluster, outputs: Outputs, role: str) -> tuple[Finding, Tier 
 
 
 def judged(tier: Tier, causes: Mapping[str, crashes.Cause]) -> Finding:
-    """Say whether a tier's pods are complete. `causes`: why vLLM of a pod ended before its last restart, if known."""
+    """Report whether a tier's pods are complete. `causes`: reasons of vLLM's restarts, by pod, as far as known."""
     declared, ready = tier.declared, tier.ready
     held = sum(gpus(pod) for pod in ready)
     evidence = f"{len(ready)} of {declared.replicas} pods Ready, {held} of {declared.gpus} GPUs ({declared.name})"
@@ -76,7 +76,7 @@ def judged(tier: Tier, causes: Mapping[str, crashes.Cause]) -> Finding:
         return failed(
             tier.role,
             evidence,
-            "the cluster has something else than the stack declared: somebody scaled or edited the Deployment",
+            "the cluster has something else than the stack declared: the Deployment was scaled or edited",
             "`pulumi refresh`, then `pulumi up`",
         )
     restarts = {name(pod): count for pod in ready if (count := restart_count(pod))}
@@ -91,12 +91,12 @@ def judged(tier: Tier, causes: Mapping[str, crashes.Cause]) -> Finding:
 
 
 def name(pod: Object) -> str:
-    """Return the pod's name."""
+    """Return an object's name."""
     return str(pod["metadata"]["name"])
 
 
 def is_ready(pod: Object) -> bool:
-    """Whether the pod is Ready."""
+    """Whether a pod is Ready."""
     return any(one["type"] == "Ready" and one["status"] == "True" for one in pod["status"].get("conditions") or [])
 
 
@@ -107,7 +107,7 @@ def containers(pod: Object) -> list[Object]:
 
 
 def vllm_port(pod: Object) -> int:
-    """Return the port of vLLM itself, which a decode pod's sidecar hides. Raises `Unreachable`."""
+    """Return the port of vLLM itself, not of a decode pod's sidecar. Raises `Unreachable`."""
     for container in containers(pod):
         for port in container.get("ports") or []:
             if port.get("name") == VLLM:
@@ -136,12 +136,12 @@ def gpus(pod: Object) -> int:
 
 
 def restart_count(pod: Object) -> int:
-    """Return how often containers of the pod were restarted."""
+    """Return the number of restarts of a pod's containers."""
     return sum(int(one.get("restartCount", 0)) for one in container_statuses(pod))
 
 
 def why_not_ready(pod: Object) -> str:
-    """Return the scheduler's or a container's reason, in Kubernetes' words."""
+    """Return the reason of the scheduler or of a container, as Kubernetes reports it."""
     for one in pod["status"].get("conditions") or []:
         if one["type"] == "PodScheduled" and one["status"] == "False":
             return str(one.get("message", "not scheduled"))
@@ -154,7 +154,7 @@ def why_not_ready(pod: Object) -> str:
         if not one.get("ready"):
             return f"container {one['name']} runs, but its readiness probe doesn't succeed yet"
     phase = pod["status"].get("phase", "unknown")
-    if phase == "Running":  # the node's controller marks the pods of a silent node so
+    if phase == "Running":  # Kubernetes' node controller sets this on pods of a node that does not report
         return f"its containers are ready, but the pod isn't: is node {pod['spec'].get('nodeName')} Ready?"
     return str(phase)
 

@@ -1,4 +1,4 @@
-"""Requests through the gateway, and what the workers' counters prove about them."""
+"""Judges requests through the gateway and the workers' counters."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -6,18 +6,18 @@ from collections.abc import Callable, Sequence
 from verify.finding import Finding, Unreachable, failed, ok, unseen, warning
 from verify.legs import Counted, Trial
 from verify.metrics import Worker
-from verify.request import Door
+from verify.request import GatewayClient
 from verify.rule import Rule, applies
 
 Explain = Callable[[Finding], Finding]
-"""Adds the reason to a finding that the gateway failed a request by itself."""
+"""Adds the reason to the finding of a request that the gateway itself failed."""
 
 
-def judge_models(door: Door, model: str, explain_500: Explain) -> tuple[Finding, int | None]:
-    """Say whether the gateway lists the model; return the longest prompt that it takes, in tokens."""
+def judge_models(gateway: GatewayClient, model: str, explain_500: Explain) -> tuple[Finding, int | None]:
+    """Report whether the gateway lists the model; return the longest prompt that it takes, in tokens."""
     step = "models"
     try:
-        reply = door.models()
+        reply = gateway.models()
         text = reply.text()
         served = json.loads(text)["data"] if reply.status == 200 else []
         listed = {one["id"]: one.get("max_model_len") for one in served}
@@ -37,11 +37,11 @@ def judge_models(door: Door, model: str, explain_500: Explain) -> tuple[Finding,
             "--served-model-name of both tiers; do the workers of this stack answer? Another install behind the same "
             "Gateway needs a Gateway of its own",
         ), None
-    return ok(step, f"{model} is served ({door.name})"), listed[model]
+    return ok(step, f"{model} is served ({gateway.name})"), listed[model]
 
 
 def explain(status: int) -> tuple[str, str]:
-    """Return what an HTTP status means on this path, and what to change."""
+    """Return the meaning of an HTTP status on this path, and what to change."""
     return {
         400: ("the worker refuses the request", "the answer's text; a TLS sidecar behind a plain gateway says so, too"),
         401: (
@@ -63,12 +63,12 @@ def explain(status: int) -> tuple[str, str]:
 
 
 def _gateways_own(status: int, text: str) -> bool:
-    """Whether Envoy ended a request because its external processor failed: EPP and workers say something."""
+    """Whether Envoy failed the request itself: errors of the EPP and of workers have a text."""
     return status == 500 and not text.strip()
 
 
 def judge_requests(trials: Sequence[Trial], explain_500: Explain, *, asked: bool) -> Finding:
-    """Say whether every request was answered with tokens; `asked`: whether the EPP is known to have chosen a worker."""
+    """Report whether every request was answered with tokens; `asked`: the EPP is known to have chosen the workers."""
     step = "request"
     for trial in trials:
         answer = trial.answer
@@ -85,12 +85,12 @@ def judge_requests(trials: Sequence[Trial], explain_500: Explain, *, asked: bool
 
 
 def judge_legs(trials: Sequence[Trial], rule: Rule | None, prompt: str) -> Finding:
-    """Say whether the requests were disaggregated as the picker's configuration wants it."""
+    """Report whether the requests were disaggregated as the picker's configuration says."""
     step = "legs"
     fewest = {role: min(trial.of(role) for trial in trials) for role in ("prefill", "decode")}
     noise = sum(trial.of("decode") for trial in trials) > len(trials)
     evidence = f"each request: at least {fewest['prefill']} prefill and {fewest['decode']} decode legs"
-    evidence += "; other clients are at work, so legs may be theirs" if noise else ""
+    evidence += "; other clients are at work, and some legs may come from their requests" if noise else ""
     if not fewest["decode"]:
         return failed(
             step,
@@ -116,14 +116,14 @@ def judge_legs(trials: Sequence[Trial], rule: Rule | None, prompt: str) -> Findi
         return warning(
             step,
             f"{evidence}; the picker's configuration never disaggregates",
-            "prefill workers idle for ever",
+            "prefill workers are always idle",
             "serving.routing.selectivePd: always, or a number from 1; then `pulumi up`",
         )
     return ok(step, f"{evidence}, as configured ({rule})")
 
 
 def judge_spread(before: Counted, after: Counted, prefill: Sequence[str]) -> Finding:
-    """Say whether any prefill worker never got a request though others got many."""
+    """Report prefill workers that never got a request although others got many."""
     step = "prefill spread"
     finished = {pod: round(after[pod].finished) for pod in prefill}
     now = sum(1 for pod in prefill if after[pod].finished > before[pod].finished)
@@ -142,7 +142,7 @@ def judge_spread(before: Counted, after: Counted, prefill: Sequence[str]) -> Fin
 
 
 def judge_transfer(before: Counted, after: Counted, decode: Sequence[str], prefill: Sequence[str]) -> Finding:
-    """Say what NIXL's metrics tell about the KV blocks that decode workers fetched from prefill workers."""
+    """Report the KV transfers from prefill to decode workers, from NIXL's metrics."""
     step = "KV transfer"
     figures = [(before[pod], after[pod]) for pod in decode]
     if not any(after[pod].has_nixl for pod in decode) and any(after[pod].has_nixl for pod in prefill):

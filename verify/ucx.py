@@ -1,4 +1,4 @@
-"""What UCX says about the way that KV blocks take: `UCX_PROTO_INFO=y` prints tables, `UCX_LOG_LEVEL=info` lines.
+"""Reads the transports of KV blocks from UCX's output: tables (`UCX_PROTO_INFO=y`) or lines (`UCX_LOG_LEVEL=info`).
 
 Source of the formats: UCX 1.15 to 1.20, `proto_debug.c` and `ucp_worker.c`, as shown in public issues of openucx/ucx:
 a table per endpoint and operation, and `ucp_context_0 inter-node cfg#2 rma(rc_mlx5/mlx5_0:1) ka(tcp/eth0)`.
@@ -18,7 +18,7 @@ _HANDSHAKE = "NIXL compatibility check passed"
 _LANES = re.compile(r"((inter|intra)-node cfg#\d+)\s+((?:\w+\([^)]*\)\s*)+)")
 _LANE = re.compile(r"(\w+)\(([^)]*)\)")
 _CARRIES_DATA = re.compile(r"rma|rma_bw|rma_am|am_bw|tag|am")
-"""Lanes that carry blocks; `ka` (keep-alive), `amo` (atomics) and `cm` (connection) do not, and may well be TCP."""
+"""Lanes that carry blocks. `ka` (keep-alive), `amo` (atomics) and `cm` (connection) do not, and may use TCP."""
 _HEADING = re.compile(r"\|\s*\S*\s*((self|inter-node|intra-node) cfg#\d+)\s*\|\s*(.*?)\s*\|?\s*$")
 _ROW = re.compile(r"\|\s*(\d+)([KMGT]?)\.\.(\d+|inf)([KMGT]?)\s*\|.*\|\s*(.+?)\s*\|\s*$")
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
@@ -26,7 +26,7 @@ _BIG = 2**40
 """Bytes, more than any transfer. The row with this size is the one for big blocks. It is not always the last row: UCX
 may print a range such as `18446744073709551591..inf` behind it."""
 _MOVES_BLOCKS = re.compile(r"remote memory (read|write)")
-"""NIXL reads (get) or writes (put) remote memory; active messages are its notifications only."""
+"""NIXL reads (get) or writes (put) remote memory. Active messages only carry its notifications."""
 _READS = re.compile(r"remote memory read by ucp_get")
 _TRANSPORT = re.compile(r"\b([a-z]\w*)/[\w.\-]+(?::\d+)?")
 _RDMA = re.compile(r"(rc|dc|ud|srd|gga)(_\w+)?")
@@ -34,7 +34,7 @@ _RDMA = re.compile(r"(rc|dc|ud|srd|gga)(_\w+)?")
 
 @dataclass(frozen=True)
 class Transports:
-    """Transports that carry data between this pod and others, by what they are."""
+    """Transports that carry data between this pod and others."""
 
     rdma: frozenset[str]
     tcp: frozenset[str]
@@ -43,12 +43,12 @@ class Transports:
 
     @property
     def seen(self) -> frozenset[str]:
-        """All of them; empty when the log shows none."""
+        """All transports; empty when the log shows none."""
         return self.rdma | self.tcp | self.local
 
 
 def transports(*logs: str) -> Transports:
-    """Read containers' logs, each from its start. Tables count where a log has any: they say what big blocks take."""
+    """Read containers' logs, each from its start. Tables win over lines: they show the transport of big blocks."""
     found: set[str] = set()
     for log in logs:
         lines = log.splitlines()
@@ -59,25 +59,25 @@ def transports(*logs: str) -> Transports:
 
 
 class _Peers:
-    """Which configurations are connections to other pods, as far as the log has been read."""
+    """Configurations that are connections to other pods, as far as the log has been read."""
 
     def __init__(self) -> None:
         self._met = False
         self._own: set[str] = set()
 
     def read(self, line: str) -> None:
-        """Notice a handshake."""
+        """Look for a handshake in a line."""
         self._met = self._met or _HANDSHAKE in line
 
     def has(self, configuration: str) -> bool:
-        """Whether `intra-node cfg#1` or the like is a connection to another pod."""
+        """Whether a configuration such as `intra-node cfg#1` is a connection to another pod."""
         if configuration.startswith("intra-node") and not self._met:
             self._own.add(configuration)
         return not configuration.startswith("self") and configuration not in self._own
 
 
 def _from_tables(lines: Iterable[str]) -> Iterator[str]:
-    """Take the row for big blocks of each table about remote memory."""
+    """Yield the transports in the row for big blocks of each table about remote memory."""
     peers, counts = _Peers(), False
     for line in lines:
         peers.read(line)

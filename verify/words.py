@@ -1,4 +1,4 @@
-"""What pods that are not Ready say: Kubernetes' reason, and the last complaint in the container's log."""
+"""Reasons of pods that are not Ready: Kubernetes' reason, and the last error or warning in the container's log."""
 
 import re
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ def last_complaint(cluster: Cluster, namespace: str, pod: Object) -> str:
     waits = "waiting" in status.get("state", {})
     if waits and not status.get("restartCount"):
         return ""
-    # A container that waits for its next start has said why in the log of the last one.
+    # If the container waits for its next start, the log of the previous one has the reason.
     query = {"previous": "true"} if waits else {}
     try:
         log = cluster.log(namespace, name(pod), status["name"], tailLines=_LINES, **query)

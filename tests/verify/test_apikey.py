@@ -12,8 +12,8 @@ from verify import apikey
 from verify.finding import Finding, Outcome, Unreachable, VerifyError
 from verify.outputs import Workload
 from verify.proxies import Proxies
-from verify.request import Door
-from verify.routing import Entrance
+from verify.request import GatewayClient
+from verify.routing import Endpoint
 from verify.steps import Verification
 from verify.tiers import Tier
 from verify.traffic import judge_models
@@ -27,8 +27,8 @@ def tier(*env: dict[str, Any]) -> Tier:
     return Tier("decode", Workload("d", 1, 1, False), [named("d-1", spec={"containers": containers})])
 
 
-def entrance(service: str | None = None, address: str = "", port: int = 80) -> Entrance:
-    return Entrance(Proxies(NAMESPACE, service, [], "", None), "gate", address, port)
+def endpoint(service: str | None = None, address: str = "", port: int = 80) -> Endpoint:
+    return Endpoint(Proxies(NAMESPACE, service, [], "", None), "gate", address, port)
 
 
 def test_the_key_is_that_of_the_pods_secret() -> None:
@@ -67,13 +67,14 @@ def gateway() -> Iterator[int]:
 
 
 def test_requests_with_a_key_go_past_the_api_server(gateway: int) -> None:
-    behind = entrance("gate-istio", "127.0.0.1", gateway)
-    door = Door(FakeCluster({}), behind, 5, key="s3cret")
-    found, longest = judge_models(door, "llama", lambda finding: finding)
+    behind = endpoint("gate-istio", "127.0.0.1", gateway)
+    client = GatewayClient(FakeCluster({}), behind, 5, key="s3cret")
+    found, longest = judge_models(client, "llama", lambda finding: finding)
     assert (found.outcome, longest) == (Outcome.OK, 100)
     assert found.evidence.endswith(f"(127.0.0.1 port {gateway}, directly)")
     url = f"http://127.0.0.1:{gateway}"
-    refused, _ = judge_models(Door(FakeCluster({}), entrance(), 5, url=url, key="wrong"), "llama", lambda one: one)
+    wrong = GatewayClient(FakeCluster({}), endpoint(), 5, url=url, key="wrong")
+    refused, _ = judge_models(wrong, "llama", lambda finding: finding)
     assert refused.meaning == "vLLM refuses the API key"
     assert "wrong" not in str(refused)
 
@@ -86,13 +87,13 @@ def verification(cluster: FakeCluster) -> tuple[Verification, list[Finding]]:
 
 
 def test_without_the_key_or_a_way_for_it_no_request_is_sent() -> None:
-    way = type("Way", (), {"entrance": entrance("gate-istio")})()
+    path = type("Path", (), {"endpoint": endpoint("gate-istio")})()
     hidden, told = verification(FakeCluster({}, forbids=(SECRET,)))
-    assert hidden._door(way, 5, None, None) is None
+    assert hidden._gateway(path, 5, None, None) is None
     assert (told[0].outcome, "--api-key-from" in told[0].remedy) == (Outcome.UNSEEN, True)
     unaddressed, told = verification(FakeCluster({SECRET: {"data": {"k": "czNjcmV0"}}}))
-    assert unaddressed._door(way, 5, None, None) is None
+    assert unaddressed._gateway(path, 5, None, None) is None
     assert "--url http://localhost:8000" in told[0].remedy
-    door = unaddressed._door(way, 5, "http://localhost:8000", None)
-    assert door is not None
-    assert door.name == "http://localhost:8000"
+    client = unaddressed._gateway(path, 5, "http://localhost:8000", None)
+    assert client is not None
+    assert client.name == "http://localhost:8000"

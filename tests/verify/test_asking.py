@@ -1,17 +1,17 @@
-"""Whether the gateway asks the EPP: by the answers, and by the objects on the way."""
+"""Whether the gateway asks the EPP: evidence from the answers and from the objects."""
 
 from typing import Any
 
 import pytest
 
 from tests.verify.fake import CORE, GATEWAYS, NAMESPACE, RULES, FakeCluster, named, outputs, pod
-from verify.asking import Way, explain_500, judge_asked
+from verify.asking import RequestPath, explain_500, judge_asked
 from verify.destination_rules import why_not_tls
 from verify.finding import Outcome, failed
 from verify.legs import Trial
 from verify.proxies import Proxies
 from verify.request import Answer
-from verify.routing import Entrance, judge_route
+from verify.routing import Endpoint, judge_route
 
 EPP = "epp.serving.svc.cluster.local"
 TLS = {"tls": {"mode": "SIMPLE", "insecureSkipVerify": True}}
@@ -30,10 +30,10 @@ def trial(marked: bool) -> Trial:
     return Trial(Answer(200, "tokens", 0.01, 0.02, 9, 9, marked), {})
 
 
-def way(cluster: FakeCluster, route: dict[str, Any] | None = None, provider: str = "istio") -> Way:
+def path(cluster: FakeCluster, route: dict[str, Any] | None = None, provider: str = "istio") -> RequestPath:
     proxies = Proxies(NAMESPACE, "gate-istio", [pod("proxy-1", True, {"running": {}})], "", None)
-    return Way(
-        cluster, outputs(provider), Entrance(proxies, "gate", "", 80), POOL, named("route", spec=route or {"rules": []})
+    return RequestPath(
+        cluster, outputs(provider), Endpoint(proxies, "gate", "", 80), POOL, named("route", spec=route or {"rules": []})
     )
 
 
@@ -42,23 +42,23 @@ def rule(host: str, policy: dict[str, Any], namespace: str = NAMESPACE, name: st
     return {"metadata": meta, "spec": {"host": host, "trafficPolicy": policy}}
 
 
-def test_answers_with_the_epps_mark_are_proof_and_so_is_its_refusal() -> None:
+def test_the_epps_header_or_its_refusal_proves_that_the_gateway_asks_it() -> None:
     def never() -> bool:
         raise AssertionError("asked without need")
 
     cluster = FakeCluster({})
-    assert judge_asked(way(cluster), [trial(True), trial(True)], never) is None
-    assert judge_asked(way(cluster), [trial(False), trial(False)], lambda: True) is None
-    some = judge_asked(way(cluster), [trial(True), trial(False)], never)
+    assert judge_asked(path(cluster), [trial(True), trial(True)], never) is None
+    assert judge_asked(path(cluster), [trial(False), trial(False)], lambda: True) is None
+    some = judge_asked(path(cluster), [trial(True), trial(False)], never)
     assert some
     assert some.outcome is Outcome.WARNING
 
 
-def test_answers_without_the_epp_name_what_keeps_the_gateway_from_asking() -> None:
+def test_answers_without_the_epp_report_the_cors_filter_and_rival_routes() -> None:
     rival = named("other", spec={"parentRefs": [{"name": "gate"}], "rules": [{"backendRefs": [{"name": "web"}]}]})
     cluster = FakeCluster({f"{GATEWAYS}/httproutes": [rival]})
 
-    found = judge_asked(way(cluster, {"rules": [{"filters": [{"type": "CORS"}]}]}), [trial(False)], lambda: False)
+    found = judge_asked(path(cluster, {"rules": [{"filters": [{"type": "CORS"}]}]}), [trial(False)], lambda: False)
 
     assert found
     assert (found.step, found.outcome) == ("route", Outcome.FAILED)
@@ -68,12 +68,12 @@ def test_answers_without_the_epp_name_what_keeps_the_gateway_from_asking() -> No
     )
 
 
-def test_answers_without_the_epp_name_the_missing_tls_rule() -> None:
+def test_answers_without_the_epp_report_the_missing_tls_rule() -> None:
     cluster = FakeCluster(
         {RULES.format(NAMESPACE): [rule("pool.serving.svc.cluster.local", TLS)], f"{GATEWAYS}/httproutes": []}
     )
 
-    found = judge_asked(way(cluster), [trial(False)], lambda: False)
+    found = judge_asked(path(cluster), [trial(False)], lambda: False)
 
     assert found
     assert found.evidence.startswith("1 of 1 requests answered without asking the EPP; plaintext to the EPP: no")
@@ -102,7 +102,7 @@ def test_answers_without_the_epp_name_the_missing_tls_rule() -> None:
         ({NAMESPACE: [rule(EPP, {**TLS, "portLevelSettings": [{"port": {"number": 9090}, "tls": {}}]})]}, ""),
     ],
 )
-def test_which_destination_rule_decides_and_what_it_lacks(rules: dict[str, Any], says: str) -> None:
+def test_the_most_specific_destination_rule_decides(rules: dict[str, Any], says: str) -> None:
     cluster = FakeCluster({RULES.format(namespace): listed for namespace, listed in rules.items()})
 
     found = why_not_tls(cluster, "edge", NAMESPACE, "epp", 9002)
@@ -115,14 +115,14 @@ def test_an_empty_500_is_explained_by_the_proxys_log_and_the_missing_rule() -> N
     log = f'POST /v1/completions 200 - via_upstream\n"POST /v1/completions HTTP/1.1" 500 - {PLAIN_DETAIL} - "-"\n'
     sent = failed("request", "HTTP 500", "?", "?")
 
-    found = explain_500(way(FakeCluster({}, {"proxy-1/proxy": log})), sent)
+    found = explain_500(path(FakeCluster({}, {"proxy-1/proxy": log})), sent)
 
     assert PLAIN_DETAIL in found.evidence
     assert f"plaintext to the EPP: no DestinationRule in namespace serving is for {EPP}" in found.evidence
-    elsewhere = explain_500(way(FakeCluster({}, {"proxy-1/proxy": log}), provider="kgateway"), sent)
+    elsewhere = explain_500(path(FakeCluster({}, {"proxy-1/proxy": log}), provider="kgateway"), sent)
     assert "DestinationRule" not in elsewhere.evidence
     forbidden = FakeCluster({}, {"proxy-1/proxy": log}, forbids=(RULES.format(NAMESPACE),))
-    hidden = explain_500(way(forbidden), sent)
+    hidden = explain_500(path(forbidden), sent)
     assert (hidden.meaning, hidden.remedy) == ("?", f"RBAC: {RULES.format(NAMESPACE)}")
 
 
@@ -132,7 +132,7 @@ def accepted(rules: list[dict[str, Any]]) -> dict[str, Any]:
     return named("route", spec=spec, status={"parents": [{"conditions": conditions}]})
 
 
-def test_backends_of_an_accepted_route_that_no_controller_complains_about() -> None:
+def test_mistakes_in_backends_of_an_accepted_route_are_reported() -> None:
     pool = {"group": "inference.networking.k8s.io", "kind": "InferencePool", "name": "pool"}
     web = named("web", spec={"ports": [{"port": 80}]})
     pools = "/apis/inference.networking.k8s.io/v1/namespaces/serving/inferencepools/pool"

@@ -1,4 +1,4 @@
-"""`python -m verify` where nothing can be verified: a sentence, never a traceback."""
+"""`python -m verify` without anything to verify prints one error and no traceback."""
 
 import json
 import os
@@ -52,7 +52,7 @@ def verify(*words: str, cwd: Path, **environment: str) -> subprocess.CompletedPr
 
 @pytest.fixture
 def project(tmp_path: Path) -> tuple[Path, dict[str, str]]:
-    """A Pulumi project with a file backend and one stack that exports what ours does, without any resource."""
+    """A Pulumi project with a file backend and one stack with the program's outputs and no resource."""
     pulumi = provide(["pulumi"], Progress())["pulumi"]
     state = tmp_path / "state"
     state.mkdir()
@@ -87,14 +87,14 @@ def project(tmp_path: Path) -> tuple[Path, dict[str, str]]:
     return tmp_path, environment
 
 
-def test_no_pulumi(tmp_path: Path) -> None:
+def test_a_missing_pulumi_cli_is_reported(tmp_path: Path) -> None:
     done = verify("--stack", "amd", cwd=tmp_path, PATH=str(tmp_path))
 
     assert done.returncode == 1
     assert "error: the Pulumi CLI isn't on PATH" in done.stderr
 
 
-def test_no_such_stack_nothing_deployed_no_kubeconfig_no_server(project: tuple[Path, dict[str, str]]) -> None:
+def test_missing_stack_outputs_kubeconfig_or_server_are_reported(project: tuple[Path, dict[str, str]]) -> None:
     folder, environment = project
 
     done = verify("--stack", "nvidia", cwd=folder, **environment)
@@ -122,7 +122,7 @@ def test_no_such_stack_nothing_deployed_no_kubeconfig_no_server(project: tuple[P
     assert "asking http://127.0.0.1:1; the stack was deployed to https://10.0.0.1:6443" in done.stdout
 
 
-def test_no_project(tmp_path: Path) -> None:
+def test_a_folder_without_a_project_is_reported(tmp_path: Path) -> None:
     pulumi = provide(["pulumi"], Progress())["pulumi"]
 
     done = verify(
@@ -133,7 +133,7 @@ def test_no_project(tmp_path: Path) -> None:
     assert "the outputs of stack 'amd' can't be read. Pulumi says:" in done.stderr
 
 
-def test_outputs_say_what_is_needed() -> None:
+def test_outputs_are_parsed() -> None:
     read = parse("amd", json.dumps(OUTPUTS))
 
     assert (read.namespace, read.pool, read.context) == ("llm-d-pd", "gaie-pd", "production")

@@ -1,4 +1,4 @@
-"""Why vLLM ended. The logs are shortened ones of vLLM 0.17.1 with real NIXL."""
+"""Reasons why vLLM ended. The logs are shortened logs of vLLM 0.17.1 with real NIXL."""
 
 from typing import Any
 
@@ -42,7 +42,7 @@ FAILED = failed("request", "HTTP 500", "it fails", "look")
         ("vllm serve: error: argument --dtype: invalid choice: 'int'\n", "argument --dtype", "--previous"),
     ],
 )  # fmt: skip
-def test_what_the_log_of_an_ended_vllm_names(log: str, evidence: str, remedy: str) -> None:
+def test_a_known_cause_is_found_in_the_log_of_an_ended_vllm(log: str, evidence: str, remedy: str) -> None:
     found = cause("INFO: Started server process\n" + log)
 
     assert found
@@ -50,7 +50,7 @@ def test_what_the_log_of_an_ended_vllm_names(log: str, evidence: str, remedy: st
     assert remedy in found.remedy
 
 
-def test_other_logs_name_nothing() -> None:
+def test_other_logs_have_no_cause() -> None:
     assert cause("INFO: Shutting down\nWARNING: no error\n") is None
 
 
@@ -63,10 +63,7 @@ def pod(name: str, restarts: int, *, ready: bool = True) -> dict[str, Any]:
 
 
 class Logs:
-    """Logs of the containers before, and with `present` those of the running ones.
-
-    A pod without one answers as the API server does.
-    """
+    """Logs of the previous containers, and with `present` of the running ones; other logs do not exist."""
 
     def __init__(self, present: dict[str, str] | None = None, **previous: str) -> None:
         self._previous = {name.replace("_", "-"): text for name, text in previous.items()}
@@ -80,7 +77,7 @@ class Logs:
         return logs[pod]
 
 
-def test_the_previous_log_of_restarted_workers_alone_is_read() -> None:
+def test_only_previous_logs_of_restarted_workers_are_read() -> None:
     pods = [pod("d-0", 0), pod("d-1", 2), pod("d-2", 1)]
     logs: Any = Logs(d_0=DEAD, d_1=COUNTER + DEAD)
 
@@ -116,6 +113,6 @@ def test_a_failed_request_names_what_a_worker_logs(logs: Any) -> None:
     assert "serving.ports.nixl" in finding.remedy
 
 
-def test_a_failed_request_is_not_explained_by_errors_of_any_kind() -> None:
-    logs: Any = Logs({"d-0": "ValueError: somebody's bad request\n"})
+def test_an_unknown_error_does_not_explain_a_failed_request() -> None:
+    logs: Any = Logs({"d-0": "ValueError: a client's bad request\n"})
     assert explain(logs, "llm-d-pd", "vllm", [pod("d-0", 0)], FAILED) == FAILED

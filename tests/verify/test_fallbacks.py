@@ -1,4 +1,4 @@
-"""Silent fallbacks, told by logs."""
+"""Silent fallbacks, found in logs."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ def decode(tls: str | None = None, **limits: str) -> dict[str, Any]:
     return {"metadata": {"name": "decode-1"}, "spec": {"containers": [container]}, "status": {}}
 
 
-def test_a_sidecar_that_fell_back() -> None:
+def test_a_sidecar_that_fell_back_is_a_warning() -> None:
     found = sidecar_said([NOT_IMPORTANT, FELL_BACK, FELL_BACK, NOT_IMPORTANT])
 
     assert found.outcome is Outcome.WARNING
@@ -31,7 +31,7 @@ REFUSED = CANCELLED.replace("context canceled", "dial tcp 10.0.0.2:8000: connect
 FAILED = '{"level":"error","ts":"2026-11-28T15:20:01Z","logger":"proxy","msg":"request failed","code":502}'
 
 
-def test_a_client_that_hangs_up_is_no_failed_prefill_worker() -> None:
+def test_a_client_that_hangs_up_is_no_fallback() -> None:
     assert sidecar_said([NOT_IMPORTANT, CANCELLED, FAILED, FELL_BACK]).outcome is Outcome.OK
 
 
@@ -43,11 +43,11 @@ def test_a_prefill_worker_that_fails_after_a_client_hung_up_is_reported() -> Non
     assert sidecar_said([CANCELLED, FAILED, FELL_BACK, FELL_BACK]).outcome is Outcome.WARNING
 
 
-def test_a_sidecar_that_did_not() -> None:
+def test_a_sidecar_without_fallback_is_ok() -> None:
     assert sidecar_said([NOT_IMPORTANT]).outcome is Outcome.OK
 
 
-def test_tcp_where_the_pods_hold_an_rdma_device_is_a_silent_fallback() -> None:
+def test_tcp_despite_an_rdma_device_is_a_silent_fallback() -> None:
     found = transport_said(Transports(NONE, TCP, NONE), [decode(**{"rdma/ib": "1"})], rdma=True)
 
     assert found.outcome is Outcome.FAILED
@@ -55,34 +55,34 @@ def test_tcp_where_the_pods_hold_an_rdma_device_is_a_silent_fallback() -> None:
     assert "serving.ucx.ibGidIndex" in found.remedy
 
 
-def test_tcp_where_the_stack_gives_rdma_without_a_device_is_one() -> None:
-    """Host network, or networks that the infrastructure attaches."""
+def test_tcp_with_rdma_but_no_device_is_a_silent_fallback() -> None:
+    """Examples: host network, or networks that the infrastructure attaches."""
     found = transport_said(Transports(NONE, TCP, NONE), [decode()], rdma=True)
 
     assert found.outcome is Outcome.FAILED
     assert found.evidence == "tcp/eth0, though the stack gives RDMA to the pods"
 
 
-def test_tcp_where_ucx_was_told_to_use_rdma_is_one_too() -> None:
+def test_tcp_despite_rdma_in_ucx_tls_is_a_silent_fallback() -> None:
     assert (
         transport_said(Transports(NONE, TCP, NONE), [decode("self,sm,rocm,rc,tcp")], rdma=False).outcome
         is Outcome.FAILED
     )
 
 
-def test_some_transfers_by_tcp_beside_rdma_are_worth_a_warning() -> None:
+def test_some_transfers_by_tcp_are_a_warning() -> None:
     assert transport_said(Transports(RDMA, TCP, NONE), [decode("rc,tcp")], rdma=True).outcome is Outcome.WARNING
 
 
-def test_tcp_that_was_wanted_is_fine() -> None:
+def test_wanted_tcp_is_ok() -> None:
     assert transport_said(Transports(NONE, TCP, NONE), [decode("tcp,self,sm,rocm")], rdma=False).outcome is Outcome.OK
 
 
-def test_rdma_is_fine() -> None:
+def test_rdma_is_ok() -> None:
     assert transport_said(Transports(RDMA, NONE, NONE), [decode(**{"rdma/ib": "1"})], rdma=True).outcome is Outcome.OK
 
 
-def test_silent_logs_prove_nothing_and_say_which_setting_makes_them_speak() -> None:
+def test_logs_without_transports_prove_nothing_and_name_the_setting() -> None:
     found = transport_said(Transports(NONE, NONE, NONE), [decode()], rdma=True)
 
     assert found.outcome is Outcome.UNSEEN

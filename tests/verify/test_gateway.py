@@ -1,4 +1,4 @@
-"""The Gateway and its proxies: what is said about each, and by whom."""
+"""Findings about the Gateway and its proxies."""
 
 from typing import Any
 
@@ -38,7 +38,7 @@ def judged(objects: dict[str, Any], logs: dict[str, str] | None = None, forbids:
     return judge_gateway(FakeCluster(objects, logs, forbids), outputs(), ROUTE)[0]
 
 
-def test_programmed_alone_is_no_proxy_that_serves() -> None:
+def test_a_programmed_gateway_without_a_ready_proxy_fails() -> None:
     objects = {**gateway(), f"{CORE}/services": [FRONT], f"{CORE}/pods": [pod("a", False, RUNS)]}
     log = "info starting\nwarn Envoy proxy is NOT ready: config not received\ninfo waiting\n"
 
@@ -60,7 +60,7 @@ def test_programmed_alone_is_no_proxy_that_serves() -> None:
         ([], Outcome.FAILED, "Deployment gate-istio: exceeded quota"),
     ],
 )
-def test_proxies_speak_for_themselves(pods: list[Any], outcome: Outcome, says: str) -> None:
+def test_the_state_of_the_proxies_decides(pods: list[Any], outcome: Outcome, says: str) -> None:
     quota = [{"type": "ReplicaFailure", "status": "True", "message": "exceeded quota"}]
     deployment = named("gate-istio", spec={"replicas": 1}, status={"conditions": quota})
     objects = {**gateway(), f"{CORE}/services": [FRONT], f"{CORE}/pods": pods, f"{APPS}/deployments": [deployment]}
@@ -70,7 +70,7 @@ def test_proxies_speak_for_themselves(pods: list[Any], outcome: Outcome, says: s
     assert (found.outcome, says in found.evidence) == (outcome, True), found
 
 
-def test_a_condition_of_an_older_generation_is_no_judgement() -> None:
+def test_a_condition_of_an_older_generation_is_ignored() -> None:
     older: list[dict[str, Any]] = [{**one, "observedGeneration": 1} for one in TRUE]
     objects = gateway(older)
     objects[f"{GATEWAYS}/gateways/gate"]["metadata"]["generation"] = 2
@@ -81,18 +81,18 @@ def test_a_condition_of_an_older_generation_is_no_judgement() -> None:
     assert "no controller has set Accepted since the object was changed (generation 2)" in found.evidence
 
 
-def test_a_load_balancer_outside_the_cluster_has_no_proxy_to_look_at() -> None:
+def test_a_load_balancer_outside_the_cluster_needs_no_proxy_pods() -> None:
     assert judged(gateway()).outcome is Outcome.OK
 
 
-def test_proxies_that_may_not_be_seen_are_not_visible() -> None:
+def test_proxies_without_the_right_to_read_them_are_not_visible() -> None:
     found = judged({**gateway(), f"{CORE}/services": [FRONT]}, forbids=(f"{CORE}/pods",))
 
     assert (found.outcome, found.remedy) == (Outcome.UNSEEN, f"RBAC: {CORE}/pods")
     assert "gate Programmed" in found.evidence
 
 
-def test_a_listener_without_its_certificate_is_named_with_the_reference() -> None:
+def test_a_listener_without_certificate_is_reported_with_the_reference() -> None:
     invalid = [{**TRUE[0], "status": "False", "reason": "ListenersNotValid", "message": "no valid listener"}, TRUE[1]]
     certificate = [
         {"type": "Programmed", "status": "False", "reason": "Invalid", "message": "Bad TLS configuration"},
@@ -119,7 +119,7 @@ def epp(asked: int, target: int) -> Finding:
     return judge_picker(FakeCluster({f"{CORE}/services/epp": service, f"{CORE}/pods": [ready]}), outputs(), pool)[0]
 
 
-def test_a_port_on_which_the_epp_does_not_answer_is_compared_here() -> None:
+def test_a_wrong_port_of_the_epp_is_reported() -> None:
     assert epp(9002, 9002).outcome is Outcome.OK
     assert "the pool asks port 9003 of Service epp, which has 9002" in epp(9003, 9002).evidence
     assert "Service epp leads port 9002 to 9003 of the pods; they answer on 9002" in epp(9002, 9003).evidence

@@ -33,7 +33,7 @@ vllm:kv_cache_usage_perc{model_name="amd/Llama"} 0.125
 """
 
 
-def test_a_vllm_worker_is_summed_up_over_its_engines() -> None:
+def test_metrics_of_a_vllm_worker_are_sums_over_its_engines() -> None:
     seen = worker(VLLM)
 
     assert (seen.finished, seen.running, seen.waiting, seen.prompt_tokens) == (48, 3, 7, 1234567)
@@ -42,7 +42,7 @@ def test_a_vllm_worker_is_summed_up_over_its_engines() -> None:
     assert seen.failures == 1, "blocks expire whenever decode refuses a request; nothing failed then"
 
 
-def test_a_simulator_counts_legs_under_its_own_label_and_knows_no_nixl() -> None:
+def test_a_simulator_has_its_own_label_for_prefill_legs_and_no_nixl() -> None:
     seen = worker(SIMULATOR)
 
     assert (seen.finished, seen.running, seen.cache_use) == (13, 0, 0.125)
@@ -54,7 +54,7 @@ def test_a_worker_without_any_request_yet_has_finished_none() -> None:
     assert worker("").finished == 0
 
 
-def test_labels_may_hold_whatever_a_model_is_called() -> None:
+def test_labels_with_escaped_characters_are_parsed() -> None:
     text = 'a{x="q\\"}\\\\ {y=\\n",z=""} +Inf 1763700000000\nb 3\nthis is no sample\nc{} NaN-ish\n'
 
     assert list(parse(text)) == [Sample("a", {"x": 'q"}\\ {y=\n', "z": ""}, float("inf")), Sample("b", {}, 3)]

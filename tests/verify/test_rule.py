@@ -1,4 +1,4 @@
-"""What the picker's configuration means for a prompt: the configurations that the program renders, and broken ones."""
+"""The picker's rule for prompts, from configurations that the program renders and from broken ones."""
 
 import pytest
 import yaml
@@ -34,7 +34,7 @@ def test_the_rendered_configurations_are_understood(config: PickerConfig, expect
         ("type: disagg-profile-handler", "type: single-profile-handler"),
     ],
 )
-def test_what_the_picker_ignores_silently_means_never(old: str, new: str) -> None:
+def test_entries_that_the_picker_ignores_mean_never(old: str, new: str) -> None:
     text = yaml.safe_dump(of_0_6(256, Preset.GUIDE).document())
     assert old in text
 
@@ -42,7 +42,7 @@ def test_what_the_picker_ignores_silently_means_never(old: str, new: str) -> Non
 
 
 @pytest.mark.parametrize("text", ["a: [", "7", "plugins: [7]", "plugins: [{type: pd-profile-handler, parameters: 3}]"])
-def test_what_no_picker_would_take_is_no_rule(text: str) -> None:
+def test_a_configuration_that_the_picker_refuses_is_no_rule(text: str) -> None:
     assert rule.of(text) is None
 
 
@@ -61,13 +61,13 @@ def test_the_prompt_stays_below_the_models_context_even_if_the_rule_wants_more()
     assert not rule.applies(decision, request.prompt(words))
 
 
-def test_no_prompt_is_ever_the_same() -> None:
+def test_every_prompt_differs() -> None:
     firsts = {request.prompt(1) for _ in range(50)}
 
     assert len(firsts) > 40
 
 
-def test_a_rule_is_written_for_people() -> None:
+def test_a_rule_as_text() -> None:
     assert [str(one) for one in (ALWAYS, NEVER, Rule(256, "tokens"))] == [
         "every prompt",
         "never",

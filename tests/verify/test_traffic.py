@@ -1,4 +1,4 @@
-"""What counters prove about requests."""
+"""Findings from the workers' counters."""
 
 from dataclasses import replace
 
@@ -22,7 +22,7 @@ def unexplained(finding: Finding) -> Finding:
     raise AssertionError(finding)
 
 
-def test_one_prefill_and_one_decode_leg_each_is_what_always_means() -> None:
+def test_always_wants_one_prefill_and_one_decode_leg_per_request() -> None:
     found = judge_legs([trial(), trial(), trial()], ALWAYS, PROMPT)
 
     assert found.outcome is Outcome.OK
@@ -37,17 +37,17 @@ def test_one_request_without_a_prefill_leg_is_a_silent_fallback() -> None:
     assert "silent fallback" in found.meaning
 
 
-def test_answers_from_prefill_workers_are_found_out() -> None:
+def test_answers_from_prefill_workers_fail() -> None:
     found = judge_legs([trial(decode=0)], ALWAYS, PROMPT)
 
     assert found.outcome is Outcome.FAILED
     assert "don't come from decode workers" in found.meaning
 
 
-def test_legs_of_other_clients_are_called_so() -> None:
+def test_legs_of_other_clients_are_mentioned() -> None:
     found = judge_legs([trial(prefill=4, decode=4), trial()], ALWAYS, PROMPT)
 
-    assert "legs may be theirs" in found.evidence
+    assert "some legs may come from their requests" in found.evidence
 
 
 def test_a_picker_that_never_disaggregates_is_a_warning() -> None:
@@ -62,7 +62,7 @@ def test_a_rule_that_no_prompt_can_meet_proves_nothing() -> None:
     assert judge_legs([trial(prefill=0)], None, PROMPT).outcome is Outcome.UNSEEN
 
 
-def test_an_error_says_what_its_status_means_here() -> None:
+def test_an_http_error_is_explained() -> None:
     answer = replace(GOOD, status=429, text="no decode workers")
     found = judge_requests([trial(answer=answer)], unexplained, asked=True)
 
@@ -71,12 +71,12 @@ def test_an_error_says_what_its_status_means_here() -> None:
     assert "no Ready decode worker" in found.meaning
 
 
-def test_an_empty_answer_is_no_answer() -> None:
+def test_an_empty_answer_fails() -> None:
     found = judge_requests([trial(answer=replace(GOOD, text=""))], unexplained, asked=True)
     assert found.outcome is Outcome.FAILED
 
 
-def test_a_prefill_worker_that_never_worked_is_noticed_once_others_did() -> None:
+def test_an_idle_prefill_worker_is_a_warning_once_others_worked() -> None:
     before = {"a": replace(worker(""), finished=90), "b": worker("")}
     after = {**before, "a": replace(before["a"], finished=93)}
 
@@ -86,7 +86,7 @@ def test_a_prefill_worker_that_never_worked_is_noticed_once_others_did() -> None
     assert judge_spread({"a": worker(""), "b": worker("")}, few, ["a", "b"]).outcome is Outcome.OK
 
 
-def test_kv_transfers_are_measured_where_nixl_tells() -> None:
+def test_kv_transfers_are_measured_from_nixls_metrics() -> None:
     idle = replace(worker(""), transfers=10.0, transferred=1e9, transfer_seconds=1.0, failures=4.0)
     busy = replace(idle, transfers=13.0, transferred=1.6e9, transfer_seconds=1.1)
 
@@ -98,7 +98,7 @@ def test_kv_transfers_are_measured_where_nixl_tells() -> None:
     assert judge_transfer({"d": worker("")}, {"d": worker("")}, ["d"], []).outcome is Outcome.UNSEEN
 
 
-def test_a_decode_tier_without_a_kv_connector_is_named() -> None:
+def test_a_decode_tier_without_a_kv_connector_fails() -> None:
     counted = {"d": worker(""), "p": replace(worker(""), transfers=0.0)}
     found = judge_transfer(counted, counted, ["d"], ["p"])
     assert found.outcome is Outcome.FAILED

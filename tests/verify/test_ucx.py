@@ -1,4 +1,4 @@
-"""What UCX prints, and which way KV blocks take. The lines have the form of those in openucx/ucx's public issues."""
+"""Transports in UCX's output. The lines have the form of those in public issues of openucx/ucx."""
 
 from verify.ucx import transports
 
@@ -34,7 +34,7 @@ def test_big_blocks_by_tcp() -> None:
     assert not transports(TABLES + TCP).rdma
 
 
-def test_without_tables_the_lanes_tell() -> None:
+def test_without_tables_the_lanes_decide() -> None:
     assert transports(LANES.format("rma(rc_verbs/bnxt_re0:1) am(rc_verbs/bnxt_re0:1)")).rdma == {"rc_verbs/bnxt_re0:1"}
     assert transports(LANES.format("rma_am(tcp/eth1) amo_am(tcp/eth1) am(tcp/eth1)")).tcp == {"tcp/eth1"}
 
@@ -59,27 +59,27 @@ READ = """\
 """
 
 
-def test_between_gpus_of_one_node() -> None:
+def test_transports_between_gpus_of_one_node_are_local() -> None:
     lanes = LANES.format("").replace("inter-node", "intra-node").replace("  ka", " rma(rocm_ipc/rocm) ka")
 
     assert transports(HANDSHAKE + lanes).local == {"rocm_ipc/rocm"}
     assert not transports(lanes).seen, "without a handshake it is the pod's own worker"
 
 
-def test_what_nixls_workers_of_one_process_say_of_each_other_is_no_evidence() -> None:
+def test_connections_of_nixls_workers_in_one_process_are_no_evidence() -> None:
     assert not transports(OWN_WORKERS).seen
     assert not transports(OWN_WORKERS + HANDSHAKE + OWN_WORKERS).seen, "the same configuration again"
     assert not transports(HANDSHAKE, OWN_WORKERS).seen, "the handshake is another pod's"
     assert transports(HANDSHAKE + OWN_WORKERS).local == {"cma/memory"}
 
 
-def test_a_table_of_reads_is_evidence_whatever_the_level_of_vllms_log() -> None:
+def test_a_table_of_reads_is_evidence_without_vllms_handshake_line() -> None:
     seen = transports(OWN_WORKERS + READ)
 
     assert seen.seen == seen.tcp == {"tcp/eth0"}
 
 
-def test_a_last_row_that_begins_beyond_any_size_is_not_the_one_for_big_blocks() -> None:
+def test_a_last_row_beyond_any_size_is_not_the_row_for_big_blocks() -> None:
     rows = (
         "[1767.2] [n-1:13:0]   | 2049..18446744073709551590 | zero-copy | rc_mlx5/mlx5_0:1 |\n"
         "[1767.2] [n-1:13:0]   | 18446744073709551591..inf | software emulation | tcp/eth0 |\n"
