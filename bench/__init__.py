@@ -1,1 +1,1 @@
-"""Benchmarks: ratios within one run, never times in tests."""
+"""Benchmarks. They compare ratios within one run; tests assert no times."""

@@ -29,9 +29,9 @@ class Times:
 
 
 def main() -> None:
-    """Print {"sequential": {target: times}, "concurrent": …} as JSON: for each target the round with the lowest p50.
+    """Print {"sequential": {target: times}, "concurrent": …} as JSON: for each target, the round with the lowest p50.
 
-    The calmest round, because a shared machine's neighbours double every number for seconds at a time.
+    Other work on a shared machine doubles every number for seconds at a time, so the fastest round counts.
     """
     plan = json.loads(sys.argv[1])
     targets = [Target(**target) for target in plan["targets"]]
@@ -39,7 +39,7 @@ def main() -> None:
     for what, clients in (("sequential", 1), ("concurrent", plan["clients"])):
         rounds: dict[str, list[Times]] = {target.name: [] for target in targets}
         for _ in range(plan["rounds"]):
-            for target in targets:  # in turn, so that none has all the calm
+            for target in targets:  # in turn, so that other work hits all targets
                 started = time.perf_counter()
                 took = _load(target, plan["model"], clients, plan["requests"])
                 rounds[target.name].append(_times(took, time.perf_counter() - started))
@@ -66,7 +66,7 @@ def _load(target: Target, model: str, clients: int, requests: int) -> list[float
 def _client(target: Target, model: str, requests: int, took: list[float]) -> None:
     connection = http.client.HTTPConnection(target.host, target.port, timeout=30)
     for number in range(requests):
-        prompt = f"{time.perf_counter_ns()} {number} of a prompt that nobody has cached"
+        prompt = f"{time.perf_counter_ns()} {number} of a prompt that no cache has"
         body = json.dumps({"model": model, "prompt": prompt, "max_tokens": 4})
         started = time.perf_counter()
         connection.request(

@@ -1,7 +1,7 @@
-"""What gateway, picker, sidecar and the second leg add to a bare model server. `make bench-datapath`, about a minute.
+"""Latency that gateway, picker, sidecar and second leg add to a bare model server. `make bench-datapath`, one minute.
 
-Simulators without latency of their own, so what is measured is the path. All targets in turn, in one run; the calmest
-round of each counts.
+The simulators add no latency, so the path is measured. One run asks all targets in turn; the fastest round of each
+counts.
 """
 
 import json
@@ -17,13 +17,13 @@ from sandbox.home import CHECKOUT
 from sandbox.progress import Progress
 
 LIMIT_MS = 2.5
-"""The whole path over a bare model server, p50, one request at a time."""
+"""Milliseconds that the whole path may add to a bare model server: p50, one request at a time."""
 PLAN = {"rounds": 20, "requests": 128, "clients": 32}
 PODS = "/api/v1/namespaces/llm-d-pd/pods"
 
 
 def main() -> int:
-    """Print the table; 1 if the whole path is over its limit."""
+    """Print the table; return 1 if the whole path is over its limit."""
     progress = Progress()
     with stage(progress) as (home, engine):
         with progress.step("pulumi up"):

@@ -1,6 +1,6 @@
-"""What settings, plan and components cost: the amd stack against a flat program that declares the same objects.
+"""Time that settings, plan and components cost: the amd stack against a flat program that declares the same objects.
 
-`make bench`. Both run on the same engine and cluster, in turn, and what is printed is the ratio of the medians.
+`make bench`. Both run in turn on the same engine and cluster. The result is the ratio of the medians.
 """
 
 import json
@@ -22,12 +22,12 @@ FLAT = Path(__file__).parent / "flat"
 
 
 def main() -> int:
-    """Print the table; 1 if a ratio is over its limit."""
+    """Print the table; return 1 if a ratio is over its limit."""
     progress = Progress()
     with stage(progress) as (home, engine):
         runs = {"program": engine, "flat": _flat(home, engine)}
         times: dict[str, dict[str, list[float]]] = {name: {what: [] for what in LIMITS} for name in runs}
-        rounds = [*runs, *(list(runs) * RUNS)]  # the first of each warms up and is not counted
+        rounds = [*runs, *(list(runs) * RUNS)]  # the first round of each is a warm-up and does not count
         for number, name in enumerate(rounds, start=1):
             with progress.step(f"round {number} of {len(rounds)}: {name}"):
                 for what, seconds in _round(home, runs[name]).items():
@@ -36,7 +36,7 @@ def main() -> int:
 
 
 def _flat(home: Home, engine: Engine) -> Engine:
-    """The flat program as a project of its own, on the same backend, with the objects that the recorder saw."""
+    """Make a project of the flat program on the same backend, with the objects that the recorder saw."""
     folder = home.root / "flat"
     folder.mkdir()
     project = yaml.safe_load((engine.cwd / "Pulumi.yaml").read_text())
@@ -54,7 +54,7 @@ def _flat(home: Home, engine: Engine) -> Engine:
 
 
 def _round(home: Home, engine: Engine) -> dict[str, float]:
-    """Seconds of each command, from an empty cluster back to an empty cluster."""
+    """Return the seconds of each command, from an empty cluster back to an empty cluster."""
     seconds = {
         "first preview": pulumi(home, engine, "preview"),
         "up without preview": pulumi(home, engine, "up", "--yes", "--skip-preview"),
@@ -68,10 +68,10 @@ def _report(times: dict[str, dict[str, list[float]]]) -> int:
     print(f"{'medians of ' + str(RUNS):<26}{'program':>9}{'flat':>9}{'ratio':>8}{'limit':>8}")
     over = 0
     for what, limit in LIMITS.items():
-        ours, floor = (statistics.median(times[name][what][1:]) for name in ("program", "flat"))
-        ratio = ours / floor
+        program, flat = (statistics.median(times[name][what][1:]) for name in ("program", "flat"))
+        ratio = program / flat
         over |= ratio > limit
-        print(f"{what:<26}{ours:>8.2f}s{floor:>8.2f}s{ratio:>8.2f}{limit:>8.2f}")
+        print(f"{what:<26}{program:>8.2f}s{flat:>8.2f}s{ratio:>8.2f}{limit:>8.2f}")
     return int(over)
 
 

@@ -1,4 +1,4 @@
-"""The sandbox that benchmarks run in: two nodes, the amd stack's engine, nothing deployed."""
+"""The sandbox of the benchmarks: two nodes, the amd stack's engine, nothing deployed."""
 
 import subprocess
 import sys
@@ -16,7 +16,7 @@ from sandbox.toolchain import CONTROL_PLANE, SANDBOX, places, provide
 
 @contextmanager
 def stage(progress: Progress) -> Iterator[tuple[Home, Engine]]:
-    """Start it, and throw it away afterwards."""
+    """Start the sandbox; delete it afterwards."""
     home = Home.of(CHECKOUT, "bench")
     stack = CHECKOUT / "Pulumi.amd.yaml"
     tools = places(SANDBOX) | provide(
@@ -31,7 +31,7 @@ def stage(progress: Progress) -> Iterator[tuple[Home, Engine]]:
 
 
 def pulumi(home: Home, engine: Engine, *arguments: str) -> float:
-    """Run a Pulumi command on the amd stack inside; return its seconds. Exits with its output if it fails."""
+    """Run a Pulumi command on the amd stack; return its seconds. If it fails, exit with its output."""
     stack = [] if arguments[0] == "stack" else ["--stack", "amd"]
     command = [*lifecycle.enter(home), "pulumi", *arguments, *stack, "--non-interactive"]
     begun = time.monotonic()

@@ -1,4 +1,4 @@
-"""A preview as a reviewer reads it: Pulumi's JSON in, Markdown for a pull request out. Standard library only.
+"""Turns Pulumi's JSON previews into Markdown for pull requests. Standard library only.
 
-Imports nothing of the program, the sandbox or `verify`: the workflows run it where nothing is installed.
+It imports nothing of the program, the sandbox or `verify`, because workflows run it before anything is installed.
 """

@@ -13,7 +13,7 @@ from review.markdown import clipped, document, marker
 
 
 def _markdown(arguments: argparse.Namespace) -> int:
-    """Write one document, with a section per preview; 1 if one of them failed."""
+    """Print one document with a section per preview; return 1 if a preview failed."""
     previews = [
         read(stack, Path(file).read_text()) for stack, _, file in (each.partition("=") for each in arguments.of)
     ]
@@ -22,7 +22,7 @@ def _markdown(arguments: argparse.Namespace) -> int:
 
 
 def _comment(arguments: argparse.Namespace) -> int:
-    """Post a document over the one of the same marker."""
+    """Post a document as a comment; replace the comment with the same marker."""
     text = clipped(Path(arguments.file).read_text(errors="replace"))
     if text.partition("\n")[0] != marker(arguments.marker):
         print(f"error: {arguments.file} is no document of --marker {arguments.marker!r}", file=sys.stderr)
@@ -48,14 +48,14 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="command")
     markdown = commands.add_parser("markdown", help=_markdown.__doc__)
     markdown.add_argument("of", nargs="+", metavar="STACK=FILE", help="what `pulumi preview --json --diff` printed")
-    markdown.add_argument("--marker", required=True, help="what the comment is found again by")
-    markdown.add_argument("--intro", default="", help="a line above all")
+    markdown.add_argument("--marker", required=True, help="name of the comment on the pull request")
+    markdown.add_argument("--intro", default="", help="first line of the document")
     markdown.add_argument("--more", default="`pulumi preview --diff` shows them", help="how to see what does not fit")
     markdown.set_defaults(run=_markdown)
     comment = commands.add_parser("comment", help=_comment.__doc__)
     comment.add_argument("file", help="a document of `markdown`")
-    comment.add_argument("--marker", required=True, help="that of the document; any other is refused")
-    comment.add_argument("--pull-request", type=int, required=True, metavar="NUMBER", help="where")
+    comment.add_argument("--marker", required=True, help="marker of the document; others are refused")
+    comment.add_argument("--pull-request", type=int, required=True, metavar="NUMBER", help="number of the pull request")
     comment.set_defaults(run=_comment)
     return parser
 

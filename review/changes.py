@@ -1,4 +1,4 @@
-"""What a preview would change, field by field, from `pulumi preview --json --diff`."""
+"""Reads the changes of a preview, field by field, from `pulumi preview --json --diff`."""
 
 import json
 import re
@@ -28,15 +28,15 @@ class Change:
 
     operation: str
     subject: str
-    """`Deployment llm-d-pd/gaie-pd-epp`, or type and name of what is no Kubernetes object."""
+    """`Deployment llm-d-pd/gaie-pd-epp`; type and name of a resource that is no Kubernetes object."""
     fields: tuple[Field, ...]
     reasons: tuple[str, ...]
-    """Fields for which it is replaced instead of updated."""
+    """Fields that force a replacement."""
 
 
 @dataclass(frozen=True)
 class Preview:
-    """All of a stack's changes, or why there are none to tell."""
+    """All changes of a stack, or the errors of its preview."""
 
     stack: str
     changes: tuple[Change, ...] = ()
@@ -45,7 +45,7 @@ class Preview:
 
 
 def read(stack: str, text: str) -> Preview:
-    """Read what the CLI printed; what surrounds the JSON is passed over. Without JSON, `text` is the error."""
+    """Read the CLI's output. Text around the JSON is ignored; without JSON, the text is the error."""
     try:
         document = json.JSONDecoder().raw_decode(text[text.index("{") :])[0]
     except ValueError:
@@ -59,7 +59,7 @@ def read(stack: str, text: str) -> Preview:
 
 
 def _changes(steps: Iterable[Mapping[str, Any]]) -> Iterable[Change]:
-    """One change per resource: a replacement comes as up to three steps."""
+    """Yield one change per resource; a replacement has up to three steps."""
     by_urn: dict[str, list[Mapping[str, Any]]] = {}
     for step in steps:
         if step["op"] not in _QUIET and not _is_own(step):
@@ -72,18 +72,18 @@ def _changes(steps: Iterable[Mapping[str, Any]]) -> Iterable[Change]:
         old = {} if operation == "create" else before.get("inputs") or {}
         new = after.get("inputs") or {}
         subject = _subject(urn, new or old)
-        gone = operation == "delete"  # what it was is in the cluster, and in the diff of the program
+        gone = operation == "delete"  # the old fields are in the cluster and in the diff of the program
         found = [] if gone else differences(old, new, whole_secret=subject.startswith("Secret "))
-        told = {path: each for step in all_steps for path, each in (step.get("detailedDiff") or {}).items()}
-        if not found:  # what the CLI hides on both sides, or what only the live object has
-            found = [Field(path, None, None, known=False) for path in sorted(told)]
-        reasons = {path for path, each in told.items() if "replace" in str(each.get("kind"))}
+        detailed = {path: each for step in all_steps for path, each in (step.get("detailedDiff") or {}).items()}
+        if not found:  # the CLI hides both values, or only the live object has the field
+            found = [Field(path, None, None, known=False) for path in sorted(detailed)]
+        reasons = {path for path, each in detailed.items() if "replace" in str(each.get("kind"))}
         reasons |= {str(key) for step in all_steps for key in step.get("replaceReasons") or []}
         yield Change(operation, subject, tuple(found), tuple(sorted(reasons)))
 
 
 def _is_own(step: Mapping[str, Any]) -> bool:
-    """The stack itself and components: what changes in them is told with their children."""
+    """Whether a step is about the stack or a component; their children show the changes."""
     state = step.get("newState") or step.get("oldState") or {}
     return state.get("type") in _OWN or state.get("custom") is False
 

@@ -1,4 +1,4 @@
-"""One comment per marker on a pull request, made once and edited from then on."""
+"""Keeps one comment per marker on a pull request: creates it once, then edits it."""
 
 import json
 import urllib.request
@@ -7,25 +7,25 @@ from dataclasses import dataclass
 from typing import Any
 
 PAGE = 100
-"""Comments per request, the most that GitHub gives."""
+"""Comments per request; GitHub's maximum."""
 
 AUTHOR = "github-actions[bot]"
-"""Whose comments are edited: a person's that quotes a marker is left alone."""
+"""Only comments of this author are edited, so a person may quote a marker."""
 
 SECONDS = 30
-"""How long GitHub may take to answer."""
+"""Timeout of a request to GitHub."""
 
 
 @dataclass(frozen=True)
 class Repository:
-    """A repository on GitHub, and the right to comment there (the workflow's GITHUB_TOKEN)."""
+    """A repository on GitHub, with a token that may comment (the workflow's GITHUB_TOKEN)."""
 
     api: str
     name: str
     token: str
 
     def put(self, pull_request: int, body: str) -> str:
-        """Replace the comment that begins with the first line of `body`, or make it. Return what was done."""
+        """Replace the comment that begins with the first line of `body`, or create it. Return what was done."""
         mark = body.partition("\n")[0]
         for comment in self._comments(pull_request):
             if comment["user"]["login"] == AUTHOR and comment["body"].startswith(mark):

@@ -1,4 +1,4 @@
-"""Two versions of an object as a list of the fields that differ, with nothing in it that is a secret."""
+"""Lists the fields in which two versions of an object differ, without secrets."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -11,29 +11,29 @@ NAMES = re.compile(
     r"(?:^|[_.\[-])(?:token|secret|password|passwd|credentials?|api_?key|access_?key|private_?key)[\]]?(?:\.value)?$",
     re.IGNORECASE,
 )
-"""Paths whose last word says that a secret stands there."""
+"""Paths of secrets, by their last word."""
 
 VALUES = re.compile(
     r"\b(?:hf_[A-Za-z0-9]{8,}|sk-[A-Za-z0-9_-]{16,}|gh[pousr]_[A-Za-z0-9]{16,}|github_pat_\w+|AKIA[0-9A-Z]{16}"
     r"|eyJ[\w-]+\.eyJ[\w.-]+)|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
     re.DOTALL,
 )
-"""What looks like a token or a key, wherever it stands."""
+"""Tokens and keys inside any text."""
 
 
 @dataclass(frozen=True)
 class Field:
-    """One field; None where there is none on that side. Text only, without secrets."""
+    """One field as text without secrets; None on a side without the field."""
 
     path: str
     before: str | None
     after: str | None
     known: bool = True
-    """Whether values are known; otherwise only that they differ."""
+    """Whether the values are known; if not, the field only differs."""
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any], *, whole_secret: bool = False) -> list[Field]:
-    """Fields that differ, sorted by path. `whole_secret`: all data is secret, as in a Kubernetes Secret."""
+    """Return the fields that differ, sorted by path. `whole_secret`: all data is secret, as in a Kubernetes Secret."""
     old, new = dict(_leaves(before, "")), dict(_leaves(after, ""))
     found = []
     for path in sorted(old.keys() | new.keys()):
@@ -44,7 +44,7 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any], *, whole_se
 
 
 def _leaves(value: Any, path: str) -> Iterator[tuple[str, str]]:
-    """Path and text of each value; items of a list by their name where all have one, lists of words as lines."""
+    """Yield path and text of each value. Items of a list go by name if all have one; a list of words is one text."""
     if isinstance(value, Mapping) and value:
         for key, inner in value.items():
             yield from _leaves(inner, f"{path}.{key}" if path else str(key))

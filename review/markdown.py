@@ -1,4 +1,4 @@
-"""Previews as Markdown that GitHub takes: collapsed, sorted, and never longer than a comment may be."""
+"""Formats previews as Markdown: collapsed, sorted, within GitHub's limit for comments."""
 
 import difflib
 import re
@@ -10,43 +10,43 @@ from review.changes import ORDER, Change, Preview
 from review.fields import Field
 
 LIMIT = 65_000
-"""Bytes of a whole document. GitHub refuses comments of more than 65,536 characters; bytes are never fewer."""
+"""Bytes of a document. GitHub refuses comments of more than 65,536 characters; a text has at least as many bytes."""
 
 LONGEST = 160
-"""Characters of a line that are shown."""
+"""Characters shown of a line."""
 
 CUT = "\n\n… cut here: longer than a comment may be.\n"
 
 LINES = 80
-"""Lines of one field that are shown."""
+"""Lines shown of a field."""
 
 
 def marker(name: str) -> str:
-    """The invisible line by which a comment is found again."""
+    """Return the invisible first line that identifies a comment."""
     return f"<!-- llm-d-pd review: {name} -->"
 
 
 def document(name: str, intro: str, previews: Sequence[Preview], more: str, limit: int = LIMIT) -> str:
-    """One section per stack, all within `limit` bytes; `more` says how to see what did not fit."""
+    """Return one section per stack, within `limit` bytes in total; `more` says how to see the changes left out."""
     head = f"{marker(name)}\n{intro}\n"
-    room = limit - _size(head)
+    free = limit - _size(head)
     parts = []
     for left, preview in zip(range(len(previews), 0, -1), previews, strict=True):
-        part = section(preview, more, room // left)
+        part = section(preview, more, free // left)
         parts.append(part)
-        room -= _size(part)
+        free -= _size(part)
     return clipped(head + "".join(parts), limit)
 
 
 def clipped(text: str, limit: int = LIMIT) -> str:
-    """The text, cut where it is longer than `limit` bytes."""
+    """Return the text, cut to `limit` bytes."""
     if _size(text) <= limit:
         return text
     return text.encode()[: limit - _size(CUT)].decode(errors="ignore") + CUT
 
 
 def section(preview: Preview, more: str, limit: int) -> str:
-    """A stack's changes: as many in full as fit, the others by name, and then by number."""
+    """Return a stack's changes: in full while they fit, then by name, then as a number."""
     head = f"\n### Stack `{preview.stack}`: {_summary(preview)}\n"
     if preview.errors:
         head += "\n" + _fenced("text", _cut("\n\n".join(preview.errors).splitlines(), LINES))
@@ -57,12 +57,12 @@ def _summary(preview: Preview) -> str:
     if preview.errors:
         return "the preview failed"
     count = Counter(change.operation for change in preview.changes)
-    told = [f"{count[each]} to {each}" for each in ORDER if count[each]]
-    return ", ".join([*(told or ["no changes"]), f"{preview.unchanged} unchanged"])
+    counts = [f"{count[each]} to {each}" for each in ORDER if count[each]]
+    return ", ".join([*(counts or ["no changes"]), f"{preview.unchanged} unchanged"])
 
 
 def _fitting(changes: Sequence[Change], more: str, limit: int) -> str:
-    """Blocks in order while they fit, then names while they fit, then how many are missing."""
+    """Return blocks in order while they fit, then names while they fit, then the number of the others."""
     limit -= _size(_left_out(len(changes), len(changes), more))
     text, left_out, unnamed = "", [], 0
     for change in changes:
@@ -104,7 +104,7 @@ def _title(change: Change) -> str:
 
 
 def _field(field: Field) -> Iterator[str]:
-    """The field's path, and what goes and what comes below it; of long texts the lines that differ."""
+    """Yield the field's path, then its old and new value; of long texts only the lines that differ."""
     yield f"@@ {field.path} @@"
     if not field.known:
         yield "! differs"
@@ -116,8 +116,8 @@ def _field(field: Field) -> Iterator[str]:
         sides = [*(f"- {line}" for line in before or []), *(f"+ {line}" for line in after or [])]
         yield from _cut(sides, LINES)
     else:
-        told = list(difflib.unified_diff(before, after, n=2, lineterm=""))[2:]
-        yield from _cut([f"{line[0]} {line[1:]}" for line in told if not line.startswith("@@")], LINES)
+        lines = list(difflib.unified_diff(before, after, n=2, lineterm=""))[2:]
+        yield from _cut([f"{line[0]} {line[1:]}" for line in lines if not line.startswith("@@")], LINES)
 
 
 def _cut(lines: Iterable[str], most: int) -> list[str]:
@@ -126,7 +126,7 @@ def _cut(lines: Iterable[str], most: int) -> list[str]:
 
 
 def _fenced(language: str, lines: Sequence[str]) -> str:
-    """A fence longer than any in the text, so that nothing gets out of it."""
+    """Return the text in a fence that is longer than any fence inside it."""
     text = "\n".join(lines)
     fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", text)), default=0))
     return f"{fence}{language}\n{text}\n{fence}\n"

@@ -19,7 +19,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import (
 )
 
 Span = dict[str, str]
-"""Service, name and trace of a span."""
+"""Service, name and trace identifier of a span."""
 
 
 class _Receiver(TraceServiceServicer):
@@ -37,7 +37,7 @@ class _Receiver(TraceServiceServicer):
 
 @contextmanager
 def listening(address: str, keep: Callable[[Span], object]) -> Iterator[int]:
-    """Take spans at `address`, "127.0.0.1:0" for any free port; yields the port."""
+    """Take spans at `address` ("127.0.0.1:0" = any free port); yield the port."""
     server = grpc.server(ThreadPoolExecutor(2))
     add_TraceServiceServicer_to_server(_Receiver(keep), server)  # type: ignore[no-untyped-call]  # generated
     port = server.add_insecure_port(address)
@@ -49,7 +49,7 @@ def listening(address: str, keep: Callable[[Span], object]) -> Iterator[int]:
 
 
 def main(port: str, file: str) -> None:
-    """Write down every span that arrives until killed."""
+    """Write every span to the file until the process is killed."""
     with Path(file).open("a", buffering=1) as lines, listening(f"0.0.0.0:{port}", lambda span: _write(lines, span)):
         print("listening", flush=True)
         sys.stdin.read()

@@ -1,7 +1,4 @@
-"""What every run of the tests does: it hears Ctrl-C, and it says which tests are at work.
-
-It says so whenever ten seconds have passed without a result.
-"""
+"""Every test run reacts to Ctrl-C, and prints the running tests after ten seconds without a result."""
 
 import signal
 import threading
@@ -14,7 +11,7 @@ _SILENT_SECONDS = 10
 
 
 class _Watch:
-    """On the process that reports; with several workers it hears of the tests of all of them."""
+    """Prints the running tests; in the process that reports, which hears of the tests of all workers."""
 
     def __init__(self, reporter: pytest.TerminalReporter, capture: CaptureManager) -> None:
         self._reporter, self._capture = reporter, capture

@@ -1,4 +1,4 @@
-"""Runs the program or a component against a monitor that keeps every wire request: what the engine would be told."""
+"""Runs the program or a component against a monitor that keeps every request to the engine."""
 
 import asyncio
 import contextvars
@@ -23,11 +23,11 @@ from pulumi.runtime.stack import run_in_stack
 ROOT = Path(__file__).resolve().parent.parent
 STATE = "pulumi:pulumi:readStackResourceOutputs"
 SECRET = "4dabf18193072939515e22adb298388d"
-"""Marks a value on the wire; its content tells what it is."""
+"""Key that marks a value as a secret on the wire."""
 
 
 class Echo(Mocks):
-    """Every resource comes out as it went in; the program looks up nothing but its own state."""
+    """Returns every resource unchanged; the program looks up nothing but its own state."""
 
     def __init__(self, state: Mapping[str, Any]) -> None:
         self.state = state
@@ -42,7 +42,7 @@ class Echo(Mocks):
 
 @dataclass(frozen=True)
 class Declared:
-    """One resource as the engine is told of it."""
+    """One resource as the engine receives it."""
 
     urn: str
     type: str
@@ -122,13 +122,13 @@ def record(
     preview: bool = False,
     recorder: Recorder | None = None,
 ) -> Recorder:
-    """Run `declare` as a Pulumi program would be run, and return what it told the engine.
+    """Run `declare` as a Pulumi program, and return its requests to the engine.
 
-    A `recorder` of the caller's keeps what was said before a program that fails.
+    Pass a `recorder` to keep the requests of a program that fails.
     """
     recorder = recorder or Recorder()
 
-    def run() -> None:  # in a context of its own: the SDK's settings and root stack are context variables
+    def run() -> None:  # in a separate context: the SDK's settings and root stack are context variables
         features = set(recorder.GetDeploymentInfo(Empty()).supportedFeatures)  # type: ignore[no-untyped-call]
         settings = MockSettings(  # type: ignore[no-untyped-call]
             monitor=recorder,
@@ -147,7 +147,7 @@ def record(
         with patch.object(resource, "_get_stack_trace", StackTrace):
             contextvars.Context().run(run)
     finally:
-        gc.enable()  # the program has a process to itself and leaves it off; here loops and their files would pile up
+        gc.enable()  # the program disables it; in this longer process, event loops and their files would add up
     return recorder
 
 
@@ -161,7 +161,7 @@ def run_program(
     preview: bool = False,
     recorder: Recorder | None = None,
 ) -> Recorder:
-    """The whole program with these settings."""
+    """Run the whole program with these settings."""
     config = {"llm-d-pd:serving": json.dumps(serving)} if serving is not None else {}
     if token is not None:
         config["llm-d-pd:hfToken"] = token
@@ -177,7 +177,7 @@ def run_program(
 
 
 def _whole_numbers(value: Any) -> Any:
-    """JSON on the wire has fractions only; Kubernetes has whole numbers."""
+    """Turn JSON's floating-point numbers into the whole numbers of Kubernetes."""
     if isinstance(value, dict):
         return {key: _whole_numbers(inner) for key, inner in value.items()}
     if isinstance(value, list):
@@ -186,7 +186,7 @@ def _whole_numbers(value: Any) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """The recorded object without the wire's marks of secrets."""
+    """Return the recorded object without the marks of secrets."""
     if isinstance(value, dict):
         marked = len(value) == 2 and "value" in value and any(len(key) == 32 for key in value)
         return plain(value["value"]) if marked else {key: plain(inner) for key, inner in value.items()}

@@ -1,4 +1,4 @@
-"""A real server with vLLM's interface: the simulator of vLLM, on a free port of this machine."""
+"""Runs the simulator of vLLM on a free port of this machine."""
 
 import http.client
 import socket
@@ -14,7 +14,7 @@ NAME = "llm-d-inference-sim"
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """Return a port on which no process listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -22,7 +22,7 @@ def free_port() -> int:
 
 @contextmanager
 def running(*flags: str) -> Iterator[int]:
-    """The simulator with these flags; its port."""
+    """Run the simulator with these flags; yield its port."""
     port = free_port()
     program = str(provide([NAME], Progress())[NAME])
     command = [program, "--model=m", "--force-dummy-tokenizer", f"--port={port}", *flags]

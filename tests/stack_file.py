@@ -12,7 +12,7 @@ BASE: dict[str, Any] = {"accelerator": "amd", "model": {"name": "amd/Llama-3.3-7
 
 
 def stack_file(**changes: Any) -> dict[str, Any]:
-    """The minimal file with `changes`: keys are paths with `__` for the dot, None as text 'DELETE' removes."""
+    """Return the minimal file with `changes`: keys are paths with `__` for the dot; the value 'DELETE' removes one."""
     serving = copy.deepcopy(BASE)
     for path, value in changes.items():
         *above, last = path.split("__")
@@ -27,14 +27,14 @@ def stack_file(**changes: Any) -> dict[str, Any]:
 
 
 def settings(**changes: Any) -> Serving:
-    """The settings of a legal file."""
+    """Return the settings of a legal file."""
     result, problems = settings_of(stack_file(**changes))
     assert not problems, [problem.text() for problem in problems]
     return result
 
 
 def problems(*, token_given: bool = True, **changes: Any) -> dict[str, Problem]:
-    """All problems of a file, by config path."""
+    """Return all problems of a file, by config path."""
     result, found = settings_of(stack_file(**changes))
     every = distinct([*found, *check(result, token_given=token_given)])
     return {problem.path: problem for problem in every}

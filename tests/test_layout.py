@@ -1,4 +1,4 @@
-"""Imports: layers of components, and parts that do not import each other. Every test is collected."""
+"""Checks of imports (layers of components, independent parts) and of test collection."""
 
 import ast
 import subprocess
@@ -42,7 +42,7 @@ comes from names. The plan asks the gateway providers, because their objects are
 
 
 def _tracked() -> list[Path]:
-    """Python files that git knows, and new ones that it would."""
+    """Return Python files that git tracks, and new ones that it does not ignore."""
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.py"],
         cwd=ROOT,
@@ -58,7 +58,7 @@ def _files(half: str) -> list[Path]:
 
 
 def _imports(file: Path) -> Iterator[str]:
-    """Modules that a file imports, dotted; a name imported from a package may be a module of it."""
+    """Return the dotted names that a file imports; a name imported from a package may be one of its modules."""
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)

@@ -1,4 +1,4 @@
-"""The floor: the same objects, declared flat from a file, without settings, plan or components."""
+"""The program for comparison: it declares the same objects from a file, without settings, plan or components."""
 
 import json
 import os
@@ -23,7 +23,7 @@ KINDS: dict[str, Any] = {
 }
 
 WORDS = {"roleRef": "role_ref", "automountServiceAccountToken": "automount_service_account_token"}
-"""Fields whose argument in Python is another word."""
+"""Python arguments of fields that differ from the field's name in snake case."""
 
 token = pulumi.Config().require_secret("hfToken")
 provider = k8s.Provider("cluster", kubeconfig="", enable_config_map_mutable=True, enable_secret_mutable=True)
@@ -33,7 +33,7 @@ for manifest in json.loads(Path(os.environ["BENCH_OBJECTS"]).read_text()):
     opts = pulumi.ResourceOptions(provider=provider, depends_on=list(first))
     if kind in KINDS:
         body = {key: value for key, value in manifest.items() if key not in ("apiVersion", "kind")}
-        if body.get("type") == "Opaque":  # a flat program takes the token from the configuration too
+        if body.get("type") == "Opaque":  # as the compared program does
             body["data"] = {"HF_TOKEN": token.apply(lambda text: b64encode(text.encode()).decode())}
         made = KINDS[kind](f"{kind}-{name}", opts=opts, **{WORDS.get(key, key): value for key, value in body.items()})
     else:

@@ -1,4 +1,4 @@
-"""What GitHub's API does with comments, as a server on this machine."""
+"""A server with the part of GitHub's API that handles comments."""
 
 import http.server
 import json
@@ -45,7 +45,7 @@ class GitHub(http.server.BaseHTTPRequestHandler):
 
 @contextmanager
 def serving() -> Iterator[dict[str, str]]:
-    """Start with no comments; yields the variables that a workflow has."""
+    """Start without comments; yield the variables of a workflow."""
     GitHub.comments = []
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), GitHub)
     threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -1,4 +1,4 @@
-"""What is read from Pulumi's JSON: one change per resource, its fields by name, and never a secret."""
+"""Changes read from Pulumi's JSON: one per resource, with its fields and without secrets."""
 
 import json
 from typing import Any
@@ -25,7 +25,7 @@ def previewed(*steps: dict[str, Any], **more: Any) -> Preview:
     return read("amd", f"a line before\n{json.dumps({'steps': steps, **more})}\nand one after")
 
 
-def test_each_resource_once_the_most_dangerous_first() -> None:
+def test_each_resource_is_listed_once_and_the_most_dangerous_first() -> None:
     stack = {"op": "create", "urn": "urn:a::b::pulumi:pulumi:Stack::c", "newState": {"type": "pulumi:pulumi:Stack"}}
     component = {"op": "delete", "urn": "urn:a::b::llm-d-pd:index:X::c", "oldState": {"type": "l", "custom": False}}
     provider = {
@@ -63,24 +63,24 @@ def test_each_resource_once_the_most_dangerous_first() -> None:
     assert (found.unchanged, found.errors) == (12, ())
 
 
-def test_an_operation_of_another_pulumi_is_no_crash() -> None:
+def test_an_unknown_operation_is_an_update() -> None:
     found = previewed(step("import", "a", new={"x": 1}), step("transmute", "b", {"x": 1}, {"x": 2}))
     assert [one.operation for one in found.changes] == ["update", "create"]
 
 
-def test_why_something_is_replaced() -> None:
+def test_fields_that_force_a_replacement_are_listed() -> None:
     diff = {"spec.selector": {"kind": "update-replace"}, "spec.replicas": {"kind": "update"}}
     [one] = previewed(step("replace", "a", {"x": 1}, {"x": 2}, detailedDiff=diff, replaceReasons=["spec"])).changes
     assert one.reasons == ("spec", "spec.selector")
 
 
-def test_what_differs_only_where_nothing_is_shown_is_still_told() -> None:
+def test_a_field_with_hidden_values_is_listed_as_different() -> None:
     diff = {"spec.data": {"kind": "update"}}
     [one] = previewed(step("update", "a", {"data": SECRET}, {"data": SECRET}, detailedDiff=diff)).changes
     assert one.fields == (Field("spec.data", None, None, known=False),)
 
 
-def test_errors_are_told_once_without_colours() -> None:
+def test_errors_are_listed_once_without_colours() -> None:
     error = {"severity": "error", "message": "\x1b[31mPulumi.amd.yaml cannot be deployed\x1b[0m\n"}
     warning = {"severity": "warning", "message": "mind this"}
     assert previewed(diagnostics=[error, warning, error]).errors == ("Pulumi.amd.yaml cannot be deployed",)
@@ -88,7 +88,7 @@ def test_errors_are_told_once_without_colours() -> None:
     assert read("amd", "").errors == ("Pulumi printed nothing",)
 
 
-def test_items_are_known_by_name_and_words_are_lines() -> None:
+def test_list_items_go_by_name_and_lists_of_words_are_lines() -> None:
     before = {"containers": [{"name": "a", "args": ["--x", "--y"]}, {"name": "b", "cpu": 2.0}], "ports": [{"p": 1}]}
     after = {"containers": [{"name": "b", "cpu": 3}, {"name": "a", "args": ["--x"]}], "ports": [{"p": 1}, {"p": 2}]}
     assert differences(before, after) == [
@@ -98,7 +98,7 @@ def test_items_are_known_by_name_and_words_are_lines() -> None:
     ]
 
 
-def test_what_is_null_true_or_empty_is_said() -> None:
+def test_null_booleans_and_empty_values_are_text() -> None:
     before: dict[str, Any] = {"a": None, "b": True, "c": {}, "d": [], "e": {"f": 1}, "__internal": {"x": 1}}
     after = {"a": "", "b": False, "c": {"x": 1}, "d": ["y"], "__internal": {"x": 2}}
     assert differences(before, after) == [
@@ -124,7 +124,7 @@ def test_what_is_null_true_or_empty_is_said() -> None:
     ],
     ids=str,
 )
-def test_what_looks_like_a_secret_is_not_shown(change: dict[str, Any]) -> None:
+def test_tokens_and_keys_are_not_shown(change: dict[str, Any]) -> None:
     for before, after in (({}, change), (change, {})):
         found = differences(before, after)
         assert "hush" not in str(found)
@@ -149,6 +149,6 @@ def test_all_data_of_a_secret_is_secret() -> None:
     assert one.fields == (Field("data.k", SECRET, SECRET), Field("type", None, "Opaque"))
 
 
-def test_names_that_only_speak_of_secrets_are_shown() -> None:
+def test_names_of_secrets_are_shown() -> None:
     change = {"tokenSecret": "llm-d-hf-token", "env": [{"name": "MAX_TOKENS", "value": "9"}], "secretName": "s"}
     assert SECRET not in str(differences({}, change))

@@ -1,4 +1,4 @@
-"""`python -m review`: JSON to Markdown, and Markdown to the one comment of its marker, against a server as GitHub's."""
+"""`python -m review` writes Markdown from JSON, and keeps one comment per marker on a server like GitHub's."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ from tests.review.github import GitHub, serving
 
 
 def review(*words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-    """As a workflow runs it: any Python, nothing installed."""
+    """Run it as a workflow does: with any Python and nothing installed."""
     return subprocess.run(
         [sys.executable, "-S", "-m", "review", *words],
         cwd=ROOT,
@@ -37,7 +37,7 @@ def test_previews_become_a_document(tmp_path: Path) -> None:
 
 @pytest.fixture
 def github() -> Iterator[dict[str, str]]:
-    """The variables of a workflow whose GitHub is a server here."""
+    """Variables of a workflow that point to a local server instead of GitHub."""
     with serving() as variables:
         yield variables
 
@@ -60,12 +60,12 @@ def test_a_comment_is_made_once_and_then_edited(tmp_path: Path, github: dict[str
     assert all(each["body"] == person["body"] for each in GitHub.comments[:150])
 
 
-def test_what_is_too_long_is_cut(tmp_path: Path, github: dict[str, str]) -> None:
+def test_a_long_document_is_cut(tmp_path: Path, github: dict[str, str]) -> None:
     post(tmp_path, github, "amd", "x" * 100_000)
     assert len(GitHub.comments[0]["body"]) <= LIMIT
 
 
-def test_what_goes_wrong_is_one_line(tmp_path: Path, github: dict[str, str]) -> None:
+def test_an_error_is_one_line(tmp_path: Path, github: dict[str, str]) -> None:
     denied = post(tmp_path, {**github, "GITHUB_TOKEN": "wrong"}, "amd", "x")
     assert denied.returncode == 1 and "403" in denied.stderr and "pull-requests: write" in denied.stderr
     bare = post(tmp_path, {}, "amd", "x")
@@ -74,8 +74,8 @@ def test_what_goes_wrong_is_one_line(tmp_path: Path, github: dict[str, str]) -> 
     assert GitHub.comments == []
 
 
-def test_a_document_cannot_pass_for_another_s(tmp_path: Path, github: dict[str, str]) -> None:
-    """What a fork's pull request leaves behind must not edit the comment of a real cluster's preview."""
+def test_a_document_with_another_marker_is_refused(tmp_path: Path, github: dict[str, str]) -> None:
+    """A document from a fork's pull request must not replace the comment about a real cluster."""
     file = tmp_path / "review.md"
     file.write_text(f"{marker('preview amd')}\nno changes")
     done = review("comment", "--marker", "sandbox", "--pull-request", "7", str(file), **github)

@@ -1,4 +1,4 @@
-"""The Markdown: what a reviewer sees first, what is folded away, and that GitHub always takes it."""
+"""The Markdown: its order, its folded blocks, and its size within GitHub's limit."""
 
 import re
 
@@ -9,7 +9,7 @@ from review.fields import SECRET, Field
 from review.markdown import LIMIT, LONGEST, clipped, document, marker
 
 GITHUB = 65_536
-"""Characters of a comment that GitHub takes."""
+"""GitHub's limit for the characters of a comment."""
 
 
 def written(*changes: Change, limit: int = LIMIT, errors: tuple[str, ...] = ()) -> str:
@@ -21,7 +21,7 @@ def change(*fields: Field, operation: str = "update", subject: str = "Deployment
 
 
 def diff(text: str) -> list[str]:
-    """The lines of the first diff."""
+    """Lines of the first diff."""
     found = re.search(r"^(`{3,})diff\n(.*?)^\1$", text, re.MULTILINE | re.DOTALL)
     assert found
     return found[2].splitlines()
@@ -45,11 +45,11 @@ def test_marker_summary_and_one_folded_block_per_change() -> None:
     assert "@@ spec.x @@\n+ 1\n" in text and "@@ spec.y @@\n- 1\n" in text
 
 
-def test_no_changes_is_a_sentence() -> None:
+def test_a_preview_without_changes_is_one_sentence() -> None:
     assert written() == f"{marker('sandbox')}\nWhat it would do.\n\n### Stack `amd`: no changes, 20 unchanged\n"
 
 
-def test_of_a_long_text_only_what_differs() -> None:
+def test_a_long_text_shows_only_lines_that_differ() -> None:
     before = "\n".join(f"line {number}" for number in range(100))
     assert diff(written(change(Field("data.x", before, before.replace("line 50", "other"))))) == [
         "@@ data.x @@",
@@ -57,12 +57,12 @@ def test_of_a_long_text_only_what_differs() -> None:
     ]
 
 
-def test_what_differs_unseen_is_said() -> None:
+def test_a_difference_without_values_is_shown() -> None:
     text = written(change(Field("data", SECRET, SECRET), Field("spec.x", None, None, known=False)))
     assert diff(text) == ["@@ data @@", "! [secret], another one", "@@ spec.x @@", "! differs"]
 
 
-def test_a_failed_preview_says_why_and_what_it_knows() -> None:
+def test_a_failed_preview_shows_its_errors_and_changes() -> None:
     text = written(change(Field("a", "1", "2")), errors=("Pulumi.amd.yaml cannot be deployed\n  wrong: x", "and y"))
     assert (
         "### Stack `amd`: the preview failed\n\n```text\nPulumi.amd.yaml cannot be deployed\n  wrong: x\n\nand y\n```\n"
@@ -71,7 +71,7 @@ def test_a_failed_preview_says_why_and_what_it_knows() -> None:
     assert "<b>update</b>" in text
 
 
-def test_nothing_gets_out_of_its_fence_or_tag() -> None:
+def test_texts_cannot_close_their_fence_or_tag() -> None:
     text = written(change(Field("a", "x", "```\n</details>\n````"), subject="Deployment <img src=x>/`a`"))
     assert "`````diff\n" in text and text.count("`````") == 2
     assert "<img" not in text
@@ -92,7 +92,7 @@ def big(count: int, letter: str = "ü") -> tuple[Change, ...]:
 
 @pytest.mark.parametrize("count", [1, 14, 100])
 @pytest.mark.parametrize("stacks", [1, 3])
-def test_it_always_fits_and_says_what_did_not(count: int, stacks: int) -> None:
+def test_a_document_always_fits_and_counts_what_is_left_out(count: int, stacks: int) -> None:
     previews = [Preview(f"s{number}", big(count)) for number in range(stacks)]
     text = document("sandbox", "", previews, "see `there`")
     assert len(text) <= len(text.encode()) <= LIMIT < GITHUB
@@ -109,12 +109,12 @@ def test_it_always_fits_and_says_what_did_not(count: int, stacks: int) -> None:
     assert bool(missing) == (stacks * count > 13)
 
 
-def test_room_that_one_stack_leaves_is_another_s() -> None:
+def test_a_big_stack_uses_the_bytes_that_a_small_stack_leaves() -> None:
     text = document("sandbox", "", [Preview("small"), Preview("big", big(12))], "")
     assert text.count("<summary>") == 12
 
 
-def test_a_document_of_somebody_else_is_cut_to_size() -> None:
+def test_a_clipped_text_is_within_the_limit() -> None:
     assert clipped("short") == "short"
     cut = clipped("ü" * 100_000)
     assert len(cut.encode()) <= LIMIT and cut.endswith("longer than a comment may be.\n")
