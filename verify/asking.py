@@ -59,7 +59,7 @@ def explain_500(path: RequestPath, finding: Finding) -> Finding:
         return finding
     evidence = "; an answer without text is the gateway's own"
     if detail := proxies.refused_epp(path.cluster, path.endpoint.proxies):
-        evidence += f", whose proxy logs {detail}"
+        evidence += f"; the proxy logs {detail}"
     meaning, remedy = finding.meaning, finding.remedy
     try:
         fault = _tls_fault(path)

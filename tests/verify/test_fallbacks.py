@@ -31,7 +31,7 @@ REFUSED = CANCELLED.replace("context canceled", "dial tcp 10.0.0.2:8000: connect
 FAILED = '{"level":"error","ts":"2026-11-28T15:20:01Z","logger":"proxy","msg":"request failed","code":502}'
 
 
-def test_a_client_that_hangs_up_is_no_fallback() -> None:
+def test_a_client_that_hangs_up_is_no_failed_prefill_worker() -> None:
     assert sidecar_said([NOT_IMPORTANT, CANCELLED, FAILED, FELL_BACK]).outcome is Outcome.OK
 
 

@@ -66,7 +66,7 @@ def test_transports_between_gpus_of_one_node_are_local() -> None:
     assert not transports(lanes).seen, "without a handshake it is the pod's own worker"
 
 
-def test_connections_of_nixls_workers_in_one_process_are_no_evidence() -> None:
+def test_what_nixls_workers_of_one_process_say_of_each_other_is_no_evidence() -> None:
     assert not transports(OWN_WORKERS).seen
     assert not transports(OWN_WORKERS + HANDSHAKE + OWN_WORKERS).seen, "the same configuration again"
     assert not transports(HANDSHAKE, OWN_WORKERS).seen, "the handshake is another pod's"
