@@ -1,1 +1,1 @@
-"""Run the program with no cluster, no GPU and no container engine: real Pulumi engine, real API server."""
+"""Runs the program without a cluster, GPU or container engine, on a real Pulumi engine and a real API server."""

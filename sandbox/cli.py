@@ -22,7 +22,7 @@ Command = Callable[[argparse.Namespace, Home, Progress], int]
 def up(arguments: argparse.Namespace, home: Home, report: Progress) -> int:
     """Start the sandbox and deploy the stack."""
     session = _ready(arguments, home, report, pods=True)
-    for line in choosing.said(home.root):
+    for line in choosing.notes(home.root):
         report.say(line)
     with watching(home.host_kubeconfig, report):
         code = session.call("pulumi", "up", "--yes", "--stack", arguments.stack, *arguments.rest)
@@ -148,9 +148,9 @@ def down(arguments: argparse.Namespace, home: Home, report: Progress) -> int:
 _ON_A_STACK: tuple[Command, ...] = (up, preview, policy, refresh, destroy, shell, preflight, verify)
 
 _LOOKING_AT_NODES: tuple[Command, ...] = (up, preview, policy, preflight)
-"""Commands that say something of the nodes; the others only go on with what is deployed."""
+"""Commands with results that depend on the nodes; the others work with what is deployed."""
 
-_CLUSTER = "the cluster whose nodes are simulated: a name of sandbox/clusters/, or a file; kept"
+_CLUSTER = "cluster description for the nodes: a name in sandbox/clusters/, or a file; kept"
 
 _INFRASTRUCTURE = "serving.infrastructure"
 
@@ -171,7 +171,7 @@ def _ready(arguments: argparse.Namespace, home: Home, report: Progress, *, pods:
     if wrong:
         raise SandboxError(f"--set {wrong[0]}: write it as path=value, such as --set serving.hostNetwork=true")
     cluster = description.choose(home, arguments.cluster)
-    if not cluster.said and arguments.run in _LOOKING_AT_NODES:
+    if not cluster.chosen and arguments.run in _LOOKING_AT_NODES:
         _require_choice(arguments, home)
     session = Session.ready(home, arguments.stack, report, pods=pods, cluster=cluster)
     session.choose_model_server(getattr(arguments, "model_server", None), getattr(arguments, "model_server_tp", None))
@@ -185,7 +185,7 @@ def _ready(arguments: argparse.Namespace, home: Home, report: Progress, *, pods:
 
 
 def _require_choice(arguments: argparse.Namespace, home: Home) -> None:
-    """Stop where the stack's infrastructure has a description and no description was chosen."""
+    """Raise an error if the stack's infrastructure has a description and none was chosen."""
     name = f"Pulumi.{arguments.stack}.yaml"
     files = [file for file in (CHECKOUT / name, home.view / name) if file.exists()]
     assigned = dict(one.partition("=")[::2] for one in arguments.set)
@@ -238,10 +238,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run one command; return the exit code: Pulumi's own, 1 for an error of ours, 130 after Ctrl-C."""
+    """Run one command; return its exit code: Pulumi's own, 1 for a `SandboxError`, 130 after Ctrl-C."""
     words = list(sys.argv[1:] if words is None else words)
-    ours, rest = (words[: words.index("--")], words[words.index("--") + 1 :]) if "--" in words else (words, [])
-    arguments = _parser().parse_args(ours)
+    own, rest = (words[: words.index("--")], words[words.index("--") + 1 :]) if "--" in words else (words, [])
+    arguments = _parser().parse_args(own)
     arguments.rest = rest
     try:
         return int(arguments.run(arguments, Home.of(name=arguments.name), Progress()))

@@ -1,5 +1,5 @@
-"""The one error that people see."""
+"""The error that users see."""
 
 
 class SandboxError(Exception):
-    """What is wrong, where, and what to change, written for the person at the terminal."""
+    """An error for the user: what is wrong, where, and what to change."""

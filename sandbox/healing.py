@@ -1,4 +1,4 @@
-"""What an interrupted `pulumi` leaves in the way of the next one: its lock, and objects that it never recorded."""
+"""Finds the remains of an interrupted `pulumi` that stop the next one: its lock, and unrecorded objects."""
 
 import json
 import time
@@ -11,9 +11,9 @@ from sandbox.errors import SandboxError
 from sandbox.home import Home
 
 _PATIENCE = 60.0
-_OURS = "app.kubernetes.io/part-of=llm-d-pd"
+_LABEL = "app.kubernetes.io/part-of=llm-d-pd"
 _PLUGIN = "pulumi-kubernetes"
-"""How Pulumi's Kubernetes plugin signs what it writes."""
+"""Field manager of Pulumi's Kubernetes plugin."""
 
 
 def stale_locks(home: Home, stack: str) -> list[Path]:
@@ -22,11 +22,11 @@ def stale_locks(home: Home, stack: str) -> list[Path]:
 
 
 def engine_runs(home: Home) -> bool:
-    """Whether any `pulumi` of this sandbox is at work, in this terminal or another."""
-    ours = f"PULUMI_HOME={home.state / 'pulumi'}".encode()
+    """Whether a `pulumi` of this sandbox runs, in this terminal or another."""
+    variable = f"PULUMI_HOME={home.state / 'pulumi'}".encode()
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            if (process / "comm").read_text() == "pulumi\n" and ours in (process / "environ").read_bytes():
+            if (process / "comm").read_text() == "pulumi\n" and variable in (process / "environ").read_bytes():
                 return True
         except OSError:
             continue
@@ -40,13 +40,13 @@ def has_pending(home: Home, stack: str) -> bool:
 
 
 def ended_well(home: Home, stack: str) -> bool:
-    """Whether the last command that changed the stack or its state got to its end."""
+    """Whether the last command that changed the stack or its state succeeded."""
     ended = sorted((home.state / "backend" / ".pulumi" / "history").glob(f"*/{stack}/*.history.json"))
     return not ended or bool(json.loads(ended[-1].read_text())["result"] == "succeeded")
 
 
 def unrecorded(home: Home, api: Api) -> list[str]:
-    """Return the paths of the objects of ours that Pulumi has made and no stack's state of this sandbox has."""
+    """Return the paths of the program's objects that Pulumi made and that are in no stack's state of this sandbox."""
     recorded = {
         (resource["inputs"]["kind"], resource["id"])
         for state in (home.state / "backend" / ".pulumi" / "stacks").glob("*/*.json")
@@ -72,7 +72,7 @@ def delete(api: Api, path: str) -> None:
 
 
 def _made_by_pulumi(api: Api) -> Iterator[tuple[str, str, str]]:
-    """Kind, Pulumi's ID and path of each object that the plugin has written."""
+    """Yield kind, Pulumi's ID and path of each object that the plugin wrote."""
     for root in (
         "/api/v1",
         *(f"/apis/{each['preferredVersion']['groupVersion']}" for each in api.get("/apis")["groups"]),
@@ -80,7 +80,7 @@ def _made_by_pulumi(api: Api) -> Iterator[tuple[str, str, str]]:
         for kind in api.get(root)["resources"]:
             if "/" in kind["name"] or "delete" not in kind["verbs"] or "list" not in kind["verbs"]:
                 continue
-            for one in api.get(f"{root}/{kind['name']}", labelSelector=_OURS)["items"]:
+            for one in api.get(f"{root}/{kind['name']}", labelSelector=_LABEL)["items"]:
                 metadata = one["metadata"]
                 written = metadata.get("managedFields") or []
                 if any(each["manager"] == _PLUGIN and not each.get("subresource") for each in written):

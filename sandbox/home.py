@@ -1,4 +1,4 @@
-"""Where one sandbox keeps everything it has: a folder of the checkout that git ignores."""
+"""The folder of one sandbox with all its files; git ignores it."""
 
 import json
 import os
@@ -15,7 +15,7 @@ _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
 
 @dataclass(frozen=True)
 class Home:
-    """The folders and files of one sandbox. Nothing is created by looking."""
+    """Paths of one sandbox's folders and files. Reading a path creates nothing."""
 
     root: Path
 
@@ -40,42 +40,42 @@ class Home:
 
     @property
     def lock(self) -> Path:
-        """Held while the sandbox is started, stopped or thrown away; beside the folder, so it outlives it."""
+        """Lock for start, stop and deletion; beside the folder, so that it survives the folder."""
         return self.root.with_name(f"{self.name}.lock")
 
     @property
     def cluster(self) -> Path:
-        """The control plane's own folder: etcd's data, certificates, who keeps it running."""
+        """Folder of the control plane: etcd's data, certificates, the record of the keeper."""
         return self.root / "cluster"
 
     @property
     def kubeconfig(self) -> Path:
-        """The API server as seen by commands inside the sandbox."""
+        """Kubeconfig for commands inside the sandbox."""
         return self.cluster / "kubeconfig"
 
     @property
     def host_kubeconfig(self) -> Path:
-        """The same API server through a relay on the host's 127.0.0.1."""
+        """Kubeconfig for the host: the same API server through a relay on 127.0.0.1."""
         return self.cluster / "host-kubeconfig"
 
     @property
     def description(self) -> Path:
-        """The cluster description that commands named, by name or path."""
+        """File with the name or path of the chosen cluster description."""
         return self.root / "cluster-description"
 
     @property
     def logs(self) -> Path:
-        """What the sandbox's own processes say."""
+        """Folder of the logs of the sandbox's own processes."""
         return self.root / "logs"
 
     @property
     def view(self) -> Path:
-        """The folder in which Pulumi runs."""
+        """Folder in which Pulumi runs."""
         return self.root / "view"
 
     @property
     def state(self) -> Path:
-        """Pulumi's file state and its own home."""
+        """Folder of Pulumi's file backend and PULUMI_HOME."""
         return self.root / "state"
 
 

@@ -1,4 +1,4 @@
-"""`python3 -m sandbox.installing <folder> <requirements file>`: a virtual environment with what the file asks for.
+"""`python3 -m sandbox.installing <folder> <requirements file>`: makes a virtual environment with these packages.
 
 Standard library only: it runs before anything is installed.
 """
@@ -10,11 +10,11 @@ from pathlib import Path
 from sandbox.progress import Progress
 
 _SECONDS = {"requirements-sandbox.txt": 30.0, "requirements-dev.txt": 60.0, "policy/requirements.txt": 30.0}
-"""Measured on two cores, downloads included."""
+"""Expected seconds, measured on two cores, downloads included."""
 
 
 def main(folder: Path, requirements: str) -> int:
-    """Make the environment unless it is there, and install; return 1 after saying what went wrong."""
+    """Make the environment if it is missing, and install the packages; return 1 after an error message."""
     pip = [str(folder / "bin" / "python"), "-m", "pip"]
     with Progress().step(f"Installing {requirements} into {folder}", expected=_SECONDS.get(requirements)):
         if (

@@ -1,4 +1,4 @@
-"""What is being done, how long it has taken and how long it should: one line that a person can watch.
+"""Progress of long steps in one line: the step, its time so far and its expected time.
 
 `python3 -m sandbox.progress <text> <command…>` shows it for a command that is silent.
 """
@@ -13,7 +13,7 @@ from typing import TextIO
 
 
 def clock(seconds: float) -> str:
-    """Write a duration as people read it: "4.2 s" or "2:35 min"."""
+    """Format a duration: "4.2 s" or "2:35 min"."""
     if seconds < 60:
         return f"{seconds:.1f} s"
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d} min"
@@ -22,7 +22,7 @@ def clock(seconds: float) -> str:
 class Progress:
     """Steps, one line each: rewritten in place on a terminal, plain lines elsewhere.
 
-    `every` is how often, in seconds, a long step says that it is still at work where there is no terminal.
+    Without a terminal, a long step prints a line every `every` seconds.
     """
 
     def __init__(self, stream: TextIO | None = None, *, every: float = 10) -> None:
@@ -36,7 +36,7 @@ class Progress:
 
     @contextmanager
     def step(self, text: str, *, expected: float | None = None) -> Iterator[None]:
-        """Show `text` while the body runs, then how long it took. `expected` is in seconds."""
+        """Show `text` while the body runs, then its duration. `expected` is in seconds."""
         of = f" of about {clock(expected)}" if expected else ""
         start = time.monotonic()
         ended = threading.Event()

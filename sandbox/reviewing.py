@@ -1,4 +1,4 @@
-"""A pull request in the sandbox: the base's program is deployed, and what the work tree would change written down."""
+"""Reviews a pull request in the sandbox: deploys the base's program and previews the work tree's changes."""
 
 import io
 import subprocess
@@ -18,18 +18,17 @@ from sandbox.stack_file import serving
 
 MARKER = "sandbox"
 TAIL = 40
-"""Lines of a failed command that are shown."""
+"""Lines shown of a failed command."""
 
 
 def pr_diff(
     home: Home, base: str, stacks: Sequence[str], report: Progress, cluster: str | None = None
 ) -> tuple[str, bool]:
-    """Return Markdown with a section per stack, and whether all could be previewed.
+    """Return Markdown with a section per stack, and whether all previews succeeded.
 
-    Compared is with the commit at which the work tree left `base`, so that what others did there since is not shown as
-    taken back. Each stack gets a fresh sandbox beside `home`, which is thrown away; its nodes are those of the
-    description `cluster`, else of the description of the base's infrastructure. Raises `SandboxError` where `base` is
-    no commit.
+    The base is the merge base with `base`, so that newer commits of `base` do not appear as reverted. Each stack gets
+    a temporary sandbox beside `home`, with the nodes of the description `cluster`, else of the description of the
+    base's infrastructure. Raises `SandboxError` if `base` is no commit.
     """
     commit = _merge_base(base)
     chosen = list(stacks) or sorted(file.name.split(".")[1] for file in CHECKOUT.glob("Pulumi.*.yaml"))
@@ -58,8 +57,8 @@ def _preview(home: Home, base: Path, stack: str, report: Progress, cluster: str 
         with report.step(f"Deploying stack {stack} of the base"):
             done = session.capture("pulumi", "up", "--yes", "--skip-preview", "--color=never", "--stack", stack)
         if done.returncode:
-            said = (done.stdout + done.stderr).strip().splitlines()[-TAIL:]
-            return Preview(stack, errors=("The base itself cannot be deployed:\n" + "\n".join(said),))
+            output = (done.stdout + done.stderr).strip().splitlines()[-TAIL:]
+            return Preview(stack, errors=("The base itself cannot be deployed:\n" + "\n".join(output),))
     session = Session.ready(home, stack, report)
     with report.step(f"Previewing stack {stack} of this work tree"):
         done = session.capture("pulumi", "preview", "--json", "--diff", "--stack", stack)
@@ -77,7 +76,7 @@ def _merge_base(base: str) -> str:
 
 
 def _unpack(commit: str, folder: Path) -> None:
-    """The commit's files, without touching this checkout or its list of work trees."""
+    """Unpack the commit's files, without a change to this checkout or its list of work trees."""
     with tarfile.open(fileobj=io.BytesIO(_git("archive", commit).stdout)) as archive:
         archive.extractall(folder, filter="data")
 

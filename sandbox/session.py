@@ -1,4 +1,4 @@
-"""A sandbox made ready for one stack: the tools and nodes that it needs, and commands run inside it."""
+"""Prepares a sandbox for one stack, with its tools and nodes, and runs commands inside."""
 
 import signal
 import subprocess
@@ -32,7 +32,7 @@ _ALWAYS = ("llm-d-inference-sim", "envoy")
 
 
 def needed_tools(stack_file: Path, *, pods: bool) -> set[str]:
-    """Return names of `toolchain.DATA_PATH`: the controller whose class preflight looks for, and with `pods` the rest.
+    """Return names of `toolchain.DATA_PATH`: the gateway controller, which preflight needs, and with `pods` the rest.
 
     Raises `SandboxError` for a file that isn't YAML.
     """
@@ -41,7 +41,7 @@ def needed_tools(stack_file: Path, *, pods: bool) -> set[str]:
 
 
 def istio_namespace(stack_file: Path) -> str | None:
-    """Return the namespace of the installation of istio that serves the stack's Gateway; None for another provider."""
+    """Return the namespace of the stack's installation of istio; None for another provider."""
     return PROVIDERS.get(str(mapping(serving(stack_file).get("gateway")).get("provider", "istio")))
 
 
@@ -70,13 +70,13 @@ class Session:
         pods: bool = True,
         cluster: Choice | None = None,
     ) -> "Session":
-        """Start the sandbox unless it runs and prepare the stack's view; both wait mostly, so they do it together.
+        """Start the sandbox if it does not run, and prepare the stack's view in parallel.
 
-        `cluster` is the description of the nodes; None: the one that the sandbox remembers. `checkout` holds the
-        program that is run. What is missing is built: with `pods` also what the stack's pods run.
+        `cluster` is the description of the nodes; None = the one that the sandbox keeps. `checkout` contains the
+        program. Missing tools are built; with `pods` also the programs of the stack's pods.
         """
         view = View(home.view, checkout, stack)
-        view.require_tracked()  # before anything is built or started for it
+        view.require_tracked()  # before any build or start
         cluster = cluster or description.choose(home, None)
         _require_admission(home, stack, cluster)
         files = [file for file in (view.tracked_file, view.stack_file) if file.exists()]
@@ -90,7 +90,7 @@ class Session:
             if preparing.done():
                 engine = preparing.result()
             else:
-                with report.step("preparing Pulumi"):  # the first time it looks for official plugins on the network
+                with report.step("preparing Pulumi"):  # the first run looks for official plugins on the network
                     engine = preparing.result()
         for note in engine.notes:
             report.say(note)
@@ -98,14 +98,14 @@ class Session:
         return cls(home, stack, engine, view, report, cluster)
 
     def set(self, assignments: Sequence[str]) -> None:
-        """Do `pulumi config set --path` for each path=value, in the sandbox's copy of the stack file."""
+        """Run `pulumi config set --path` for each path=value, on the sandbox's copy of the stack file."""
         for assignment in assignments:
             path, _, value = assignment.partition("=")
             if self.call("pulumi", "config", "set", "--path", "--stack", self.stack, "--", path, value):
                 raise SandboxError(f"--set {assignment} was not taken: see above; nothing after it was done")
 
     def choose_model_server(self, kind: str | None, tensor_parallel: int | None) -> None:
-        """Choose what pods of vLLM images run; None keeps the choice. Settings that belong to it are made."""
+        """Choose the model server for vLLM images (None keeps the choice), and make its settings."""
         assignments, removals = choosing.choose(
             self.home,
             choosing.Files(self.view.tracked_file, self._stack_file),
@@ -118,13 +118,13 @@ class Session:
             self.call("pulumi", "config", "rm", "--path", "--stack", self.stack, path)
 
     def provide_programs(self) -> None:
-        """Build what the stack's pods run by now, if its settings have changed and it is missing."""
+        """Build missing programs of the stack's pods after a change of its settings."""
         provide(needed_tools(self._stack_file, pods=True), self.report)
 
     def provide_nodes(self, count: int | None) -> None:
         """Make the nodes and the admission policies of the cluster description; `count` is that of the first group.
 
-        Without it a command that names the description takes the description's, and others what is there.
+        Without `count`, a command that names the description uses the description's, and others keep the present one.
         """
         if self.cluster.given and count is None:
             count = self.cluster.description.nodes[0].count
@@ -132,7 +132,7 @@ class Session:
         nodes.provide_policies(self.home.host_kubeconfig, self.cluster)
 
     def provide_gateway(self) -> None:
-        """Install the controller of the stack's Gateway, if the sandbox can run it and it is missing."""
+        """Install the controller of the stack's Gateway if it is missing and the sandbox can run it."""
         namespace = istio_namespace(self._stack_file)
         if namespace and lifecycle.isolated(self.home):
             istio.provide(self.home.host_kubeconfig, namespace, self.report)
@@ -142,9 +142,9 @@ class Session:
         return self.engine.cwd / f"Pulumi.{self.stack}.yaml"
 
     def heal(self) -> None:
-        """Clear what an interrupted command left, so that the next one starts as if it had ended in good order."""
+        """Remove the lock and the unrecorded objects of an interrupted command."""
         if healing.engine_runs(self.home):
-            return  # it is at work, not gone: its lock stands, and Pulumi says so itself
+            return  # the engine still runs, so its lock stays, and Pulumi itself reports it
         if healing.stale_locks(self.home, self.stack):
             self.report.say("An earlier run was killed: taking back its lock.")
             self.call("pulumi", "cancel", "--yes", "--stack", self.stack)
@@ -160,7 +160,7 @@ class Session:
             self.call("pulumi", *clear)
 
     def capture(self, *command: str) -> "subprocess.CompletedProcess[str]":
-        """Run a command inside and return what it printed."""
+        """Run a command inside and return its output."""
         return subprocess.run(
             [*lifecycle.enter(self.home), *command],
             env=self.engine.env,
@@ -171,7 +171,7 @@ class Session:
         )
 
     def call(self, *command: str) -> int:
-        """Run a command inside, on this terminal; it hears Ctrl-C itself. Return its exit code."""
+        """Run a command inside, on this terminal; it receives Ctrl-C itself. Return its exit code."""
         with _left_to_the_command() as running:
             child = subprocess.Popen([*lifecycle.enter(self.home), *command], env=self.engine.env, cwd=self.engine.cwd)
             running.append(child)
@@ -179,7 +179,7 @@ class Session:
 
 
 def _require_admission(home: Home, stack: str, cluster: Choice) -> None:
-    """Refuse other admission settings than those with which the sandbox runs."""
+    """Raise an error if the running sandbox has other admission settings."""
     wanted, present = cluster.description.admission, admission.read(home.cluster)
     if lifecycle.running(home) and wanted != present:
         raise SandboxError(
@@ -190,7 +190,7 @@ def _require_admission(home: Home, stack: str, cluster: Choice) -> None:
 
 @contextmanager
 def _left_to_the_command() -> Iterator[list[subprocess.Popen[bytes]]]:
-    """Let Ctrl-C, which the terminal sends to everybody, be the command's business; pass other signals on to it."""
+    """Ignore Ctrl-C, which the terminal also sends to the command; pass other signals on to it."""
     running: list[subprocess.Popen[bytes]] = []
 
     def pass_on(number: int, _: FrameType | None) -> None:

@@ -1,4 +1,4 @@
-"""A stack file as the sandbox reads it: plain data, leniently. The program explains wrong settings, all at once."""
+"""Reads stack files leniently, as plain data. The program itself reports wrong settings."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +10,7 @@ from sandbox.errors import SandboxError
 
 
 def serving(stack_file: Path) -> Mapping[str, Any]:
-    """Return what a stack file says under `llm-d-pd:serving`. Raises `SandboxError` for a file that isn't YAML."""
+    """Return `llm-d-pd:serving` of a stack file. Raises `SandboxError` for a file that isn't YAML."""
     try:
         document = yaml.load(stack_file.read_text(), Loader=yaml.CSafeLoader)
     except yaml.YAMLError as error:
@@ -19,11 +19,11 @@ def serving(stack_file: Path) -> Mapping[str, Any]:
 
 
 def accelerator(stack_file: Path) -> str:
-    """Return `serving.accelerator`, "" where it is no text. Raises `SandboxError` for a file that isn't YAML."""
+    """Return `serving.accelerator`, "" if it is no text. Raises `SandboxError` for a file that isn't YAML."""
     chosen = serving(stack_file).get("accelerator")
     return chosen if isinstance(chosen, str) else ""
 
 
 def mapping(value: object) -> Mapping[str, Any]:
-    """Return a mapping as it is, and an empty one for anything else."""
+    """Return a mapping unchanged; an empty one for any other value."""
     return value if isinstance(value, Mapping) else {}

@@ -1,4 +1,4 @@
-"""What runs where, what waits and why, and the setting that changes it: once, or while `pulumi up` waits."""
+"""Shows running pods, waiting pods with the reason, and the setting to change: once, or during `pulumi up`."""
 
 import json
 import re
@@ -19,7 +19,7 @@ from sandbox.talking import pods
 from sandbox.talking.pods import Pod
 
 ROLE = "{role}"
-"""Stands for the tier's key in `serving`: prefill or decode."""
+"""Placeholder for the tier's key in `serving`: prefill or decode."""
 
 _REMEDIES: tuple[tuple[str, str], ...] = (
     (r"no nodes available", "`make up` makes the simulated nodes: of serving.accelerator, or of CLUSTER=…"),
@@ -56,7 +56,7 @@ _REMEDIES: tuple[tuple[str, str], ...] = (
 
 
 def setting_for(message: str, role: str | None) -> str:
-    """Return the setting that would change what `message` complains about, for a pod of tier `role` if it has one."""
+    """Return the setting that solves the problem in `message`, for a pod of tier `role` if it has one."""
     tier = role or "<prefill|decode>"
     found = [remedy for pattern, remedy in _REMEDIES if re.search(pattern, message)]
     return "; ".join(found).replace(ROLE, tier) or "nothing in `serving` is known to change this"
@@ -67,7 +67,7 @@ _ENDED = ("Succeeded", "Failed")
 
 @dataclass(frozen=True)
 class Waiting:
-    """A pod, or a workload whose pods are refused, that waits, and what Kubernetes says about it."""
+    """A waiting pod, or a workload with refused pods, and Kubernetes' message."""
 
     name: str
     message: str
@@ -87,7 +87,7 @@ class Situation:
 
     @classmethod
     def now(cls, api: Api) -> "Situation":
-        """Ask the API server."""
+        """Read the present situation from the API server."""
         return cls(
             api.get("/api/v1/nodes")["items"],
             sorted(pods.listed(api), key=lambda pod: (pod.namespace, pod.name)),
@@ -95,7 +95,7 @@ class Situation:
         )
 
     def waiting(self) -> list[Waiting]:
-        """Return what can't run, with the scheduler's or the API server's own words."""
+        """Return pods and workloads that can't run, with the message of the scheduler or the API server."""
         refused = [
             Waiting(_name(one), condition.get("message", ""), _role(one["spec"]["template"]["metadata"]))
             for one in self.replica_sets
@@ -109,7 +109,7 @@ class Situation:
         return refused + unplaced
 
     def lines(self) -> list[str]:
-        """Write it down for a person: each node with its pods and GPUs, then what waits."""
+        """Return lines for the user: each node with its pods and GPUs, then what waits."""
         text = []
         for node in self.nodes:
             name = node["metadata"]["name"]
@@ -147,7 +147,7 @@ _INTERVAL = 1.0
 
 @contextmanager
 def watching(kubeconfig: Path, report: Progress) -> Iterator[None]:
-    """Watch while the body runs; each complaint is said once, when two looks in a row have seen it."""
+    """Watch while the body runs; print each problem once, when two looks in a row have found it."""
     ended = threading.Event()
     watcher = threading.Thread(target=_watch, args=(kubeconfig, report, ended))
     watcher.start()
@@ -159,22 +159,22 @@ def watching(kubeconfig: Path, report: Progress) -> Iterator[None]:
 
 
 def _watch(kubeconfig: Path, report: Progress, ended: threading.Event) -> None:
-    said: set[Waiting] = set()
+    printed: set[Waiting] = set()
     before: set[Waiting] = set()
     with connect(kubeconfig) as api:
         while not ended.wait(_INTERVAL):
             try:
                 now = set(Situation.now(api).waiting())
             except (ApiError, SandboxError):
-                return  # the sandbox was stopped meanwhile; Pulumi says so
-            for one in sorted((now & before) - said, key=str):
+                return  # the sandbox was stopped meanwhile, which Pulumi reports
+            for one in sorted((now & before) - printed, key=str):
                 report.say(f"\n{one}")
-            said |= now & before
+            printed |= now & before
             before = now
 
 
 def show(home: Home, report: Progress, *, outputs: bool = False) -> None:
-    """Say which pods sit on which node with which GPUs, what waits and why, and the stacks' outputs if asked."""
+    """Print the pods and GPUs of each node, what waits and why, and with `outputs` the stacks' outputs."""
     keeper = lifecycle.last_keeper(home.cluster)
     if keeper:
         report.say(

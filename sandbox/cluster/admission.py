@@ -1,4 +1,4 @@
-"""Settings of kube-apiserver's admission plugins, which only a start of the control plane changes.
+"""Settings of kube-apiserver's admission plugins. A change needs a restart of the control plane.
 
 Standard library only: the keeper reads them.
 """
@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 
 OWN_NAMESPACES = ("kube-system", "istio-system", "openshift-ingress")
-"""Namespaces of what the sandbox installs itself: their pods are not judged."""
+"""Namespaces that the sandbox itself fills. Pod Security does not apply to their pods."""
 
 _RECORD, _CONFIGURATION = "admission.json", "admission-configuration.json"
 
@@ -24,7 +24,7 @@ class PodSecurity(StrEnum):
 
 @dataclass(frozen=True)
 class Admission:
-    """Level of Pod Security where a namespace has no label of its own, and whether ExtendedResourceToleration runs."""
+    """Pod Security level of namespaces without a label, and whether ExtendedResourceToleration runs."""
 
     pod_security: PodSecurity = PodSecurity.PRIVILEGED
     extended_resource_toleration: bool = False
@@ -34,12 +34,12 @@ class Admission:
         return f"podSecurity: {self.pod_security}, extendedResourceToleration: {plugin}"
 
     def write(self, folder: Path) -> None:
-        """Record the settings in a control plane's folder, with the file that kube-apiserver reads."""
+        """Write the settings into a control plane's folder, with the file that kube-apiserver reads."""
         (folder / _RECORD).write_text(json.dumps(asdict(self)))
         (folder / _CONFIGURATION).write_text(json.dumps(self._configuration()))
 
     def flags(self, folder: Path) -> list[str]:
-        """Return what kube-apiserver's command line needs."""
+        """Return the flags of kube-apiserver."""
         plugins = ["NodeRestriction", *(["ExtendedResourceToleration"] if self.extended_resource_toleration else [])]
         file = [f"--admission-control-config-file={folder / _CONFIGURATION}"] if self != Admission() else []
         return [f"--enable-admission-plugins={','.join(plugins)}", *file]
@@ -60,7 +60,7 @@ class Admission:
 
 
 def read(folder: Path) -> Admission:
-    """Return the settings of the control plane in a folder; Kubernetes' defaults where none were recorded."""
+    """Return the settings of the control plane in a folder; Kubernetes' defaults if none were written."""
     try:
         recorded = json.loads((folder / _RECORD).read_text())
     except FileNotFoundError:

@@ -1,7 +1,7 @@
-"""The sandbox's API server as plain JSON: connections of a kubeconfig, objects by path, and watches that never end.
+"""A client of the sandbox's API server: plain JSON, objects by path, and watches that reconnect.
 
-Not the Kubernetes client: importing it takes half a second of every command, and its typed models take longer to build
-than the answers to fetch. The stand-in of the Kubernetes plugin uses these requests, too.
+It is not the Kubernetes client, because that takes half a second to import, and its typed models take longer to build
+than the answers to fetch. The stand-in of the Kubernetes plugin uses it, too.
 """
 
 import json
@@ -20,17 +20,17 @@ from urllib3.exceptions import HTTPError
 from sandbox.errors import SandboxError
 
 CONNECTIONS = 64
-"""As many requests at once as the engine has resource operations under way."""
+"""Parallel requests: as many as the engine's parallel resource operations."""
 
 
 class Unreachable(SandboxError):
-    """No API server: there is no kubeconfig, no such context, or no answer."""
+    """No API server: the kubeconfig or its context is missing, or the server does not answer."""
 
 
 def connections(kubeconfig: Path, context: str = "") -> tuple[urllib3.HTTPConnectionPool, dict[str, str]]:
-    """Return the connections of a context, else of the current one, and the headers that log in.
+    """Return the connections of a context (default: the current one) and the headers that authenticate.
 
-    Certificates are files there, as `certificates` writes them. Raises `Unreachable`.
+    Certificates must be files, as `certificates` writes them. Raises `Unreachable`.
     """
     if not kubeconfig.is_file():
         raise Unreachable(f"there is no kubeconfig: {kubeconfig} does not exist")
@@ -59,22 +59,21 @@ def _tls(cluster: dict[str, Any], user: dict[str, Any]) -> ssl.SSLContext:
 Object = dict[str, Any]
 """A Kubernetes object as JSON."""
 Event = tuple[str, Object]
-"""ADDED, MODIFIED or DELETED with the object; SYNCED with nothing once everything that exists has been told."""
+"""ADDED, MODIFIED or DELETED with the object; SYNCED with an empty one after all existing objects."""
 
 _BUSY = urllib3.Retry(
     connect=0, read=0, redirect=0, other=0, status=30, status_forcelist={429}, allowed_methods=None, backoff_factor=0.2,
     backoff_max=1, raise_on_status=False,
 )  # fmt: skip
-"""A server that says it is too busy, or that the storage of a new kind is not ready yet, is asked again for half a
-minute."""
+"""Retries for half a minute while the server is too busy, or the storage of a new kind is not ready."""
 
 _MANAGER = "sandbox"
 _QUIET_SECONDS = 300
-"""A watch without any news is asked for anew after so long: the server may be gone without a word."""
+"""A watch without events is renewed after this time, because the server may have disappeared silently."""
 
 
 class ApiError(Exception):
-    """The API server said no; the text is its own."""
+    """The API server refused a request; the text is the server's."""
 
     def __init__(self, code: int, status: Object) -> None:
         super().__init__(f"{status.get('reason', code)}: {status.get('message', '')}")
@@ -86,14 +85,14 @@ class ApiError(Exception):
 
 @contextmanager
 def connect(kubeconfig: Path) -> Iterator["Api"]:
-    """Yield connections to the cluster of this file, for any number of threads."""
+    """Yield a client for the cluster of this file, for any number of threads."""
     pool, headers = connections(kubeconfig)
     with pool:
         yield Api(pool, headers)
 
 
 class Api:
-    """Requests to one API server; `ApiError` when it refuses, `Unreachable` when it is gone."""
+    """Requests to one API server. Raises `ApiError` when it refuses, `Unreachable` when it is gone."""
 
     def __init__(self, pool: urllib3.HTTPConnectionPool, headers: dict[str, str]) -> None:
         self._pool, self._headers = pool, headers
@@ -103,11 +102,11 @@ class Api:
         return self.request("GET", path, query)
 
     def create(self, path: str, body: object, *, manager: str = _MANAGER) -> Object:
-        """Create an object in the collection at `path`, or what a subresource such as `…/token` makes."""
+        """Create an object in the collection at `path`, or the result of a subresource such as `…/token`."""
         return self.request("POST", path, {"fieldManager": manager}, body)
 
     def apply(self, path: str, body: object) -> Object:
-        """Server-side apply an object as the sandbox itself, which owns it."""
+        """Apply an object server-side, with the sandbox as the field manager."""
         query = {"fieldManager": _MANAGER, "force": "true"}
         return self.request("PATCH", path, query, body, "application/apply-patch+yaml")
 
@@ -120,22 +119,22 @@ class Api:
         return self.request("DELETE", path, query)
 
     def text(self, path: str, **query: str) -> str:
-        """Read what isn't JSON: logs, or what a pod answers through the API server's proxy."""
+        """Read a text: a log, or a pod's answer through the API server's proxy."""
         answer: bytes = self._send("GET", path, query).data
         return answer.decode(errors="replace")
 
     def lines(self, path: str, **query: str) -> Iterator[str]:
-        """Read such a text line by line, as it comes."""
+        """Read a text line by line, as it arrives."""
         response = self._send("GET", path, query, preload_content=False)
         with response:
             for line in _lines(response):
                 yield line.decode(errors="replace")
 
     def watch(self, path: str, **query: str) -> Iterator[Event]:
-        """List a collection and follow it for ever, across interruptions.
+        """List a collection and follow it endlessly, across interruptions.
 
-        Every object is told at least once; after an interruption those that vanished meanwhile are told as DELETED.
-        Ends with `Unreachable` only if the server is gone at the very first request.
+        The watch yields every object at least once. After an interruption it yields objects that vanished meanwhile
+        as DELETED. Raises `Unreachable` only if the server is gone at the first request.
         """
         known: dict[str, Object] = {}
         first = True
@@ -147,9 +146,9 @@ class Api:
             except SandboxError:
                 if first:
                     raise
-                time.sleep(0.2)  # it is being restarted, or everything is about to end
+                time.sleep(0.2)  # the server restarts, or the sandbox ends
             except ApiError as error:
-                if error.code not in (404, 410, 429, 500, 503):  # not served yet, too old, too busy: ask again
+                if error.code not in (404, 410, 429, 500, 503):  # not served yet, too old, too busy
                     raise
                 time.sleep(0.2)
 
@@ -181,7 +180,7 @@ class Api:
                 yield kind, one
 
     def request(self, method: str, path: str, query: dict[str, str], body: object = None, content: str = "") -> Object:
-        """Send any request and read the answer; `content` is the type of the body, JSON by default."""
+        """Send any request and read the answer; `content` is the body's media type, JSON by default."""
         return dict(json.loads(self._send(method, path, query, body, content or "application/json").data))
 
     def _send(

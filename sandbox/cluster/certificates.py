@@ -23,7 +23,7 @@ _NAMES = ("kubernetes", "kubernetes.default", "kubernetes.default.svc", "kuberne
 
 
 def make(folder: Path, port: int, addresses: Iterable[str]) -> None:
-    """Fill `folder`/pki, and write `folder`/kubeconfig for the administrator.
+    """Fill `folder`/pki, and write the administrator's kubeconfig `folder`/kubeconfig.
 
     Every kubeconfig leads to https://127.0.0.1:`port`; `addresses` are further IP addresses of the API server.
     """
@@ -58,7 +58,7 @@ class _Authority:
         return authority
 
     def sign(self, file: str, user: str, names: x509.SubjectAlternativeName | None = None, group: str = "") -> None:
-        """Write a key and its certificate: a server's with `names`, without them that of a client."""
+        """Write a key and its certificate: a server's certificate with `names`, else a client's."""
         subject = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, group)] if group else []
         subject += [x509.NameAttribute(NameOID.COMMON_NAME, user)]
         usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH if names else ExtendedKeyUsageOID.CLIENT_AUTH])

@@ -17,13 +17,13 @@ from sandbox.cluster import admission, network
 
 KUBERNETES = "v1.34.1"
 PORT = 6443
-"""Where the API server listens inside the sandbox's network."""
+"""Port of the API server inside the sandbox's network."""
 
 AUDIT = "SANDBOX_AUDIT"
-"""Environment variable: file with an audit policy; the API server of a new sandbox then writes down who did what."""
+"""Environment variable with the file of an audit policy; the API server of a new sandbox then writes an audit log."""
 
 ADDRESSES = ("10.96.0.1", network.ADDRESS)
-"""The API server's other addresses: that of its Service, the first of the range, and the one that pods use."""
+"""More addresses of the API server: its Service's (the first of the range), and the one that pods use."""
 
 _PORTS = {"etcd": 2379, "peer": 2380, "api": PORT, "manager": 10257, "scheduler": 10259}
 _STORE = {
@@ -43,7 +43,7 @@ _STORE = {
         --requestheader-extra-headers-prefix=X-Remote-Extra-
         --proxy-client-cert-file={pki}/front-proxy-client.crt --proxy-client-key-file={pki}/front-proxy-client.key""",
 }
-# Nodes do not fail here. A busy machine renews their leases late, and pods would lose Ready for it.
+# Nodes do not fail here. A busy machine renews their leases late, and pods would lose Ready.
 _CONTROLLERS = {
     "kube-controller-manager": """
         --kubeconfig={pki}/kube-controller-manager.kubeconfig --bind-address=127.0.0.1 --secure-port={manager}
@@ -55,7 +55,7 @@ _CONTROLLERS = {
         --kubeconfig={pki}/kube-scheduler.kubeconfig --bind-address=127.0.0.1 --secure-port={scheduler}
         --leader-elect=false --kube-api-qps=5000 --kube-api-burst=10000""",
 }
-# No leases: a restarted kwok leaves nodes alone until the leases of its last run end, 200 s later.
+# No leases: a restarted kwok ignores nodes until the leases of its last run end, 200 s later.
 _SIMULATION = {
     "kwok": """
         --kubeconfig={folder}/kubeconfig --config={here}/kwok-simulated.yaml --manage-all-nodes=true
@@ -65,7 +65,7 @@ _SIMULATION = {
 
 @dataclass(frozen=True)
 class ControlPlane:
-    """One control plane in `folder`. Not `isolated`: no network of its own, so everything stays on 127.0.0.1."""
+    """One control plane in `folder`. Without `isolated` it has no own network and listens on 127.0.0.1."""
 
     folder: Path
     tools: dict[str, str]
@@ -73,11 +73,11 @@ class ControlPlane:
 
     @property
     def exists(self) -> bool:
-        """Whether a start got as far as a whole control plane; anything less is thrown away and made anew."""
+        """Whether a start completed; the files of an incomplete start are deleted."""
         return self._mode.exists()
 
     def misfit(self) -> str | None:
-        """Return why the control plane that exists can't be started in this mode by this version, None if it can."""
+        """Return why this version can't start the existing control plane in this mode; None if it can."""
         if (self.folder / "kwok").exists():
             return "was made by an earlier version, with kwokctl, and this version can't start its control plane"
         if self.exists and self._mode.read_text() != str(self.isolated):
@@ -86,7 +86,7 @@ class ControlPlane:
         return None
 
     def begin(self) -> None:
-        """Write down what a new control plane keeps: its ports, and its audit policy if it has one."""
+        """Write the fixed settings of a new control plane: its ports, and its audit policy if it has one."""
         self.discard()
         self.folder.mkdir(parents=True)
         ports = _PORTS if self.isolated else dict(zip((*_PORTS, "kwok"), _free_ports(len(_PORTS) + 1), strict=True))
@@ -95,7 +95,7 @@ class ControlPlane:
             shutil.copyfile(policy, self._audit_policy)
 
     def serves(self) -> bool:
-        """Whether the API server says that it is ready."""
+        """Whether the API server is ready."""
         trusted = ssl.create_default_context(cafile=str(self._pki / "ca.crt"))
         connection = http.client.HTTPSConnection("127.0.0.1", self.port, context=trusted, timeout=5)
         try:
@@ -108,16 +108,16 @@ class ControlPlane:
 
     @property
     def port(self) -> int:
-        """Where the API server listens on 127.0.0.1: of the sandbox's network, or of the machine's without one."""
+        """Port of the API server on 127.0.0.1 of the sandbox's network, or of the machine without one."""
         return self._ports["api"]
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment of the parts: nothing that leads their requests elsewhere, such as a proxy."""
+        """Environment of the parts, without variables that redirect requests, such as a proxy."""
         return {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "LANG") if name in os.environ}
 
     def store(self) -> dict[str, list[str]]:
-        """Return the commands of etcd and of the API server, which waits for etcd by itself."""
+        """Return the commands of etcd and of the API server, which waits for etcd itself."""
         commands = {name: self._command(name, flags) for name, flags in _STORE.items()}
         commands["kube-apiserver"] += admission.read(self.folder).flags(self.folder)
         if not self.isolated:
@@ -128,7 +128,7 @@ class ControlPlane:
         return commands
 
     def controllers(self) -> dict[str, list[str]]:
-        """Return the commands of what needs the API server: controllers, scheduler and, where nothing runs, kwok."""
+        """Return the commands of the API server's clients: controllers, scheduler and, if no pods run, kwok."""
         parts = _CONTROLLERS if self.isolated else _CONTROLLERS | _SIMULATION
         return {name: self._command(name, flags) for name, flags in parts.items()}
 
@@ -138,20 +138,20 @@ class ControlPlane:
 
     @property
     def logs(self) -> Path:
-        """The folder with a log of each part."""
+        """Folder with a log of each part."""
         return self.folder / "logs"
 
     @property
     def audit_log(self) -> Path:
-        """What the API server writes down, one JSON event a line."""
+        """The API server's audit log, one JSON event per line."""
         return self.logs / "audit.log"
 
     def finish(self) -> None:
-        """Record that the control plane is whole."""
+        """Record that the start of the control plane completed."""
         self._mode.write_text(str(self.isolated))
 
     def discard(self) -> None:
-        """Delete the files of the control plane unless it was whole once: then they are somebody's data."""
+        """Delete the files of the control plane, unless a start completed once: then they are the user's data."""
         if not self.exists:
             shutil.rmtree(self.folder, ignore_errors=True)
 

@@ -1,4 +1,4 @@
-"""The custom resource kinds of the stacks: those of the toolchain's modules, and those that no registry carries.
+"""Custom resource kinds of the stacks, from the toolchain's modules or typed here.
 
 The schemas for kgateway, agentgateway and GKE hold the fields that stacks may set and their neighbours, typed by hand
 from the files named below. The API server does not know any other field, and refuses it in a server-side apply.
@@ -21,7 +21,7 @@ _FLAG: Schema = {"type": "boolean"}
 _TEXTS: Schema = {"type": "object", "additionalProperties": _TEXT}
 _QUANTITY: Schema = {"x-kubernetes-int-or-string": True}
 _ANY: Schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-"""A part of Kubernetes' own API, which its own controller judges."""
+"""A part of Kubernetes' own API; its controller checks it."""
 
 
 def _object(required: tuple[str, ...] = (), **properties: Schema) -> Schema:
@@ -186,7 +186,7 @@ _PATH = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 
 def apply(kubeconfig: Path, folder: Path) -> None:
-    """Apply every CRD of `folder`, and those of gateway controllers, and wait until the API server serves them all."""
+    """Apply the CRDs of `folder` and of the gateway controllers; wait until the API server serves all of them."""
     every = [*(json.loads(file.read_text()) for file in sorted(folder.glob("*.json"))), *definitions()]
     with connect(kubeconfig) as api, ThreadPoolExecutor(8) as together:
         list(together.map(lambda one: _apply(api, one), every))

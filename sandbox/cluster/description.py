@@ -1,4 +1,4 @@
-"""The cluster that the sandbox stands for: its nodes and admission settings, and the files that describe it.
+"""Descriptions of clusters that the sandbox simulates: their nodes and admission settings.
 
 A description of `sandbox/clusters/` has a name: `CLUSTER=aws-efa` is `aws-efa.yaml` there.
 """
@@ -19,13 +19,13 @@ from sandbox.errors import SandboxError
 from sandbox.home import CHECKOUT, Home
 
 GPU_RESOURCE = {"amd": "amd.com/gpu", "nvidia": "nvidia.com/gpu"}
-"""GPU resource of `serving.accelerator`: of nodes in a group without a `gpuResource`."""
+"""GPU resource by `serving.accelerator`, for groups without a `gpuResource`."""
 
 MOST_NODES = 250
-"""Nodes of one group: the addresses of one /24."""
+"""Most nodes of one group: the addresses of one /24."""
 
 MOST_GROUPS = 100
-"""Groups of one description: each has a /24 between those of pods and of Services."""
+"""Most groups of one description: each has a /24 between the networks of pods and of Services."""
 
 NAME = r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?"
 LABEL = r"([a-z0-9]([a-z0-9.-]*[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?"
@@ -39,11 +39,11 @@ POLICIES = {
     "ValidatingAdmissionPolicy": f"{_ADMISSION}/validatingadmissionpolicies",
     "ValidatingAdmissionPolicyBinding": f"{_ADMISSION}/validatingadmissionpolicybindings",
 }
-"""Path of the collection of each kind of admission policy."""
+"""Path of the collection, by kind of admission policy."""
 
 
 def _as_text(value: object) -> object:
-    """Take `192` for "192": YAML reads plain numbers as numbers."""
+    """Turn `192` into "192", because YAML reads it as a number."""
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
@@ -67,12 +67,12 @@ class Taint(_Part):
 
 
 class NodeGroup(_Part):
-    """Nodes that are alike."""
+    """Nodes with the same properties."""
 
     name: Annotated[
         str | None, _matching(NAME), Field(description="lower-case letters, digits and dashes, 40 at most")
     ] = None
-    """What the nodes are called: `<name>-0`, …; None: as the stack's accelerator."""
+    """Prefix of the nodes' names: `<name>-0`, …; None = the stack's accelerator."""
     count: Annotated[int, Field(ge=1, le=MOST_NODES, description=f"a number of nodes from 1 to {MOST_NODES}")]
     gpus: Annotated[int, Field(ge=0, le=64, description="the GPUs of one node, such as 8")] = 0
     """GPUs of one node."""
@@ -81,7 +81,7 @@ class NodeGroup(_Part):
         _matching(RESOURCE),
         Field(alias="gpuResource", description="the device plugin's resource, such as nvidia.com/gpu"),
     ] = None
-    """Resource of the GPUs; None: of the stack's accelerator."""
+    """Resource of the GPUs; None = that of the stack's accelerator."""
     rdma: dict[
         Annotated[str, _matching(RESOURCE)], Annotated[int, Field(ge=1, description="how many one node offers")]
     ] = Field(default={}, description="resources and their numbers, such as {rdma/ib: 63}")
@@ -105,7 +105,7 @@ class NodeGroup(_Part):
 
 
 class Metadata(BaseModel):
-    """The name of an object, and what else its metadata have."""
+    """The name of an object, and any other metadata."""
 
     model_config = ConfigDict(extra="allow", strict=True, frozen=True)
 
@@ -123,17 +123,17 @@ class Policy(BaseModel):
 
     @property
     def path(self) -> str:
-        """Where the API server keeps it."""
+        """The object's path in the API."""
         return f"{POLICIES[self.kind]}/{self.metadata.name}"
 
     @property
     def manifest(self) -> dict[str, Any]:
-        """The object as the file has it."""
+        """The object as in the file."""
         return self.model_dump(by_alias=True)
 
 
 class Description(_Part):
-    """A cluster, as its nodes and its admission settings."""
+    """A cluster: its nodes and its admission settings."""
 
     nodes: Annotated[
         tuple[NodeGroup, ...],
@@ -143,7 +143,7 @@ class Description(_Part):
         PodSecurity,
         Field(alias="podSecurity", strict=False, description="one of privileged, baseline, restricted"),
     ] = PodSecurity.PRIVILEGED
-    """Level that holds in namespaces without a label of their own; `privileged` is Kubernetes' default."""
+    """Level of namespaces without a label; `privileged` is Kubernetes' default."""
     extended_resource_toleration: Annotated[
         bool, Field(alias="extendedResourceToleration", description="true or false")
     ] = False
@@ -166,13 +166,13 @@ class Description(_Part):
 
     @property
     def admission(self) -> Admission:
-        """What a start of the control plane needs."""
+        """The settings for the start of the control plane."""
         return Admission(self.pod_security, self.extended_resource_toleration)
 
     def for_accelerator(self, accelerator: str) -> tuple[NodeGroup, ...]:
-        """The node groups, with the names and GPU resources that depend on the stack's accelerator filled in.
+        """Return the node groups, with names and GPU resources from the stack's accelerator.
 
-        Without GPUs of a known vendor there is no such group.
+        Groups that depend on an unknown accelerator are left out.
         """
         resource = GPU_RESOURCE.get(accelerator)
         filled = []
@@ -184,10 +184,10 @@ class Description(_Part):
 
 
 SHIPPED = CHECKOUT / "sandbox" / "clusters"
-"""The folder of the descriptions that have names."""
+"""Folder of the named descriptions."""
 
 DEFAULT = "default"
-"""The description that holds when none is chosen: two 8-GPU nodes of the stack's accelerator."""
+"""The default description: two 8-GPU nodes of the stack's accelerator."""
 
 _PARTS: dict[str, type[BaseModel]] = {
     "nodes": NodeGroup,
@@ -198,9 +198,9 @@ _PARTS: dict[str, type[BaseModel]] = {
 
 
 def find(chosen: str) -> Path:
-    """Return the file of a description: a name, or a path with a `/` or a suffix.
+    """Return the file of a description, by its name, or by a path with a `/` or a suffix.
 
-    Raises `SandboxError` where there is none.
+    Raises `SandboxError` if the file does not exist.
     """
     if "/" in chosen or chosen.endswith((".yaml", ".yml")):
         file = Path(chosen).expanduser().resolve()
@@ -220,26 +220,26 @@ def find(chosen: str) -> Path:
 
 @dataclass(frozen=True)
 class Choice:
-    """The description that a command works with."""
+    """The description that a command uses."""
 
     name: str
-    """Name, or path of the file."""
+    """Name or path of the description."""
     description: Description
     given: bool = False
-    """Whether this command named it."""
-    said: bool = False
-    """Whether this command or an earlier one named it; otherwise it is the default."""
+    """Whether this command named the description."""
+    chosen: bool = False
+    """Whether this command or an earlier one named the description; otherwise it is the default."""
 
     @property
     def label(self) -> str:
-        """The name as the value of a label."""
+        """The description's name as a label value."""
         return re.sub(r"[^A-Za-z0-9-]+", "-", Path(self.name).stem)[:63].strip("-") or "file"
 
 
 def choose(home: Home, given: str | None) -> Choice:
-    """Return the description given to this command, else the one that the sandbox remembers, else the default.
+    """Return the description that this command names, else the one that the sandbox keeps, else the default.
 
-    Raises `SandboxError` where it is missing or wrong.
+    Raises `SandboxError` if it is missing or wrong.
     """
     remembered = home.description.read_text() if home.description.exists() else None
     try:
@@ -252,27 +252,27 @@ def choose(home: Home, given: str | None) -> Choice:
             f"Choose another with CLUSTER=…; CLUSTER={DEFAULT} is the default"
         ) from None
     name = file.stem if file.parent == SHIPPED else str(file)
-    return Choice(name, read(file), given=bool(given), said=bool(given or remembered))
+    return Choice(name, read(file), given=bool(given), chosen=bool(given or remembered))
 
 
 def remember(home: Home, choice: Choice) -> None:
-    """Let later commands on this sandbox work with a description that a command named."""
-    if choice.said:
+    """Keep the description that a command named, for later commands on this sandbox."""
+    if choice.chosen:
         home.description.write_text(choice.name)
 
 
 def default() -> Choice:
-    """The description that holds when none is chosen."""
+    """Return the default description."""
     return Choice(DEFAULT, read(find(DEFAULT)))
 
 
 def names() -> list[str]:
-    """The names of the descriptions that are shipped."""
+    """Return the names of the descriptions in the repository."""
     return sorted(file.stem for file in SHIPPED.glob("*.yaml"))
 
 
 def read(file: Path) -> Description:
-    """Read a description. Raises `SandboxError` with every problem at once: what is wrong, where, what to change."""
+    """Read a description. Raises `SandboxError` with all problems, each with its place and remedy."""
     try:
         document = yaml.load(file.read_text(), Loader=yaml.CSafeLoader)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -288,7 +288,7 @@ def read(file: Path) -> Description:
 
 
 def _follows(detail: ErrorDetails, others: Sequence[ErrorDetails]) -> bool:
-    """Whether a list counts as too short only because its items are wrong."""
+    """Whether an error `too_short` of a list only follows from errors of its items."""
     within = [each for each in others if each["loc"][:-1] and each["loc"][: len(detail["loc"])] == detail["loc"]]
     return detail["type"] == "too_short" and len(within) > 1
 
@@ -319,7 +319,7 @@ def _said(where: str, wrong: str, change: str) -> str:
 
 
 def _model(steps: Sequence[int | str]) -> type[BaseModel] | None:
-    """The model that a path leads to; None for a plain value."""
+    """Return the model at a path; None for a plain value."""
     model: type[BaseModel] | None = Description
     for step in steps:
         if isinstance(step, str):
@@ -333,7 +333,7 @@ def _fields(steps: Sequence[int | str]) -> list[str]:
 
 
 def _what(steps: Sequence[int | str]) -> str:
-    """What belongs at a path: the text of the innermost field that has one."""
+    """Return the description of a path: that of the innermost field that has one."""
     for end in range(len(steps), 0, -1):
         model, step = _model(steps[: end - 1]), steps[end - 1]
         for name, field in model.model_fields.items() if model else ():
@@ -344,6 +344,6 @@ def _what(steps: Sequence[int | str]) -> str:
 
 
 def of_infrastructure(serving: Mapping[str, Any]) -> str | None:
-    """Return the name of the description that the infrastructure of a stack has; None where it has none."""
+    """Return the name of the description of a stack's infrastructure; None if there is none."""
     infrastructure = serving.get("infrastructure")
     return infrastructure if isinstance(infrastructure, str) and infrastructure in names() else None

@@ -1,8 +1,8 @@
-"""Run one command inside a sandbox. Started as `python -c … <keeper's pid> <command> …`, see `command_prefix`.
+"""Runs one command inside a sandbox: `python -c … <keeper's pid> <command> …`, see `lifecycle.enter`.
 
-Three processes stand between the caller and the command, because a process enters another process namespace only by
-forking: one outside, one in the sandbox, and the first process of a namespace of the command's own. Each dies with its
-parent and with the sandbox, so whatever is killed, the kernel ends the command and all that it started.
+There are three processes above the command, because a process enters another process namespace only by forking: one
+outside, one in the sandbox, and the first process of the command's own namespace. Each dies with its parent and with
+the sandbox. So the kernel ends the command and its children when any of them is killed.
 """
 
 import os
@@ -14,12 +14,12 @@ from typing import NoReturn
 
 from sandbox.cluster import namespaces
 
-_FROM_KERNEL = 0x80  # si_code of a signal from the terminal, which has sent it to the command as well
+_FROM_KERNEL = 0x80  # si_code of a signal from the terminal, which also sends it to the command
 _PASSED_ON = {signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2}
 
 
 def main() -> NoReturn:
-    """Enter, run and exit as the command did: its code, or 128 + the signal that ended it."""
+    """Enter the sandbox, run the command, and exit with its code, or 128 + the signal that ended it."""
     keeper, command = int(sys.argv[1]), sys.argv[2:]
     terminal = os.tcgetpgrp(0) if os.isatty(0) else None
     user = () if os.getuid() == 0 else ("user",)
@@ -28,7 +28,7 @@ def main() -> NoReturn:
     except (FileNotFoundError, ProcessLookupError):
         sys.exit(f"{command[0]}: the sandbox has been stopped: start it with `make up`")
     code = _run(lambda: _in_sandbox(command))
-    if terminal:  # a shell in there has taken the terminal; whoever called us wants to hear Ctrl-C again
+    if terminal:  # a shell inside has taken the terminal; the caller needs Ctrl-C again
         signal.signal(signal.SIGTTOU, signal.SIG_IGN)
         os.tcsetpgrp(0, terminal)
     sys.exit(code)
@@ -53,7 +53,7 @@ def _execute(command: list[str]) -> NoReturn:
 
 
 def _run(body: Callable[[], NoReturn]) -> int:
-    """Fork, run `body` in the child, pass signals on to it, collect every ended process; return the child's code."""
+    """Fork and run `body` in the child; pass signals on and collect ended processes; return the child's code."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _PASSED_ON | {signal.SIGCHLD})
     child = os.fork()
     if child == 0:

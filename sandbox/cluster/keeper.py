@@ -1,8 +1,8 @@
 """The process that holds a sandbox, and the processes that it keeps running: control plane, pod runner, network.
 
-It is the first process of its namespaces, so that when it ends, everything does. It talks to whoever starts it over one
-socket, the lifeline: it reports "ready", a refusal or a failure, and goes on only after the answer "keep". If the
-starter ends before, the keeper undoes what it did.
+It is the first process of its namespaces, so all their processes end with it. It has one socket to its starter, the
+lifeline. There it reports "ready", a refusal or a failure, and continues only after the answer "keep". If the starter
+ends before, the keeper undoes its work.
 """
 
 import asyncio
@@ -27,15 +27,15 @@ from sandbox.network import relay
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
 _PAUSE_SECONDS = 1.0
-"""Before an ended companion is started again."""
+"""Pause before an ended companion is started again."""
 SIMULATOR = "SANDBOX_SIMULATOR"
-"""Arguments for every model server simulator, such as `--inter-token-latency=20ms`, read when a sandbox is started."""
+"""Environment variable with arguments for all simulators, such as `--inter-token-latency=20ms`; read at the start."""
 
 
 def write_plan(
     root: Path, kubeconfig: Path, tools: Mapping[str, Path], listening: Mapping[int, int], *, isolated: bool
 ) -> Path:
-    """Write what the companions of the sandbox in `root` have to know; `listening`: inherited socket → host port."""
+    """Write the plan of the companions of the sandbox in `root`; `listening`: inherited socket → host port."""
     plan = {
         "root": str(root),
         "kubeconfig": str(kubeconfig),
@@ -50,7 +50,7 @@ def write_plan(
 
 
 class Companions:
-    """Without namespaces only the network runs, which then writes simulated statuses and nothing else."""
+    """Pod runner and network. Without namespaces only the network runs, and only writes simulated statuses."""
 
     def __init__(self, plan: Path, logs: Path) -> None:
         self._plan, self._logs = plan, logs
@@ -65,10 +65,10 @@ class Companions:
             self._start(name)
 
     def ended(self, pid: int) -> None:
-        """Hear of an ended process; start it again if it was one of them."""
+        """Start an ended process again if it was a companion."""
         if pid in self._running:
             name, process = self._running.pop(pid)
-            process.returncode = 0  # the keeper has collected it already
+            process.returncode = 0  # the keeper has already collected it
             asyncio.get_running_loop().call_later(_PAUSE_SECONDS, self._start, name)
 
     def _start(self, name: str) -> None:
@@ -86,12 +86,12 @@ class Companions:
 
 
 _PATIENCE = 180.0
-"""Seconds until an API server that isn't ready counts as one that won't be."""
+"""Seconds that an API server may take to become ready."""
 
 
 def main() -> None:
-    """Isolate, start the control plane, report, and stay. The plan is JSON in the first argument."""
-    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):  # a starter in the background may ignore them
+    """Isolate this process, start the control plane, report, and stay. The first argument is the plan as JSON."""
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):  # a background starter may ignore them
         signal.signal(number, signal.SIG_DFL)
     plan = json.loads(sys.argv[1])
     lifeline = socket.socket(fileno=plan["lifeline"])
@@ -104,7 +104,7 @@ def main() -> None:
     except (OSError, SandboxError) as refusal:
         _report(lifeline, refused=str(refusal))
         return
-    _report(lifeline, started=True)  # the starter learns this process's number from the kernel with this message
+    _report(lifeline, started=True)  # with this message, the kernel gives the starter this process's number
     failure = _start(control_plane, lifeline)
     if failure is None:
         companions = Companions(Path(plan["companions"]), Path(plan["logs"]))
@@ -115,7 +115,7 @@ def main() -> None:
 
 
 def _isolate() -> None:
-    """Move into new namespaces; returns in their first process only."""
+    """Move into new namespaces. Returns only in their first process."""
     unshare = namespaces.unshare if os.getuid() == 0 else namespaces.unshare_users
     unshare(namespaces.NEW_NETWORK | namespaces.NEW_MOUNTS | namespaces.NEW_PIDS)
     if os.fork():
@@ -125,14 +125,14 @@ def _isolate() -> None:
 
 
 def _start(control_plane: ControlPlane, lifeline: socket.socket) -> str | None:
-    """Start every part; return why that failed, or None. Nothing arrives on the lifeline yet but its end."""
+    """Start every part; return why that failed, or None. Until then, the lifeline can only end."""
     parts = _Parts(control_plane, lifeline)
     failure = parts.start(control_plane.store(), control_plane.serves)
     return failure or parts.start(control_plane.controllers(), lambda: True)
 
 
 class _Parts:
-    """The processes of the control plane. Each ends with the keeper."""
+    """The processes of the control plane. They end with the keeper."""
 
     def __init__(self, control_plane: ControlPlane, lifeline: socket.socket) -> None:
         self._control_plane, self._lifeline = control_plane, lifeline
@@ -140,7 +140,7 @@ class _Parts:
         control_plane.logs.mkdir(exist_ok=True)
 
     def start(self, commands: Mapping[str, list[str]], ready: Callable[[], bool]) -> str | None:
-        """Start these parts and wait until `ready`; return why they aren't, or None."""
+        """Start these parts and wait until `ready`; return the reason if they are not, else None."""
         for name, command in commands.items():
             with self._log(name).open("ab") as log:
                 self._running[name] = subprocess.Popen(
@@ -184,7 +184,7 @@ async def _stay(
         _undo(control_plane)
         os._exit(0)
 
-    def told() -> None:
+    def answered() -> None:
         loop.remove_reader(lifeline)
         if lifeline.recv(16) != b"keep":
             leave()
@@ -193,21 +193,21 @@ async def _stay(
 
     loop.add_signal_handler(signal.SIGCHLD, _collect, companions)
     loop.add_signal_handler(signal.SIGTERM, leave)
-    loop.add_reader(lifeline, told)
+    loop.add_reader(lifeline, answered)
     companions.start()
     _report(lifeline, ready=True)
     await asyncio.gather(*(server.serve_forever() for server in servers), asyncio.Event().wait())
 
 
 def _collect(companions: Companions) -> None:
-    """Collect ended processes, also those whose parents went before them: we inherit them all."""
+    """Collect ended processes. The keeper also inherits processes of ended parents."""
     with contextlib.suppress(ChildProcessError):
         while ended := os.waitpid(-1, os.WNOHANG)[0]:
             companions.ended(ended)
 
 
 def _undo(control_plane: ControlPlane) -> None:
-    """End every descendant, those that only a dead parent's end hands to us too; delete an unfinished cluster."""
+    """End every descendant, including those of ended parents; delete an incomplete control plane."""
     children = Path(f"/proc/self/task/{os.getpid()}/children")
     with contextlib.suppress(ChildProcessError):
         while True:
@@ -218,5 +218,5 @@ def _undo(control_plane: ControlPlane) -> None:
 
 
 def _report(lifeline: socket.socket, **message: object) -> None:
-    with contextlib.suppress(OSError):  # nobody listens any more: the caller finds out by reading
+    with contextlib.suppress(OSError):  # the starter has ended; the next read shows that
         lifeline.send(json.dumps(message).encode())

@@ -1,6 +1,6 @@
-"""Start, enter, stop and delete the control plane of one sandbox; the record of the process that holds it.
+"""Starts, enters, stops and deletes the control plane of one sandbox, and records the process that holds it.
 
-Stopping and being killed are the same thing for the files (etcd's log survives both), so there is one way back: start.
+The files are the same after a stop and after a kill (etcd's log survives both), so a start recovers from both.
 """
 
 import fcntl
@@ -31,7 +31,7 @@ from sandbox.toolchain import SIMULATION, provide
 
 @dataclass(frozen=True)
 class Keeper:
-    """A running keeper: its process as the host sees it, and the host ports that lead to API server and gateways."""
+    """A running keeper: its process on the host, and the host ports of API server and gateways."""
 
     pid: int
     started: str
@@ -40,19 +40,19 @@ class Keeper:
     gateway_ports: tuple[int, ...] = ()
 
     def write(self, folder: Path) -> None:
-        """Record it in `folder`, whole or not at all."""
+        """Write the record to `folder` atomically."""
         unfinished = folder / "keeper.unfinished"
         unfinished.write_text(json.dumps(asdict(self)))
         unfinished.rename(folder / "keeper.json")
 
     @property
     def alive(self) -> bool:
-        """Whether this very process still runs."""
+        """Whether the same process still runs."""
         return start_of(self.pid) == self.started
 
     @property
     def has_users(self) -> bool:
-        """Whether containers can run as users of their own: the keeper's user namespace has more than one."""
+        """Whether containers can run as different users: the keeper's user namespace has more than one user."""
         mapped = Path(f"/proc/{self.pid}/uid_map").read_text().splitlines()
         return sum(int(line.split()[2]) for line in mapped) > 1
 
@@ -66,7 +66,7 @@ class Keeper:
             return True
         try:
             signal.pidfd_send_signal(handle, signal_number)
-            ended = select.poll()  # unlike select.select it takes a handle of any number
+            ended = select.poll()  # select.select takes only small file descriptors
             ended.register(handle, select.POLLIN)
             return bool(ended.poll(seconds * 1000))
         except ProcessLookupError:
@@ -76,7 +76,7 @@ class Keeper:
 
 
 def last_keeper(folder: Path) -> Keeper | None:
-    """Return the last recorded keeper, alive or not."""
+    """Return the last recorded keeper, running or not."""
     try:
         return Keeper(**json.loads((folder / "keeper.json").read_text()))
     except (OSError, ValueError, TypeError):
@@ -84,7 +84,7 @@ def last_keeper(folder: Path) -> Keeper | None:
 
 
 def start_of(pid: int) -> str:
-    """Return when process `pid` was started: the boot it belongs to and clock ticks since; "" if there is none."""
+    """Return when process `pid` was started (boot, and clock ticks since then); "" if there is no such process."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
@@ -94,15 +94,15 @@ def start_of(pid: int) -> str:
 
 
 NO_NAMESPACES = "SANDBOX_NO_NAMESPACES"
-"""Set to anything to run as on a machine that refuses namespaces."""
+"""Environment variable. If it is set, the sandbox runs as on a machine that refuses namespaces."""
 
 
 GATEWAYS = 4
-"""As many Gateways at once get a port on the host."""
+"""Number of Gateways that get a port on the host at the same time."""
 
 
 class _Refused(Exception):
-    """This machine doesn't let us make namespaces."""
+    """This machine does not allow namespaces."""
 
 
 def running(home: Home) -> bool:
@@ -117,20 +117,20 @@ def isolated(home: Home) -> bool:
 
 
 def enter(home: Home) -> list[str]:
-    """Return the words to put in front of a command so that it runs inside the running sandbox.
+    """Return the prefix of a command that runs it inside the running sandbox.
 
-    The command keeps terminal, working directory, environment and exit code, and hears Ctrl-C; when it ends or is
-    killed, everything it started ends too. Without namespaces there is nothing to enter and the list is empty.
+    The command keeps terminal, working directory, environment and exit code, and receives Ctrl-C. When it ends or is
+    killed, its children end, too. Without namespaces, the list is empty.
     """
     keeper = _keeper(home)
     return [*_python("entry"), str(keeper.pid)] if keeper.isolated else []
 
 
 def start(home: Home, tools: Mapping[str, Path], report: Progress, admission: Admission | None = None) -> bool:
-    """Start the control plane and apply the CRDs; return False if it ran already.
+    """Start the control plane and apply the CRDs; return False if it was already running.
 
-    `admission` is None where the settings of the last start hold. `tools` holds what `toolchain.SANDBOX` names. A start
-    that fails or is interrupted, even by SIGKILL, leaves no process behind. Raises `SandboxError`.
+    With `admission` None, the settings of the last start stay. `tools` maps the names of `toolchain.SANDBOX` to their
+    files. A start that fails or is interrupted, even by SIGKILL, leaves no process behind. Raises `SandboxError`.
     """
     if sys.platform != "linux":
         raise SandboxError(
@@ -169,18 +169,18 @@ def start(home: Home, tools: Mapping[str, Path], report: Progress, admission: Ad
 
 
 def has_users(home: Home) -> bool:
-    """Whether containers of the running sandbox run as users of their own."""
+    """Whether containers of the running sandbox can run as different users."""
     return _keeper(home).has_users
 
 
 def stop(home: Home, report: Progress) -> bool:
-    """End every process of the sandbox, whatever runs in it; the data stay. Return False if it wasn't running."""
+    """End all processes of the sandbox; the data stay. Return False if it was not running."""
     with _locked(home, report):
         return _stop(home)
 
 
 def throw_away(home: Home, report: Progress) -> None:
-    """Stop the sandbox and delete everything it has."""
+    """Stop the sandbox and delete all its files."""
     with _locked(home, report):
         _stop(home)
         if home.root.exists():
@@ -226,7 +226,7 @@ def _try_isolated(home: Home, tools: Mapping[str, Path], admission: Admission | 
 
 
 def _launch(home: Home, tools: Mapping[str, Path], admission: Admission | None, *, isolated: bool) -> None:
-    """Start a keeper, wait until its API server serves, apply the CRDs, then tell it to stay."""
+    """Start a keeper, wait until its API server serves, apply the CRDs, then send "keep"."""
     parts = ControlPlane(home.cluster, {}, isolated)
     if misfit := parts.misfit():
         raise SandboxError(f"the sandbox {home.name!r} {misfit}: throw it away with `make down PURGE=1`")
@@ -238,8 +238,8 @@ def _launch(home: Home, tools: Mapping[str, Path], admission: Admission | None, 
     if admission:
         admission.write(home.cluster)
     home.logs.mkdir(exist_ok=True)
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+    starter_end, keeper_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    starter_end.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
     last = last_keeper(home.cluster)
     before = [last.port, *last.gateway_ports] if last else []
     listening = [_listen(port) for port, _ in zip_longest(before, range(1 + GATEWAYS))] if isolated else []
@@ -248,13 +248,13 @@ def _launch(home: Home, tools: Mapping[str, Path], admission: Admission | None, 
         "folder": str(home.cluster),
         "tools": {name: str(path) for name, path in tools.items()},
         "isolated": isolated,
-        "lifeline": theirs.fileno(),
+        "lifeline": keeper_end.fileno(),
         "forwards": [{"fd": one.fileno(), "port": parts.port} for one in listening[:1]],
         "companions": str(keeper.write_plan(home.root, home.kubeconfig, tools, gateways, isolated=isolated)),
         "logs": str(home.logs),
     }
-    inherited = [end.fileno() for end in (theirs, *listening)]
-    with ours, (home.logs / "keeper.log").open("ab") as log:
+    inherited = [end.fileno() for end in (keeper_end, *listening)]
+    with starter_end, (home.logs / "keeper.log").open("ab") as log:
         subprocess.Popen(
             [*_python("keeper"), json.dumps(plan)],
             pass_fds=inherited,
@@ -263,9 +263,9 @@ def _launch(home: Home, tools: Mapping[str, Path], admission: Admission | None, 
             stdout=log,
             stderr=log,
         )
-        theirs.close()
-        pid = _hear(ours, "started", home)
-        _hear(ours, "ready", home)
+        keeper_end.close()
+        pid = _hear(starter_end, "started", home)
+        _hear(starter_end, "ready", home)
         port = listening[0].getsockname()[1] if listening else parts.port
         for one in listening:
             one.close()
@@ -274,13 +274,13 @@ def _launch(home: Home, tools: Mapping[str, Path], admission: Admission | None, 
         home.host_kubeconfig.chmod(0o600)
         crds.apply(home.host_kubeconfig, tools["crds"])
         Keeper(pid, start_of(pid), port, isolated, tuple(gateways.values())).write(home.cluster)
-        ours.send(b"keep")
+        starter_end.send(b"keep")
 
 
 def _hear(lifeline: socket.socket, expected: str, home: Home) -> int:
-    """Wait for the keeper's next message; return the sender's process number, which the kernel vouches for."""
+    """Wait for the keeper's next message; return the sender's process number, as the kernel reports it."""
     data, ancillary, _, _ = lifeline.recvmsg(65536, socket.CMSG_SPACE(struct.calcsize("3i")))
-    message = json.loads(data) if data else {"failed": f"it ended without a word; see {home.logs / 'keeper.log'}"}
+    message = json.loads(data) if data else {"failed": f"it ended without a message; see {home.logs / 'keeper.log'}"}
     if "refused" in message:
         raise _Refused(message["refused"])
     if expected not in message:
@@ -292,7 +292,7 @@ def _hear(lifeline: socket.socket, expected: str, home: Home) -> int:
 
 
 def _listen(wanted: int | None) -> socket.socket:
-    """Listen on the host, on the same port as last time if nobody has taken it."""
+    """Listen on the host, on the same port as last time if it is free."""
     for port in (wanted or 0, 0):
         try:
             return socket.create_server(("127.0.0.1", port), backlog=128)
@@ -302,7 +302,7 @@ def _listen(wanted: int | None) -> socket.socket:
 
 
 def _python(module: str, function: str = "main") -> list[str]:
-    """Return the start of a command that runs a module of this folder with the standard library only: fast and lean."""
+    """Return the prefix of a command that runs a module of this folder with only the standard library."""
     path = f"import sys; sys.path.insert(0, {str(CHECKOUT)!r})"
     code = f"{path}; from sandbox.cluster.{module} import {function}; {function}()"
     return [sys.executable, "-I", "-S", "-c", code]

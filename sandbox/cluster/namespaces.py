@@ -1,4 +1,4 @@
-"""The Linux calls that the sandbox needs and Python 3.11 lacks."""
+"""Linux system calls that Python 3.11 lacks."""
 
 import ctypes
 import errno
@@ -15,9 +15,9 @@ NEW_NETWORK = 0x40000000
 _MS_NOSUID, _MS_NODEV, _MS_NOEXEC = 0x2, 0x4, 0x8
 _MS_BIND, _MS_REC, _MS_PRIVATE, _MS_SLAVE = 0x1000, 0x4000, 0x40000, 0x80000
 _MNT_DETACH = 2
-_SYS_MOUNT_SETATTR, _AT_FDCWD, _AT_RECURSIVE, _MOUNT_ATTR_RDONLY = 442, -100, 0x8000, 1  # one number everywhere
+_SYS_MOUNT_SETATTR, _AT_FDCWD, _AT_RECURSIVE, _MOUNT_ATTR_RDONLY = 442, -100, 0x8000, 1  # on all architectures
 _PR_SET_PDEATHSIG, _PR_CAPBSET_DROP, _PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS = 1, 24, 36, 38
-_USERS = 65535  # what a container image can name beside root
+_USERS = 65535  # ids of container images besides root
 _CAPABILITIES = 41
 _KEPT = {0, 1, 3, 4, 5, 6, 7, 8, 10, 13, 18, 27, 29, 31}  # capabilities of a container that asks for none
 
@@ -31,15 +31,15 @@ def _call(name: str, *arguments: "int | bytes | ctypes.Array[ctypes.c_uint64] | 
 
 
 def unshare(flags: int) -> None:
-    """Leave the namespaces named by `flags` for new ones."""
+    """Move into new namespaces of the kinds in `flags`."""
     _call("unshare", flags)
 
 
 def unshare_users(flags: int = 0) -> None:
-    """Leave the user namespace, and those named by `flags`, for new ones; stay this user but be root in there.
+    """Move into a new user namespace and new namespaces of the kinds in `flags`, as root inside.
 
-    The other users in there are this user's subordinate ids, where the machine has them and newuidmap: nobody but root
-    may map them. Without them root is the only user.
+    Other users inside are this user's subordinate ids, if the machine has them and newuidmap, because only root may
+    map them. Without them, root is the only user.
     """
     process, user, group = os.getpid(), os.getuid(), os.getgid()
     waiting, done = os.pipe()
@@ -61,7 +61,7 @@ def unshare_users(flags: int = 0) -> None:
 
 
 def _map_subordinate(process: int, user: int, group: int) -> int:
-    """Map every user and group of a container in the new namespace of `process`; return 0 if that was done."""
+    """Map all users and groups of a container in the new namespace of `process`; return 0 for success."""
     for command, file, own in (("newuidmap", "/etc/subuid", user), ("newgidmap", "/etc/subgid", group)):
         first, count = _subordinate(file, user)
         words = [command, process, 0, own, 1, 1, first, count]
@@ -71,7 +71,7 @@ def _map_subordinate(process: int, user: int, group: int) -> int:
 
 
 def _subordinate(file: str, user: int) -> tuple[int, int]:
-    """Return the first id and the number of ids that subuid(5) or subgid(5) gives to a user; (0, 0) without any."""
+    """Return the first id and the number of ids that subuid(5) or subgid(5) gives a user; (0, 0) for none."""
     import pwd  # noqa: PLC0415  (this module starts in front of every command)
 
     try:
@@ -91,7 +91,7 @@ def join(pid: int, *names: str) -> None:
 
 
 def move_into(pid: int, *names: str) -> None:
-    """Enter namespaces of process `pid`; with its "mnt", working directory and root are that process's root."""
+    """Enter namespaces of process `pid`. With "mnt", working directory and root become that process's root."""
     files = [os.open(f"/proc/{pid}/ns/{name}", os.O_RDONLY | os.O_CLOEXEC) for name in names]
     for file in files:
         enter(file)
@@ -99,18 +99,18 @@ def move_into(pid: int, *names: str) -> None:
 
 
 def enter(file: int) -> None:
-    """Enter the namespace that an open file of some /proc/…/ns holds. For a network, only this thread does."""
+    """Enter the namespace of an open file in /proc/…/ns. A network namespace changes for this thread only."""
     _call("setns", file, 0)
 
 
 def mount_proc() -> None:
-    """Give this mount namespace a /proc that shows this process namespace; nothing mounted here gets out."""
+    """Mount a /proc of this process namespace, visible in this mount namespace only."""
     _call("mount", None, b"/", None, _MS_REC | _MS_SLAVE, None)
     _call("mount", b"proc", b"/proc", b"proc", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC, None)
 
 
 def make_private() -> None:
-    """Let nothing that is mounted or unmounted here show elsewhere, nor the other way round."""
+    """Separate mounts here from mounts in other namespaces, in both directions."""
     _call("mount", None, b"/", None, _MS_REC | _MS_PRIVATE, None)
 
 
@@ -120,12 +120,12 @@ def mount(kind: str, target: str, options: str = "") -> None:
 
 
 def unmount(target: str) -> None:
-    """Take a mount away, at once, whoever still uses it."""
+    """Unmount at once, even if a process still uses the mount."""
     _call("umount2", target.encode(), _MNT_DETACH)
 
 
 def bind(source: str, target: str, *, read_only: bool) -> None:
-    """Show a file or folder, with all that is mounted below it, at a second place."""
+    """Bind a file or folder, with all mounts below it, to a second path."""
     _call("mount", source.encode(), target.encode(), None, _MS_BIND | _MS_REC, None)
     if read_only:
         set_read_only(target, _AT_RECURSIVE)
@@ -138,7 +138,7 @@ def set_read_only(target: str, flags: int = 0) -> None:
 
 
 def change_root(folder: str) -> None:
-    """Make a mounted folder the root of this mount namespace; nothing outside it can be reached any more."""
+    """Make a mounted folder the root of this mount namespace; nothing outside stays reachable."""
     os.chdir(folder)
     _call("pivot_root", b".", b".")
     unmount(".")
@@ -146,10 +146,10 @@ def change_root(folder: str) -> None:
 
 
 def limit(user: int, group: int, groups: list[int], *, dropped: bool, confined: bool) -> None:
-    """Leave what is executed next no more power than container engines give to a container that asks for none.
+    """Limit the next executed program to the rights of a container without special settings.
 
-    With `dropped` it has no capability at all, with `confined` no program gives it more. It runs as `user` and `group`
-    with the supplementary `groups`, unless this is the namespace of a user who has no other.
+    With `dropped` it has no capability, with `confined` no program gives it more rights. It runs as `user` and `group`
+    with the supplementary `groups`, unless this user namespace has only one user.
     """
     for capability in range(_CAPABILITIES):
         if dropped or capability not in _KEPT:
@@ -163,14 +163,14 @@ def limit(user: int, group: int, groups: list[int], *, dropped: bool, confined: 
     except OSError as error:
         if error.errno not in (errno.EPERM, errno.EINVAL):
             raise
-    die_with_parent()  # another user's process has forgotten it
+    die_with_parent()  # the kernel resets this after a change of the user
 
 
 def die_with_parent() -> None:
-    """Let the kernel end this process when its parent ends, however that ends."""
+    """Let the kernel kill this process when its parent ends."""
     _call("prctl", _PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def adopt_orphans() -> None:
-    """Become the parent of every descendant whose own parent ends."""
+    """Become the parent of descendants when their own parent ends."""
     _call("prctl", _PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)

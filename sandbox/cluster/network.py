@@ -1,4 +1,4 @@
-"""The private network of a sandbox: one bridge with fixed addresses, on which pods get theirs later."""
+"""The private network of a sandbox: one bridge with fixed addresses, and the networks of pods."""
 
 import subprocess
 
@@ -13,12 +13,12 @@ _COMMANDS = (
     f"link add {BRIDGE} type bridge",
     f"addr add {ADDRESS}/16 dev {BRIDGE}",
     f"link set {BRIDGE} up",
-    f"route add default dev {BRIDGE}",  # leads nowhere, but the API server insists on one
+    f"route add default dev {BRIDGE}",  # leads nowhere; the API server requires one
 )
 
 
 def build() -> None:
-    """Make the network of this (new) namespace. Raises `SandboxError` when `ip` is missing or refuses."""
+    """Make the network of this new namespace. Raises `SandboxError` when `ip` is missing or fails."""
     try:
         subprocess.run(["ip", "-batch", "-"], input="\n".join(_COMMANDS), text=True, check=True, capture_output=True)
     except FileNotFoundError:

@@ -10,28 +10,28 @@ from sandbox.cluster.description import DEFAULT, MOST_NODES, POLICIES, Choice, N
 from sandbox.errors import SandboxError
 
 CLUSTER_LABEL = "sandbox.llm-d-pd/cluster"
-"""Label with the description that a node, or an admission policy, belongs to."""
+"""Label of nodes and admission policies: the name of their description."""
 
 VENDOR_LABEL = "sandbox.llm-d-pd/vendor"
-"""Label of nodes that are called after an accelerator: those of the other one stay beside them."""
+"""Label of nodes named after an accelerator. Nodes of the other accelerator stay beside them."""
 
 _SUBNET = {"amd": "10.244.254", "nvidia": "10.244.253"}
-"""Addresses of nodes that are called after an accelerator; other groups have 10.244.128, 10.244.129, … in order."""
+"""Subnets of nodes named after an accelerator; other groups have 10.244.128, 10.244.129, … in order."""
 
 
 def provide(kubeconfig: Path, choice: Choice, accelerator: str, count: int | None = None) -> None:
     """Make the cluster's nodes those of a description, for a stack with this accelerator.
 
-    `count` is the number of nodes of the first group; None: as many as there are, at first as many as the description
-    says. Nodes of other descriptions go, with their pods. Raises `SandboxError` for a count that no address range
-    holds.
+    `count` is the number of nodes of the first group; None = as many as exist, at first as many as the description
+    has. Nodes of other descriptions are deleted with their pods. Raises `SandboxError` for a count that does not fit
+    the address range.
     """
     if count is not None and not 1 <= count <= MOST_NODES:
         raise SandboxError(f"--nodes {count}: between 1 and {MOST_NODES} nodes can be simulated")
     with connect(kubeconfig) as api, ThreadPoolExecutor(4) as together:
         present = {node["metadata"]["name"]: node for node in api.get("/api/v1/nodes")["items"]}
         wanted = dict(_nodes(choice, accelerator, count, present))
-        gone = [name for name, node in present.items() if _goes(node, wanted.get(name), choice.label, accelerator)]
+        gone = [name for name, node in present.items() if _obsolete(node, wanted.get(name), choice.label, accelerator)]
 
         def apply(name: str) -> None:
             path = f"/api/v1/nodes/{name}"
@@ -65,8 +65,8 @@ def _cluster(node: dict[str, Any]) -> str:
     return str(node["metadata"]["labels"].get(CLUSTER_LABEL, DEFAULT))
 
 
-def _goes(node: dict[str, Any], wanted: dict[str, Any] | None, cluster: str, accelerator: str) -> bool:
-    """Whether a node is no longer wanted, or must be made anew because another cluster's node has its name."""
+def _obsolete(node: dict[str, Any], wanted: dict[str, Any] | None, cluster: str, accelerator: str) -> bool:
+    """Whether a node is deleted: it is not wanted, or a node of another cluster has its name."""
     if _cluster(node) != cluster:
         return True
     if wanted is None:
@@ -75,7 +75,7 @@ def _goes(node: dict[str, Any], wanted: dict[str, Any] | None, cluster: str, acc
 
 
 def _remove(api: Api, name: str) -> None:
-    """Delete a node and its pods: nobody else would end them until the garbage collector comes, a minute later."""
+    """Delete a node and its pods. The garbage collector would delete the pods only after a minute."""
     api.delete(f"/api/v1/nodes/{name}")
     for pod in api.get("/api/v1/pods", fieldSelector=f"spec.nodeName={name}")["items"]:
         metadata = pod["metadata"]
@@ -106,9 +106,9 @@ def _node(group: NodeGroup, name: str, labels: dict[str, str], address: str) -> 
 
 
 def provide_policies(kubeconfig: Path, choice: Choice) -> None:
-    """Make the cluster's admission policies those of a description; those of an earlier one go.
+    """Make the cluster's admission policies those of a description; delete those of an earlier one.
 
-    Raises `SandboxError` with the API server's words for a policy that it refuses.
+    Raises `SandboxError` with the API server's message for a policy that it refuses.
     """
     wanted = {policy.path: policy.manifest for policy in choice.description.admission_policies}
     with connect(kubeconfig) as api:

@@ -1,19 +1,18 @@
-"""The engine's side of the sandbox: the real Pulumi CLI, pointed at the sandbox's API server and at nothing else.
+"""The real Pulumi CLI, connected only to the sandbox's API server.
 
-For callers (`sandbox/cli.py`), all of it is one call, made *before* the private namespaces are entered, because it may
-make one short attempt to download the official plugin and language host; it needs neither a running control plane nor
-an existing kubeconfig file::
+Callers make one call, before they enter the private namespaces, because it may try one short download of the official
+plugin and language host. It needs neither a running control plane nor an existing kubeconfig file::
 
     engine = prepare(home, checkout, "amd", tools={"pulumi": Path(...), ...}, cache=Path("~/.cache/..."))
-    for note in engine.notes:      # what a person has to know: stand-ins in use, dropped `config set` values
+    for note in engine.notes:      # notes for the user: stand-ins in use, dropped `config set` values
         print(note)
     subprocess.run(["pulumi", "up", "--stack", "amd"], env=engine.env, cwd=engine.cwd)
 
-`engine.env` is the complete environment (not additions to it) of every `pulumi` command and of the shell;
-`engine.cwd` is the view, where Pulumi's commands work as typed. A missing stack file and the like are `SandboxError`.
+`engine.env` is the complete environment of every `pulumi` command and of the shell; `engine.cwd` is the view, the
+folder of these commands. Errors, such as a missing stack file, are `SandboxError`.
 
-What `prepare` keeps in the home: `bin/` (the tools by their plain names), `view/` (the project as Pulumi sees it),
-`state/` (the file backend and PULUMI_HOME; among its plugins are the stand-ins, when they are needed).
+`prepare` keeps in the home: `bin/` (the tools by their plain names), `view/` (the project as Pulumi sees it), `state/`
+(the file backend and PULUMI_HOME; its plugins include the stand-ins, if they are needed).
 """
 
 from sandbox.engine.environment import Engine, prepare

@@ -1,8 +1,8 @@
-"""The environment of the Pulumi CLI and of the shell, and its plugins: official ones where they can be had.
+"""The environment of the Pulumi CLI and of the shell, and the CLI's plugins: official ones if they are available.
 
-No package registry has the official language host or Kubernetes plugin. They are looked for on PATH, beside the CLI and
-among the user's Pulumi plugins. Then one short download is tried. When it fails, the reason is kept in the cache, and
-no other download is tried.
+No package registry has the official language host or Kubernetes plugin. `find_official` looks on PATH, beside the CLI
+and among the user's Pulumi plugins, then tries one short download. If that fails, the cache keeps the reason, and there
+is no second download.
 """
 
 import os
@@ -24,17 +24,17 @@ from sandbox.errors import SandboxError
 from sandbox.home import CHECKOUT, Home
 
 PASSPHRASE = "sandbox"
-"""Public on purpose: what it encrypts is a placeholder and the state of a cluster that is thrown away."""
+"""Public on purpose: it encrypts only a placeholder and the state of a disposable cluster."""
 
 FOREIGN_PREFIXES = ("PULUMI_", "KUBERNETES_")
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "grpc_proxy")
 FOREIGN = {"KUBECONFIG", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", *_PROXIES, *(name.upper() for name in _PROXIES)}
-"""What would lead engine, program or API client elsewhere; gRPC and Kubernetes clients proxy even 127.0.0.1."""
+"""Variables that would redirect engine, program or API client; gRPC and Kubernetes clients proxy even 127.0.0.1."""
 
 
 @dataclass(frozen=True)
 class Engine:
-    """Where and with what environment `pulumi` runs, and what a person should be told about it."""
+    """Folder and environment of `pulumi` commands, and notes for the user."""
 
     env: dict[str, str]
     cwd: Path
@@ -42,10 +42,10 @@ class Engine:
 
 
 def prepare(home: Home, checkout: Path, stack: str, *, tools: Mapping[str, Path], cache: Path) -> Engine:
-    """Make everything that `pulumi … --stack <stack>` needs, except the cluster; quick when nothing has changed.
+    """Prepare everything for `pulumi … --stack <stack>` except the cluster. Fast if nothing has changed.
 
     `tools` maps plain names to executables and must have `pulumi`; `cache` is the user's folder for downloads.
-    Raises `SandboxError` for a stack that has no file, a project that can't be read, or a CLI that refuses.
+    Raises `SandboxError` for a stack without a file, an unreadable project, or a failed CLI command.
     """
     view = View(folder=home.view, checkout=checkout.resolve(), stack=stack)
     view.require_tracked()
@@ -105,9 +105,9 @@ def _link(folder: Path, tools: Mapping[str, Path]) -> None:
 
 
 def _install(plugins: Path, folder: str, name: str, official_folder: Path | None, module: str) -> None:
-    """Put the official executable or the stand-in where the CLI keeps its plugins.
+    """Put the official executable or the stand-in into the CLI's plugin folder.
 
-    The CLI looks on PATH and beside itself first, so an official one that is there wins by itself.
+    The CLI looks on PATH and beside itself first, so it prefers an official executable there.
     """
     target = plugins / folder / name
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -119,9 +119,9 @@ def _install(plugins: Path, folder: str, name: str, official_folder: Path | None
 
 
 def _launcher(path: Path, module: str) -> None:
-    """An executable that runs one of our modules on this interpreter, whatever the folder it is started in."""
-    ours = repr(str(CHECKOUT))  # off the path again before the program runs: it must not find our modules
-    code = f"import sys; sys.path.insert(0, {ours}); from {module} import main; sys.path.remove({ours}); main()"
+    """Write an executable that runs a module of the sandbox on this interpreter, from any folder."""
+    checkout = repr(str(CHECKOUT))  # removed from the path again: the program must not find the sandbox's modules
+    code = f"import sys; sys.path.insert(0, {checkout}); from {module} import main; sys.path.remove({checkout}); main()"
     text = f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -P -u -c {shlex.quote(code)} "$@"\n'
     if not path.is_symlink() and path.is_file() and path.read_text() == text:
         return
@@ -149,18 +149,18 @@ HOST = "pulumi-language-python"
 PLUGIN = "pulumi-resource-kubernetes"
 
 BASE = "https://get.pulumi.com/releases"
-"""Where Pulumi publishes its executables."""
+"""Address of Pulumi's published executables."""
 
 CONNECT_SECONDS = 5
-"""How long a machine without internet waits, once."""
+"""Seconds that a machine without internet waits, once."""
 
 DOWNLOAD_SECONDS = 180
-"""The SDK archive with the language host is about 100 MB; slower than this and the stand-ins start sooner."""
+"""Limit for the SDK archive with the language host, about 100 MB. A slower download is not worth the time."""
 
 
 @dataclass(frozen=True)
 class Official:
-    """Folders that hold the official executables; None where a stand-in has to do, and why."""
+    """Folders of the official executables; None = a stand-in is used, with the reason."""
 
     host: Path | None
     plugin: Path | None
@@ -168,7 +168,7 @@ class Official:
 
 
 def find_official(cli: Path, cache: Path, environ: Mapping[str, str]) -> Official:
-    """Find both executables, downloading what is missing into `cache` at most once for good."""
+    """Find both executables; download missing ones into `cache`, with one attempt in total."""
     path = environ.get("PATH", "")
     downloads = cache / f"pulumi-official-{version('pulumi')}-{version('pulumi-kubernetes')}"
     places = [cli.resolve().parent, *_user_plugins(environ), downloads]
@@ -197,7 +197,7 @@ def find_official(cli: Path, cache: Path, environ: Mapping[str, str]) -> Officia
 
 
 def _user_plugins(environ: Mapping[str, str]) -> list[Path]:
-    """The user's own plugin folders of the pinned minor version, newest patch first."""
+    """Return the user's plugin folders of the pinned minor version, newest patch first."""
     home = Path(environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
     minor = version("pulumi-kubernetes").rpartition(".")[0]
     folders = home.joinpath("plugins").glob(f"resource-kubernetes-v{minor}.*")
@@ -206,7 +206,7 @@ def _user_plugins(environ: Mapping[str, str]) -> list[Path]:
 
 
 def _url(name: str) -> str:
-    """The archive that carries an executable; KeyError for a machine that Pulumi doesn't publish for."""
+    """Return the URL of an executable's archive. Raises KeyError if Pulumi publishes none for this machine."""
     machine = {"x86_64": ("amd64", "x64"), "aarch64": ("arm64", "arm64")}[platform.machine()]
     if name == PLUGIN:
         return f"{BASE}/plugins/{PLUGIN}-v{version('pulumi-kubernetes')}-linux-{machine[0]}.tar.gz"
@@ -214,7 +214,7 @@ def _url(name: str) -> str:
 
 
 def _download(url: str, folder: Path) -> None:
-    """Stream the archive and keep our executables (the language host comes with its `-exec` script)."""
+    """Download the archive and keep the needed executables (the language host has an `-exec` script)."""
     deadline = time.monotonic() + DOWNLOAD_SECONDS
     with (
         urllib.request.urlopen(url, timeout=CONNECT_SECONDS) as response,

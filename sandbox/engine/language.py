@@ -1,7 +1,7 @@
 """Stand-in for `pulumi-language-python`: runs programs and policy packs in the host's own process.
 
-The official host starts a second process with `pulumi-language-python-exec`. What both do for a program happens here.
-The program gets the main thread, as it would there, and gRPC's threads serve the engine meanwhile.
+The official host starts a second process with `pulumi-language-python-exec`. This module does the work of both. The
+program gets the main thread, as in the official host; gRPC's threads serve the engine.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ from sandbox.engine.serving import serve
 from sandbox.home import CHECKOUT
 
 MONITOR_GONE = "Resource monitor has terminated, shutting down"
-"""The SDK's words when the engine has failed and hung up; the engine has told the reason by then."""
+"""The SDK's message when the engine has failed and disconnected; the engine has already reported the reason."""
 
 
 class Program:
@@ -47,19 +47,19 @@ class Program:
         self._engine_address = engine_address
 
     def run(self) -> pb.RunResponse:
-        """Run to the end. `bail` says that the failure has been reported already, by us or by the engine."""
+        """Run to the end. `bail` = this process or the engine has already reported the failure."""
         self._configure()
         loop = asyncio.new_event_loop()
         asyncio.set_event_loop(loop)
-        workers = max(self._request.parallel, 1) * 4  # as the official host: RPCs block a thread each
+        workers = max(self._request.parallel, 1) * 4  # as in the official host: each RPC blocks a thread
         loop.set_default_executor(ThreadPoolExecutor(max_workers=workers))
-        # A failed run leaves futures that nobody reads; asyncio's complaints about them would only hide the error.
+        # A failed run leaves unread futures; asyncio's messages about them would hide the error.
         logging.getLogger("asyncio").setLevel(logging.CRITICAL)
         try:
             loop.run_until_complete(run_in_stack(self._main))
             return pb.RunResponse()
         except BaseException as error:
-            return _told(error)
+            return _failure(error)
         finally:
             for task in asyncio.all_tasks(loop):
                 task.cancel()
@@ -94,7 +94,7 @@ class Program:
         runpy.run_path(str(program), run_name="__main__")
 
 
-def _told(error: BaseException) -> pb.RunResponse:
+def _failure(error: BaseException) -> pb.RunResponse:
     """Report a failed run, once."""
     if isinstance(error, SystemExit):
         code = error.code if isinstance(error.code, int) else int(error.code is not None)
@@ -125,12 +125,12 @@ _TIED = (
     f"import os, sys; sys.path.insert(0, {str(CHECKOUT)!r}); from sandbox.cluster.namespaces import die_with_parent; "
     "die_with_parent(); os.execv(sys.argv[1], sys.argv[1:])"
 )
-"""Becomes another program that does not outlive a killed engine, and us with it. A step of its own: forking Python code
-from a process that gRPC's threads work in now and then ends in a crash."""
+"""Starts a program that ends with this process, which a killed engine ends. It is a separate program, because Python
+code after a fork sometimes crashes in a process with gRPC's threads."""
 
 
 def run(request: pb.RunPluginRequest, context: Any) -> Iterator[pb.RunPluginResponse]:
-    """Run the plugin's `__main__.py` in its own virtual environment until it, or the engine's interest in it, ends."""
+    """Run the plugin's `__main__.py` in its virtual environment until it ends or the engine disconnects."""
     folder = Path(request.info.program_directory)
     options = dict(request.info.options)
     environment = folder / str(options.get("virtualenv") or "venv")
@@ -158,7 +158,7 @@ def run(request: pb.RunPluginRequest, context: Any) -> Iterator[pb.RunPluginResp
 
 
 def _output(process: "subprocess.Popen[bytes]") -> Iterator[Chunk]:
-    """Lines of both channels as they come."""
+    """Yield lines of both channels as they arrive."""
     lines: queue.SimpleQueue[Chunk] = queue.SimpleQueue()
 
     def read(channel: str, stream: IO[bytes]) -> None:
@@ -179,13 +179,13 @@ def _output(process: "subprocess.Popen[bytes]") -> Iterator[Chunk]:
 
 
 UNSUPPORTED_OPTIONS = {"typechecker"}
-"""Settings of `runtime.options` that would make the official host do more than it does here."""
+"""Settings of `runtime.options` that only the official host supports."""
 
 Job = tuple[Program, "futures.Future[pb.RunResponse]"]
 
 
 class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
-    """What the CLI asks of a language host for `up`, `preview`, `refresh`, `destroy`, `about` and `install`."""
+    """The language host's methods for `up`, `preview`, `refresh`, `destroy`, `about` and `install`."""
 
     def __init__(self, engine_address: str) -> None:
         self.job: queue.SimpleQueue[Job] = queue.SimpleQueue()
@@ -193,23 +193,23 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         self._engine_address = engine_address
 
     def Handshake(self, request: Any, context: Any) -> pb.LanguageHandshakeResponse:
-        """The engine says hello."""
+        """Answer the engine's first call."""
         return pb.LanguageHandshakeResponse()
 
     def GetPluginInfo(self, request: Any, context: Any) -> plugin_pb2.PluginInfo:
-        """Our version is the SDK's: they are released together."""
+        """Return the SDK's version: host and SDK are released together."""
         return plugin_pb2.PluginInfo(version=importlib.metadata.version("pulumi"))
 
     def GetRequiredPackages(self, request: Any, context: Any) -> pb.GetRequiredPackagesResponse:
-        """The resource plugins of the installed provider SDKs, as their pulumi-plugin.json names them."""
+        """Return the resource plugins in the pulumi-plugin.json of the installed provider SDKs."""
         return pb.GetRequiredPackagesResponse(packages=list(_provider_plugins()))
 
     def About(self, request: Any, context: Any) -> pb.AboutResponse:
-        """For `pulumi about`."""
+        """Return the interpreter for `pulumi about`."""
         return pb.AboutResponse(executable=sys.executable, version=sys.version.split(maxsplit=1)[0])
 
     def GetProgramDependencies(self, request: Any, context: Any) -> pb.GetProgramDependenciesResponse:
-        """Installed distributions; without `transitiveDependencies` only those that no other one needs."""
+        """Return installed distributions; without `transitiveDependencies` only those that no other one needs."""
         found = {_canonical(dist.name): dist for dist in importlib.metadata.distributions()}
         names = set(found)
         if not request.transitiveDependencies:
@@ -219,11 +219,11 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         return pb.GetProgramDependenciesResponse(dependencies=dependencies)
 
     def RuntimeOptionsPrompts(self, request: Any, context: Any) -> pb.RuntimeOptionsResponse:
-        """Nothing to choose: the interpreter is the sandbox's."""
+        """Return no prompts: the interpreter is the sandbox's."""
         return pb.RuntimeOptionsResponse()
 
     def InstallDependencies(self, request: Any, context: Any) -> Iterator[pb.InstallDependenciesResponse]:
-        """`pulumi install`: pip, on the interpreter that runs the program."""
+        """Run pip for `pulumi install`, on the interpreter that runs the program."""
         command = [sys.executable, "-m", "pip", "install", "-r", "requirements.txt"]
         cwd = Path(request.info.program_directory or request.directory)
         if not (cwd / "requirements.txt").is_file():
@@ -237,12 +237,12 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
             context.abort(grpc.StatusCode.UNKNOWN, f"`{' '.join(command[1:])}` exited with code {pip.returncode}")
 
     def Run(self, request: pb.RunRequest, context: Any) -> pb.RunResponse:
-        """Hand the program to the main thread and wait for it."""
+        """Pass the program to the main thread and wait for it."""
         unsupported = UNSUPPORTED_OPTIONS & set(request.info.options)
         if unsupported:
             names = ", ".join(f"runtime.options.{name}" for name in sorted(unsupported))
             return pb.RunResponse(error=f"{names} in Pulumi.yaml needs the official language host; remove it here")
-        if self._started:  # one program a process, so that no module state outlives it
+        if self._started:  # one program per process, so that no module state survives
             return pb.RunResponse(error="this language host has run its program; it has to be started anew for another")
         self._started = True
         done: futures.Future[pb.RunResponse] = futures.Future()
@@ -250,11 +250,11 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         return done.result()
 
     def RunPlugin(self, request: pb.RunPluginRequest, context: Any) -> Iterator[pb.RunPluginResponse]:
-        """A policy pack."""
+        """Run a policy pack."""
         return run(request, context)
 
     def Cancel(self, request: Any, context: Any) -> empty_pb2.Empty:
-        """The engine interrupts the process itself when it is done with us."""
+        """Do nothing: the engine interrupts this process itself."""
         return empty_pb2.Empty()
 
 
@@ -278,7 +278,7 @@ def _canonical(name: str) -> str:
 
 
 def main() -> None:
-    """The process that the CLI starts; its last argument is the engine's address."""
+    """Serve as the process that the CLI starts; the last argument is the engine's address."""
     for interrupt in (signal.SIGINT, signal.SIGTERM):
         signal.signal(interrupt, lambda *_: os._exit(0))
     host = LanguageHost(sys.argv[-1])

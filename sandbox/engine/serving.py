@@ -1,4 +1,4 @@
-"""A plugin process: a gRPC server whose port the CLI reads from the first line of output."""
+"""The gRPC server of a plugin process. The CLI reads its port from the first line of output."""
 
 import os
 import threading
@@ -9,11 +9,11 @@ import grpc
 from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
 
 WORKERS = 256
-"""Threads, started as needed: an operation that waits for a Deployment holds one for minutes."""
+"""Most threads. An operation that waits for a Deployment holds one for minutes."""
 
 
 def serve(add_to: Callable[[grpc.Server], None]) -> grpc.Server:
-    """Serve on a free port of 127.0.0.1 and print it. The server stops when the caller drops it."""
+    """Serve on a free port of 127.0.0.1 and print it. The server stops when the caller releases it."""
     threading.Thread(target=_end_with_caller, daemon=True).start()
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=WORKERS), options=_GRPC_CHANNEL_OPTIONS)
     add_to(server)
@@ -24,7 +24,7 @@ def serve(add_to: Callable[[grpc.Server], None]) -> grpc.Server:
 
 
 def _end_with_caller() -> None:
-    """The CLI holds our standard input open as long as it lives; a killed one must not leave us behind."""
+    """End with the CLI, which keeps standard input open: a killed CLI must not leave this process behind."""
     while os.read(0, 1024):
         pass
     os._exit(0)

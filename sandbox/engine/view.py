@@ -1,8 +1,8 @@
 """The view: the folder in which Pulumi runs, so that no command ever writes into the checkout.
 
-Its Pulumi.yaml is the tracked one with `main: <the checkout>`; its stack file is a copy of the tracked one without
-anything that was encrypted with somebody else's key. The shell's `pulumi config set` edits the copy and stands until
-the tracked file changes; then the copy is made anew and says what it dropped.
+Its Pulumi.yaml is the tracked one with `main: <the checkout>`. Its stack file is a copy of the tracked one without
+values that another key encrypted. `pulumi config set` in the shell edits the copy. When the tracked file changes, the
+copy is made anew, with a note about dropped values.
 """
 
 import hashlib
@@ -16,14 +16,11 @@ import yaml
 
 from sandbox.errors import SandboxError
 
-FOREIGN_KEYS = ("encryptionsalt", "secretsprovider", "encryptedkey", "environment")
-"""Top-level keys of a stack file that belong to somebody's key or to Pulumi Cloud: neither exists in the sandbox."""
-
 TOKEN = "llm-d-pd:hfToken"
 """The one secret of the program; optional, so Pulumi.yaml cannot declare it."""
 
 PLACEHOLDER = "sandbox-placeholder"
-"""What the token is in the sandbox: nothing here talks to the outside."""
+"""Value of the token in the sandbox, which needs no real one."""
 
 Encrypt = Callable[[str, str], None]
 """Stores (key, value) encrypted in the view's stack file: `pulumi config set --secret` in the view."""
@@ -39,12 +36,12 @@ class View:
 
     @property
     def stack_file(self) -> Path:
-        """The copy that `pulumi config set` edits."""
+        """Copy of the stack file; `pulumi config set` edits it."""
         return self.folder / f"Pulumi.{self.stack}.yaml"
 
     @property
     def tracked_file(self) -> Path:
-        """The checkout's stack file, read and never written."""
+        """The checkout's stack file; it is never written."""
         return self.checkout / f"Pulumi.{self.stack}.yaml"
 
     @property
@@ -72,7 +69,7 @@ class View:
         _write(self.folder / "Pulumi.yaml", _dump(project))
 
     def copy_stack(self, encrypt: Encrypt) -> list[str]:
-        """Bring the stack file up to date with the tracked one; returns what a person should know.
+        """Bring the stack file up to date with the tracked one; return notes for the user.
 
         `encrypt` is called once for each placeholder the first time, when the sandbox has no encrypted value yet;
         the project and the stack must exist by then. Raises SandboxError when there is no such stack file.
@@ -112,7 +109,7 @@ class View:
         return notes
 
     def _own_values(self, record: dict[str, Any]) -> list[str]:
-        """What `config set` has made different from the tracked file: it stands until it is taken back."""
+        """Return the values of `config set` that differ from the tracked file."""
         copied, now = (dict(_leaves(config, "")) for config in (record["config"], _mapping(self.stack_file)["config"]))
         own = sorted(path for path in copied.keys() | now.keys() if copied.get(path) != now.get(path))
         if not own:
@@ -141,7 +138,7 @@ class View:
 
 
 def _secret_keys(stack: dict[str, Any], project: str) -> list[str]:
-    """The program's one secret; none where the stack says that its model needs no token, or in another project."""
+    """Return the key of the program's secret; none if the model needs no token, or in another project."""
     serving = (stack.get("config") or {}).get("llm-d-pd:serving")
     model = serving.get("model") if isinstance(serving, dict) else None
     needs_none = isinstance(model, dict) and model.get("tokenSecret", TOKEN) is None
@@ -149,7 +146,7 @@ def _secret_keys(stack: dict[str, Any], project: str) -> list[str]:
 
 
 def _without_foreign(stack: dict[str, Any], replaced: set[str]) -> tuple[dict[str, Any], list[tuple[str, str]]]:
-    """The config without encrypted values, and what is left out that no placeholder replaces, each with the reason."""
+    """Return the config without encrypted values, and the dropped keys without a placeholder, each with its reason."""
     left_out = [("environment", "it needs Pulumi Cloud")] if "environment" in stack else []
     foreign_key = "it is encrypted with a key that the sandbox does not have"
 
@@ -176,7 +173,7 @@ def _without_foreign(stack: dict[str, Any], replaced: set[str]) -> tuple[dict[st
 
 
 def _edited(edited: dict[str, Any], copied: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """Paths whose value in `edited` is neither what was copied last time nor what stands now: somebody's own edit."""
+    """Return the user's edits: paths with a value that is neither the last copied nor the present tracked one."""
     leaves, old, new = (dict(_leaves(tree, "")) for tree in (edited, copied, now))
     paths = [path for path, value in leaves.items() if old.get(path) != value and new.get(path) != value]
     paths += [path for path in old if path not in leaves and path in new]
@@ -218,7 +215,7 @@ def _dump(value: dict[str, Any]) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    """Replace the file at once, and only when it differs: a killed `make up` must not leave half a file."""
+    """Replace the file atomically if it differs: a killed `make up` must not leave half a file."""
     if path.is_file() and path.read_text() == text:
         return
     new = path.with_name(path.name + ".new")

@@ -1,1 +1,1 @@
-"""The gateway controllers of a sandbox: the real istio, and a status for classes without a controller here."""
+"""Gateway controllers of a sandbox: the real istio, and a status for classes without a controller."""

@@ -1,4 +1,4 @@
-"""Envoy's access log in the sandbox: one JSON line per request, which the CLI reads back as the routing decisions."""
+"""Envoy's access log in the sandbox: one JSON line per request, from which the CLI reads the routing decisions."""
 
 import json
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from datetime import datetime
 from types import MappingProxyType
 
 MARK = "x-sandbox-request"
-"""Header by which a client of the sandbox finds its request again: istio's Envoy replaces a client's `x-request-id`."""
+"""Header that identifies a request of the sandbox's client, because istio's Envoy replaces `x-request-id`."""
 
 _SINCE_START = "%COMMON_DURATION(DS_RX_BEG:{}:us)%"
 
@@ -32,26 +32,26 @@ FORMAT: Mapping[str, str] = MappingProxyType(
         "sent": "%BYTES_SENT%",
     }
 )
-"""Envoy's command operators by the name of their field in the log; what has no value is null."""
+"""Envoy's command operators by the name of their field in the log; null = no value."""
 
 
 @dataclass(frozen=True)
 class Access:
-    """One request through a gateway, logged when it has ended: those fields of `FORMAT` that the CLI shows."""
+    """One ended request through a gateway: the fields of `FORMAT` that the CLI shows."""
 
     start: datetime
     id: str | None
-    """What the client sent in `x-sandbox-request`, else Envoy's `x-request-id`."""
+    """The client's `x-sandbox-request`, else Envoy's `x-request-id`."""
     path: str | None
-    """As the client sent it."""
+    """Path that the client sent."""
     status: int
     """0 if the client went away before there was an answer."""
     decode: str | None
-    """Address and port that the picker chose; None: it was not asked, or gave no answer."""
+    """Address and port of the decode worker that the picker chose; None = it was not asked, or did not answer."""
     prefill: str | None
-    """Address and port of the prefill worker that the picker chose; None: decode only."""
+    """Address and port of the prefill worker that the picker chose; None = decode only."""
     upstream: str | None
-    """Address and port that answered in the end."""
+    """Address and port that answered."""
     picked_us: int | None
     """Microseconds from the request's first byte until it was sent on: the picker's decision."""
     first_byte_us: int | None
@@ -61,7 +61,7 @@ class Access:
 
     @property
     def as_picked(self) -> bool:
-        """Whether the request was served where the picker wanted it."""
+        """Whether the chosen worker served the request."""
         return self.decode is not None and self.decode == self.upstream
 
 
@@ -69,7 +69,7 @@ _FIELDS = [one.name for one in fields(Access)]
 
 
 def read(line: str) -> Access | None:
-    """Read one line of a gateway container's log; None for what isn't an access, such as Envoy's own messages."""
+    """Read one line of a gateway container's log; None for other lines, such as Envoy's own messages."""
     if not line.startswith('{"'):
         return None
     try:

@@ -1,4 +1,4 @@
-"""istio: the control plane as its own chart installs it, and what the sandbox adds to its mesh configuration.
+"""Installs istio from its own chart, with an access log in the mesh configuration.
 
 `sandbox/toolchain/istio` renders the chart. istiod runs as an ordinary pod; it makes the GatewayClass `istio`, and for
 every Gateway of that class a Deployment with istio's agent and Envoy. A second installation serves OpenShift's class.
@@ -20,7 +20,7 @@ from sandbox.gateways import accesslog
 from sandbox.progress import Progress
 
 CLASSES = {"istio-system": "istio", "openshift-ingress": "data-science-gateway-class"}
-"""GatewayClass that an installation serves, by its namespace."""
+"""GatewayClass of an installation, by its namespace."""
 
 PROVIDERS = {"istio": "istio-system", "data-science-gateway": "openshift-ingress"}
 """Namespace of the installation that serves a stack, by `serving.gateway.provider`."""
@@ -40,7 +40,7 @@ _CLASS = "/apis/gateway.networking.k8s.io/v1/gatewayclasses/{}"
 
 
 def provide(kubeconfig: Path, namespace: str, report: Progress) -> None:
-    """Install what serves the GatewayClass of `namespace` and wait for the class; do nothing where it is there.
+    """Install istio in `namespace` and wait for its GatewayClass; do nothing if it is installed.
 
     Raises `SandboxError` when istiod does not accept its class.
     """
@@ -74,7 +74,7 @@ def _path(one: dict[str, Any], namespace: str) -> str:
 
 
 def _with_access_log(one: dict[str, Any]) -> dict[str, Any]:
-    """Add an access log that the sandbox can read to the mesh configuration; other objects stay as they are."""
+    """Add the sandbox's access log to the mesh configuration; return other objects unchanged."""
     if "mesh" not in one.get("data", {}):
         return one
     mesh = yaml.safe_load(one["data"]["mesh"])

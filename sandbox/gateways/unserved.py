@@ -1,7 +1,7 @@
-"""A status for Gateways of classes whose controllers are not here: `up` completes, and nothing is served.
+"""Writes a status for Gateways without a controller in the sandbox: `up` completes, and no request is served.
 
-The controllers of kgateway, agentgateway and GKE are in no registry that a sandbox builds from. Their Gateways are
-reported as Programmed, with a message that says so; routes and pools get no status.
+The sandbox can't build the controllers of kgateway, agentgateway and GKE. Their Gateways become Programmed, with a
+message that explains it. Routes and pools get no status.
 """
 
 from collections.abc import Iterator, Mapping
@@ -18,7 +18,7 @@ CLASSES: Mapping[str, str] = MappingProxyType(
         "gke-l7-rilb": "networking.gke.io/gateway",
     }
 )
-"""`spec.controllerName` by GatewayClass, as the controllers install them."""
+"""`spec.controllerName` by GatewayClass, as in the controllers' installations."""
 
 SIMULATED: Mapping[str, str] = MappingProxyType(
     {
@@ -26,7 +26,7 @@ SIMULATED: Mapping[str, str] = MappingProxyType(
         "data-science-gateway-class": "openshift.io/gateway-controller/v1",
     }
 )
-"""The classes that istiod serves, for a machine on which no pod runs."""
+"""istiod's classes, for a machine that runs no pods."""
 
 NOT_SERVED = "not served here: the sandbox has no controller of GatewayClass"
 """Beginning of the message of every condition below."""
@@ -37,7 +37,7 @@ _GROUP = "/apis/gateway.networking.k8s.io/v1"
 def statuses(
     world: Mapping[str, Mapping[tuple[str, str], Mapping[str, Any]]], *, simulated: bool
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield path and body of every class and status that is missing; `simulated`: for the classes of istiod, too."""
+    """Yield path and body of every missing class and status; `simulated`: for istiod's classes, too."""
     classes = {**CLASSES, **(SIMULATED if simulated else {})}
     for name, controller in classes.items():
         path, present = f"{_GROUP}/gatewayclasses/{name}", world["GatewayClass"].get(("", name))
@@ -56,7 +56,7 @@ def statuses(
 def _missing(
     path: str, one: Mapping[str, Any], class_name: str, kinds: tuple[str, ...]
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the status unless the object has it for its present generation."""
+    """Yield the status if the object lacks it for its present generation."""
     generation = one["metadata"].get("generation", 0)
     known = {each["type"]: each for each in one.get("status", {}).get("conditions") or ()}
     if all(known.get(kind, {}).get("observedGeneration") == generation and kind in known for kind in kinds):

@@ -1,1 +1,1 @@
-"""Real vLLM and NIXL on the CPU, in place of the simulator: environment, model, and what differs on a CPU."""
+"""Real vLLM and NIXL on the CPU in place of the simulator: environment, model, and substitutions."""

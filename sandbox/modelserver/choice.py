@@ -1,4 +1,4 @@
-"""Which model server a sandbox runs in its pods, the simulator or real vLLM: kept until another is chosen."""
+"""The kept choice of a sandbox's model server: the simulator or real vLLM."""
 
 import json
 import shutil
@@ -7,11 +7,11 @@ from pathlib import Path
 
 FILE = "model-server.json"
 CACHE = "model-server-cache"
-"""Folder of a sandbox in which its vLLM servers keep what they cache."""
+"""Folder of a sandbox with the caches of its vLLM servers."""
 CACHED = "vllm-cache"
-"""Folder of the tiny model's with what vLLM has cached of it (`model.py`)."""
+"""Folder of the tiny model with vLLM's cache of it (`model.py`)."""
 VERSION = "0.17.1"
-"""Of the real vLLM."""
+"""Version of the real vLLM."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Vllm:
 
 
 def read(root: Path) -> Vllm | None:
-    """Return the choice of the sandbox in `root`; None is the simulator."""
+    """Return the choice of the sandbox in `root`; None = the simulator."""
     file = root / FILE
     return Vllm(**json.loads(file.read_text())) if file.exists() else None
 

@@ -1,4 +1,4 @@
-"""The choice of the model server: made by `up`, with what belongs to it, and kept for every later command."""
+"""Makes the choice of the model server for `up`, and provides its environment and settings."""
 
 import time
 from collections.abc import Iterator
@@ -32,9 +32,9 @@ _WORKERS = "llm-d.ai/role in (prefill,decode)"
 def choose(
     home: Home, files: Files, report: Progress, kind: str | None, tensor_parallel: int | None
 ) -> tuple[list[str], list[str]]:
-    """Make a choice for the sandbox, or keep the last one; provide what it needs.
+    """Choose the model server of the sandbox, or keep the last choice; provide its environment.
 
-    Returns settings to make in the sandbox's copy of the stack file, as path=value, and paths to remove. Raises
+    Returns settings for the sandbox's copy of the stack file, as path=value, and paths to remove. Raises
     `SandboxError` for a stack or a machine that cannot run real vLLM.
     """
     before = choice.read(home.root)
@@ -51,8 +51,8 @@ def choose(
     return _settings(serving(files.copy), serving(files.tracked), real=now is not None)
 
 
-def said(root: Path) -> Iterator[str]:
-    """Yield what a person should know of the choice before a stack is deployed."""
+def notes(root: Path) -> Iterator[str]:
+    """Yield notes for the user about the choice, before a stack is deployed."""
     if real := choice.read(root):
         settings = ", ".join(f"serving.{path}={_text(value)}" for path, (value, _) in SETTINGS.items())
         yield (
@@ -77,11 +77,11 @@ def _vllm(home: Home, file: Path, report: Progress, tensor_parallel: int) -> Vll
 
 
 def _replace_workers(home: Home, report: Progress) -> None:
-    """Delete the pods of both tiers and wait until they are gone: two cores do not carry both generations.
+    """Delete the pods of both tiers and wait until they are gone, because two cores are too slow for both generations.
 
-    Their Deployments make new ones, which run what is chosen now. A pod is gone after its grace period at the latest.
-    One that is not Ready has nothing to finish and goes at once: vLLM, as the first process of a container, hears no
-    SIGTERM until it has imported its modules.
+    The Deployments make new pods with the new choice. A pod is gone after its grace period at the latest. A pod that
+    is not Ready is deleted without grace: vLLM, as the first process of a container, ignores SIGTERM until it has
+    imported its modules.
     """
     with connect(home.host_kubeconfig) as api:
         former = {one["metadata"]["uid"]: one for one in _workers(api)}
@@ -104,7 +104,7 @@ def _ready(pod: dict[str, Any]) -> bool:
 
 
 def _settings(copy: Any, tracked: Any, *, real: bool) -> tuple[list[str], list[str]]:
-    """Return what to set and what to remove; a value of the user's own stays."""
+    """Return settings to make and paths to remove; the user's own values stay."""
     assignments, removals = [], []
     for path, (value, _) in SETTINGS.items():
         here, there = _at(copy, path), _at(tracked, path)

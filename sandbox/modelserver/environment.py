@@ -1,4 +1,4 @@
-"""The environment of real vLLM: whether this machine can run it, and where it is, built once per user."""
+"""Provides the environment of real vLLM, built once per user, if this machine can run it."""
 
 import os
 import platform
@@ -16,17 +16,17 @@ from sandbox.toolchain.cache import Cache
 
 INSTRUCTIONS = frozenset(("avx2", "f16c", "fma"))
 """Flags of /proc/cpuinfo. Without AVX-512, vLLM 0.17.1 loads `vllm/_C_AVX2.abi3.so` (`import_kernels` in its
-vllm/platforms/cpu.py), which is compiled to these and asks for nothing itself."""
+vllm/platforms/cpu.py), which is compiled for these instructions and does not check them."""
 
 _MODEL = Path(__file__).with_name("model.py")
 _CPUINFO = Path("/proc/cpuinfo")
 _PYTHON = repr(sys.version_info[:2])
 _PYTHONS = ((3, 11), (3, 12), (3, 13))
 _GLIBC = (2, 28)
-"""Of the wheels: their tags are manylinux_2_28 and older."""
+"""glibc that the wheels need: their tags are manylinux_2_28 and older."""
 _PROGRAMS = ("gcc", "nm", "readelf")
 _DOWNLOAD, _KEPT, _NEEDED = 1.2, 1.6, 6.0
-"""10⁹ bytes. While it is built there are the wheels, their contents, and what pip keeps in a cache of its own."""
+"""10⁹ bytes. A build needs space for the wheels, their contents, and pip's cache."""
 _MINUTES = 6
 
 _ISOLATION = (
@@ -37,7 +37,7 @@ _ISOLATION = (
 
 @dataclass(frozen=True)
 class Environment:
-    """Where real vLLM is. `python -m vllm.entrypoints.cli.main` is its command `vllm`."""
+    """The environment of real vLLM. `python -m vllm.entrypoints.cli.main` is its command `vllm`."""
 
     venv: Path
     python: Path
@@ -45,7 +45,7 @@ class Environment:
 
 
 def provide(report: Progress, cache: Cache | None = None) -> Environment:
-    """Return the environment, building what is missing. Raises `SandboxError` when that fails."""
+    """Return the environment; build missing parts. Raises `SandboxError` when that fails."""
     cache = cache or Cache.of_user()
     entry = place(cache)
     model = cache.entry("vllm-model", _PYTHON, [_MODEL, recipe.LOCK])
@@ -63,14 +63,14 @@ def provide(report: Progress, cache: Cache | None = None) -> Environment:
 
 
 def lacks_instructions() -> bool:
-    """Whether the processor cannot run the wheels: nothing can be installed against that."""
+    """Whether the processor lacks instructions that the wheels need."""
     return platform.machine() != "x86_64" or not _flags(_CPUINFO.read_text()) >= INSTRUCTIONS
 
 
 def unfit() -> str | None:
     """Return in one line why this machine cannot run real vLLM; None if it can.
 
-    What only building needs counts while it is not built.
+    Before the environment is built, needs of the build count, too.
     """
     cache = Cache.of_user()
     checks = [_processor, _python, _glibc, _namespaces]
@@ -91,7 +91,7 @@ def _processor() -> str | None:
 
 
 def _flags(cpuinfo: str) -> frozenset[str]:
-    """Return the instructions of the first processor."""
+    """Return the instruction flags of the first processor."""
     for line in cpuinfo.splitlines():
         name, _, value = line.partition(":")
         if name.strip() == "flags":

@@ -16,13 +16,13 @@ from vllm.utils.argparse_utils import FlexibleArgumentParser
 from vllm.version import __version__
 
 _PROBES = (("SIZE", "1k", 1000), ("NUMBER", "1.5", 1.5), ("INTEGER", "1", 1))
-"""What the type of a flag makes of a text. The types of JSON flags take `1` and `1.5`, too: they are asked first."""
+"""Kind, text, and the value that a flag's type returns. JSON types accept numbers, too, so they come first."""
 _WIDTH = 120
 _ORDER = ("FLAG", "SWITCH", "INTEGER", "INTEGERS", "SIZE", "NUMBER", "JSON", "TEXT", "TEXTS", "MAYBE")
 
 
 def kind(action: argparse.Action) -> str:
-    """Return the name in `kinds.Kind` of what follows a flag."""
+    """Return the name in `kinds.Kind` of a flag's value."""
     several = action.nargs in ("+", "*")
     if isinstance(action, argparse.BooleanOptionalAction):
         return "SWITCH"
@@ -41,12 +41,12 @@ def kind(action: argparse.Action) -> str:
 def _converted(convert: Any, text: str) -> object:
     try:
         return convert(text) if callable(convert) else text
-    except Exception:  # whatever a flag's type raises, it refuses the text
+    except Exception:  # any exception of a flag's type means that it refuses the text
         return None
 
 
 def flags() -> tuple[dict[str, list[str]], dict[str, list[str]]]:
-    """Return the flags by kind, each with its short forms behind a slash, and the values of those that take few."""
+    """Return the flags by kind, each with its short forms after a slash, and the choices of flags with few values."""
     found: dict[str, list[str]] = {name: [] for name in _ORDER}
     choices: dict[str, list[str]] = {}
     for action in make_arg_parser(FlexibleArgumentParser())._actions:

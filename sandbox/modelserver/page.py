@@ -1,6 +1,6 @@
 """Writes the tables of docs/model-server.md from the substitutions: `python -m sandbox.modelserver.page`.
 
-The generated part stands between two markers. With `--check` nothing is written; a stale page is named, exit code 1.
+The generated part is between two markers. `--check` writes nothing, and exits with 1 if the page is stale.
 """
 
 import sys
@@ -15,13 +15,13 @@ END = "<!-- End of the generated part. -->\n"
 
 
 def page(text: str) -> str:
-    """The page `text` with its generated part as it should be."""
+    """Return the page `text` with a new generated part."""
     before, _, rest = text.partition(BEGIN)
     return f"{before}{BEGIN}\n{generated()}\n\n{END}{rest.partition(END)[2]}"
 
 
 def generated() -> str:
-    """The generated part."""
+    """Return the generated part."""
     return "\n".join(_lines())
 
 
@@ -40,7 +40,7 @@ def _name(name: str) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Write the page, or with `--check` say whether it is stale; the exit code."""
+    """Write the page, or with `--check` report whether it is stale; return the exit code."""
     text = PAGE.read_text()
     if text == (fresh := page(text)):
         return 0

@@ -1,6 +1,6 @@
-"""What differs between the vLLM container that a pod declares and the vLLM that the sandbox runs for it.
+"""Substitutions between a pod's declared vLLM container and the vLLM that the sandbox runs.
 
-Everything else reaches vLLM unchanged. Standard library only: this runs in the container, before vLLM.
+All other flags and variables reach vLLM unchanged. Standard library only: this runs in the container, before vLLM.
 """
 
 import json
@@ -34,20 +34,20 @@ _TLS_NAME = re.compile(r"\\?(?P<name>[a-z_0-9]+)(:aux|:init)?")
 
 @dataclass(frozen=True)
 class Machine:
-    """What vLLM finds in the container."""
+    """Properties of the container in which vLLM runs."""
 
     models: str
     """Folder with a link to the tiny model for each declared model."""
     cache: str
     tensor_parallel: int
-    """The largest tensor parallelism."""
+    """Largest tensor parallelism."""
     interfaces: frozenset[str]
     """Names of network interfaces."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A value that vLLM does not get as the pod declares it. None: absent."""
+    """A value that vLLM gets in place of the declared one. None = absent."""
 
     name: str
     declared: str | None
@@ -60,11 +60,11 @@ class Difference:
 
 @dataclass(frozen=True)
 class Substitution:
-    """One line of the table. `used` returns what vLLM gets; None is absent, in the argument and in the result."""
+    """One line of the table. `used` returns vLLM's value; None = absent, in the argument and in the result."""
 
     name: str
     rule: str
-    """The value that vLLM gets, for readers."""
+    """Description of the value that vLLM gets."""
     reason: str
     used: Callable[[str | None, Machine], str | None]
 
@@ -88,7 +88,7 @@ def _attention(declared: str | None, _: Machine) -> str | None:
 
 
 def _transfer(declared: str | None, _: Machine) -> str | None:
-    """Change the two fields in the JSON; what is no JSON object is left for vLLM to refuse."""
+    """Change the two fields in the JSON. Other texts stay, so that vLLM refuses them."""
     try:
         config = json.loads(declared or "null")
     except ValueError:
@@ -104,7 +104,7 @@ def _transfer(declared: str | None, _: Machine) -> str | None:
 
 
 def _tls(declared: str | None, _: Machine) -> str | None:
-    """Put tcp in the place of network transports and leave out those of GPUs. A list of exclusions stays."""
+    """Replace network transports by tcp and leave out those of GPUs. A list of exclusions stays."""
     if declared is None or declared.startswith("^"):
         return declared
     kept: list[str] = []
@@ -229,7 +229,7 @@ def substituted(
 
 
 def _taken(words: Sequence[str], flag: str) -> tuple[str | None, list[str], int]:
-    """Return the last value of a flag, the words without it, and where it was or else the end."""
+    """Return the last value of a flag, the words without it, and its position (the end if it is absent)."""
     value: str | None = None
     rest: list[str] = []
     place = -1

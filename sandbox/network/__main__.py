@@ -1,4 +1,4 @@
-"""`python -m sandbox.network <plan.json>`: keep addresses, ports and statuses up to date with the API server."""
+"""`python -m sandbox.network <plan.json>`: keeps addresses, ports and statuses in line with the API server."""
 
 import asyncio
 import json
@@ -20,22 +20,22 @@ from sandbox.network.services import Services
 from sandbox.network.store import Key, Store, World
 
 _GATHERING_SECONDS = 0.01
-"""Changes come in bunches: one round for all of them."""
+"""Seconds to collect changes, which often come together."""
 _AGAIN_SECONDS = 1.0
-"""What the API server refused is tried again after so long."""
+"""Seconds until a refused request is repeated."""
 _EXPECTED = (403, 404, 409)
-"""Refusals of a status whose object has just been changed or deleted."""
+"""Refusals of a status if its object has just been changed or deleted."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What the keeper tells the network."""
+    """The keeper's plan for the network."""
 
     root: Path
     """The sandbox's home."""
     kubeconfig: Path
     isolated: bool
-    """Whether pods run; else there is nothing to reach, and Gateways of all classes get a simulated status."""
+    """Whether pods run. If not, Gateways of all classes get a simulated status."""
     listening: Mapping[int, int] = field(default_factory=dict)
     """Inherited listening socket → port of the host's 127.0.0.1."""
 
@@ -68,7 +68,7 @@ class Loop:
         self._world: World = {}
 
     async def run(self) -> None:
-        """Work until a watch fails for good. Raises what it failed with."""
+        """Work until a watch fails finally. Raises its error."""
         if self._plan.isolated:
             await dns.serve(ADDRESS, lambda: self._world)
         for fd, port in self._plan.listening.items():
@@ -96,7 +96,7 @@ class Loop:
             asyncio.get_running_loop().call_later(_AGAIN_SECONDS, self._wake.set)
 
     def _write(self, path: str, body: object) -> bool:
-        """Write a status, or a class; False if it has to be tried again."""
+        """Write a status or a class; False = repeat it."""
         try:
             if path.endswith("/status"):
                 self._api.patch(path, body)
@@ -109,7 +109,7 @@ class Loop:
         return True
 
     def _target(self, port: int) -> relay.Target | None:
-        """Return where the host's port leads now: a pod of the gateway that has it, if one is Ready."""
+        """Return the present target of a host port: a Ready pod of the gateway that has the port; None without one."""
         listener = self._listeners.get(self._host_ports.holder(port) or ("", ""))
         return self._services.target(listener.service, listener.port) if listener else None
 
@@ -126,7 +126,7 @@ def main() -> None:
         asyncio.run(_run(plan))
     except (SandboxError, ApiError, OSError) as error:
         print(f"the sandbox's network ended: {error}", flush=True)
-        os._exit(1)  # threads still wait for news; the keeper starts it again
+        os._exit(1)  # threads still wait for events; the keeper starts the process again
 
 
 if __name__ == "__main__":

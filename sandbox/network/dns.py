@@ -1,7 +1,7 @@
-"""The cluster's DNS: the names of Services, for the sandbox's pods, as CoreDNS answers for them.
+"""The cluster's DNS: answers the sandbox's pods like CoreDNS, for names of Services.
 
-A Service's name is its cluster IP, a headless one's the addresses of its Ready pods. Nothing else has a name here: no
-pod by itself, and no host outside, where nothing could be reached either.
+A Service's name resolves to its cluster IP, that of a headless Service to the addresses of its Ready pods. There are no
+names of pods or of hosts outside, which pods can't reach.
 """
 
 import asyncio
@@ -21,21 +21,21 @@ from sandbox.network.store import World, ready_addresses
 PORT = 53
 ZONE = dns.name.from_text("svc.cluster.local.")
 TTL = 5
-"""Seconds (CoreDNS' own for Services)."""
+"""Seconds, as CoreDNS has for Services."""
 
 Now = Callable[[], World]
-"""Returns what the API server holds; empty while that isn't known."""
+"""Returns the objects of the API server; empty while they are unknown."""
 
 
 async def serve(address: str, now: Now, port: int = PORT) -> None:
-    """Answer questions at an address, over UDP and TCP, as long as the process lives."""
+    """Answer queries at an address, over UDP and TCP, until the process ends."""
     loop = asyncio.get_running_loop()
     await loop.create_datagram_endpoint(lambda: _Datagrams(now), (address, port))
     await asyncio.start_server(_stream(now), address, port)
 
 
 def answer(world: World, question: dns.message.Message) -> dns.message.Message:
-    """Answer a question."""
+    """Return the answer to a query."""
     reply = dns.message.make_response(question, recursion_available=True)
     reply.flags |= dns.flags.AA
     name, kind = question.question[0].name, question.question[0].rdtype
@@ -60,7 +60,7 @@ def _addresses(world: World, name: dns.name.Name) -> list[str]:
 
 
 def _wire(data: bytes, now: Now, *, limited: bool) -> bytes:
-    """Answer on the wire: what is too long for a datagram says so, and is asked for again over TCP."""
+    """Return the encoded answer. A long one is truncated for a datagram, so the client asks again over TCP."""
     question = dns.message.from_wire(data)
     size = max(512, question.payload) if limited else 65535
     return answer(now(), question).to_wire(max_size=size, prefer_truncation=True)
@@ -71,12 +71,12 @@ class _Datagrams(asyncio.DatagramProtocol):
         self._now = now
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.DatagramTransport", transport)  # asyncio's own are no instances before 3.12
+        self._transport = cast("asyncio.DatagramTransport", transport)  # asyncio's is no instance before 3.12
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         try:
             reply = _wire(data, self._now, limited=True)
-        except (dns.exception.DNSException, IndexError):  # no question at all
+        except (dns.exception.DNSException, IndexError):  # no DNS message
             return
         self._transport.sendto(reply, addr)
 

@@ -1,4 +1,4 @@
-"""Which listener of which gateway gets which port of this machine: the oldest first, and the same after a restart."""
+"""Assigns this machine's ports to listeners of gateways: the oldest first, and the same after a restart."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -8,28 +8,28 @@ from pathlib import Path
 from sandbox.network.store import Key, World
 
 FILE = "gateways.json"
-"""In the sandbox's home: "<namespace>/<Gateway>" → port of the host's 127.0.0.1, which leads to its first listener;
-"<namespace>/<Gateway>:<port>" for another. Whole or not there."""
+"""File in the sandbox's home: "<namespace>/<Gateway>" → port of the host's 127.0.0.1 for its first listener;
+"<namespace>/<Gateway>:<port>" for another one. It is written atomically."""
 
 GATEWAY = "gateway.networking.k8s.io/gateway-name"
-"""Label by which a controller marks what it makes for a Gateway (Gateway API, GEP-1762)."""
+"""Label of the objects that a controller makes for a Gateway (Gateway API, GEP-1762)."""
 
 STANDALONE = "llm-d.ai/gateway"
-"""Label of Service and pods of an Envoy that no controller made; its value is what a Gateway's name would be."""
+"""Label of Service and pods of a standalone Envoy; its value takes the place of a Gateway's name."""
 
 
 @dataclass(frozen=True)
 class Listener:
-    """Where one listener of a gateway is reached inside the cluster."""
+    """Address of one listener of a gateway inside the cluster."""
 
     service: Key
     port: int
     since: str
-    """When its Gateway or Service was made."""
+    """Creation time of its Gateway or Service."""
 
 
 def key_of(gateway: Key, port: int) -> Key:
-    """Return the key of a listener that isn't a gateway's first."""
+    """Return the key of a listener that is not a gateway's first."""
     return gateway[0], f"{gateway[1]}:{port}"
 
 
@@ -57,14 +57,14 @@ def listeners(world: World) -> Mapping[Key, Listener]:
 
 
 class HostPorts:
-    """The host's ports and the listeners that have them."""
+    """The host's ports, and the listeners that have them."""
 
     def __init__(self, folder: Path, ports: Iterable[int]) -> None:
         self._file, self._ports = folder / FILE, list(ports)
         self.taken = {key: port for key, port in read(folder).items() if port in self._ports}
 
     def assign(self, listeners: Iterable[Key]) -> None:
-        """Give each of these listeners, oldest first, a port while there is one; take it from all others."""
+        """Assign ports to these listeners, oldest first, while there are free ones; free those of all others."""
         wanted = list(listeners)
         taken = {key: port for key, port in self.taken.items() if key in wanted}
         for key in wanted:

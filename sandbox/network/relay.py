@@ -1,4 +1,4 @@
-"""Bytes from the host's ports to the gateways' pods."""
+"""Relays bytes from the host's ports to the gateways' pods."""
 
 import asyncio
 import socket
@@ -8,18 +8,18 @@ from contextlib import suppress
 
 Target = tuple[str, int]
 _RESET = struct.pack("ii", 1, 0)
-"""SO_LINGER of no time: closing resets the connection, as a port does on which nobody listens."""
+"""SO_LINGER with 0 seconds: closing resets the connection, like a port on which no process listens."""
 
 
 async def serve(listening: socket.socket, target: Callable[[], Target | None]) -> asyncio.Server:
-    """Relay each connection to what `target` says then; reset those that come while it says nothing."""
+    """Relay each connection to the present result of `target`; reset it if that is None."""
     loop = asyncio.get_running_loop()
     listening.setblocking(False)
     return await loop.create_server(lambda: _Outer(target), sock=listening)
 
 
 class _Side(asyncio.Protocol):
-    """One side of a relay: what comes in goes out on the other, no faster than that takes it."""
+    """One side of a relay: passes incoming bytes to the other side, at the receiver's speed."""
 
     other: "_Side | None" = None
 
@@ -35,7 +35,7 @@ class _Side(asyncio.Protocol):
         if self.other:
             with suppress(OSError):
                 self.other.transport.write_eof()
-        return True  # what comes the other way is still relayed
+        return True  # the other direction stays open
 
     def pause_writing(self) -> None:
         if self.other:
@@ -52,14 +52,14 @@ class _Side(asyncio.Protocol):
 
 
 class _Outer(_Side):
-    """The side of the host."""
+    """The host's side of a relay."""
 
     def __init__(self, target: Callable[[], Target | None]) -> None:
         self._target = target
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        # Not at once: Python 3.11.2 begins to read after this method, whatever it has said.
+        # Not at once: Python 3.11.2 starts to read after this method, even if it paused.
         asyncio.get_running_loop().call_soon(self.transport.pause_reading)
         self._connecting = asyncio.create_task(self._connect())
 

@@ -1,7 +1,7 @@
-"""What kube-proxy and a cloud's load balancer would do: the addresses of Services, and relays to the pods behind them.
+"""Does the work of kube-proxy and of a cloud's load balancer: addresses of Services, and relays to their pods.
 
-They are on the sandbox's bridge, which is where its pods, its nodes and the commands inside send what is not local. TCP
-only; every new connection goes to any endpoint that is Ready then.
+The addresses are on the sandbox's bridge, which is the route of its pods, nodes and commands for all that is not local.
+TCP only. Every new connection goes to a random Ready endpoint.
 """
 
 import asyncio
@@ -20,16 +20,16 @@ _Place = tuple[Key, str]
 
 
 class Services:
-    """All addresses of all Services."""
+    """Addresses of all Services."""
 
     def __init__(self) -> None:
         self._world: World = {}
         self._open: dict[_Place, dict[int, asyncio.Server]] = {}
 
     async def provide(self, world: World) -> list[tuple[Key, str]]:
-        """Listen where it is needed and nowhere else; return the Services that must be told a load balancer's address.
+        """Listen on exactly the needed addresses; return Services without the load balancer's address in their status.
 
-        Raises `OSError` when an address can't be had.
+        Raises `OSError` when an address is not available.
         """
         self._world = world
         balanced = dict(self._balanced(world))
@@ -48,20 +48,20 @@ class Services:
                 await _ip("replace", place[1])
                 self._open[place] = {}
             await self._listen(place, ports)
-        told = {key: _address(world["Service"][key]) for key in balanced}
-        return [(key, address) for key, address in balanced.items() if told[key] != address]
+        present = {key: _address(world["Service"][key]) for key in balanced}
+        return [(key, address) for key, address in balanced.items() if present[key] != address]
 
     def target(self, service: Key, port: int) -> relay.Target | None:
-        """Return an endpoint that is Ready now behind a Service's port; None if there is none."""
+        """Return a Ready endpoint of a Service's port; None if there is none."""
         endpoints = service_endpoints(self._world, service, port)
         return random.choice(endpoints) if endpoints else None
 
     def _balanced(self, world: World) -> Iterator[tuple[Key, str]]:
-        """Each LoadBalancer Service with its address: the one that it has, or a free one."""
+        """Yield each LoadBalancer Service with its present address or a free one."""
         services = {key: one for key, one in world["Service"].items() if one["spec"].get("type") == "LoadBalancer"}
-        ours = {key: address for key, address in self._open if address in _BALANCED}
-        known = {key: _address(service) or ours.get(key) for key, service in services.items()}
-        free = (address for address in _BALANCED if address not in {*known.values(), *ours.values()})
+        open_ones = {key: address for key, address in self._open if address in _BALANCED}
+        known = {key: _address(service) or open_ones.get(key) for key, service in services.items()}
+        free = (address for address in _BALANCED if address not in {*known.values(), *open_ones.values()})
         for key, address in known.items():
             yield key, address or next(free)
 

@@ -1,4 +1,4 @@
-"""What the API server holds of the kinds that matter here, kept up to date by one watch each, and a Service's pods."""
+"""A copy of the API server's objects of the needed kinds, with one watch for each, and lookups of a Service's pods."""
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -10,7 +10,7 @@ from sandbox.errors import SandboxError
 
 Object = Mapping[str, Any]
 Key = tuple[str, str]
-"""Namespace ("" where there is none) and name."""
+"""Namespace ("" = none) and name."""
 World = Mapping[str, Mapping[Key, Object]]
 """Every object by kind and key."""
 
@@ -27,7 +27,7 @@ _PATHS: Mapping[str, str] = MappingProxyType(
 
 
 class Store:
-    """Follows every kind from `start` on; `changed` is called, from any thread, after each change."""
+    """Follows every kind after `start`. It calls `changed` after each change, from any thread."""
 
     def __init__(self, api: Api, changed: Callable[[], None]) -> None:
         self._api, self._changed = api, changed
@@ -42,7 +42,7 @@ class Store:
             threading.Thread(target=self._follow, args=(kind,), name=kind, daemon=True).start()
 
     def world(self) -> World | None:
-        """Return everything as it is now; None until every kind is known. Raises what ended a watch."""
+        """Return all objects; None until every kind is known. Raises the error that ended a watch."""
         with self._lock:
             if self._failure:
                 raise self._failure
@@ -75,7 +75,7 @@ class Store:
 
 
 def service_endpoints(world: World, service: Key, number: int) -> list[tuple[str, int]]:
-    """Return address and port of what is Ready behind a Service's port."""
+    """Return addresses and ports of the Ready endpoints of a Service's port."""
     port = _port(world, service, number)
     if port is None:
         return []
@@ -90,7 +90,7 @@ def service_endpoints(world: World, service: Key, number: int) -> list[tuple[str
 
 
 def ready_addresses(world: World, service: Key) -> list[str]:
-    """Return the addresses of the pods that are Ready behind a Service."""
+    """Return the addresses of a Service's Ready pods."""
     return sorted({endpoint["addresses"][0] for one in _slices(world, service) for endpoint in _ready(one)})
 
 

@@ -1,1 +1,1 @@
-"""The kubelet of all sandbox nodes: runs the containers of the pods that are bound to them, as processes."""
+"""The kubelet of all sandbox nodes: runs the containers of their pods as processes."""

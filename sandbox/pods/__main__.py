@@ -1,4 +1,4 @@
-"""`python -m sandbox.pods <plan.json>`, started inside a sandbox by its keeper."""
+"""`python -m sandbox.pods <plan.json>`: the pod runner, started by the keeper inside a sandbox."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ async def _run(plan: dict[str, Any]) -> None:
     root = Path(plan["root"])
     volumes = root / "pods"
     volumes.mkdir(exist_ok=True)
-    # A tmpfs that nobody else sees: secrets reach no disk, and the kernel takes it away with this process.
+    # A private tmpfs: secrets reach no disk, and the kernel removes it with this process.
     namespaces.unshare(namespaces.NEW_MOUNTS)
     namespaces.make_private()
     namespaces.mount("tmpfs", str(volumes), "mode=700")
@@ -32,7 +32,7 @@ async def _run(plan: dict[str, Any]) -> None:
     with connect(Path(plan["kubeconfig"])) as api:
         runtime = Runtime(
             api=api,
-            launcher=Launcher(gone=lambda: os._exit(1)),  # nothing runs any more: the keeper starts us again
+            launcher=Launcher(gone=lambda: os._exit(1)),  # no process runs any more; the keeper starts the runner again
             tokens=Tokens(api),
             tools=plan["tools"],
             simulator=plan.get("simulator", []),
@@ -45,7 +45,7 @@ async def _run(plan: dict[str, Any]) -> None:
 
 
 def _certificates(kubeconfig: Path) -> ssl.SSLContext:
-    """Return the control plane's own certificates, by which the API server may know a kubelet."""
+    """Return the control plane's certificates for kubelets."""
     (user,) = yaml.load(kubeconfig.read_text(), Loader=yaml.CSafeLoader)["users"]
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(user["user"]["client-certificate"], user["user"]["client-key"])
@@ -53,7 +53,7 @@ def _certificates(kubeconfig: Path) -> ssl.SSLContext:
 
 
 def main() -> None:
-    """Run until killed; ends with a word if the API server is gone."""
+    """Run until killed; exit with a message if the API server is gone."""
     plan = json.loads(Path(sys.argv[1]).read_text())
     try:
         asyncio.run(_run(plan))

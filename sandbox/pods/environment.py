@@ -1,4 +1,4 @@
-"""What a container finds in its environment and on its command line, as a kubelet reads the pod's specification."""
+"""Environment and command line of a container, from the pod's specification, as a kubelet reads it."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -10,8 +10,8 @@ from sandbox.cluster import network
 from sandbox.cluster.api import Object
 
 Lookup = Callable[[str, str], Object | None]
-"""Returns the ConfigMap or Secret ("configmap" or "secret", name) of the pod's namespace, None if there is none.
-A Secret's data are plain text here."""
+"""Returns the ConfigMap or Secret ("configmap" or "secret", name) of the pod's namespace; None = it does not exist.
+A Secret's data are plain text."""
 
 _REFERENCE = re.compile(r"\$\$|\$\(([^()$]+)\)")
 _SUBSCRIPT = re.compile(r"metadata\.(labels|annotations)\['(.+)'\]")
@@ -19,11 +19,11 @@ _NAMES = {"configmap": "ConfigMap", "secret": "Secret"}
 
 
 class ConfigError(Exception):
-    """The container cannot be configured yet: what it refers to is missing. The words are a kubelet's."""
+    """The container cannot be configured yet, because an object is missing. The text is a kubelet's."""
 
 
 def environment(container: Object, pod: Object, lookup: Lookup, base: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables of a container on top of `base`. Raises `ConfigError`."""
+    """Return `base` with the variables of a container. Raises `ConfigError`."""
     result = dict(base)
     for source in container.get("envFrom", []):
         result.update(_all_of(source, pod, lookup))
@@ -65,13 +65,13 @@ def service_links(services: Iterable[Object]) -> dict[str, str]:
 
 
 def words(container: Object, entrypoint: Sequence[str], variables: Mapping[str, str]) -> list[str]:
-    """Return the command line: `command` stands for the image's entrypoint, `args` follow either."""
+    """Return the command line: `command` replaces the image's entrypoint, then come `args`."""
     command = container.get("command") or entrypoint
     return [expanded(word, variables) for word in (*command, *container.get("args", []))]
 
 
 def expanded(text: str, variables: Mapping[str, str]) -> str:
-    """Put values where $(NAME) names one; unknown names stay as they are and $$ is a dollar."""
+    """Replace $(NAME) by its value; unknown names stay, and $$ is a dollar."""
     return _REFERENCE.sub(
         lambda found: "$" if found[1] is None else variables.get(found[1], found[0]),
         text,
@@ -79,7 +79,7 @@ def expanded(text: str, variables: Mapping[str, str]) -> str:
 
 
 def field_value(path: str, pod: Object) -> str:
-    """Return a field of the pod for a fieldRef; one that is unset is empty."""
+    """Return a field of the pod for a fieldRef; an unset field is empty."""
     metadata, status = pod["metadata"], pod.get("status", {})
     if found := _SUBSCRIPT.fullmatch(path):
         return str(metadata.get(found[1], {}).get(found[2], ""))
@@ -95,15 +95,12 @@ def field_value(path: str, pod: Object) -> str:
 
 
 def resolver(pod: Object) -> str:
-    """Return the resolv.conf of a pod: the cluster's DNS, unless its `dnsPolicy` says that of its node, which has none.
-
-    What `dnsConfig` says comes behind.
-    """
+    """Return a pod's resolv.conf: the cluster's DNS, or with the `dnsPolicy` of its node none; then `dnsConfig`."""
     spec, namespace = pod["spec"], pod["metadata"]["namespace"]
     policy, own = spec.get("dnsPolicy", "ClusterFirst"), spec.get("dnsConfig", {})
-    ours = policy == "ClusterFirstWithHostNet" or (policy == "ClusterFirst" and not spec.get("hostNetwork"))
+    cluster_dns = policy == "ClusterFirstWithHostNet" or (policy == "ClusterFirst" and not spec.get("hostNetwork"))
     servers, searched, options = [], [], []
-    if ours:
+    if cluster_dns:
         servers, options = [network.ADDRESS], ["ndots:5"]
         searched = [f"{namespace}.svc.cluster.local", "svc.cluster.local", "cluster.local"]
     servers += own.get("nameservers", [])
@@ -116,7 +113,7 @@ def resolver(pod: Object) -> str:
 
 
 def resource(reference: Object, containers: Sequence[Object], own: Object | None) -> str:
-    """Return the number that a resourceFieldRef asks for; a limit that is unset is the request, else 0."""
+    """Return the number for a resourceFieldRef; an unset limit is the request, else 0."""
     name = reference.get("containerName")
     container = next((one for one in containers if one["name"] == name), own) if name else own
     kind, _, what = reference["resource"].partition(".")

@@ -1,6 +1,6 @@
-"""Which program stands for which image, and the rights that its first process has.
+"""Programs that replace images, and the rights of their first process.
 
-Nothing is pulled: an image is known by the end of its name, whatever mirror or registry stands before it.
+No image is pulled. The end of its name identifies an image, so any mirror or registry may be before it.
 """
 
 import re
@@ -13,7 +13,7 @@ from sandbox.cluster.api import Object
 
 @dataclass(frozen=True)
 class User:
-    """`USER` of an image, and its `HOME` where the image sets one: a folder that the user can write to."""
+    """`USER` of an image, and its `HOME` if the image sets one: a folder that the user can write to."""
 
     number: int = 0
     group: int = 0
@@ -21,39 +21,39 @@ class User:
 
 
 METRICS_INTERVAL = "250ms"
-"""How often the EPP reads the metrics of the workers. The default of 50 ms takes a quarter of a core while no
-request is sent, and 250 ms a twentieth."""
-_NOBODY = User(65532, 65532)
-"""Of upstream's picker and sidecar images."""
+"""The EPP's interval for reading the workers' metrics. The default of 50 ms takes a quarter of a core without any
+request, and 250 ms a twentieth."""
+_NONROOT = User(65532, 65532)
+"""User of upstream's picker and sidecar images."""
 _ISTIO = User(1337, 1337)
-"""Of istio's images."""
+"""User of istio's images."""
 _CUDA = User(2000, 0, "/home/vllm")
-"""Of llm-d's CUDA images (llm-d/llm-d, docker/Dockerfile.cuda); its ROCm images and vLLM's own run as root."""
+"""User of llm-d's CUDA images (llm-d/llm-d, docker/Dockerfile.cuda). Its ROCm images and vLLM's own run as root."""
 _PROXY = (
     ("/usr/local/bin/envoy", "envoy"),
     ("/var/lib/istio/envoy/envoy_bootstrap_tmpl.json", "istio-bootstrap"),
 )
 NEWEST_VLLM = "0.17.1"
 _VLLM_OF_TAG = ((re.compile(r"v?0\.4\.5-debug"), NEWEST_VLLM), (re.compile(r"v?0\.(4|11)(\..*)?"), "0.11.2"))
-"""llm-d 0.4's images carry vLLM 0.11.2, llm-d 0.6's 0.17.1; vLLM's own images are tagged with its version. The AMD
-guide's own build 0.4.5-debug is newer than 0.4: the guide gives it --attention-backend, which 0.11.2 doesn't know."""
+"""vLLM's version by an image's tag. llm-d 0.4 has vLLM 0.11.2, llm-d 0.6 has 0.17.1; vLLM's own images have its
+version as tag. The AMD guide's 0.4.5-debug is newer than 0.4: it has --attention-backend, which 0.11.2 lacks."""
 _VLLM_OF_CUDA = re.compile(r"llm-d-(cuda|aws|gb200)[a-z0-9-]*")
 _VLLM = re.compile(r"llm-d|llm-d-(rocm|cuda|aws|xpu|hpu|cpu|gb200)[a-z0-9-]*|llm-d-dev|vllm|vllm-openai[a-z0-9-]*")
 _REFERENCE = re.compile(r"(?:.*/)?(?P<name>[^/:@]+)(?::(?P<tag>[^/@]+))?(?:@(?P<digest>.+))?")
 
 
 class UnknownImage(Exception):
-    """Nothing here can stand for this image; the text lists what can be run."""
+    """No program replaces this image; the text lists the images that can run."""
 
 
 @dataclass(frozen=True)
 class Program:
-    """What runs for an image.
+    """The program that replaces an image.
 
-    `tool` is its name in the plan, "" if the machine's own programs are all. `path` is where the container finds it,
-    `entrypoint` what runs if the pod says no command. `whole`: the image has shell and Python; the others hold nothing
-    but their program, as upstream's do. `vllm` is the version whose flags are understood, `user` whom the image says.
-    `files` are further files of the image: path and tool.
+    `tool` is its name in the plan, "" if only the machine's own programs are needed. `path` is its path in the
+    container, `entrypoint` the default command. `whole`: the image has shell and Python; other images contain only
+    their program, as upstream. `vllm` is the version of the accepted flags, `user` the image's user. `files` are
+    further files of the image: path and tool.
     """
 
     tool: str
@@ -66,7 +66,7 @@ class Program:
 
 
 def program(image: str, tools: Collection[str]) -> Program:
-    """Return the program that stands for an image. Raises `UnknownImage`."""
+    """Return the program that replaces an image. Raises `UnknownImage`."""
     found = _REFERENCE.fullmatch(image)
     name, tag = (found["name"], found["tag"] or "latest") if found else (image, "latest")
     answer = _program(name, tag)
@@ -79,7 +79,7 @@ def program(image: str, tools: Collection[str]) -> Program:
 
 
 def not_built(image: str, program: Program) -> str:
-    """Return what a container says that waits for a program which this machine could build but hasn't."""
+    """Return the message of a container that waits for a program that is not built yet."""
     return (
         f"the program for the image {image!r} isn't built yet. `make up` builds what the stack's settings ask for, "
         f"`.venv/bin/python -m sandbox.toolchain {program.tool}` this one; the container then starts by itself."
@@ -96,10 +96,10 @@ def not_real(image: str, program: Program, version: str) -> str:
 
 def _program(name: str, tag: str) -> Program | None:
     if name == "llm-d-inference-scheduler":
-        entrypoint = ("/app/epp", f"--refresh-metrics-interval={METRICS_INTERVAL}")  # what the pod says comes after it
-        return Program(f"epp-{tag}", "/app/epp", entrypoint, whole=False, user=_NOBODY)
+        entrypoint = ("/app/epp", f"--refresh-metrics-interval={METRICS_INTERVAL}")  # the pod's arguments follow
+        return Program(f"epp-{tag}", "/app/epp", entrypoint, whole=False, user=_NONROOT)
     if name == "llm-d-routing-sidecar":
-        return Program(f"pd-sidecar-{tag}", "/app/pd-sidecar", ("/app/pd-sidecar",), whole=False, user=_NOBODY)
+        return Program(f"pd-sidecar-{tag}", "/app/pd-sidecar", ("/app/pd-sidecar",), whole=False, user=_NONROOT)
     if name == "pilot":
         return Program(
             "pilot-discovery", "/usr/local/bin/pilot-discovery", ("pilot-discovery",), whole=False, user=_ISTIO
@@ -139,7 +139,7 @@ def _known(tools: Collection[str]) -> list[str]:
 
 
 class Rights(TypedDict):
-    """`groups`: supplementary ones; `dropped`: no capability; `confined`: no program gives it more than it has."""
+    """`groups` are supplementary. `dropped` = no capability. `confined` = no program adds rights."""
 
     user: int
     group: int
@@ -149,24 +149,24 @@ class Rights(TypedDict):
 
 
 class RefusedError(Exception):
-    """A kubelet would not start the container; the words are a kubelet's."""
+    """A kubelet would not start the container; the text is a kubelet's."""
 
 
 def rights(pod: Object, container: Object, image_user: User) -> Rights:
-    """Return them. Raises `RefusedError` for root where none may be.
+    """Return the rights of a container. Raises `RefusedError` for a root user that the pod excludes.
 
-    Of single capabilities and of seccomp profiles the sandbox knows nothing: a container has the usual ones, or none.
+    The sandbox ignores single capabilities and seccomp profiles: a container has the usual capabilities or none.
     """
     whole, own = pod["spec"].get("securityContext", {}), container.get("securityContext", {})
-    said = {**whole, **own}
-    user = said.get("runAsUser", image_user.number)
-    if said.get("runAsNonRoot") and user == 0:
+    context = {**whole, **own}
+    user = context.get("runAsUser", image_user.number)
+    if context.get("runAsNonRoot") and user == 0:
         raise RefusedError("container has runAsNonRoot and image will run as root")
     capabilities = own.get("capabilities", {})
     of_volumes = [whole["fsGroup"]] if "fsGroup" in whole else []
     return {
         "user": user,
-        "group": said.get("runAsGroup", 0 if "runAsUser" in said else image_user.group),
+        "group": context.get("runAsGroup", 0 if "runAsUser" in context else image_user.group),
         "groups": [*whole.get("supplementalGroups", []), *of_volumes],
         "dropped": "ALL" in capabilities.get("drop", []) and not capabilities.get("add"),
         "confined": own.get("allowPrivilegeEscalation") is False,

@@ -1,7 +1,7 @@
-"""The process that starts containers: single-threaded and small, so that it can fork for each in a millisecond.
+"""The process that starts containers: single-threaded and small, so that a fork takes a millisecond.
 
-It is told what to start over a socket and tells what became of it. Everything it started dies with it, and it dies
-with the pod runner. Standard library only.
+It receives requests over a socket and reports the results there. Its containers die with it, and it dies with the pod
+runner. Standard library only.
 """
 
 import json
@@ -19,13 +19,13 @@ from sandbox.pods import root
 MESSAGE_BYTES = 200_000
 """The largest request; the kernel's usual limit for one message."""
 START_ERROR = 128
-"""The exit code of a container whose program never ran, as container engines have it."""
+"""Exit code of a container if its program never ran, as in container engines."""
 
 _Order = dict[str, Any]
 
 
 def main() -> NoReturn:
-    """Serve the socket whose number is the first argument until it closes."""
+    """Serve the socket (the first argument is its descriptor) until it closes."""
     namespaces.die_with_parent()
     control = socket.socket(fileno=int(sys.argv[1]))
     _Launcher(control).serve()
@@ -93,7 +93,7 @@ def _as_container(order: _Order, files: list[int], control: socket.socket) -> No
 
 
 def _inside_container(order: _Order, files: list[int], control: socket.socket) -> NoReturn:
-    """Run a command beside the first process of a container; a process namespace is entered only by forking."""
+    """Run a command inside a container; it forks, because only a child enters another process namespace."""
     try:
         namespaces.die_with_parent()
         namespaces.move_into(order["inside"], "net", "uts", "ipc", "pid", "mnt")
@@ -118,7 +118,7 @@ def _execute(order: _Order, output: int, control: socket.socket) -> NoReturn:
         os.dup2(os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC), 0)
         os.dup2(output, 1)
         os.dup2(output, 2)
-        for ignored in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD):  # Python's own choices; programs want theirs
+        for ignored in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD):  # Python changes these
             signal.signal(ignored, signal.SIG_DFL)
         rights = order["rights"]
         namespaces.limit(**rights)
@@ -127,7 +127,7 @@ def _execute(order: _Order, output: int, control: socket.socket) -> NoReturn:
         _fail(order, control, error)
     try:
         os.execve(program, command, environment)
-    except OSError as error:  # such as a dynamically linked program in a root without its loader
+    except OSError as error:  # for example a dynamically linked program without its loader
         os.write(2, f"exec {program}: {error.strerror}\n".encode())
         os._exit(START_ERROR)
 

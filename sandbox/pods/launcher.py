@@ -1,4 +1,4 @@
-"""The pod runner's end of the launcher: starts processes in containers and hears how they end."""
+"""The pod runner's side of the launcher: starts processes in containers and receives their exit codes."""
 
 import asyncio
 import contextlib
@@ -17,11 +17,11 @@ from sandbox.pods.root import Root
 
 
 class StartError(Exception):
-    """The container's program could not be started; the text says why."""
+    """The container's program could not be started; the text is the reason."""
 
 
 class Process:
-    """A process that the launcher started. `ended` becomes its exit code: 128 + the signal if one ended it."""
+    """A process that the launcher started. `ended` becomes its exit code; 128 + the signal if a signal ended it."""
 
     def __init__(self) -> None:
         loop = asyncio.get_running_loop()
@@ -31,15 +31,15 @@ class Process:
         self.running: asyncio.Future[None] = loop.create_future()
 
     def kill(self, number: signal.Signals) -> None:
-        """Send a signal, unless it has ended; one that isn't there yet is killed as soon as it is."""
+        """Send a signal unless the process has ended. SIGKILL before the start kills the process after it."""
         if self.pid and not self.ended.done():
-            with contextlib.suppress(ProcessLookupError):  # it has just ended, and the word of that is on its way
+            with contextlib.suppress(ProcessLookupError):  # it has just ended, and the message has not arrived yet
                 os.kill(self.pid, number)
         elif not self.pid and number == signal.SIGKILL:
             self._doomed = True
 
     def hear(self, message: Mapping[str, Any]) -> None:
-        """Take note of what the launcher says."""
+        """Handle a message of the launcher."""
         if "pid" in message:
             self.pid = message["pid"]
             if self._doomed:
@@ -51,20 +51,20 @@ class Process:
         if "ended" in message:
             if not self.running.done():
                 self.running.set_exception(StartError("it ended before its program ran"))
-            self.running.exception()  # nobody may be waiting for it any more
+            self.running.exception()  # marks the exception as read, because no task may wait for it
             self.ended.set_result(message["ended"])
 
 
 class Launcher:
-    """Starts processes through one small process of its own; `gone` is called if that one ends."""
+    """Starts processes through a small helper process. If that ends, it calls `gone`."""
 
     def __init__(self, gone: Callable[[], None]) -> None:
-        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._control, launcher_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         code = f"import sys; sys.path.insert(0, {str(CHECKOUT)!r}); from sandbox.pods.launch import main; main()"
-        with theirs:
+        with launcher_end:
             subprocess.Popen(
-                [sys.executable, "-I", "-S", "-c", code, str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
+                [sys.executable, "-I", "-S", "-c", code, str(launcher_end.fileno())],
+                pass_fds=[launcher_end.fileno()],
                 stdin=subprocess.DEVNULL,
             )
         self._control.setblocking(False)
@@ -85,9 +85,9 @@ class Launcher:
         folder: str,
         rights: Rights,
     ) -> Process:
-        """Start a container's program as first process of namespaces of its own. Raises `StartError`.
+        """Start a container's program as the first process of new namespaces. Raises `StartError`.
 
-        `network` is an open network namespace, `output` where stdout and stderr go, `folder` the working directory.
+        `network` is an open network namespace, `output` receives stdout and stderr, `folder` is the working directory.
         """
         order = {"root": root, "hostname": hostname, **_program(command, environment, folder, rights)}
         return await self._send(order, network, output)

@@ -1,6 +1,6 @@
-"""What containers print: one file each, as they write it, and that of the run before.
+"""Logs of containers: a file for the present run and one for the previous run.
 
-Containers write into the files themselves, so that a chatty one costs the pod runner nothing; no times are kept.
+Containers write the files themselves, so that long logs cost the pod runner nothing. The logs have no times.
 """
 
 import os
@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MOST_BYTES = 10 * 1024 * 1024
-"""A file that grows beyond this keeps its newest half. A kubelet starts a new file at the same size."""
+"""A larger file is cut to its newest half. A kubelet starts a new file at the same size."""
 _MESSAGE_LINES, _MESSAGE_BYTES = 80, 2048
-"""How much of a log a kubelet takes as termination message (FallbackToLogsOnError)."""
+"""A kubelet's limits for a termination message from the log (FallbackToLogsOnError)."""
 
 
 def folder(root: Path, pod: str, namespace: str) -> Path:
@@ -27,20 +27,20 @@ class Log:
 
     @property
     def previous(self) -> Path:
-        """The file of the run before this one."""
+        """File of the previous run."""
         return self.path.with_name(self.path.name + ".1")
 
     def begin(self) -> int:
-        """Put the last run's file aside and return a new one, open for a container to write to."""
+        """Rename the last run's file and return a new one, open for writing."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         if self.path.exists():
             self.path.replace(self.previous)
         opened = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC)
-        os.fchmod(opened, 0o666)  # a program of any user may open /dev/stdout by its path, as Envoy does
+        os.fchmod(opened, 0o666)  # programs of any user may open /dev/stdout by its path, as Envoy does
         return opened
 
     def bound(self) -> None:
-        """Drop the older half if the file has grown too large; what is written in this very moment may be lost."""
+        """Drop the older half of a file that is too large. Lines written at the same moment may be lost."""
         if not self.path.exists() or self.path.stat().st_size <= MOST_BYTES:
             return
         with self.path.open("rb+") as file:

@@ -1,7 +1,6 @@
 """Addresses and network namespaces of pods and nodes, on the sandbox's bridge.
 
-A namespace is held by an open file and nothing else: when the pod runner ends, however it ends, they are gone, and with
-them the interfaces.
+Only an open file keeps a namespace. When the pod runner ends for any reason, its namespaces and interfaces disappear.
 """
 
 import ipaddress
@@ -26,14 +25,14 @@ _Result = TypeVar("_Result")
 
 
 class Addresses:
-    """Gives out pod addresses in turn, so that a freed one rests as long as possible."""
+    """Assigns pod addresses in turn, so that a freed one stays unused as long as possible."""
 
     def __init__(self) -> None:
         self._used: set[str] = set()
         self._last = 0
 
     def take(self, address: str) -> None:
-        """Mark an address that a pod has already."""
+        """Mark an address as used."""
         self._used.add(address)
         if (number := ipaddress.IPv4Address(address)) in PODS:
             self._last = max(self._last, int(number) - int(PODS[0]))
@@ -48,12 +47,12 @@ class Addresses:
                 return address
 
     def free(self, address: str) -> None:
-        """Let the address be given to another pod, later."""
+        """Release an address for later pods."""
         self._used.discard(address)
 
 
 def listen(namespace: int, address: str, port: int) -> socket.socket:
-    """Return a socket that listens inside a namespace; it may be served from anywhere."""
+    """Return a socket that listens inside a namespace; any thread may serve it."""
 
     def enter_and_listen() -> socket.socket:
         namespaces.enter(namespace)
@@ -63,12 +62,12 @@ def listen(namespace: int, address: str, port: int) -> socket.socket:
 
 
 def settle() -> None:
-    """Give the bridge a hardware address for good; by itself it takes another whenever a pod comes or goes."""
+    """Fix the bridge's hardware address, which otherwise changes with every new or deleted pod."""
     _ip(f"link set {BRIDGE} address {_hardware(ADDRESS)}")
 
 
 def make(address: str, sysctls: Mapping[str, str] = MappingProxyType({})) -> int:
-    """Make a network namespace that has this address on the bridge; return the open file that holds it.
+    """Make a network namespace with this address on the bridge; return the open file that keeps it.
 
     `sysctls` are names and values of network settings, as a pod's security context has them. Raises `SandboxError`.
     """
@@ -89,7 +88,7 @@ def make(address: str, sysctls: Mapping[str, str] = MappingProxyType({})) -> int
 
     try:
         namespace = _in_own_thread(inner_end)
-    except SandboxError:  # a killed runner's interface, which the kernel has not taken away yet
+    except SandboxError:  # an interface of a killed runner, which the kernel has not removed yet
         _ip(f"link delete {outer}")
         namespace = _in_own_thread(inner_end)
     _ip(f"link set {outer} master {BRIDGE} up")
@@ -97,9 +96,9 @@ def make(address: str, sysctls: Mapping[str, str] = MappingProxyType({})) -> int
 
 
 def _hardware(address: str) -> str:
-    """Return a hardware address that follows from the address.
+    """Return a hardware address that depends only on the IP address.
 
-    Were it random, a neighbour's memory of the address's last owner would keep a new pod unreachable for up to 50 s.
+    With a random one, a new pod would be unreachable for up to 50 s, because neighbours cache the last owner's.
     """
     return "0a:58:" + ipaddress.IPv4Address(address).packed.hex(":")
 
@@ -111,7 +110,7 @@ def _ip(*commands: str) -> None:
 
 
 def _in_own_thread(work: Callable[[], _Result]) -> _Result:
-    """Run `work` in a thread that ends with it, because it changes that thread's network namespace."""
+    """Run `work` in its own thread, because it changes the thread's network namespace."""
     outcome: Future[_Result] = Future()
 
     def body() -> None:

@@ -1,7 +1,7 @@
-"""A node as the pod runner has it: its network namespace, its kubelet's endpoint, and its lease.
+"""A node of the pod runner: its network namespace, its kubelet's endpoint, and its lease.
 
-The HTTPS endpoint serves the logs of containers, so that `kubectl logs` and `GET …/pods/<name>/log` work as anywhere.
-Logs carry no times: what asks for times is refused. Leases last and are renewed as a kubelet's (kubernetes/kubernetes
+The HTTPS endpoint serves the logs of containers, so that `kubectl logs` and `GET …/pods/<name>/log` work. Logs have no
+times, so requests for times are refused. Leases last and are renewed as a kubelet's (kubernetes/kubernetes
 v1.34.1, pkg/kubelet/apis/config/v1beta1/defaults.go: 40 s, renewed after a quarter of that).
 """
 
@@ -25,7 +25,7 @@ from sandbox.pods.logs import Log
 from sandbox.pods.status import Container
 
 PORT = 10250
-"""Where kubelets listen, as the nodes' status says."""
+"""Port of kubelets, as in the nodes' status."""
 _CHUNK = 64 * 1024
 _LOOK_AGAIN = 0.1
 
@@ -34,11 +34,11 @@ class Logged(Protocol):
     """A container with its log and its status."""
 
     log: Log
-    told: Container
+    status: Container
 
 
 Find = Callable[[str, str], Sequence[Logged] | None]
-"""Returns the containers of the running pod of that namespace and name."""
+"""Returns the containers of the running pod with this namespace and name."""
 
 
 class _Refusal(Exception):
@@ -48,13 +48,13 @@ class _Refusal(Exception):
 
 
 class Kubelet:
-    """Answers for the pods that `find` finds."""
+    """Serves the logs of pods that `find` returns."""
 
     def __init__(self, find: Find) -> None:
         self._find = find
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Answer one request and close."""
+        """Answer one request and close the connection."""
         with contextlib.suppress(OSError, asyncio.IncompleteReadError, ValueError):
             try:
                 method, target, _ = (await reader.readline()).decode().split(" ", 2)
@@ -85,7 +85,7 @@ class Kubelet:
             async for data in log.read(file):
                 writer.write(b"%x\r\n%b\r\n" % (len(data), data) if data else b"")
                 await writer.drain()
-                if reader.at_eof():  # nobody listens any more
+                if reader.at_eof():  # the client has closed the connection
                     return
             writer.write(b"0\r\n\r\n")
             await writer.drain()
@@ -95,13 +95,13 @@ class Kubelet:
         if found is None:
             raise _Refusal(HTTPStatus.NOT_FOUND, f'pod "{pod}" does not run here')
         for one in found:
-            if one.told.name == container:
+            if one.status.name == container:
                 return one
         raise _Refusal(HTTPStatus.NOT_FOUND, f'container "{container}" not found in pod "{pod}"')
 
 
 class _Reading:
-    """One reading of a container's log, as the request asks."""
+    """One request for a container's log."""
 
     def __init__(self, container: Logged, query: dict[str, str]) -> None:
         self._container = container
@@ -113,20 +113,20 @@ class _Reading:
             raise _Refusal(HTTPStatus.BAD_REQUEST, "the sandbox keeps no times of log lines: ask without them")
 
     def open(self) -> BinaryIO:
-        log, told = self._container.log, self._container.told
+        log, status = self._container.log, self._container.status
         path: Path = log.previous if self._previous else log.path
         if path.exists():
             return path.open("rb")
         what = "previous terminated container" if self._previous else "container"
-        state = json.dumps(told.state.get("waiting", {}).get("reason", "not started"))
-        raise _Refusal(HTTPStatus.BAD_REQUEST, f'{what} "{told.name}" has no log: {state}')
+        state = json.dumps(status.state.get("waiting", {}).get("reason", "not started"))
+        raise _Refusal(HTTPStatus.BAD_REQUEST, f'{what} "{status.name}" has no log: {state}')
 
     async def read(self, file: BinaryIO) -> AsyncIterator[bytes]:
-        """Yield the log in pieces; an empty one where there is nothing new while it is followed."""
+        """Yield the log in pieces; while it is followed, an empty piece if there is nothing new."""
         if self._tail is not None:
             file.seek(_start_of_last(file, self._tail))
         while self._left is None or self._left > 0:
-            running = self._container.told.running
+            running = self._container.status.running
             if data := file.read(_CHUNK if self._left is None else min(_CHUNK, self._left)):
                 self._left = None if self._left is None else self._left - len(data)
                 yield data
@@ -138,7 +138,7 @@ class _Reading:
 
 
 def _start_of_last(file: BinaryIO, lines: int) -> int:
-    """Return where the last `lines` lines begin."""
+    """Return the position of the last `lines` lines."""
     position = end = file.seek(0, 2)
     found = 0
     while position > 0:
@@ -169,14 +169,14 @@ _HEALTHY = {"Ready": "True", "MemoryPressure": "False", "DiskPressure": "False",
 
 
 class Heartbeat:
-    """Reports for the nodes that `hear` has seen."""
+    """Renews the leases of the nodes that `hear` has received."""
 
     def __init__(self, api: Api) -> None:
         self._api = api
         self._uids: dict[str, str] = {}
 
     def hear(self, kind: str, node: Object) -> None:
-        """Take note of a watch event; report a node ready that isn't."""
+        """Handle a watch event; report a node Ready if it is not."""
         name = node["metadata"]["name"]
         if kind == "DELETED":
             self._uids.pop(name, None)
@@ -220,23 +220,23 @@ class Heartbeat:
 def _send(report: Callable[[str], None], name: str) -> None:
     try:
         report(name)
-    except (ApiError, SandboxError, KeyError):  # the node is gone, or the API server is: the next beat tries again
+    except (ApiError, SandboxError, KeyError):  # the node or the API server is gone; the next beat tries again
         return
 
 
 class Node:
-    """One node. Its network is made when its first pod comes, as there may be hundreds of nodes without any."""
+    """One node. Its first pod causes its network, because there may be hundreds of nodes without pods."""
 
     def __init__(self, address: str, certificates: ssl.SSLContext, find: Find) -> None:
         self.address = address
         self.network = -1
-        """Its open network namespace, once `open` has returned."""
+        """Open network namespace, after `open`."""
         self._certificates, self._find = certificates, find
         self._server: asyncio.Server | None = None
         self._opening = asyncio.Lock()
 
     async def open(self) -> None:
-        """Make the network and let the kubelet listen, once."""
+        """Make the network and start the kubelet's endpoint, once."""
         async with self._opening:
             if self.network >= 0:
                 return
@@ -246,7 +246,7 @@ class Node:
             self._server = await asyncio.start_server(answer, sock=listening, ssl=self._certificates)
 
     def close(self) -> None:
-        """Give its network up; it is gone once its pods are."""
+        """Release the network, which disappears with the node's pods."""
         if self._server:
             self._server.close()
         if self.network >= 0:

@@ -1,4 +1,4 @@
-"""The life of one pod and of its containers: volumes and network, start, probes, restarts, status, end."""
+"""The lifecycle of a pod and its containers: volumes and network, start, probes, restarts, status, end."""
 
 import asyncio
 import contextlib
@@ -21,29 +21,29 @@ from sandbox.pods.status import Events
 from sandbox.pods.volumes import MountError, Volumes
 
 _FIRST_DELAY, _LONGEST_DELAY, _FORGIVEN_AFTER = 10.0, 300.0, 600.0
-"""A kubelet's: the first restart is immediate, then 10 s, doubled each time; ten good minutes and it starts over."""
+"""A kubelet's delays: none before the first restart, then 10 s, doubled each time; reset after ten minutes of work."""
 _SHORTEST_GRACE = 2.0
-"""What a container gets between SIGTERM and SIGKILL even if its hook took all the time, as kubelets do."""
+"""A kubelet's shortest time between SIGTERM and SIGKILL, even after a hook that took the whole grace period."""
 _MESSAGE_BYTES = 4096
 
 
 class Container:
-    """One container of a pod. `told` is what the API is told of it, `known` what it was told by an earlier runner."""
+    """One container of a pod. `status` is its status for the API, `known` the status that an earlier runner wrote."""
 
     def __init__(self, pod: "Pod", spec: Object, role: str, known: Object | None) -> None:
         self.pod, self.spec = pod, spec
-        self.told = status.Container(spec["name"], spec["image"], role)
+        self.status = status.Container(spec["name"], spec["image"], role)
         if known:
             self._take_over(known)
         self.log = Log(pod.logs / f"{spec['name']}.log")
         self.may_follow = asyncio.Event()
-        """Set once what comes after this container may be started."""
+        """Set when the next container may start."""
         self._starter = Starter(pod, spec, pod.folder / "containers" / spec["name"], self.log)
         self._running: Started | None = None
         self._stopping = False
 
     async def run(self) -> None:
-        """Run it until it has ended for good; cancelled, it is killed."""
+        """Run the container until it has finally ended; a cancellation kills it."""
         delay = 0.0
         try:
             while True:
@@ -52,22 +52,22 @@ class Container:
                 ran = time.monotonic() - began
                 if self._stopping or not self._restarts(code):
                     return
-                if self.told.restarts:
+                if self.status.restarts:
                     delay = _FIRST_DELAY if not delay or ran > _FORGIVEN_AFTER else min(_LONGEST_DELAY, delay * 2)
                 await self._back_off(delay)
-                self.told.restarts += 1
+                self.status.restarts += 1
         finally:
             if self._running:
                 self.kill()
                 await asyncio.shield(self._running.process.ended)
 
     async def end(self, deadline: float, before: Sequence[asyncio.Task[None]]) -> None:
-        """End it in order: hook, those that end before it, SIGTERM, SIGKILL. `deadline` is a monotonic clock's time."""
+        """End the container: hook, end of the containers before it, SIGTERM, SIGKILL. `deadline` is monotonic time."""
         again, self._stopping = self._stopping, True
         if self._running is None:
             return
         process = self._running.process
-        if again:  # its pod is deleted while the main containers end by themselves: one SIGTERM is enough
+        if again:  # the pod is deleted while the main containers end anyway: one SIGTERM is enough
             await asyncio.shield(process.ended)
             return
         await self._pre_stop(deadline)
@@ -76,12 +76,12 @@ class Container:
         await self._terminate(process, deadline)
 
     def kill(self) -> None:
-        """End it at once."""
+        """Kill the container."""
         if self._running:
             self._running.process.kill(signal.SIGKILL)
 
     async def execute(self, command: list[str]) -> tuple[int, str]:
-        """Run a command inside; return its exit code and the beginning of what it printed. Raises `checks.Failed`."""
+        """Run a command inside; return its exit code and the beginning of its output. Raises `probes.Failed`."""
         if self._running is None:
             raise probes.Failed("the container isn't running")
         output = os.memfd_create("output")
@@ -107,11 +107,11 @@ class Container:
         try:
             self._running = await self._starter.start(self._wait)
         except StartError as error:
-            self.pod.events.warn("Failed", f"Error: {error}", self.told.name)
+            self.pod.events.warn("Failed", f"Error: {error}", self.status.name)
             self._ended(128, status.now(), "StartError", str(error))
             return 128
         started = status.now()
-        self.told.state = {"running": {"startedAt": started}}
+        self.status.state = {"running": {"startedAt": started}}
         self.pod.changed()
         watching = asyncio.create_task(self._watch())
         try:
@@ -127,20 +127,21 @@ class Container:
             try:
                 await self._ask(probes.handler(post_start)).ask(None)
             except probes.Failed as failure:
-                self.pod.events.warn("FailedPostStartHook", f"PostStartHook failed: {failure}", self.told.name)
+                self.pod.events.warn("FailedPostStartHook", f"PostStartHook failed: {failure}", self.status.name)
                 self._restart("failed postStart hook")
                 return
         outcome = probes.Outcome(self._started, self._ready, self._unhealthy, self._restart)
         await probes.watch(self.spec, self._ask, outcome)
 
     async def _back_off(self, delay: float) -> None:
-        self.told.last_state = self.told.state
+        self.status.last_state = self.status.state
         if not delay:
             return
-        name = f"{self.told.name} pod={self.pod.name}_{self.pod.namespace}({self.pod.uid})"
-        self.told.state = status.waiting("CrashLoopBackOff", f"back-off {delay:g}s restarting failed container={name}")
+        name = f"{self.status.name} pod={self.pod.name}_{self.pod.namespace}({self.pod.uid})"
+        why = f"back-off {delay:g}s restarting failed container={name}"
+        self.status.state = status.waiting("CrashLoopBackOff", why)
         self.pod.changed()
-        self.pod.events.warn("BackOff", f"Back-off restarting failed container {name}", self.told.name)
+        self.pod.events.warn("BackOff", f"Back-off restarting failed container {name}", self.status.name)
         await asyncio.sleep(delay)
 
     async def _pre_stop(self, deadline: float) -> None:
@@ -154,7 +155,7 @@ class Container:
         try:
             await self._ask(probes.handler(hook)).ask(seconds)
         except probes.Failed as failure:
-            self.pod.events.warn("FailedPreStopHook", f"PreStopHook failed: {failure}", self.told.name)
+            self.pod.events.warn("FailedPreStopHook", f"PreStopHook failed: {failure}", self.status.name)
 
     async def _terminate(self, process: Process, deadline: float) -> None:
         process.kill(signal.SIGTERM)
@@ -164,21 +165,21 @@ class Container:
 
     def _restarts(self, code: int) -> bool:
         policy = self.pod.object["spec"].get("restartPolicy", "Always")
-        if self.told.role == status.SIDECAR:
+        if self.status.role == status.SIDECAR:
             return True
-        if self.told.role == status.INIT:
+        if self.status.role == status.INIT:
             return code != 0 and policy != "Never"
         return bool(policy == "Always" or (policy == "OnFailure" and code != 0))
 
     def _take_over(self, known: Object) -> None:
-        self.told.restarts, self.told.last_state = known["restartCount"], known.get("lastState", {})
+        self.status.restarts, self.status.last_state = known["restartCount"], known.get("lastState", {})
         if running := known["state"].get("running"):
             lost = status.terminated(137, "ContainerStatusUnknown", "the pod runner ended", running["startedAt"])
-            self.told.restarts, self.told.last_state = known["restartCount"] + 1, lost
+            self.status.restarts, self.status.last_state = known["restartCount"] + 1, lost
 
     def _ended(self, code: int, started: str, reason: str, message: str) -> None:
-        self.told.state = status.terminated(code, reason, message, started)
-        self.told.ready = self.told.started = False
+        self.status.state = status.terminated(code, reason, message, started)
+        self.status.ready = self.status.started = False
         self.pod.changed()
 
     def _last_words(self, code: int) -> str:
@@ -189,8 +190,8 @@ class Container:
         return words
 
     def _wait(self, reason: str, message: str) -> None:
-        self.told.state = status.waiting(reason, message)
-        self.pod.events.warn("Failed", f"Error: {reason}: {message}", self.told.name)
+        self.status.state = status.waiting(reason, message)
+        self.pod.events.warn("Failed", f"Error: {reason}: {message}", self.status.name)
         self.pod.changed()
 
     def _ask(self, handler: Object) -> probes.Check:
@@ -198,20 +199,20 @@ class Container:
         return probes.Check(handler, self.pod.address, ports, self.execute)
 
     def _started(self) -> None:
-        self.told.started = True
+        self.status.started = True
         self.may_follow.set()
         self.pod.changed()
 
     def _ready(self, ready: bool) -> None:
-        self.told.ready = ready
+        self.status.ready = ready
         self.pod.changed()
 
     def _unhealthy(self, kind: str, words: str) -> None:
-        self.pod.events.warn("Unhealthy", f"{kind} probe failed: {words}", self.told.name)
+        self.pod.events.warn("Unhealthy", f"{kind} probe failed: {words}", self.status.name)
 
     def _restart(self, why: str) -> None:
         if self._running and not self._stopping:
-            self.pod.events.warn("Killing", f"Container {self.told.name} {why}, will be restarted", self.told.name)
+            self.pod.events.warn("Killing", f"Container {self.status.name} {why}, will be restarted", self.status.name)
             self.pod.spawn(self._kill_for_restart(self._running.process))
 
     async def _kill_for_restart(self, process: Process) -> None:
@@ -225,13 +226,13 @@ class Container:
 
 _MOUNT_RETRY = 1.0
 _SAFE_SYSCTLS = frozenset({"net.ipv4.ip_unprivileged_port_start", "net.ipv4.ip_local_port_range"})
-"""Those of kubernetes/kubernetes v1.34 pkg/kubelet/sysctl/safe_sysctls.go that a stack's pods ask for."""
+"""Safe sysctls that a stack's pods use (kubernetes/kubernetes v1.34 pkg/kubelet/sysctl/safe_sysctls.go)."""
 _RENEWAL = 60.0
-"""How often ConfigMaps, Secrets and tokens are read again, in seconds: a kubelet's default."""
+"""Seconds between reads of ConfigMaps, Secrets and tokens: a kubelet's default."""
 
 
 class Pod:
-    """A pod on a node of the sandbox. On the host's network it has the node's own address."""
+    """A pod on a node of the sandbox. With host network it has the node's address."""
 
     def __init__(self, pod: Object, runtime: Runtime, node: Node, address: str) -> None:
         metadata, spec = pod["metadata"], pod["spec"]
@@ -247,7 +248,7 @@ class Pod:
         self.events = Events(runtime.api, pod)
         self.update(pod)
         self.network = -1
-        """Its open network namespace, once it has one."""
+        """Open network namespace, after the start."""
         self.containers = self._made()
         self._started = pod.get("status", {}).get("startTime") or status.now()
         self._conditions = {one["type"]: one for one in pod.get("status", {}).get("conditions", [])}
@@ -256,7 +257,7 @@ class Pod:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
-        """Run it until it has ended or vanished. Leaves nothing behind."""
+        """Run the pod until it has ended or vanished, then clean up."""
         try:
             orderly, vanished = self.spawn(self._run()), self.spawn(self._once(self._vanished))
             await asyncio.wait([orderly, vanished], return_when=asyncio.FIRST_COMPLETED)
@@ -266,10 +267,10 @@ class Pod:
             await self._clean_up()
 
     def update(self, pod: Object) -> None:
-        """Take note of the object's present state."""
-        told = {"hostIP": self.node.address, "hostIPs": [{"ip": self.node.address}]}
-        told |= {"podIP": self.address, "podIPs": [{"ip": self.address}]}
-        self.object: Object = pod | {"status": pod.get("status", {}) | told}
+        """Take the object's present state."""
+        addresses = {"hostIP": self.node.address, "hostIPs": [{"ip": self.node.address}]}
+        addresses |= {"podIP": self.address, "podIPs": [{"ip": self.address}]}
+        self.object: Object = pod | {"status": pod.get("status", {}) | addresses}
         self.volumes.pod = self.object
 
     def insist(self) -> None:
@@ -280,7 +281,7 @@ class Pod:
             self.changed()
 
     def terminate(self, grace: float) -> None:
-        """Begin the end; called again, shorten it."""
+        """Start the termination; a second call may shorten it."""
         if not self._deleted.is_set():
             self._deadline = time.monotonic() + grace
             self._deleted.set()
@@ -292,24 +293,24 @@ class Pod:
         self._vanished.set()
 
     def changed(self) -> None:
-        """Let the API be told that something is different."""
+        """Let the status be written, because something changed."""
         self._changed.set()
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Run something that ends with the pod at the latest."""
+        """Run a task that ends with the pod at the latest."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
 
     def _made(self) -> list[Container]:
-        spec, known = self.object["spec"], self.object["status"]
-        told = {one["name"]: one for one in known.get("containerStatuses", []) + known.get("initContainerStatuses", [])}
+        spec, old = self.object["spec"], self.object["status"]
+        known = {one["name"]: one for one in old.get("containerStatuses", []) + old.get("initContainerStatuses", [])}
         made = []
         for one in spec.get("initContainers", []):
             role = status.SIDECAR if one.get("restartPolicy") == "Always" else status.INIT
-            made.append(Container(self, one, role, told.get(one["name"])))
-        return made + [Container(self, one, status.MAIN, told.get(one["name"])) for one in spec["containers"]]
+            made.append(Container(self, one, role, known.get(one["name"])))
+        return made + [Container(self, one, status.MAIN, known.get(one["name"])) for one in spec["containers"]]
 
     async def _run(self) -> None:
         reporting = self.spawn(self._report())
@@ -331,19 +332,19 @@ class Pod:
         self.changed()
         self.spawn(self._renew())
         for one in self.containers:
-            if one.told.role == status.MAIN:
+            if one.status.role == status.MAIN:
                 continue
             running = self.spawn(one.run())
-            if one.told.role == status.SIDECAR:
+            if one.status.role == status.SIDECAR:
                 await one.may_follow.wait()
                 continue
             await running
-            if not one.told.done:
+            if not one.status.done:
                 await self._end_those([status.SIDECAR])
                 return
-        mains = [one for one in self.containers if one.told.role == status.MAIN]
+        mains = [one for one in self.containers if one.status.role == status.MAIN]
         for one in mains:
-            one.told.state = status.waiting("ContainerCreating")
+            one.status.state = status.waiting("ContainerCreating")
         await asyncio.gather(*[self.spawn(one.run()) for one in mains])
         await self._end_those([status.SIDECAR])
 
@@ -357,7 +358,7 @@ class Pod:
             except (MountError, ApiError, SandboxError) as error:
                 self.events.warn("FailedMount", f"MountVolume.SetUp failed: {error}")
                 for one in self.containers:
-                    one.told.state = status.waiting("ContainerCreating", str(error))
+                    one.status.state = status.waiting("ContainerCreating", str(error))
                 self.changed()
                 await asyncio.sleep(_MOUNT_RETRY)
 
@@ -371,22 +372,22 @@ class Pod:
         return await asyncio.to_thread(network.make, self.address, allowed)
 
     async def _renew(self) -> None:
-        """Read again what may change, and keep logs in bounds."""
+        """Read changed volumes again, and limit the logs."""
         while True:
             await asyncio.sleep(_RENEWAL)
-            with contextlib.suppress(MountError, ApiError, SandboxError):  # what is there stays
+            with contextlib.suppress(MountError, ApiError, SandboxError):  # the present files stay
                 await asyncio.to_thread(self.volumes.prepare)
             for one in self.containers:
                 await asyncio.to_thread(one.log.bound)
 
     async def _end_those(self, roles: list[str]) -> None:
-        """End containers: the main ones together, then sidecars, the last one first; their hooks start at once."""
+        """End containers: the main ones together, then sidecars in reverse order; all hooks start at once."""
         grace = self.object["spec"].get("terminationGracePeriodSeconds", 30)
         deadline = self._deadline or time.monotonic() + grace
         ending: list[asyncio.Task[None]] = []
-        wanted = [one for one in self.containers if one.told.role in roles]
-        ending += [self.spawn(one.end(deadline, [])) for one in wanted if one.told.role != status.SIDECAR]
-        for one in reversed([one for one in wanted if one.told.role == status.SIDECAR]):
+        wanted = [one for one in self.containers if one.status.role in roles]
+        ending += [self.spawn(one.end(deadline, [])) for one in wanted if one.status.role != status.SIDECAR]
+        for one in reversed([one for one in wanted if one.status.role == status.SIDECAR]):
             ending.append(self.spawn(one.end(deadline, list(ending))))
         await asyncio.gather(*ending)
 
@@ -403,15 +404,15 @@ class Pod:
         """Write the status; False if the pod is gone."""
         self._changed.clear()
         address = None if self.network < 0 else self.address
-        containers = [one.told for one in self.containers]
-        told = status.whole(
+        containers = [one.status for one in self.containers]
+        new = status.whole(
             self.object, containers, self._conditions, host=self.node.address, address=address, started=self._started
         )
-        self._conditions = self._conditions | {one["type"]: one for one in told["conditions"]}
-        return await self.runtime.patch_status(self.object, told)
+        self._conditions = self._conditions | {one["type"]: one for one in new["conditions"]}
+        return await self.runtime.patch_status(self.object, new)
 
     async def _delete(self) -> None:
-        with contextlib.suppress(ApiError, SandboxError):  # somebody else has deleted it, or the sandbox ends
+        with contextlib.suppress(ApiError, SandboxError):  # it is already deleted, or the sandbox ends
             await asyncio.to_thread(self.runtime.api.delete, path_of(self.object), gracePeriodSeconds="0")
 
     async def _clean_up(self) -> None:

@@ -1,9 +1,9 @@
-"""How a container is asked, when, and what follows from the answers: HTTP, gRPC health, TCP, or a command inside it.
+"""Probes and hooks of containers: HTTP, gRPC health, TCP, or a command inside, with a kubelet's timing.
 
-One difference to a kubelet: a simulator starts in milliseconds where a model loads for minutes, so until a container
-has started, its start-up probe (readiness probe if it has none) is asked every 0.1 s, at once, and gradually less
-often; the budget for failures (initialDelaySeconds + periodSeconds * failureThreshold) stays in wall time. Afterwards
-readiness is asked at least once a second.
+It differs from a kubelet in one point, because a simulator starts in milliseconds and a model in minutes. Until a
+container has started, its start-up probe (else its readiness probe) runs every 0.1 s without a delay, and gradually
+less often. The budget for failures (initialDelaySeconds + periodSeconds * failureThreshold) stays the same in seconds.
+Afterwards the readiness probe runs at least once a second.
 """
 
 import asyncio
@@ -20,20 +20,20 @@ import grpc
 from sandbox.cluster.api import Object
 
 Execute = Callable[[list[str]], Awaitable[tuple[int, str]]]
-"""Runs a command inside the container; returns its exit code and what it printed."""
+"""Runs a command inside the container; returns its exit code and its output."""
 
 _STATES = ("UNKNOWN", "SERVING", "NOT_SERVING", "SERVICE_UNKNOWN")
 _WORDS = 500
-"""How much of an answer is told on."""
+"""Longest part of an answer in a message."""
 
 
 class Failed(Exception):
-    """The answer was no, or none; the text says which."""
+    """The probe failed; the text is the reason."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """Asks what a probe's or hook's handler says, of the container at `address`."""
+    """Runs the handler of a probe or hook against the container at `address`."""
 
     handler: Object
     address: str
@@ -41,7 +41,7 @@ class Check:
     execute: Execute
 
     async def ask(self, seconds: float | None) -> None:
-        """Return if the answer is yes, within so long if that is limited. Raises `Failed`."""
+        """Return if the handler succeeds within the timeout, if there is one. Raises `Failed`."""
         try:
             async with asyncio.timeout(seconds):
                 await self._ask()
@@ -83,7 +83,7 @@ class Check:
             raise Failed(f"HTTP probe failed with statuscode: {code}" if code else "the answer isn't HTTP")
 
     async def _grpc(self, service: str) -> None:
-        """Ask grpc.health.v1.Health/Check. The messages have one field each: the service's name, and its state."""
+        """Call grpc.health.v1.Health/Check. The messages have one field each: the service's name, and its state."""
         place = f"{self._host()}:{self._port()}"
         request = b"\x0a" + bytes([len(service)]) + service.encode() if service else b""
         async with grpc.aio.insecure_channel(place, options=[("grpc.enable_http_proxy", 0)]) as channel:
@@ -108,7 +108,7 @@ class Check:
 
 
 def beginning(file: int) -> str:
-    """Return the beginning of what was written to a file."""
+    """Return the beginning of a file."""
     with contextlib.closing(os.fdopen(os.dup(file), "rb")) as text:
         text.seek(0)
         return text.read(10_000).decode(errors="replace")
@@ -129,7 +129,7 @@ _READINESS_PERIOD = 1.0
 
 @dataclass(frozen=True)
 class Timing:
-    """A probe's numbers, in seconds and counts; the defaults are the API server's."""
+    """A probe's times in seconds and its thresholds; the defaults are the API server's."""
 
     delay: float
     period: float
@@ -139,7 +139,7 @@ class Timing:
 
     @classmethod
     def of(cls, probe: Object) -> "Timing":
-        """Return the numbers of a probe."""
+        """Return the timing of a probe."""
         return cls(
             delay=probe.get("initialDelaySeconds", 0),
             period=probe.get("periodSeconds", 10),
@@ -150,27 +150,27 @@ class Timing:
 
     @property
     def budget(self) -> float:
-        """How long a container may take to start."""
+        """Seconds that a container may take to start."""
         return self.delay + self.period * self.failures
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What probes report to: each is called at once when its answer changes."""
+    """Callbacks of probes; a change of the result calls them at once."""
 
     started: Callable[[], None]
     ready: Callable[[bool], None]
     unhealthy: Callable[[str, str], None]
-    """Kind of probe and what it said, for people."""
+    """Receives the kind of the probe and its message."""
     restart: Callable[[str], None]
-    """The container must be restarted; the text says why."""
+    """Restarts the container; the argument is the reason."""
 
 
 Ask = Callable[[Object], Check]
 
 
 async def watch(container: Object, ask: Ask, outcome: Outcome) -> None:
-    """Ask a running container's probes until cancelled."""
+    """Run the probes of a container until cancelled."""
     probe = container.get("startupProbe")
     if probe and not await _until_started(probe, ask(handler(probe)), outcome):
         return
@@ -186,7 +186,7 @@ async def watch(container: Object, ask: Ask, outcome: Outcome) -> None:
 
 
 def handler(probe: Object) -> Object:
-    """Return the one kind of question that a probe or hook asks."""
+    """Return the kind of a probe's or hook's handler."""
     return {kind: probe[kind] for kind in KINDS if kind in probe}
 
 
@@ -244,5 +244,5 @@ async def _problem(check: Check, seconds: float) -> str | None:
 
 
 def _soon(passed: float) -> float:
-    """Return how long to wait after so many seconds: what took long may take a little longer."""
+    """Return the pause before the next probe, which grows with the seconds so far."""
     return min(_LONGEST_FIRST_PERIOD, max(_FIRST_PERIOD, passed / 50))

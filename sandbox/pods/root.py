@@ -28,7 +28,7 @@ class Bind(TypedDict):
 
 
 class Home(TypedDict):
-    """A folder that belongs to a user and a group, which both can write to."""
+    """A folder of a user and a group, writable for both."""
 
     path: str
     user: int
@@ -36,7 +36,7 @@ class Home(TypedDict):
 
 
 class Root(TypedDict):
-    """What a root consists of; `folder` is an empty folder to build it on, `whole` brings the machine's programs.
+    """The parts of a root; `folder` is an empty folder for it, `whole` adds the machine's programs.
 
     With `devices` there is a /sys of the container's network namespace.
     """
@@ -52,7 +52,7 @@ class Root(TypedDict):
 
 
 def build(root: Root) -> None:
-    """Build the root and move into it. Raises `OSError` with what could not be done."""
+    """Build the root and move into it. Raises `OSError` with the failed step."""
     namespaces.make_private()
     folder = Path(root["folder"])
     namespaces.mount("tmpfs", str(folder), "mode=755")
@@ -83,7 +83,7 @@ def _home(folder: Path, home: Home) -> None:
     place = _below(folder, home["path"])
     place.mkdir(parents=True)
     place.chmod(0o775)
-    # In the namespace of a user who has no other, every container runs as that user.
+    # In a user namespace with one user, every container runs as that user.
     with contextlib.suppress(OSError):
         os.chown(place, home["user"], home["group"])
 
@@ -113,9 +113,9 @@ def _machine(folder: Path, *, whole: bool) -> None:
 
 
 def _sys(folder: Path) -> None:
-    """Mount /sys: UCX finds the network interfaces there. It is the namespace's in which this process is.
+    """Mount the /sys of this process's network namespace, where UCX finds the network interfaces.
 
-    Without the folder of NUMA nodes: with it, vLLM's NIXL connector pins every engine to the last core of a machine
+    The folder of NUMA nodes is hidden: with it, vLLM's NIXL connector pins every engine to the last core of a machine
     (`discover_numa_topology`, vLLM 0.17.1).
     """
     place = folder / "sys"
@@ -136,7 +136,7 @@ def _show(folder: Path, source: str, target: str, *, read_only: bool) -> None:
         except OSError as error:
             if error.errno != errno.EROFS:
                 raise
-            _make_room(folder, place)
+            _make_writable(folder, place)
             _make(place, is_folder=is_folder)
     namespaces.bind(source, str(place), read_only=read_only)
 
@@ -148,8 +148,8 @@ def _make(place: Path, *, is_folder: bool) -> None:
         _write(place, "", 0o644)
 
 
-def _make_room(folder: Path, place: Path) -> None:
-    """Let something be made in a read-only folder: cover that with links to all it holds."""
+def _make_writable(folder: Path, place: Path) -> None:
+    """Make a read-only folder writable: cover it with a new folder of links to its files."""
     covered = next(parent for parent in place.parents if parent.exists())
     kept = Path("/.kept") / covered.relative_to(folder)
     _below(folder, str(kept)).mkdir(parents=True)

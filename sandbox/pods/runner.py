@@ -1,4 +1,4 @@
-"""Follows pods and nodes in the API server and gives each pod on a node of the sandbox its life."""
+"""Follows pods and nodes in the API server and runs each pod on a node of the sandbox."""
 
 import asyncio
 import ssl
@@ -27,7 +27,7 @@ class _Life:
 
 @dataclass
 class Runner:
-    """The kubelet of all nodes. `certificates` are those that their kubelets show."""
+    """The kubelet of all nodes. `certificates` are the kubelets' server certificates."""
 
     runtime: Runtime
     certificates: ssl.SSLContext
@@ -41,7 +41,7 @@ class Runner:
         self._heartbeat = Heartbeat(self.runtime.api)
 
     async def run(self) -> None:
-        """Run until cancelled. Raises what ends a watch: `SandboxError`, `ApiError`."""
+        """Run until cancelled. Raises the error that ends a watch: `SandboxError`, `ApiError`."""
         broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         beating = asyncio.create_task(self._heartbeat.beat())
         self._follow("/api/v1/nodes", "", self._hear_of_node, broken)
@@ -96,7 +96,7 @@ class Runner:
             self._consider(pod)
 
     def _begin(self) -> None:
-        """Start what was there before us: first no address that a pod has already may be given to another."""
+        """Start existing pods, after marking all their addresses as used."""
         if self._synced:
             return
         self._synced = True
@@ -130,10 +130,10 @@ class Runner:
 
     async def _live(self, pod: Pod, before: list[asyncio.Task[None]]) -> None:
         try:
-            if before:  # a pod of the same name that was deleted without waiting for its end
+            if before:  # a pod of the same name that was deleted without grace
                 await asyncio.wait(before)
             await pod.run()
-        except Exception:  # a fault of ours: the others go on, and the log has it
+        except Exception:  # a bug: other pods go on, and the log has the error
             print(f"pod {pod.namespace}/{pod.name}:\n{traceback.format_exc()}", file=sys.stderr, flush=True)
         finally:
             del self._lives[pod.uid]
@@ -155,5 +155,5 @@ def _address(node: Object) -> str | None:
 def _delete(api: Api, pod: Object) -> None:
     try:
         api.delete(path_of(pod), gracePeriodSeconds="0")
-    except (ApiError, SandboxError):  # gone already, or the sandbox ends
+    except (ApiError, SandboxError):  # already gone, or the sandbox ends
         return

@@ -1,4 +1,4 @@
-"""What all pods of the sandbox share: the API server, the launcher, the programs, the folders."""
+"""Shared parts of all pods: the API server, the launcher, the programs, the folders."""
 
 import asyncio
 import base64
@@ -18,8 +18,8 @@ _API_SERVER: Object = {
     "metadata": {"name": "kubernetes"},
     "spec": {"clusterIP": network.ADDRESS, "ports": [{"name": "https", "port": PORT}]},
 }
-"""The Service of the API server, whose variables every container has. The API server's own address stands in it: it is
-there before any Service's is relayed."""
+"""The API server's Service for the variables of every container. It has the API server's own address, which works
+before the relays of Services."""
 
 
 @dataclass
@@ -52,7 +52,7 @@ class Runtime:
         return read
 
     def services(self, pod: Object) -> dict[str, str]:
-        """Return the variables of the Services that a container of this pod finds."""
+        """Return the variables of Services for a container of this pod."""
         links = pod["spec"].get("enableServiceLinks", True)
         path = f"/api/v1/namespaces/{pod['metadata']['namespace']}/services"
         return service_links([*(self.api.get(path)["items"] if links else []), _API_SERVER])
@@ -81,7 +81,7 @@ def path_of(pod: Object) -> str:
 
 
 def _plain(secret: Object) -> Object:
-    """Return a Secret with text as text; what is none stays encoded, apart."""
+    """Return a Secret with decoded texts; other values stay encoded in a separate field."""
     text, binary = {}, {}
     for key, value in secret.get("data", {}).items():
         try:

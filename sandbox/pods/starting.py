@@ -1,4 +1,4 @@
-"""How a container is started: what it needs is awaited, then its program runs in a root file system of its own."""
+"""Starts a container: waits for its needs, then runs its program in a new root file system."""
 
 import asyncio
 import os
@@ -26,7 +26,7 @@ _VLLM = "/opt/vllm"
 _VENV, _MODEL, _CACHE = f"{_VLLM}/venv", f"{_VLLM}/model", f"{_VLLM}/cache"
 _SYSTEM = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _PYTHON = sys.base_prefix
-"""Where the Python is that whole images bring along."""
+"""Folder of the Python that whole images contain."""
 
 
 def search_path(program: Program) -> str:
@@ -51,8 +51,11 @@ def root(
     sandbox: Path,
     read_only: bool,
 ) -> Root:
-    """Return the root of a container that runs `program`; `resolver` is its resolv.conf, `simulator` what the plan adds
-    to every vLLM that is simulated, `real` the vLLM that is not, `sandbox` the sandbox's folder."""
+    """Return the root of a container that runs `program`.
+
+    `resolver` is its resolv.conf, `simulator` the plan's arguments for simulated vLLM, `real` the real vLLM if it is
+    chosen, `sandbox` the sandbox's folder.
+    """
     own: list[Bind] = []
     real = real if program.vllm else None
     if real:
@@ -123,15 +126,15 @@ def _script(module: str, version: str, **arguments: object) -> str:
 
 
 _RETRY = 1.0
-"""Seconds until what was missing is looked for again."""
+"""Seconds between attempts while something is missing."""
 
 Wait = Callable[[str, str], None]
-"""Is told the reason and the words for which a container waits."""
+"""Receives the reason and the message while a container waits."""
 
 
 @dataclass(frozen=True)
 class Started:
-    """A running program, and the environment and rights that commands beside it get too."""
+    """A running program, with the environment and rights for commands beside it."""
 
     process: Process
     variables: dict[str, str]
@@ -139,7 +142,7 @@ class Started:
 
 
 class Surroundings(Protocol):
-    """What a container gets from its pod; `network` is the pod's open network namespace."""
+    """Parts that a container gets from its pod; `network` is the pod's open network namespace."""
 
     runtime: Runtime
     object: Object
@@ -152,7 +155,7 @@ class Surroundings(Protocol):
 
 @dataclass(frozen=True)
 class Starter:
-    """Starts one container of a pod; `folder` is its own."""
+    """Starts one container of a pod in its own `folder`."""
 
     pod: Surroundings
     spec: Object
@@ -161,20 +164,20 @@ class Starter:
 
     @property
     def message(self) -> Path:
-        """The file that the container sees at its terminationMessagePath."""
+        """File at the container's terminationMessagePath."""
         return self.folder / "termination-log"
 
     async def start(self, wait: Wait) -> Started:
-        """Start it, however long it takes until that is possible. Raises `StartError`."""
+        """Start the container as soon as its needs are met. Raises `StartError`."""
         try:
             program = images.program(self.spec["image"], self.pod.runtime.tools)
         except images.UnknownImage as error:
             wait("ErrImagePull", str(error))
-            await asyncio.Event().wait()  # the table doesn't change while we run
+            await asyncio.Event().wait()  # the table of images is constant
         real = choice.read(self.pod.runtime.root) if program.vllm else None
         if real and program.vllm != choice.VERSION:
             wait("ErrImagePull", images.not_real(self.spec["image"], program, choice.VERSION))
-            await asyncio.Event().wait()  # another choice of the model server replaces the pod
+            await asyncio.Event().wait()  # a new choice of the model server replaces the pod
         while not real and program.tool and not Path(self.pod.runtime.tools[program.tool]).exists():
             wait("ErrImagePull", images.not_built(self.spec["image"], program))
             await asyncio.sleep(_RETRY)
@@ -182,7 +185,7 @@ class Starter:
             granted = images.rights(self.pod.object, self.spec, program.user)
         except images.RefusedError as error:
             wait("CreateContainerConfigError", str(error))
-            await asyncio.Event().wait()  # nor does the container's specification
+            await asyncio.Event().wait()  # the container's specification is constant, too
         variables, binds = await self._configuration(program, granted["user"], wait)
         (self.folder / "root").mkdir(parents=True, exist_ok=True)
         self.message.write_text("")
@@ -218,7 +221,7 @@ class Starter:
         return Started(process, variables, granted)
 
     async def _configuration(self, program: images.Program, user: int, wait: Wait) -> tuple[dict[str, str], list[Bind]]:
-        # Without one of the image, container engines take it from the image's /etc/passwd.
+        # If the image sets none, container engines take it from the image's /etc/passwd.
         home = program.user.home or ("/" if user else "/root")
         base = {"PATH": search_path(program), "HOSTNAME": self.pod.hostname, "HOME": home}
         pod, read = self.pod.object, environment.environment

@@ -12,17 +12,17 @@ from sandbox.cluster.api import Api, ApiError, Object
 from sandbox.errors import SandboxError
 
 MAIN, SIDECAR, INIT = "main", "sidecar", "init"
-"""What a container is to its pod: a sidecar is an init container that is restarted always."""
+"""Roles of a container. A sidecar is an init container that is always restarted."""
 
 
 def now() -> str:
-    """Return the time as Kubernetes writes it."""
+    """Return the time in Kubernetes' format."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @dataclass
 class Container:
-    """What is known of one container; `state` is the API's own (waiting, running or terminated)."""
+    """The status of one container; `state` is the API's (waiting, running or terminated)."""
 
     name: str
     image: str
@@ -35,16 +35,16 @@ class Container:
 
     @property
     def running(self) -> bool:
-        """Whether its process runs."""
+        """Whether the process runs."""
         return "running" in self.state
 
     @property
     def done(self) -> bool:
-        """Whether it has ended well."""
+        """Whether the container has ended successfully."""
         return bool(self.state.get("terminated", {}).get("exitCode", 1) == 0)
 
-    def told(self) -> Object:
-        """Return its entry in the pod's status."""
+    def entry(self) -> Object:
+        """Return the container's entry in the pod's status."""
         return {
             "name": self.name,
             "image": self.image,
@@ -59,7 +59,7 @@ class Container:
 
 
 def waiting(reason: str, message: str = "") -> Object:
-    """Return the state of a container that doesn't run, and why."""
+    """Return the state of a container that does not run, with the reason."""
     return {"waiting": {"reason": reason, **({"message": message} if message else {})}}
 
 
@@ -70,7 +70,7 @@ def terminated(code: int, reason: str, message: str, started: str) -> Object:
 
 
 def phase(containers: Sequence[Container], restart_policy: str) -> str:
-    """Return the pod's phase. Initialisation is Pending, whatever fails in it; a pod that is restarted never ends."""
+    """Return the pod's phase. It is Pending during initialisation, and a pod with restarts never ends."""
     inits = [one for one in containers if one.role == INIT]
     mains = [one for one in containers if one.role == MAIN]
     if restart_policy == "Never" and any("terminated" in one.state and not one.done for one in inits):
@@ -89,7 +89,7 @@ def phase(containers: Sequence[Container], restart_policy: str) -> str:
 def conditions(
     containers: Sequence[Container], pod: Object, known: Mapping[str, Object], *, has_network: bool
 ) -> list[Object]:
-    """Return the conditions that are a kubelet's; the time of one changes only when its status does."""
+    """Return a kubelet's conditions; a condition's time changes only with its status."""
     counted = [one for one in containers if one.role != INIT]
     unready = [one.name for one in counted if not one.ready]
     complete = phase(containers, pod["spec"].get("restartPolicy", "Always")) in ("Succeeded", "Failed")
@@ -118,7 +118,7 @@ def _initialized(containers: Sequence[Container]) -> bool:
 
 
 def _passed(one: Container) -> bool:
-    """Whether what comes after this init container or sidecar may start; once it could, a restart doesn't matter."""
+    """Whether the next container may start; later restarts of this init container or sidecar do not matter."""
     return one.started or one.done or bool(one.last_state and one.role == SIDECAR)
 
 
@@ -136,7 +136,7 @@ def _condition(kind: str, failure: tuple[str, str] | None, known: Object | None)
         "type": kind,
         "status": status,
         "lastTransitionTime": since,
-        "reason": reason or None,  # null takes a key away that was there before
+        "reason": reason or None,  # null removes a previous value
         "message": message or None,
     }
 
@@ -150,51 +150,51 @@ def whole(
     address: str | None,
     started: str,
 ) -> Object:
-    """Return the whole status; `known` are the conditions so far. Addresses are told once the pod has a network."""
-    told: dict[str, Any] = {
+    """Return the whole status; `known` are the conditions so far. Without a network there is no address."""
+    result: dict[str, Any] = {
         "phase": phase(containers, pod["spec"].get("restartPolicy", "Always")),
         "conditions": conditions(containers, pod, known, has_network=address is not None),
         "hostIP": host,
         "hostIPs": [{"ip": host}],
         "startTime": started,
-        "containerStatuses": [one.told() for one in containers if one.role == MAIN],
+        "containerStatuses": [one.entry() for one in containers if one.role == MAIN],
     }
-    if inits := [one.told() for one in containers if one.role != MAIN]:
-        told["initContainerStatuses"] = inits
+    if inits := [one.entry() for one in containers if one.role != MAIN]:
+        result["initContainerStatuses"] = inits
     if address:
-        told |= {"podIP": address, "podIPs": [{"ip": address}]}
-    return told
+        result |= {"podIP": address, "podIPs": [{"ip": address}]}
+    return result
 
 
 _EVERY = 10.0
-"""Seconds that must pass before the same words are counted again."""
+"""Shortest seconds between two counts of the same message."""
 
 
 class Events:
-    """The events of one pod."""
+    """Writes the events of one pod."""
 
     def __init__(self, api: Api, pod: Object) -> None:
         self._api, self._pod = api, pod
-        self._told: dict[tuple[str, str], tuple[str, int, float]] = {}
+        self._written: dict[tuple[str, str], tuple[str, int, float]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def warn(self, reason: str, message: str, container: str | None = None) -> None:
-        """Tell that something failed; returns at once."""
+        """Report a failure without waiting."""
         key = (reason, message)
-        name, count, last = self._told.get(key, ("", 0, 0.0))
+        name, count, last = self._written.get(key, ("", 0, 0.0))
         if count and time.monotonic() < last + _EVERY:
             return
         if not name:
             name = f"{self._pod['metadata']['name']}.{time.time_ns():x}"
-        self._told[key] = (name, count + 1, time.monotonic())
+        self._written[key] = (name, count + 1, time.monotonic())
         task = asyncio.create_task(asyncio.to_thread(self._tell, name, count + 1, reason, message, container))
-        self._tasks.add(task)  # or nothing would hold it
+        self._tasks.add(task)  # otherwise it is garbage collected
         task.add_done_callback(self._tasks.discard)
 
     def _tell(self, name: str, count: int, reason: str, message: str, container: str | None) -> None:
         metadata = self._pod["metadata"]
         path = f"/api/v1/namespaces/{metadata['namespace']}/events"
-        with contextlib.suppress(ApiError, SandboxError):  # the namespace is being deleted: nobody reads it any more
+        with contextlib.suppress(ApiError, SandboxError):  # the namespace is being deleted, so the event is not needed
             if count > 1:
                 self._api.patch(f"{path}/{name}", {"count": count, "lastTimestamp": now()})
                 return

@@ -1,8 +1,8 @@
-"""The volumes of one pod, as folders that its containers see at their mountPaths, and its ServiceAccount's tokens.
+"""The volumes of one pod, as folders for its containers' mountPaths, and its ServiceAccount's tokens.
 
-They live in a tmpfs of the pod runner's own, so that no secret reaches a disk and nothing is left behind; claims are
-folders of the sandbox that outlive pods, and belong to root as new volumes do. ConfigMaps, Secrets and tokens are read
-again while the pod runs, and replaced in one step, through the same `..data` link as on a real node.
+They are in the pod runner's tmpfs, so that secrets reach no disk and no file remains. Claims are folders of the sandbox
+that survive pods, and belong to root like new volumes. ConfigMaps, Secrets and tokens are read again while the pod
+runs, and replaced in one step, through the same `..data` link as on a real node.
 """
 
 import base64
@@ -23,12 +23,12 @@ from sandbox.pods.environment import Lookup, expanded, field_value, resource
 from sandbox.pods.root import Bind
 
 _RENEWED_AFTER = 0.8
-"""The part of a token's life after which a kubelet asks for another."""
+"""Part of a token's lifetime after which a kubelet renews it."""
 
 
 @dataclass
 class Tokens:
-    """Tokens bound to pods: each dies with its pod, and is renewed while the pod runs."""
+    """Tokens bound to pods: valid until the pod ends, and renewed while it runs."""
 
     api: Api
     _held: dict[tuple[str, str, int], tuple[str, float]] = field(default_factory=dict)
@@ -64,9 +64,9 @@ class Tokens:
 
 _FILES = ("File", "FileOrCreate", "Socket", "CharDevice", "BlockDevice")
 _READ_ONLY = {"configMap", "secret", "downwardAPI", "projected", "hostPath"}
-"""As on a real node, but for hostPath: nothing of this machine may be written."""
+"""As on a real node, except hostPath, which must not write to this machine."""
 _OF_NODES = {"/home/kubernetes/bin/gib": "scripts/set_nccl_env.sh"}
-"""What a node of that kind has in such a folder and workers need: the file is there and empty, as there is no NCCL."""
+"""Files that workers need in such a folder of a node; here they exist and are empty, because there is no NCCL."""
 _OF_FOLDER, _OF_FILE = stat.S_ISGID | 0o770, 0o660
 """Permissions that a kubelet adds for an fsGroup."""
 _Files = dict[str, tuple[bytes, int]]
@@ -74,7 +74,7 @@ _Files = dict[str, tuple[bytes, int]]
 
 
 class MountError(Exception):
-    """A volume cannot be made ready yet; the words are a kubelet's."""
+    """A volume is not ready yet; the text is a kubelet's."""
 
 
 @dataclass
@@ -88,7 +88,7 @@ class Volumes:
     tokens: Tokens
 
     def prepare(self) -> None:
-        """Make or renew what is in the volumes. Raises `MountError`."""
+        """Write or renew the files of the volumes. Raises `MountError`."""
         for volume in self.pod["spec"].get("volumes", []):
             place = self.folder / volume["name"]
             if "emptyDir" in volume:
@@ -98,12 +98,12 @@ class Volumes:
                 _replace(place, files)
 
     def binds(self, container: Object, variables: Mapping[str, str]) -> list[Bind]:
-        """Return what a container mounts where. Raises `MountError`."""
+        """Return a container's mounts. Raises `MountError`."""
         volumes = {volume["name"]: volume for volume in self.pod["spec"].get("volumes", [])}
         return [self._bind(mount, volumes[mount["name"]], variables) for mount in container.get("volumeMounts", [])]
 
     def discard(self) -> None:
-        """Throw everything away but claims."""
+        """Delete all volumes except claims."""
         for volume in self.pod["spec"].get("volumes", []):
             place = self.folder / volume["name"]
             if place.is_mount():
@@ -189,9 +189,9 @@ def _empty(source: Object, place: Path) -> None:
 
 
 def _give(claim: Path, context: Object) -> None:
-    """Make the files of a volume those of the pod's fsGroup, as a kubelet does (pkg/volume/volume_linux.go).
+    """Give the files of a volume to the pod's fsGroup, as a kubelet does (pkg/volume/volume_linux.go).
 
-    The namespace of a user who has no other group changes nothing.
+    In a user namespace with one group, nothing changes.
     """
     group = context.get("fsGroup")
     if group is None:
@@ -208,7 +208,7 @@ def _give(claim: Path, context: Object) -> None:
 
 
 def _of_host(source: Object, stand_in: Path) -> Path:
-    """Return the machine's file or folder; an empty one where it has none, as it is no GPU server either."""
+    """Return the machine's file or folder; if there is none, an empty one, because this is no GPU server."""
     path = Path(source["path"])
     if path.exists():
         return path
@@ -223,7 +223,7 @@ def _of_host(source: Object, stand_in: Path) -> Path:
 
 
 def _replace(place: Path, files: _Files) -> None:
-    """Put new contents in place in one step; do nothing if they are the same."""
+    """Replace the contents in one step; do nothing if they are the same."""
     current = place / "..data"
     if current.exists() and _read(current) == {path: content for path, (content, _) in files.items()}:
         return

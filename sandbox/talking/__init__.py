@@ -1,4 +1,4 @@
-"""Commands that talk to a deployed stack: a request and its path, live views, and logs. They change no object."""
+"""Commands for a deployed stack: a request and its path, live views, and logs. They change no object."""
 
 from sandbox.talking.chat import GREETING, await_serving, chat
 from sandbox.talking.following import follow

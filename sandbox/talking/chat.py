@@ -1,4 +1,4 @@
-"""Ask the deployed stack something, as a client would, and show how it was answered."""
+"""Sends a prompt to the deployed stack, as a client would, and shows the answer."""
 
 import json
 import ssl
@@ -25,7 +25,7 @@ _SILENCE_SECONDS = 60
 
 
 class Refused(SandboxError):
-    """The stack answered, but with an error."""
+    """The stack answered with an error."""
 
     def __init__(self, status: int, text: str) -> None:
         super().__init__(f"HTTP {status} {text.strip()[:500]}")
@@ -34,18 +34,18 @@ class Refused(SandboxError):
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back."""
+    """A completed answer."""
 
     first_token: float
     """Seconds after the request was sent."""
     total: float
     """Seconds."""
     tokens: int
-    """Generated."""
+    """Generated tokens."""
 
 
 def serves(target: Target) -> bool:
-    """Whether the stack's gateway leads to a worker at this moment: it answers the list of models."""
+    """Whether the stack's gateway reaches a worker now: it returns the list of models."""
     connection = _connection(target)
     try:
         connection.request("GET", f"{target.path}/v1/models", headers={**target.headers, **target.authorization})
@@ -57,7 +57,7 @@ def serves(target: Target) -> bool:
 
 
 def stream(target: Target, prompt: str, max_tokens: int, identity: str, hear: Callable[[str], object]) -> Answer:
-    """Ask, and let `hear` have every piece of the answer as it arrives; `identity` marks the request in access logs.
+    """Send a request; call `hear` with each piece of the answer. `identity` marks the request in access logs.
 
     Raises `Refused` for an error status and `SandboxError` when nothing answers or the answer breaks off.
     """
@@ -65,7 +65,7 @@ def stream(target: Target, prompt: str, max_tokens: int, identity: str, hear: Ca
         "model": target.model,
         "messages": [{"role": "user", "content": prompt}],
         "max_tokens": max_tokens,
-        "ignore_eos": True,  # the simulator ends its random words at random, often after two
+        "ignore_eos": True,  # the simulator stops at random, often after two words
         "stream": True,
         "stream_options": {"include_usage": True},
     }
@@ -86,7 +86,7 @@ def stream(target: Target, prompt: str, max_tokens: int, identity: str, hear: Ca
 
 
 def _connection(target: Target) -> HTTPConnection:
-    """To the gateway's port; its certificate is for another name than this machine's, if for any."""
+    """Return a connection to the gateway's port, without a check of the certificate, which has another host name."""
     if target.scheme == "http":
         return HTTPConnection("127.0.0.1", target.port, timeout=_SILENCE_SECONDS)
     unverified = ssl._create_unverified_context()
@@ -123,7 +123,7 @@ GREETING = "In one paragraph: why are prompts and answers of a language model co
 MAX_TOKENS = 64
 _PATIENCE_SECONDS = 60.0
 _REAL_PATIENCE_SECONDS = 600.0
-"""Real vLLM that replaces the simulator in a deployed stack has to start first."""
+"""With real vLLM: seconds for its start when it replaces the simulator in a deployed stack."""
 _LOOK_AT = {
     400: "decode",
     403: "decode",
@@ -134,7 +134,7 @@ _LOOK_AT = {
     503: "decode",
     504: "decode",
 }
-"""Whose log explains an error status: the simulator and sidecar, the picker, or the gateway."""
+"""POD= of the log that explains an error status: simulator and sidecar, picker, or gateway."""
 _REAL = (
     f"vLLM {choice.VERSION} and NIXL\nare real, on the CPU with a tiny random model: the text means nothing, and the "
     "times say nothing of a GPU."
@@ -148,8 +148,8 @@ _SIMULATED = (
 def chat(home: Home, stack: str, report: Progress, prompt: str = GREETING, out: TextIO | None = None) -> int:
     """Send one chat completion through the stack's gateway; print the answer as it arrives, then its path.
 
-    Nothing is tried twice: a stack that is Ready answers. Returns 0, or 1 after an error status. Raises `SandboxError`
-    when there is nothing to ask or the answer breaks off.
+    There is no second attempt, because a Ready stack answers. Returns 0, or 1 after an error status. Raises
+    `SandboxError` when there is no stack to ask or the answer breaks off.
     """
     out = out or sys.stdout
     with connect(home.host_kubeconfig) as api:
@@ -180,9 +180,9 @@ def chat(home: Home, stack: str, report: Progress, prompt: str = GREETING, out: 
 def await_serving(home: Home, stack: str, report: Progress) -> None:
     """Wait until all workers of the stack are Ready and a request reaches one of them through the gateway.
 
-    A Gateway is Programmed before its proxy is Ready, and a Ready proxy may not have its routes yet. A prefill worker
-    answers this request, too, so it says nothing of decode workers that another choice of model server replaced. Raises
-    `SandboxError` when it takes longer than a minute (ten with real vLLM), `NotServed` where no controller is here.
+    A Gateway is Programmed before its proxy is Ready, and a Ready proxy may not have its routes yet. Prefill workers
+    answer this request, too, so it proves nothing about decode workers after a new choice of the model server. Raises
+    `SandboxError` after a minute (ten minutes with real vLLM), `NotServed` if the Gateway's controller is missing.
     """
     patience = _REAL_PATIENCE_SECONDS if choice.read(home.root) else _PATIENCE_SECONDS
     deadline = time.monotonic() + patience
@@ -193,7 +193,7 @@ def await_serving(home: Home, stack: str, report: Progress) -> None:
                     return
             except NotServed:
                 raise
-            except SandboxError:  # its Service, or the port of this machine, is not there yet
+            except SandboxError:  # its Service or the port of this machine does not exist yet
                 if time.monotonic() > deadline:
                     raise
             if time.monotonic() > deadline:
@@ -229,5 +229,5 @@ def _explain(api: Api, target: Target, answer: Answer, identity: str, report: Pr
 
 
 def _besides(target: Target) -> str:
-    """Headers that the stack's route asks for."""
+    """Return the headers that the stack's route requires, as a text."""
     return "".join(f" and header {name}: {value}" for name, value in target.headers.items())

@@ -1,4 +1,4 @@
-"""A live view: pods, the requests that each has computed and holds, and the picker's decisions as they are made."""
+"""A live view of pods, their finished and present requests, and the picker's decisions."""
 
 import sys
 import time
@@ -20,7 +20,7 @@ _HEADER = ("POD", "NODE", "STATE", "RESTARTS", "GPUS", "LEGS", "RUNNING", "WAITI
 
 
 def follow(home: Home, *, every: float = 1.0, out: TextIO | None = None) -> int:
-    """Show the state of the sandbox every `every` seconds until Ctrl-C: redrawn on a terminal, else what is new."""
+    """Show the sandbox's state every `every` seconds until Ctrl-C: redrawn on a terminal, else only new lines."""
     out = out or sys.stdout
     screen: Screen | Journal = Screen(out) if out.isatty() else Journal(out)
     watcher = Watcher()
@@ -36,32 +36,32 @@ def follow(home: Home, *, every: float = 1.0, out: TextIO | None = None) -> int:
 
 
 class Watcher:
-    """Looks at the cluster; knows which requests it has told already."""
+    """Reads the cluster, and remembers the requests that it has already returned."""
 
     def __init__(self) -> None:
-        self._told: dict[tuple[str | None, datetime], None] = {}
+        self._returned: dict[tuple[str | None, datetime], None] = {}
 
     def look(self, api: Api, together: ThreadPoolExecutor) -> tuple[list[str], list[str]]:
-        """Return the table of this moment and the decisions since the last look."""
+        """Return the present table and the decisions since the last call."""
         listed = pods.listed(api)
         figures = together.map(lambda pod: _figures(api, pod), listed)
         served = together.map(lambda pod: list(path.recent(api, pod)), path.gateway_pods(listed))
         rows = [_row(pod, worker) for pod, worker in zip(listed, figures, strict=True)]
         seen = sorted((access for each in served for access in each), key=lambda access: access.start)
-        new = [access for access in seen if (access.id, access.start) not in self._told]
-        self._told = dict.fromkeys((access.id, access.start) for access in seen)
+        new = [access for access in seen if (access.id, access.start) not in self._returned]
+        self._returned = dict.fromkeys((access.id, access.start) for access in seen)
         return _aligned([_HEADER, *rows]), [decision(access, listed) for access in new]
 
 
 class Screen:
-    """A terminal, drawn anew."""
+    """Redraws a terminal."""
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
         self._decisions: list[str] = []
 
     def show(self, title: str, table: Sequence[str], decisions: Sequence[str]) -> None:
-        """Draw everything from the top, cut to the window."""
+        """Draw the table from the top, cut to the window."""
         self._decisions = [*self._decisions, *decisions][-_DECISIONS:]
         size = get_terminal_size()
         text = [f"{title}  {datetime.now():%H:%M:%S}  (Ctrl-C leaves)", *table, "", "DECISIONS", *self._decisions]
@@ -71,14 +71,14 @@ class Screen:
 
 
 class Journal:
-    """A file or a pipe: the lines that are new or have changed."""
+    """Writes new and changed lines to a file or a pipe."""
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
         self._before: set[str] = set()
 
     def show(self, title: str, table: Sequence[str], decisions: Sequence[str]) -> None:
-        """Append what differs from the last time, after the time of day."""
+        """Append the lines that differ from the last call, with the time of day."""
         now = f"{datetime.now():%H:%M:%S}"
         changed = [line for line in table if line not in self._before]
         if not self._before:
@@ -90,12 +90,12 @@ class Journal:
 
 
 def decision(access: Access, listed: Sequence[Pod]) -> str:
-    """Write down one request: how it went, and whom the picker chose."""
+    """Format one request: its status and times, and the workers that the picker chose."""
     chosen = [_called(pods.at(listed, address), address) for address in (access.prefill, access.decode) if address]
     return (
         f"{access.start:%H:%M:%S}.{access.start.microsecond // 1000:03d}  {access.status} {access.path}  "
         f"picked {path.milliseconds(access.picked_us)}, first byte {path.milliseconds(access.first_byte_us)}, "
-        f"all {path.milliseconds(access.total_us)}  {' → '.join(chosen) or 'nobody picked'}"
+        f"all {path.milliseconds(access.total_us)}  {' → '.join(chosen) or 'no worker chosen'}"
     )
 
 
@@ -104,7 +104,7 @@ def _called(pod: Pod | None, address: str) -> str:
 
 
 def _figures(api: Api, pod: Pod) -> metrics.Worker | None:
-    """Read a worker's figures; None for pods that aren't workers, or don't answer."""
+    """Read a worker's metrics; None for other pods, and without an answer."""
     port = pod.port("vllm")
     if port is None or pod.state != "Ready":
         return None

@@ -14,8 +14,8 @@ from sandbox.talking.pods import ROLES, Pod
 def logs(home: Home, pod: str, container: str = "", *, follow: bool = False, out: TextIO | None = None) -> int:
     """Print the log of a pod's container, or of all its containers with their names in front.
 
-    `pod` is a role (prefill, decode, epp, gateway) or part of a name. Raises `SandboxError` with what there is when
-    that isn't exactly one pod, or it has no such container.
+    `pod` is a role (prefill, decode, epp, gateway) or part of a name. Raises `SandboxError` with the existing names if
+    that is not exactly one pod, or it has no such container.
     """
     with connect(home.host_kubeconfig) as api:
         chosen = _chosen(pods.listed(api), pod)
@@ -42,7 +42,7 @@ class _Printer:
         self._api, self._pod, self._out, self._named = api, pod, out, named
 
     def print(self, container: str, follow: bool) -> None:
-        """Print one container's log; one that isn't there yet says so instead."""
+        """Print one container's log, or a line if it does not exist yet."""
         start = f"{container}  " if self._named else ""
         query = {"container": container, **({"follow": "true"} if follow else {})}
         try:

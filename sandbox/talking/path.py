@@ -1,4 +1,4 @@
-"""The path that a request took: told by the gateway, with the names of the pods behind the addresses."""
+"""The path of a request, from the gateway's access log, with pod names in place of addresses."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -11,7 +11,7 @@ from sandbox.talking.pods import Pod
 from sandbox.talking.target import Target
 
 _LOG_SECONDS = 5.0
-"""How long a gateway may take to write a request down after it has answered."""
+"""Seconds that a gateway may take to log a request after its answer."""
 _RECENT = "200"
 
 
@@ -27,7 +27,7 @@ def gateway_pods(listed: Sequence[Pod], namespace: str | None = None, gateway: s
 
 
 def recent(api: Api, pod: Pod) -> Iterator[Access]:
-    """Yield the last requests through a gateway pod, oldest first; none while it starts or ends."""
+    """Yield the last requests through a gateway pod, oldest first; none while the pod starts or ends."""
     try:
         log = api.text(f"{pod.path}/log", tailLines=_RECENT)
     except ApiError:
@@ -39,7 +39,7 @@ def recent(api: Api, pod: Pod) -> Iterator[Access]:
 
 
 def find(api: Api, listed: Sequence[Pod], target: Target, request_id: str) -> tuple[Pod, Access] | None:
-    """Return who served a request and what it wrote down about it; None if it isn't told in time."""
+    """Return the gateway pod that served a request and its log entry; None if it does not appear in time."""
     deadline = time.monotonic() + _LOG_SECONDS
     while time.monotonic() < deadline:
         for pod in gateway_pods(listed, target.namespace, target.gateway):
@@ -51,11 +51,11 @@ def find(api: Api, listed: Sequence[Pod], target: Target, request_id: str) -> tu
 
 
 def lines(gateway: Pod, access: Access, listed: Sequence[Pod]) -> list[str]:
-    """Write the path down, one station per line."""
+    """Format the path, one pod per line."""
     served = access.upstream or access.decode
     worker = pods.at(listed, served)
     pickers = [pod for pod in listed if pod.role == "epp" and worker and pod.install == worker.install]
-    picker = next((pod for pod in pickers if pod.state == "Ready"), None)  # others stand by
+    picker = next((pod for pod in pickers if pod.state == "Ready"), None)  # the others are replicas
     decided = f", decided after {milliseconds(access.picked_us)}" if access.picked_us is not None else ""
     stations = [("gateway", _place(gateway, None))]
     stations += [("picker", _place(picker, None) + decided)] if access.decode else []
@@ -66,7 +66,7 @@ def lines(gateway: Pod, access: Access, listed: Sequence[Pod]) -> list[str]:
 
 
 def milliseconds(microseconds: int | None) -> str:
-    """Write a time of the access log."""
+    """Format a time of the access log."""
     return "?" if microseconds is None else f"{microseconds / 1000:.1f} ms"
 
 

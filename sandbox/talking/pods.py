@@ -1,4 +1,4 @@
-"""Pods by what people and addresses call them."""
+"""Finds pods by role, part of the name, or address."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,28 +14,28 @@ ROLES = ("prefill", "decode", "epp", "gateway")
 
 @dataclass(frozen=True)
 class Pod:
-    """One pod that exists."""
+    """An existing pod."""
 
     object: dict[str, Any]
 
     @property
     def namespace(self) -> str:
-        """Its namespace."""
+        """Namespace of the pod."""
         return str(self.object["metadata"]["namespace"])
 
     @property
     def name(self) -> str:
-        """Its name."""
+        """Name of the pod."""
         return str(self.object["metadata"]["name"])
 
     @property
     def path(self) -> str:
-        """Its place in the API."""
+        """Path of the pod in the API."""
         return f"/api/v1/namespaces/{self.namespace}/pods/{self.name}"
 
     @property
     def role(self) -> str:
-        """One of `ROLES`, or empty for a pod that has no part in serving."""
+        """One of `ROLES`; empty for a pod that does not serve."""
         labels = self.object["metadata"].get("labels") or {}
         if self.gateway:
             return "gateway"
@@ -43,18 +43,18 @@ class Pod:
 
     @property
     def install(self) -> tuple[str, str]:
-        """The install that it belongs to: its namespace and postfix."""
+        """Namespace and postfix of the pod's install."""
         return self.namespace, str((self.object["metadata"].get("labels") or {}).get(_INSTALL_LABEL, ""))
 
     @property
     def gateway(self) -> str:
-        """Name of the gateway that it serves, or empty."""
+        """Name of the pod's gateway, or empty."""
         labels = self.object["metadata"].get("labels") or {}
         return next((str(labels[label]) for label in _GATEWAY_LABELS if label in labels), "")
 
     @property
     def node(self) -> str:
-        """The node that it is bound to, or empty."""
+        """Node of the pod, or empty."""
         return str(self.object["spec"].get("nodeName", ""))
 
     @property
@@ -68,30 +68,30 @@ class Pod:
 
     @property
     def containers(self) -> list[dict[str, Any]]:
-        """Its containers, native sidecars and init containers first."""
+        """Containers, native sidecars and init containers first."""
         spec = self.object["spec"]
         return [*(spec.get("initContainers") or []), *spec["containers"]]
 
     @property
     def container_names(self) -> list[str]:
-        """Names of its containers."""
+        """Names of the containers."""
         return [str(one["name"]) for one in self.containers]
 
     @property
     def restarts(self) -> int:
-        """How often its containers were started again."""
+        """Number of restarts of the containers."""
         status = self.object["status"]
         states = [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
         return sum(int(one.get("restartCount", 0)) for one in states)
 
     @property
     def gpus(self) -> int:
-        """GPUs that its containers hold."""
+        """GPUs of the containers."""
         limits = [one.get("resources", {}).get("limits", {}) for one in self.containers]
         return sum(int(amount) for limit in limits for name, amount in limit.items() if name.endswith("/gpu"))
 
     def port(self, name: str) -> int | None:
-        """Return the number of a named port; None if it has none of that name."""
+        """Return the number of a named port; None if there is no such port."""
         ports = (port for one in self.containers for port in one.get("ports") or [])
         return next((int(port["containerPort"]) for port in ports if port.get("name") == name), None)
 
@@ -107,7 +107,7 @@ class Pod:
 
 
 def listed(api: Api, namespace: str | None = None) -> list[Pod]:
-    """Ask the API server for the pods, in the order gateway, picker, prefill, decode, others, then by name."""
+    """List the pods in the order gateway, picker, prefill, decode, others, then by name."""
     where = f"/api/v1/namespaces/{namespace}/pods" if namespace else "/api/v1/pods"
     found = [Pod(one) for one in api.get(where)["items"]]
     order = {"gateway": 0, "epp": 1, "prefill": 2, "decode": 3}
@@ -115,7 +115,7 @@ def listed(api: Api, namespace: str | None = None) -> list[Pod]:
 
 
 def at(pods: Iterable[Pod], address: str | None) -> Pod | None:
-    """Return the pod at an address, None if there is none (any more)."""
+    """Return the pod at an address; None if there is none."""
     return next((pod for pod in pods if address and pod.listens_on(address)), None)
 
 

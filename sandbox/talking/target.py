@@ -1,4 +1,4 @@
-"""Where a stack's requests go: the model, and the port of this machine that leads to its gateway."""
+"""Finds the target of a stack's requests: the model, and the port of this machine for its gateway."""
 
 from base64 import b64decode
 from collections.abc import Mapping
@@ -23,36 +23,36 @@ _ROUTES = "/apis/gateway.networking.k8s.io/v1/namespaces/{}/httproutes"
 
 
 class NotServed(SandboxError):
-    """The stack is deployed, and the controller of its Gateway is not in the sandbox."""
+    """The stack is deployed, but the sandbox lacks the controller of its Gateway."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """A deployed stack, ready to be asked."""
+    """The target of requests to a deployed stack."""
 
     namespace: str
     gateway: str
     model: str
     port: int
-    """On 127.0.0.1."""
+    """Port on 127.0.0.1."""
     scheme: str = "http"
     path: str = ""
-    """Before `/v1`, if the stack has a part of the Gateway's paths."""
+    """Prefix before `/v1`, if the stack has only a part of the Gateway's paths."""
     headers: Mapping[str, str] = field(default_factory=dict)
-    """What requests carry to be the stack's, a host name included."""
+    """Headers that requests to the stack need, including a host name."""
     authorization: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """The header with the API key, where the stack asks for one; never shown."""
+    """The header with the API key, if the stack asks for one; never shown."""
 
     @property
     def url(self) -> str:
-        """What an OpenAI client calls its base URL."""
+        """Base URL for an OpenAI client."""
         return f"{self.scheme}://127.0.0.1:{self.port}{self.path}/v1"
 
 
 def find(home: Home, stack: str, api: Api) -> Target:
-    """Find a stack's gateway: its HTTPRoute leads to its pool.
+    """Find a stack's gateway, from the HTTPRoute that leads to its pool.
 
-    Raises `SandboxError` when there is none to ask, and its kind `NotServed`.
+    Raises `SandboxError` when there is none, or its subclass `NotServed`.
     """
     if not lifecycle.isolated(home):
         raise SandboxError(
@@ -62,7 +62,7 @@ def find(home: Home, stack: str, api: Api) -> Target:
     deployed = stack_outputs(home).get(stack)
     if not deployed:
         raise SandboxError(f"stack {stack!r} isn't deployed in the sandbox {home.name!r}: `make up STACK={stack}`")
-    way = _way(api, stack, deployed)
+    way = _route(api, stack, deployed)
     port = host_ports.read(home.root).get(way.listener)
     if port is None:
         raise SandboxError(
@@ -86,8 +86,8 @@ def _authorization(api: Api, deployed: dict[str, Any]) -> dict[str, str]:
 
 
 @dataclass(frozen=True)
-class _Way:
-    """A stack's gateway, which of its listeners to take, and how its route knows a request."""
+class _Route:
+    """A stack's gateway and listener, and the path and headers that its route matches."""
 
     gateway: Key
     listener: Key
@@ -96,12 +96,12 @@ class _Way:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def _way(api: Api, stack: str, deployed: dict[str, Any]) -> _Way:
-    """Through the parent of the route to the stack's pool, unless the gateway is an Envoy that has no routes."""
+def _route(api: Api, stack: str, deployed: dict[str, Any]) -> _Route:
+    """Return the route to the stack's pool through its parent Gateway, or through a standalone Envoy."""
     namespace, pool = deployed["namespace"], deployed["inferencePool"]
     if deployed["gateway"]["provider"] == "standalone":
         own = namespace, deployed["gateway"]["name"]
-        return _Way(own, own, api.get(_SERVICE.format(*own))["spec"]["ports"][0]["name"])
+        return _Route(own, own, api.get(_SERVICE.format(*own))["spec"]["ports"][0]["name"])
     routes = api.get(_ROUTES.format(namespace))["items"]
     route = next((one["spec"] for one in routes if _leads_to(one, pool)), None)
     if route is None:
@@ -116,7 +116,7 @@ def _way(api: Api, stack: str, deployed: dict[str, Any]) -> _Way:
             raise NotServed(f"{'/'.join(key)} is {condition['message']}")
     listener, first = _listener(gateway, parent.get("sectionName"))
     own = key if first else host_ports.key_of(key, listener["port"])
-    return _Way(key, own, listener["protocol"].lower(), *_wanted(route))
+    return _Route(key, own, listener["protocol"].lower(), *_wanted(route))
 
 
 def _leads_to(route: dict[str, Any], pool: str) -> bool:
@@ -125,14 +125,14 @@ def _leads_to(route: dict[str, Any], pool: str) -> bool:
 
 
 def _listener(gateway: dict[str, Any], section: str | None) -> tuple[dict[str, Any], bool]:
-    """Return the listener that a route names, or else the first, and whether it is the first."""
+    """Return the listener that a route names, else the first one, and whether it is the first."""
     listeners: list[dict[str, Any]] = gateway["spec"]["listeners"]
     found = next((one for one in listeners if one["name"] == section), listeners[0])
     return found, found["port"] == listeners[0]["port"]
 
 
 def _wanted(route: dict[str, Any]) -> tuple[str, dict[str, str]]:
-    """Return the path before `/v1` and the headers by which the route knows the stack's requests."""
+    """Return the path before `/v1` and the headers that the route matches."""
     match: dict[str, Any] = (route["rules"][0].get("matches") or [{}])[0]
     headers = {one["name"]: one["value"] for one in match.get("headers") or []}
     if names := route.get("hostnames"):

@@ -1,4 +1,4 @@
-"""What vLLM's decode workers fetched over NIXL, from their counters."""
+"""KV transfers over NIXL, from the counters of vLLM's decode workers."""
 
 import json
 import time
@@ -15,9 +15,9 @@ from verify import metrics
 from verify.metrics import Worker
 
 _PATIENCE_SECONDS = 10.0
-"""vLLM counts a transfer in the step after it, and writes its counters when the request has ended."""
+"""Seconds to wait: vLLM counts a transfer one step later, and writes counters when the request has ended."""
 _BLOCK_SIZE = 128
-"""Tokens per block where the pod says nothing: vLLM's default on a CPU."""
+"""Tokens per block if the pod sets none: vLLM's default on a CPU."""
 
 
 def counted(api: Api) -> dict[str, Worker]:
@@ -34,7 +34,7 @@ def _decoding(api: Api) -> Iterator[tuple[Pod, Worker]]:
 
 
 def line(api: Api, before: Mapping[str, Worker], model: Path) -> str:
-    """Return what was transferred since `before`, once it is counted; `model` is the folder of the model."""
+    """Return a line about the transfers since `before`, once counted; `model` is the folder of the model."""
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while True:
         for pod, now in _decoding(api):
@@ -67,7 +67,7 @@ def block_bytes(model: Path, block_size: int) -> int:
 
 
 def differences(home: Home) -> Iterator[str]:
-    """Yield what differs between the vLLM that pods declare and the one that runs: the lines of their own logs."""
+    """Yield the substitutions between declared and running vLLM, from the pods' logs."""
     if not choice.read(home.root):
         return
     with connect(home.host_kubeconfig) as api:

@@ -1,4 +1,4 @@
-"""The tools: from PATH when they fit, else built once from pinned Go modules into a per-user cache."""
+"""Provides the tools: from PATH if the version fits, else built once from pinned Go modules into a per-user cache."""
 
 import os
 import sys
@@ -14,13 +14,13 @@ from sandbox.toolchain.cache import Cache
 from sandbox.toolchain.catalog import PACKAGED, SOURCES, Executables, Source
 
 CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "crds")
-"""What the API server needs; "crds" is the folder of the CRDs as JSON."""
+"""Tools of the control plane; "crds" is the folder of the CRDs as JSON."""
 
 ISTIO = ("pilot-discovery", "pilot-agent", "istio-bootstrap", "istio-manifests")
 """istio: control plane, agent of its proxies, their configuration, and the objects that install it."""
 
 SIMULATION = ("kwok",)
-"""What says that pods are ready on a machine that refuses namespaces, where none can run."""
+"""Tool that reports pods as Ready on a machine without namespaces, where they can't run."""
 
 DATA_PATH = (
     "epp-v0.7.1",
@@ -31,10 +31,10 @@ DATA_PATH = (
     "envoy",
     *ISTIO,
 )
-"""What can run in pods; `sandbox.session` says what the pods of one stack need of it."""
+"""Programs for pods; `sandbox.session` selects those that one stack needs."""
 
 SANDBOX = (*CONTROL_PLANE, *DATA_PATH)
-"""What a sandbox can run."""
+"""All tools of a sandbox."""
 
 
 def provide(
@@ -44,11 +44,10 @@ def provide(
     cache: Cache | None = None,
     sources: Mapping[str, Source] = SOURCES,
 ) -> dict[str, Path]:
-    """Return where each tool is, building what is missing.
+    """Return the path of each tool; build missing ones.
 
-    A name is an executable of `sources`, or one of its sets of definitions (then the path is a folder), or carried by a
-    Python package.
-    Raises `SandboxError` when a build fails; finished tools stay, and the next call goes on from there.
+    A name is an executable of `sources`, one of its sets of definitions (then the path is a folder), or an executable
+    in a Python package. Raises `SandboxError` when a build fails; finished tools stay, so the next call continues.
     """
     cache = cache or Cache.of_user()
     cache.delete_dropped()
@@ -68,7 +67,7 @@ def provide(
 
 
 def places(names: Iterable[str]) -> dict[str, Path]:
-    """Return where each tool is or will be in the user's cache, or is in the virtual environment; nothing is built."""
+    """Return the present or future path of each tool in the user's cache or the virtual environment; build nothing."""
     cache = Cache.of_user()
     return {
         name: PACKAGED[name].path if name in PACKAGED else _cached(name, _source_of(name, SOURCES), cache, SOURCES)
@@ -101,9 +100,9 @@ def _entry(key: str, cache: Cache, sources: Mapping[str, Source]) -> Path:
 
 
 def _make_all(keys: list[str], cache: Cache, sources: Mapping[str, Source], report: Progress) -> None:
-    """Make what nobody made while we waited for the lock; one folder for downloads and build cache, dropped at the end.
+    """Make the tools that are still missing with the lock held, then delete the folder of downloads and build cache.
 
-    The build cache serves all tools, unless the disk has no room for that: then it is dropped after each of them.
+    All tools share the build cache. If the disk is too small, it is deleted after each tool.
     """
     todo = [key for key in keys if not _entry(key, cache, sources).exists()]
     if not todo:
@@ -121,9 +120,9 @@ def _make_all(keys: list[str], cache: Cache, sources: Mapping[str, Source], repo
         report.say(f"Only {cache.free_gigabytes:.0f} GB are free: the tools share no build cache, which takes longer.")
     go = building.find(cache.build, building.needed(sources[key].folder / "go.mod" for key in todo), report)
     slowness, expected, begun = 1.0, 0.0, time.monotonic()
-    ahead = ThreadPoolExecutor(1)  # downloads for the next tools while the processors are busy with this one
+    ahead = ThreadPoolExecutor(1)  # download the next tools while the processors compile this one
     for key in todo:
-        ahead.submit(building.download, sources[key], go)  # what cannot be had is reported by `make`
+        ahead.submit(building.download, sources[key], go)  # `make` reports a failed download
     try:
         for number, key in enumerate(todo, start=1):
             with report.step(f"[{number}/{len(todo)}] {key}", expected=sources[key].minutes * 60 * slowness):

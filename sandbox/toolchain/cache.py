@@ -1,4 +1,4 @@
-"""The per-user cache: finished things only, each under a key of everything that it was made from."""
+"""The per-user cache of finished results, each with a key of all its inputs."""
 
 import fcntl
 import hashlib
@@ -16,9 +16,9 @@ from sandbox.progress import Progress
 
 @dataclass(frozen=True)
 class Cache:
-    """A folder with `tools/<name>-<key>/` (finished) and `build/` (needed only while something is being made).
+    """A folder with `tools/<name>-<key>/` (finished) and `build/` (needed only during builds).
 
-    `dropped-…/` are former build folders that are being deleted.
+    `dropped-…/` are former build folders in deletion.
     """
 
     root: Path
@@ -31,36 +31,36 @@ class Cache:
 
     @property
     def build(self) -> Path:
-        """What downloads and compilers leave behind; deleted when all is made."""
+        """Folder of downloads and of the build cache; deleted after all builds."""
         return self.root / "build"
 
     @property
     def free_gigabytes(self) -> float:
-        """Free disk where the cache is, in units of 10⁹ bytes."""
+        """Free disk space of the cache, in units of 10⁹ bytes."""
         self.root.mkdir(parents=True, exist_ok=True)
         return shutil.disk_usage(self.root).free / 1e9
 
     def drop_build(self) -> None:
-        """Delete the build folder without waiting for it: a hundred thousand files can take minutes."""
+        """Delete the build folder in the background, because a hundred thousand files can take minutes."""
         self.build.rename(self.root / f"dropped-{time.time_ns()}")
         self.delete_dropped()
 
     def delete_dropped(self) -> None:
-        """Delete former build folders, in a process of low priority that outlives this one."""
+        """Delete former build folders in a low-priority process that survives this one."""
         if dropped := [str(folder) for folder in self.root.glob("dropped-*")]:
             delete = ["sh", "-c", 'nice -n 19 rm -rf -- "$@" &', "sh", *dropped]
             nothing = subprocess.DEVNULL
             subprocess.run(delete, start_new_session=True, stdin=nothing, stdout=nothing, stderr=nothing, check=False)
 
     def entry(self, name: str, recipe: str, files: Iterable[Path]) -> Path:
-        """Return where the result of `files` and of `recipe` (flags, packages, machine) is or will be."""
+        """Return the folder for the result of `files` and of `recipe` (flags, packages, machine)."""
         digest = hashlib.sha256(recipe.encode())
         for file in files:
             digest.update(file.read_bytes())
         return self.root / "tools" / f"{name}-{digest.hexdigest()[:12]}"
 
     def make(self, entry: Path, make: Callable[[Path], None]) -> None:
-        """Fill `entry` by `make(folder)`. It appears whole or not at all, whatever happens meanwhile."""
+        """Fill `entry` by `make(folder)`. The entry appears atomically."""
         unfinished = self.build / f"{entry.name}.unfinished"
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(parents=True)
@@ -70,7 +70,7 @@ class Cache:
 
     @contextmanager
     def lock(self, report: Progress) -> Iterator[None]:
-        """Let one process build at a time: the others wait, then find things made."""
+        """Let one process build at a time; others wait, then find the finished results."""
         self.root.mkdir(parents=True, exist_ok=True)
         with (self.root / "lock").open("w") as lock:
             try:

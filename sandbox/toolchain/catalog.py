@@ -1,4 +1,4 @@
-"""What can be provided and from which pinned Go module. Data only; the versions are in each folder's go.mod.
+"""The tools and their pinned Go modules. Data only; the versions are in each folder's go.mod.
 
 The tools of one `make up` share the compiler's work where they have the same version of a module. So their common
 dependencies are in the newest version that one of them requires, newer than in the others' own go.mod upstream:
@@ -38,7 +38,7 @@ _INLINED = (
     "go.etcd.io/...",
     "llm-d-pd/...",
 )
-"""Packages in which the compiler inlines functions: what a request passes. For generated types and clients, which are
+"""Packages of the request path, in which the compiler inlines functions. For generated types and clients, which are
 most of the code, inlining is a third of the compiler's time, and no run shows a difference."""
 
 _TAGS = ("disable_pgv",)
@@ -50,9 +50,9 @@ that they share the rest of go-control-plane."""
 class Executables:
     """Executables of one Go module.
 
-    `minutes` were measured cold, downloads included, on two cores that had other work, too; `gigabytes` are an upper
-    estimate of what its build adds to the folder of downloads and build cache. An executable on PATH is taken instead
-    when the version it prints lies in `fits` (from, below); None: never.
+    `minutes` were measured cold, downloads included, on two cores with other work. `gigabytes` are an upper estimate
+    of the build's part of the folder of downloads and build cache. An executable on PATH is used if its printed
+    version is in `fits` (from, below); None = never.
     """
 
     folder: Path
@@ -66,11 +66,11 @@ class Executables:
     copied: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     """Files of modules: name → module path, file in it."""
     printed: Mapping[str, str] = field(default_factory=dict)
-    """What a package prints when it is run once: name → package."""
+    """Files with the output of a package that is run once: name → package."""
 
     @property
     def names(self) -> frozenset[str]:
-        """Names of everything that is made."""
+        """Names of all results."""
         return frozenset((*self.packages, *self.copied, *self.printed))
 
     @property
@@ -89,14 +89,14 @@ class Executables:
 
     @property
     def recipe(self) -> str:
-        """Everything besides go.mod and go.sum that the result depends on."""
+        """All inputs of the result besides go.mod and go.sum."""
         further = [sorted(each.items()) for each in (self.copied, self.printed) if each]
         return " ".join(map(str, (sorted(self.packages.items()), self.flags, *further)))
 
 
 @dataclass(frozen=True)
 class Definitions:
-    """CustomResourceDefinitions carried by Go modules: module path → (files in it, the names wanted or all)."""
+    """CustomResourceDefinitions in Go modules: module path → (files, wanted names or all)."""
 
     folder: Path
     files: Mapping[str, tuple[str, frozenset[str] | None]]
@@ -105,20 +105,20 @@ class Definitions:
 
     @property
     def recipe(self) -> str:
-        """Everything besides go.mod and go.sum that the result depends on."""
+        """All inputs of the result besides go.mod and go.sum."""
         return repr(sorted((module, files, sorted(names or ())) for module, (files, names) in self.files.items()))
 
 
 @dataclass(frozen=True)
 class Packaged:
-    """An executable that a Python package of the virtual environment carries."""
+    """An executable in a Python package of the virtual environment."""
 
     package: str
     inside: str
 
     @property
     def path(self) -> Path:
-        """Where it is. Raises `SandboxError` when the package isn't installed."""
+        """Path of the executable. Raises `SandboxError` when the package is not installed."""
         spec = find_spec(self.package)
         if spec is None or spec.origin is None:
             raise SandboxError(
@@ -128,7 +128,7 @@ class Packaged:
 
 
 Source = Executables | Definitions
-"""What is built or copied into the cache."""
+"""A source of files in the cache."""
 
 
 def _scheduler(release: str, version: str) -> Executables:

@@ -1,4 +1,4 @@
-"""Cluster descriptions: what is read, what is refused, and those that are shipped."""
+"""Cluster descriptions: valid ones, refused ones, and those in the repository."""
 
 import argparse
 from pathlib import Path
@@ -61,7 +61,7 @@ def test_no_other_description_is_shipped() -> None:
     assert len(description.names()) == 11
 
 
-def test_every_problem_is_told_at_once_with_its_place_and_what_to_write(tmp_path: Path) -> None:
+def test_all_problems_are_reported_with_place_and_remedy(tmp_path: Path) -> None:
     wrong = f"""
 podSecurity: base
 nodes:
@@ -72,7 +72,7 @@ admissionPolicies: [{{apiVersion: v1, kind: Pod}}]
 """
     with pytest.raises(SandboxError) as refusal:
         description.read(written(tmp_path, wrong))
-    told = " ".join(str(refusal.value).split())
+    message = " ".join(str(refusal.value).split())
     for words in (
         "podSecurity = 'base' wrong: Input should be 'privileged', 'baseline' or 'restricted'",
         "nodes[0].gpu wrong: is not a setting; did you mean gpus?",
@@ -87,31 +87,31 @@ admissionPolicies: [{{apiVersion: v1, kind: Pod}}]
         "admissionPolicies[0].kind = 'Pod'",
         "admissionPolicies[0].metadata wrong: is missing",
     ):
-        assert words in told, f"{words}\n\nis not in\n\n{refusal.value}"
+        assert words in message, f"{words}\n\nis not in\n\n{refusal.value}"
 
 
 @pytest.mark.parametrize("text", ["", "- 1", "nodes: [", "nodes: []", f"nodes: [{GROUP}}}, {GROUP}}}]"])
-def test_what_describes_no_cluster_is_refused(text: str, tmp_path: Path) -> None:
+def test_files_without_a_cluster_are_refused(text: str, tmp_path: Path) -> None:
     with pytest.raises(SandboxError, match=r"mine\.yaml"):
         description.read(written(tmp_path, text))
 
 
-def test_a_name_that_is_none_is_refused_with_the_nearest_and_all_others(tmp_path: Path) -> None:
+def test_an_unknown_name_is_refused_with_the_nearest_and_all_names(tmp_path: Path) -> None:
     with pytest.raises(SandboxError, match=r"Did you mean CLUSTER=aws-efa\? .*rdma-sriov"):
         description.find("aws-eaf")
     with pytest.raises(SandboxError, match=r"there is no file .*/gone\.yaml"):
         description.find(f"{tmp_path}/gone.yaml")
 
 
-def test_a_description_that_was_named_once_is_remembered_until_another_is(tmp_path: Path) -> None:
+def test_a_named_description_is_kept_until_another_is_named(tmp_path: Path) -> None:
     home = Home(tmp_path)
-    assert not description.choose(home, None).said
+    assert not description.choose(home, None).chosen
     description.remember(home, description.choose(home, None))
-    assert not description.choose(home, None).said
+    assert not description.choose(home, None).chosen
     file = written(tmp_path, f"nodes: [{GROUP}}}]")
     description.remember(home, description.choose(home, str(file)))
     later = description.choose(home, None)
-    assert (later.name, later.said, later.given) == (str(file), True, False)
+    assert (later.name, later.chosen, later.given) == (str(file), True, False)
     file.unlink()
     with pytest.raises(SandboxError, match="remembers a description that is gone"):
         description.choose(home, None)
@@ -142,7 +142,7 @@ def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
 
 
 @pytest.mark.parametrize("name", ["up", "preview", "policy", "preflight"])
-def test_a_stack_whose_infrastructure_has_a_description_stops_with_the_line_to_type(name: str, cloud: Home) -> None:
+def test_an_infrastructure_with_a_description_stops_with_the_command_to_type(name: str, cloud: Home) -> None:
     with pytest.raises(SandboxError, match=f"make {name} STACK=cloud CLUSTER=aws-efa\n"):
         cli._ready(command(name), cloud, Progress())
 
@@ -160,7 +160,7 @@ def test_other_commands_and_those_with_a_cluster_go_on(words: tuple[str, ...], c
 
 
 @pytest.mark.parametrize("serving", ["text", "{}", "{accelerator: [amd]}"])
-def test_a_wrong_accelerator_is_left_for_the_program_to_explain(serving: str, tmp_path: Path) -> None:
+def test_a_wrong_accelerator_is_left_to_the_program(serving: str, tmp_path: Path) -> None:
     file = tmp_path / "Pulumi.x.yaml"
     file.write_text(f"config: {{'llm-d-pd:serving': {serving}}}")
     assert stack_file.accelerator(file) == ""

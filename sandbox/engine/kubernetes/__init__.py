@@ -1,4 +1,4 @@
 """Stand-in for `pulumi-resource-kubernetes`: the official plugin's behaviour for the objects that the program makes.
 
-What the program does not use is refused (`reporting`) or left out: other settings, generated names, `pulumi import`.
+Features that the program does not use are refused (`reporting`) or missing, such as generated names or `pulumi import`.
 """

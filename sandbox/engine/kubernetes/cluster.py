@@ -1,4 +1,4 @@
-"""The API server as the provider sees it: connected when it is needed first, with the paths of objects."""
+"""The provider's API server: connects at the first use, and knows the paths of objects."""
 
 import os
 import threading
@@ -8,7 +8,7 @@ from sandbox.cluster.api import Api, ApiError, Object, connections
 
 
 class NoSuchKind(ApiError):
-    """The API server doesn't know the kind: a missing CRD, or a typo."""
+    """The API server does not serve this kind: the CRD is missing, or the kind has a typo."""
 
     def __init__(self, api_version: str, kind: str) -> None:
         super().__init__(404, {"message": f'no matches for kind "{kind}" in version "{api_version}"'})
@@ -25,24 +25,24 @@ class Cluster:
 
     @property
     def api(self) -> Api:
-        """Its connections."""
+        """The API server's client."""
         with self._connecting:
             if self._api is None:
                 self._api = Api(*connections(Path(os.environ["KUBECONFIG"]), self._context))
             return self._api
 
     def path(self, obj: Object) -> str:
-        """The URL path of an object."""
+        """Return the URL path of an object."""
         return f"{self.collection(obj)}/{obj['metadata']['name']}"
 
     def collection(self, obj: Object) -> str:
-        """The URL path of the objects of its kind, in its namespace if it has one."""
+        """Return the URL path of the collection of an object."""
         plural, namespaced = self._kind(obj["apiVersion"], obj["kind"])
         place = f"/namespaces/{obj['metadata'].get('namespace', 'default')}" if namespaced else ""
         return f"{_root(obj['apiVersion'])}{place}/{plural}"
 
     def _kind(self, api_version: str, kind: str) -> tuple[str, bool]:
-        """The plural of a kind, and whether it has namespaces; an unknown kind is asked for anew: its CRD may come."""
+        """Return a kind's plural and whether it has namespaces. Unknown kinds are not cached: a CRD may appear."""
         if (api_version, kind) not in self._kinds:
             try:
                 listed = self.api.get(_root(api_version))["resources"]

@@ -1,8 +1,8 @@
-"""What changed, field by field, and whether that means a new object.
+"""Finds changed fields, and changes that need a new object.
 
-The program's inputs are compared with what the API server made of the last ones. Only fields that the program sets take
-part, so the server's defaults never show. Values that the server writes in another way than the program (`1000m` and
-`1`, an empty text and none) count as equal.
+It compares the program's new inputs with the live values of the last inputs. Only fields that the program sets take
+part, so the server's defaults never appear. Different spellings of the same value (`1000m` and `1`, an empty text and
+none) count as equal.
 """
 
 import base64
@@ -32,7 +32,7 @@ class Difference:
 
 
 def differences(old: Any, new: Any, path: Path = ()) -> Iterator[Difference]:
-    """The smallest changed fields; an added or removed list or mapping counts as one."""
+    """Return the smallest changed fields; an added or removed list or mapping is one difference."""
     if same(old, new, path):
         return
     if isinstance(old, dict) and isinstance(new, dict):
@@ -56,7 +56,7 @@ def _member(path: Path, old: Any, new: Any) -> Iterator[Difference]:
 
 
 def same(old: Any, new: Any, path: Path) -> bool:
-    """Whether the API server takes both for the same value at this place."""
+    """Whether both values mean the same to the API server at this path."""
     if old is UNKNOWN or new is UNKNOWN:
         return old is new
     if isinstance(old, dict) and isinstance(new, dict):
@@ -86,9 +86,9 @@ def _same_quantity(old: str, new: str) -> bool:
 
 
 def as_lived(inputs: Any, live: Any, path: Path = ()) -> Any:
-    """The program's inputs with the values that they have in the live object, in the program's spelling where same.
+    """Return the program's inputs with their values in the live object; equal values keep the program's spelling.
 
-    What somebody else has added beside them is not ours and stays out; what has been removed or altered shows.
+    Fields that other managers added are left out. Removed and altered fields differ in the result.
     """
     if isinstance(inputs, dict) and isinstance(live, dict):
         pairs = {key: as_lived(value, live.get(key), (*path, key)) for key, value in inputs.items()}
@@ -105,12 +105,12 @@ _MAPS = {"labels", "annotations", "matchLabels", "nodeSelector", "data", "string
 
 
 def _left_out(value: Any, path: Path) -> bool:
-    """Whether Kubernetes leaves such a value out of an object when it writes it; entries of a map it keeps."""
+    """Whether Kubernetes omits such a value when it writes an object; it keeps entries of a map."""
     return not value and (len(path) < 2 or path[-2] not in _MAPS)
 
 
 def _partners(inputs: list[Any], live: list[Any]) -> list[Any] | None:
-    """The live item for each of ours: by name where all have one, else by place; None when that can't be told."""
+    """Return the live item of each input item: by name if all have one, else by position; None if unknown."""
     if inputs and all(isinstance(item, dict) and "name" in item for item in [*inputs, *live]):
         by_name = {item["name"]: item for item in live}
         found = [by_name.get(item["name"]) for item in inputs]
@@ -119,7 +119,7 @@ def _partners(inputs: list[Any], live: list[Any]) -> list[Any] | None:
 
 
 def inputs_as_lived(inputs: dict[str, Any], live: dict[str, Any]) -> dict[str, Any]:
-    """`as_lived` for a whole object. The server never shows a Secret's `stringData`: it is in `data`, encoded."""
+    """`as_lived` for a whole object. The server returns a Secret's `stringData` only as encoded `data`."""
     shown = dict(live)
     if inputs.get("kind") == "Secret" and "stringData" in inputs:
         shown["stringData"] = {key: _decoded(value) for key, value in (live.get("data") or {}).items()}
@@ -143,7 +143,7 @@ _IMMUTABLE: dict[tuple[str, str], Path] = {
     ("rbac.authorization.k8s.io/v1", "RoleBinding"): ("roleRef",),
     ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding"): ("roleRef",),
 }
-"""The field that the API server refuses to change, of the kinds that the program makes."""
+"""Immutable fields of the kinds that the program makes."""
 
 _KINDS = {
     ("add", False): pb.PropertyDiff.ADD,
@@ -156,7 +156,7 @@ _KINDS = {
 
 
 def compare(old: dict[str, Any], state: dict[str, Any], new: dict[str, Any]) -> pb.DiffResponse:
-    """Compare the program's new inputs with the last ones as they live on the API server, without asking it."""
+    """Compare the program's new inputs with the live values of the last ones, without a request."""
     base = inputs_as_lived(old, live_part(state)) if state.get("metadata") else old
     found = list(differences(base, new))
     from_program = {difference.path for difference in differences(old, new)}
@@ -197,13 +197,13 @@ def _one_within_the_other(one: Path, other: Path) -> bool:
 
 
 def _same_name(old: dict[str, Any], new: dict[str, Any]) -> bool:
-    """Both objects can't exist at once."""
+    """Whether both objects have the same name, so that they can't exist together."""
     before, after = old.get("metadata") or {}, new.get("metadata") or {}
     return all(before.get(key) == after.get(key) for key in ("name", "namespace"))
 
 
 def _text(path: Path) -> str:
-    """Write a path as the engine does: `spec.containers[0].image`, `metadata.labels["a/b"]`."""
+    """Format a path as the engine does: `spec.containers[0].image`, `metadata.labels["a/b"]`."""
     written = ""
     for part in path:
         if isinstance(part, int):

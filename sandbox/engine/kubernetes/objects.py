@@ -1,4 +1,4 @@
-"""Create, read, update and delete one object, and wait for it, as the official plugin does; never by force."""
+"""Creates, reads, updates and deletes objects, and waits for them, as the official plugin does; never by force."""
 
 import base64
 import threading
@@ -13,15 +13,15 @@ from sandbox.engine.kubernetes.values import Settings
 
 _PAUSE = 0.2
 _NOT_NOW = {429, 500, 503, 504}
-"""What a server answers that is only starting, or has too much to do."""
+"""Statuses of a server that is starting or overloaded."""
 
 
 class Cancelled(Exception):
-    """The engine asked for a stop."""
+    """The engine cancelled the operation."""
 
 
 class NotReady(Exception):
-    """The object exists but didn't become ready; `reasons` say more."""
+    """The object exists but did not become ready; `reasons` explain it."""
 
     def __init__(self, message: str, reasons: tuple[str, ...] = ()) -> None:
         super().__init__(message)
@@ -29,13 +29,13 @@ class NotReady(Exception):
 
 
 class Canceller:
-    """The provider's one stop signal."""
+    """The provider's cancellation signal."""
 
     def __init__(self) -> None:
         self._cancelled = threading.Event()
 
     def cancel(self) -> None:
-        """Stop everybody who waits, also later."""
+        """Cancel all current and later waits."""
         self._cancelled.set()
 
     def sleep(self, seconds: float) -> None:
@@ -46,14 +46,14 @@ class Canceller:
 
 @dataclass(frozen=True)
 class Waiter:
-    """Waits on one cluster; `say` shows a passing line beside the resource."""
+    """Waits for objects of one cluster; `say` shows a temporary line beside the resource."""
 
     cluster: Cluster
     canceller: Canceller
     say: Callable[[str], None]
 
     def ready(self, inputs: Object, live: Object, seconds: float) -> None:
-        """Return once the object is ready; raises `NotReady` at the timeout or when the engine cancels."""
+        """Wait until the object is ready. Raises `NotReady` at the timeout or when the engine cancels."""
         rule = readiness.rule(inputs)
         if rule is None:
             return
@@ -68,7 +68,7 @@ class Waiter:
         raise NotReady(f"{name!r} timed out waiting to be Ready", progress.reasons or (progress.message,))
 
     def gone(self, obj: Object, uid: str, seconds: float) -> None:
-        """Return once the object with this uid is gone; raises `NotReady` when it isn't."""
+        """Wait until the object with this uid is gone. Raises `NotReady` at the timeout."""
         for seen in self._states(obj, seconds):
             if seen is None or seen["metadata"]["uid"] != uid:
                 return
@@ -77,9 +77,9 @@ class Waiter:
         raise NotReady(f"{obj['metadata']['name']!r} timed out waiting to be deleted")
 
     def _states(self, obj: Object, seconds: float) -> Iterator[Object | None]:
-        """Yield the object again and again, None while it or its kind is absent, until so many seconds have passed.
+        """Yield the object repeatedly until the timeout; None while it or its kind is absent.
 
-        A server that is away or not yet itself again is asked on until then, as the official plugin's informers do.
+        Requests to an absent or starting server are repeated, as in the official plugin's informers.
         """
         deadline = time.monotonic() + seconds
         try:
@@ -103,7 +103,7 @@ class Waiter:
 
 
 RETRY_SECONDS = (2, 4, 8, 16, 32)
-"""A create whose CRD or namespace isn't there yet is tried again: another program may be making it."""
+"""Pauses before a create is repeated while its CRD or namespace is missing: another program may make it."""
 
 CONFLICT_HELP = (
     "Server-Side Apply field conflict detected: another manager owns a field that the program sets. Drop it from the "
@@ -113,7 +113,7 @@ CONFLICT_HELP = (
 
 
 class Unfinished(Exception):
-    """The object is on the API server but not ready; it belongs into the state as it is."""
+    """The object exists but is not ready; the state must record it."""
 
     def __init__(self, live: Object, cause: NotReady) -> None:
         super().__init__(str(cause))
@@ -123,16 +123,16 @@ class Unfinished(Exception):
 
 @dataclass(frozen=True)
 class Objects:
-    """The objects of one provider. `say(text)` shows a passing line beside the resource."""
+    """The objects of one provider. `say(text)` shows a temporary line beside the resource."""
 
     cluster: Cluster
     settings: Settings
     canceller: Canceller
 
     def create(self, inputs: Object, seconds: float, say: Callable[[str], None], *, preview: bool) -> Object:
-        """Create the object and wait until it is ready, or let the server try it in a preview.
+        """Create the object and wait until it is ready; in a preview, make a dry run.
 
-        Raises `Unfinished` when it exists but isn't ready, `ApiError` with the server's reason otherwise.
+        Raises `Unfinished` when it exists but is not ready, else `ApiError` with the server's reason.
         """
         if preview:
             return self._send_new(inputs, preview=True)
@@ -149,7 +149,7 @@ class Objects:
         return self._settled(inputs, live, seconds, say)
 
     def update(self, inputs: Object, seconds: float, say: Callable[[str], None], *, preview: bool) -> Object:
-        """Apply the inputs over the object and wait until it is ready again; raises as `create`."""
+        """Apply the inputs to the object and wait until it is ready. Raises as `create`."""
         path = self.cluster.path(inputs)
         live = self.cluster.api.get(path)
         if not preview:
@@ -159,13 +159,13 @@ class Objects:
         try:
             return self._apply(inputs, path, preview=True)
         except ApiError as error:
-            # The real update adopts our create's fields first, which a dry run can't.
+            # The real update first adopts the fields of the create, which a dry run can't.
             if not state.conflicts_only_with_create(error):
                 raise
             return self._apply(inputs, path, preview=True, force=True)
 
     def read(self, obj: Object) -> Object | None:
-        """The live object; None when it is gone, or its kind is."""
+        """Return the live object; None when it or its kind is gone."""
         try:
             return self.cluster.api.get(self.cluster.path(obj))
         except ApiError as error:
@@ -174,13 +174,13 @@ class Objects:
             raise
 
     def unready(self, inputs: Object, live: Object) -> readiness.Progress | None:
-        """How far the object is right now, when it isn't ready."""
+        """Return the object's progress if it is not ready."""
         rule = readiness.rule(inputs)
         progress = rule(live) if rule else readiness.READY
         return None if progress.ready else progress
 
     def delete(self, obj: Object, seconds: float, say: Callable[[str], None]) -> None:
-        """Delete the object and wait until it is gone; one that is gone already is fine."""
+        """Delete the object and wait until it is gone; a missing object is no error."""
         live = self.read(obj)
         if live is None:
             return
@@ -218,7 +218,7 @@ class Objects:
         return self._now(inputs, live)
 
     def _now(self, inputs: Object, live: Object) -> Object:
-        """The object as it is; as last seen where the server is away: the state has to have it."""
+        """Return the live object; if the server is absent, the last known one, because the state needs it."""
         try:
             return self.read(inputs) or live
         except (ApiError, Unreachable):
@@ -230,7 +230,7 @@ def _dry_run(preview: bool) -> dict[str, str]:
 
 
 def _encoded(inputs: Object) -> Object:
-    """A Secret's `stringData` as `data`: with server-side apply a key dropped from `stringData` would stay for ever."""
+    """Turn a Secret's `stringData` into `data`: server-side apply never removes keys dropped from `stringData`."""
     if inputs["kind"] != "Secret" or "stringData" not in inputs:
         return inputs
     data = {key: base64.b64encode(str(value).encode()).decode() for key, value in inputs["stringData"].items()}

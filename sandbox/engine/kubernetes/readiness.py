@@ -1,7 +1,7 @@
-"""When a live object counts as ready, by its kind and its `pulumi.com/*` annotations, and what to say until then.
+"""Rules of readiness, by an object's kind and its `pulumi.com/*` annotations, with texts about its progress.
 
-Of a Service only the address of its load balancer is waited for: the program has no other Service without
-`pulumi.com/skipAwait`, and the official plugin's wait for its endpoints shows nothing more.
+A Service is ready when its load balancer has an address. The official plugin's wait for endpoints is left out: all
+other Services of the program have `pulumi.com/skipAwait`.
 """
 
 import json
@@ -18,7 +18,7 @@ WAIT_FOR = "pulumi.com/waitFor"
 
 @dataclass(frozen=True)
 class Condition:
-    """A wish of `pulumi.com/waitFor`: a status condition, or a field (None: any value)."""
+    """A condition of `pulumi.com/waitFor`: a status condition, or a field (None = any value)."""
 
     field: tuple[str, ...]
     want: str | None
@@ -26,13 +26,13 @@ class Condition:
 
 
 def annotations_of(obj: dict[str, Any]) -> dict[str, Any]:
-    """The object's annotations; none while they are unknown."""
+    """Return the object's annotations; none while they are unknown."""
     found = (obj.get("metadata") or {}).get("annotations")
     return found if isinstance(found, dict) else {}
 
 
 def conditions(obj: dict[str, Any]) -> list[Condition]:
-    """What `waitFor` asks for; raises ValueError for what can't be read."""
+    """Return the conditions of `waitFor`. Raises ValueError if it can't be parsed."""
     text = annotations_of(obj).get(WAIT_FOR, "")
     if text is UNKNOWN or not text:
         return []
@@ -54,7 +54,7 @@ def _condition(text: str) -> Condition:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far an object is: the line to show, and the reasons for the error at the timeout."""
+    """An object's progress: the line to show, and the reasons for the error at the timeout."""
 
     ready: bool
     message: str = ""
@@ -66,7 +66,7 @@ READY = Progress(True)
 
 
 def rule(inputs: Object) -> Rule | None:
-    """What to wait for; None when nothing is."""
+    """Return the rule to wait for; None = no wait."""
     if annotations_of(inputs).get(SKIP_AWAIT) == "true":
         return None
     wanted = conditions(inputs)
@@ -105,7 +105,7 @@ def _unmet(condition: Condition, live: Object) -> str:
 
 
 def _load_balancer(live: Object) -> Progress:
-    """A Service of type LoadBalancer has its address."""
+    """Progress of a Service of type LoadBalancer: it needs an address."""
     balancer = (live.get("status") or {}).get("loadBalancer") or {}
     reason = "Service was not allocated an IP address; does your cloud provider support this?"
     return Progress(bool(balancer.get("ingress")), "Waiting for the load balancer's address", (reason,))

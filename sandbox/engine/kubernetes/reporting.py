@@ -1,4 +1,4 @@
-"""What the stand-in refuses, failures in the official plugin's words, and lines for the CLI's screen."""
+"""Refusals of the stand-in, failures with the official plugin's texts, and lines for the CLI's screen."""
 
 import threading
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from sandbox.engine.kubernetes.objects import Cancelled, NotReady, Unfinished
 from sandbox.engine.kubernetes.values import UNKNOWN, encode, plain
 
 Refusal = tuple[str, str]
-"""The property and what is wrong with it."""
+"""A property, and the reason why it is refused."""
 
 _TAKEN = {"kubeconfig", "context", "clusterIdentifier", "upsertExistingObjects", "enablePatchForce"}
 _IN_PLACE = {"enableConfigMapMutable", "enableSecretMutable"}
@@ -25,7 +25,7 @@ _ENGINE_OWN = {"version", "pluginDownloadURL"}
 
 
 def of_settings(given: dict[str, Any]) -> list[Refusal]:
-    """The settings of a provider that can't be used here."""
+    """Return refusals of provider settings that the stand-in lacks."""
     values = plain(given)
     unknown = values.keys() - _TAKEN - _IN_PLACE - _ENGINE_OWN
     found = [(name, "it needs the official Kubernetes plugin") for name in sorted(unknown) if name[:2] != "__"]
@@ -40,7 +40,7 @@ def of_settings(given: dict[str, Any]) -> list[Refusal]:
 
 
 def of_object(inputs: dict[str, Any]) -> list[Refusal]:
-    """What of an object can never work; a misspelt annotation would otherwise be ignored."""
+    """Return refusals of an object's fields; otherwise a misspelt annotation would be ignored."""
     metadata = inputs.get("metadata")
     if metadata is UNKNOWN:
         return []
@@ -59,25 +59,25 @@ def of_object(inputs: dict[str, Any]) -> list[Refusal]:
 
 
 class Reporter:
-    """The engine's screen."""
+    """Writes to the engine's screen."""
 
     def __init__(self, engine_address: str) -> None:
         self._engine = engine_pb2_grpc.EngineStub(grpc.insecure_channel(engine_address, options=_GRPC_CHANNEL_OPTIONS))
         self._warned = threading.Event()
 
     def status_of(self, urn: str) -> Callable[[str], None]:
-        """A function that shows a passing line beside the resource, each text once in a row."""
-        said = [""]
+        """Return a function that shows a temporary line beside the resource; repeated texts show once."""
+        last = [""]
 
         def say(text: str) -> None:
-            if text != said[0]:
-                said[0] = text
+            if text != last[0]:
+                last[0] = text
                 self._log(engine_pb2.INFO, text, urn, ephemeral=True)
 
         return say
 
     def warn_once(self, text: str) -> None:
-        """A warning about the provider as a whole."""
+        """Show a warning about the provider once."""
         if not self._warned.is_set():
             self._warned.set()
             self._log(engine_pb2.WARNING, text, "", ephemeral=False)
@@ -110,7 +110,7 @@ def leave_unfinished(context: Any, intro: str, inputs: dict[str, Any], error: Un
 
 
 def creation_failed(urn: str, obj: Object, error: Exception) -> str:
-    """Why an object wasn't created."""
+    """Return the error text for an object that was not created."""
     if isinstance(error, NoSuchKind):
         return (
             f'creation of resource "{urn}" with kind {obj["apiVersion"]}/{obj["kind"]} failed because the Kubernetes '
@@ -118,12 +118,12 @@ def creation_failed(urn: str, obj: Object, error: Exception) -> str:
             f"have been created: {error.message}"
         )
     if isinstance(error, Unreachable):
-        return said(error)
-    return f'resource "{urn}" was not successfully created by the Kubernetes API server: {said(error)}'
+        return describe(error)
+    return f'resource "{urn}" was not successfully created by the Kubernetes API server: {describe(error)}'
 
 
 def created_unready(urn: str) -> str:
-    """The words before the reason why a new object isn't ready."""
+    """Return the text before the reason why a new object is not ready."""
     return (
         f'resource "{urn}" was successfully created, but the Kubernetes API server reported that it failed to fully '
         "initialize or become live"
@@ -131,17 +131,17 @@ def created_unready(urn: str) -> str:
 
 
 def updated_unready(resource_id: str) -> str:
-    """The words before the reason why an updated object isn't ready."""
+    """Return the text before the reason why an updated object is not ready."""
     return f'the Kubernetes API server reported that "{resource_id}" failed to fully initialize or become live'
 
 
 def update_failed(urn: str, error: Exception) -> str:
-    """Why an object wasn't updated."""
-    return f'update of resource "{urn}" failed: {said(error)}'
+    """Return the error text for an object that was not updated."""
+    return f'update of resource "{urn}" failed: {describe(error)}'
 
 
-def said(error: Exception) -> str:
-    """The text of an error, with its type when it is none of ours."""
+def describe(error: Exception) -> str:
+    """Return the text of an error; with its type if the sandbox does not define it."""
     if isinstance(error, Unreachable):
         return f"configured Kubernetes cluster is unreachable: {error}"
     if isinstance(error, Cancelled):

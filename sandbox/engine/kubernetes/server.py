@@ -20,7 +20,7 @@ from sandbox.engine.kubernetes.values import Settings, decode, encode, has_unkno
 from sandbox.engine.serving import serve
 
 _WAIT_SECONDS = 600.0
-"""How long the official plugin waits for readiness or for an object to go, without a custom timeout."""
+"""The official plugin's default timeout for readiness and deletion."""
 
 
 class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
@@ -36,11 +36,11 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
         self._objects = Objects(Cluster(given.context), given, self._canceller)
 
     def Handshake(self, request: Any, context: Any) -> pb.ProviderHandshakeResponse:
-        """We understand secrets."""
+        """Report that the plugin supports secrets."""
         return pb.ProviderHandshakeResponse(accept_secrets=True)
 
     def GetPluginInfo(self, request: Any, context: Any) -> plugin_pb2.PluginInfo:
-        """The official plugin's version that we stand in for."""
+        """Return the version of the official plugin that this one replaces."""
         return plugin_pb2.PluginInfo(version=self._version)
 
     def CheckConfig(self, request: pb.CheckRequest, context: Any) -> pb.CheckResponse:
@@ -50,16 +50,16 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
         return pb.CheckResponse(inputs=request.news, failures=failures)
 
     def DiffConfig(self, request: pb.DiffRequest, context: Any) -> pb.DiffResponse:
-        """Is it still the same cluster?"""
+        """Compare the settings; another cluster replaces all objects."""
         return diff.compare_config(decode(request.old_inputs), decode(request.news))
 
     def Configure(self, request: pb.ConfigureRequest, context: Any) -> pb.ConfigureResponse:
-        """Take the settings; the cluster is asked for nothing yet."""
+        """Take the settings, without a request to the cluster."""
         self._configure(Settings.of(decode(request.args)))
         return pb.ConfigureResponse(acceptSecrets=True, supportsPreview=True)
 
     def Check(self, request: pb.CheckRequest, context: Any) -> pb.CheckResponse:
-        """Judge a resource's inputs."""
+        """Check a resource's inputs."""
         news = decode(request.news)
         failures = [pb.CheckFailure(reason=f"{name}: {why}") for name, why in reporting.of_object(plain(news))]
         return pb.CheckResponse(inputs=encode(marked(news, news)), failures=failures)
@@ -70,7 +70,7 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
         return diff.compare(old, decode(request.olds), new)
 
     def Create(self, request: pb.CreateRequest, context: Any) -> pb.CreateResponse:
-        """Create the object, or see what the API server would say to it."""
+        """Create the object, or make a dry run in a preview."""
         inputs = decode(request.properties)
         if request.preview:
             return pb.CreateResponse(properties=self._tried(request, inputs, context, new=True))
@@ -99,7 +99,7 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
         return pb.UpdateResponse(properties=encode(state.checkpoint(inputs, live)))
 
     def _tried(self, request: Any, inputs: dict[str, Any], context: Any, *, new: bool) -> Any:
-        """A preview: what the server's dry run makes of the inputs, or the inputs where it can't be asked."""
+        """Return the result of the server's dry run, or the inputs if no dry run is possible."""
         echo, obj = encode(inputs), plain(inputs)
         if has_unknown(inputs):
             return echo
@@ -113,7 +113,7 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
             return echo
         except ApiError as error:
             later = error.code == 404 or error.reason == "AlreadyExists" if new else isinstance(error, NoSuchKind)
-            if later or error.code == 403:  # only the real `up` can tell; a dry run may be forbidden on its own
+            if later or error.code == 403:  # only the real `up` can show it; RBAC may forbid only the dry run
                 return echo
             failed = (
                 reporting.creation_failed(request.urn, obj, error)
@@ -123,7 +123,7 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
             reporting.refuse(context, failed, inputs)
 
     def Read(self, request: pb.ReadRequest, context: Any) -> pb.ReadResponse:
-        """The live object, for a refresh; an empty answer when it is gone."""
+        """Return the live object for a refresh; an empty answer when it is gone."""
         inputs = decode(request.inputs)
         if not inputs:
             reporting.refuse(context, f"an import of {request.id!r} needs the official Kubernetes plugin", {})
@@ -131,7 +131,7 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
         try:
             live = self._objects.read(obj)
         except Exception as error:
-            reporting.refuse(context, f"failed to read {request.id!r}: {reporting.said(error)}", inputs)
+            reporting.refuse(context, f"failed to read {request.id!r}: {reporting.describe(error)}", inputs)
         if live is None:
             return pb.ReadResponse()
         lived = inputs_as_lived(plain(inputs), live)
@@ -150,16 +150,18 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
         try:
             self._objects.delete(obj, _seconds(request), self._reporter.status_of(request.urn))
         except Exception as error:
-            reporting.refuse(context, f"deletion of resource {request.urn} failed: {reporting.said(error)}", properties)
+            reporting.refuse(
+                context, f"deletion of resource {request.urn} failed: {reporting.describe(error)}", properties
+            )
         return empty_pb2.Empty()
 
     def Cancel(self, request: Any, context: Any) -> empty_pb2.Empty:
-        """Stop waiting; what exists stays in the state as it is."""
+        """Stop all waits; the state keeps existing objects."""
         self._canceller.cancel()
         return empty_pb2.Empty()
 
     def Invoke(self, request: pb.InvokeRequest, context: Any) -> pb.InvokeResponse:
-        """No function of the official plugin has a stand-in."""
+        """Refuse every function of the official plugin."""
         context.abort(grpc.StatusCode.UNIMPLEMENTED, f"{request.tok} needs the official Kubernetes plugin")
         raise AssertionError("abort raises")
 
@@ -169,11 +171,11 @@ def _seconds(request: Any) -> float:
 
 
 def _silently(text: str) -> None:
-    """A dry run has nothing to show on the way."""
+    """Ignore progress, because a dry run has none."""
 
 
 def main() -> None:
-    """Serve until the CLI interrupts us; its last argument is the engine's address."""
+    """Serve until the CLI interrupts the process; the last argument is the engine's address."""
     for interrupt in (signal.SIGINT, signal.SIGTERM):
         signal.signal(interrupt, lambda *_: os._exit(0))
     provider = KubernetesProvider(importlib.metadata.version("pulumi-kubernetes"), sys.argv[-1])

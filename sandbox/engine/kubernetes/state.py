@@ -1,4 +1,4 @@
-"""What of an object goes into the state and back to the program, and which of its fields the plugin owns."""
+"""Parts of an object for the state and the program, and the fields that the plugin owns."""
 
 import base64
 from typing import Any
@@ -10,13 +10,13 @@ MANAGER = "pulumi-kubernetes"
 """The field manager of the official plugin."""
 
 ATTEMPTS = 5
-"""How often a controller may write the object between our read and our write."""
+"""Attempts to write, because a controller may write the object between read and write."""
 
 
 def adopt_own_fields(api: Api, path: str, live: Object) -> None:
-    """Turn what our create owns (operation Update) into what our apply owns.
+    """Turn the fields that the plugin's create owns (operation Update) into fields that its apply owns.
 
-    Without it the first update would conflict with our own create, and fields that the program drops would stay.
+    Otherwise the first update would conflict with the create, and fields that the program drops would stay.
     """
     for attempt in range(ATTEMPTS):
         fields = _adopted(live["metadata"].get("managedFields") or [])
@@ -36,14 +36,14 @@ def adopt_own_fields(api: Api, path: str, live: Object) -> None:
 
 
 def _adopted(entries: list[dict[str, Any]]) -> list[dict[str, Any]] | None:
-    """The managed fields with our entries made one, or None when there is nothing to do."""
-    ours = [entry for entry in entries if entry.get("manager") == MANAGER and not entry.get("subresource")]
-    if all(entry["operation"] == "Apply" for entry in ours):
+    """Return the managed fields with the plugin's entries merged, or None if there is nothing to merge."""
+    own = [entry for entry in entries if entry.get("manager") == MANAGER and not entry.get("subresource")]
+    if all(entry["operation"] == "Apply" for entry in own):
         return None
     merged: dict[str, Any] = {}
-    for entry in ours:
+    for entry in own:
         merged = _union(merged, entry["fieldsV1"])
-    return [{**ours[-1], "operation": "Apply", "fieldsV1": merged}, *(entry for entry in entries if entry not in ours)]
+    return [{**own[-1], "operation": "Apply", "fieldsV1": merged}, *(entry for entry in entries if entry not in own)]
 
 
 def _union(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
@@ -51,7 +51,7 @@ def _union(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
 
 
 def conflicts_only_with_create(error: ApiError) -> bool:
-    """Whether a refused apply collides with nothing but our own create."""
+    """Whether a refused apply conflicts only with the plugin's own create."""
     causes = error.details.get("causes") or []
     return bool(causes) and all(f'"{MANAGER}" using' in cause.get("message", "") for cause in causes)
 
@@ -59,11 +59,11 @@ def conflicts_only_with_create(error: ApiError) -> bool:
 _SERVER_METADATA = ("uid", "resourceVersion", "generation", "creationTimestamp")
 _ALLOCATED = ("clusterIP", "clusterIPs")
 SHORTEST_SECRET = 4
-"""Texts shorter than this are in every message by chance."""
+"""Shorter texts may appear in any message by chance."""
 
 
 def checkpoint(inputs: dict[str, Any], live: Object) -> dict[str, Any]:
-    """The live object with the program's secrets marked, and what the official plugin keeps beside it."""
+    """Return the live object with the program's secrets marked, and the official plugin's additions."""
     kept = {
         "__inputs": marked(plain(inputs), inputs),
         "__initialApiVersion": plain(inputs)["apiVersion"],
@@ -73,12 +73,12 @@ def checkpoint(inputs: dict[str, Any], live: Object) -> dict[str, Any]:
 
 
 def live_part(properties: dict[str, Any]) -> Object:
-    """The live object of a checkpoint."""
+    """Return the live object of a checkpoint."""
     return {key: value for key, value in plain(properties).items() if not key.startswith("__")}
 
 
 def preview_of(inputs: dict[str, Any], tried: Object) -> dict[str, Any]:
-    """The result of a dry run, with what a real create would make anew as unknown."""
+    """Return the result of a dry run; values that a real create generates are unknown."""
     metadata = {key: value for key, value in tried["metadata"].items() if key != "managedFields"}
     metadata |= {key: UNKNOWN for key in _SERVER_METADATA if key in metadata}
     shown = {**{key: value for key, value in tried.items() if key != "status"}, "metadata": metadata}
@@ -89,20 +89,20 @@ def preview_of(inputs: dict[str, Any], tried: Object) -> dict[str, Any]:
 
 
 def id_of(obj: Object) -> str:
-    """The resource ID: `namespace/name`, or the name."""
+    """Return the resource ID: `namespace/name`, or the name."""
     metadata = obj["metadata"]
     return f"{metadata['namespace']}/{metadata['name']}" if metadata.get("namespace") else str(metadata["name"])
 
 
 def identified(obj: Object, resource_id: str) -> Object:
-    """The object under the name and namespace of a resource ID."""
+    """Return the object with the name and namespace of a resource ID."""
     namespace, _, name = resource_id.rpartition("/")
     metadata = {**(obj.get("metadata") or {}), "name": name}
     return {**obj, "metadata": metadata | ({"namespace": namespace} if namespace else {})}
 
 
 def redacted(text: str, inputs: dict[str, Any]) -> str:
-    """A message without the secrets of the inputs: an API server may quote the value that it refuses."""
+    """Return a message without the secrets of the inputs: an API server may quote a value that it refuses."""
     for secret in secrets_in(marked(inputs, inputs)):
         if len(secret) >= SHORTEST_SECRET:
             text = text.replace(secret, "[secret]").replace(base64.b64encode(secret.encode()).decode(), "[secret]")

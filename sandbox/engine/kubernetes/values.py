@@ -17,7 +17,7 @@ class _Unknown:
 
 
 UNKNOWN: Final = _Unknown()
-"""A value that only exists after an `up`; it must never be sent to the API server."""
+"""A value that exists only after an `up`; the API server must never receive it."""
 
 _UNKNOWN_TEXTS = {  # one for each type of value: bool, number, string, array, asset, archive, object
     "1c4a061d-8072-4f0a-a4cb-0ff528b18fe7",
@@ -38,7 +38,7 @@ class Secret:
 
 
 def decode(struct: struct_pb2.Struct) -> dict[str, Any]:
-    """Read a struct. Nulls are left out, whole numbers are ints (JSON has one kind of number, Kubernetes two)."""
+    """Read a struct. Nulls are left out; whole numbers become ints, because Kubernetes distinguishes them."""
     return {key: _decode(value) for key, value in struct.fields.items() if value.WhichOneof("kind") != "null_value"}
 
 
@@ -82,7 +82,7 @@ def _encode(value: Any) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """The value without secret marks."""
+    """Return the value without secret marks."""
     if isinstance(value, Secret):
         return plain(value.value)
     if isinstance(value, dict):
@@ -93,7 +93,7 @@ def plain(value: Any) -> Any:
 
 
 def _parts(value: Any) -> Iterable[Any]:
-    """What a value is made of; nothing for a text or a number."""
+    """Return the parts of a value; none for a text or a number."""
     if isinstance(value, Secret):
         return (value.value,)
     return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
@@ -105,13 +105,13 @@ def has_unknown(value: Any) -> bool:
 
 
 def marked_like(value: Any, pattern: Any) -> Any:
-    """Mark as secret in `value` what is secret in `pattern` at the same place."""
+    """Mark values in `value` as secret that are secret in `pattern` at the same path."""
     if isinstance(pattern, Secret):
         return Secret(plain(value))
     if isinstance(value, dict) and isinstance(pattern, dict):
         return {key: marked_like(inner, pattern.get(key)) for key, inner in value.items()}
     if isinstance(value, list) and isinstance(pattern, list) and any(True for _ in secrets_in(pattern)):
-        if len(value) != len(pattern):  # no telling which item is the secret one
+        if len(value) != len(pattern):  # the secret item is unknown
             return Secret(value)
         return [marked_like(inner, item) for inner, item in zip(value, pattern, strict=True)]
     return value
@@ -122,7 +122,7 @@ _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 def marked(value: dict[str, Any], pattern: dict[str, Any]) -> dict[str, Any]:
-    """`marked_like`, and everything that the kind Secret holds."""
+    """`marked_like`, and all data of the kind Secret."""
     result: dict[str, Any] = marked_like(value, pattern)
     if plain(value.get("kind")) != "Secret":
         return result
@@ -135,7 +135,7 @@ def marked(value: dict[str, Any], pattern: dict[str, Any]) -> dict[str, Any]:
 
 
 def secrets_in(value: Any, *, within: bool = False) -> Iterator[str]:
-    """Every text that is secret in the value, to keep it out of messages; `within`: all of it is secret."""
+    """Yield every secret text in the value, to keep it out of messages; `within`: all of it is secret."""
     secret = within or isinstance(value, Secret)
     if secret and not isinstance(value, (Secret, dict, list)):
         yield str(value)
@@ -145,7 +145,7 @@ def secrets_in(value: Any, *, within: bool = False) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Settings:
-    """What `kubernetes.Provider(…)` was given."""
+    """The arguments of `kubernetes.Provider(…)`."""
 
     context: str = ""
     upsert_existing_objects: bool = False
@@ -153,7 +153,7 @@ class Settings:
 
     @classmethod
     def of(cls, given: dict[str, Any]) -> "Settings":
-        """Read the provider's inputs; the engine passes booleans also as text."""
+        """Read the provider's inputs; the engine passes some booleans as text."""
         values = {key: value for key, value in plain(given).items() if not has_unknown(value)}
         return cls(
             context=values.get("context", ""),

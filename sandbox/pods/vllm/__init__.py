@@ -5,7 +5,7 @@ container as it ends vLLM. The simulator obeys the model, --host, --port, --api-
 --ssl-certfile, --ssl-keyfile, --served-model-name, --max-model-len, --max-num-seqs and --seed. Flags that change what
 the server answers or how it is reached, and that the simulator cannot obey, end the container (`_REFUSED`). Everything
 else changes nothing here: parallelism, memory, quantization and attention, KV transfer (the KV blocks that the sidecar
-announces are not moved, and nobody listens on the NIXL side channel), logging. A --config file and commands besides
+announces are not moved, and no process listens on the NIXL side channel), logging. --config and commands besides
 `serve` are refused. Other variables of the environment (VLLM_*, UCX_*) are the container's, and the simulator ignores
 them. With `--die-on-failed-handshake` in SANDBOX_SIMULATOR it listens on the side channel that
 VLLM_NIXL_SIDE_CHANNEL_HOST and VLLM_NIXL_SIDE_CHANNEL_PORT name, and a decode worker that does not reach the side
@@ -21,18 +21,18 @@ from typing import NoReturn
 from sandbox.pods.vllm.parser import VERSIONS, parser, plain
 
 _ALWAYS = ("--force-dummy-tokenizer", "--mode=random")
-"""Otherwise a real model's name wants a tokenizer service; echo mode would ignore max_tokens."""
+"""Without them, a real model's name needs a tokenizer service, and echo mode ignores max_tokens."""
 _MODEL = "Qwen/Qwen3-0.6B"
 """vLLM's default model."""
 _MODEL_LENGTH, _SEQUENCES = 131072, 256
-"""Where vLLM asks the model (Llama 3.3's length) and takes its default; the simulator's own are 1024 and 5."""
+"""Defaults of vLLM with Llama 3.3, because the simulator's are 1024 and 5."""
 
 _REFUSED = ("headless", "lora_modules", "middleware", "ssl_ca_certs", "ssl_cert_reqs", "tokens_only", "uds")
-"""Flags of the server that the simulator has no answer for."""
+"""Flags of the server that the simulator can't obey."""
 
 
 def main(words: Sequence[str], *, version: str, simulator: str, more: Sequence[str]) -> NoReturn:
-    """Become the simulator, or exit as vLLM does. `more` are simulator arguments that win over ours."""
+    """Become the simulator, or exit as vLLM does. The simulator arguments `more` win over all others."""
     arguments = translated(words, version)
     os.execv(simulator, [simulator, *arguments, *more])
 
@@ -56,7 +56,7 @@ def translated(words: Sequence[str], version: str) -> list[str]:
 
 
 def _make_cache(model: str) -> None:
-    """Make the folder that weights are downloaded to; end in the words of transformers where that is refused.
+    """Make the folder for downloads of weights. If that is refused, exit with the message of transformers.
 
     Source: huggingface/transformers v4.57.1, src/transformers/utils/hub.py `cached_files`.
     """
@@ -74,13 +74,13 @@ def _make_cache(model: str) -> None:
 
 
 def _server(given: Namespace, version: str) -> list[str]:
-    """How the server is reached, and its version."""
+    """Return the flags of the server's address, TLS and version."""
     keys = given.api_key or [key for key in [os.environ.get("VLLM_API_KEY")] if key]
-    told = {"host": given.host, "root-path": given.root_path}
-    told |= {"ssl-certfile": given.ssl_certfile, "ssl-keyfile": given.ssl_keyfile}
+    flags = {"host": given.host, "root-path": given.root_path}
+    flags |= {"ssl-certfile": given.ssl_certfile, "ssl-keyfile": given.ssl_keyfile}
     return [
         f"--vllm-version={version}",
-        *(f"--{name}={value}" for name, value in told.items() if value),
+        *(f"--{name}={value}" for name, value in flags.items() if value),
         *(f"--api-key={key}" for key in keys),
     ]
 

@@ -1,4 +1,4 @@
-"""What may follow a flag of vLLM."""
+"""Kinds of values of vLLM's flags."""
 
 from enum import Enum
 

@@ -1,8 +1,8 @@
-"""vLLM's command line, parsed as vLLM parses it: what it refuses is refused here in its own words, with exit code 2.
+"""Parses vLLM's command line as vLLM does, and refuses what vLLM refuses, with its messages and exit code 2.
 
-Before it parses, vLLM's FlexibleArgumentParser (vllm/utils/argparse_utils.py, 0.11.2 and 0.17.1) takes liberties:
-underscores stand for dashes, -O<level> has a long form, and --flag.key.key=value, or --flag.key+ for an element of a
-list, builds up JSON.
+vLLM's FlexibleArgumentParser (vllm/utils/argparse_utils.py, 0.11.2 and 0.17.1) first rewrites the command line:
+underscores become dashes, -O<level> gets its long form, and --flag.key.key=value, or --flag.key+ for an element of a
+list, becomes JSON.
 """
 
 import argparse
@@ -44,7 +44,7 @@ def _model_first(words: Sequence[str]) -> list[str]:
 
 
 def _with_json(words: Sequence[str]) -> list[str]:
-    """Put all that is given by key into one JSON value per flag, at the end."""
+    """Collect values by key into one JSON value per flag, at the end."""
     kept: list[str] = []
     built: dict[str, dict[str, Any]] = {}
     rest = iter(words)
@@ -91,7 +91,7 @@ VERSIONS: Mapping[str, tuple[_Flags, Mapping[str, str], str]] = {
     "0.11.2": (flags_0_11.FLAGS, flags_0_11.CHOICES, "-O.mode"),
     "0.17.1": (flags_0_17.FLAGS, flags_0_17.CHOICES, "--optimization-level"),
 }
-"""vLLM version → its flags, the values of those that take few, and the long form of -O."""
+"""vLLM version → its flags, the choices of flags with few values, and the long form of -O."""
 
 
 def parser(version: str) -> argparse.ArgumentParser:
@@ -138,7 +138,7 @@ def _size(text: str) -> int:
     return int(text)
 
 
-_size.__name__ = "int"  # argparse names the type in its complaint
+_size.__name__ = "int"  # argparse names the type in its error
 
 
 def _transfer_config(*, strict: bool) -> Callable[[str], Any]:

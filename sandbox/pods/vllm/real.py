@@ -1,6 +1,6 @@
-"""`vllm serve` in a container of the sandbox: the real one, after the check of its flags.
+"""`vllm serve` in a container of the sandbox: checks the flags, then runs the real vLLM.
 
-What differs from the pod's command line and environment is in `sandbox/modelserver/substitutions.py`, and printed.
+`sandbox/modelserver/substitutions.py` changes the pod's command line and environment; this module prints the changes.
 """
 
 import os

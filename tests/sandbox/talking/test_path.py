@@ -1,11 +1,11 @@
-"""The path of a request, written for people."""
+"""The path of a request as text."""
 
 from sandbox.talking import path, pods
 from sandbox.talking.following import decision
 from tests.sandbox.talking.examples import ALL, GATEWAY, access, on_host, pod
 
 
-def test_a_disaggregated_request() -> None:
+def test_the_path_of_a_disaggregated_request() -> None:
     lines = path.lines(GATEWAY, access("10.244.0.3:8000", "10.244.0.5:8000"), ALL)
 
     assert lines == [
@@ -16,19 +16,19 @@ def test_a_disaggregated_request() -> None:
     ]
 
 
-def test_a_request_that_was_decoded_only() -> None:
+def test_the_path_of_a_request_with_decode_only() -> None:
     lines = path.lines(GATEWAY, access(None, "10.244.0.5:8000"), ALL)
 
     assert [line.split()[1] for line in lines[1:]] == ["picker", "decode"]
 
 
-def test_a_request_that_landed_elsewhere_than_picked() -> None:
+def test_the_path_of_a_request_at_another_worker_than_chosen() -> None:
     lines = path.lines(GATEWAY, access(None, "10.244.0.5:8000", "10.244.0.77:8000"), ALL)
 
     assert lines[-1] == "→ decode   10.244.0.77:8000 (picked was 10.244.0.5:8000)"
 
 
-def test_an_answer_from_a_prefill_worker_is_called_so() -> None:
+def test_the_path_of_an_answer_from_a_prefill_worker() -> None:
     lines = path.lines(GATEWAY, access(None, "10.244.0.4:8000"), ALL)
 
     assert lines[-1] == "→ prefill  ms-pd-prefill-2 on amd-0"
@@ -39,10 +39,10 @@ def test_a_decision_in_one_line() -> None:
         "12:00:00.250  200 /v1/completions  picked 1.3 ms, first byte 5.0 ms, all 12.0 ms  "
         "prefill ms-pd-prefill-2 → decode ms-pd-decode-1"
     )
-    assert "nobody picked" in decision(access(None, None, "10.244.0.5:8000"), ALL)
+    assert "no worker chosen" in decision(access(None, None, "10.244.0.5:8000"), ALL)
 
 
-def test_only_the_pods_of_the_gateway_asked_for() -> None:
+def test_gateway_pods_are_those_of_one_gateway() -> None:
     assert path.gateway_pods(ALL) == [GATEWAY]
     assert path.gateway_pods(ALL, "llm-d-pd", "infra-pd-inference-gateway") == [GATEWAY]
     assert path.gateway_pods(ALL, "llm-d-pd", "another") == []
