@@ -1,4 +1,4 @@
-"""One control plane for the whole test session, thrown away at its end."""
+"""One control plane for the whole test session, deleted at its end."""
 
 from collections.abc import Iterator
 

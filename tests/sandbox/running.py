@@ -1,4 +1,4 @@
-"""A sandbox's control plane as tests use it, and what the machine says about its processes."""
+"""A sandbox's control plane for tests, and its processes on the machine."""
 
 import os
 import subprocess
@@ -18,27 +18,27 @@ from sandbox.toolchain import SANDBOX, provide
 
 @dataclass(frozen=True)
 class Running:
-    """A running control plane. Starting one takes some 5 s: prefer the session's, fixture `cluster`."""
+    """A running control plane. A start takes about 5 s, so prefer the session's (fixture `cluster`)."""
 
     home: Home
 
     @property
     def host_kubeconfig(self) -> Path:
-        """Reaches the API server from the test's own process."""
+        """Kubeconfig for the test's own process."""
         return self.home.host_kubeconfig
 
     @property
     def enter(self) -> list[str]:
-        """The words in front of a command that is to run inside."""
+        """Prefix of a command that runs inside."""
         return lifecycle.enter(self.home)
 
     def run(self, *command: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
-        """Run a command inside and return what it printed."""
+        """Run a command inside and return its output."""
         return subprocess.run([*self.enter, *command], capture_output=True, text=True, timeout=timeout, check=False)
 
 
 def tools() -> dict[str, Path]:
-    """Return what a sandbox runs, from the cache."""
+    """Return a sandbox's tools from the cache."""
     return provide(SANDBOX, Progress())
 
 
@@ -55,17 +55,17 @@ def provide_nodes(cluster: Running, accelerator: str = "amd", count: int | None 
 
 
 def start_unprivileged(home: Home) -> Running:
-    """Start it as somebody without privileges on this machine: the kernel grants nothing outside a user namespace."""
+    """Start it as a user without privileges: the kernel grants nothing outside a user namespace."""
     code = "import sys; from pathlib import Path; from sandbox.home import Home; from tests.sandbox import running\n"
     code += "running.start(Home(Path(sys.argv[1])))"
-    as_nobody = ["unshare", "--user", "--map-user=65534", "--map-group=65534"]
-    command = [*as_nobody, sys.executable, "-c", code, str(home.root)]
+    unprivileged = ["unshare", "--user", "--map-user=65534", "--map-group=65534"]
+    command = [*unprivileged, sys.executable, "-c", code, str(home.root)]
     subprocess.run(command, cwd=CHECKOUT, check=True, timeout=120)
     return Running(home)
 
 
 def private_home(purpose: str) -> Home:
-    """Return a home that belongs to this test process, after throwing away what killed test runs left."""
+    """Return a home of this test process, after deleting homes of killed test runs."""
     for lock in (CHECKOUT / ".sandbox").glob(f"test-{purpose}-*.lock"):
         name = lock.stem
         if not Path("/proc", name.rpartition("-")[2]).exists():
@@ -75,16 +75,16 @@ def private_home(purpose: str) -> Home:
 
 
 def throw_away(home: Home) -> None:
-    """Delete a sandbox with all its traces."""
+    """Delete a sandbox with all its files."""
     lifecycle.throw_away(home, Progress())
     home.lock.unlink()
 
 
 def processes(home: Home, *, pods: bool = True) -> dict[int, str]:
-    """Return pid → command line of every process that belongs to this sandbox, wherever it hides.
+    """Return pid → command line of every process of this sandbox.
 
-    Those that carry its folder in their arguments, all in the network namespace of its keeper, and with `pods` all else
-    that its keeper started.
+    These are processes with its folder in their arguments, processes in the keeper's network namespace, and with
+    `pods` all other processes that the keeper started.
     """
     keeper = lifecycle.last_keeper(home.cluster)
     started = _descendants(keeper.pid) if pods and keeper and keeper.alive else set()
@@ -103,7 +103,7 @@ def processes(home: Home, *, pods: bool = True) -> dict[int, str]:
 
 
 def listening(pids: set[int]) -> set[str]:
-    """Return the hexadecimal addresses on which these processes listen in the network of this test."""
+    """Return the hexadecimal addresses on which these processes listen in this test's network."""
     inodes = {link for pid in pids for link in _sockets(pid)}
     addresses = set()
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
@@ -137,7 +137,7 @@ def soon(condition: Callable[[], bool], seconds: float = 120) -> bool:
 def _descendants(pid: int) -> set[int]:
     children = set[int]()
     for task in Path(f"/proc/{pid}/task").glob("*"):
-        with suppress(OSError):  # it has ended meanwhile
+        with suppress(OSError):  # the process has ended meanwhile
             children |= {int(child) for child in (task / "children").read_text().split()}
     return children.union(*map(_descendants, children))
 

@@ -1,4 +1,4 @@
-"""The admission settings of a description, at the real API server and scheduler."""
+"""The admission settings of a description, with the real API server and scheduler."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -69,7 +69,7 @@ def api(strict: tuple[Running, Choice]) -> Iterator[Api]:
 
 
 def refusal(api: Api, name: str, image: str = "pause:3", **spec: object) -> str:
-    """What the API server says against a pod; "" where it takes the pod."""
+    """Return the API server's refusal of a pod; "" if it accepts the pod."""
     pod = {"metadata": {"name": name}, "spec": {"containers": [{"name": "c", "image": image}], **spec}}
     try:
         api.create(PODS, pod)
@@ -79,12 +79,12 @@ def refusal(api: Api, name: str, image: str = "pause:3", **spec: object) -> str:
     return ""
 
 
-def test_the_pod_security_level_holds_in_a_namespace_without_a_label(api: Api) -> None:
+def test_the_pod_security_level_applies_to_a_namespace_without_a_label(api: Api) -> None:
     assert 'violates PodSecurity "baseline:latest"' in refusal(api, "on-host", hostNetwork=True)
     assert refusal(api, "plain") == ""
 
 
-def test_a_policy_holds_until_another_description_comes(strict: tuple[Running, Choice], api: Api) -> None:
+def test_a_policy_applies_until_another_description(strict: tuple[Running, Choice], api: Api) -> None:
     assert running.soon(lambda: "images need a fixed tag" in refusal(api, "floating", "pause:latest"))
     nodes.provide_policies(strict[0].host_kubeconfig, description.default())
     assert running.soon(lambda: refusal(api, "floating", "pause:latest") == "")
@@ -97,7 +97,7 @@ def test_a_pod_tolerates_the_taint_with_the_name_of_its_device(api: Api) -> None
     assert running.soon(lambda: api.get(f"{PODS}/tolerant")["spec"].get("nodeName") == "gpu-0")
 
 
-def test_other_settings_are_refused_while_it_runs_with_the_commands_to_type(
+def test_other_settings_of_a_running_sandbox_are_refused_with_commands(
     strict: tuple[Running, Choice], tmp_path: Path
 ) -> None:
     (tmp_path / "Pulumi.x.yaml").write_text("config: {}")

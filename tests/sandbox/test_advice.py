@@ -44,22 +44,22 @@ from tests.docs.pages import settings
         ("no nodes available to schedule pods", None, ["make up"]),
     ],
 )
-def test_every_complaint_names_the_setting_that_changes_it(message: str, role: str | None, settings: list[str]) -> None:
+def test_every_problem_names_the_setting_that_solves_it(message: str, role: str | None, settings: list[str]) -> None:
     advice = setting_for(message, role)
     assert all(setting in advice for setting in settings), advice
     assert "{role}" not in advice
 
 
-def test_an_rdma_complaint_is_not_mistaken_for_gpus_nor_the_other_way_round() -> None:
+def test_problems_with_rdma_and_gpus_are_not_confused() -> None:
     assert "replicas" not in setting_for("2 Insufficient rdma/ib.", "prefill")
     assert "rdma" not in setting_for("2 Insufficient amd.com/gpu.", "prefill").replace("serving.prefill", "")
 
 
-def test_an_unknown_complaint_gets_no_invented_advice() -> None:
+def test_an_unknown_problem_has_no_advice() -> None:
     assert setting_for("the moon is full", "prefill") == "nothing in `serving` is known to change this"
 
 
-def test_pods_that_the_api_server_refuses_are_told_too() -> None:
+def test_pods_that_the_api_server_refuses_are_listed() -> None:
     template = {"metadata": {"labels": {"llm-d.ai/role": "decode"}}}
     refused = {
         "metadata": {"namespace": "n", "name": "decode-1"},
@@ -72,7 +72,7 @@ def test_pods_that_the_api_server_refuses_are_told_too() -> None:
 
 
 def test_every_setting_named_exists() -> None:
-    told = " ".join(remedy for _, remedy in status._REMEDIES).replace(status.ROLE, "decode")
-    named = set(re.findall(r"serving(?:\.\w+)+", told))
+    remedies = " ".join(remedy for _, remedy in status._REMEDIES).replace(status.ROLE, "decode")
+    named = set(re.findall(r"serving(?:\.\w+)+", remedies))
     assert len(named) > 10
     assert named <= settings().keys()

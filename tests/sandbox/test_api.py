@@ -1,4 +1,4 @@
-"""The API server as the sandbox's own parts see it: watches that tell everything, and errors of one line."""
+"""The client of the API server: complete watches, and errors of one line."""
 
 import json
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ import yaml
 from sandbox.cluster.api import Api, Event, connect
 from sandbox.errors import SandboxError
 
-NOBODY = {
+KUBECONFIG = {
     "apiVersion": "v1",
     "kind": "Config",
     "current-context": "gone",
@@ -24,19 +24,19 @@ NOBODY = {
 MAPS = "/api/v1/namespaces/default/configmaps"
 
 
-def told(event: Event) -> tuple[str, str]:
+def described(event: Event) -> tuple[str, str]:
     return event[0], event[1]["metadata"]["name"]
 
 
-def test_a_stopped_sandbox_is_named_with_the_way_back(tmp_path: Path) -> None:
+def test_a_stopped_sandbox_is_an_error_with_a_remedy(tmp_path: Path) -> None:
     file = tmp_path / "kubeconfig"
-    file.write_text(yaml.safe_dump(NOBODY))
+    file.write_text(yaml.safe_dump(KUBECONFIG))
     with connect(file) as api, pytest.raises(SandboxError, match="stopped meanwhile; `make up` starts it again"):
         api.get("/api/v1/nodes")
 
 
 class Forgetful(BaseHTTPRequestHandler):
-    """An API server whose watches end at once, and whose second list lacks what the first had."""
+    """An API server with watches that end at once, and a second list without the first one's object."""
 
     lists = iter(([{"metadata": {"name": "vanishing", "uid": "1"}}], []))
 
@@ -50,7 +50,7 @@ class Forgetful(BaseHTTPRequestHandler):
 
 
 class Busy(BaseHTTPRequestHandler):
-    """An API server whose storage is not ready at first."""
+    """An API server with storage that is not ready at first."""
 
     answers = iter((429, 429, 200))
 
@@ -63,27 +63,27 @@ class Busy(BaseHTTPRequestHandler):
 
 @contextmanager
 def served(handler: type[BaseHTTPRequestHandler], tmp_path: Path) -> Iterator[Api]:
-    """Yield the API of a server of ours."""
+    """Yield a client of a server in this process."""
     file = tmp_path / "kubeconfig"
     with HTTPServer(("127.0.0.1", 0), handler) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         there = {"name": "gone", "cluster": {"server": f"http://127.0.0.1:{server.server_port}"}}
-        file.write_text(yaml.safe_dump({**NOBODY, "clusters": [there]}))
+        file.write_text(yaml.safe_dump({**KUBECONFIG, "clusters": [there]}))
         with connect(file) as api:
             yield api
         server.shutdown()
 
 
-def test_what_vanished_while_nobody_watched_is_told_as_deleted(tmp_path: Path) -> None:
+def test_an_object_that_vanished_between_watches_is_deleted(tmp_path: Path) -> None:
     with served(Forgetful, tmp_path) as api:
         watch = api.watch(MAPS)
-        assert [told(next(watch)), next(watch)[0], told(next(watch))] == [
+        assert [described(next(watch)), next(watch)[0], described(next(watch))] == [
             ("ADDED", "vanishing"),
             "SYNCED",
             ("DELETED", "vanishing"),
         ]
 
 
-def test_a_server_that_is_busy_is_asked_again(tmp_path: Path) -> None:
+def test_a_busy_server_is_asked_again(tmp_path: Path) -> None:
     with served(Busy, tmp_path) as api:
         assert api.get(MAPS) == {}

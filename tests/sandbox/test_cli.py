@@ -1,4 +1,4 @@
-"""The commands as people type them, in a copy of this checkout, each step going on from the one before."""
+"""The commands as a user types them, in a copy of this checkout. Tests build on each other."""
 
 import os
 import re
@@ -25,7 +25,7 @@ LEFT_OUT = shutil.ignore_patterns(".git", ".venv", ".sandbox", "__pycache__", ".
 
 @dataclass(frozen=True)
 class Checkout:
-    """A copy of the checkout under git, with a sandbox of its own."""
+    """A copy of the checkout under git, with its own sandbox."""
 
     folder: Path
 
@@ -73,57 +73,57 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
 
 @pytest.fixture(scope="module")
 def deployed(checkout: Checkout) -> str:
-    """What `up` says the first time."""
+    """Output of the first `up`."""
     return checkout.run("up", "--stack", "amd")
 
 
-def test_up_says_which_pods_sit_where_with_which_gpus_and_what_to_try_next(checkout: Checkout, deployed: str) -> None:
-    told = deployed[deployed.index("Sandbox 'cli'") :]
-    assert told.count("Ready, 1 GPU\n") == 4
-    assert told.count("Ready, 4 GPUs\n") == 1
-    assert "llm-d-pd/gaie-pd-epp-" in told
-    used = [int(line.split()[1]) for line in told.splitlines() if "amd.com/gpu in use" in line]
+def test_up_prints_pods_nodes_gpus_and_next_commands(checkout: Checkout, deployed: str) -> None:
+    output = deployed[deployed.index("Sandbox 'cli'") :]
+    assert output.count("Ready, 1 GPU\n") == 4
+    assert output.count("Ready, 4 GPUs\n") == 1
+    assert "llm-d-pd/gaie-pd-epp-" in output
+    used = [int(line.split()[1]) for line in output.splitlines() if "amd.com/gpu in use" in line]
     assert len(used) == 2
     assert sum(used) == 8
     assert "inferencePool" in deployed
-    assert "make destroy STACK=amd" in told
-    assert "waits" not in told
+    assert "make destroy STACK=amd" in output
+    assert "waits" not in output
 
 
-def test_up_ends_with_an_answer_and_the_workers_that_gave_it(checkout: Checkout, deployed: str) -> None:
-    told = deployed[deployed.index("POST http://127.0.0.1:") :]
-    assert re.findall(r"^(?:  |→ )(\w+) ", told, re.MULTILINE) == ["gateway", "picker", "prefill", "decode"], told
-    assert "Any OpenAI client works with base URL http://127.0.0.1:" in told
+def test_up_ends_with_an_answer_and_its_path(checkout: Checkout, deployed: str) -> None:
+    output = deployed[deployed.index("POST http://127.0.0.1:") :]
+    assert re.findall(r"^(?:  |→ )(\w+) ", output, re.MULTILINE) == ["gateway", "picker", "prefill", "decode"], output
+    assert "Any OpenAI client works with base URL http://127.0.0.1:" in output
 
 
-def test_status_tells_the_same_with_the_outputs(checkout: Checkout, deployed: str) -> None:
-    told = checkout.run("status")
-    assert told.count("Ready, 1 GPU\n") == 4
-    assert "outputs of stack amd" in told
-    assert "inferencePool: gaie-pd" in told
+def test_status_prints_pods_and_outputs(checkout: Checkout, deployed: str) -> None:
+    output = checkout.run("status")
+    assert output.count("Ready, 1 GPU\n") == 4
+    assert "outputs of stack amd" in output
+    assert "inferencePool: gaie-pd" in output
 
 
-def test_preview_shows_a_change_then_none_and_pulumis_exit_code_passes(checkout: Checkout, deployed: str) -> None:
+def test_preview_shows_changes_and_passes_pulumis_exit_code(checkout: Checkout, deployed: str) -> None:
     changed = ["--set", "serving.decode.replicas=2"]
-    told = checkout.run("preview", "--stack", "amd", *changed, "--", "--expect-no-changes", code=7)
-    assert "~ replicas: 1 => 2" in told
-    told = checkout.run("preview", "--stack", "amd", "--set", "serving.decode.replicas=-1", code=1)
-    assert "serving.decode.replicas = -1" in told
-    told = checkout.run("preview", "--stack", "amd", "--set", "serving[x=1", code=1)
-    assert "--set serving[x=1 was not taken" in told
-    assert "Previewing" not in told
+    output = checkout.run("preview", "--stack", "amd", *changed, "--", "--expect-no-changes", code=7)
+    assert "~ replicas: 1 => 2" in output
+    output = checkout.run("preview", "--stack", "amd", "--set", "serving.decode.replicas=-1", code=1)
+    assert "serving.decode.replicas = -1" in output
+    output = checkout.run("preview", "--stack", "amd", "--set", "serving[x=1", code=1)
+    assert "--set serving[x=1 was not taken" in output
+    assert "Previewing" not in output
     checkout.run("preview", "--stack", "amd", "--set", "serving.decode.replicas=1", "--", "--expect-no-changes")
 
 
 def test_the_shell_has_pulumi_and_the_cluster_and_passes_its_exit_code(checkout: Checkout, deployed: str) -> None:
     script = 'pulumi stack output model --stack amd; echo "$KUBECONFIG"; pwd; exit 9'
-    told = checkout.run("shell", "--stack", "amd", "--", "-c", script, code=9)
-    assert "amd/Llama-3.3-70B-Instruct-FP8-KV\n" in told
-    assert f"{checkout.home.kubeconfig}\n{checkout.home.view}\n" in told
+    output = checkout.run("shell", "--stack", "amd", "--", "-c", script, code=9)
+    assert "amd/Llama-3.3-70B-Instruct-FP8-KV\n" in output
+    assert f"{checkout.home.kubeconfig}\n{checkout.home.view}\n" in output
 
 
 @pytest.mark.thorough
-def test_it_comes_back_after_down(checkout: Checkout, deployed: str) -> None:
+def test_objects_are_back_after_down_and_up(checkout: Checkout, deployed: str) -> None:
     assert "is stopped" in checkout.run("down")
     assert not running.processes(checkout.home)
     assert "make up" in checkout.run("status", code=1)
@@ -133,7 +133,7 @@ def test_it_comes_back_after_down(checkout: Checkout, deployed: str) -> None:
 
 
 def wait_for(text: str, command: subprocess.Popen[str]) -> str:
-    """Read what a command says up to and with the line that has `text`."""
+    """Read a command's output up to and including the line with `text`."""
     overdue = threading.Timer(90, command.kill)
     overdue.start()
     said = ""
@@ -151,7 +151,7 @@ ADVICE = "→ serving.prefill.replicas"
 
 
 @pytest.mark.thorough
-def test_up_tells_the_pending_pod_while_it_waits_and_ctrl_c_leaves_nothing(checkout: Checkout, deployed: str) -> None:
+def test_up_reports_the_pending_pod_while_it_waits_and_ctrl_c_leaves_nothing(checkout: Checkout, deployed: str) -> None:
     before = running.processes(checkout.home, pods=False).keys()
     command = checkout.start(*TOO_MANY)
     said = wait_for(ADVICE, command)
@@ -165,25 +165,25 @@ def test_up_tells_the_pending_pod_while_it_waits_and_ctrl_c_leaves_nothing(check
 
 
 @pytest.mark.thorough
-def test_a_killed_up_is_healed_by_the_next(checkout: Checkout, deployed: str) -> None:
+def test_the_next_up_repairs_a_killed_one(checkout: Checkout, deployed: str) -> None:
     before = running.processes(checkout.home, pods=False).keys()
     command = checkout.start(*TOO_MANY)
-    wait_for(ADVICE, command)  # the pod may wait since an earlier run: this one has begun with its lock
+    wait_for(ADVICE, command)  # the pod may wait since an earlier run; the lock proves that this one has begun
     assert running.soon(lambda: bool(healing.stale_locks(checkout.home, "amd")))
     os.killpg(command.pid, signal.SIGKILL)
     command.communicate(timeout=60)
     assert running.processes(checkout.home, pods=False).keys() == before
-    told = checkout.run("up", "--stack", "amd", "--nodes", "2", "--set", "serving.prefill.replicas=4")
-    assert "An earlier run was killed" in told
-    assert told.count("Ready, 1 GPU\n") == 4
+    output = checkout.run("up", "--stack", "amd", "--nodes", "2", "--set", "serving.prefill.replicas=4")
+    assert "An earlier run was killed" in output
+    assert output.count("Ready, 1 GPU\n") == 4
 
 
-def test_destroy_deletes_every_object_and_down_purge_all_else(checkout: Checkout, deployed: str) -> None:
+def test_destroy_deletes_every_object_and_down_purge_everything_else(checkout: Checkout, deployed: str) -> None:
     checkout.run("destroy", "--stack", "amd")
-    told = checkout.run("status")
-    assert "0 of 8 amd.com/gpu in use" in told
-    assert "llm-d-pd/" not in told
-    assert "outputs" not in told
+    output = checkout.run("status")
+    assert "0 of 8 amd.com/gpu in use" in output
+    assert "llm-d-pd/" not in output
+    assert "outputs" not in output
     assert "gone" in checkout.run("down", "--purge")
     assert not checkout.home.root.exists()
     assert not running.processes(checkout.home)
@@ -210,29 +210,29 @@ def test_an_error_is_one_screen_without_a_traceback(
     assert len(said.splitlines()) < 10
 
 
-def test_an_unknown_stack_is_an_error_that_names_those_that_exist(
+def test_an_error_about_an_unknown_stack_names_existing_ones(
     checkout: Checkout, capsys: pytest.CaptureFixture[str]
 ) -> None:
     said = checkout.run("preview", "--stack", "tpu", code=1)
     assert "amd, nvidia" in said
-    assert not checkout.home.root.exists()  # nothing was started for it
+    assert not checkout.home.root.exists()  # nothing was started
     assert "Traceback" not in said
 
 
-def test_elsewhere_than_on_linux_it_says_what_can(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_on_other_systems_than_linux_the_error_names_alternatives(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
     with pytest.raises(SandboxError, match=r"(?s)needs Linux.*darwin.*kind"):
         lifecycle.start(Home.of(tmp_path, "mac"), {}, Progress())
 
 
 @pytest.mark.thorough
-def test_without_namespaces_up_ends_with_simulated_readiness_and_says_so(
-    checkout: Checkout, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_namespaces_up_reports_simulated_readiness(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(lifecycle.NO_NAMESPACES, "1")
     checkout.run("down", "--purge")
-    told = checkout.run("up", "--stack", "nvidia")
-    assert "READINESS IS SIMULATED" in told
-    assert told.count("Ready, 1 GPU\n") == 4
-    assert "chat/completions" not in told, "nobody would answer"
+    output = checkout.run("up", "--stack", "nvidia")
+    assert "READINESS IS SIMULATED" in output
+    assert output.count("Ready, 1 GPU\n") == 4
+    assert "chat/completions" not in output, "no server would answer"
     checkout.run("down", "--purge")

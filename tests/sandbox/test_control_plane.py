@@ -24,7 +24,7 @@ LOCALHOST = {"0100007F"}
 
 @pytest.fixture
 def home() -> Iterator[Home]:
-    """A second sandbox, next to the session's."""
+    """A second sandbox beside the session's."""
     home = running.private_home("own")
     try:
         yield home
@@ -56,7 +56,7 @@ def test_nothing_listens_outside_127_0_0_1_and_memory_is_modest(cluster: Running
     assert running.memory(pids) < GIGABYTE
 
 
-def test_nothing_gets_out_of_the_private_network(cluster: Running) -> None:
+def test_the_private_network_has_no_route_outside(cluster: Running) -> None:
     reach = "import socket, sys; socket.create_connection((sys.argv[1], 53), timeout=0.5)"
     outside = cluster.run(sys.executable, "-c", reach, "1.1.1.1")
     assert "OSError" in outside.stderr or "TimeoutError" in outside.stderr
@@ -96,11 +96,11 @@ def test_every_kind_of_the_stacks_is_served(cluster: Running) -> None:
 
 
 @pytest.mark.thorough
-def test_data_survive_stop_and_kill_and_sandboxes_do_not_disturb_each_other(cluster: Running, home: Home) -> None:
-    others, theirs = identity(cluster), set(running.processes(cluster.home))
+def test_data_survive_stop_and_kill_and_sandboxes_are_independent(cluster: Running, home: Home) -> None:
+    others, other_processes = identity(cluster), set(running.processes(cluster.home))
     sandbox = running.start(home)
-    ours, config = identity(sandbox), home.host_kubeconfig.read_text()
-    assert ours != others
+    own, config = identity(sandbox), home.host_kubeconfig.read_text()
+    assert own != others
     guest = subprocess.Popen([*sandbox.enter, "sh", "-c", "echo up; sleep 1000"], stdout=subprocess.PIPE)
     assert guest.stdout
     assert guest.stdout.readline() == b"up\n"
@@ -115,13 +115,13 @@ def test_data_survive_stop_and_kill_and_sandboxes_do_not_disturb_each_other(clus
     assert refused.returncode == 1
     assert refused.stderr == "true: the sandbox has been stopped: start it with `make up`\n"
     running.start(home)
-    assert identity(sandbox) == ours
-    assert home.host_kubeconfig.read_text() == config  # the same port: a kubeconfig in use stays good
+    assert identity(sandbox) == own
+    assert home.host_kubeconfig.read_text() == config  # the same port, so that a kubeconfig in use stays valid
     assert lifecycle.stop(home, Progress())
     assert not running.processes(home)
     assert not lifecycle.stop(home, Progress())
     assert identity(cluster) == others
-    assert theirs <= set(running.processes(cluster.home))
+    assert other_processes <= set(running.processes(cluster.home))
 
 
 START = "from tests.sandbox import running; running.start(running.Home.of(name={name!r}))"
@@ -134,7 +134,7 @@ def test_an_interrupted_start_leaves_nothing(home: Home, number: signal.Signals,
         [sys.executable, "-c", START.format(name=home.name)], cwd=CHECKOUT, stderr=subprocess.DEVNULL
     )
     assert soon(lambda: any("kube-apiserver" in one for one in running.processes(home).values()), 10)
-    time.sleep(seconds)  # somewhere in the middle
+    time.sleep(seconds)  # at a random moment
     starter.send_signal(number)
     starter.wait(10)
     assert soon(lambda: not running.processes(home))
@@ -142,7 +142,7 @@ def test_an_interrupted_start_leaves_nothing(home: Home, number: signal.Signals,
     assert not lifecycle.running(home)
 
 
-def test_a_start_that_fails_says_why_and_leaves_nothing(home: Home, tmp_path: Path) -> None:
+def test_a_failed_start_reports_the_reason_and_leaves_nothing(home: Home, tmp_path: Path) -> None:
     broken = tmp_path / "kube-apiserver"
     broken.write_text("#!/bin/sh\necho this machine is too old >&2\nexit 3\n")
     broken.chmod(0o755)
@@ -159,12 +159,12 @@ def test_two_starts_of_one_sandbox_do_not_race(cluster: Running) -> None:
     assert running.processes(cluster.home).keys() == before.keys()
 
 
-def test_a_later_process_with_the_keepers_number_is_not_taken_for_it(tmp_path: Path) -> None:
+def test_a_later_process_with_the_keepers_number_is_no_keeper(tmp_path: Path) -> None:
     lifecycle.Keeper(os.getpid(), "another boot:1", 1, True).write(tmp_path)
     keeper = lifecycle.last_keeper(tmp_path)
     assert keeper
     assert not keeper.alive
-    assert keeper.end(signal.SIGKILL, 1)  # and this process is still here to say so
+    assert keeper.end(signal.SIGKILL, 1)  # this process still runs
     (tmp_path / "keeper.json").write_text(json.dumps({"half": "written"}))
     assert lifecycle.last_keeper(tmp_path) is None
 
@@ -175,8 +175,8 @@ def test_a_name_that_is_no_folder_is_refused(name: str) -> None:
         Home.of(CHECKOUT, name)
 
 
-def test_a_control_plane_of_an_earlier_version_is_kept_and_not_started(home: Home) -> None:
-    (home.cluster / "kwok" / "clusters" / "sandbox" / "etcd").mkdir(parents=True)  # as kwokctl v0.7.0 lays it out
+def test_a_control_plane_of_an_earlier_version_stays_and_is_not_started(home: Home) -> None:
+    (home.cluster / "kwok" / "clusters" / "sandbox" / "etcd").mkdir(parents=True)  # kwokctl v0.7.0's layout
     (home.cluster / "isolated").write_text("True")
     with pytest.raises(SandboxError, match=r"(?s)earlier version.*make down PURGE=1"):
         running.start(home)
@@ -208,22 +208,22 @@ def test_without_namespaces_everything_stays_on_127_0_0_1(
     sandbox = running.start(home)
     assert "No private network" in capsys.readouterr().err
     assert lifecycle.enter(home) == []
-    ours = identity(sandbox)
+    own = identity(sandbox)
     pids = set(running.processes(home))
     assert len(pids) >= 6
     assert running.listening(pids) == LOCALHOST
     kill_keeper(home)
     assert soon(lambda: not pids & running.processes(home).keys(), 10)
     running.start(home)
-    assert identity(sandbox) == ours
+    assert identity(sandbox) == own
     lifecycle.stop(home, Progress())
     assert not running.processes(home)
     monkeypatch.delenv(lifecycle.NO_NAMESPACES)
-    with pytest.raises(SandboxError, match="PURGE"):  # its recorded flags would open its ports in no private network
+    with pytest.raises(SandboxError, match="PURGE"):  # its recorded flags are for a private network
         running.start(home)
 
 
-def test_in_ci_nothing_takes_the_place_of_namespaces(home: Home) -> None:
+def test_in_ci_missing_namespaces_are_an_error(home: Home) -> None:
     start = f'{sys.executable} -c "{START.format(name=home.name)}"'
     refusing = [
         "unshare",
@@ -243,15 +243,15 @@ def test_in_ci_nothing_takes_the_place_of_namespaces(home: Home) -> None:
 
 
 @pytest.mark.thorough
-def test_an_ordinary_user_gets_the_same_by_a_user_namespace(home: Home) -> None:
+def test_a_user_without_privileges_gets_the_same_in_a_user_namespace(home: Home) -> None:
     script = (
-        f"trap '' INT; "  # as a script does that runs it in the background
+        f"trap '' INT; "  # as in a script's background job
         f'{sys.executable} -c "{START.format(name=home.name)}" && {sys.executable} -c \''
         "import os, signal; from tests.sandbox import running\n"
         f'sandbox = running.Running(running.Home.of(name="{home.name}"))\n'
         "assert os.getuid() == 4711\n"
         'done = sandbox.run("sh", "-c", "ip -brief link; ps ax; exit 6")\n'
-        "for pid in running.processes(sandbox.home):\n"  # a container that a SIGINT is to end must hear it
+        "for pid in running.processes(sandbox.home):\n"  # containers must receive SIGINT
         '    [ignored] = [line for line in open(f"/proc/{pid}/status") if line.startswith("SigIgn")]\n'
         "    assert not int(ignored.split()[1], 16) & 1 << signal.SIGINT - 1, ignored\n"
         "print(done.stdout, done.stderr); assert done.returncode == 6'"
@@ -260,4 +260,4 @@ def test_an_ordinary_user_gets_the_same_by_a_user_namespace(home: Home) -> None:
     done = subprocess.run(as_user, cwd=CHECKOUT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "sandbox0" in done.stdout
-    assert "kube-apiserver" not in done.stdout  # a command sees its own processes only
+    assert "kube-apiserver" not in done.stdout  # a command sees only its own processes

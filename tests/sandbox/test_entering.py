@@ -1,4 +1,4 @@
-"""Commands inside a sandbox: what they keep, what they hear, and that nothing of them stays behind."""
+"""Commands inside a sandbox: their environment, their signals, and their end."""
 
 import os
 import pty
@@ -44,7 +44,7 @@ def test_a_killed_command_leaves_no_process(cluster: Running) -> None:
 
 
 @pytest.mark.parametrize("send", ["terminal", "SIGTERM", "SIGINT"])
-def test_a_command_hears_ctrl_c_and_signals_once_and_ends_in_its_own_way(cluster: Running, send: str) -> None:
+def test_a_command_receives_ctrl_c_and_signals_once_and_ends_itself(cluster: Running, send: str) -> None:
     script = (
         "import signal, sys, time\n"
         "heard = []\n"

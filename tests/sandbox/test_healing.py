@@ -1,4 +1,4 @@
-"""What is taken for half-made, and how it goes: on a real API server."""
+"""Unrecorded objects and their deletion, on a real API server."""
 
 import json
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ def _state(home: Home, *resources: dict[str, Any]) -> None:
     (folder / "other.json").write_text(json.dumps({"checkpoint": {"latest": {"resources": resources}}}))
 
 
-def test_half_made_is_what_pulumi_wrote_and_no_stack_has_recorded(api: Api, tmp_path: Path) -> None:
+def test_unrecorded_objects_are_those_of_pulumi_in_no_state(api: Api, tmp_path: Path) -> None:
     home = Home(tmp_path)
     _state(home, {"inputs": {"kind": "ConfigMap"}, "id": "default/healing-recorded"}, {"id": "a-component"})
     recorded = _made(api, "healing-recorded", "pulumi-kubernetes")

@@ -21,7 +21,7 @@ def api(cluster: Running) -> Any:
 @pytest.fixture
 def namespace(api: Any) -> Iterator[str]:
     name = api.create_namespace({"metadata": {"generateName": "nodes-"}}).metadata.name
-    deadline = time.monotonic() + 10  # a pod needs the account that a controller makes in every namespace
+    deadline = time.monotonic() + 10  # a pod needs the ServiceAccount that a controller makes in every namespace
     while not api.list_namespaced_service_account(name).items and time.monotonic() < deadline:
         time.sleep(0.05)
     yield name
@@ -88,7 +88,7 @@ def test_rdma_is_shared_by_many_pods_of_a_node(api: Any, namespace: str) -> None
     assert [one.spec.node_name for one in pods] == ["amd-0"] * 3
 
 
-def test_host_network_pods_have_the_nodes_address_and_fight_for_its_ports(api: Any, namespace: str) -> None:
+def test_host_network_pods_share_the_nodes_address_and_ports(api: Any, namespace: str) -> None:
     for number in range(3):
         ports = [{"containerPort": 8000, "hostPort": 8000}]
         pod(api, namespace, f"p{number}", {}, hostNetwork=True, ports=ports, nodeSelector=VENDOR)
@@ -105,11 +105,11 @@ def named(api: Any, start: str) -> dict[str, Any]:
     return {node.metadata.name: node for node in api.list_node().items if node.metadata.name.startswith(start)}
 
 
-def test_the_nodes_of_both_accelerators_are_there_side_by_side(cluster: Running, api: Any) -> None:
+def test_nodes_of_both_accelerators_exist_side_by_side(cluster: Running, api: Any) -> None:
     provide_nodes(cluster, "nvidia", 3)
     assert named(api, "nvidia").keys() == {"nvidia-0", "nvidia-1", "nvidia-2"}
     provide_nodes(cluster, "nvidia", None)
-    assert named(api, "nvidia").keys() == {"nvidia-0", "nvidia-1", "nvidia-2"}  # as many as there were
+    assert named(api, "nvidia").keys() == {"nvidia-0", "nvidia-1", "nvidia-2"}  # the same number as before
     provide_nodes(cluster, "nvidia", 1)
     assert named(api, "nvidia").keys() == {"nvidia-0"}
     assert named(api, "amd").keys() == {"amd-0", "amd-1"}
@@ -121,7 +121,7 @@ def test_the_nodes_of_both_accelerators_are_there_side_by_side(cluster: Running,
     assert kinds == ["Ready"]
 
 
-def test_pods_go_with_a_node_that_is_taken_away(cluster: Running, api: Any, namespace: str) -> None:
+def test_pods_of_a_deleted_node_are_deleted(cluster: Running, api: Any, namespace: str) -> None:
     provide_nodes(cluster, "nvidia", 2)
     pod(api, namespace, "p", {"nvidia.com/gpu": "8"}, nodeSelector={"kubernetes.io/hostname": "nvidia-1"})
     assert eventually(lambda: api.list_namespaced_pod(namespace).items, lambda pods: all(map(ready, pods)))
@@ -174,6 +174,6 @@ def test_the_scheduler_honours_the_taints_labels_and_sizes_of_a_description(
 
 
 @pytest.mark.parametrize("count", [0, 251])
-def test_a_count_that_no_address_range_holds_is_refused(cluster: Running, count: int) -> None:
+def test_a_count_beyond_the_address_range_is_refused(cluster: Running, count: int) -> None:
     with pytest.raises(SandboxError, match=f"--nodes {count}"):
         provide_nodes(cluster, "amd", count)

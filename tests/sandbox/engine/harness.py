@@ -1,4 +1,4 @@
-"""A tiny project under the real CLI: declare objects, run a command, look at what the cluster and the state hold."""
+"""A small project under the real CLI: declare objects, run a command, read the cluster and the state."""
 
 import functools
 import json
@@ -78,7 +78,7 @@ class Ran:
 
 @dataclass
 class Stack:
-    """One project with one stack, in folders of its own."""
+    """One project with one stack, in its own folders."""
 
     folder: Path
     engine: Engine
@@ -128,25 +128,25 @@ class Stack:
         return self.pulumi("preview", *arguments, **options)
 
     def steps(self) -> dict[str, dict[str, Any]]:
-        """What a preview proposes, by resource name, unchanged ones left out."""
+        """Steps that a preview proposes, by resource name, without unchanged resources."""
         return proposed(self.preview("--json").ok())
 
     def resources(self) -> dict[str, dict[str, Any]]:
-        """The resources in the state, by name."""
+        """Resources in the state, by name."""
         file = Path(self.engine.env["PULUMI_BACKEND_URL"].removeprefix("file://"), f".pulumi/stacks/{PROJECT}/dev.json")
         latest = json.loads(file.read_text())["checkpoint"]["latest"]
         return {resource["urn"].rpartition("::")[2]: resource for resource in latest.get("resources", [])}
 
 
 def proposed(ran: Ran) -> dict[str, dict[str, Any]]:
-    """The steps in the output of `preview --json`, which are there even when a dry run was refused."""
+    """Steps in the output of `preview --json`, which has them even after a refused dry run."""
     digest = json.JSONDecoder().raw_decode(ran.output[ran.output.index("{") :])[0]
     return {step["urn"].rpartition("::")[2]: step for step in digest["steps"] if step["op"] != "same"}
 
 
 @functools.cache
 def _prepared_home(session: Path) -> Path:
-    """A home in which `pulumi stack init` has been run: half a second that each test would spend again."""
+    """A home after `pulumi stack init`, which saves each test half a second."""
     folder = session / "prepared"
     project = folder / "project"
     project.mkdir(parents=True)
@@ -157,21 +157,21 @@ def _prepared_home(session: Path) -> Path:
 
 
 def prepared(folder: Path, project: Path, stack: str = "dev") -> Engine:
-    """The engine for a project, with a home below `folder`."""
+    """An engine for a project, with a home below `folder`."""
     return prepare(
         Home(folder / "home"), project, stack, tools=provide(["pulumi"], Progress()), cache=Cache.of_user().root
     )
 
 
 def on_cluster(folder: Path, cluster: Any, **options: Any) -> Stack:
-    """A stack whose kubeconfig is the running cluster's."""
+    """A stack with the running cluster's kubeconfig."""
     stack = Stack.make(folder, enter=cluster.enter, **options)
     stack.engine.env["KUBECONFIG"] = str(cluster.home.kubeconfig)
     return stack
 
 
 def provider(**props: Any) -> dict[str, Any]:
-    """A provider with what the program sets; `props` beside it."""
+    """A provider with the program's settings and `props`."""
     in_place = {"enableConfigMapMutable": True, "enableSecretMutable": True}
     return {"token": "provider", "props": {"kubeconfig": "", **in_place, **props}}
 

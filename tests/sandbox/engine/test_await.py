@@ -1,4 +1,4 @@
-"""Contract: what is waited for, for how long, and what is said meanwhile."""
+"""Waits of the Kubernetes plugin: conditions, timeouts and messages."""
 
 from collections.abc import Callable
 from typing import Any
@@ -22,7 +22,7 @@ def gateway(namespace: str) -> dict[str, Any]:
 def test_waits_end_at_the_timeout_and_keep_the_object(stack: Stack, api: Api, namespace: str, live: Live) -> None:
     greedy = deployment("greedy", namespace, gpus=99, opts={"custom_timeouts": {"create": "3s"}})
     stack.declare(p=provider(), greedy=greedy, gateway=gateway(namespace))
-    stack.preview().ok()  # too many GPUs and a condition that nobody sets: a preview can't know
+    stack.preview().ok()  # too many GPUs, and a condition that no controller sets; a preview can't find that
 
     output = stack.up().failed().output
     assert "Waiting for app ReplicaSet to be available (0/1 Pods available)" in output

@@ -1,4 +1,4 @@
-"""Contract: creating objects."""
+"""Creation of objects by the Kubernetes plugin."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +13,7 @@ Live = Callable[[str], dict[str, Any]]
 CONFIG_MAP = "core/v1:ConfigMap"
 
 
-def test_create_posts_as_pulumi_and_adds_nothing(stack: Stack, namespace: str, live: Live) -> None:
+def test_create_uses_pulumis_field_manager_and_adds_nothing(stack: Stack, namespace: str, live: Live) -> None:
     skip = {"annotations": {"pulumi.com/skipAwait": "true"}, "labels": {"app": "x"}}
     token_of = {"annotations": {"kubernetes.io/service-account.name": "account"}}
     stack.declare(

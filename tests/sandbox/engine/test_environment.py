@@ -1,4 +1,4 @@
-"""The environment: nothing of the caller's Pulumi or cluster, and official executables wherever they can be had."""
+"""The engine's environment: nothing of the caller's Pulumi or cluster, and official executables if available."""
 
 import http.server
 import io
@@ -51,12 +51,12 @@ def test_an_official_plugin_of_the_user_is_used(tmp_path: Path, monkeypatch: pyt
 
     monkeypatch.delenv("PULUMI_HOME")
     notes = prepared(tmp_path, stack.folder).notes
-    if any(environment.PLUGIN in note for note in notes):  # the stand-in again, and it says so
+    if any(environment.PLUGIN in note for note in notes):  # the stand-in again, with a note
         assert used.read_text().startswith("#!/bin/sh")
 
 
 class Releases(http.server.BaseHTTPRequestHandler):
-    """Serves the archives of `archives`, counts requests."""
+    """Serves the archives of `archives` and counts requests."""
 
     archives: dict[str, bytes]
     requests: list[str]

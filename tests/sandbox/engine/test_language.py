@@ -1,4 +1,4 @@
-"""The language host: a program that fails in any of these ways fails the command, once, with its traceback."""
+"""The language host: every failure of a program fails the command, once, with its traceback."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Contract: drift, refresh and destroy."""
+"""Drift, refresh and destroy with the Kubernetes plugin."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +14,7 @@ Live = Callable[[str], dict[str, Any]]
 
 
 def _after(name: str) -> dict[str, Any]:
-    """A refused step ends a preview: what should be in it as well has to come before."""
+    """Orders steps: a refused step ends a preview, so other steps must come before it."""
     return {"depends_on": [name]}
 
 
@@ -37,6 +37,6 @@ def test_refresh_sees_the_drift_that_a_preview_does_not(stack: Stack, api: Api, 
 
     stack.pulumi("refresh", "--yes", "--skip-preview").ok()
     assert "lost" not in stack.resources()
-    steps = proposed(stack.preview("--json"))  # the other manager's field is a conflict besides
+    steps = proposed(stack.preview("--json"))  # the other manager's field is also a conflict
     found = {name: (step["op"], list(step.get("detailedDiff") or {})) for name, step in steps.items()}
     assert found == {"drifting": ("update", ["data.k"]), "lost": ("create", [])}

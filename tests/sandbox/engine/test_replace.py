@@ -1,4 +1,4 @@
-"""Contract: changes that mean a new object."""
+"""Changes that replace an object."""
 
 from collections.abc import Callable
 from typing import Any
@@ -56,7 +56,7 @@ def test_identity_and_immutable_fields_replace(stack: Stack, api: Api, namespace
     }
     assert steps["dependent"]["op"] == "update", "its data come from a replaced object's new name"
 
-    stack.up().ok()  # explicit names: it could not work without deleting first
+    stack.up().ok()  # explicit names need a deletion first
     after = {name: resource["outputs"]["metadata"]["uid"] for name, resource in named(stack).items()}
     assert {name for name in before if before[name] == after[name]} == {"dependent"}
     assert live("configmaps/settings-2")["data"] == {"k": "2"}
@@ -71,7 +71,7 @@ def named(stack: Stack) -> dict[str, Any]:
     return {name: r for name, r in stack.resources().items() if r["type"].startswith("kubernetes:")}
 
 
-def test_another_cluster_replaces_another_name_for_it_does_not(stack: Stack, namespace: str) -> None:
+def test_another_cluster_replaces_and_another_context_name_does_not(stack: Stack, namespace: str) -> None:
     thing = obj("core/v1:ConfigMap", "thing", namespace, data={"k": "v"})
     stack.declare(p=provider(clusterIdentifier="one"), thing=thing).up().ok()
 

@@ -1,4 +1,4 @@
-"""Where the stand-in is stricter than the official plugin: what it can't do as well, it refuses, and says why."""
+"""Features of the official plugin that the stand-in refuses with a reason."""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from tests.sandbox.running import Running
 
 @pytest.fixture
 def stand_in(tmp_path: Path, cluster: Running, monkeypatch: pytest.MonkeyPatch) -> Stack:
-    """A stack that uses the stand-ins even where the official executables are on the machine."""
+    """A stack that uses the stand-ins even if the official executables are on the machine."""
     monkeypatch.setattr(
         environment, "find_official", lambda *_: environment.Official(None, None, "this test wants the stand-ins")
     )
@@ -28,7 +28,7 @@ def test_a_misspelt_field_is_refused(stand_in: Stack, namespace: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("metadata", "told"),
+    ("metadata", "expected"),
     [
         ({}, "the sandbox makes no names"),
         ({"name": "x", "annotations": {"pulumi.com/skipAwiat": "true"}}, "the sandbox knows only"),
@@ -38,12 +38,12 @@ def test_a_misspelt_field_is_refused(stand_in: Stack, namespace: str) -> None:
         ),
     ],
 )
-def test_what_only_the_official_plugin_can_do_is_refused(metadata: dict[str, Any], told: str) -> None:
+def test_features_of_the_official_plugin_alone_are_refused(metadata: dict[str, Any], expected: str) -> None:
     refused = reporting.of_object({"kind": "ConfigMap", "metadata": {"namespace": "n", **metadata}})
-    assert [told in reason for _, reason in refused] == [True]
+    assert [expected in reason for _, reason in refused] == [True]
 
 
-def test_provider_settings_that_would_do_less_here_are_refused(stand_in: Stack) -> None:
+def test_provider_settings_of_the_official_plugin_alone_are_refused(stand_in: Stack) -> None:
     stand_in.declare(p=provider(renderYamlToDirectory="out", enableSecretMutable=False))
     output = stand_in.preview().failed().output
     assert "renderYamlToDirectory" in output and "enableSecretMutable" in output

@@ -1,4 +1,4 @@
-"""Contract: what counts as a change, and changing objects in place."""
+"""Changes of objects in place by the Kubernetes plugin."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +14,7 @@ Live = Callable[[str], dict[str, Any]]
 
 
 def everything(namespace: str, image: str, value: str, token: str) -> dict[str, Any]:
-    """Objects whose values the API server writes in another way than we do."""
+    """Objects with values that the API server spells differently."""
     container = {
         "env": [{"name": "EMPTY", "value": ""}, {"name": "A", "value": "1"}],
         "resources": {"limits": {"cpu": "1000m", "memory": "1024Mi"}, "requests": {"cpu": 0.5}},
@@ -31,10 +31,10 @@ def everything(namespace: str, image: str, value: str, token: str) -> dict[str, 
     }
 
 
-def test_only_what_the_program_changes_changes(stack: Stack, api: Api, namespace: str, live: Live) -> None:
+def test_only_changed_fields_of_the_program_change(stack: Stack, api: Api, namespace: str, live: Live) -> None:
     stack.declare(**everything(namespace, "pause:1", "1", "hf_first")).up().ok()
     before = {path: live(path)["metadata"]["uid"] for path in ("deployments/workers", "secrets/token")}
-    label = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings", "labels": {"theirs": "stays"}}}
+    label = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings", "labels": {"other": "stays"}}}
     api.apply(f"/api/v1/namespaces/{namespace}/configmaps/settings", label)
 
     stack.preview("--expect-no-changes").ok()
@@ -53,7 +53,7 @@ def test_only_what_the_program_changes_changes(stack: Stack, api: Api, namespace
     assert {path: live(path)["metadata"]["uid"] for path in before} == before
     assert live("deployments/workers")["spec"]["template"]["spec"]["containers"][0]["image"] == "pause:2"
     assert live("configmaps/settings")["data"] == {"k": "2", "same": ""}
-    assert live("configmaps/settings")["metadata"]["labels"] == {"theirs": "stays"}
+    assert live("configmaps/settings")["metadata"]["labels"] == {"other": "stays"}
     stack.preview("--expect-no-changes").ok()
 
 
@@ -61,13 +61,13 @@ def test_a_field_of_another_manager_is_a_conflict(stack: Stack, api: Api, namesp
     def settings(value: str, **more: str) -> dict[str, Any]:
         return obj("core/v1:ConfigMap", "settings", namespace, data={"k": value, **more})
 
-    stack.declare(p=provider(), settings=settings("ours", old="x")).up().ok()
-    theirs = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}, "data": {"k": "theirs"}}
-    api.apply(f"/api/v1/namespaces/{namespace}/configmaps/settings", theirs)
+    stack.declare(p=provider(), settings=settings("program", old="x")).up().ok()
+    other = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}, "data": {"k": "other"}}
+    api.apply(f"/api/v1/namespaces/{namespace}/configmaps/settings", other)
 
     stack.declare(p=provider(), settings=settings("changed", old="x"))
     assert 'conflict with "sandbox": .data.k' in stack.up().failed().output
-    assert live("configmaps/settings")["data"] == {"k": "theirs", "old": "x"}
+    assert live("configmaps/settings")["data"] == {"k": "other", "old": "x"}
 
     stack.declare(p=provider(enablePatchForce=True), settings=settings("changed")).up().ok()
     after = live("configmaps/settings")["data"]

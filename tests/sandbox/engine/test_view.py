@@ -1,4 +1,4 @@
-"""The view: what it leaves out of a stack file is named, and an edit by command does not vanish in silence."""
+"""The view: it reports values that it leaves out of a stack file, and edits that it drops."""
 
 from pathlib import Path
 
@@ -12,13 +12,13 @@ pytestmark = pytest.mark.thorough
 
 TRACKED = """\
 # a comment
-encryptionsalt: v1:GJx2SOMEBODY:v1:ELSES:SALT
+encryptionsalt: v1:GJx2ANOTHER:v1:ELSES:SALT
 config:
-  llm-d-pd:hfToken: {secure: v1:somebody:elses}
+  llm-d-pd:hfToken: {secure: v1:another:key}
   llm-d-pd:serving:
     accelerator: amd
-    hidden: {secure: v1:somebody:elses}
-    list: [1, {secure: v1:somebody:elses}, 3]
+    hidden: {secure: v1:another:key}
+    list: [1, {secure: v1:another:key}, 3]
 environment: [cloud/shared]
 """
 PROGRAM = """
@@ -41,15 +41,15 @@ def tracked(stack: Stack) -> Path:
     return stack.folder / "Pulumi.dev.yaml"
 
 
-def test_what_was_encrypted_with_another_key_is_left_out_and_named(stack: Stack) -> None:
+def test_values_encrypted_with_another_key_are_left_out_and_named(stack: Stack) -> None:
     notes = "\n".join(note for note in stack.engine.notes if "left out" in note)
     for path in ("llm-d-pd:serving.hidden", "llm-d-pd:serving.list[1]", "environment"):
         assert f"Pulumi.dev.yaml: {path} is left out" in notes
     assert "hfToken" not in notes, "it has a placeholder"
-    assert "SOMEBODY" not in (stack.engine.cwd / "Pulumi.dev.yaml").read_text()
+    assert "ANOTHER" not in (stack.engine.cwd / "Pulumi.dev.yaml").read_text()
 
 
-def test_edits_stand_until_the_tracked_file_changes_and_are_named_then(stack: Stack) -> None:
+def test_edits_stay_until_the_tracked_file_changes_and_are_then_named(stack: Stack) -> None:
     for key, value in (("serving.hostNetwork", "true"), ("serving.accelerator", "nvidia")):
         stack.pulumi("config", "set", "--path", key, value).ok()
     differs = prepared(stack.folder.parent, stack.folder).notes[-1]
@@ -64,7 +64,7 @@ def test_edits_stand_until_the_tracked_file_changes_and_are_named_then(stack: St
     assert stack.pulumi("config", "get", "hfToken").ok().output.strip() == PLACEHOLDER
 
 
-def test_a_missing_stack_names_those_that_exist(stack: Stack) -> None:
+def test_an_error_about_a_missing_stack_names_existing_ones(stack: Stack) -> None:
     with pytest.raises(SandboxError, match=r"no stack 'prod'.*Stacks that do: dev\."):
         prepared(stack.folder.parent, stack.folder, "prod")
 

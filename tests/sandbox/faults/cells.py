@@ -1,4 +1,4 @@
-"""One cell of the table: the stack in a phase, struck by a fault, brought back."""
+"""One cell of the table: a fault strikes the stack in a phase, and the stack is recovered."""
 
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -22,31 +22,31 @@ _ORDER = list(PHASES)
 
 @dataclass
 class Cells:
-    """One stack, and what it has in the cluster after each phase that nobody disturbed.
+    """One stack, and its objects in the cluster after each undisturbed phase.
 
-    A cell ends as its phase does undisturbed, and that is where the next one begins.
+    A cell ends in the state after its undisturbed phase, and the next cell starts there.
     """
 
     stage: Stage
     stack: Deployment
     wanted: dict[str, Snapshot] = field(default_factory=dict)
     after: str = _ORDER[-1]
-    """The phase whose end the stack is at; empty if a cell has failed."""
+    """The last completed phase; empty after a failed cell."""
 
     def undisturbed(self) -> None:
-        """Go through all phases without a fault, and remember what each leaves."""
+        """Run all phases without a fault, and record the result of each."""
         for name, phase in PHASES.items():
             self.pass_through(phase)
             self.wanted[name] = objects(self.stage.api, self.stack.stack)
             self.stage.whole.update(State.of(self.stack).names)
 
     def pass_through(self, phase: Phase) -> None:
-        """Run a phase's command; it succeeds."""
+        """Run a phase's command, which must succeed."""
         self.stack.configure(**phase.settings)
         self.stack.pulumi(phase.command, "--yes", "--skip-preview", timeout=PATIENCE)
 
     def cell(self, fault: Fault, phase_name: str) -> list[str]:
-        """Strike, and recover by what the screen says; return the commands that helped."""
+        """Strike, and recover with the commands on the screen; return the commands that helped."""
         self.before(phase_name)
         phase = PHASES[phase_name]
         failed = self.struck(phase, fault)
@@ -57,7 +57,7 @@ class Cells:
         return done
 
     def healed(self, fault: Fault, phase_name: str) -> None:
-        """Strike, and run the same command once, as `make up` does it."""
+        """Strike, and run the same command once, as `make up` does."""
         self.before(phase_name)
         phase, pods = PHASES[phase_name], self.pods()
         self.struck(phase, fault)
@@ -68,7 +68,7 @@ class Cells:
         assert phase_name != "refresh" or self.pods() == pods, "nothing was half-made, and pods were deleted"
 
     def before(self, phase_name: str) -> None:
-        """Bring the stack to where the phase begins, if the last cell has not left it there."""
+        """Bring the stack to the start of the phase, if the last cell did not."""
         begin = _ORDER[_ORDER.index(phase_name) - 1]
         if self.after != begin:
             self.session().heal()
@@ -77,13 +77,13 @@ class Cells:
         self.after = ""
 
     def converged(self, phase_name: str) -> bool:
-        """Whether all that Pulumi writes is as if nobody had disturbed it."""
+        """Whether all objects that Pulumi writes are as after the undisturbed phase."""
         wanted, now = self.wanted[phase_name].declared, self.now().declared
         print("--- differences:", *differences(wanted, now), sep="\n")
         return now == wanted
 
     def settled(self, phase_name: str) -> None:
-        """All is as if nobody had disturbed it, and nothing is left of the interruption."""
+        """Assert that everything is as after the undisturbed phase, without traces of the interruption."""
         wanted = self.wanted[phase_name]
         assert soon(lambda: self.now() == wanted, PATIENCE), differences(wanted.everything, self.now().everything)
         assert leftovers(self.stack) == []
@@ -94,7 +94,7 @@ class Cells:
         self.after = phase_name
 
     def struck(self, phase: Phase, fault: Fault) -> str:
-        """Run the phase's command, let the fault strike in its middle; return what it said, empty if it succeeded."""
+        """Run the phase's command with the fault in its middle; return its output, empty if it succeeded."""
         self.stack.configure(**phase.settings)
         with ExitStack() as middle:
             reached = middle.enter_context(phase.held(self.stage, self.stack))
@@ -102,22 +102,22 @@ class Cells:
                 assert soon(lambda: running.over or reached(), PATIENCE), running.said
                 assert not running.over, running.said
                 fault.strike(self.stage, running)
-                middle.close()  # what waited goes on
+                middle.close()  # held requests continue
                 code = running.end()
                 print(f"--- struck: pulumi {phase.command} → {code}\n{running.said}")
                 return running.said if code else ""
 
     def now(self) -> Snapshot:
-        """What the stack has in the cluster."""
+        """The stack's present objects in the cluster."""
         return objects(self.stage.api, self.stack.stack)
 
     def pods(self) -> set[str]:
-        """Names of the stack's pods, each made up by a controller once."""
+        """Names of the stack's pods, each of which a controller generates once."""
         found = self.stage.api.get(f"/api/v1/namespaces/{self.stack.stack}/pods")["items"]
         return {one["metadata"]["name"] for one in found}
 
     def session(self) -> Session:
-        """The sandbox as `make` uses it."""
+        """A session, as `make` uses it."""
         home, cluster = self.stack.cluster.home, description.default()
         view = View(home.view, CHECKOUT, self.stack.stack)
         return Session(home, self.stack.stack, self.stack.engine, view, Progress(), cluster)

@@ -1,4 +1,4 @@
-"""A Pulumi command that may be struck: its processes, what it has said so far, what it leaves."""
+"""A Pulumi command for faults: its processes, its output so far, and its traces."""
 
 import json
 import os
@@ -16,9 +16,9 @@ from tests.sandbox.running import soon
 from tests.sandbox.stack.deployment import Deployment
 
 PATIENCE = 240.0
-"""Seconds for a step that takes a few on a quiet machine."""
+"""Seconds for a step that takes a few seconds on an idle machine."""
 _PLUGINS = (b"pulumi-resource-kubernetes", b"sandbox.engine.kubernetes.server")
-"""In the command line of the official plugin, or of the stand-in."""
+"""Words in the command line of the official plugin, or of the stand-in."""
 
 
 @dataclass(frozen=True)
@@ -32,29 +32,29 @@ class Command:
 
     @property
     def said(self) -> str:
-        """What it has printed."""
+        """Output so far."""
         return "".join(self.lines)
 
     @property
     def plugin(self) -> int:
-        """Process number of its Kubernetes plugin, the official one or the stand-in."""
+        """Process number of the Kubernetes plugin, the official one or the stand-in."""
         children = Path(f"/proc/{self.engine.pid}/task").glob("*/children")
         pids = [int(pid) for each in children for pid in each.read_text().split()]
-        told = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in pids}
-        [found] = [pid for pid, words in told.items() if any(name in words for name in _PLUGINS)]
+        lines = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in pids}
+        [found] = [pid for pid, words in lines.items() if any(name in words for name in _PLUGINS)]
         return found
 
     @property
     def over(self) -> bool:
-        """Whether it has ended."""
+        """Whether the command has ended."""
         return self.engine.poll() is not None
 
     def interrupt(self) -> None:
-        """Ctrl-C: the terminal tells everybody in its foreground."""
+        """Send Ctrl-C as a terminal does, to all processes in its foreground."""
         os.killpg(self.engine.pid, signal.SIGINT)
 
     def end(self) -> int:
-        """Wait for its end; return the exit code."""
+        """Wait for the end; return the exit code."""
         assert soon(lambda: self.over, PATIENCE), f"it goes on and on:\n{self.said}"
         self.reading.join(PATIENCE)
         return int(self.engine.returncode)
@@ -62,7 +62,7 @@ class Command:
 
 @contextmanager
 def started(stack: Deployment, *words: str) -> Iterator[Command]:
-    """Run a command beside the test, and end it whatever happens."""
+    """Run a command beside the test, and always end it."""
     line = ["pulumi", *words, "--yes", "--skip-preview", "--color=never", "--stack", stack.stack]
     with subprocess.Popen(
         [*line, "--non-interactive"],
@@ -87,19 +87,19 @@ def started(stack: Deployment, *words: str) -> Iterator[Command]:
 
 @dataclass(frozen=True)
 class State:
-    """A stack's state file, as it is now; nothing here writes it."""
+    """The present state file of a stack, read only."""
 
     resources: dict[str, dict[str, Any]]
-    """By URN."""
+    """Resources by URN."""
     pending: list[tuple[str, str]]
-    """Operation and name of what has begun and not ended."""
+    """Operation and name of unfinished operations."""
 
     @classmethod
     def of(cls, stack: Deployment) -> "State":
-        """Read it; empty while there is none."""
+        """Read the state; empty without a file."""
         latest: dict[str, Any] = {}
         for file in (stack.cluster.home.state / "backend" / ".pulumi" / "stacks").glob(f"*/{stack.stack}.json"):
-            with suppress(OSError, ValueError):  # it is being written anew
+            with suppress(OSError, ValueError):  # the engine is writing it
                 latest = json.loads(file.read_text())["checkpoint"].get("latest") or {}
         pending = [(each["type"], _name(each["resource"]["urn"])) for each in latest.get("pending_operations") or []]
         return cls({each["urn"]: each for each in latest.get("resources") or []}, pending)
@@ -116,17 +116,17 @@ def _name(urn: str) -> str:
 
 def processes(stack: Deployment) -> set[int]:
     """Every process of this sandbox's engine: engines, language hosts, plugins, programs."""
-    ours = f"PULUMI_HOME={stack.engine.env['PULUMI_HOME']}".encode()
+    variable = f"PULUMI_HOME={stack.engine.env['PULUMI_HOME']}".encode()
     found = set()
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
-            if ours in (folder / "environ").read_bytes():
+            if variable in (folder / "environ").read_bytes():
                 found.add(int(folder.name))
     return found
 
 
 def leftovers(stack: Deployment) -> list[str]:
-    """What a command in good order does not leave."""
+    """Traces that an undisturbed command does not leave."""
     soon(lambda: not processes(stack), PATIENCE)
     left = [f"process {pid}" for pid in processes(stack)]
     left += [f"lock {lock}" for lock in healing.stale_locks(stack.cluster.home, stack.stack)]

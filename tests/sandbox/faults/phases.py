@@ -1,6 +1,6 @@
-"""The phases: a command, and a way to keep it in its middle until the fault has struck.
+"""The phases: a command, and a way to hold it in its middle until the fault has struck.
 
-Nothing is guessed in seconds: the middle is what the state file and the API server say of it.
+There are no waits in seconds: the state file and the API server show when a command is in its middle.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -33,13 +33,13 @@ class Phase:
     title: str
     command: str
     held: Callable[[Stage, Deployment], AbstractContextManager[Reached]]
-    """Holds: the command, started within, stays in its middle until the end of the `with`."""
+    """Holds a command that starts within: it stays in its middle until the end of the `with`."""
     settings: Mapping[str, Any] = field(default_factory=dict)
-    """What is configured before."""
+    """Settings that are configured before."""
 
 
 def workload_path(stack: Deployment, name: str = PREFILL) -> str:
-    """A Deployment of the stack on the API server."""
+    """Path of a Deployment of the stack in the API."""
     return f"/apis/apps/v1/namespaces/{stack.stack}/deployments/{name}"
 
 
@@ -52,7 +52,7 @@ def _live(stage: Stage, stack: Deployment, name: str) -> dict[str, Any]:
 
 @contextmanager
 def _new_pods_wait(stage: Stage, stack: Deployment) -> Iterator[Reached]:
-    """All else is made; the Deployments are, too, and wait for their pods."""
+    """All objects exist, and the Deployments wait for their pods."""
 
     def reached() -> bool:
         state = State.of(stack)
@@ -67,7 +67,7 @@ def _new_pods_wait(stage: Stage, stack: Deployment) -> Iterator[Reached]:
 
 @contextmanager
 def _changed_pods_wait(stage: Stage, stack: Deployment) -> Iterator[Reached]:
-    """Two Deployments are changed, and wait for their new pods."""
+    """Two Deployments are changed and wait for their new pods."""
     changing = {name: _WORKLOADS[name] for name in ("prefill-deployment", "endpoint-picker-deployment")}
     before = {name: _live(stage, stack, name)["metadata"]["generation"] for name in changing.values()}
 
@@ -83,14 +83,14 @@ def _changed_pods_wait(stage: Stage, stack: Deployment) -> Iterator[Reached]:
 
 @contextmanager
 def _answers_wait(stage: Stage, stack: Deployment) -> Iterator[Reached]:
-    """The objects are asked for, and no answer has come."""
+    """The objects are requested, without an answer so far."""
     with stage.relay.held():
         yield lambda: stage.relay.waiting > 0
 
 
 @contextmanager
 def _deletion_waits(stage: Stage, stack: Deployment) -> Iterator[Reached]:
-    """The prefill workers cannot go, nor what they need; the other workloads are gone."""
+    """The prefill workers and their dependencies can't be deleted; the other workloads are gone."""
     path, name = workload_path(stack), "prefill-deployment"
     stage.api.patch(path, {"metadata": {"finalizers": [_FINALIZER]}})
 
@@ -109,4 +109,4 @@ PHASES = {
     "refresh": Phase("`refresh`", "refresh", _answers_wait),
     "destroy": Phase("`destroy`", "destroy", _deletion_waits),
 }
-"""In the order in which a stack goes through them."""
+"""Phases in the order of a stack's life."""

@@ -1,4 +1,4 @@
-"""Recovery by somebody who knows nothing: does what the screen says, until the cluster is as it was to be."""
+"""Recovery only with the commands that the screen names, until the cluster has the wanted state."""
 
 from collections.abc import Callable
 
@@ -11,15 +11,15 @@ CLEAR = "pulumi refresh --clear-pending-creates"
 ADOPT = "pulumi up with adopt"
 REFRESH = "pulumi refresh"
 _PENDING = "`pulumi refresh` will need to be run interactively to clear pending CREATE operations"
-"""How the CLI asks for `--clear-pending-creates`, which is the answer to its question at a terminal."""
+"""The CLI's text that needs `--clear-pending-creates`, which answers its question at a terminal."""
 _MOST = 8
-"""Commands in a row; more would be going in circles."""
+"""Most commands in a row; more would be a loop."""
 
 
 def recovered(stack: Deployment, phase: Phase, failed: str, converged: Callable[[], bool]) -> list[str]:
-    """Go on from a command that was struck until all is well; return the commands that helped.
+    """Continue after a command with a fault until all is well; return the commands that helped.
 
-    `failed` is what it said if it failed; empty if it went on by itself. A command that only fails and names the next
+    `failed` is its output if it failed; empty if it completed by itself. A command that only fails and names the next
     one does not count.
     """
     helped, said, due = list[str](), failed, bool(failed)
@@ -37,7 +37,7 @@ def recovered(stack: Deployment, phase: Phase, failed: str, converged: Callable[
 
 
 def _next(said: str, phase: Phase, helped: list[str], *, due: bool) -> str:
-    """What the screen says is to be done; the same command again where it names none."""
+    """The command that the screen names; else the same command again."""
     if "`pulumi cancel`" in said:
         return CANCEL
     if "already exists" in said or "conflict with" in said:
@@ -51,7 +51,7 @@ def _next(said: str, phase: Phase, helped: list[str], *, due: bool) -> str:
 
 
 def _run(stack: Deployment, command: str) -> tuple[int, str]:
-    """Run it; return its exit code, and what it says unless all is well with it."""
+    """Run a command; return its exit code, and its output if something is wrong."""
     if command == CANCEL:
         stack.pulumi("cancel", "--yes")
         return 0, ""

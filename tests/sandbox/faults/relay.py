@@ -1,4 +1,4 @@
-"""A way to the API server that a test can hold or cut: TCP as it is, TLS goes through."""
+"""A relay to the API server that a test can hold or cut. It relays TCP, so TLS stays end to end."""
 
 import socket
 import struct
@@ -10,13 +10,13 @@ _RESET = struct.pack("ii", 1, 0)
 
 
 class Relay:
-    """Connections to a port of this machine. New ones wait while it is held."""
+    """Relays connections to a port of this machine. New ones wait while the relay is held."""
 
     def __init__(self, upstream: int) -> None:
         self.waiting = 0
-        """Connections that are held right now."""
+        """Connections that wait now."""
         self.refused = 0
-        """Connections so far that nobody answered."""
+        """Connections so far without a server."""
         self._upstream = upstream
         self._open = threading.Event()
         self._open.set()
@@ -36,18 +36,18 @@ class Relay:
             self.release()
 
     def release(self) -> None:
-        """Let those that wait go on."""
+        """Continue waiting connections."""
         self._open.set()
 
     def cut(self) -> None:
-        """Reset every connection that there is; new ones are welcome."""
+        """Reset all connections; new ones are accepted."""
         with self._lock:
             for one in self._sockets:
                 _reset(one)
             self._sockets.clear()
 
     def close(self) -> None:
-        """End all of it."""
+        """Close the relay and its connections."""
         self._server.close()
         self.release()
         self.cut()

@@ -1,4 +1,4 @@
-"""All that a stack has in the cluster, comparable with what it has at another time."""
+"""All objects of a stack in the cluster, for comparison with another time."""
 
 import json
 from collections import Counter
@@ -16,12 +16,12 @@ _PLUGIN = "pulumi-kubernetes"
 
 
 class Snapshot(NamedTuple):
-    """Every object in the namespace and every one of ours beside it, field by field, without what the server adds."""
+    """The namespace's objects and the stack's other objects, field by field, without fields that the server adds."""
 
     declared: Counter[str]
-    """What Pulumi has written."""
+    """Fields that Pulumi wrote."""
     derived: Counter[str]
-    """What else there is: controllers make it, a moment later; where they name it by chance, by the fixed part."""
+    """Other fields, which controllers write a moment later; generated names are cut to their fixed part."""
 
     @property
     def everything(self) -> Counter[str]:
@@ -30,7 +30,7 @@ class Snapshot(NamedTuple):
 
 
 def objects(api: Api, namespace: str) -> Snapshot:
-    """Look at the cluster."""
+    """Read the cluster."""
     found = Snapshot(Counter(), Counter())
     for path in _collections(api, namespace):
         for one in _listed(api, path):
@@ -41,7 +41,7 @@ def objects(api: Api, namespace: str) -> Snapshot:
 
 
 def differences(wanted: Counter[str], now: Counter[str]) -> list[str]:
-    """Fields that are missing, and those that are there instead."""
+    """Missing fields, and additional ones."""
     return [f"missing: {each}" for each in wanted - now] + [f"there: {each}" for each in now - wanted]
 
 
@@ -58,8 +58,8 @@ def _collections(api: Api, namespace: str) -> list[str]:
 
 
 def _listed(api: Api, path: str) -> list[dict[str, Any]]:
-    ours = {} if "/namespaces/" in path else {"labelSelector": "app.kubernetes.io/part-of=llm-d-pd"}
-    answer = api.get(path, **ours)
+    query = {} if "/namespaces/" in path else {"labelSelector": "app.kubernetes.io/part-of=llm-d-pd"}
+    answer = api.get(path, **query)
     return [{"kind": answer["kind"].removesuffix("List"), **one} for one in answer["items"]]
 
 

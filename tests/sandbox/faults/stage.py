@@ -1,4 +1,4 @@
-"""The cluster of a file of faults: one for all, reached through a relay."""
+"""The cluster of a file of faults, reached through a relay."""
 
 import os
 import signal
@@ -28,7 +28,7 @@ _PARTS = ("etcd", _API_SERVER, "kube-controller-manager", "kube-scheduler", "kwo
 
 @dataclass(frozen=True)
 class Stage:
-    """A simulated cluster: its scheduler is real, and pods that it places are Ready at once."""
+    """A simulated cluster with a real scheduler; placed pods are Ready at once."""
 
     cluster: Running
     relay: Relay
@@ -36,10 +36,10 @@ class Stage:
     amd: Deployment
     components: "Components"
     whole: set[str] = field(default_factory=set)
-    """Names of all resources of a stack, once one has been deployed."""
+    """Names of all resources of a stack, after the first deployment."""
 
     def stack(self, name: str) -> Deployment:
-        """A stack in a namespace of its own, not yet deployed."""
+        """A stack in its own namespace, not yet deployed."""
         engine = self.amd.engine
         whole = yaml.safe_load((engine.cwd / "Pulumi.amd.yaml").read_text())
         serving = dict(whole["config"]["llm-d-pd:serving"])
@@ -52,14 +52,14 @@ class Stage:
         return made
 
     def serves(self) -> bool:
-        """Whether the API server is there and ready."""
+        """Whether the API server is ready."""
         with suppress(ApiError, SandboxError):
             return self.api.text("/readyz") == "ok"
         return False
 
     @contextmanager
     def full(self) -> Iterator[None]:
-        """No node takes a pod: what waits for pods waits on."""
+        """No node takes a pod, so that waits for pods continue."""
         self._cordon(True)
         try:
             yield
@@ -73,14 +73,14 @@ class Stage:
 
 @dataclass
 class Components:
-    """The control plane's processes, started again when they end, as a kubelet would do it.
+    """The control plane's processes. They are restarted when they end, as by a kubelet.
 
-    Controllers and scheduler end by themselves when the API server is away for longer than their lease.
+    Controllers and scheduler end by themselves when the API server is absent for longer than their lease.
     """
 
     control_plane: ControlPlane
     down: threading.Event = field(default_factory=threading.Event)
-    """Set: the API server is not started again yet."""
+    """While it is set, the API server is not restarted."""
     over: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
@@ -90,12 +90,12 @@ class Components:
         self._thread.start()
 
     def kill_api_server(self) -> None:
-        """SIGKILL it; it stays away until `down` is cleared."""
+        """SIGKILL the API server; it stays absent until `down` is cleared."""
         self.down.set()
         os.kill(self._pids[_API_SERVER], signal.SIGKILL)
 
     def stop(self) -> None:
-        """Supervise no longer; the processes are the sandbox's to end."""
+        """End the supervision; the sandbox ends the processes."""
         self.over.set()
         self._thread.join()
 
@@ -118,14 +118,14 @@ class Components:
 
 
 def _ended(pid: int) -> bool:
-    with suppress(ChildProcessError):  # ours, or somebody else's to collect
+    with suppress(ChildProcessError):  # another parent may collect it
         os.waitpid(pid, os.WNOHANG)
     return not lifecycle.start_of(pid)
 
 
 @contextmanager
 def opened(purpose: str) -> Iterator[Stage]:
-    """Start the cluster, and throw it away."""
+    """Start the cluster; delete it afterwards."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(lifecycle.NO_NAMESPACES, "1")
         home = private_home(purpose)

@@ -1,4 +1,4 @@
-"""The faults: how each strikes a command that is in its middle."""
+"""The faults that strike a command in its middle."""
 
 import os
 import resource
@@ -23,7 +23,7 @@ class Fault:
 
 
 def _kill_api_server(stage: Stage, running: Command) -> None:
-    """Nobody answers until at least one request has failed; then it is back."""
+    """The API server is absent until at least one request has failed."""
     refused = stage.relay.refused
     stage.components.kill_api_server()
     stage.relay.release()
@@ -37,7 +37,7 @@ def _cut_connections(stage: Stage, _: Command) -> None:
 
 
 def _write_as_another(stage: Stage, running: Command) -> None:
-    """Somebody scales the prefill workers by hand: the field is theirs now."""
+    """A user scales the prefill workers by hand and becomes the field's manager."""
     body = {"apiVersion": "apps/v1", "kind": "Deployment", "spec": {"replicas": OTHERS_REPLICAS}}
     owner = {"fieldManager": "kubectl", "force": "true"}
     stage.api.patch(workload_path(running.stack), body, "application/apply-patch+yaml", **owner)
@@ -58,7 +58,7 @@ def _press_ctrl_c(_: Stage, running: Command) -> None:
 
 
 def _fill_disk(_: Stage, running: Command) -> None:
-    """From now on the engine cannot write a byte: the kernel refuses, as it would for a full disk."""
+    """The engine can't write any more: the kernel refuses, as with a full disk."""
     resource.prlimit(running.engine.pid, resource.RLIMIT_FSIZE, (0, 0))
 
 

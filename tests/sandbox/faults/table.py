@@ -1,6 +1,6 @@
 """The table of docs/recovering.md: for each fault and phase, the commands that helped.
 
-The tests compare it with what happens; `python -m tests.sandbox.faults.table` runs them and writes it anew.
+The tests compare it with the behaviour; `python -m tests.sandbox.faults.table` runs them and writes the table.
 """
 
 import os
@@ -17,7 +17,7 @@ from tests.sandbox.faults.strikes import FAULTS
 
 PAGE = CHECKOUT / "docs" / "recovering.md"
 RECORD = "FAULTS_RECORD"
-"""Folder: cells are written there instead of being compared."""
+"""Environment variable with a folder: cells are written there instead of a comparison."""
 HEAD = ["fault", *(phase.title for phase in PHASES.values())]
 NOTHING = "nothing"
 _CHAIN = [
@@ -29,22 +29,22 @@ _CHAIN = [
     ("watches", "change"),
     ("conflict", "refresh"),
 ]
-"""Each fault once; each cell begins where the one before it has ended, so nothing is deployed between them."""
+"""Each fault once. A cell starts in the state after the one before, so that no deployment is needed between."""
 
 
 def tried() -> list[tuple[str, str]]:
-    """The cells of this run, fault and phase: all of them where the table is made."""
+    """Cells of this run (fault, phase); all cells if the table is written."""
     return [(fault, phase) for fault in FAULTS for phase in PHASES] if RECORD in os.environ else _CHAIN
 
 
 def cell(commands: list[str]) -> str:
-    """What stands in the table."""
-    told = {recovery.ADOPT: "`pulumi up` with `adopt`"}
-    return ", ".join(told.get(each, f"`{each}`") for each in commands) or NOTHING
+    """The text of a cell in the table."""
+    named = {recovery.ADOPT: "`pulumi up` with `adopt`"}
+    return ", ".join(named.get(each, f"`{each}`") for each in commands) or NOTHING
 
 
 def judge(fault: str, phase: str, commands: list[str]) -> None:
-    """Compare what helped with the page, or write it down."""
+    """Compare the commands that helped with the page, or record them."""
     if folder := os.environ.get(RECORD):
         Path(folder, f"{fault}.{phase}").write_text(cell(commands))
     else:
@@ -52,7 +52,7 @@ def judge(fault: str, phase: str, commands: list[str]) -> None:
 
 
 def written() -> dict[str, dict[str, str]]:
-    """The page's table: fault and phase → cell."""
+    """The table on the page: fault and phase → cell."""
     lines = PAGE.read_text().splitlines()
     rows = [[each.strip() for each in line.strip("|").split("|")] for line in lines if line.startswith("|")]
     titles = {fault.title: name for name, fault in FAULTS.items()}
@@ -60,7 +60,7 @@ def written() -> dict[str, dict[str, str]]:
 
 
 def table(cells: dict[str, dict[str, str]]) -> list[str]:
-    """Its lines."""
+    """The table as Markdown lines."""
     rows = [[fault.title, *(cells[name][phase] for phase in PHASES)] for name, fault in FAULTS.items()]
     return [_line(HEAD), "|---" * len(HEAD) + "|", *map(_line, rows)]
 

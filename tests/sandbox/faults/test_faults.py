@@ -11,11 +11,11 @@ pytestmark = pytest.mark.thorough
 
 
 @pytest.mark.parametrize(("fault", "phase"), table.tried())
-def test_what_the_screen_names_brings_it_back(cells: Cells, fault: str, phase: str) -> None:
+def test_commands_on_the_screen_recover_the_stack(cells: Cells, fault: str, phase: str) -> None:
     table.judge(fault, phase, cells.cell(FAULTS[fault], phase))
 
 
 @pytest.mark.parametrize("phase", ["destroy", *list(PHASES)[:-1]])
-def test_the_next_command_of_make_goes_on_from_a_killed_engine(cells: Cells, phase: str) -> None:
-    """A killed engine leaves more behind than a killed plugin or Ctrl-C: its lock, and what it has begun."""
+def test_the_next_make_command_continues_after_a_killed_engine(cells: Cells, phase: str) -> None:
+    """A killed engine leaves its lock and unfinished operations, unlike a killed plugin or Ctrl-C."""
     cells.healed(FAULTS["engine"], phase)

@@ -1,4 +1,4 @@
-"""Lines of a gateway's log; that Envoy writes them so is seen in test_serving.py."""
+"""Parses lines of a gateway's log; test_serving.py proves that Envoy writes them."""
 
 import json
 from datetime import UTC, datetime
@@ -28,7 +28,7 @@ LINE = {
 }
 
 
-def test_a_line_is_read_as_what_happened() -> None:
+def test_a_line_becomes_an_access() -> None:
     access = read(json.dumps(LINE) + "\n")
     assert access
     assert access.start == datetime(2026, 1, 1, 10, 0, 0, 250_000, UTC)
@@ -47,5 +47,5 @@ def test_every_field_has_its_operator() -> None:
     "line",
     ["", "[2026-01-01][warning] hello", '{"start": ', '{"start": "x"}', json.dumps({**LINE, "start": None}), "[1]"],
 )
-def test_other_lines_are_passed_over(line: str) -> None:
+def test_other_lines_are_ignored(line: str) -> None:
     assert read(line) is None

@@ -4,7 +4,7 @@ from sandbox.modelserver import choice
 from sandbox.modelserver.choice import Vllm
 
 
-def test_a_sandbox_begins_with_what_vllm_has_cached_of_the_model(tmp_path: Path) -> None:
+def test_a_new_sandbox_has_vllms_cache_of_the_model(tmp_path: Path) -> None:
     cached = tmp_path / "model" / "vllm-cache" / "modelinfos" / "llama.json"
     cached.parent.mkdir(parents=True)
     cached.write_text("{}")

@@ -1,4 +1,4 @@
-"""What keeps real vLLM from a machine, each in one line; only the processor's part counts as unchangeable."""
+"""Reasons why a machine can't run real vLLM, each in one line; only the processor can't be changed."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from sandbox.toolchain.cache import Cache
 
 @pytest.fixture(autouse=True)
 def able(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A machine with everything: each test takes one thing away."""
+    """A machine with everything that vLLM needs; each test removes one thing."""
     monkeypatch.setattr(Cache, "of_user", classmethod(lambda _: Cache(tmp_path)))
     monkeypatch.setattr(Cache, "free_gigabytes", property(lambda _: 50.0))
     monkeypatch.setattr("platform.machine", lambda: "x86_64")
@@ -22,13 +22,13 @@ def able(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "cpuinfo").write_text("processor\t: 0\nflags\t\t: fpu avx avx2 f16c fma\n\nprocessor\t: 1\n")
 
 
-def test_a_machine_with_everything() -> None:
+def test_a_machine_with_everything_is_fit() -> None:
     assert environment.unfit() is None
     assert not environment.lacks_instructions()
 
 
 @pytest.mark.parametrize("line", ["flags\t\t: avx avx2 fma\n", "Features\t: fp asimd\n"])
-def test_a_processor_without_the_instructions(tmp_path: Path, line: str) -> None:
+def test_a_processor_without_the_instructions_is_unfit(tmp_path: Path, line: str) -> None:
     (tmp_path / "cpuinfo").write_text(line)
     assert environment.lacks_instructions()
     assert "f16c" in (environment.unfit() or "")
@@ -43,14 +43,14 @@ def test_a_processor_without_the_instructions(tmp_path: Path, line: str) -> None
         ("shutil.which", lambda name: None if name == "readelf" else f"/usr/bin/{name}", "readelf"),
     ],
 )
-def test_what_can_be_changed(monkeypatch: pytest.MonkeyPatch, place: str, value: object, named: str) -> None:
+def test_each_missing_need_is_named(monkeypatch: pytest.MonkeyPatch, place: str, value: object, named: str) -> None:
     monkeypatch.setattr(place, value)
     said = environment.unfit() or ""
     assert named in said and "\n" not in said
     assert not environment.lacks_instructions()
 
 
-def test_too_little_disk_matters_until_it_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_disk_space_matters_only_before_the_build(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Cache, "free_gigabytes", property(lambda _: 5.9))
     assert "5.9 GB" in (environment.unfit() or "")
     environment.place().mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""What the installation changes in a package."""
+"""Changes of packages by the installation."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def agent_config(nixl_conf, thread_config, nixlBind):
 
 
 class Bindings:
-    """NIXL's compiled module: returns `pthr_delay_us`."""
+    """Stand-in for NIXL's compiled module: returns `pthr_delay_us`."""
 
     @staticmethod
     def nixlAgentConfig(*arguments: object) -> object:
@@ -46,7 +46,7 @@ def api(packages: Path, text: str) -> Path:
 
 
 @pytest.mark.parametrize(("variable", "delay"), [(None, 0), ("100000", 100000)])
-def test_a_variable_decides_how_long_nixls_progress_thread_waits(
+def test_a_variable_sets_the_event_timeout_of_nixls_progress_thread(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str | None, delay: int
 ) -> None:
     monkeypatch.delenv("SANDBOX_NIXL_PROGRESS_DELAY", raising=False)

@@ -1,4 +1,4 @@
-"""Which library lacks which symbol, and a stub that the dynamic linker takes for the real one."""
+"""Missing symbols by library, and a stub that the dynamic linker accepts."""
 
 import ctypes
 import subprocess
@@ -11,7 +11,7 @@ def library(defined: list[Symbol], undefined: list[Symbol], needed: list[str]) -
     return Library({each.name: each for each in defined}, frozenset(undefined), frozenset(needed))
 
 
-def test_each_symbol_goes_to_the_library_that_is_asked_for_it() -> None:
+def test_each_symbol_is_defined_by_the_library_that_needs_it() -> None:
     malloc = Symbol("cudaMalloc", "U", "libcudart.so.12")
     kept = library(
         [Symbol("own", "T")],
@@ -34,8 +34,8 @@ def test_each_symbol_goes_to_the_library_that_is_asked_for_it() -> None:
     }
 
 
-def test_a_program_that_names_versions_loads_with_the_stub(tmp_path: Path) -> None:
-    """The real library is linked, then the stub takes its place."""
+def test_a_program_with_versioned_symbols_loads_with_the_stub(tmp_path: Path) -> None:
+    """The program links the real library, then the stub replaces it."""
     real = tmp_path / "libcudart.so.12"
     script = tmp_path / "versions"
     script.write_text("libcudart.so.12 { global: cudaGetDevice; };\n")

@@ -1,4 +1,4 @@
-"""What real vLLM gets of what the program declares, for every infrastructure: all of it, but for the table's lines."""
+"""Real vLLM gets all declared flags and variables except the table's lines, for every infrastructure."""
 
 import json
 from typing import Any
@@ -53,7 +53,7 @@ def flags(words: list[str]) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(("infrastructure", "accelerator"), CELLS, ids=str)
-def test_vllm_gets_all_that_the_program_declares(infrastructure: Infrastructure, accelerator: Accelerator) -> None:
+def test_vllm_gets_all_except_the_substitutions(infrastructure: Infrastructure, accelerator: Accelerator) -> None:
     for container in workers(infrastructure, accelerator):
         declared = container["args"]
         assert plain(declared, "--optimization-level") == declared
@@ -85,8 +85,8 @@ def test_vllm_gets_all_that_the_program_declares(infrastructure: Infrastructure,
             assert "tcp" in tls.split(",")
             assert set(tls.split(",")) <= {"tcp", "self", "sm"}
 
-        told = {one.name for one in differences}
-        assert told == {name for name in FLAGS if before.get(name) != after.get(name)} | changed | VARIABLES.keys() | {
+        named = {one.name for one in differences}
+        assert named == {name for name in FLAGS if before.get(name) != after.get(name)} | changed | VARIABLES.keys() | {
             "model"
         }
 
@@ -96,13 +96,13 @@ def test_vllm_gets_all_that_the_program_declares(infrastructure: Infrastructure,
     [
         ("rc,ud,sm,self,rocm", "tcp,sm,self"),
         ("rc,sm,cuda_ipc,cuda_copy,tcp", "tcp,sm"),
-        ("self,sm", "self,sm"),  # no transport between pods: UCX has to refuse it here, too
+        ("self,sm", "self,sm"),  # without a transport between pods, UCX must refuse it here, too
         ("^rc", "^rc"),
-        ("rcx", "rcx"),  # UCX has to judge it
+        ("rcx", "rcx"),  # UCX must check it
         ("all", "all"),
     ],
 )
-def test_ucx_keeps_what_this_machine_has(declared: str, used: str) -> None:
+def test_available_ucx_transports_stay(declared: str, used: str) -> None:
     assert substituted(["m"], {"UCX_TLS": declared}, MACHINE)[1]["UCX_TLS"] == used
 
 
@@ -130,10 +130,10 @@ def test_every_transport_that_a_stack_may_name_is_known() -> None:
         ),
     ],
 )
-def test_flags_in_other_spellings(words: str, used: str) -> None:
+def test_flags_in_other_spellings_are_substituted(words: str, used: str) -> None:
     assert substituted(words.split(), {}, MACHINE)[0][1:] == used.split()
 
 
-def test_a_buffer_that_no_machine_has_is_left_for_vllm_to_refuse() -> None:
+def test_an_unknown_buffer_device_stays_for_vllm_to_refuse() -> None:
     words = ["m", '--kv-transfer-config={"kv_buffer_device":"xpu"}']
     assert words[1] in substituted(words, {}, MACHINE)[0]

@@ -1,4 +1,4 @@
-"""Draws a dashboard's panels as one SVG: plain line charts, of a size that follows from the number of panels alone."""
+"""Draws a dashboard's panels as one SVG of line charts. Its size depends only on the number of panels."""
 
 from typing import Any
 from xml.sax.saxutils import escape
@@ -6,12 +6,12 @@ from xml.sax.saxutils import escape
 from tests.sandbox.monitoring.prometheus import Lines
 
 WIDE, HIGH, GAP, ROW = 480, 210, 20, 34
-"""A panel, the space around it, and a row's heading."""
+"""Pixels of a panel, of the gaps and of a row's heading."""
 LEFT, TOP, RIGHT, BOTTOM = 58, 30, 12, 44
-"""Within a panel: what is not chart."""
+"""Margins of the chart in a panel."""
 COLOURS = ("#1f6fb4", "#e0701a", "#2f8f3a", "#b5302c", "#7f58b0", "#7a5147", "#c2579d", "#6b6b6b")
 LEGENDS = 4
-"""Legend entries that have a place; further lines are drawn all the same."""
+"""Most legend entries; further lines have none."""
 STYLE = (
     "text{font:11px sans-serif;fill:#333}.title{font-size:18px;font-weight:bold}.row{font-size:14px;font-weight:bold}"
     ".panel{font-size:12px;font-weight:bold}.empty{fill:#999}polyline{fill:none;stroke-width:1.5}"
@@ -77,7 +77,7 @@ def _axes(unit: str, top: float, seconds: float) -> list[str]:
 
 
 def _points(series: dict[str, Any]) -> list[tuple[float, float]]:
-    """Its numbers; a share of nothing is none."""
+    """Points of a series, without values that are not a number."""
     return [(time, float(value)) for time, value in series["values"] if value not in ("NaN", "+Inf", "-Inf")]
 
 

@@ -1,4 +1,4 @@
-"""A real Prometheus inside a sandbox, watching a stack as the operator would have it do."""
+"""A real Prometheus inside a sandbox that scrapes a stack, configured as by the operator."""
 
 import json
 import shutil
@@ -26,7 +26,7 @@ def ask(path):
         return json.load(answer)["data"]
 print(json.dumps([ask(path) for path in json.load(sys.stdin)]))
 """
-"""Runs inside, where Prometheus listens; one process for many questions."""
+"""Program that sends many queries to Prometheus from inside the sandbox."""
 
 Lines = list[dict[str, Any]]
 """Series with their `metric` and `values`."""
@@ -34,12 +34,12 @@ Lines = list[dict[str, Any]]
 
 @dataclass(frozen=True)
 class Prometheus:
-    """One that runs."""
+    """A running Prometheus."""
 
     cluster: Running
 
     def ask(self, *paths: str) -> list[Any]:
-        """What its API answers to each."""
+        """Return the API's answer to each query."""
         done = subprocess.run(
             [*self.cluster.enter, sys.executable, "-I", "-c", ASK, ADDRESS],
             input=json.dumps(paths),
@@ -54,24 +54,24 @@ class Prometheus:
         return answers
 
     def values(self, query: str) -> Lines:
-        """An expression at this moment."""
+        """Return the present values of an expression."""
         [answer] = self.ask(f"/api/v1/query?{urlencode({'query': query})}")
         result: Lines = answer["result"]
         return result
 
     def ranges(self, queries: list[str], start: float, end: float) -> dict[str, Lines]:
-        """Expressions over a time, at 60 points."""
+        """Return expressions over a time range, at 60 points."""
         times = {"start": start, "end": end, "step": max((end - start) / 60, 0.5)}
         paths = [f"/api/v1/query_range?{urlencode({'query': query, **times})}" for query in queries]
         return {query: answer["result"] for query, answer in zip(queries, self.ask(*paths), strict=True)}
 
     def names(self) -> set[str]:
-        """All metrics that it has seen."""
+        """Return the names of all scraped metrics."""
         [names] = self.ask("/api/v1/label/__name__/values")
         return set(names)
 
     def watches(self, targets: int) -> bool:
-        """Whether it reaches that many targets."""
+        """Whether Prometheus reaches this many targets."""
         with suppress(OSError):
             return [each["value"][1] for each in self.values("sum(up)")] == [str(targets)]
         return False
@@ -79,9 +79,9 @@ class Prometheus:
 
 @contextmanager
 def watching(cluster: Running, api: Api, namespace: str, targets: int) -> Iterator[Prometheus]:
-    """Prometheus, from when it reaches all targets on."""
+    """Run Prometheus; yield it when it reaches all targets."""
     folder = cluster.home.root / "prometheus"
-    shutil.rmtree(folder, ignore_errors=True)  # what another saw of another stack would count as seen now
+    shutil.rmtree(folder, ignore_errors=True)  # old data of another stack would count, too
     folder.mkdir()
     config = scraping.configuration(api, namespace, cluster.home.kubeconfig)
     (folder / "prometheus.yaml").write_text(yaml.safe_dump(config))

@@ -1,6 +1,6 @@
-"""What the Prometheus operator makes of PodMonitors and ServiceMonitors: scrape configurations of a real Prometheus.
+"""Scrape configurations that the Prometheus operator makes of PodMonitors and ServiceMonitors.
 
-Source: prometheus-operator v0.85, `pkg/prometheus/promcfg.go`, for the fields that our monitors have.
+Source: prometheus-operator v0.85, `pkg/prometheus/promcfg.go`, for the fields of the program's monitors.
 """
 
 import re
@@ -14,7 +14,7 @@ MONITORS = "/apis/monitoring.coreos.com/v1/namespaces"
 
 
 def configuration(api: Api, namespace: str, kubeconfig: Path) -> dict[str, Any]:
-    """Prometheus' configuration for the monitors in a namespace."""
+    """Return Prometheus' configuration for the monitors in a namespace."""
     pods = [_of_pods(one, kubeconfig) for one in _listed(api, namespace, "podmonitors")]
     services = [_of_services(api, one, kubeconfig) for one in _listed(api, namespace, "servicemonitors")]
     timeout = {"scrape_interval": "30s", "evaluation_interval": "5s"}
@@ -22,7 +22,7 @@ def configuration(api: Api, namespace: str, kubeconfig: Path) -> dict[str, Any]:
 
 
 def rules(api: Api, namespace: str) -> dict[str, Any]:
-    """The groups of the namespace's PrometheusRules."""
+    """Return the groups of the namespace's PrometheusRules."""
     return {"groups": [group for one in _listed(api, namespace, "prometheusrules") for group in one["spec"]["groups"]]}
 
 
@@ -78,7 +78,7 @@ def _job(
         "scrape_timeout": endpoint["interval"],
         "metrics_path": endpoint["path"],
         "kubernetes_sd_configs": [discovery],
-        "relabel_configs": [*relabelings, *map(_theirs, endpoint["relabelings"])],
+        "relabel_configs": [*relabelings, *map(_relabeling, endpoint["relabelings"])],
     }
 
 
@@ -86,8 +86,8 @@ def _discovery(role: str, namespace: str, kubeconfig: Path) -> dict[str, Any]:
     return {"role": role, "kubeconfig_file": str(kubeconfig), "namespaces": {"names": [namespace]}}
 
 
-def _theirs(relabeling: dict[str, Any]) -> dict[str, Any]:
-    """A relabeling of ours, in the spelling of Prometheus' own file."""
+def _relabeling(relabeling: dict[str, Any]) -> dict[str, Any]:
+    """Return a monitor's relabeling in the spelling of Prometheus' configuration file."""
     return {re.sub(r"[A-Z]", lambda one: f"_{one[0].lower()}", key): value for key, value in relabeling.items()}
 
 

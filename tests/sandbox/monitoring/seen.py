@@ -1,4 +1,4 @@
-"""A stack under load, seen through its dashboards. `python -m tests.sandbox.monitoring.seen` draws the pictures."""
+"""A stack under load in its dashboards. `python -m tests.sandbox.monitoring.seen` draws the pictures."""
 
 import json
 import os
@@ -22,7 +22,7 @@ from tests.sandbox.stack.deployment import Deployment, deployment, destroyed_aft
 
 PICTURES = ROOT / "docs" / "dashboards"
 PACE = "--time-to-first-token=60ms --time-to-first-token-std-dev=15ms --inter-token-latency=15ms"
-"""Of the simulators: nothing of a GPU's, but something to see."""
+"""Latencies of the simulators: not those of a GPU, but visible in charts."""
 Phases = tuple[tuple[int, int], ...]
 """Clients and seconds."""
 DRAWN: Phases = ((4, 25), (16, 25), (2, 15))
@@ -33,7 +33,7 @@ NAMESPACE, TARGETS = "llm-d-pd", 6
 
 @dataclass(frozen=True)
 class Seen:
-    """What Prometheus and the dashboards had after the load."""
+    """Data of Prometheus and the dashboards after the load."""
 
     prometheus: Prometheus
     api: Api
@@ -50,7 +50,7 @@ class Seen:
 
 @contextmanager
 def paced_cluster() -> Iterator[Running]:
-    """A sandbox of its own, whose simulators take their time."""
+    """A separate sandbox with slow simulators."""
     home = private_home("monitoring")
     before = os.environ.get(SIMULATOR)
     os.environ[SIMULATOR] = PACE
@@ -71,7 +71,7 @@ def paced_stack(cluster: Running) -> Iterator[Deployment]:
 
 @contextmanager
 def seen(stack: Deployment, phases: Phases) -> Iterator[Seen]:
-    """The stack, which is up, after a load that Prometheus watched."""
+    """Data of the deployed stack after a load that Prometheus scraped."""
     with traffic(stack) as gateway, watching(stack.cluster, gateway.api, NAMESPACE, TARGETS) as prometheus:
         start = time.time()
         for clients, seconds in phases:
@@ -87,12 +87,12 @@ def seen(stack: Deployment, phases: Phases) -> Iterator[Seen]:
 
 
 def mistake(gateway: Traffic) -> None:
-    """A request that names no model: the picker refuses it, and counts an error."""
+    """Send a request without a model, which the picker refuses and counts as an error."""
     assert gateway.ask("POST", "/v1/completions", {"prompt": "hi"}).status >= 400
 
 
 def _deployed(api: Api) -> Iterator[tuple[str, str]]:
-    """Every dashboard in the namespace as Grafana's sidecar would find it."""
+    """Return every dashboard in the namespace, as Grafana's sidecar finds it."""
     maps = api.get(f"/api/v1/namespaces/{NAMESPACE}/configmaps", labelSelector="grafana_dashboard=1")["items"]
     for each in maps:
         yield each["metadata"]["name"].rpartition("-")[2], *each["data"].values()

@@ -1,4 +1,4 @@
-"""Dashboards seen: a real Prometheus that scraped the sandbox under load, by our monitors' own relabelling."""
+"""Dashboards with data of a real Prometheus, which scraped the sandbox under load with the monitors' relabelings."""
 
 import re
 from collections.abc import Iterator
@@ -14,12 +14,12 @@ from tests.sandbox.running import Running
 METRIC = re.compile(r"([a-zA-Z_:][\w:]*)\{")
 ROWS = re.findall(r"^\| `([\w:]+)` \| (.*?) \|", (ROOT / "docs" / "monitoring.md").read_text(), re.MULTILINE)
 ONLY_VLLM = {name for name, since in ROWS}
-"""The listed table of what no simulator exports."""
+"""Metrics that no simulator exports, by the listed table."""
 NOT_IN = {"0.4": {name for name, since in ROWS if "0.6" in since}, "0.6": set[str]()}
 
 
 def metrics(release: str) -> set[str]:
-    """Every metric that dashboards and alerts of a release name."""
+    """Return every metric in dashboards and alerts of a release."""
     return {name for expression in expressions(release).values() for name in METRIC.findall(expression)}
 
 
@@ -39,7 +39,7 @@ def sight(own_cluster: Running, request: pytest.FixtureRequest) -> Iterator[tupl
 
 
 @pytest.mark.thorough
-def test_every_panel_has_data_unless_only_a_real_vllm_exports_it(sight: tuple[str, Seen]) -> None:
+def test_every_panel_has_data_unless_only_real_vllm_exports_it(sight: tuple[str, Seen]) -> None:
     release, one = sight
     assert one.dashboards.keys() == dashboards(release).keys() == {"serving", "disaggregation"}
     for word, dashboard in one.dashboards.items():
@@ -51,13 +51,13 @@ def test_every_panel_has_data_unless_only_a_real_vllm_exports_it(sight: tuple[st
 
 
 @pytest.mark.thorough
-def test_every_metric_is_in_a_real_scrape_or_in_the_table_of_those_of_a_real_vllm(sight: tuple[str, Seen]) -> None:
+def test_every_metric_is_scraped_or_in_the_table_of_real_vllm(sight: tuple[str, Seen]) -> None:
     release, one = sight
     assert metrics(release) - one.prometheus.names() == (ONLY_VLLM - NOT_IN[release]) - {"process_start_time_seconds"}
 
 
 @pytest.mark.thorough
-def test_every_series_says_which_install_and_role_it_is_of(sight: tuple[str, Seen]) -> None:
+def test_every_series_has_install_and_role(sight: tuple[str, Seen]) -> None:
     _, one = sight
     counted = {each["metric"]["role"]: each["value"][1] for each in one.prometheus.values("count by (role) (up)")}
     assert counted == {"prefill": "4", "decode": "1", "picker": "1"}
@@ -69,7 +69,7 @@ def test_every_series_says_which_install_and_role_it_is_of(sight: tuple[str, See
 
 
 @pytest.mark.thorough
-def test_prometheus_takes_the_alerts_and_a_sound_stack_fires_none(sight: tuple[str, Seen]) -> None:
+def test_prometheus_accepts_the_alerts_and_a_healthy_stack_fires_none(sight: tuple[str, Seen]) -> None:
     release, one = sight
     [answer] = one.prometheus.ask("/api/v1/rules")
     [group] = answer["groups"]
@@ -81,14 +81,14 @@ def test_prometheus_takes_the_alerts_and_a_sound_stack_fires_none(sight: tuple[s
 
 
 @pytest.mark.parametrize("word", ["serving", "disaggregation"])
-def test_the_docs_pictures_are_of_todays_dashboards(word: str) -> None:
+def test_the_pictures_in_the_docs_match_the_dashboards(word: str) -> None:
     picture = ElementTree.parse(PICTURES / f"{word}-dashboard.svg").getroot()
     texts = [(each.get("class"), each.text) for each in picture.iter("{http://www.w3.org/2000/svg}text")]
     drawn = [(kind, text) for kind, text in texts if kind in ("title", "row", "panel")]
     today = dashboards("0.6")[word]
     kinds = {"row": "row", "timeseries": "panel"}
-    told = [(kinds[each["type"]], each["title"]) for each in today["panels"]]
-    assert drawn == [("title", today["title"]), *told]
+    titles = [(kinds[each["type"]], each["title"]) for each in today["panels"]]
+    assert drawn == [("title", today["title"]), *titles]
     only = [
         panel
         for panel in panels(today)
@@ -98,7 +98,7 @@ def test_the_docs_pictures_are_of_todays_dashboards(word: str) -> None:
     assert len(list(picture.iter("{http://www.w3.org/2000/svg}polyline"))) >= len(panels(today)) - len(only)
 
 
-def test_the_table_names_what_is_used_and_nothing_else() -> None:
+def test_the_table_has_exactly_the_used_metrics() -> None:
     used = metrics("0.6") | metrics("0.4")
     assert used >= ONLY_VLLM
     assert {name for name in used if "nixl" in name} | {"process_start_time_seconds"} == ONLY_VLLM

@@ -1,4 +1,4 @@
-"""The host's ports: bytes both ways, at the receiver's pace, and a reset where nobody is."""
+"""The relay: bytes in both directions, at the receiver's speed, and a reset without a target."""
 
 import asyncio
 import socket
@@ -15,7 +15,7 @@ Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 def through(
     test: Callable[[Callable[[], Coroutine[Any, Any, Streams]]], Coroutine[Any, Any, None]], answer: Any
 ) -> None:
-    """Run a test with a function that connects through a relay to a server that does `answer`."""
+    """Run a test with a function that connects through a relay to a server with the behaviour `answer`."""
 
     async def run() -> None:
         server = await asyncio.start_server(answer, "127.0.0.1", 0)
@@ -35,13 +35,13 @@ async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
     writer.close()
 
 
-def test_bytes_go_both_ways_and_so_do_ends() -> None:
+def test_bytes_and_ends_of_streams_pass_in_both_directions() -> None:
     async def test(connect: Callable[[], Coroutine[Any, Any, Streams]]) -> None:
         reader, writer = await connect()
         writer.write(b"hello")
         assert await reader.readexactly(5) == b"hello"
         writer.write_eof()
-        assert await reader.read() == b"bye"  # the other half stays open until the server ends it
+        assert await reader.read() == b"bye"  # the other direction stays open until the server closes it
 
     through(test, echo)
 
@@ -61,7 +61,7 @@ def test_a_slow_reader_slows_the_writer_and_loses_nothing() -> None:
     async def test(connect: Callable[[], Coroutine[Any, Any, Streams]]) -> None:
         reader, _ = await connect()
         before = -1
-        while written != before:  # until everything on the way is full
+        while written != before:  # until all buffers are full
             before = written
             await asyncio.sleep(0.1)
         assert 0 < written < size

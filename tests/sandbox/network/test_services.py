@@ -1,4 +1,4 @@
-"""Names, addresses and host ports of Services, from what the API server holds."""
+"""Names, addresses and host ports of Services, from the API server's objects."""
 
 import asyncio
 import json
@@ -68,18 +68,18 @@ WORLD = world(["10.244.0.3", "10.244.0.1"])
         ("epp.models.svc.cluster.local.", ["10.96.0.7"]),
         ("EPP.Models.svc.cluster.local.", ["10.96.0.7"]),
         ("workers.models.svc.cluster.local.", ["10.244.0.1", "10.244.0.3"]),
-        *((f"{name}.models.svc.cluster.local.", None) for name in ("nobody", "empty", "elsewhere", "a.epp")),
+        *((f"{name}.models.svc.cluster.local.", None) for name in ("absent", "empty", "elsewhere", "a.epp")),
         *((name, None) for name in ("svc.cluster.local.", "epp.other.svc.cluster.local.", "example.com.", ".")),
     ],
 )
-def test_a_service_is_named_and_a_headless_one_by_its_ready_pods(name: str, addresses: list[str] | None) -> None:
+def test_a_services_name_resolves_and_a_headless_one_to_ready_pods(name: str, addresses: list[str] | None) -> None:
     reply = answer(WORLD, dns.message.make_query(name, "A"))
     assert dns.rcode.to_text(reply.rcode()) == ("NXDOMAIN" if addresses is None else "NOERROR")
     assert [one.to_text() for found in reply.answer for one in found] == (addresses or [])
 
 
 async def _on_the_wire(question: dns.message.Message) -> tuple[dns.message.Message, bool]:
-    """Ask a real server over UDP after some nonsense, and again over TCP if the answer is too long."""
+    """Ask a real server over UDP after an invalid message, and again over TCP if the answer is truncated."""
     many = world([f"10.244.1.{number}" for number in range(200)])
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -89,7 +89,7 @@ async def _on_the_wire(question: dns.message.Message) -> tuple[dns.message.Messa
     return await dns.asyncquery.udp_with_fallback(question, "127.0.0.1", timeout=20, port=port)
 
 
-def test_what_is_too_long_for_a_datagram_is_answered_over_tcp() -> None:
+def test_an_answer_too_long_for_a_datagram_comes_over_tcp() -> None:
     long = dns.message.make_query("workers.models.svc.cluster.local.", "A", use_edns=False)
     reply, over_tcp = asyncio.run(_on_the_wire(long))
     assert (len(reply.answer[0]), over_tcp) == (200, True)
@@ -101,7 +101,7 @@ def test_endpoints_of_a_port_are_found_by_the_ports_name() -> None:
     assert service_endpoints(WORLD, (SPACE, "empty"), 8000) == []
 
 
-def test_listeners_of_gateways_and_of_standalone_envoys_are_reached_the_oldest_first() -> None:
+def test_listeners_of_gateways_and_standalone_envoys_sort_by_age() -> None:
     assert list(listeners(WORLD).items()) == [
         ((SPACE, "own"), Listener((SPACE, "envoy"), 80, "2025")),
         ((SPACE, "front"), Listener((SPACE, "front-istio"), 80, "2026-01-01")),

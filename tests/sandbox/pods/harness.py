@@ -1,4 +1,4 @@
-"""Pods of a test, in a namespace of its own."""
+"""Pods of a test, in its own namespace."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -47,7 +47,7 @@ class Pods:
             try:
                 self.api.create(self.path("pods"), pod)
                 return
-            except ApiError as error:  # the namespace's own ServiceAccount is made a moment later
+            except ApiError as error:  # a controller makes the namespace's ServiceAccount a moment later
                 assert "serviceaccount" in str(error) and time.monotonic() < deadline, error
                 time.sleep(0.05)
 
@@ -55,7 +55,7 @@ class Pods:
         return self.api.get(self.path("pods", name))
 
     def until(self, condition: Callable[[Object], object], name: str = "p") -> Object:
-        """Wait until a pod is so; return it."""
+        """Wait until a pod fulfils the condition; return it."""
         deadline = time.monotonic() + PATIENCE
         while not condition(pod := self.get(name)):
             assert time.monotonic() < deadline, pod.get("status")
@@ -106,9 +106,9 @@ def pods_of(cluster: Running) -> Iterator[Pods]:
 
 
 def container(pod: Object, name: str = "c") -> Object:
-    """The status of one of a pod's containers."""
-    told = pod.get("status", {})
-    every = told.get("containerStatuses", []) + told.get("initContainerStatuses", [])
+    """Return the status of a pod's container."""
+    status = pod.get("status", {})
+    every = status.get("containerStatuses", []) + status.get("initContainerStatuses", [])
     return next((one for one in every if one["name"] == name), {"state": {}, "lastState": {}, "restartCount": 0})
 
 

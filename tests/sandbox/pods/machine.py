@@ -1,10 +1,10 @@
-"""What the machine itself says of the sandbox's containers."""
+"""The sandbox's containers as processes of this machine."""
 
 from pathlib import Path
 
 
 def processes(mark: str) -> list[int]:
-    """Return the first processes of containers whose command line has these words, as the machine sees them."""
+    """Return the machine's numbers of first processes of containers that have these words in the command line."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:

@@ -1,4 +1,4 @@
-"""Probes' questions, asked of real servers."""
+"""Probes against real servers."""
 
 import asyncio
 import socket
@@ -22,7 +22,7 @@ async def run_nothing(_: list[str]) -> tuple[int, str]:
 
 
 def ask(handler: Object, seconds: float = 5) -> str | None:
-    """What is wrong, or None."""
+    """Return the failure of a probe, or None."""
     try:
         asyncio.run(Check(handler, "127.0.0.1", {}, run_nothing).ask(seconds))
     except Failed as failure:
@@ -72,17 +72,17 @@ def health(**services: int) -> Iterator[int]:
 
 
 @pytest.mark.parametrize(("path", "wrong"), [("/", None), ("/302", None), ("/404", "404"), ("/503", "503")])
-def test_http_is_good_from_200_to_399(http: int, path: str, wrong: str | None) -> None:
+def test_http_succeeds_from_200_to_399(http: int, path: str, wrong: str | None) -> None:
     said = ask({"httpGet": {"path": path, "port": http}})
     assert said == (f"HTTP probe failed with statuscode: {wrong}" if wrong else None)
 
 
-def test_tcp_wants_a_listener(http: int) -> None:
+def test_tcp_needs_a_listener(http: int) -> None:
     assert ask({"tcpSocket": {"port": http}}) is None
     assert "tcpSocket 127.0.0.1:1: " in str(ask({"tcpSocket": {"port": 1}}))
 
 
-def test_grpc_wants_serving() -> None:
+def test_grpc_needs_the_state_serving() -> None:
     with health(whole=1, picker=1, starting=2, odd=0) as port:
         assert ask({"grpc": {"port": port}}) is None
         assert ask({"grpc": {"port": port, "service": "picker"}}) is None
@@ -91,7 +91,7 @@ def test_grpc_wants_serving() -> None:
         assert "'other': unknown service" in str(ask({"grpc": {"port": port, "service": "other"}}))
 
 
-def test_no_answer_in_time_is_no() -> None:
+def test_a_late_answer_is_a_failure() -> None:
     with _silent() as port:
         assert ask({"httpGet": {"port": port}}, seconds=0.1) == "no answer within 0.1 s"
         assert ask({"grpc": {"port": port}}, seconds=0.1) == "no answer within 0.1 s"
@@ -103,7 +103,7 @@ def _silent() -> Iterator[int]:
         yield server.getsockname()[1]
 
 
-def test_a_freed_address_rests_before_it_is_given_again() -> None:
+def test_a_freed_address_is_reused_last() -> None:
     addresses = Addresses()
     addresses.take("10.244.0.2")
     given: list[Any] = [addresses.give() for _ in range(3)]

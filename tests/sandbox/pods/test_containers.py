@@ -1,4 +1,4 @@
-"""What containers find when they run: volumes, environment, root; and what happens when something is missing."""
+"""Volumes, environment and root of containers, and waits for missing objects."""
 
 import base64
 from collections.abc import Iterator
@@ -63,7 +63,7 @@ def everything(pods: Pods) -> None:
         {"name": "library", "mountPath": "/usr/lib/sandbox-test/machine.so"},
         {"name": "empty", "mountPath": "/claim"},
     ]
-    script = EVERY_VOLUME + "test -f /usr/lib/sandbox-test/machine.so && test -x /usr/bin/env && echo room in /usr\n"
+    script = EVERY_VOLUME + "test -f /usr/lib/sandbox-test/machine.so && test -x /usr/bin/env && echo mounted in /usr\n"
     one = shell(script, volumeMounts=mounted, securityContext={"readOnlyRootFilesystem": True}, workingDir="/empty")
     pods.run(one, metadata={"labels": {"role": "x"}}, volumes=volumes, restartPolicy="Never")
 
@@ -91,20 +91,20 @@ def check_everything(pods: Pods) -> None:
         "/empty",
         "sh",
         "0",
-        "room in /usr",
+        "mounted in /usr",
     ]
     assert container(pod)["state"]["terminated"]["exitCode"] == 0
     assert not Path("/usr/lib/sandbox-test").exists()
 
 
-def test_every_kind_of_volume(pods: Pods) -> None:
+def test_every_kind_of_volume_works(pods: Pods) -> None:
     everything(pods)
     check_everything(pods)
 
 
 @pytest.fixture
 def unprivileged() -> Iterator[Running]:
-    """A sandbox of a user without any privilege on this machine."""
+    """A sandbox of a user without privileges on this machine."""
     home = running.private_home("unprivileged")
     try:
         yield running.start_unprivileged(home)
@@ -112,7 +112,7 @@ def unprivileged() -> Iterator[Running]:
         running.throw_away(home)
 
 
-def test_every_kind_of_volume_for_an_unprivileged_user(unprivileged: Running) -> None:
+def test_every_kind_of_volume_works_for_an_unprivileged_user(unprivileged: Running) -> None:
     running.provide_nodes(unprivileged, count=1)
     with pods_of(unprivileged) as pods:
         everything(pods)
@@ -120,7 +120,7 @@ def test_every_kind_of_volume_for_an_unprivileged_user(unprivileged: Running) ->
 
 
 @pytest.mark.thorough
-def test_a_program_that_is_not_built_is_named_with_its_command_and_runs_once_it_is() -> None:
+def test_a_missing_program_is_reported_with_its_command_and_runs_once_built() -> None:
     home = running.private_home("unbuilt")
     tools = {**running.tools(), "pd-sidecar-v0.4.0": home.root / "sidecar"}
     try:
@@ -129,15 +129,15 @@ def test_a_program_that_is_not_built_is_named_with_its_command_and_runs_once_it_
         with pods_of(Running(home)) as pods:
             pods.run({"name": "c", "image": "ghcr.io/llm-d/llm-d-routing-sidecar:v0.4.0"})
             pod = pods.until(lambda pod: container(pod)["state"].get("waiting", {}).get("reason") == "ErrImagePull")
-            told = container(pod)["state"]["waiting"]["message"]
-            assert "`.venv/bin/python -m sandbox.toolchain pd-sidecar-v0.4.0`" in told
+            message = container(pod)["state"]["waiting"]["message"]
+            assert "`.venv/bin/python -m sandbox.toolchain pd-sidecar-v0.4.0`" in message
             (home.root / "sidecar").symlink_to(running.tools()["pd-sidecar-v0.7.1"])
             pods.until(lambda pod: "running" in container(pod)["state"])
     finally:
         running.throw_away(home)
 
 
-def test_a_container_waits_for_what_its_environment_needs(pods: Pods) -> None:
+def test_a_container_waits_for_objects_of_its_environment(pods: Pods) -> None:
     reference = {"secretKeyRef": {"name": "late", "key": "K"}}
     pods.run(shell("echo $K", env=[{"name": "K", "valueFrom": reference}]), restartPolicy="Never")
     waits = {"waiting": {"reason": "CreateContainerConfigError", "message": 'secret "late" not found'}}

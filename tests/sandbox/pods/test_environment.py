@@ -1,4 +1,4 @@
-"""Environment and name resolution, where a milder pod runner would hide a fault of the program's pods."""
+"""Environment and name resolution of containers, as strict as a kubelet's."""
 
 import pytest
 
@@ -17,7 +17,7 @@ def variables(*env: Object) -> dict[str, str]:
     return environment({"env": list(env)}, POD, lambda *key: STORED.get(key), {"BASE": "0"})
 
 
-def test_a_value_may_use_what_stands_before_it_only() -> None:
+def test_a_value_may_use_only_variables_before_it() -> None:
     found = variables(
         {"name": "A", "value": "1"}, {"name": "B", "value": "$(A)$(BASE)-$(C)-$$(A)"}, {"name": "C", "value": "3"}
     )
@@ -32,7 +32,7 @@ def test_a_value_may_use_what_stands_before_it_only() -> None:
         ({"secretKeyRef": {"name": "token", "key": "K"}}, "couldn't find key K in Secret llm-d-pd/token"),
     ],
 )
-def test_what_is_missing_is_an_error_unless_it_is_optional(source: Object, words: str) -> None:
+def test_a_missing_object_is_an_error_unless_it_is_optional(source: Object, words: str) -> None:
     with pytest.raises(ConfigError) as error:
         variables({"name": "A", "valueFrom": source})
     assert str(error.value) == words
@@ -40,7 +40,7 @@ def test_what_is_missing_is_an_error_unless_it_is_optional(source: Object, words
     assert "A" not in variables({"name": "A", "valueFrom": {kind: {**reference, "optional": True}}})
 
 
-def test_a_service_is_in_the_environment_as_a_kubelet_puts_it_there() -> None:
+def test_a_service_has_a_kubelets_variables() -> None:
     ports = [{"name": "grpc-ext-proc", "port": 9002}, {"name": "dns", "port": 53, "protocol": "UDP"}]
     named = {"metadata": {"name": "gaie-pd-epp"}, "spec": {"clusterIP": "10.96.0.9", "ports": ports}}
     headless = {"metadata": {"name": "headless"}, "spec": {"clusterIP": "None", "ports": ports}}
@@ -75,5 +75,5 @@ CLUSTERS = (
         ({"dnsPolicy": "Default"}, ""),
     ],
 )
-def test_pods_ask_the_clusters_dns_unless_their_policy_says_otherwise(spec: Object, text: str) -> None:
+def test_pods_use_the_clusters_dns_unless_their_policy_differs(spec: Object, text: str) -> None:
     assert resolver({**POD, "spec": {**POD["spec"], **spec}}) == text

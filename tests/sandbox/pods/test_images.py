@@ -24,7 +24,7 @@ TOOLS = ("epp-v0.7.1", "epp-v0.4.0", "pd-sidecar-v0.7.1", "pd-sidecar-v0.4.0", "
         ("registry.k8s.io/pause:3.10", "", None),
     ],
 )
-def test_an_image_is_known_by_the_end_of_its_name(image: str, tool: str, vllm: str | None) -> None:
+def test_the_end_of_its_name_identifies_an_image(image: str, tool: str, vllm: str | None) -> None:
     found = program(image, TOOLS)
     assert (found.tool, found.vllm) == (tool, vllm)
 
@@ -38,7 +38,7 @@ def test_an_image_is_known_by_the_end_of_its_name(image: str, tool: str, vllm: s
         "x/vllm-not:1",
     ],
 )
-def test_any_other_image_is_refused_with_the_list_of_what_runs(image: str) -> None:
+def test_other_images_are_refused_with_a_list_of_known_ones(image: str) -> None:
     with pytest.raises(UnknownImage) as refusal:
         program(image, TOOLS)
     for known in (image, "llm-d-inference-scheduler:v0.7.1", "llm-d-routing-sidecar:v0.4.0", "envoy", "vllm-openai"):

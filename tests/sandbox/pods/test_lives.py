@@ -1,4 +1,4 @@
-"""What a kubelet does to a pod, where a milder pod runner would hide a fault of the program's pods."""
+"""The lifecycle of pods, as strict as a kubelet's."""
 
 import threading
 from typing import Any
@@ -27,7 +27,7 @@ def test_liveness_waits_for_the_start_and_then_restarts(pods: Pods) -> None:
     assert pods.events("Killing") == ["Container c failed liveness probe, will be restarted"]
 
 
-def test_a_pod_whose_process_ends_is_not_ready_at_once(pods: Pods) -> None:
+def test_a_pod_with_an_ended_process_is_immediately_not_ready(pods: Pods) -> None:
     pods.run(shell("sleep 1; exit 3"), restartPolicy="Never")
     pods.until(ready)
     pod = pods.until(ended)
@@ -35,7 +35,7 @@ def test_a_pod_whose_process_ends_is_not_ready_at_once(pods: Pods) -> None:
     assert (pod["status"]["phase"], container(pod)["state"]["terminated"]["exitCode"]) == ("Failed", 3)
 
 
-def test_a_crash_loop_backs_off_and_keeps_the_last_words(pods: Pods) -> None:
+def test_a_crash_loop_backs_off_and_keeps_the_last_message(pods: Pods) -> None:
     words = {"terminationMessagePolicy": "FallbackToLogsOnError"}
     pods.run(shell("echo run; echo broken >&2; exit 7", **words))
     pod = pods.until(lambda pod: container(pod)["state"].get("waiting", {}).get("reason") == "CrashLoopBackOff")
@@ -75,14 +75,14 @@ def test_the_main_container_ends_before_the_sidecar_and_hooks_come_first(pods: P
     assert order.read_text().split() == ["hook", "main", "sidecar"]
 
 
-def test_a_process_that_ignores_sigterm_is_killed_when_its_grace_is_over(pods: Pods) -> None:
+def test_a_process_that_ignores_sigterm_is_killed_after_its_grace(pods: Pods) -> None:
     pods.run(shell("sleep infinity"), terminationGracePeriodSeconds=600)  # a first process without a handler
     pods.until(ready)
     pods.delete(gracePeriodSeconds="1")
     pods.until_gone()
 
 
-def test_nothing_is_left_of_a_pod_that_is_deleted_at_once(pods: Pods) -> None:
+def test_a_pod_deleted_without_grace_leaves_nothing(pods: Pods) -> None:
     mark = f"mark-{pods.namespace}"
     pods.run(shell(f"{FOREVER} # {mark}"))
     pods.until(ready)

@@ -1,4 +1,4 @@
-"""What a container may do: its user, a root that cannot be written to, its capabilities."""
+"""Rights of containers: user, read-only root, capabilities."""
 
 import os
 from typing import Any
@@ -19,7 +19,7 @@ test -r /var/run/secrets/kubernetes.io/serviceaccount/token && echo reads its to
 
 @pytest.fixture(autouse=True)
 def users(cluster: Running) -> None:
-    """What follows says something only where containers have users of their own; CI must be such a place."""
+    """Skip if containers can't run as different users; CI must be able to."""
     if not lifecycle.has_users(cluster.home):
         (pytest.fail if os.environ.get("CI") else pytest.skip)("no subordinate ids: container users are not simulated")
 
@@ -52,7 +52,7 @@ def test_a_confined_container_has_no_rights_and_cannot_write_to_its_root(pods: P
     ]
 
 
-def test_a_container_that_says_nothing_is_root_with_the_usual_capabilities(pods: Pods) -> None:
+def test_a_container_without_settings_is_root_with_the_usual_capabilities(pods: Pods) -> None:
     usual = "00000000a80425fb"  # containerd's default set
     assert _found(pods, "usual", {}) == [
         *("0", "0", "0"),
@@ -62,7 +62,7 @@ def test_a_container_that_says_nothing_is_root_with_the_usual_capabilities(pods:
     ]
 
 
-def test_the_containers_own_user_goes_before_the_pods(pods: Pods) -> None:
+def test_the_containers_user_wins_over_the_pods(pods: Pods) -> None:
     whole = {"securityContext": {"runAsUser": 1000, "runAsGroup": 2000}}
     assert _found(pods, "own", {"runAsUser": 1001}, **whole)[:3] == ["1001", "2000", "2000"]
 
@@ -76,7 +76,7 @@ def test_a_container_that_must_not_be_root_is_not_started_as_root(pods: Pods) ->
     pods.until(lambda pod: container(pod)["state"] == {"waiting": said})
 
 
-def test_the_picker_image_says_who_it_runs_as(pods: Pods) -> None:
+def test_the_picker_runs_as_the_user_of_its_image(pods: Pods) -> None:
     epp = {"name": "c", "image": "ghcr.io/llm-d/llm-d-inference-scheduler:v0.7.1", "args": ["--help"]}
     pods.run(epp | {"securityContext": {"runAsNonRoot": True}}, restartPolicy="Never")
     pod = pods.until(ended)
@@ -102,7 +102,7 @@ def test_a_new_claim_belongs_to_root_and_the_user_of_the_cuda_image_cannot_downl
     assert "PermissionError at /weights/hub when downloading meta/llama" in pods.log()
 
 
-def test_an_fsgroup_makes_a_claim_and_what_is_in_it_the_groups(pods: Pods) -> None:
+def test_an_fsgroup_owns_a_claim_and_its_files(pods: Pods) -> None:
     pods.make("persistentvolumeclaims", "weights", spec=CLAIM)
     mounts = {"volumeMounts": VLLM["volumeMounts"]}
     pods.run(shell("mkdir /weights/sub; echo x > /weights/sub/file", **mounts), restartPolicy="Never", volumes=[VOLUME])
@@ -124,7 +124,7 @@ def test_an_fsgroup_makes_a_claim_and_what_is_in_it_the_groups(pods: Pods) -> No
     ],
 )
 def test_vllm_runs_as_the_user_of_its_image(pods: Pods, image: str, expected: list[str]) -> None:
-    """Capabilities that are added to a container reach no user but root."""
+    """Added capabilities reach only root."""
     found = """
     echo $(id -u):$(id -g); echo $HOME; pwd; grep CapEff /proc/self/status | tr '\t' ' '
     for folder in /home/vllm /root /; do (echo x > $folder/new) 2> /dev/null && echo writes $folder; done; true

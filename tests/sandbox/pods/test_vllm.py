@@ -1,4 +1,4 @@
-"""The command line of vLLM. What its parser does was read from its source, of the versions named here."""
+"""The command line of vLLM. Its parser's behaviour was read from the source of the named versions."""
 
 import pytest
 
@@ -12,14 +12,14 @@ FLAGS_VARY = [one for one in EVERY if not one.rdma and not one.monitoring]
 
 
 def refusal(words: list[str], version: str, capsys: pytest.CaptureFixture[str]) -> str:
-    """The last line of what vLLM says when it refuses a command line, with exit code 2."""
+    """Return the last line of vLLM's error for a refused command line (exit code 2)."""
     with pytest.raises(SystemExit) as end:
         translated(["serve", *words], version)
     assert end.value.code == 2
     return capsys.readouterr().err.strip().splitlines()[-1]
 
 
-class TestWhatTheSimulatorIsTold:
+class TestArgumentsOfTheSimulator:
     def test_model_port_names_and_limits(self) -> None:
         words = "m/x --port=8200 --served-model-name a b --max-model-len=32k --max-num-seqs=7 --seed 3"
         assert translated(["serve", *words.split()], NEW) == [
@@ -36,7 +36,7 @@ class TestWhatTheSimulatorIsTold:
             "--vllm-version=0.17.1",
         ]
 
-    def test_how_the_server_is_reached(self) -> None:
+    def test_address_tls_and_root_path(self) -> None:
         words = "m --host ::1 --root-path=/llm --ssl-certfile=/c --ssl-keyfile=/k --api-key one two"
         assert translated(["serve", *words.split()], OLD)[-7:] == [
             "--vllm-version=0.11.2",
@@ -64,7 +64,7 @@ class TestSpelling:
             (["--no-enable-chunked-prefill"], OLD),
         ],
     )
-    def test_what_vllm_takes(self, words: list[str], version: str) -> None:
+    def test_accepted_command_lines(self, words: list[str], version: str) -> None:
         assert translated(["serve", "m", *words], version) == translated(["serve", "m"], version)
 
     def test_json_by_key_is_checked_as_a_whole(self, capsys: pytest.CaptureFixture[str]) -> None:
@@ -95,7 +95,7 @@ class TestRefusals:
             ("m --lora-modules a=/a", NEW, "the sandbox's simulator does not know --lora-modules"),
         ],
     )
-    def test_what_vllm_refuses_in_its_own_words(
+    def test_refused_command_lines_have_vllms_message(
         self, words: str, version: str, said: str, capsys: pytest.CaptureFixture[str]
     ) -> None:
         assert said in refusal(words.split(), version, capsys)
@@ -103,11 +103,11 @@ class TestRefusals:
 
 class TestTheList:
     @pytest.mark.parametrize("combination", FLAGS_VARY, ids=str)
-    def test_vllm_takes_every_command_line_that_the_program_renders(self, combination: Combination) -> None:
+    def test_every_rendered_command_line_is_accepted(self, combination: Combination) -> None:
         for role in ("prefill", "decode"):
             deployment = recorded(combination).objects[f"Deployment/ms-pd-llm-d-modelservice-{role}"]
             [worker] = deployment["spec"]["template"]["spec"]["containers"]
             version = program(worker["image"], ["llm-d-inference-sim"]).vllm
             assert version
-            told = translated([*worker["command"][1:], *worker["args"]], version)
-            assert f"--port={worker['ports'][0]['containerPort']}" in told
+            arguments = translated([*worker["command"][1:], *worker["args"]], version)
+            assert f"--port={worker['ports'][0]['containerPort']}" in arguments

@@ -1,4 +1,4 @@
-"""Broken clusters: each a name, the settings of its stack, and how it is broken for a while."""
+"""Broken clusters: each has a name, the settings of its stack, and a temporary fault."""
 
 import subprocess
 import sys
@@ -12,8 +12,8 @@ from tests.sandbox.preflight.stage import NAMESPACE, Stage
 
 Way = Callable[[Stage], AbstractContextManager[Path | None]]
 
-THEIRS = {"createNamespace": False}
-"""Settings for a namespace that somebody else made; the token's Secret is theirs, too."""
+FOREIGN = {"createNamespace": False}
+"""Settings for a namespace and a token's Secret that another owner made."""
 OTHER = {"app.kubernetes.io/part-of": "llm-d-pd", "llm-d.ai/instance": "other"}
 """Labels of another install's objects."""
 SHARED = {"existing": {"name": "shared", "namespace": "default"}, "route": {"path": "/llama"}}
@@ -23,7 +23,7 @@ RBAC = "/apis/rbac.authorization.k8s.io/v1"
 
 @dataclass(frozen=True)
 class Broken:
-    """One broken cluster; `way` yields another kubeconfig where that is what is broken."""
+    """One broken cluster; `way` yields another kubeconfig if that is the fault."""
 
     name: str
     way: Way
@@ -50,7 +50,7 @@ def _taken(**container: Any) -> Way:
 
 
 def _in_namespace(*parts: Callable[[Stage], AbstractContextManager[Any]], token: bool = True, level: str = "") -> Way:
-    """A namespace of others, with the token unless that is what is missing."""
+    """A namespace of another owner, with or without the token's Secret."""
 
     @contextmanager
     def broken(stage: Stage) -> Iterator[None]:
@@ -77,11 +77,11 @@ def _limit(stage: Stage) -> AbstractContextManager[Any]:
 
 
 def _no_certificate(stage: Stage) -> AbstractContextManager[Any]:
-    return stage.within("secrets", "Secret", "door", stringData={"tls.crt": "of", "tls.key": "no type"})
+    return stage.within("secrets", "Secret", "tls-secret", stringData={"tls.crt": "of", "tls.key": "no type"})
 
 
 def _config_map(labels: dict[str, str]) -> Callable[[Stage], AbstractContextManager[Any]]:
-    """What the picker's ConfigMap is called."""
+    """A ConfigMap with the name of the picker's."""
     return lambda stage: stage.within("configmaps", "ConfigMap", "gaie-pd-epp", metadata={"labels": labels})
 
 
@@ -100,7 +100,7 @@ def _terminating(stage: Stage) -> Iterator[None]:
 
 @contextmanager
 def _onlooker(stage: Stage) -> Iterator[Path]:
-    """A user who may read everything and change nothing."""
+    """A user that may read everything and change nothing."""
     reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "onlooker"}
     subject = {"kind": "ServiceAccount", "name": "onlooker", "namespace": "default"}
     rules = [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["get", "list", "watch"]}]
@@ -129,7 +129,7 @@ def _nowhere(stage: Stage) -> Iterator[Path]:
 
 @contextmanager
 def _silent(stage: Stage) -> Iterator[Path]:
-    """A server in the sandbox that takes the connection and says nothing."""
+    """A server in the sandbox that accepts connections and never answers."""
     command = [*stage.amd.cluster.enter, sys.executable, "-c", _SILENCE]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout
@@ -168,7 +168,7 @@ KINDS = (
 MISSING = {
     "model__claim": "weights",
     "images": {"pullSecrets": ["registry"]},
-    "gateway": {"provider": "standalone", "tls": {"certificateRefs": [{"name": "door"}]}},
+    "gateway": {"provider": "standalone", "tls": {"certificateRefs": [{"name": "tls-secret"}]}},
 }
 
 CORPUS = [
@@ -183,17 +183,17 @@ CORPUS = [
     Broken("no such node", _plain(lambda _: nullcontext()), {"decode": {"nodeSelector": {"zone": "b"}}}),
     Broken("too many GPUs", _plain(lambda _: nullcontext()), {"decode": {"replicas": 4}}),
     Broken("host port taken", _taken(ports=[{"containerPort": 8200, "hostPort": 8200}]), HOST),
-    Broken("restricted", _in_namespace(level="restricted"), THEIRS, token=False),
-    Broken("baseline on the host", _in_namespace(level="baseline"), {**THEIRS, **HOST}, token=False),
-    Broken("no namespace", _plain(lambda _: nullcontext()), {**THEIRS, "model__tokenSecret": None}, token=False),
-    Broken("terminating", _terminating, {**THEIRS, "model__tokenSecret": None}, token=False),
-    Broken("an empty namespace", _in_namespace(_no_certificate, token=False), {**THEIRS, **MISSING}, token=False),
+    Broken("restricted", _in_namespace(level="restricted"), FOREIGN, token=False),
+    Broken("baseline on the host", _in_namespace(level="baseline"), {**FOREIGN, **HOST}, token=False),
+    Broken("no namespace", _plain(lambda _: nullcontext()), {**FOREIGN, "model__tokenSecret": None}, token=False),
+    Broken("terminating", _terminating, {**FOREIGN, "model__tokenSecret": None}, token=False),
+    Broken("an empty namespace", _in_namespace(_no_certificate, token=False), {**FOREIGN, **MISSING}, token=False),
     Broken(
         "no key",
         _in_namespace(
             lambda stage: stage.within("secrets", "Secret", "llm-d-hf-token", stringData={"token": "x"}), token=False
         ),
-        THEIRS,
+        FOREIGN,
         token=False,
     ),
     Broken(
@@ -204,11 +204,11 @@ CORPUS = [
     Broken(
         "limits of the namespace",
         _in_namespace(_quota("gpus", requests__amd_gpu="4"), _quota("cpus", limits__cpu="1k"), _limit),
-        THEIRS,
+        FOREIGN,
         token=False,
     ),
-    Broken("somebody's object", _in_namespace(_config_map({})), THEIRS, token=False),
-    Broken("another install's object", _in_namespace(_config_map(OTHER)), THEIRS, token=False),
+    Broken("somebody's object", _in_namespace(_config_map({})), FOREIGN, token=False),
+    Broken("another install's object", _in_namespace(_config_map(OTHER)), FOREIGN, token=False),
     Broken("no rights", _onlooker),
     Broken("expired credentials", _expired),
     Broken("login program fails", _login_fails),

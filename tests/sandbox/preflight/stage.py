@@ -1,4 +1,4 @@
-"""Ways to break a cluster and to mend it again, one `with` each."""
+"""Temporary faults of a cluster, as context managers."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -22,7 +22,7 @@ Object = dict[str, Any]
 
 @dataclass(frozen=True)
 class Stage:
-    """A cluster of two nodes, a stack that is not deployed, and plain access to the API server."""
+    """A cluster of two nodes, a stack that is not deployed, and access to the API server."""
 
     api: Api
     amd: Deployment
@@ -30,7 +30,7 @@ class Stage:
 
     @contextmanager
     def made(self, path: str, body: Object) -> Iterator[Object]:
-        """An object that is there for a while."""
+        """Create an object for the duration of the body."""
         try:
             yield self.api.apply(path, body)
         finally:
@@ -43,7 +43,7 @@ class Stage:
         assert soon(lambda: not self.exists(path), 60), f"{path} stays"
 
     def exists(self, path: str) -> bool:
-        """Whether the API server has it."""
+        """Whether the object exists."""
         try:
             self.api.get(path)
         except ApiError:
@@ -52,7 +52,7 @@ class Stage:
 
     @contextmanager
     def namespace(self, level: str = "") -> Iterator[None]:
-        """The stack's namespace, made by somebody else, with a Pod Security level."""
+        """Create the stack's namespace as another owner, with a Pod Security level."""
         metadata = {"name": NAMESPACE, "labels": {LEVEL: level} if level else {}}
         body = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
         with self.made(f"/api/v1/namespaces/{NAMESPACE}", body):
@@ -60,7 +60,7 @@ class Stage:
 
     @contextmanager
     def within(self, plural: str, kind: str, name: str, api: str = "/api/v1", **fields: Any) -> Iterator[None]:
-        """An object in the stack's namespace."""
+        """Create an object in the stack's namespace."""
         version = api.removeprefix("/apis/").removeprefix("/api/")
         metadata = {"name": name, "namespace": NAMESPACE, **fields.pop("metadata", {})}
         body = {"apiVersion": version, "kind": kind, "metadata": metadata, **fields}
@@ -69,7 +69,7 @@ class Stage:
 
     @contextmanager
     def without_kinds(self, *names: str) -> Iterator[None]:
-        """A cluster without these CRDs."""
+        """Remove these CRDs for a while."""
         definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
         versions = {
             (name, each["name"])
@@ -97,7 +97,7 @@ class Stage:
 
     @contextmanager
     def nodes(self, spec: Object | None = None, resources: Mapping[str, str] | None = None) -> Iterator[None]:
-        """Both nodes with another spec, or with other devices."""
+        """Give both nodes another spec or other devices."""
         before = {name: self.api.get(f"/api/v1/nodes/{name}") for name in NODES}
         for name in NODES:
             if spec:
@@ -122,7 +122,7 @@ class Stage:
 
     @contextmanager
     def others(self, **container: Any) -> Iterator[None]:
-        """Somebody else's pod on each node."""
+        """Put a pod of another owner on each node."""
         paths = []
         for name in NODES:
             path = f"/api/v1/namespaces/default/pods/job-{name}"
@@ -137,7 +137,7 @@ class Stage:
                 self.gone(path)
 
     def kubeconfig(self, **changes: Any) -> Path:
-        """The sandbox's kubeconfig with another cluster or user entry."""
+        """Return the sandbox's kubeconfig with another cluster or user entry."""
         document = yaml.safe_load(self.amd.cluster.home.kubeconfig.read_text())
         for key, value in changes.items():
             [entry] = document[f"{key}s"]
@@ -147,7 +147,7 @@ class Stage:
         return file
 
     def token_of(self, account: str) -> str:
-        """A token of a ServiceAccount in the namespace default."""
+        """Return a token of a ServiceAccount in the namespace default."""
         path = f"/api/v1/namespaces/default/serviceaccounts/{account}/token"
         request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
         return str(self.api.create(path, request)["status"]["token"])

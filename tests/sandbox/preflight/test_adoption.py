@@ -1,4 +1,4 @@
-"""The guide's own installation, made by helm, is taken over in place; what cannot be is named with its command."""
+"""The guide's helm installation is adopted in place; objects that can't be adopted are reported with a command."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,7 +29,7 @@ def api(cluster: Running) -> Iterator[Api]:
 
 @pytest.fixture(scope="module")
 def guide(cluster: Running, api: Api) -> Iterator[Deployment]:
-    """The stack, not deployed, in a cluster that has the guide's installation."""
+    """The undeployed stack in a cluster with the guide's installation."""
     with destroyed_afterwards(deployment(cluster, "amd")) as made:
         for release, objects in GUIDE.items():
             for one in objects:
@@ -66,64 +66,64 @@ def _refused(stack: Deployment) -> str:
     return " ".join(done.stdout.split())
 
 
-def test_without_adopt_one_screen_names_the_owners_and_the_commands(guide: Deployment, api: Api) -> None:
+def test_without_adopt_one_report_names_the_owners_and_the_commands(guide: Deployment, api: Api) -> None:
     guide.configure(preflight="enforce")
     before = _uids(api)
-    told = _refused(guide)
+    output = _refused(guide)
     for release in ("infra-pd", "gaie-pd", "ms-pd"):
-        assert f"owner: helm release llm-d-pd/{release}" in told
-        assert f"`helm uninstall {release} -n llm-d-pd`" in told or release == "ms-pd"
-    assert "owner: written by kubectl-client-side-apply" in told
-    assert "Namespace llm-d-pd, Secret llm-d-hf-token exist in the cluster and namespace llm-d-pd" in told
-    assert "`pulumi config set --path serving.adopt true`" in told
+        assert f"owner: helm release llm-d-pd/{release}" in output
+        assert f"`helm uninstall {release} -n llm-d-pd`" in output or release == "ms-pd"
+    assert "owner: written by kubectl-client-side-apply" in output
+    assert "Namespace llm-d-pd, Secret llm-d-hf-token exist in the cluster and namespace llm-d-pd" in output
+    assert "`pulumi config set --path serving.adopt true`" in output
     assert _uids(api) == before
 
 
-def test_with_adopt_what_cannot_be_taken_over_is_named_with_its_command(guide: Deployment, api: Api) -> None:
+def test_with_adopt_objects_that_cannot_be_adopted_are_reported_with_commands(guide: Deployment, api: Api) -> None:
     guide.configure(preflight=None, adopt=True)
-    told = _refused(guide)
-    assert ": 3 errors, " in told
+    output = _refused(guide)
+    assert ": 3 errors, " in output
     for role in ("prefill", "decode"):
         name = f"ms-pd-llm-d-modelservice-{role}"
         command = f"`kubectl -n llm-d-pd delete deployment {name}`; from then on the {role} tier has no pods"
-        assert command in told
-    assert "InferencePool gaie-pd exists in namespace llm-d-pd" in told
-    assert "it also selects by llm-d.ai/inferenceServing=true" in told
+        assert command in output
+    assert "InferencePool gaie-pd exists in namespace llm-d-pd" in output
+    assert "it also selects by llm-d.ai/inferenceServing=true" in output
 
 
-def test_after_these_commands_up_takes_the_rest_over_in_place(guide: Deployment, api: Api) -> None:
+def test_after_these_commands_up_adopts_the_rest_in_place(guide: Deployment, api: Api) -> None:
     before = _uids(api)
     for role in ("prefill", "decode"):
         api.delete(f"{WORKERS}-{role}")
     labels = {"llm-d.ai/inference-serving": "true", "llm-d.ai/instance": "pd"}
     patch = [{"op": "replace", "path": "/spec/selector/matchLabels", "value": labels}]
     api.patch(POOL, patch, "application/json-patch+json")
-    told = guide.up()
-    assert "note: existing objects (serving.adopt)" in told
+    output = guide.up()
+    assert "note: existing objects (serving.adopt)" in output
     after = _uids(api)
     taken = {path: uid for path, uid in before.items() if not path.startswith(WORKERS)}
     assert {path: after[path] for path in taken} == taken
     assert len(taken) == sum(map(len, GUIDE.values())) - 2
     assert api.get(POOL)["spec"]["selector"]["matchLabels"] == labels
-    assert api.get(f"{SPACE}/configmaps/gaie-pd-epp")["data"]["pd-config.yaml"] != "theirs"
+    assert api.get(f"{SPACE}/configmaps/gaie-pd-epp")["data"]["pd-config.yaml"] != "helm"
     assert api.get(f"{SPACE}/secrets/llm-d-hf-token")["data"]["HF_TOKEN"] != "aGZfdGhlaXJz"
     guide.pulumi("preview", "--expect-no-changes")
 
 
-def test_a_field_that_somebody_writes_is_named_before_it_is_a_conflict(guide: Deployment, api: Api) -> None:
+def test_a_field_of_another_manager_is_reported_before_it_is_a_conflict(guide: Deployment, api: Api) -> None:
     picker = f"{SPACE}/configmaps/gaie-pd-epp"
     guide.configure(adopt=None)
-    api.patch(picker, {"data": {"pd-config.yaml": "theirs"}})
-    told = " ".join(guide.pulumi("preview", "--color=never").stdout.split())
-    assert "warning: fields of others (serving.adopt)" in told
-    assert "ConfigMap gaie-pd-epp: data.pd-config.yaml, written by sandbox" in told
+    api.patch(picker, {"data": {"pd-config.yaml": "helm"}})
+    output = " ".join(guide.pulumi("preview", "--color=never").stdout.split())
+    assert "warning: fields of others (serving.adopt)" in output
+    assert "ConfigMap gaie-pd-epp: data.pd-config.yaml, written by sandbox" in output
     guide.pulumi("refresh", "--yes", "--skip-preview")
     done = guide.pulumi("up", "--yes", "--skip-preview", "--color=never", ok=False)
     assert done.returncode
     assert "ConfigMap gaie-pd-epp: data.pd-config.yaml, written by sandbox" in done.stdout
     assert 'conflict with "sandbox"' in done.stdout
     assert "note: fields of others" in guide.up(adopt=True)
-    assert api.get(picker)["data"]["pd-config.yaml"] != "theirs"
+    assert api.get(picker)["data"]["pd-config.yaml"] != "helm"
     assert "fields of others" not in guide.pulumi("preview", "--expect-no-changes").stdout
 
 

@@ -1,4 +1,4 @@
-"""A stack that was deployed to one cluster is stopped on another before anything is touched, and goes on on its own."""
+"""A deployed stack is refused on another cluster before any change, and works on its own cluster."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -35,22 +35,22 @@ def elsewhere(amd: Deployment) -> Iterator[Deployment]:
 @pytest.mark.parametrize(
     ("preflight", "command"), [("off", ("preview",)), ("warn", ("up", "--yes", "--skip-preview"))], ids=["off", "warn"]
 )
-def test_it_is_stopped(amd: Deployment, elsewhere: Deployment, command: tuple[str, ...], preflight: str) -> None:
+def test_previews_and_up_stop(amd: Deployment, elsewhere: Deployment, command: tuple[str, ...], preflight: str) -> None:
     amd.configure(preflight=preflight)
     with connect(amd.cluster.host_kubeconfig) as here, connect(elsewhere.cluster.host_kubeconfig) as there:
         uids = [api.get("/api/v1/namespaces/kube-system")["metadata"]["uid"] for api in (here, there)]
         done = elsewhere.pulumi(*command, "--color=never", ok=False)
         names = {each["metadata"]["name"] for each in there.get("/api/v1/namespaces")["items"]}
-    told = " ".join(done.stdout.split())
+    output = " ".join(done.stdout.split())
     assert done.returncode
-    assert "error: another cluster (serving.cluster.context)" in told
-    assert f"deployed to the cluster with UID {uids[0]} (context sandbox, server https://127.0.0.1:6443)" in told
-    assert f"this one has UID {uids[1]}" in told
-    assert "Nothing was touched." in told
+    assert "error: another cluster (serving.cluster.context)" in output
+    assert f"deployed to the cluster with UID {uids[0]} (context sandbox, server https://127.0.0.1:6443)" in output
+    assert f"this one has UID {uids[1]}" in output
+    assert "Nothing was touched." in output
     assert "llm-d-pd" not in names
 
 
-def test_on_its_own_cluster_nothing_changes(amd: Deployment, elsewhere: Deployment) -> None:
+def test_on_its_own_cluster_a_preview_has_no_changes(amd: Deployment, elsewhere: Deployment) -> None:
     amd.configure(preflight=None)
     assert amd.changes() == {}
     done = amd.pulumi("preview", "--color=never")

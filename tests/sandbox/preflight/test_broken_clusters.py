@@ -1,4 +1,4 @@
-"""Every broken cluster: one clear report of the command, and of `pulumi up`, which makes nothing."""
+"""For every broken cluster, the command and `pulumi up` report the fault, and `up` makes nothing."""
 
 import json
 import subprocess
@@ -39,7 +39,7 @@ def test_every_broken_cluster_has_expected_words() -> None:
 
 
 @pytest.mark.parametrize("broken", CORPUS, ids=lambda each: each.name.replace(" ", "-"))
-def test_the_command_reports_it(stage: Stage, broken: Broken) -> None:
+def test_the_command_reports_the_fault(stage: Stage, broken: Broken) -> None:
     _configured(stage.amd, broken)
     with broken.way(stage) as kubeconfig:
         code, screen = _command(_with(stage.amd, kubeconfig))
@@ -54,7 +54,7 @@ def test_up_stops_before_anything_is_made(stage: Stage, name: str) -> None:
     with broken.way(stage) as kubeconfig:
         before = _made(stage)
         done = _with(stage.amd, kubeconfig).pulumi("up", "--yes", "--skip-preview", "--color=never", ok=False)
-        assert _made(stage) <= before  # others' namespaces may come to their end meanwhile
+        assert _made(stage) <= before  # namespaces of other tests may end meanwhile
     said = done.stdout + done.stderr
     assert done.returncode, said
     _assert_expected(broken, said)
@@ -70,22 +70,22 @@ def _assert_expected(broken: Broken, said: str) -> None:
         assert " ".join(line.split()) in text, f"{line}\n\nis not in\n\n{said}"
 
 
-def test_a_device_of_the_stack_file_that_no_default_node_has_is_found(stage: Stage) -> None:
+def test_a_device_that_no_default_node_has_is_reported(stage: Stage) -> None:
     _configured(stage.amd, Broken("wrong device name", CORPUS[0].way, {"rdma": {"resource": "rdma/hca_shared"}}))
     done = stage.amd.pulumi("preview", "--color=never", ok=False)
-    told = " ".join((done.stdout + done.stderr).split())
-    assert "no node offers rdma/hca_shared; nodes offer amd.com/gpu (2 of 2 nodes), rdma/ib (2 of 2 nodes)" in told
-    assert "did you mean rdma/ib?" in told
+    output = " ".join((done.stdout + done.stderr).split())
+    assert "no node offers rdma/hca_shared; nodes offer amd.com/gpu (2 of 2 nodes), rdma/ib (2 of 2 nodes)" in output
+    assert "did you mean rdma/ib?" in output
     assert done.returncode
 
 
-def test_a_whole_cluster_passes(stage: Stage) -> None:
+def test_a_sound_cluster_passes(stage: Stage) -> None:
     _configured(stage.amd, Broken("whole", CORPUS[0].way))
     done = stage.amd.pulumi("preview", "--color=never")
     assert "nothing in the way" in done.stdout
 
 
-def test_without_a_cluster_a_preview_says_so_in_one_line_and_goes_on(stage: Stage) -> None:
+def test_without_a_cluster_a_preview_prints_one_line_and_continues(stage: Stage) -> None:
     [nowhere] = [each for each in CORPUS if each.name == "unreachable"]
     _configured(stage.amd, nowhere, preflight="warn")
     with nowhere.way(stage) as kubeconfig:
@@ -120,12 +120,12 @@ def _command(stack: Deployment, *words: str) -> tuple[int, str]:
 
 
 def _made(stage: Stage) -> set[str]:
-    """What the stack's namespace and the cluster hold under our names."""
+    """Objects with the program's names in the stack's namespace and in the cluster."""
     found = {each["metadata"]["name"] for each in stage.api.get("/api/v1/namespaces")["items"]}
     for path in ("/apis/apps/v1/deployments", "/api/v1/serviceaccounts", "/api/v1/services", "/api/v1/secrets"):
         items = stage.api.get(path)["items"]
         found |= {each["metadata"]["name"] for each in items if each["metadata"]["namespace"] == NAMESPACE}
-    return found - {"default"}  # the account that comes with a namespace, a moment later
+    return found - {"default"}  # a controller makes a namespace's ServiceAccount a moment later
 
 
 def _with(stack: Deployment, kubeconfig: Path | None) -> Deployment:
@@ -136,7 +136,7 @@ def _with(stack: Deployment, kubeconfig: Path | None) -> Deployment:
 
 
 def _configured(stack: Deployment, broken: Broken, preflight: str = "enforce") -> None:
-    """Write the stack's settings, anew for each."""
+    """Write the settings of one case into the stack file."""
     file = stack.engine.cwd / "Pulumi.amd.yaml"
     document = yaml.safe_load(file.read_text())
     config = document["config"]
@@ -160,4 +160,4 @@ def _configured(stack: Deployment, broken: Broken, preflight: str = "enforce") -
 
 
 _TOKENS: dict[str, Any] = {}
-"""The encrypted placeholder of the sandbox, put back where a cluster needs it."""
+"""The sandbox's encrypted placeholder, for cases with a token."""

@@ -1,4 +1,4 @@
-"""A small stack in a namespace of its own, put on the API server as it is or with a defect in it, and verified."""
+"""Deploys a small stack in its own namespace, with or without a defect, and verifies it."""
 
 import time
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ _ONE_GPU = {"replicas": 1, "tensorParallel": 1}
 
 
 def render(namespace: str, *, release: str = "0.6", routing: Mapping[str, Any] | None = None) -> Objects:
-    """What the program declares for one prefill and one decode worker with a GPU each."""
+    """Return the program's objects for one prefill and one decode worker with a GPU each."""
     serving = {
         "accelerator": "amd",
         "model": {"name": MODEL},
@@ -39,7 +39,7 @@ def render(namespace: str, *, release: str = "0.6", routing: Mapping[str, Any] |
 
 
 def with_defect(defect: Defect, objects: Objects) -> Objects:
-    """The objects with the defect in them."""
+    """Return the objects with the defect."""
     changed = deepcopy(objects)
     defect.change(changed)
     assert changed != objects, f"{defect.name}: nothing was changed"
@@ -52,17 +52,17 @@ _PARTS = {
     "picker": "gaie-pd-epp",
     "gateway": "infra-pd-inference-gateway",
 }
-"""The Deployment, or the Gateway with its Deployment, of a step of `verify`."""
+"""Deployment, or Gateway with its Deployment, by the step of `verify`."""
 
 _SETTLED = 1.0
-"""Seconds that all has to be ready without a break: whoever deploys with the CLI can't ask sooner, and until then Envoy
-may not have heard of a picker that was the last to come."""
+"""Seconds that everything must stay ready. A user of the CLI needs that time, too, and Envoy may need it to learn of a
+late picker."""
 
 
 def deploy(api: Api, objects: Objects, patience: float, late: str = "", grace: float = 0.0) -> bool:
-    """Create them, the namespace first; return whether all is ready, and stays so, within `patience` seconds.
+    """Create the objects, the namespace first; return whether all are ready, and stay so, within `patience` seconds.
 
-    What belongs to the step `late` is expected never to be: it gets `grace` seconds after all the rest is ready.
+    Objects of the step `late` are expected to stay unready: they get `grace` seconds after all others are ready.
     """
     for one in sorted(objects.values(), key=lambda each: each["kind"] != "Namespace"):
         api.apply(_path(one), one)
@@ -86,7 +86,7 @@ def _settles(api: Api, namespace: str, patience: float, but: str) -> bool:
 
 
 def verify(kubeconfig: Path, namespace: str) -> list[Finding]:
-    """What `verify` finds."""
+    """Run `verify` and return its findings."""
     tiers = {role: Workload(f"ms-pd-llm-d-modelservice-{role}", 1, 1, rdma=False) for role in ("prefill", "decode")}
     cluster = Cluster(config.new_client_from_config(str(kubeconfig)))
     outputs = Outputs("test", namespace, MODEL, "gaie-pd", "", "", "infra-pd-inference-gateway", "istio", tiers)
@@ -96,7 +96,7 @@ def verify(kubeconfig: Path, namespace: str) -> list[Finding]:
 
 
 def remove(api: Api, objects: Objects) -> None:
-    """Delete everything, without waiting for the end and without the pods' grace."""
+    """Delete everything, without a wait and without the pods' grace."""
     [namespace] = [one["metadata"]["name"] for one in objects.values() if one["kind"] == "Namespace"]
     for one in objects.values():
         if one["kind"] in ("Deployment", *_CLUSTER_SCOPED):
@@ -108,9 +108,9 @@ def remove(api: Api, objects: Objects) -> None:
 
 
 def _ready(api: Api, namespace: str, but: str) -> bool:
-    """Whether every pod counts and the Gateway serves, without those whose name begins with `but`.
+    """Whether all pods are available and the Gateway is Programmed, except objects with the prefix `but`.
 
-    The condition Available would not do: a tier of one worker that may be replaced has it while no worker is there.
+    The condition Available does not suffice: a tier with one replaceable worker has it without any worker.
     """
     deployments = api.get(f"/apis/apps/v1/namespaces/{namespace}/deployments")["items"]
     gateways = api.get(f"/apis/gateway.networking.k8s.io/v1/namespaces/{namespace}/gateways")["items"]

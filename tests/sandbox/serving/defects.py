@@ -1,4 +1,4 @@
-"""Deliberate defects of a stack's objects, one at a time, and the step of `verify` that has to catch each."""
+"""Deliberate defects of a stack's objects, and the step of `verify` that must find each."""
 
 import re
 from collections.abc import Callable
@@ -32,24 +32,24 @@ ROLE, BINDING, SERVICE, CONFIG = (
 
 @dataclass(frozen=True)
 class Defect:
-    """What is changed, how, and the step of `verify` that has to say so before any other."""
+    """A change of the objects, and the step of `verify` that must fail first."""
 
     name: str
     step: str
     change: Callable[[Objects], object]
     says: str = ""
-    """Words of the controller, the proxy or the worker that the step has to pass on."""
+    """Words of the controller, the proxy or the worker that the step must quote."""
     selective: bool = False
-    """Introduced into a stack with selective P/D."""
+    """Whether the stack has selective P/D."""
 
     @property
     def steps(self) -> list[str]:
-        """One of them catches it: which, can depend on the pod that a request meets."""
+        """Steps of which one finds the defect; the pod that a request reaches can decide which one."""
         return self.step.split(" or ")
 
     @property
     def never_ready(self) -> bool:
-        """Whether something of the stack never becomes ready."""
+        """Whether a part of the stack never becomes ready."""
         return self.step in ("prefill", "decode", "picker", "gateway")
 
 
@@ -79,7 +79,7 @@ def _all(*changes: Callable[[Objects], object]) -> Callable[[Objects], object]:
 
 
 def _copy(key: str, name: str, *changes: Callable[[Objects], object]) -> Callable[[Objects], object]:
-    """Add a changed copy of an object; the changes find it as `Kind/name`."""
+    """Add a copy of an object for further changes, as `Kind/name`."""
 
     def change(objects: Objects) -> None:
         added = deepcopy(objects[key])
@@ -92,7 +92,7 @@ def _copy(key: str, name: str, *changes: Callable[[Objects], object]) -> Callabl
 
 
 def _decode_service(objects: Objects) -> None:
-    """Add a Service of the decode pods, as somebody would who wants to reach them without an EPP."""
+    """Add a Service of the decode pods, which reaches them without an EPP."""
     spec = {"selector": {"llm-d.ai/role": "decode"}, "ports": [{"name": "http", "port": 8000}]}
     meta = {"name": "decode", "namespace": objects[ROUTE]["metadata"]["namespace"]}
     objects["Service/decode"] = {"apiVersion": "v1", "kind": "Service", "metadata": meta, "spec": spec}
@@ -129,7 +129,7 @@ def _argument(key: str, pattern: str, replacement: str, where: str = "containers
 
 
 def _label(key: str, name: str, value: str | None) -> Callable[[Objects], object]:
-    """Change a label of the pods; the Deployment's own selector follows, or the API server would refuse it."""
+    """Change a label of the pods, and of the Deployment's selector, which the API server requires."""
 
     def change(objects: Objects) -> None:
         spec = objects[key]["spec"]
@@ -208,7 +208,7 @@ def _gpus(number: str) -> Callable[[Objects], object]:
 _POD = "spec.template.spec"
 TO_POOL = {"group": "inference.networking.k8s.io", "kind": "InferencePool", "name": "gaie-pd", "port": 8000}
 NOT_ASKED = "request or route"
-"""Envoy answers 500 if a part of the body had gone to the EPP when the connection failed, and else fails open."""
+"""Envoy answers 500 if it had sent a part of the body to the EPP when the connection failed; else it fails open."""
 DEFECTS = [
     # the Gateway
     Defect("Gateway of an unknown class", "gateway", _at(GATEWAY, "spec.gatewayClassName", "isto")),
@@ -305,7 +305,7 @@ DEFECTS = [
         says="answered without asking the EPP; HTTPRoute plain",
     ),
     Defect("route for another path", "models", _at(ROUTE, "spec.rules.0.matches.0.path.value", "/v2")),
-    # how the gateway speaks to the EPP
+    # the gateway's connection to the EPP
     Defect("no rule that the picker speaks TLS", NOT_ASKED, _without(RULE), says="no DestinationRule"),
     Defect(
         "the picker's TLS rule for another host",

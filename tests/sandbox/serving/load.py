@@ -1,4 +1,4 @@
-"""Clients that keep asking, and what became of every request."""
+"""Clients that send requests continuously, and the result of every request."""
 
 import http.client
 import itertools
@@ -18,24 +18,24 @@ class Request:
     ended: float
     streamed: bool
     trouble: str
-    """Empty when the whole answer came."""
+    """The failure; empty after a complete answer."""
 
 
 @dataclass
 class Load:
-    """`clients` that ask one request after another until told to stop; every second one streams a long answer."""
+    """`clients` that send one request after another until the stop; every second one streams a long answer."""
 
     port: int
     model: str
     clients: int
     tokens: int
-    """Of a streamed answer."""
+    """Tokens of a streamed answer."""
     requests: list[Request] = field(default_factory=list)
     _stop: threading.Event = field(default_factory=threading.Event)
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Ask while the body runs; then let every request end."""
+        """Send requests while the body runs; then let every request end."""
         threads = [threading.Thread(target=self._client, args=(number,)) for number in range(self.clients)]
         for thread in threads:
             thread.start()
@@ -47,11 +47,11 @@ class Load:
                 thread.join()
 
     def lost(self, since: float, until: float) -> list[Request]:
-        """Requests under way in this time that did not get their whole answer."""
+        """Requests in this time that did not get a complete answer."""
         return [one for one in self.during(since, until) if one.trouble]
 
     def during(self, since: float, until: float) -> list[Request]:
-        """Requests under way in this time."""
+        """Requests that were in progress in this time."""
         return [one for one in self.requests if one.begun < until and one.ended > since]
 
     def _client(self, number: int) -> None:
@@ -63,7 +63,7 @@ class Load:
             trouble = self._ask(f"client {number} asks for the {count}th time at {begun}", streamed)
             self.requests.append(Request(begun, time.monotonic(), streamed, trouble))
             if trouble:
-                self._stop.wait(0.05)  # a person would not hammer either
+                self._stop.wait(0.05)  # no busy loop after failures
 
     def _ask(self, prompt: str, streamed: bool) -> str:
         tokens = self.tokens if streamed else 2

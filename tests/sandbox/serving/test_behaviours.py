@@ -1,4 +1,4 @@
-"""The simulator answers as real vLLM does: the table of tests/vllm/behaviours.py, its address, and its end."""
+"""The simulator behaves like real vLLM: the table of tests/vllm/behaviours.py, its address, and its end."""
 
 import http.client
 import json
@@ -16,7 +16,7 @@ KEYS = ("--api-key=one", "--api-key=two", "--root-path=/llm", "--vllm-version=0.
 
 
 def ask(port: int, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
-    """The status and the JSON of one answer."""
+    """Return status and JSON of one answer."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     try:
         connection.request(method, path, json.dumps(body), {"Content-Type": "application/json", **headers})
@@ -33,7 +33,7 @@ def port() -> Iterator[int]:
 
 
 @pytest.mark.parametrize("behaviour", REFUSED, ids=lambda each: each.title)
-def test_the_simulator_refuses_what_vllm_refuses(behaviour: Behaviour, port: int) -> None:
+def test_the_simulator_refuses_the_same_requests_as_vllm(behaviour: Behaviour, port: int) -> None:
     status, answer = ask(port, "POST", behaviour.path, {"model": "m", **behaviour.body})
     error = answer["error"]
     assert (status, error["code"], error["type"]) == (behaviour.status, behaviour.status, behaviour.kind)
@@ -42,7 +42,7 @@ def test_the_simulator_refuses_what_vllm_refuses(behaviour: Behaviour, port: int
 
 
 @pytest.mark.parametrize("behaviour", TAKEN, ids=lambda each: each.title)
-def test_the_simulator_takes_what_vllm_takes(behaviour: Behaviour, port: int) -> None:
+def test_the_simulator_accepts_the_same_requests_as_vllm(behaviour: Behaviour, port: int) -> None:
     assert ask(port, "POST", behaviour.path, {"model": "m", **behaviour.body})[0] == behaviour.status
 
 
@@ -56,7 +56,7 @@ def test_keys_root_path_and_version() -> None:
 
 
 def test_a_failed_handshake_ends_the_decode_worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    side_channel, nobody = simulator.free_port(), simulator.free_port()
+    side_channel, closed = simulator.free_port(), simulator.free_port()
     monkeypatch.setenv("VLLM_NIXL_SIDE_CHANNEL_HOST", "127.0.0.1")
     monkeypatch.setenv("VLLM_NIXL_SIDE_CHANNEL_PORT", str(side_channel))
     with simulator.running("--die-on-failed-handshake") as port:
@@ -65,7 +65,7 @@ def test_a_failed_handshake_ends_the_decode_worker(monkeypatch: pytest.MonkeyPat
         assert (params["remote_host"], params["remote_port"]) == ("127.0.0.1", side_channel)
         pull = {"model": "m", "prompt": "a", "max_tokens": 1, "kv_transfer_params": params}
         assert ask(port, "POST", "/v1/completions", pull)[0] == 200
-        failing = {**pull, "kv_transfer_params": {**params, "do_remote_prefill": True, "remote_port": nobody}}
+        failing = {**pull, "kv_transfer_params": {**params, "do_remote_prefill": True, "remote_port": closed}}
         assert ask(port, "POST", "/v1/completions", failing)[0] == 500
         assert _ended(port)
 

@@ -1,6 +1,6 @@
-"""A stack that is broken on purpose, in more than forty ways: `verify` names the step that doesn't work.
+"""A stack with one of more than forty defects: `verify` names the step that fails.
 
-Each defect has a namespace of its own; several are tried at once, because a broken stack mostly waits.
+Each defect has its own namespace. Several run in parallel, because a broken stack mostly waits.
 """
 
 from collections.abc import Iterator
@@ -18,9 +18,9 @@ from verify.finding import Finding, Outcome
 
 pytestmark = pytest.mark.thorough
 AT_ONCE = 3
-"""Two cores start no more stacks in time."""
+"""Parallel stacks; two cores start no more in time."""
 SOON, AT_LAST = 10.0, 60.0
-"""Seconds: how long something is watched that will never be ready, and how long a busy machine may take otherwise."""
+"""Seconds to watch a part that never becomes ready, and seconds that a busy machine may need for others."""
 
 SELECTIVE = {"selectivePd": {"nonCachedTokens": 32}}
 Found = dict[str, list[Finding]]
@@ -28,7 +28,7 @@ Found = dict[str, list[Finding]]
 
 @pytest.fixture(scope="module")
 def found(cluster: Running) -> Iterator[Found]:
-    """What `verify` says of every defect, and of the stack without any."""
+    """Findings of `verify` for every defect, and for the stack without defects."""
     provide_nodes(cluster, count=4)
     istio.provide(cluster.host_kubeconfig, "istio-system", Progress())
     stacks = {"nothing": broken.render("sound")}
@@ -52,14 +52,14 @@ def found(cluster: Running) -> Iterator[Found]:
         yield dict(zip(stacks, together.map(try_out, stacks), strict=True))
 
 
-def test_nothing_is_found_where_nothing_is_broken(found: Found) -> None:
+def test_a_stack_without_defects_has_no_findings(found: Found) -> None:
     assert [one for one in found["nothing"] if one.outcome in (Outcome.FAILED, Outcome.WARNING)] == []
 
 
 @pytest.mark.parametrize("defect", DEFECTS, ids=lambda defect: defect.name.replace(" ", "-"))
 def test_a_defect_is_caught(found: Found, defect: Defect) -> None:
     bad = [one for one in found[defect.name] if one.outcome in (Outcome.FAILED, Outcome.WARNING)]
-    assert bad, "nobody noticed"
+    assert bad, "no step failed"
     assert bad[0].step in defect.steps, bad
     assert defect.says in bad[0].evidence, bad
     assert all(one.meaning and one.remedy for one in bad), bad

@@ -1,8 +1,8 @@
-"""What clients get from istio's proxy while the endpoint picker (EPP) does not answer: POST requests with bodies.
+"""Answers of istio's proxy to POST requests with bodies while the endpoint picker (EPP) does not answer.
 
-Envoy cannot open once it has sent a part of a body to the EPP (source/extensions/filters/http/ext_proc/ext_proc.cc of
-Envoy 1.36 and newer, `Filter::failureModeAllow`): FailOpen opens where the EPP has no endpoint, and not for an EPP that
-speaks otherwise or hangs.
+Envoy can't fail open once it has sent a part of a body to the EPP (source/extensions/filters/http/ext_proc/ext_proc.cc
+of Envoy 1.36 and newer, `Filter::failureModeAllow`). So FailOpen helps if the EPP has no endpoint, and not if the EPP
+uses another protocol or hangs.
 """
 
 import http.client
@@ -37,7 +37,7 @@ def stack(request: pytest.FixtureRequest, cluster: Running) -> Iterator[tuple[st
 
 @contextmanager
 def _no_epp(requests: Traffic) -> Iterator[None]:
-    """Its Deployment has no pod."""
+    """The EPP's Deployment has no pod."""
     requests.api.patch(EPP, {"spec": {"replicas": 0}})
     assert soon(lambda: not _epps(requests))
     yield
@@ -46,7 +46,7 @@ def _no_epp(requests: Traffic) -> Iterator[None]:
 
 @contextmanager
 def _plaintext(requests: Traffic) -> Iterator[None]:
-    """No DestinationRule says that the EPP speaks TLS."""
+    """No DestinationRule sets TLS for the EPP."""
     rule = requests.api.get(f"{RULE}/gaie-pd-epp")
     requests.api.delete(f"{RULE}/gaie-pd-epp")
     assert soon(lambda: _status(requests) == 500)
@@ -57,7 +57,7 @@ def _plaintext(requests: Traffic) -> Iterator[None]:
 
 @contextmanager
 def _hanging(requests: Traffic) -> Iterator[None]:
-    """Its process is stopped, and its pod not Ready any more."""
+    """The EPP's process is stopped, and its pod is not Ready any more."""
     commands = running.processes(requests.stack.cluster.home)
     [pid] = [pid for pid, command in commands.items() if command.startswith("/app/epp")]
     os.kill(pid, signal.SIGSTOP)
@@ -91,7 +91,7 @@ def _epps(requests: Traffic) -> list[object]:
 
 
 def _status(requests: Traffic, patience: float = 30) -> int | None:
-    """Status of one completion; None without an answer within `patience` seconds."""
+    """Return the status of one completion; None without an answer within `patience` seconds."""
     body = json.dumps({"model": MODEL, "prompt": "Is anybody there?", "max_tokens": 2})
     connection = http.client.HTTPConnection("127.0.0.1", requests.port, timeout=patience)
     try:

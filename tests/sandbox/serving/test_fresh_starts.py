@@ -1,4 +1,4 @@
-"""Ready means it: the very first request to a new stack succeeds, every time."""
+"""The first request to a new Ready stack always succeeds."""
 
 import pytest
 
@@ -15,7 +15,7 @@ from tests.sandbox.serving.traffic import send
 pytestmark = pytest.mark.thorough
 STARTS = 4
 PATIENCE = 180.0
-"""Seconds; a busy machine takes its time, and only the first answer counts here."""
+"""Seconds for a busy machine; only the first answer counts."""
 
 
 def test_the_first_request_after_ready_succeeds_every_time(cluster: Running) -> None:
@@ -27,7 +27,7 @@ def test_the_first_request_after_ready_succeeds_every_time(cluster: Running) -> 
 
 
 def _first_answer(cluster: Running, api: Api, namespace: str, release: str) -> str:
-    """Deploy a stack that may not fall back; say what was wrong with the first answer, if anything."""
+    """Deploy a stack with FailClose; return the fault of the first answer, if any."""
     objects = broken.render(namespace, release=release, routing={"failureMode": "FailClose"})
     home, gateway = cluster.home.root, (namespace, "infra-pd-inference-gateway")
     try:

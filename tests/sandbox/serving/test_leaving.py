@@ -1,4 +1,4 @@
-"""Whatever ends a sandbox that serves, nothing of it stays: no process, no network, no mount, no file."""
+"""Every end of a serving sandbox leaves no process, network, mount or file."""
 
 import json
 import os
@@ -37,10 +37,10 @@ def deployed() -> Iterator[Deployment]:
 
 @pytest.fixture
 def serving(deployed: Deployment) -> Deployment:
-    """The stack in a sandbox that is started again if the test before ended it."""
+    """The stack in a sandbox, which is restarted if the last test ended it."""
     running.start(deployed.cluster.home)
     with traffic(deployed) as gateway:
-        gateway.complete("somebody is served", gateway.model)
+        gateway.complete("a client is served", gateway.model)
     return deployed
 
 
@@ -66,7 +66,7 @@ def kill_everything_but_the_keeper(sandbox: Running) -> None:
 
 
 @pytest.mark.parametrize("end", [stop, kill_the_keeper, kill_everything_but_the_keeper])
-def test_nothing_is_left_of_a_sandbox_that_ended(serving: Deployment, end: Callable[[Running], None]) -> None:
+def test_an_ended_sandbox_leaves_nothing(serving: Deployment, end: Callable[[Running], None]) -> None:
     home = serving.cluster.home
     processes = running.processes(home)
     assert all(any(command.startswith(program) for command in processes.values()) for program in IN_PODS), processes
@@ -79,7 +79,7 @@ def test_nothing_is_left_of_a_sandbox_that_ended(serving: Deployment, end: Calla
 
 
 def test_destroy_waits_neither_for_idle_clients_nor_for_health_checks(serving: Deployment) -> None:
-    """The proxy's grace is 600 s: a proxy that waited for it would exceed the time-out of the command."""
+    """The proxy's grace is 600 s, longer than the timeout of the command."""
     home = serving.cluster.home
     with traffic(serving) as gateway, ExitStack() as held:
         body = {"model": gateway.model, "prompt": "hello", "max_tokens": 4}
@@ -97,7 +97,7 @@ def test_destroy_waits_neither_for_idle_clients_nor_for_health_checks(serving: D
     assert (home.root / "gateways.json").read_text() == "{}"
 
 
-def test_a_running_sandbox_that_is_thrown_away_leaves_no_file(deployed: Deployment) -> None:
+def test_a_deleted_running_sandbox_leaves_no_file(deployed: Deployment) -> None:
     home = deployed.cluster.home
     assert running.processes(home)
     lifecycle.throw_away(home, Progress())
@@ -107,7 +107,7 @@ def test_a_running_sandbox_that_is_thrown_away_leaves_no_file(deployed: Deployme
 
 @contextmanager
 def _health_checks(port: int) -> Iterator[None]:
-    """Ask as a load balancer does: a new connection every two seconds."""
+    """Send health checks like a load balancer: a new connection every two seconds."""
     over = threading.Event()
 
     def check() -> None:

@@ -1,4 +1,4 @@
-"""Legs, not status codes: which workers a request really visits, by setting and release. Tests build on each other."""
+"""Legs of requests by setting and release: the workers that compute them. Tests build on each other."""
 
 from collections.abc import Iterator
 

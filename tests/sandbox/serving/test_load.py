@@ -1,4 +1,4 @@
-"""32 clients, half of them with 30-second streams, while something happens to the stack: the rows of docs/using.md."""
+"""Events of the stack with 32 clients, half of them with 30-second streams: the rows of docs/using.md."""
 
 import os
 import time
@@ -19,18 +19,18 @@ from tests.sandbox.stack.deployment import deployment, destroyed_afterwards
 
 CLIENTS = 32
 TOKENS = 600
-"""Of a stream; at 50 ms per token it takes 30 s."""
+"""Tokens of a stream; at 50 ms per token it takes 30 s."""
 
 
 @dataclass(frozen=True)
 class Storm:
-    """What clients saw: the load, and when each event began and was over."""
+    """The load, and begin and end of each event."""
 
     load: Load
     events: dict[str, tuple[float, float]]
 
     def lost(self, event: Event) -> list[str]:
-        """What went wrong after the event had begun and before the next one did."""
+        """Failures between the begin of the event and the begin of the next one."""
         began = self.events[event.title][0]
         later = [begin for begin, _ in self.events.values() if begin > began]
         return [
@@ -40,7 +40,7 @@ class Storm:
 
 @pytest.fixture(scope="module")
 def slow_cluster() -> Iterator[Running]:
-    """Its simulators take 50 ms per token, so that streams are under way when something happens."""
+    """A cluster with 50 ms per token, so that streams are in progress during an event."""
     home = private_home("load")
     before = os.environ.get(SIMULATOR)
     os.environ[SIMULATOR] = "--inter-token-latency=50ms --max-num-seqs=64"
@@ -62,14 +62,14 @@ def storm(slow_cluster: Running) -> Iterator[Storm]:
                 for event in EVENTS:
                     begun = time.monotonic()
                     event.happens(gateway)
-                    time.sleep(3)  # what is under way meets the consequences
+                    time.sleep(3)  # requests in progress feel the effects
                     events[event.title] = (begun, time.monotonic())
             yield Storm(load, events)
 
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("event", EVENTS, ids=[event.title for event in EVENTS])
-def test_clients_see_what_the_page_says(storm: Storm, event: Event) -> None:
+def test_effects_on_clients_match_the_page(storm: Storm, event: Event) -> None:
     streams = [one for one in storm.load.during(*storm.events[event.title]) if one.streamed]
     assert len(streams) > CLIENTS / 4
     print(Counter(storm.lost(event)))
@@ -78,7 +78,7 @@ def test_clients_see_what_the_page_says(storm: Storm, event: Event) -> None:
 
 
 @pytest.mark.thorough
-def test_all_is_well_again_after_the_last_event(storm: Storm) -> None:
+def test_requests_succeed_after_the_last_event(storm: Storm) -> None:
     _, over = storm.events[EVENTS[-1].title]
     assert [one.trouble for one in storm.load.requests if one.begun > over - 1 and one.trouble] == []
 

@@ -16,7 +16,7 @@ from tests.sandbox.stack.deployment import deployment, destroyed_afterwards
 pytestmark = pytest.mark.thorough
 
 ALL_TOKENS = {"ignore_eos": True}
-"""The simulator ends its random answers at random otherwise."""
+"""Otherwise the simulator ends its answers at random."""
 
 
 @pytest.fixture(scope="module")
@@ -41,14 +41,14 @@ def test_models_lists_the_model_of_the_stack(client: openai.OpenAI, model: str) 
     assert [one.id for one in client.models.list()] == [model]
 
 
-def test_a_chat(client: openai.OpenAI, model: str) -> None:
+def test_a_chat_is_answered(client: openai.OpenAI, model: str) -> None:
     answer = client.chat.completions.create(model=model, messages=[{"role": "user", "content": "hi"}], max_tokens=8)
     assert answer.choices[0].message.content
     assert answer.usage is not None
     assert answer.usage.completion_tokens <= 8
 
 
-def test_a_streamed_chat(client: openai.OpenAI, model: str) -> None:
+def test_a_streamed_chat_is_answered(client: openai.OpenAI, model: str) -> None:
     chunks = list(
         client.chat.completions.create(
             model=model,
@@ -65,12 +65,12 @@ def test_a_streamed_chat(client: openai.OpenAI, model: str) -> None:
     assert any(chunk.choices and chunk.choices[0].finish_reason for chunk in chunks)
 
 
-def test_a_completion(client: openai.OpenAI, model: str) -> None:
+def test_a_completion_is_answered(client: openai.OpenAI, model: str) -> None:
     answer = client.completions.create(model=model, prompt="Once upon a time", max_tokens=8)
     assert answer.choices[0].text
 
 
-def test_a_streamed_completion(client: openai.OpenAI, model: str) -> None:
+def test_a_streamed_completion_is_answered(client: openai.OpenAI, model: str) -> None:
     chunks = client.completions.create(model=model, prompt="hi", max_tokens=8, stream=True, extra_body=ALL_TOKENS)
     assert len([chunk for chunk in chunks if chunk.choices and chunk.choices[0].text]) == 8
 
@@ -89,7 +89,7 @@ def test_every_answer_had_a_prefill_leg(serving: Traffic, client: openai.OpenAI,
     assert serving.counted(send).totals == (1, 1)
 
 
-def test_the_example_of_the_docs_runs_as_it_stands(serving: Traffic) -> None:
+def test_the_example_in_the_docs_runs(serving: Traffic) -> None:
     [example] = [block.text for block in blocks("python") if "openai" in block.text]
     place = {"OPENAI_BASE_URL": f"http://127.0.0.1:{serving.port}/v1", "OPENAI_API_KEY": "none"}
     command = [sys.executable, "-c", example]

@@ -1,6 +1,6 @@
-"""Every right of the picker is one that it asks for: each is taken from the real one, which says that it misses it.
+"""The picker needs each of its rights: without one, the real EPP reports that it is missing.
 
-All pickers run at once, each in a namespace of its own; none needs workers.
+All pickers run in parallel, each in its own namespace. None needs workers.
 """
 
 import time
@@ -17,14 +17,14 @@ from tests.sandbox.serving import broken
 
 pytestmark = pytest.mark.thorough
 PATIENCE = 900.0
-"""Seconds; fifteen pickers start at once, each makes a key of 4096 bits, and the machine may be busy."""
+"""Seconds; fifteen pickers start in parallel and make a key of 4096 bits each, maybe on a busy machine."""
 
 FOLLOWED = {
     "0.4": ("pods", "inferencepools", "inferenceobjectives"),
     "0.6": ("pods", "inferencepools", "inferenceobjectives", "inferencemodelrewrites"),
 }
 VERBS = {"0.4": ("list", "watch"), "0.6": ("watch",)}
-"""The newer one lists by a watch (Kubernetes 1.34), and asks for a list of servers alone that cannot do that."""
+"""Verbs by release. The newer EPP lists with a watch (Kubernetes 1.34), and needs `list` only for older servers."""
 MISSING = [
     (release, kind, verb) for release, kinds in FOLLOWED.items() for kind, verb in product(kinds, VERBS[release])
 ]
@@ -42,7 +42,7 @@ def api(cluster: Running) -> Iterator[Api]:
 
 @pytest.fixture(scope="module")
 def namespaces(api: Api) -> Iterator[dict[Key, str]]:
-    """A picker with everything of each release, and one without each right; the namespace of each."""
+    """Namespaces of pickers: for each release one with all rights, and one without each right."""
     wanted: list[Key] = [*((release, "", "") for release in FOLLOWED), *MISSING]
     stacks = {key: _picker(f"rights-{number}", key) for number, key in enumerate(wanted)}
     for objects in stacks.values():
@@ -53,7 +53,7 @@ def namespaces(api: Api) -> Iterator[dict[Key, str]]:
 
 
 def _picker(namespace: str, key: Key) -> Objects:
-    """The picker alone, without one right; on clusters whose quotas are small it asks for no CPU."""
+    """Return the picker's objects without one right, and without a CPU request."""
     release, kind, verb = key
     objects = {
         name: each
@@ -72,7 +72,7 @@ def _picker(namespace: str, key: Key) -> Objects:
 
 
 def _log(api: Api, namespace: str) -> str:
-    """What the picker has said, in this life and the last."""
+    """Return the picker's logs, including the previous container's."""
     found = ""
     for pod in api.get(f"/api/v1/namespaces/{namespace}/pods")["items"]:
         for previous in ("false", "true"):
@@ -91,8 +91,8 @@ def _until(condition: Any) -> bool:
 
 
 @pytest.mark.parametrize("release", FOLLOWED)
-def test_with_all_its_rights_it_is_ready_and_misses_none(api: Api, namespaces: dict[Key, str], release: str) -> None:
-    """Without a user of root's, on a root that cannot be written to."""
+def test_a_picker_with_all_rights_is_ready_and_reports_none(api: Api, namespaces: dict[Key, str], release: str) -> None:
+    """It runs as a user other than root, on a read-only root."""
     namespace = namespaces[release, "", ""]
     path = f"/apis/apps/v1/namespaces/{namespace}/deployments/gaie-pd-epp"
     assert _until(lambda: api.get(path)["status"].get("readyReplicas")), _log(api, namespace)
@@ -100,7 +100,7 @@ def test_with_all_its_rights_it_is_ready_and_misses_none(api: Api, namespaces: d
 
 
 @pytest.mark.parametrize(("release", "kind", "verb"), MISSING)
-def test_it_misses_every_right_that_is_taken_away(
+def test_a_picker_reports_every_missing_right(
     api: Api, namespaces: dict[Key, str], release: str, kind: str, verb: str
 ) -> None:
     namespace = namespaces[release, kind, verb]

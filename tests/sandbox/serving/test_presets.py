@@ -1,4 +1,4 @@
-"""Presets, an own configuration, pickers that stand by, and tracing, shown by legs. Tests build on each other."""
+"""Presets, custom configuration, standby pickers and tracing, proved by legs. Tests build on each other."""
 
 import json
 import subprocess
@@ -28,7 +28,7 @@ NAMESPACE, PICKERS = "llm-d-pd", "inferencepool=gaie-pd-epp"
 MODEL = "amd/Llama-3.3-70B-Instruct-FP8-KV"
 SIDECAR = "ms-pd-llm-d-modelservice-decode-sidecar"
 SENT = 24
-"""Requests, of which one worker of two gets all by chance once in eight million times."""
+"""Requests. By chance, one of two workers gets all of them once in eight million times."""
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def stack(cluster: Running) -> Iterator[Deployment]:
 
 @pytest.fixture(scope="module", params=["0.6", "0.4"])
 def release(request: pytest.FixtureRequest, stack: Deployment) -> str:
-    """The stack in this release, with all that its tests set taken back."""
+    """The stack in this release; the tests' settings are removed afterwards."""
     if stack.outputs.get("release"):
         stack.configure(routing=None)
     stack.pulumi("config", "set", "--path", "--type=string", "serving.release", request.param)
@@ -59,7 +59,7 @@ def _repeat(gateway: Traffic, prompt: str, times: int = SENT) -> None:
         gateway.complete(prompt, MODEL, 2)
 
 
-def test_prefix_cache_aware_sends_a_prompt_where_it_has_been(gateway: Traffic, release: str) -> None:
+def test_prefix_cache_aware_sends_a_repeated_prompt_to_the_same_worker(gateway: Traffic, release: str) -> None:
     prompt = words(400, "once")
     legs = gateway.counted(lambda: _repeat(gateway, prompt), decode=SENT)
     assert legs.totals == (SENT, SENT)
@@ -67,7 +67,7 @@ def test_prefix_cache_aware_sends_a_prompt_where_it_has_been(gateway: Traffic, r
     assert (len(legs.prefill) == 1) == (release == "0.6"), f"the older picker remembers decode workers alone: {legs}"
 
 
-def test_prefix_cache_aware_spreads_prompts_that_differ(gateway: Traffic) -> None:
+def test_prefix_cache_aware_spreads_different_prompts(gateway: Traffic) -> None:
     def send() -> None:
         for number in range(SENT):
             _repeat(gateway, words(400, f"new{number}"), 1)
@@ -75,14 +75,14 @@ def test_prefix_cache_aware_spreads_prompts_that_differ(gateway: Traffic) -> Non
     assert len(gateway.counted(send, decode=SENT).decode) == 2
 
 
-def test_load_aware_avoids_a_busy_worker_even_for_a_prompt_that_it_has(gateway: Traffic) -> None:
-    """One request at a time fits into a decode worker here: of five long ones four wait."""
+def test_load_aware_avoids_a_busy_worker_even_with_a_cached_prompt(gateway: Traffic) -> None:
+    """A decode worker computes one request at a time here, so four of five long ones wait."""
     gateway.stack.up(routing__preset="load-aware")
     prompt = words(400, "again")
     [busy] = gateway.counted(lambda: _repeat(gateway, prompt, 1)).decode
     [idle] = {pod.metadata.name for pod in gateway.stack.pods(role="decode")} - {busy}
     with _kept_busy(gateway, busy):
-        time.sleep(1)  # the EPP of the sandbox reads the queues every 250 ms, and nothing says when it has
+        time.sleep(1)  # the EPP of the sandbox reads the queues every 250 ms, without a sign of it
         before = gateway.legs()
         _repeat(gateway, prompt)
         assert soon(lambda: (gateway.legs() - before).decode[idle] == SENT), gateway.legs() - before
@@ -97,7 +97,7 @@ def _kept_busy(gateway: Traffic, pod: str) -> Iterator[None]:
     def ask() -> None:
         with traffic(gateway.stack) as own:
             while not done.is_set():
-                with suppress(ApiError, SandboxError):  # the worker may be gone at the end
+                with suppress(ApiError, SandboxError):  # the worker may have ended
                     own.api.create(f"{proxy}/v1/completions", body)
 
     for _ in range(5):
@@ -115,8 +115,8 @@ def _waiting(gateway: Traffic, proxy: str) -> float:
     return sum(float(line.split()[-1]) for line in lines if line.startswith("vllm:num_requests_waiting{"))
 
 
-def test_a_configuration_of_ones_own_is_obeyed(gateway: Traffic, release: str) -> None:
-    """Random prefill workers, and a decode filter that only one pod passes: what no preset does."""
+def test_a_custom_configuration_is_used(gateway: Traffic, release: str) -> None:
+    """It has random prefill workers and a decode filter for one pod, unlike every preset."""
     chosen = sorted(pod.metadata.name for pod in gateway.stack.pods(role="decode"))[0]
     gateway.stack.api.patch_namespaced_pod(chosen, NAMESPACE, {"metadata": {"labels": {"favourite": "yes"}}})
     own = RELEASES[ReleaseName(release)].picker_config(None, Preset.LOAD_AWARE).document()
@@ -130,14 +130,14 @@ def test_a_configuration_of_ones_own_is_obeyed(gateway: Traffic, release: str) -
 
 
 def _configured(stack: Deployment, own: object) -> None:
-    """In the stack file, as a person would write it."""
+    """Write the configuration into the stack file, as a user would."""
     file = stack.engine.cwd / f"Pulumi.{stack.stack}.yaml"
     document = yaml.safe_load(file.read_text())
     document["config"]["llm-d-pd:serving"]["routing"] = {"config": own}
     file.write_text(yaml.safe_dump(document, sort_keys=False))
 
 
-def test_up_ends_with_one_picker_that_leads_and_one_that_stands_by(gateway: Traffic) -> None:
+def test_up_ends_with_a_leading_and_a_standby_picker(gateway: Traffic) -> None:
     gateway.stack.configure(routing=None)
     gateway.stack.up(routing__replicas=2)
     assert soon(lambda: sorted(_pickers(gateway.stack).values()) == [False, True]), _pickers(gateway.stack)
@@ -155,25 +155,25 @@ def test_when_the_leader_dies_another_takes_over(gateway: Traffic) -> None:
 
 
 def _pickers(stack: Deployment) -> dict[str, bool]:
-    """Pickers that are to stay, and whether each is Ready."""
+    """Return the pickers that are not being deleted, and whether each is Ready."""
     with suppress(ApiException):
         pods = stack.api.list_namespaced_pod(NAMESPACE, label_selector=PICKERS).items
         return {pod.metadata.name: ready(pod) for pod in pods if pod.metadata.deletion_timestamp is None}
     return {}
 
 
-def test_spans_of_picker_and_sidecar_arrive_at_the_collector(
+def test_the_collector_receives_spans_of_picker_and_sidecar(
     gateway: Traffic, release: str, cluster: Running, tmp_path: Path
 ) -> None:
-    """The older release makes none, and `up` says so."""
+    """The older release makes none, which `up` reports."""
     spans = tmp_path / "spans"
     command = [*cluster.enter, sys.executable, "-m", "tests.collector", "4317", str(spans)]
     with subprocess.Popen(command, cwd=CHECKOUT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as collector:
         assert collector.stdout is not None
         assert collector.stdout.readline() == "listening\n"
         try:
-            told = gateway.stack.up(tracing__endpoint=f"http://{ADDRESS}:4317", tracing__sampling=1)
-            assert ("only vLLM's are sent" in told) == (release == "0.4")
+            output = gateway.stack.up(tracing__endpoint=f"http://{ADDRESS}:4317", tracing__sampling=1)
+            assert ("only vLLM's are sent" in output) == (release == "0.4")
             if release == "0.6":
                 assert soon(lambda: _traced(gateway, spans)), _services(spans)
             else:
@@ -184,7 +184,7 @@ def test_spans_of_picker_and_sidecar_arrive_at_the_collector(
 
 
 def _traced(gateway: Traffic, spans: Path) -> bool:
-    """Whether the spans have come; an EPP that is being replaced makes none, so another request is sent each time."""
+    """Whether the spans have arrived. A request is sent each time, because an EPP in replacement makes no span."""
     gateway.ask("POST", "/v1/completions", {"model": MODEL, "prompt": "trace me", "max_tokens": 2})
     return {"gaie-pd-epp", SIDECAR} <= _services(spans)
 

@@ -1,4 +1,4 @@
-"""An Envoy of our own, in the sandbox: legs, streams, long bodies, spoofed headers, its end and the picker's."""
+"""The standalone Envoy in the sandbox: legs, streams, long bodies, spoofed headers, its end and the picker's."""
 
 import json
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ ENVOY = "infra-pd-inference-gateway"
 ENOUGH = 300
 """Seconds for pods to come and go on a busy machine."""
 ONE_RELEASE = pytest.mark.parametrize("serving", ["0.6"], indirect=True)
-"""Envoy's part alone: the release makes no difference."""
+"""For tests of Envoy alone, which are the same in every release."""
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def stack(cluster: Running) -> Iterator[Deployment]:
 
 @pytest.fixture(scope="module", params=["0.6", "0.4"])
 def serving(request: pytest.FixtureRequest, stack: Deployment) -> Iterator[Traffic]:
-    """The stack in this release, without any Gateway; FailOpen, also where the release would not."""
+    """The stack in this release, without a Gateway, and with FailOpen in every release."""
     stack.pulumi("config", "set", "--path", "--type=string", "serving.release", request.param)
     stack.up(gateway__provider="standalone", routing__failureMode="FailOpen")
     with traffic(stack) as requests:
@@ -44,7 +44,7 @@ def _body(model: str, prompt: str, tokens: int = 4, **more: Any) -> dict[str, An
 
 
 def _with(serving: Traffic, headers: dict[str, str], body: dict[str, Any], begun: Event | None = None) -> Answer:
-    """Send one request; `begun` is set when its answer begins."""
+    """Send one request; set `begun` when the answer begins."""
     connection = HTTPConnection("127.0.0.1", serving.port, timeout=120)
     connection.request("POST", "/v1/completions", json.dumps(body), {"Content-Type": "application/json", **headers})
     answer = connection.getresponse()
@@ -59,7 +59,7 @@ def _envoys(serving: Traffic) -> list[str]:
 
 
 def _sees_a_picker(serving: Traffic) -> bool:
-    """What Envoy says of itself: until it has noticed that nobody is there, one request fails and the next does not."""
+    """Whether Envoy's statistics have a picker; until Envoy notices its end, only some requests fail."""
     [envoy] = _envoys(serving)
     said = serving.api.text(f"/api/v1/namespaces/llm-d-pd/pods/{envoy}:15021/proxy/stats/prometheus")
     return 'envoy_cluster_membership_healthy{envoy_cluster_name="picker"} 1' in said
@@ -82,7 +82,7 @@ def test_no_object_of_the_gateway_api_is_needed(serving: Traffic) -> None:
     assert not kinds & {"Gateway", "HTTPRoute", "DestinationRule"}
 
 
-def test_each_request_visits_one_prefill_and_one_decode_worker(serving: Traffic) -> None:
+def test_each_request_has_one_prefill_and_one_decode_leg(serving: Traffic) -> None:
     model = serving.model
 
     def send() -> None:
@@ -93,7 +93,7 @@ def test_each_request_visits_one_prefill_and_one_decode_worker(serving: Traffic)
 
 
 @ONE_RELEASE
-def test_verify_proves_it(serving: Traffic) -> None:
+def test_verify_succeeds(serving: Traffic) -> None:
     done = serving.stack.verify()
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"1 Envoy Ready behind Service {ENVOY}:80" in " ".join(done.stdout.split())
@@ -101,7 +101,7 @@ def test_verify_proves_it(serving: Traffic) -> None:
 
 
 @ONE_RELEASE
-def test_a_long_prompt_goes_through_whole(serving: Traffic) -> None:
+def test_a_long_prompt_passes_completely(serving: Traffic) -> None:
     prompt = words(4000, "long")
     answer = serving.complete(prompt, serving.model)
     assert answer.json["usage"]["prompt_tokens"] >= 4000
@@ -118,15 +118,15 @@ def test_an_answer_is_streamed(serving: Traffic) -> None:
 
 
 @ONE_RELEASE
-def test_a_client_cannot_say_where_its_request_goes(serving: Traffic) -> None:
-    """The API server is what it would like to reach: neither gateway nor sidecar goes there."""
+def test_a_client_cannot_choose_the_target_of_its_request(serving: Traffic) -> None:
+    """It names the API server; neither gateway nor sidecar connects to it."""
     there = "10.244.255.254:6443"
     headers = {"x-gateway-destination-endpoint": there, "x-prefiller-host-port": there, "x-request-id": "spoof"}
     legs = serving.counted(lambda: _with(serving, headers, _body(serving.model, words(30, "spoof"))))
     assert legs.totals == (1, 1)
 
 
-def test_without_a_picker_any_worker_answers_and_headers_are_still_not_believed(serving: Traffic) -> None:
+def test_without_a_picker_any_worker_answers_and_headers_are_still_ignored(serving: Traffic) -> None:
     _pickers(serving, 0)
     try:
         model, there = serving.model, "10.244.255.254:6443"
@@ -146,7 +146,7 @@ def test_without_a_picker_any_worker_answers_and_headers_are_still_not_believed(
         _pickers(serving, 1)
 
 
-def test_once_the_picker_is_back_it_is_asked_again(serving: Traffic) -> None:
+def test_a_returned_picker_is_asked_again(serving: Traffic) -> None:
     def disaggregated() -> bool:
         body = _body(serving.model, words(30, "back"))
         return serving.counted(lambda: serving.ask("POST", "/v1/completions", body), within=2).totals == (1, 1)
@@ -155,8 +155,8 @@ def test_once_the_picker_is_back_it_is_asked_again(serving: Traffic) -> None:
 
 
 @ONE_RELEASE
-def test_a_replaced_envoy_sees_its_streams_out(serving: Traffic) -> None:
-    """A stream that outlasts the deletion of its Envoy by far; the next request is another's."""
+def test_a_replaced_envoy_finishes_its_streams(serving: Traffic) -> None:
+    """A stream lasts much longer than the deletion of its Envoy; another Envoy gets the next request."""
     [old] = _envoys(serving)
     heard: list[bytes] = []
     begun = Event()
@@ -179,7 +179,7 @@ def test_a_replaced_envoy_sees_its_streams_out(serving: Traffic) -> None:
     assert soon(lambda: (serving.legs() - before).totals[1] == 2, ENOUGH)
 
 
-def test_closed_it_answers_nothing_without_a_picker(serving: Traffic) -> None:
+def test_with_fail_close_no_request_succeeds_without_a_picker(serving: Traffic) -> None:
     serving.stack.up(routing__failureMode="FailClose")
     assert "Service/llm-d-pd/gaie-pd-workers" not in serving.stack.objects()
     assert serving.complete("hello", serving.model).status == 200

@@ -1,4 +1,4 @@
-"""HTTPS by an Envoy of our own, in the sandbox: requests, two certificates, a renewed one, and no plain listener."""
+"""HTTPS by the standalone Envoy in the sandbox: requests, two certificates, a renewal, and no HTTP listener."""
 
 import http.client
 import json
@@ -24,7 +24,7 @@ GATEWAY = "infra-pd-inference-gateway"
 ENVOYS = "llm-d.ai/gateway=infra-pd-inference-gateway"
 FIRST, SECOND = made("first.example.com"), made("second.example.com")
 ENOUGH = 300
-"""Seconds for whatever a busy machine takes its time for."""
+"""Seconds for steps on a busy machine."""
 
 
 def _pair(name: str, certificate: tuple[str, str]) -> V1Secret:
@@ -35,7 +35,7 @@ def _pair(name: str, certificate: tuple[str, str]) -> V1Secret:
 
 @pytest.fixture(scope="module")
 def stack(cluster: Running) -> Iterator[Deployment]:
-    """In a namespace of somebody else's: the Secrets are there before the stack."""
+    """A stack in a namespace of another owner, who made the Secrets before."""
     found = deployment(cluster, "amd")
     found.api.create_namespace(V1Namespace(metadata=V1ObjectMeta(name=SPACE)))
     for name, certificate in (("first", FIRST), ("second", SECOND)):
@@ -61,7 +61,7 @@ def _port(serving: Traffic) -> int:
 
 
 def _connected(serving: Traffic, host: str, chain: str) -> ssl.SSLSocket:
-    """A connection that trusts this certificate alone, and for this name; `OSError` where another is shown."""
+    """A connection that trusts only this certificate and name. Raises `OSError` for another certificate."""
     trusting = ssl.create_default_context(cadata=chain)
     plain = socket.create_connection(("127.0.0.1", _port(serving)), timeout=120)
     return trusting.wrap_socket(plain, server_hostname=host)
@@ -86,7 +86,7 @@ def _complete(serving: Traffic, host: str, chain: str, prompt: str) -> int:
         return answer.status
 
 
-def test_a_request_over_https_visits_one_prefill_and_one_decode_worker(serving: Traffic) -> None:
+def test_a_request_over_https_has_one_prefill_and_one_decode_leg(serving: Traffic) -> None:
     assert soon(lambda: _shown(serving, "first.example.com", FIRST[0]), ENOUGH)
     statuses: list[int] = []
     legs = serving.counted(
@@ -96,11 +96,11 @@ def test_a_request_over_https_visits_one_prefill_and_one_decode_worker(serving: 
     assert legs.totals == (1, 1)
 
 
-def test_the_plain_listener_serves_beside_it(serving: Traffic) -> None:
+def test_the_http_listener_serves_too(serving: Traffic) -> None:
     assert serving.complete("hello", serving.model).status == 200
 
 
-def test_the_certificate_is_that_of_the_name_that_is_asked_for(serving: Traffic) -> None:
+def test_the_certificate_matches_the_requested_name(serving: Traffic) -> None:
     assert _complete(serving, "second.example.com", SECOND[0], "hello") == 200
     assert not _shown(serving, "second.example.com", FIRST[0])
 
@@ -119,7 +119,7 @@ def test_a_renewed_certificate_is_served_by_the_same_envoy(serving: Traffic) -> 
     assert envoys() == before
 
 
-def test_everybody_asks_over_https_where_nothing_else_is_left(serving: Traffic) -> None:
+def test_without_the_http_listener_all_requests_use_https(serving: Traffic) -> None:
     serving.stack.up(gateway__http=False)
     done = serving.stack.verify()
     assert done.returncode == 0, done.stdout + done.stderr

@@ -1,4 +1,4 @@
-"""Requests through a stack's gateway from outside the sandbox, and the legs they took according to the workers."""
+"""Requests through a stack's gateway from outside the sandbox, and their legs by the workers' counters."""
 
 import http.client
 import json
@@ -23,7 +23,7 @@ _SERVED = re.compile(r"^vllm:request_success_total\{.*\} ([0-9.e+]+)$", re.MULTI
 
 @dataclass(frozen=True)
 class Answer:
-    """What the gateway answered."""
+    """An answer of the gateway."""
 
     status: int
     headers: dict[str, str]
@@ -36,14 +36,14 @@ class Answer:
 
 @dataclass(frozen=True)
 class Legs:
-    """How many requests each worker pod answered."""
+    """Number of answered requests by worker pod."""
 
     prefill: Counter[str]
     decode: Counter[str]
 
     @property
     def totals(self) -> tuple[int, int]:
-        """All prefill legs and all decode legs."""
+        """Sums of prefill legs and of decode legs."""
         return self.prefill.total(), self.decode.total()
 
     def __sub__(self, before: "Legs") -> "Legs":
@@ -52,7 +52,7 @@ class Legs:
 
 @dataclass(frozen=True)
 class Traffic:
-    """One stack that serves."""
+    """A stack that serves."""
 
     stack: Deployment
     api: Api
@@ -71,33 +71,33 @@ class Traffic:
         return str(stack_outputs(self.stack.cluster.home)[self.stack.stack]["model"])
 
     def ask(self, method: str, path: str, body: object = None) -> Answer:
-        """Send one request on a connection of its own."""
+        """Send one request on a new connection."""
         return send(self.port, method, path, body)
 
     def complete(self, prompt: str, model: str, max_tokens: int = 4) -> Answer:
-        """Ask for a completion, which must succeed."""
+        """Request a completion, which must succeed."""
         answer = self.ask("POST", "/v1/completions", {"model": model, "prompt": prompt, "max_tokens": max_tokens})
         assert answer.status == 200, answer
         return answer
 
     def legs(self) -> Legs:
-        """Every worker's count of answered requests."""
+        """Read every worker's number of answered requests."""
         return Legs(self._served("prefill", 8000), self._served("decode", 8200))
 
     def counted(self, send: Callable[[], object], decode: int = 1, within: float = 60) -> Legs:
-        """Return the legs of what `send` sends: `decode` decode legs, or those after `within` seconds."""
+        """Return the legs of the requests in `send`, after `decode` decode legs or `within` seconds."""
         before = self._settled()
         send()
         soon(lambda: (self.legs() - before).totals[1] >= decode, within)
         return self._settled() - before
 
     def disaggregated(self) -> bool:
-        """Whether one request took both legs. With FailOpen, a gateway answers before it has found the EPP."""
+        """Whether one request has both legs. With FailOpen, a gateway answers before it has found the EPP."""
         body = {"model": self.model, "prompt": "anybody?", "max_tokens": 2}
         return self.counted(lambda: self.ask("POST", "/v1/completions", body), within=2).totals == (1, 1)
 
     def _settled(self) -> Legs:
-        """Workers count a request after they have answered it: the counts when those before have been."""
+        """Return the counts after earlier requests; workers count a request after its answer."""
         last = self.legs()
         while (now := self.legs()) != last:
             last = now
@@ -121,7 +121,7 @@ class Traffic:
 def send(
     port: int, method: str, path: str, body: object = None, headers: Mapping[str, str] = MappingProxyType({})
 ) -> Answer:
-    """Send one request to a port of this machine, on a connection of its own."""
+    """Send one request to a port of this machine, on a new connection."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
     try:
         connection.request(method, path, json.dumps(body), {"Content-Type": "application/json", **headers})
@@ -134,12 +134,12 @@ def send(
 
 @contextmanager
 def traffic(stack: Deployment, namespace: str = "llm-d-pd", postfix: str = "pd") -> Iterator[Traffic]:
-    """Requests to a stack that is up; a Gateway is Programmed before its proxy serves."""
+    """Wait until a deployed stack serves; a Gateway is Programmed before its proxy serves."""
     await_serving(stack.cluster.home, stack.stack, Progress())
     with connect(stack.cluster.host_kubeconfig) as api:
         yield Traffic(stack, api, namespace, postfix)
 
 
 def words(count: int, first: str) -> str:
-    """A prompt of so many words that begins like no other."""
+    """Return a prompt of this many words with a unique beginning."""
     return " ".join([first, *(f"word{number}" for number in range(count - 1))])

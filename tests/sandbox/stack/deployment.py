@@ -1,4 +1,4 @@
-"""A stack of this repository in a running sandbox: Pulumi's commands as a user types them, and what the cluster has."""
+"""A stack of this repository in a running sandbox: Pulumi's commands as a user types them, and live objects."""
 
 import json
 import subprocess
@@ -48,7 +48,7 @@ class Deployment:
         return done
 
     def up(self, **settings: Any) -> str:
-        """Change settings (`prefill__replicas=2`; None removes) and `pulumi up`."""
+        """Change settings (`prefill__replicas=2`; None removes) and run `pulumi up`."""
         self.configure(**settings)
         return self.pulumi("up", "--yes", "--skip-preview", "--color=never").stdout
 
@@ -67,7 +67,7 @@ class Deployment:
                 self.pulumi("config", "rm", "--path", f"serving.{path.replace('__', '.')}")
 
     def changes(self) -> dict[str, list[str]]:
-        """What a preview would change: resource name → `operation path …`, without what stays the same."""
+        """Return a preview's changes: resource name → `operation path …`, without unchanged resources."""
         events = self.pulumi("preview", "--json").stdout
         steps = json.loads(events)["steps"]
         return {
@@ -101,19 +101,19 @@ class Deployment:
         return client.CoreV1Api(config.new_client_from_config(str(self.cluster.host_kubeconfig)))
 
     def custom(self, api_version: str, kind: str, name: str, namespace: str) -> dict[str, Any]:
-        """An object of a custom kind."""
+        """Return an object of a custom kind."""
         dynamic = DynamicClient(config.new_client_from_config(str(self.cluster.host_kubeconfig)))
         return dict(
             dynamic.resources.get(api_version=api_version, kind=kind).get(name=name, namespace=namespace).to_dict()
         )
 
     def pods(self, namespace: str = "llm-d-pd", **labels: str) -> list[Any]:
-        """Pods, by labels (`role="decode"`, `instance="pd"`)."""
+        """Return pods by labels (`role="decode"`, `instance="pd"`)."""
         selector = ",".join(f"llm-d.ai/{key}={value}" for key, value in labels.items())
         return list(self.api.list_namespaced_pod(namespace, label_selector=selector).items)
 
     def objects(self, selector: str = MINE) -> set[str]:
-        """`Kind/namespace/name` of everything with the label, listed over every kind that the API serves."""
+        """Return `Kind/namespace/name` of all objects of all served kinds with the label."""
         dynamic = DynamicClient(config.new_client_from_config(str(self.cluster.host_kubeconfig)))
         kinds = [
             each
@@ -128,7 +128,7 @@ class Deployment:
 
 
 def deployment(cluster: Running, stack: str, count: int = 2) -> Deployment:
-    """The stack's engine, and `count` nodes of its vendor in the cluster."""
+    """Return the stack's engine, with `count` nodes of its vendor in the cluster."""
     provide_nodes(cluster, accelerator(CHECKOUT / f"Pulumi.{stack}.yaml"), count)
     progress = Progress()
     if lifecycle.isolated(cluster.home):
@@ -141,7 +141,7 @@ def deployment(cluster: Running, stack: str, count: int = 2) -> Deployment:
 
 @contextmanager
 def destroyed_afterwards(made: Deployment) -> Iterator[Deployment]:
-    """Destroy the stack whatever the test did, and take its settings back."""
+    """Destroy the stack after the test in any case, and restore its settings."""
     file = made.engine.cwd / f"Pulumi.{made.stack}.yaml"
     settings = file.read_text()
     try:
@@ -152,7 +152,7 @@ def destroyed_afterwards(made: Deployment) -> Iterator[Deployment]:
 
 
 def gpus(pod: Any, resource: str) -> int:
-    """GPUs that a pod's containers hold."""
+    """Return the GPUs of a pod's containers."""
     return sum(int((each.resources.limits or {}).get(resource, 0)) for each in pod.spec.containers)
 
 

@@ -1,5 +1,5 @@
-"""What the program declares for combinations of gateway, infrastructure, accelerator and release: a real API server
-takes every object of it, by a dry run that the schemas of all kinds are asked in."""
+"""A real API server accepts every declared object for combinations of gateway, infrastructure, accelerator and release,
+by dry runs with the schemas of all kinds."""
 
 import json
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from tests.recorder import plain, run_program
 from tests.sandbox.running import Running
 
 NAMESPACE = "default"
-"""There before and after: a dry run makes nothing."""
+"""An existing namespace, because a dry run makes nothing."""
 PLACE = {"namespace": NAMESPACE, "createNamespace": False}
 LOCKED = {"security": {"level": "locked", "gatewayRanges": ["10.129.0.0/23"]}}
 
@@ -25,11 +25,11 @@ WHOLE = {
     "Deployment/gaie-pd-epp",
     "InferencePool/gaie-pd",
 }
-"""What every cell declares, whatever else."""
+"""Objects that every cell declares."""
 
 
 def one_per_provider(cells: list[Cell]) -> list[Cell]:
-    """A cell of each provider, with words for the rest that none before it has, while there are."""
+    """One cell of each provider, with values of the other settings that earlier cells lack, if possible."""
     left = list(cells)
     chosen: list[Cell] = []
     while left:
@@ -41,7 +41,7 @@ def one_per_provider(cells: list[Cell]) -> list[Cell]:
 
 
 def refused(running: Running, stacks: list[dict[str, Any]]) -> dict[str, str]:
-    """What the API server says of objects that it does not take; of those that stacks have in common, once."""
+    """Return the API server's message about each refused object; objects that several stacks share are sent once."""
     found: dict[str, str] = {}
     sent = set[str]()
     query = {"dryRun": "All", "fieldValidation": "Strict", "force": "true"}
@@ -64,7 +64,7 @@ def refused(running: Running, stacks: list[dict[str, Any]]) -> dict[str, str]:
 
 
 def _collections(api: Api) -> Callable[[dict[str, str]], str]:
-    """The collection that an object belongs to, as the API server itself says."""
+    """Return the path of an object's collection, from the API server's discovery."""
 
     @cache
     def of(version: str) -> dict[str, str]:
@@ -81,11 +81,11 @@ def _collections(api: Api) -> Callable[[dict[str, str]], str]:
 
 
 def locked(cells: list[Cell]) -> list[dict[str, Any]]:
-    """The strictest stack of each provider and release; some infrastructures cannot be locked."""
+    """The strictest stack of each provider and release; some infrastructures don't allow it."""
     return [{**cell.serving, **LOCKED} for cell in cells if cell.infrastructure is None and cell.accelerator == "amd"]
 
 
-def test_every_object_of_one_cell_per_provider(cluster: Running) -> None:
+def test_objects_of_one_cell_per_provider_are_accepted(cluster: Running) -> None:
     chosen = one_per_provider(legal())
     assert {cell.provider for cell in chosen} == {*Provider}
     latest = [cell for cell in legal() if cell.release is chosen[0].release]
@@ -93,5 +93,5 @@ def test_every_object_of_one_cell_per_provider(cluster: Running) -> None:
 
 
 @pytest.mark.thorough
-def test_every_object_of_every_legal_cell(cluster: Running) -> None:
+def test_objects_of_every_legal_cell_are_accepted(cluster: Running) -> None:
     assert refused(cluster, [*(cell.serving for cell in legal()), *locked(legal())]) == {}

@@ -1,4 +1,4 @@
-"""The amd stack on the real engine and the real API server, from nothing to nothing. Tests build on each other."""
+"""The amd stack on the real engine and API server, from the first `up` to `destroy`. Tests build on each other."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ def test_up_makes_every_pod_ready_on_nodes_with_enough_gpus(amd: Deployment) -> 
     assert max(used.values()) <= 8
 
 
-def test_outputs_say_how_to_ask(amd: Deployment) -> None:
+def test_outputs_have_a_request_to_paste(amd: Deployment) -> None:
     outputs = amd.outputs
     assert outputs["model"] == "amd/Llama-3.3-70B-Instruct-FP8-KV"
     assert outputs["workloads"]["decode"] == {
@@ -81,7 +81,7 @@ def test_a_setting_of_the_picker_rolls_the_picker_only(amd: Deployment) -> None:
     amd.pulumi("preview", "--expect-no-changes")
 
 
-def test_a_rotated_token_is_changed_in_place_and_restarts_nobody(amd: Deployment) -> None:
+def test_a_rotated_token_is_changed_in_place_without_a_restart(amd: Deployment) -> None:
     pods = {pod.metadata.uid for pod in amd.pods()}
     secret = amd.api.read_namespaced_secret("llm-d-hf-token", "llm-d-pd").metadata.uid
     amd.pulumi("config", "set", "--secret", "hfToken", "rotated")
@@ -114,7 +114,7 @@ def test_host_network_mode_takes_two_nodes_and_gives_them_back(amd: Deployment) 
 
 
 def test_pods_of_another_shape_replace_their_tier(amd: Deployment) -> None:
-    """Rolled, they could wait for ever for GPUs that pods of the old shape keep."""
+    """A rolling update could wait endlessly for GPUs that pods of the old shape hold."""
     amd.configure(decode__tensorParallel=2, decode__replicas=2)
     assert {name: change[0] for name, change in amd.changes().items()} == {"decode-deployment": "replace"}
     amd.up()

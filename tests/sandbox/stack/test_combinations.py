@@ -1,7 +1,7 @@
-"""Every infrastructure with its accelerators, and every provider with its releases, at a real scheduler.
+"""Every infrastructure with its accelerators, and every provider with its releases, with a real scheduler.
 
-The scheduler sees nothing of the provider, and the provider nothing of the nodes, so a cell tries one of each kind.
-Pods are Ready once they are placed; test_providers has the providers with a controller in the sandbox.
+The provider makes no difference to the scheduler, and the nodes none to the provider, so a cell tries one of each kind.
+Placed pods are Ready at once; test_providers has the providers with a controller in the sandbox.
 """
 
 import json
@@ -30,7 +30,7 @@ Stacks = Callable[[Accelerator, Admission], Deployment]
 
 
 def covering(cells: list[Cell]) -> list[Cell]:
-    """Few of the cells, with every pair that is tried nowhere else; those that bring most new ones first."""
+    """Return few cells with all pairs; cells with most new pairs come first."""
     uncovered = {pair for cell in cells for pair in _pairs(cell)} - _TRIED
     chosen = []
     while uncovered:
@@ -48,7 +48,7 @@ _TRIED: set[tuple[object, ...]] = {(Provider(provider), ReleaseName(release)) fo
 
 
 def _described(cell: Cell) -> Description | None:
-    """The description of the cell's infrastructure, if its nodes have GPUs of the accelerator."""
+    """Return the description of the cell's infrastructure, if its nodes have GPUs of the accelerator."""
     if cell.infrastructure is None:
         return None
     found = description.read(description.find(cell.infrastructure.value))
@@ -57,14 +57,14 @@ def _described(cell: Cell) -> Description | None:
 
 
 def _admission(cell: Cell) -> Admission:
-    """The admission settings of the cell's cluster."""
+    """Return the admission settings of the cell's cluster."""
     described = _described(cell)
     return described.admission if described else Admission()
 
 
 @pytest.fixture(scope="module")
 def stacks() -> Iterator[Stacks]:
-    """A stack of each vendor in a namespace that is there before and after, one at a time on a cluster of its own."""
+    """A stack of each vendor in an existing namespace, one at a time, on a separate cluster."""
     with ExitStack() as held:
 
         @cache
@@ -114,7 +114,7 @@ def test_workers_are_placed_with_their_devices_and_nothing_is_left(cell: Cell, s
 
 
 def _set(stack: Deployment, cell: Cell) -> None:
-    """Write the cell's words into the stack file: five calls of the CLI fewer than with `pulumi config`."""
+    """Write the cell's settings into the stack file, which saves five calls of `pulumi config`."""
     file = stack.engine.cwd / f"Pulumi.{stack.stack}.yaml"
     document = yaml.safe_load(file.read_text())
     serving = document["config"]["llm-d-pd:serving"]

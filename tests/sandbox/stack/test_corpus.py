@@ -1,6 +1,6 @@
-"""Bad stack files on the real CLI, one of each way in which a file reaches the program: one report, nothing made.
+"""Bad stack files on the real CLI, one for each way of a file to the program: one report, and no objects.
 
-Every other file of the corpus takes one of these ways; tests/corpus runs the program with each.
+All other files of the corpus take one of these ways; tests/corpus runs the program with each.
 """
 
 import pytest
@@ -44,7 +44,7 @@ def test_up_fails_with_one_report_and_makes_nothing(amd: Deployment, name: str) 
         assert bad.at in said
         assert bad.wrong in said
         assert bad.change in said
-    else:  # the CLI refuses it by Pulumi.yaml and does not start the program
+    else:  # because of Pulumi.yaml, the CLI refuses it without starting the program
         assert said.strip().endswith("configuration key 'llm-d-pd:serving' must be of type 'object'")
     assert "Traceback" not in said
     assert "placeholder" not in said

@@ -1,4 +1,4 @@
-"""Four installs side by side in one cluster, each by a user of its own: the audit log says who touched what."""
+"""Four installs in one cluster, each by another user; the audit log shows their requests."""
 
 import json
 from collections import defaultdict
@@ -24,17 +24,17 @@ AT_ONCE = 4
 USERS = "users"
 """The namespace of the users' service accounts."""
 _REVIEWS = {"authentication.k8s.io", "authorization.k8s.io"}
-"""Questions, though they are asked with a POST."""
+"""API groups of queries that use POST."""
 
 
 @dataclass(frozen=True)
 class Install:
-    """One install: who makes it, and where."""
+    """One install: its user and its namespace."""
 
     user: str
     namespace: str
     owner: bool
-    """Whether it makes the namespace; otherwise it shares it with its neighbour."""
+    """Whether it makes the namespace; if not, it shares that of another install."""
     postfix: str
     release: str
     stack: Deployment
@@ -60,7 +60,7 @@ def audited() -> Iterator[Running]:
 
 @pytest.fixture(scope="module")
 def installs(audited: Running) -> list[Install]:
-    """All of them, ready to go up; half share their namespace with another."""
+    """All installs before `up`; half share the namespace of another one."""
     amd = deployment(audited, "amd", count=4)
     whole = yaml.safe_load((amd.engine.cwd / "Pulumi.amd.yaml").read_text())
     planned = [_plan(number, amd) for number in range(INSTALLS)]
@@ -75,7 +75,7 @@ def _make(api: Api, path: str, one: dict[str, Any]) -> None:
 
 
 def _prepared(api: Api, install: Install, whole: dict[str, Any]) -> Install:
-    """The install with a user and a stack file of its own."""
+    """Return the install with its own user and stack file."""
     account, roles = (
         f"/api/v1/namespaces/{USERS}/serviceaccounts",
         "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
@@ -127,13 +127,13 @@ def _down(install: Install) -> None:
     install.stack.pulumi("destroy", "--yes", "--skip-preview")
 
 
-def test_all_go_up_change_and_go_down_side_by_side(installs: list[Install]) -> None:
+def test_installs_deploy_change_and_go_in_parallel(installs: list[Install]) -> None:
     _together(_up, installs)
     for install in installs:
         assert len(install.stack.pods(install.namespace, instance=install.postfix)) == 3, install.user
 
     def part(install: Install) -> None:
-        """Every third one leaves while the others change."""
+        """Destroy every third install while the others change."""
         if installs.index(install) % 3 == 0:
             _down(install)
         else:
@@ -147,7 +147,7 @@ def test_all_go_up_change_and_go_down_side_by_side(installs: list[Install]) -> N
     assert installs[0].stack.objects() == set()
 
 
-def test_nobody_touched_what_is_somebody_elses(installs: list[Install], audited: Running) -> None:
+def test_every_object_was_written_by_its_own_install_only(installs: list[Install], audited: Running) -> None:
     log = ControlPlane(audited.home.cluster, {}, isolated=False).audit_log
     writers = defaultdict[tuple[str, str, str], set[str]](set)
     for event in map(json.loads, log.read_text().splitlines()):

@@ -1,4 +1,4 @@
-"""Changes after which old and new workers cannot exchange KV blocks: both tiers are replaced, on the real engine."""
+"""Changes after which old and new workers can't exchange KV blocks replace both tiers, on the real engine."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,7 +27,7 @@ def amd(cluster: Running) -> Iterator[Deployment]:
 
 @contextmanager
 def serving_together(stack: Deployment) -> Iterator[list[set[str]]]:
-    """After every change of a worker pod: the block sizes of all workers that are Ready and not about to end."""
+    """Block sizes of all Ready workers that are not ending, after every change of a worker pod."""
     api = client.CoreV1Api(config.new_client_from_config(str(stack.cluster.host_kubeconfig)))
     stream, seen, serving = watch.Watch(), list[set[str]](), dict[str, str]()
 
@@ -48,13 +48,13 @@ def serving_together(stack: Deployment) -> Iterator[list[set[str]]]:
 
 
 def block_size(pod: Any) -> str:
-    """What the pod's vLLM is started with."""
+    """Return the block size of the pod's vLLM."""
     [size] = [each for each in pod.spec.containers[0].args if each.startswith("--block-size=")]
     return str(size)
 
 
 def deployments(stack: Deployment) -> set[str]:
-    """UIDs of both tiers."""
+    """Return the UIDs of both Deployments."""
     api = client.AppsV1Api(config.new_client_from_config(str(stack.cluster.host_kubeconfig)))
     return {
         api.read_namespaced_deployment(f"ms-pd-llm-d-modelservice-{role}", NAMESPACE).metadata.uid

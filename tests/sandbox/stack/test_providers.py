@@ -1,4 +1,4 @@
-"""Gateway providers with a controller in the sandbox serve; for the others the sandbox says that nothing serves."""
+"""Gateway providers with a controller in the sandbox serve; for the others the sandbox reports that none serves."""
 
 import io
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from tests.sandbox.stack.deployment import Deployment, deployment, destroyed_aft
 pytestmark = pytest.mark.thorough
 
 SERVED = [("istio", "0.4"), ("standalone", "0.6"), ("data-science-gateway", "0.6")]
-"""Beside istio with release 0.6, which the other tests have; each takes the place of the one before it."""
+"""Other tests have istio with release 0.6. Each provider replaces the one before."""
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def test_a_provider_serves_with_both_legs(provider: str, release: str, stack: De
         assert requests.counted(lambda: ask(words(20, f"{provider}{release}")), decode=1).totals == (1, 1)
 
 
-def test_a_provider_without_a_controller_deploys_and_is_said_not_to_serve(stack: Deployment) -> None:
+def test_a_provider_without_a_controller_deploys_and_is_reported_as_not_served(stack: Deployment) -> None:
     up(stack, "agentgateway", "0.6")
     with pytest.raises(NotServed, match=r"no controller of GatewayClass agentgateway$"):
         chat(stack.cluster.home, "amd", Progress(io.StringIO()))
@@ -58,6 +58,6 @@ def test_a_provider_without_a_controller_deploys_and_is_said_not_to_serve(stack:
     assert "not served here" in verified.stdout
 
 
-def test_nothing_of_any_provider_is_left(stack: Deployment) -> None:
+def test_providers_leave_no_objects(stack: Deployment) -> None:
     stack.pulumi("destroy", "--yes", "--skip-preview")
     assert stack.objects() == set()

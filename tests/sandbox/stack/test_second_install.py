@@ -1,4 +1,4 @@
-"""The way around an outage, step by step as docs/changes.md has it: a second install behind a Gateway of neither."""
+"""A change without an outage, with the steps of docs/changes.md: a second install behind an independent Gateway."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -53,7 +53,7 @@ def second(first: Deployment) -> Iterator[Deployment]:
 
 
 def ask(stack: Traffic, prompt: str, **headers: str) -> int:
-    """The status of one completion asked of the Gateway."""
+    """Return the status of one completion through the Gateway."""
     port = target.find(stack.stack.cluster.home, "amd", stack.api).port
     body = {"model": stack.model, "prompt": prompt, "max_tokens": 4}
     return send(port, "POST", "/v1/completions", body, headers).status
@@ -61,7 +61,7 @@ def ask(stack: Traffic, prompt: str, **headers: str) -> int:
 
 @contextmanager
 def asking(stack: Traffic) -> Iterator[list[int]]:
-    """A client that asks without a header for as long as the block runs: the statuses of its answers."""
+    """Statuses of a client that sends requests without a header while the body runs."""
     statuses, ended = list[int](), Event()
     port = target.find(stack.stack.cluster.home, "amd", stack.api).port
     model = stack.model
@@ -81,7 +81,7 @@ def asking(stack: Traffic) -> Iterator[list[int]]:
 
 
 def answered_by(installs: tuple[bool, bool], one: Traffic, two: Traffic) -> bool:
-    """Whether ten requests without a header have decode legs at these installs and at no other."""
+    """Whether ten requests without a header have decode legs at exactly these installs."""
     before = one.legs(), two.legs()
     for number in range(10):
         assert ask(one, words(20, f"asked{number}")) == 200

@@ -1,4 +1,4 @@
-"""Several stacks behind one Gateway: each request's legs are at the stack that it means, and nowhere else."""
+"""Several stacks behind one Gateway: a request's legs are only at its own stack."""
 
 import io
 from collections.abc import Iterator, Mapping
@@ -17,13 +17,13 @@ from tests.sandbox.stack.deployment import Deployment, deployment, destroyed_aft
 
 pytestmark = pytest.mark.thorough
 
-OWNER, SECOND, DOORS = "llm-d-pd", "second", "doors"
+OWNER, SECOND, NAMESPACE = "llm-d-pd", "second", "gateways"
 GATEWAY = {"name": "infra-pd-inference-gateway", "namespace": OWNER}
-"""The first stack's own."""
+"""The first stack's Gateway."""
 SHARED = f"""
 apiVersion: gateway.networking.k8s.io/v1
 kind: Gateway
-metadata: {{name: everybodys, namespace: {DOORS}}}
+metadata: {{name: shared-gateway, namespace: {NAMESPACE}}}
 spec:
   gatewayClassName: istio
   listeners:
@@ -34,7 +34,7 @@ spec:
 
 @pytest.fixture(scope="module")
 def both(cluster: Running) -> Iterator[tuple[Deployment, Deployment]]:
-    """The first stack with a Gateway, the second without."""
+    """Two stacks, of which only the first has a Gateway."""
     first, second = deployment(cluster, "amd"), deployment(cluster, "nvidia")
     with destroyed_afterwards(first), destroyed_afterwards(second):
         first.up()
@@ -47,14 +47,14 @@ def attached(gateway: Mapping[str, str]) -> dict[str, Any]:
 
 
 def asked(stack: Traffic, prompt: str) -> Answer:
-    """One completion of a stack, asked as its outputs say."""
+    """Request one completion of a stack, as in its outputs."""
     way = target.find(stack.stack.cluster.home, stack.stack.stack, stack.api)
     body = {"model": way.model, "prompt": prompt, "max_tokens": 4}
     return send(way.port, "POST", f"{way.path}/v1/completions", body, way.headers)
 
 
 def serves_its_own_only(stack: Traffic, other: Traffic, name: str) -> None:
-    """Ten requests: ten prefill and ten decode legs here, none there."""
+    """Assert that ten requests have ten prefill and ten decode legs at one stack, and none at the other."""
     assert soon(lambda: asked(stack, f"{name} begins").status == 200)
     before = other.legs()
 
@@ -75,7 +75,7 @@ ROUTES: dict[str, dict[str, Any]] = {  # by header: test_second_install
 
 
 @pytest.mark.parametrize("by", ROUTES)
-def test_a_second_model_behind_the_first_ones_gateway(by: str, both: tuple[Deployment, Deployment]) -> None:
+def test_a_second_model_behind_the_first_stacks_gateway(by: str, both: tuple[Deployment, Deployment]) -> None:
     first, second = both
     second.configure(gateway__route=None)
     second.up(**ROUTES[by])
@@ -86,7 +86,7 @@ def test_a_second_model_behind_the_first_ones_gateway(by: str, both: tuple[Deplo
     assert "Gateway/second/infra-two-inference-gateway" not in second.objects("llm-d.ai/instance=two")
 
 
-def test_verify_and_chat_find_the_way_to_the_second(both: tuple[Deployment, Deployment]) -> None:
+def test_verify_and_chat_reach_the_second_stack(both: tuple[Deployment, Deployment]) -> None:
     second = both[1]
     done = second.verify()
     assert done.returncode == 0, done.stdout + done.stderr
@@ -101,12 +101,12 @@ def test_verify_and_chat_find_the_way_to_the_second(both: tuple[Deployment, Depl
 def test_two_stacks_behind_a_gateway_that_neither_owns(both: tuple[Deployment, Deployment]) -> None:
     first, second = both
     with traffic(first) as one, traffic(second, SECOND, "two") as two, ExitStack() as left:
-        namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": DOORS}}
-        one.api.apply(f"/api/v1/namespaces/{DOORS}", namespace)
-        left.callback(one.api.delete, f"/api/v1/namespaces/{DOORS}")
-        gateways = f"/apis/gateway.networking.k8s.io/v1/namespaces/{DOORS}/gateways"
-        one.api.apply(f"{gateways}/everybodys", yaml.safe_load(SHARED))
-        shared = {"name": "everybodys", "namespace": DOORS, "listener": "models"}
+        namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
+        one.api.apply(f"/api/v1/namespaces/{NAMESPACE}", namespace)
+        left.callback(one.api.delete, f"/api/v1/namespaces/{NAMESPACE}")
+        gateways = f"/apis/gateway.networking.k8s.io/v1/namespaces/{NAMESPACE}/gateways"
+        one.api.apply(f"{gateways}/shared-gateway", yaml.safe_load(SHARED))
+        shared = {"name": "shared-gateway", "namespace": NAMESPACE, "listener": "models"}
         for stack, path in ((first, "/first"), (second, "/second")):
             stack.configure(gateway=None)
             stack.up(**attached(shared), gateway__route__path=path)
@@ -114,5 +114,5 @@ def test_two_stacks_behind_a_gateway_that_neither_owns(both: tuple[Deployment, D
         serves_its_own_only(two, one, "second")
         way = target.find(first.cluster.home, "amd", one.api)
         assert send(way.port, "GET", "/v1/models").status == 404, "neither has all of the Gateway"
-        listeners = one.api.get(f"{gateways}/everybodys")["status"]["listeners"]
+        listeners = one.api.get(f"{gateways}/shared-gateway")["status"]["listeners"]
         assert {one["name"]: one["attachedRoutes"] for one in listeners} == {"mine": 0, "models": 2}

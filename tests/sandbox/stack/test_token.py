@@ -1,4 +1,4 @@
-"""The token of the model hub, given to the whole program: in its Secret and nowhere else, up to the CLI's -v=8."""
+"""The model hub's token stays inside its Secret, in every command and up to the CLI's -v=8."""
 
 import base64
 from collections.abc import Iterator
@@ -14,12 +14,12 @@ from tests.sandbox.stack.deployment import Deployment, deployment, destroyed_aft
 
 pytestmark = pytest.mark.thorough
 
-FIRST, ROTATED, FOREIGN = "hf_TheFirstVerySecretOne", "hf_TheRotatedVerySecretOne", "hf_SomebodyElsesVerySecretOne"
+FIRST, ROTATED, FOREIGN = "hf_TheFirstVerySecretOne", "hf_TheRotatedVerySecretOne", "hf_AnotherOwnersVerySecretOne"
 ITS_PLACES = ("etcd", "volumes")
-"""Folders that hold what a cluster has to hold: its database, and the files that its pods mount."""
+"""Folders of a cluster that contain Secrets: its database, and the volumes of its pods."""
 
 
-def test_a_token_in_the_config_is_told_to_nobody(cluster: Running, tmp_path: Path) -> None:
+def test_a_token_in_the_config_appears_only_in_its_secret(cluster: Running, tmp_path: Path) -> None:
     with destroyed_afterwards(deployment(cluster, "amd")) as amd:
         seen, events = "", (tmp_path / "first", tmp_path / "rotated")
         for token, log in zip((FIRST, ROTATED), events, strict=True):
@@ -35,18 +35,18 @@ def test_a_token_in_the_config_is_told_to_nobody(cluster: Running, tmp_path: Pat
         assert _leaks(amd, _said(amd, "destroy", "--yes", "--skip-preview", level=8), tmp_path) == []
 
 
-def test_a_token_in_somebodys_secret_is_read_by_nobody_at_any_level(cluster: Running, tmp_path: Path) -> None:
+def test_a_token_in_an_existing_secret_appears_at_no_log_level(cluster: Running, tmp_path: Path) -> None:
     amd = deployment(cluster, "amd")
-    with _somebodys(amd), destroyed_afterwards(amd):
+    with _existing_secret(amd), destroyed_afterwards(amd):
         amd.pulumi("config", "rm", "hfToken")
-        amd.configure(namespace="of-somebody", createNamespace=False, model__tokenSecret="someones")
+        amd.configure(namespace="existing", createNamespace=False, model__tokenSecret="someones")
         seen = _said(amd, "up", "--yes", "--skip-preview", "--diff", level=11)
-        assert _stored(amd, "of-somebody", "someones") == FOREIGN
+        assert _stored(amd, "existing", "someones") == FOREIGN
         assert _leaks(amd, seen, tmp_path) == []
 
 
 def _debugged(stack: Deployment) -> Deployment:
-    """The CLI with the flags that its own developers use."""
+    """Return the stack with the CLI's debug commands."""
     engine = stack.engine
     return replace(stack, engine=replace(engine, env={**engine.env, "PULUMI_DEBUG_COMMANDS": "true"}))
 
@@ -62,18 +62,18 @@ def _stored(stack: Deployment, namespace: str, name: str) -> str:
 
 
 @contextmanager
-def _somebodys(stack: Deployment) -> Iterator[None]:
-    stack.api.create_namespace(V1Namespace(metadata=V1ObjectMeta(name="of-somebody")))
+def _existing_secret(stack: Deployment) -> Iterator[None]:
+    stack.api.create_namespace(V1Namespace(metadata=V1ObjectMeta(name="existing")))
     secret = V1Secret(metadata=V1ObjectMeta(name="someones"), string_data={"HF_TOKEN": FOREIGN})
-    stack.api.create_namespaced_secret("of-somebody", secret)
+    stack.api.create_namespaced_secret("existing", secret)
     try:
         yield
     finally:
-        stack.api.delete_namespace("of-somebody")
+        stack.api.delete_namespace("existing")
 
 
 def _leaks(stack: Deployment, said: str, also: Path) -> list[str]:
-    """Where the tokens are: "screen", or a file of the sandbox or of the folder `also`."""
+    """Return places with a token: "screen", or files of the sandbox or of the folder `also`."""
     words = [spelled for token in (FIRST, ROTATED, FOREIGN) for spelled in (token, _encoded(token))]
     files = [
         file

@@ -1,4 +1,4 @@
-"""Pods and requests as the API server and the gateway describe them."""
+"""Examples of pods and of requests in access logs."""
 
 import json
 from datetime import UTC, datetime

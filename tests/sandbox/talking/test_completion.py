@@ -1,4 +1,4 @@
-"""What a client sees of answers that aren't as they should be."""
+"""The chat client with good and bad answers."""
 
 import threading
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from sandbox.talking.target import Target
 
 @contextmanager
 def answering(status: int, body: str) -> Iterator[Target]:
-    """A server on 127.0.0.1 that says the same to every request, then closes the connection."""
+    """A server on 127.0.0.1 that gives the same answer to every request, then closes the connection."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -43,7 +43,7 @@ USAGE = 'data: {"choices": [], "usage": {"completion_tokens": 5}}\n\n'
 DONE = "data: [DONE]\n\n"
 
 
-def test_a_streamed_answer_is_heard_piece_by_piece() -> None:
+def test_a_streamed_answer_arrives_piece_by_piece() -> None:
     heard: list[str] = []
     with answering(200, chunk("to") + chunk("kens") + USAGE + DONE) as target:
         answer = stream(target, "hello", 8, "7", heard.append)
@@ -53,17 +53,17 @@ def test_a_streamed_answer_is_heard_piece_by_piece() -> None:
     assert 0 < answer.first_token <= answer.total
 
 
-def test_an_error_is_the_stacks_own() -> None:
+def test_an_error_has_the_stacks_message() -> None:
     with answering(429, "no decode workers\n") as target, pytest.raises(Refused, match="HTTP 429 no decode workers"):
         stream(target, "hello", 8, "7", print)
 
 
-def test_an_answer_that_stops_in_the_middle_is_no_answer() -> None:
+def test_an_incomplete_answer_is_an_error() -> None:
     with answering(200, chunk("to")) as target, pytest.raises(SandboxError, match="ended in the middle"):
         stream(target, "hello", 8, "7", print)
 
 
-def test_nobody_there() -> None:
+def test_a_closed_port_is_an_error() -> None:
     with answering(200, DONE) as target:
         pass
     with pytest.raises(SandboxError, match=r"http://127.0.0.1:\d+/v1 broke off: .*Connection refused"):

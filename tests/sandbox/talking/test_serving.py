@@ -1,4 +1,4 @@
-"""The commands for people, and `verify`, against a stack that really serves."""
+"""`chat`, `status`, `logs` and `verify` with a stack that serves."""
 
 import io
 import json
@@ -42,7 +42,7 @@ def names(serving: Deployment, role: str) -> set[str]:
     return {pod.metadata.name for pod in serving.pods(role=role)}
 
 
-def test_the_first_question_is_answered_and_its_path_shown(serving: Deployment) -> None:
+def test_the_first_prompt_is_answered_and_its_path_is_shown(serving: Deployment) -> None:
     answer, said = io.StringIO(), io.StringIO()
 
     assert chat(serving.cluster.home, "amd", Progress(said), "How are you?", answer) == 0
@@ -57,7 +57,7 @@ def test_the_first_question_is_answered_and_its_path_shown(serving: Deployment) 
     assert "simulated on the CPU" in said.getvalue()
 
 
-def test_an_unknown_stack_has_nothing_to_ask(serving: Deployment) -> None:
+def test_an_unknown_stack_is_an_error(serving: Deployment) -> None:
     with pytest.raises(SandboxError, match="make up STACK=nvidia"):
         chat(serving.cluster.home, "nvidia", Progress(io.StringIO()))
 
@@ -84,20 +84,18 @@ def test_logs_of_all_containers_carry_their_names(serving: Deployment) -> None:
     assert {line.split("  ")[0] for line in out.getvalue().splitlines()} == {"routing-proxy", "vllm"}
 
 
-def test_logs_list_what_there_is_when_the_pod_or_container_is_not_clear(serving: Deployment) -> None:
+def test_logs_list_the_choices_if_pod_or_container_is_ambiguous(serving: Deployment) -> None:
     home = serving.cluster.home
     with pytest.raises(SandboxError) as several:
         logs(home, "prefill")
     assert names(serving, "prefill") == set(re.findall(r"\S+-prefill-\S+", str(several.value)))
-    with pytest.raises(SandboxError, match="no pod matches POD=nobody"):
-        logs(home, "nobody")
+    with pytest.raises(SandboxError, match="no pod matches POD=absent"):
+        logs(home, "absent")
     with pytest.raises(SandboxError, match="no container 'envoy'; it has: routing-proxy, vllm"):
         logs(home, "decode", "envoy")
 
 
-def test_followed_status_shows_a_decision_as_it_is_made_and_leaves_on_ctrl_c(
-    serving: Deployment, tmp_path: Path
-) -> None:
+def test_followed_status_shows_decisions_and_ends_on_ctrl_c(serving: Deployment, tmp_path: Path) -> None:
     home = serving.cluster.home
     code = "import sys; from pathlib import Path; from sandbox.home import Home; from sandbox.talking import follow; "
     code += "sys.exit(follow(Home(Path(sys.argv[1])), every=0.2))"
@@ -147,7 +145,7 @@ def test_verify_fits_on_a_screen(serving: Deployment) -> None:
 
 
 def test_verify_reports_a_stack_that_decodes_only(serving: Deployment) -> None:
-    """No prefill worker is left, and yet every request gets its 200."""
+    """Without prefill workers, every request still gets a 200."""
     name = serving.outputs["workloads"]["prefill"]["name"]
     with connect(serving.cluster.home.host_kubeconfig) as api:
         path = f"/apis/apps/v1/namespaces/llm-d-pd/deployments/{name}/scale"
@@ -163,8 +161,8 @@ def test_verify_reports_a_stack_that_decodes_only(serving: Deployment) -> None:
     assert "silent fallback" in done.stdout
 
 
-def test_verify_names_the_right_that_is_missing(serving: Deployment, tmp_path: Path) -> None:
-    """A user who may read everything, but not through the API server's proxy."""
+def test_verify_names_the_missing_right(serving: Deployment, tmp_path: Path) -> None:
+    """A user that may read everything, but may not use the API server's proxy."""
     home = serving.cluster.home
     account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "reader", "namespace": "llm-d-pd"}}
     role = {
