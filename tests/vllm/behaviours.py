@@ -1,4 +1,4 @@
-"""What vLLM 0.17.1 answers to requests that it refuses or takes, as plain data: real vLLM and the simulator must agree.
+"""Answers of vLLM 0.17.1 to refused and accepted requests, as data: real vLLM and the simulator must agree.
 
 Typed from vllm/sampling_params.py, vllm/renderers/params.py, vllm/entrypoints/openai/completion/protocol.py,
 vllm/entrypoints/openai/server_utils.py and engine/serving.py of vLLM 0.17.1. The server must have a context of at most
@@ -20,14 +20,14 @@ class Behaviour:
     title: str
     path: str
     body: dict[str, Any]
-    """Without `model`, which is the served one; a prompt or messages are in it."""
+    """Body with a prompt or messages, without `model`, which is the served one."""
     status: int = 400
     message: str = ""
-    """Regular expression that is found in the error's message."""
+    """Regular expression for the error's message."""
     kind: str = INVALID
     """`type` of the error."""
     params: tuple[str | None, ...] = field(default=(None,))
-    """What `param` of the error may be."""
+    """Possible values of the error's `param`."""
 
 
 def _completion(title: str, message: str, *params: str | None, kind: str = INVALID, **fields: Any) -> Behaviour:
@@ -110,7 +110,7 @@ REFUSED = (
 """Requests that are refused."""
 
 _MOST_TOKENS = list(range(200))
-"""Of the tiny model's 256 bytes: an answer without a limit ends soon."""
+"""Most of the tiny model's 256 tokens, so that an answer without a limit ends soon."""
 TAKEN = (
     Behaviour("numbers in text", COMPLETIONS, {"prompt": "a", "max_tokens": "2", "temperature": "0.5"}, status=200),
     Behaviour("a whole fraction", COMPLETIONS, {"prompt": "a", "max_tokens": 2.0}, status=200),
@@ -125,4 +125,4 @@ TAKEN = (
         status=200,
     ),
 )
-"""Requests that look wrong and are answered. The endpoint picker takes no token ids: ask a model server itself."""
+"""Unusual requests that are answered. The endpoint picker refuses token ids, so ask a model server directly."""

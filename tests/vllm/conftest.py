@@ -1,4 +1,4 @@
-"""Real vLLM for all tests of this folder, or one line that says why there is none."""
+"""Real vLLM for all tests of this folder, or one line with the reason why there is none."""
 
 import os
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from tests.sandbox.running import private_home, throw_away
 from tests.vllm.pair import STACK, Pair, sandbox
 
 _ORDER = ("answers", "costs", "drain", "flags", "transfer", "errors", "crashes", "defects", "two_ranks")
-"""Of the files: what ends a worker comes after what needs a sound one, so that the fewest vLLM start anew."""
+"""Order of the files: tests that end a worker come last, so that few vLLM need a new start."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -23,7 +23,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def pair() -> Iterator[Pair]:
-    """The pair, after the request that `up` sends."""
+    """The pair of workers, after the request that `up` sends."""
     if unfit := environment.unfit():
         if os.environ.get("CI") and not environment.lacks_instructions():
             pytest.fail(f"in CI the proofs with real vLLM must run, and this machine cannot run it: {unfit}")

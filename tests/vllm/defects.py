@@ -1,4 +1,4 @@
-"""Defects of a tier that only real vLLM shows: what is changed, the step of `verify` that fails, and its words."""
+"""Defects of a tier that only real vLLM shows, with the failing step of `verify` and its message."""
 
 import json
 from collections.abc import Callable
@@ -18,15 +18,15 @@ class Defect:
     name: str
     change: Change
     step: str
-    """Of `verify`."""
+    """Failing step of `verify`."""
     says: str
-    """What is in the step's evidence."""
+    """Part of the step's evidence."""
     role: str = "decode"
     starts: bool = True
     """Whether vLLM becomes Ready with it."""
 
     def applied(self, template: Object) -> Object:
-        """The pod template with the defect in it."""
+        """Return the pod template with the defect."""
         changed = deepcopy(template)
         [vllm] = [one for one in changed["spec"]["containers"] if one["name"] == "vllm"]
         self.change(vllm)
@@ -35,13 +35,13 @@ class Defect:
 
 
 def marked(template: Object, mark: str) -> Object:
-    """The pod template with the annotation `defect`."""
+    """Return the pod template with the annotation `defect`."""
     annotations = template["metadata"].get("annotations") or {}
     return {**template, "metadata": {**template["metadata"], "annotations": {**annotations, "defect": mark}}}
 
 
 def _flag(name: str, value: str) -> Change:
-    """Give the flag that value, which replaces the declared one."""
+    """Replace the value of a flag."""
 
     def change(vllm: Object) -> None:
         vllm["args"] = [one for one in vllm["args"] if not one.startswith(f"{name}=")] + [f"{name}={value}"]
@@ -74,11 +74,11 @@ def _no_connector(vllm: Object) -> None:
 
 
 def _other_model(vllm: Object) -> None:
-    vllm["args"][0] = "somebody/else"
+    vllm["args"][0] = "another/model"
 
 
 Round = tuple[Defect, ...]
-"""Defects that the tiers have at once: one step of `verify` does not hide the other."""
+"""Defects of both tiers in one round, if their steps of `verify` do not hide each other."""
 
 ROUNDS: tuple[Round, ...] = (
     (
@@ -107,7 +107,7 @@ ROUNDS: tuple[Round, ...] = (
     ),
     (
         Defect(
-            "side channel at an address of nobody",
+            "side channel at a wrong address",
             _variable("VLLM_NIXL_SIDE_CHANNEL_HOST", "127.0.0.1"),
             "request",
             "NIXL handshake failed",
@@ -119,4 +119,4 @@ ROUNDS: tuple[Round, ...] = (
     (Defect("model path of one tier", _other_model, "request", "NIXL compatibility hash mismatch"),),
     (Defect("no KV connector", _no_connector, "KV transfer", "the decode workers do not"),),
 )
-"""The last one serves."""
+"""In the last round, the stack serves."""

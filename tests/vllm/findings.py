@@ -1,4 +1,4 @@
-"""What real vLLM showed: before, now, and the test that proves it, as the table of docs/model-server.md.
+"""Findings with real vLLM: before, now, and the test that proves it, as the table of docs/model-server.md.
 
 `python -m tests.vllm.findings` writes the table.
 """
@@ -13,13 +13,13 @@ END = "<!-- End of the findings. -->\n"
 
 @dataclass(frozen=True)
 class Finding:
-    """One behaviour of vLLM, UCX or the routing sidecar that the program or its documentation had wrong."""
+    """A behaviour of vLLM, UCX or the routing sidecar that contradicted the program or its documentation."""
 
     title: str
     before: str
     now: str
     release_0_4: str
-    """What holds for vLLM 0.11.2."""
+    """The same for vLLM 0.11.2."""
     proofs: tuple[str, ...]
     """Tests, as `file::function` below tests/."""
 
@@ -106,13 +106,13 @@ FINDINGS = (
 
 
 def page(text: str) -> str:
-    """The page `text` with the table as it should be."""
+    """Return the page `text` with a new table."""
     before, _, rest = text.partition(BEGIN)
     return f"{before}{BEGIN}\n{table()}\n\n{END}{rest.partition(END)[2]}"
 
 
 def table() -> str:
-    """The findings as Markdown."""
+    """Return the findings as Markdown."""
     lines = [
         "| what | before | release 0.6 (vLLM 0.17.1) | release 0.4 (vLLM 0.11.2) | proof |",
         "|---|---|---|---|---|",

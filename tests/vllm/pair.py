@@ -29,23 +29,23 @@ from verify.steps import Verification
 
 STACK = "nvidia"
 PORTS = {"prefill": 8000, "decode": 8200}
-"""Of vLLM itself; the routing sidecar has decode's 8000."""
+"""Ports of vLLM itself; the routing sidecar has decode's 8000."""
 PATIENCE = 300.0
 """Seconds for a state that depends on the start of a vLLM."""
 _ENGINE = "VLLM::EngineCor"
-"""How vLLM names the process of its engine, as far as the kernel keeps the name. It overwrites the environment."""
+"""vLLM's name of its engine's process, cut by the kernel. The engine overwrites its environment."""
 _DEPLOYMENT = "/apis/apps/v1/namespaces/llm-d-pd/deployments/ms-pd-llm-d-modelservice-{}"
 Object = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Pair:
-    """The stack `nvidia` as shipped, with real vLLM in a sandbox of its own."""
+    """The unchanged stack `nvidia`, with real vLLM in a separate sandbox."""
 
     home: Home
     api: Api
     said: str
-    """What `up` printed."""
+    """Output of `up`."""
 
     def pod(self, role: str) -> Pod:
         """The Ready worker of a tier."""
@@ -67,11 +67,11 @@ class Pair:
         return self.api.get(_DEPLOYMENT.format(role))
 
     def replace_template(self, role: str, template: Object) -> None:
-        """Give a tier another pod template; the same one changes nothing."""
+        """Replace a tier's pod template; the same one changes nothing."""
         self.api.patch(_DEPLOYMENT.format(role), {"spec": {"template": template}})
 
     def await_replaced(self, role: str, mark: str) -> None:
-        """Wait until all pods of the tier have the annotation `defect: <mark>`; others, once given up, end at once."""
+        """Wait until all pods of the tier have the annotation `defect: <mark>`; kill other terminating pods."""
 
         def done() -> bool:
             former = [one for one in pods.listed(self.api) if one.role == role and _mark(one) != mark]
@@ -83,7 +83,7 @@ class Pair:
         until(done, f"{role} is replaced")
 
     def await_started(self, role: str) -> None:
-        """Wait until the one worker of the tier is Ready and has the tier's present template."""
+        """Wait until the tier's only worker is Ready and has the tier's present template."""
 
         def done() -> bool:
             found = self.deployment(role)
@@ -112,9 +112,9 @@ class Pair:
         )
 
     def counters(self, pod: Pod) -> Worker:
-        """The metrics of a worker at this moment.
+        """Return the present metrics of a worker.
 
-        vLLM writes them before it answers: they hold all that the requests which were answered have done.
+        vLLM writes them before it answers, so they include all answered requests.
         """
         return metrics.worker(self.api.text(f"{pod.path}:{PORTS[pod.role]}/proxy/metrics"))
 
@@ -125,20 +125,20 @@ class Pair:
 
     @property
     def block(self) -> int:
-        """Bytes of a KV block of 128 tokens, the program's default block size."""
+        """Return the bytes of a KV block of 128 tokens, the program's default block size."""
         chosen = choice.read(self.home.root)
         assert chosen
         return transfers.block_bytes(Path(chosen.model), 128)
 
     def ask(self, path: str, body: Object) -> tuple[int, Any]:
-        """Ask through the gateway: disaggregated."""
+        """Send a disaggregated request through the gateway."""
         with self.asked(path, body) as response:
             text = response.read().decode()
         return response.status, json.loads(text) if text.startswith("{") else text
 
     @contextmanager
     def asked(self, path: str, body: Object) -> Iterator[http.client.HTTPResponse]:
-        """Ask through the gateway; the answer is read while the body runs."""
+        """Send a request through the gateway; read the answer while the body runs."""
         target = self.target
         connection = http.client.HTTPConnection("127.0.0.1", target.port, timeout=PATIENCE)
         try:
@@ -149,7 +149,7 @@ class Pair:
             connection.close()
 
     def stream(self, path: str, body: Object) -> Iterator[Object]:
-        """Yield the events of a stream through the gateway, which must end whole."""
+        """Yield the events of a stream through the gateway, which must be complete."""
         with self.asked(path, {**body, "stream": True, "stream_options": {"include_usage": True}}) as response:
             assert response.status == 200, response.read()
             last = ""
@@ -162,12 +162,12 @@ class Pair:
             assert last == "[DONE]"
 
     def alone(self, path: str, body: Object) -> Object:
-        """Ask the prefill worker directly: it computes prompt and answer by itself."""
+        """Send a request to the prefill worker directly, which computes prompt and answer."""
         model = self.target.model
         return self.api.create(f"{self.pod('prefill').path}:{PORTS['prefill']}/proxy{path}", {"model": model, **body})
 
     def direct(self, path: str, body: Object, role: str = "prefill") -> tuple[int, Any]:
-        """Ask vLLM of a tier directly; return status and JSON whatever it answers."""
+        """Send a request to vLLM of a tier directly; return status and JSON of any answer."""
         pool, headers = connections(self.home.host_kubeconfig)
         place = f"{self.pod(role).path}:{PORTS[role]}/proxy{path}"
         sent = json.dumps({"model": self.target.model, **body})
@@ -176,7 +176,7 @@ class Pair:
         return answer.status, json.loads(answer.data)
 
     def verify(self) -> dict[str, Finding]:
-        """What `verify` finds with one request, by step."""
+        """Run `verify` with one request; return its findings by step."""
         cluster = Cluster(config.new_client_from_config(str(self.home.host_kubeconfig)))
         deployed = parse(STACK, json.dumps(stack_outputs(self.home)[STACK]))
         done = Verification(cluster, deployed, lambda _: None)
@@ -184,7 +184,7 @@ class Pair:
         return {one.step: one for one in done.findings}
 
     def transferred(self, send: Callable[[], object]) -> Worker:
-        """Return by how much decode's counters grew with what `send` sends."""
+        """Return the growth of decode's counters by the requests in `send`."""
         before = self.counters(self.pod("decode"))
         send()
         after = self.counters(self.pod("decode"))
@@ -213,7 +213,7 @@ def until(condition: Callable[[], object], what: str, patience: float = PATIENCE
 
 
 def sandbox(home: Home, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run a command of the sandbox as `make` does; what it prints on both streams is in stdout."""
+    """Run a command of the sandbox as `make` does; stdout has the output of both streams."""
     return subprocess.run(
         [sys.executable, "-m", "sandbox", words[0], "--name", home.name, *words[1:]],
         cwd=CHECKOUT,
@@ -233,8 +233,8 @@ def chat_tokens(answer: Object) -> list[tuple[str, float]]:
 
 def tokens(answer: Object) -> list[tuple[str, float]]:
     """The tokens of a completion and their log-probabilities."""
-    told = answer["choices"][0]["logprobs"]
-    return list(zip(told["tokens"], told["token_logprobs"], strict=True))
+    logprobs = answer["choices"][0]["logprobs"]
+    return list(zip(logprobs["tokens"], logprobs["token_logprobs"], strict=True))
 
 
 def same(one: list[tuple[str, float]], other: list[tuple[str, float]], tolerance: float = 1e-3) -> None:
@@ -255,5 +255,5 @@ def agreeing(one: list[tuple[str, float]], other: list[tuple[str, float]], toler
 
 
 def text(length: int, seed: str) -> str:
-    """A prompt of `length` bytes that begins like no other; the tiny model's tokens are bytes."""
+    """Return a prompt of `length` bytes with a unique beginning; the tiny model's tokens are bytes."""
     return (f"{seed}: " + " ".join(f"{seed}{number}" for number in range(length)))[:length]

@@ -1,4 +1,4 @@
-"""What the sandbox spares a small machine: an idle engine rests, and a start does not inspect the model's class."""
+"""Savings for a small machine: an idle engine waits, and a start does not inspect the model's class."""
 
 from pathlib import Path
 
@@ -24,8 +24,8 @@ def test_an_idle_engine_waits_for_events(pair: Pair, role: str) -> None:
 
 
 @pytest.mark.parametrize("role", PORTS)
-def test_what_vllm_caches_of_the_model_is_there(pair: Pair, role: str) -> None:
-    """Otherwise it would try to save it, in a folder that belongs to another user."""
+def test_vllms_cache_of_the_model_exists(pair: Pair, role: str) -> None:
+    """If it did not, vLLM would try to write it, into a folder of another user."""
     log = pair.api.text(f"{pair.pod(role).path}/log", container="vllm")
     assert "Application startup complete" in log
     assert "Error saving model info cache" not in log

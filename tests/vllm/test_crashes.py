@@ -1,4 +1,4 @@
-"""What ends a decode worker of vLLM 0.17.1; `verify` says so."""
+"""Events that end a decode worker of vLLM 0.17.1, with the cause in `verify`."""
 
 import os
 import signal
@@ -13,13 +13,13 @@ COMPLETIONS = "/v1/completions"
 
 @pytest.fixture(autouse=True)
 def unharmed(pair: Pair) -> None:
-    """Workers that were not restarted: the second restart of a container is delayed."""
+    """Workers without restarts, because the second restart of a container is delayed."""
     pair.renew_restarted()
 
 
 def test_a_clients_kv_transfer_params_end_the_worker(pair: Pair) -> None:
-    """Sent to vLLM itself: the routing sidecar overwrites the field where it asks a prefill worker."""
-    nobody = {
+    """The request goes to vLLM directly: the routing sidecar overwrites the field if it asks a prefill worker."""
+    unknown = {
         "do_remote_prefill": True,
         "do_remote_decode": False,
         "remote_engine_id": "00000000-0000-4000-8000-000000000000",
@@ -31,7 +31,7 @@ def test_a_clients_kv_transfer_params_end_the_worker(pair: Pair) -> None:
     }
     before = pair.pod("decode").restarts
 
-    status, _ = pair.direct(COMPLETIONS, {"prompt": text(200, "client"), "kv_transfer_params": nobody}, "decode")
+    status, _ = pair.direct(COMPLETIONS, {"prompt": text(200, "client"), "kv_transfer_params": unknown}, "decode")
 
     assert status >= 500
     until(lambda: pair.pod("decode").restarts > before, "decode is restarted")

@@ -1,4 +1,4 @@
-"""What only real vLLM refuses: `verify` names it."""
+"""`verify` names defects that only real vLLM shows."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ LONG = {"prompt": text(100, "cut"), "max_tokens": 3000, "temperature": 0, "ignor
 
 @pytest.fixture(scope="module")
 def hasty(pair: Pair) -> Iterator[dict[str, Object]]:
-    """The pod templates of the program by role, with a grace of one second; the tiers have the program's afterwards."""
+    """The program's pod templates by role, with a grace of one second; the tiers get the program's back."""
     templates = {role: pair.deployment(role)["spec"]["template"] for role in ("decode", "prefill")}
     yield {
         role: {**template, "spec": {**template["spec"], "terminationGracePeriodSeconds": 1}}
@@ -24,7 +24,7 @@ def hasty(pair: Pair) -> Iterator[dict[str, Object]]:
 
 
 def _put(pair: Pair, templates: dict[str, Object], defects: Round) -> None:
-    """Give the tiers these defects and no other, and wait until they show."""
+    """Give the tiers exactly these defects, and wait for their effects."""
     wrong = {one.role: one for one in defects}
     marks = {role: wrong[role].name if role in wrong else "none" for role in templates}
     for role, template in templates.items():
@@ -48,8 +48,8 @@ def test_defects_are_caught_by_name(pair: Pair, hasty: dict[str, Object], defect
     assert all(one.meaning and one.remedy for one in found.values()), found
 
 
-def test_a_stream_is_cut_where_the_hook_has_no_grace(pair: Pair, hasty: dict[str, Object]) -> None:
-    """Of the workers of the last round, which serve."""
+def test_a_stream_is_cut_if_the_hook_has_no_grace(pair: Pair, hasty: dict[str, Object]) -> None:
+    """It uses the workers of the last round, which serve."""
     _put(pair, hasty, ROUNDS[-1])
     pod = pair.pod("decode")
     events = pair.stream("/v1/completions", LONG)

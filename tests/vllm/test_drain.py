@@ -1,4 +1,4 @@
-"""A worker that is deleted finishes what it has begun, and its successor starts through the program's probes."""
+"""A deleted worker finishes its requests, and its successor becomes Ready by the program's probes."""
 
 import threading
 from typing import Any
@@ -25,7 +25,7 @@ def gone(pair: Pair, pod: Pod) -> bool:
 
 
 def succeeded(pair: Pair, before: Pod) -> None:
-    """Wait for the successor of a pod; it must become Ready through its probes and without a restart."""
+    """Wait for the successor of a pod; it must become Ready by its probes, without a restart."""
     until(lambda: pair.pod(before.role).name != before.name, f"a new {before.role} worker is Ready")
     pod = pair.pod(before.role)
     [vllm] = [one for one in pod.object["status"]["containerStatuses"] if one["name"] == "vllm"]
@@ -34,7 +34,7 @@ def succeeded(pair: Pair, before: Pod) -> None:
 
 
 def test_a_prefill_worker_ends_once_its_blocks_are_fetched(pair: Pair) -> None:
-    """It waits for blocks that nobody has fetched, longer than for the end of requests, and no longer."""
+    """It waits for unfetched blocks, which takes longer than the end of requests, and ends after they are fetched."""
     pod = pair.pod("prefill")
     assert pair.ask(COMPLETIONS, {"prompt": text(500, "fetched"), "max_tokens": 1})[0] == 200
     assert pair.direct(COMPLETIONS, {"prompt": "step", "max_tokens": 1})[0] == 200
@@ -46,7 +46,7 @@ def test_a_prefill_worker_ends_once_its_blocks_are_fetched(pair: Pair) -> None:
     before = pair.counters(pod)
     pair.api.delete(pod.path)
 
-    # The hook sends a request of its own where no other runs and blocks are in use.
+    # The hook itself sends a request if none runs and blocks are in use.
     until(lambda: pair.counters(pod).finished > before.finished, "the hook has asked for fresh gauges")
     assert pair.counters(pod).cache_use >= before.cache_use > 0
     fetch = {"prompt": prompt, "max_tokens": 2, "kv_transfer_params": answer["kv_transfer_params"]}
@@ -67,7 +67,7 @@ def test_a_prefill_worker_ends_once_its_blocks_are_fetched(pair: Pair) -> None:
     succeeded(pair, pod)
 
 
-def test_a_stream_ends_whole_while_its_decode_worker_is_deleted(pair: Pair) -> None:
+def test_a_stream_completes_while_its_decode_worker_is_deleted(pair: Pair) -> None:
     pod = pair.pod("decode")
     events: list[dict[str, Any]] = []
     begun = threading.Event()

@@ -1,4 +1,4 @@
-"""What vLLM 0.17.1 refuses, asked directly, and what clients see of it through gateway and routing sidecar."""
+"""Refusals of vLLM 0.17.1, directly and through gateway and routing sidecar."""
 
 import re
 from typing import Any
@@ -29,7 +29,7 @@ def test_a_refusal_reaches_the_client(pair: Pair, body: dict[str, Any], status: 
 
 
 @pytest.mark.parametrize("behaviour", REFUSED, ids=lambda each: each.title)
-def test_the_table_says_what_vllm_refuses(behaviour: Behaviour, pair: Pair) -> None:
+def test_the_table_of_refusals_matches_vllm(behaviour: Behaviour, pair: Pair) -> None:
     status, answer = pair.direct(behaviour.path, behaviour.body)
     error = answer["error"]
     assert (status, error["code"], error["type"]) == (behaviour.status, behaviour.status, behaviour.kind)
@@ -38,5 +38,5 @@ def test_the_table_says_what_vllm_refuses(behaviour: Behaviour, pair: Pair) -> N
 
 
 @pytest.mark.parametrize("behaviour", TAKEN, ids=lambda each: each.title)
-def test_the_table_says_what_vllm_takes(behaviour: Behaviour, pair: Pair) -> None:
+def test_the_table_of_accepted_requests_matches_vllm(behaviour: Behaviour, pair: Pair) -> None:
     assert pair.direct(behaviour.path, behaviour.body)[0] == behaviour.status

@@ -1,4 +1,4 @@
-"""The table of flags is what vLLM's own parser says."""
+"""The table of flags matches vLLM's own parser."""
 
 import os
 import subprocess

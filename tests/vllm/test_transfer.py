@@ -20,7 +20,7 @@ def test_every_block_of_a_prompt_is_transferred_once(pair: Pair, length: int, bl
     assert grown.transfer_seconds
 
 
-def test_of_a_repeated_prompt_only_the_last_block_is_transferred(pair: Pair) -> None:
+def test_a_repeated_prompt_transfers_only_the_last_block(pair: Pair) -> None:
     body = {"prompt": text(419, "repeated"), "max_tokens": 4, "temperature": 0}
     first = pair.transferred(lambda: pair.ask("/v1/completions", body))
     again = pair.transferred(lambda: pair.ask("/v1/completions", body))

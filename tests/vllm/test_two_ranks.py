@@ -1,4 +1,4 @@
-"""Prefill with one rank, decode with two: the last proof, because nothing else fits beside three engines."""
+"""Prefill with one rank, decode with two. It is the last test, because three engines need all memory."""
 
 from functools import partial
 
