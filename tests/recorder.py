@@ -23,7 +23,7 @@ from pulumi.runtime.stack import run_in_stack
 ROOT = Path(__file__).resolve().parent.parent
 STATE = "pulumi:pulumi:readStackResourceOutputs"
 SECRET = "4dabf18193072939515e22adb298388d"
-"""Key that marks a value as a secret on the wire."""
+"""Key that marks a special value on the wire; the text below it is the kind of the value."""
 
 
 class Echo(Mocks):
@@ -58,7 +58,6 @@ class Declared:
 
     @property
     def is_object(self) -> bool:
-        """Whether it is a Kubernetes object."""
         return self.type.startswith("kubernetes:")
 
 
@@ -107,7 +106,6 @@ class Recorder(MockMonitor):
 
     @property
     def stack_outputs(self) -> dict[str, Any]:
-        """What the program exports."""
         [stack] = [outputs for urn, outputs in self.outputs.items() if "::pulumi:pulumi:Stack::" in urn]
         whole: dict[str, Any] = _whole_numbers(stack)
         return whole
@@ -161,7 +159,6 @@ def run_program(
     preview: bool = False,
     recorder: Recorder | None = None,
 ) -> Recorder:
-    """Run the whole program with these settings."""
     config = {"llm-d-pd:serving": json.dumps(serving)} if serving is not None else {}
     if token is not None:
         config["llm-d-pd:hfToken"] = token

@@ -27,14 +27,12 @@ def stack_file(**changes: Any) -> dict[str, Any]:
 
 
 def settings(**changes: Any) -> Serving:
-    """Return the settings of a legal file."""
     result, problems = settings_of(stack_file(**changes))
     assert not problems, [problem.text() for problem in problems]
     return result
 
 
 def problems(*, token_given: bool = True, **changes: Any) -> dict[str, Problem]:
-    """Return all problems of a file, by config path."""
     result, found = settings_of(stack_file(**changes))
     every = distinct([*found, *check(result, token_given=token_given)])
     return {problem.path: problem for problem in every}

@@ -95,7 +95,6 @@ class Program:
 
 
 def _failure(error: BaseException) -> pb.RunResponse:
-    """Report a failed run, once."""
     if isinstance(error, SystemExit):
         code = error.code if isinstance(error.code, int) else int(error.code is not None)
         if isinstance(error.code, str):

@@ -78,7 +78,6 @@ class _Launcher:
 
 
 def _as_container(order: _Order, files: list[int], control: socket.socket) -> NoReturn:
-    """Become the first process of a container."""
     try:
         namespaces.die_with_parent()
         os.setsid()

@@ -40,7 +40,7 @@ class GitHub(http.server.BaseHTTPRequestHandler):
         self.wfile.write(json.dumps(body).encode())
 
     def log_message(self, *_: object) -> None:
-        """Quiet."""
+        pass
 
 
 @contextmanager

@@ -21,7 +21,6 @@ def change(*fields: Field, operation: str = "update", subject: str = "Deployment
 
 
 def diff(text: str) -> list[str]:
-    """Lines of the first diff."""
     found = re.search(r"^(`{3,})diff\n(.*?)^\1$", text, re.MULTILINE | re.DOTALL)
     assert found
     return found[2].splitlines()

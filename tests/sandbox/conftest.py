@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from sandbox.cluster.api import Api, connect
 from tests.sandbox.running import Running, private_home, start, throw_away
 
 
@@ -14,3 +15,9 @@ def cluster() -> Iterator[Running]:
         yield start(home)
     finally:
         throw_away(home)
+
+
+@pytest.fixture(scope="module")
+def api(cluster: Running) -> Iterator[Api]:
+    with connect(cluster.host_kubeconfig) as connection:
+        yield connection

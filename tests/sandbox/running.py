@@ -38,7 +38,6 @@ class Running:
 
 
 def tools() -> dict[str, Path]:
-    """Return a sandbox's tools from the cache."""
     return provide(SANDBOX, Progress())
 
 

@@ -1,24 +1,14 @@
 """Unrecorded objects and their deletion, on a real API server."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from sandbox import healing
-from sandbox.cluster.api import Api, connect
+from sandbox.cluster.api import Api
 from sandbox.home import Home
-from tests.sandbox.running import Running
 
 _MAPS = "/api/v1/namespaces/default/configmaps"
-
-
-@pytest.fixture(scope="module")
-def api(cluster: Running) -> Iterator[Api]:
-    with connect(cluster.host_kubeconfig) as connection:
-        yield connection
 
 
 def _made(api: Api, name: str, manager: str) -> str:

@@ -15,8 +15,6 @@ INVALID, TYPES = "BadRequestError", "Bad Request"
 
 @dataclass(frozen=True)
 class Behaviour:
-    """One request and its answer."""
-
     title: str
     path: str
     body: dict[str, Any]

@@ -26,7 +26,6 @@ class Defect:
     """Whether vLLM becomes Ready with it."""
 
     def applied(self, template: Object) -> Object:
-        """Return the pod template with the defect."""
         changed = deepcopy(template)
         [vllm] = [one for one in changed["spec"]["containers"] if one["name"] == "vllm"]
         self.change(vllm)
@@ -35,14 +34,11 @@ class Defect:
 
 
 def marked(template: Object, mark: str) -> Object:
-    """Return the pod template with the annotation `defect`."""
     annotations = template["metadata"].get("annotations") or {}
     return {**template, "metadata": {**template["metadata"], "annotations": {**annotations, "defect": mark}}}
 
 
 def _flag(name: str, value: str) -> Change:
-    """Replace the value of a flag."""
-
     def change(vllm: Object) -> None:
         vllm["args"] = [one for one in vllm["args"] if not one.startswith(f"{name}=")] + [f"{name}={value}"]
 

@@ -112,7 +112,6 @@ def page(text: str) -> str:
 
 
 def table() -> str:
-    """Return the findings as Markdown."""
     lines = [
         "| what | before | release 0.6 (vLLM 0.17.1) | release 0.4 (vLLM 0.11.2) | proof |",
         "|---|---|---|---|---|",

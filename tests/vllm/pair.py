@@ -48,7 +48,6 @@ class Pair:
     """Output of `up`."""
 
     def pod(self, role: str) -> Pod:
-        """The Ready worker of a tier."""
         return next(one for one in pods.listed(self.api) if one.role == role and one.state == "Ready")
 
     def engines(self, role: str) -> list[int]:
@@ -63,7 +62,6 @@ class Pair:
         return found
 
     def deployment(self, role: str) -> Object:
-        """The Deployment of a tier."""
         return self.api.get(_DEPLOYMENT.format(role))
 
     def replace_template(self, role: str, template: Object) -> None:
@@ -120,7 +118,6 @@ class Pair:
 
     @property
     def target(self) -> Target:
-        """The stack's gateway."""
         return find(self.home, STACK, self.api)
 
     @property

@@ -16,7 +16,6 @@ LONG = {"prompt": text(100, "long"), "max_tokens": TOKENS, "temperature": 0, "ig
 
 
 def gone(pair: Pair, pod: Pod) -> bool:
-    """Whether the pod has ended."""
     try:
         return bool(pair.api.get(pod.path)["metadata"]["uid"] != pod.object["metadata"]["uid"])
     except ApiError as error:

@@ -62,8 +62,6 @@ for name, d in declared.items():
 
 @dataclass(frozen=True)
 class Ran:
-    """A finished command."""
-
     code: int
     output: str
 
@@ -132,7 +130,6 @@ class Stack:
         return proposed(self.preview("--json").ok())
 
     def resources(self) -> dict[str, dict[str, Any]]:
-        """Resources in the state, by name."""
         file = Path(self.engine.env["PULUMI_BACKEND_URL"].removeprefix("file://"), f".pulumi/stacks/{PROJECT}/dev.json")
         latest = json.loads(file.read_text())["checkpoint"]["latest"]
         return {resource["urn"].rpartition("::")[2]: resource for resource in latest.get("resources", [])}
@@ -164,7 +161,6 @@ def prepared(folder: Path, project: Path, stack: str = "dev") -> Engine:
 
 
 def on_cluster(folder: Path, cluster: Any, **options: Any) -> Stack:
-    """A stack with the running cluster's kubeconfig."""
     stack = Stack.make(folder, enter=cluster.enter, **options)
     stack.engine.env["KUBECONFIG"] = str(cluster.home.kubeconfig)
     return stack

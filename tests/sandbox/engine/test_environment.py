@@ -69,7 +69,7 @@ class Releases(http.server.BaseHTTPRequestHandler):
         self.wfile.write(found or b"")
 
     def log_message(self, *_: object) -> None:
-        """Quiet."""
+        pass
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ Live = Callable[[str], dict[str, Any]]
 
 
 def _after(name: str) -> dict[str, Any]:
-    """Orders steps: a refused step ends a preview, so other steps must come before it."""
+    """Options that order steps, because a refused step ends a preview, and other steps must come before it."""
     return {"depends_on": [name]}
 
 

@@ -108,7 +108,6 @@ class Cells:
                 return running.said if code else ""
 
     def now(self) -> Snapshot:
-        """The stack's present objects in the cluster."""
         return objects(self.stage.api, self.stack.stack)
 
     def pods(self) -> set[str]:
@@ -117,7 +116,6 @@ class Cells:
         return {one["metadata"]["name"] for one in found}
 
     def session(self) -> Session:
-        """A session, as `make` uses it."""
         home, cluster = self.stack.cluster.home, description.default()
         view = View(home.view, CHECKOUT, self.stack.stack)
         return Session(home, self.stack.stack, self.stack.engine, view, Progress(), cluster)

@@ -23,8 +23,6 @@ _PLUGINS = (b"pulumi-resource-kubernetes", b"sandbox.engine.kubernetes.server")
 
 @dataclass(frozen=True)
 class Command:
-    """A running `pulumi`."""
-
     stack: Deployment
     engine: "subprocess.Popen[str]"
     lines: list[str]
@@ -46,7 +44,6 @@ class Command:
 
     @property
     def over(self) -> bool:
-        """Whether the command has ended."""
         return self.engine.poll() is not None
 
     def interrupt(self) -> None:
@@ -54,7 +51,6 @@ class Command:
         os.killpg(self.engine.pid, signal.SIGINT)
 
     def end(self) -> int:
-        """Wait for the end; return the exit code."""
         assert soon(lambda: self.over, PATIENCE), f"it goes on and on:\n{self.said}"
         self.reading.join(PATIENCE)
         return int(self.engine.returncode)
@@ -106,7 +102,6 @@ class State:
 
     @property
     def names(self) -> set[str]:
-        """Names of all resources."""
         return {_name(urn) for urn in self.resources}
 
 

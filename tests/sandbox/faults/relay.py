@@ -47,7 +47,6 @@ class Relay:
             self._sockets.clear()
 
     def close(self) -> None:
-        """Close the relay and its connections."""
         self._server.close()
         self.release()
         self.cut()

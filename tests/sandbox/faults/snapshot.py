@@ -25,12 +25,10 @@ class Snapshot(NamedTuple):
 
     @property
     def everything(self) -> Counter[str]:
-        """Both."""
         return self.declared + self.derived
 
 
 def objects(api: Api, namespace: str) -> Snapshot:
-    """Read the cluster."""
     found = Snapshot(Counter(), Counter())
     for path in _collections(api, namespace):
         for one in _listed(api, path):

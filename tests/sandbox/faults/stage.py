@@ -52,7 +52,6 @@ class Stage:
         return made
 
     def serves(self) -> bool:
-        """Whether the API server is ready."""
         with suppress(ApiError, SandboxError):
             return self.api.text("/readyz") == "ok"
         return False

@@ -38,7 +38,6 @@ def tried() -> list[tuple[str, str]]:
 
 
 def cell(commands: list[str]) -> str:
-    """The text of a cell in the table."""
     named = {recovery.ADOPT: "`pulumi up` with `adopt`"}
     return ", ".join(named.get(each, f"`{each}`") for each in commands) or NOTHING
 
@@ -60,7 +59,6 @@ def written() -> dict[str, dict[str, str]]:
 
 
 def table(cells: dict[str, dict[str, str]]) -> list[str]:
-    """The table as Markdown lines."""
     rows = [[fault.title, *(cells[name][phase] for phase in PHASES)] for name, fault in FAULTS.items()]
     return [_line(HEAD), "|---" * len(HEAD) + "|", *map(_line, rows)]
 

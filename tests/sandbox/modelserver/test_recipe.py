@@ -33,8 +33,6 @@ class Bindings:
 
 
 class Config:
-    """NIXL's defaults."""
-
     enable_pthread, enable_listen, port, capture_telemetry = True, False, 0, False
 
 

@@ -34,8 +34,6 @@ Lines = list[dict[str, Any]]
 
 @dataclass(frozen=True)
 class Prometheus:
-    """A running Prometheus."""
-
     cluster: Running
 
     def ask(self, *paths: str) -> list[Any]:
@@ -54,7 +52,6 @@ class Prometheus:
         return answers
 
     def values(self, query: str) -> Lines:
-        """Return the present values of an expression."""
         [answer] = self.ask(f"/api/v1/query?{urlencode({'query': query})}")
         result: Lines = answer["result"]
         return result
@@ -66,12 +63,10 @@ class Prometheus:
         return {query: answer["result"] for query, answer in zip(queries, self.ask(*paths), strict=True)}
 
     def names(self) -> set[str]:
-        """Return the names of all scraped metrics."""
         [names] = self.ask("/api/v1/label/__name__/values")
         return set(names)
 
     def watches(self, targets: int) -> bool:
-        """Whether Prometheus reaches this many targets."""
         with suppress(OSError):
             return [each["value"][1] for each in self.values("sum(up)")] == [str(targets)]
         return False

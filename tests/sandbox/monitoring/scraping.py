@@ -14,7 +14,6 @@ MONITORS = "/apis/monitoring.coreos.com/v1/namespaces"
 
 
 def configuration(api: Api, namespace: str, kubeconfig: Path) -> dict[str, Any]:
-    """Return Prometheus' configuration for the monitors in a namespace."""
     pods = [_of_pods(one, kubeconfig) for one in _listed(api, namespace, "podmonitors")]
     services = [_of_services(api, one, kubeconfig) for one in _listed(api, namespace, "servicemonitors")]
     timeout = {"scrape_interval": "30s", "evaluation_interval": "5s"}
@@ -22,7 +21,6 @@ def configuration(api: Api, namespace: str, kubeconfig: Path) -> dict[str, Any]:
 
 
 def rules(api: Api, namespace: str) -> dict[str, Any]:
-    """Return the groups of the namespace's PrometheusRules."""
     return {"groups": [group for one in _listed(api, namespace, "prometheusrules") for group in one["spec"]["groups"]]}
 
 

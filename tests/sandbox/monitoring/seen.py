@@ -44,7 +44,6 @@ class Seen:
     end: float
 
     def picture(self, word: str) -> str:
-        """The drawing of a dashboard."""
         return charts.draw(self.dashboards[word], self.found, self.start, self.end)
 
 
@@ -99,7 +98,6 @@ def _deployed(api: Api) -> Iterator[tuple[str, str]]:
 
 
 def main() -> int:
-    """Draw the pictures of the docs."""
     PICTURES.mkdir(exist_ok=True)
     with paced_cluster() as cluster, paced_stack(cluster) as stack:
         stack.up()

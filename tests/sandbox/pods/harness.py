@@ -106,14 +106,12 @@ def pods_of(cluster: Running) -> Iterator[Pods]:
 
 
 def container(pod: Object, name: str = "c") -> Object:
-    """Return the status of a pod's container."""
     status = pod.get("status", {})
     every = status.get("containerStatuses", []) + status.get("initContainerStatuses", [])
     return next((one for one in every if one["name"] == name), {"state": {}, "lastState": {}, "restartCount": 0})
 
 
 def condition(pod: Object, kind: str) -> bool:
-    """Whether a pod's condition is True."""
     return any(one["type"] == kind and one["status"] == "True" for one in pod.get("status", {}).get("conditions", []))
 
 

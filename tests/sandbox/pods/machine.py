@@ -21,7 +21,6 @@ def _is_first(folder: Path) -> bool:
 
 
 def network(pid: int) -> str:
-    """Return a process's network namespace."""
     return str(Path(f"/proc/{pid}/ns/net").readlink())
 
 

@@ -43,7 +43,6 @@ class Stage:
         assert soon(lambda: not self.exists(path), 60), f"{path} stays"
 
     def exists(self, path: str) -> bool:
-        """Whether the object exists."""
         try:
             self.api.get(path)
         except ApiError:

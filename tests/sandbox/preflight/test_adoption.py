@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from preflight.declared import Declared
-from sandbox.cluster.api import Api, connect
+from sandbox.cluster.api import Api
 from tests.sandbox.running import Running, soon
 from tests.sandbox.stack.deployment import Deployment, deployment, destroyed_afterwards
 
@@ -19,12 +19,6 @@ WITH_KUBECTL = ("kubectl-create", "kubectl-client-side-apply")
 SPACE = "/api/v1/namespaces/llm-d-pd"
 WORKERS = "/apis/apps/v1/namespaces/llm-d-pd/deployments/ms-pd-llm-d-modelservice"
 POOL = "/apis/inference.networking.k8s.io/v1/namespaces/llm-d-pd/inferencepools/gaie-pd"
-
-
-@pytest.fixture(scope="module")
-def api(cluster: Running) -> Iterator[Api]:
-    with connect(cluster.host_kubeconfig) as connection:
-        yield connection
 
 
 @pytest.fixture(scope="module")

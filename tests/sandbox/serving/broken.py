@@ -39,7 +39,6 @@ def render(namespace: str, *, release: str = "0.6", routing: Mapping[str, Any] |
 
 
 def with_defect(defect: Defect, objects: Objects) -> Objects:
-    """Return the objects with the defect."""
     changed = deepcopy(objects)
     defect.change(changed)
     assert changed != objects, f"{defect.name}: nothing was changed"
@@ -86,7 +85,6 @@ def _settles(api: Api, namespace: str, patience: float, but: str) -> bool:
 
 
 def verify(kubeconfig: Path, namespace: str) -> list[Finding]:
-    """Run `verify` and return its findings."""
     tiers = {role: Workload(f"ms-pd-llm-d-modelservice-{role}", 1, 1, rdma=False) for role in ("prefill", "decode")}
     cluster = Cluster(config.new_client_from_config(str(kubeconfig)))
     outputs = Outputs("test", namespace, MODEL, "gaie-pd", "", "", "infra-pd-inference-gateway", "istio", tiers)

@@ -49,7 +49,6 @@ class Defect:
 
     @property
     def never_ready(self) -> bool:
-        """Whether a part of the stack never becomes ready."""
         return self.step in ("prefill", "decode", "picker", "gateway")
 
 
@@ -99,7 +98,6 @@ def _decode_service(objects: Objects) -> None:
 
 
 def _listener(**fields: object) -> Callable[[Objects], object]:
-    """Change fields of the Gateway's listener."""
     return lambda objects: objects[GATEWAY]["spec"]["listeners"][0].update(fields)
 
 
@@ -143,8 +141,6 @@ def _label(key: str, name: str, value: str | None) -> Callable[[Objects], object
 
 
 def _config(change: Callable[[dict[str, Any]], object]) -> Callable[[Objects], object]:
-    """Change the picker's configuration."""
-
     def changed(objects: Objects) -> None:
         [(file, text)] = objects[CONFIG]["data"].items()
         document = yaml.safe_load(text)

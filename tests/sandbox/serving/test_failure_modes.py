@@ -37,7 +37,6 @@ def stack(request: pytest.FixtureRequest, cluster: Running) -> Iterator[tuple[st
 
 @contextmanager
 def _no_epp(requests: Traffic) -> Iterator[None]:
-    """The EPP's Deployment has no pod."""
     requests.api.patch(EPP, {"spec": {"replicas": 0}})
     assert soon(lambda: not _epps(requests))
     yield

@@ -23,8 +23,6 @@ _SERVED = re.compile(r"^vllm:request_success_total\{.*\} ([0-9.e+]+)$", re.MULTI
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer of the gateway."""
-
     status: int
     headers: dict[str, str]
     body: bytes
@@ -75,7 +73,6 @@ class Traffic:
         return send(self.port, method, path, body)
 
     def complete(self, prompt: str, model: str, max_tokens: int = 4) -> Answer:
-        """Request a completion, which must succeed."""
         answer = self.ask("POST", "/v1/completions", {"model": model, "prompt": prompt, "max_tokens": max_tokens})
         assert answer.status == 200, answer
         return answer

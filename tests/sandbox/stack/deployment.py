@@ -92,7 +92,6 @@ class Deployment:
 
     @property
     def outputs(self) -> dict[str, Any]:
-        """The stack's outputs."""
         return dict(json.loads(self.pulumi("stack", "output", "--json").stdout))
 
     @property
@@ -101,7 +100,6 @@ class Deployment:
         return client.CoreV1Api(config.new_client_from_config(str(self.cluster.host_kubeconfig)))
 
     def custom(self, api_version: str, kind: str, name: str, namespace: str) -> dict[str, Any]:
-        """Return an object of a custom kind."""
         dynamic = DynamicClient(config.new_client_from_config(str(self.cluster.host_kubeconfig)))
         return dict(
             dynamic.resources.get(api_version=api_version, kind=kind).get(name=name, namespace=namespace).to_dict()
@@ -152,12 +150,10 @@ def destroyed_afterwards(made: Deployment) -> Iterator[Deployment]:
 
 
 def gpus(pod: Any, resource: str) -> int:
-    """Return the GPUs of a pod's containers."""
     return sum(int((each.resources.limits or {}).get(resource, 0)) for each in pod.spec.containers)
 
 
 def ready(pod: Any) -> bool:
-    """Whether a pod is Ready."""
     return any(each.type == "Ready" and each.status == "True" for each in pod.status.conditions or [])
 
 

@@ -57,7 +57,6 @@ def _described(cell: Cell) -> Description | None:
 
 
 def _admission(cell: Cell) -> Admission:
-    """Return the admission settings of the cell's cluster."""
     described = _described(cell)
     return described.admission if described else Admission()
 

@@ -48,13 +48,11 @@ def serving_together(stack: Deployment) -> Iterator[list[set[str]]]:
 
 
 def block_size(pod: Any) -> str:
-    """Return the block size of the pod's vLLM."""
     [size] = [each for each in pod.spec.containers[0].args if each.startswith("--block-size=")]
     return str(size)
 
 
 def deployments(stack: Deployment) -> set[str]:
-    """Return the UIDs of both Deployments."""
     api = client.AppsV1Api(config.new_client_from_config(str(stack.cluster.host_kubeconfig)))
     return {
         api.read_namespaced_deployment(f"ms-pd-llm-d-modelservice-{role}", NAMESPACE).metadata.uid

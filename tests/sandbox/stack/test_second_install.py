@@ -53,7 +53,6 @@ def second(first: Deployment) -> Iterator[Deployment]:
 
 
 def ask(stack: Traffic, prompt: str, **headers: str) -> int:
-    """Return the status of one completion through the Gateway."""
     port = target.find(stack.stack.cluster.home, "amd", stack.api).port
     body = {"model": stack.model, "prompt": prompt, "max_tokens": 4}
     return send(port, "POST", "/v1/completions", body, headers).status
