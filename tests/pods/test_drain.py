@@ -224,7 +224,7 @@ def test_an_answer_that_says_nothing_of_requests_counts_as_a_busy_worker() -> No
             name: subprocess.Popen(_hook(Role.PREFILL, port, grace=drain.STOP + 5), stderr=subprocess.PIPE, text=True)
             for name, port in ports.items()
         }
-        ended = {}
+        ended: dict[str, float] = {}
         while len(ended) < len(hooks):
             for name, hook in hooks.items():
                 if name not in ended and hook.poll() is not None:

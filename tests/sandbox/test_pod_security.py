@@ -23,7 +23,7 @@ INVALID = ("windowsOptions", "procMount")
 
 @pytest.fixture(scope="module", params=["baseline", "restricted"])
 def strict(request: pytest.FixtureRequest) -> Iterator[tuple[Api, Level]]:
-    """A control plane whose namespaces without a label have this level."""
+    """A control plane; its namespaces without a label have this level."""
     home = running.private_home(f"pod-security-{request.param}")
     try:
         cluster = running.start(home, Admission(PodSecurity(request.param)))

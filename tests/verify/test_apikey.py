@@ -48,7 +48,7 @@ def test_the_key_of_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def gateway() -> Iterator[int]:
-    """A gateway whose workers want the key s3cret."""
+    """A gateway with workers that want the key s3cret."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -80,20 +80,20 @@ def test_requests_with_a_key_go_past_the_api_server(gateway: int) -> None:
 
 
 def verification(cluster: FakeCluster) -> tuple[Verification, list[Finding]]:
-    told: list[Finding] = []
-    done = Verification(cluster, outputs(), told.append)
+    found: list[Finding] = []
+    done = Verification(cluster, outputs(), found.append)
     done._tiers["decode"] = tier(REFERENCE)
-    return done, told
+    return done, found
 
 
 def test_without_the_key_or_a_way_for_it_no_request_is_sent() -> None:
     path = type("Path", (), {"endpoint": endpoint("gate-istio")})()
-    hidden, told = verification(FakeCluster({}, forbids=(SECRET,)))
+    hidden, found = verification(FakeCluster({}, forbids=(SECRET,)))
     assert hidden._gateway(path, 5, None, None) is None
-    assert (told[0].outcome, "--api-key-from" in told[0].remedy) == (Outcome.UNSEEN, True)
-    unaddressed, told = verification(FakeCluster({SECRET: {"data": {"k": "czNjcmV0"}}}))
+    assert (found[0].outcome, "--api-key-from" in found[0].remedy) == (Outcome.UNSEEN, True)
+    unaddressed, found = verification(FakeCluster({SECRET: {"data": {"k": "czNjcmV0"}}}))
     assert unaddressed._gateway(path, 5, None, None) is None
-    assert "--url http://localhost:8000" in told[0].remedy
+    assert "--url http://localhost:8000" in found[0].remedy
     client = unaddressed._gateway(path, 5, "http://localhost:8000", None)
     assert client is not None
     assert client.name == "http://localhost:8000"
