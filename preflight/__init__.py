@@ -20,13 +20,27 @@ from preflight.checks import (
     proxies,
     quota,
     rights,
+    shared_gateway,
     version,
 )
 from preflight.facts import IDENTITY, Asked, Facts
 from preflight.finding import Finding, Report, Severity, ordered
 from preflight.state import State
 
-CHECKS = (version, kinds, gateway_class, capacity, namespace, prerequisites, quota, rights, owners, fields, proxies)
+CHECKS = (
+    version,
+    kinds,
+    gateway_class,
+    shared_gateway,
+    capacity,
+    namespace,
+    prerequisites,
+    quota,
+    rights,
+    owners,
+    fields,
+    proxies,
+)
 
 __all__ = ["Finding", "Report", "Severity", "State", "identify", "run"]
 

@@ -23,6 +23,7 @@ class Node:
     labels: Mapping[str, str]
     taints: list[Mapping[str, str]]
     has: Amounts
+    """What it can give to pods (`allocatable`)."""
     free: Amounts
     cordoned: bool = False
     ready: bool = True
@@ -30,6 +31,8 @@ class Node:
     """Ports of the node that are taken, and by which pod."""
     held: dict[str, Amounts] = field(default_factory=dict)
     """What others' pods take, by `namespace/name`."""
+    sick: Amounts = field(default_factory=dict)
+    """Devices that it has and cannot give: its device plugin calls them unhealthy, or has not registered again."""
     beside: list[tuple[str, Mapping[str, str]]] = field(default_factory=list)
     """Namespace and labels of others' pods on it."""
 
@@ -53,6 +56,7 @@ def nodes(listed: Iterable[Object], pods: Iterable[Object], plan: ServingPlan) -
 def _node(node: Object) -> Node:
     metadata, spec, status = node["metadata"], node.get("spec") or {}, node.get("status") or {}
     has = amounts(status.get("allocatable"))
+    capacity = amounts(status.get("capacity"))
     conditions = {each["type"]: each["status"] for each in status.get("conditions") or []}
     return Node(
         metadata["name"],
@@ -66,4 +70,5 @@ def _node(node: Object) -> Node:
         dict(has),
         bool(spec.get("unschedulable")),
         conditions.get("Ready", "True") == "True",
+        sick={name: lost for name in capacity if "/" in name and (lost := capacity[name] - has.get(name, 0)) > 0},
     )

@@ -1,6 +1,6 @@
 """What every decision looks at: the settings, and the data that they select."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from components.accelerators import PROFILES, AcceleratorProfile
@@ -31,10 +31,9 @@ class Context:
     @staticmethod
     def of(settings: Serving) -> "Context":
         """The context of a stack's settings."""
-        accelerator = PROFILES[settings.accelerator]
         return Context(
             settings,
-            replace(accelerator, gpu_resource=settings.gpu_resource or accelerator.gpu_resource),
+            PROFILES[settings.accelerator],
             RELEASES[settings.release],
             profile(settings.infrastructure),
             mode(settings),
@@ -50,6 +49,11 @@ class Context:
     def random_users(self) -> bool:
         """Whether the cluster is OpenShift, which gives the pods of a namespace users from a range of its own."""
         return Platform.OPENSHIFT in (self.infrastructure.platform, self.provider.platform)
+
+    @property
+    def gpu_resource(self) -> str:
+        """Extended resource of the GPUs: the accelerator's, unless they are shared or partitioned."""
+        return self.settings.gpu_resource or self.accelerator.gpu_resource
 
     @property
     def own_images(self) -> bool:

@@ -129,9 +129,13 @@ def node_selector(context: Context, role: Role) -> dict[str, str]:
 
 def tolerations(context: Context, role: Role) -> list[TolerationArgs]:
     """Taints that a tier accepts."""
-    gpu = TolerationArgs(key=context.accelerator.gpu_resource, effect="NoSchedule")
     own = [TolerationArgs(**each.model_dump()) for each in context.tier(role).tolerations]
-    return [gpu, *own] if context.infrastructure.tolerates_gpu_taint and gpu not in own else own
+    if not context.infrastructure.tolerates_gpu_taint:
+        return own
+    # A node whose GPUs are partitioned or shared keeps the taint of the vendor's usual name.
+    names = dict.fromkeys((context.accelerator.gpu_resource, context.gpu_resource))
+    gpus = [TolerationArgs(key=name, effect="NoSchedule") for name in names]
+    return [*(each for each in gpus if each not in own), *own]
 
 
 def image(context: Context) -> Image:

@@ -120,6 +120,8 @@ class ResolvedTier(Args):
     """What is served."""
     gpus: int
     """GPUs that the pod takes of its node."""
+    gpu_resource: str
+    """Extended resource that they are, which is among the resources."""
     tensor_parallel: int
     """GPUs per pod."""
     port: int

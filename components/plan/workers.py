@@ -94,6 +94,7 @@ def _tier(context: Context, role: Role) -> ResolvedTier:
         image=context.image(tier.image, image.name),
         model=_model(context),
         gpus=taken,
+        gpu_resource=context.gpu_resource,
         tensor_parallel=used,
         port=context.vllm_port(role),
         nixl_port=settings.ports.nixl,
@@ -270,7 +271,7 @@ def _resources(context: Context, tier: Tier, gpus: int, device: DeviceArgs | Non
     return {
         "cpu": whole.cpu if whole and sized else tier.cpu,
         "memory": tier.memory or (whole.memory if whole else context.accelerator.memory),
-        context.accelerator.gpu_resource: str(gpus),
+        context.gpu_resource: str(gpus),
         **({device.resource: str(device.count)} if device else {}),
         **({DISK: model.storage} if downloads else {}),
     }

@@ -1,9 +1,11 @@
 """Nodes: the devices exist under the configured names, and there is room for every pod, all at once."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 
+from components.accelerators import PROFILES
 from components.config.vocabulary import Role
 from preflight.answers import Question
 from preflight.facts import Facts
@@ -25,8 +27,9 @@ TOLERATED = (
     "; not on a cluster with the admission plugin ExtendedResourceToleration (GKE and AKS have it), where pods "
     "tolerate taints with the name of a device that they ask for"
 )
+GPU_RESOURCE = "serving.gpuResource"
 ABOUT_GPUS = "gpu"
-ABOUT_ADAPTERS = ("rdma", "roce", "hca", "sriov", "efa", "vnic", "nic", "ib")
+ABOUT_ADAPTERS = ("rdma", "roce", "hca", "sriov", "efa", "vnic", "nic", "ib", "hostdev")
 
 
 def asks(facts: Facts) -> list[Question]:
@@ -50,13 +53,15 @@ def check(facts: Facts) -> Iterator[Finding]:
             return
     fleet = nodes(facts.asked(NODES).items, facts.asked(PODS).items, facts.plan)
     pods = wanted(facts.plan)
-    unknown = list(_not_offered(fleet, pods))
+    gpus = {tier.worker.gpu_resource for tier in (facts.plan.prefill, facts.plan.decode)}
+    unknown = list(_not_offered(fleet, pods, gpus))
     yield from (finding for _, finding in unknown)
     absent = {name for name, _ in unknown}
     yield from _room(fleet, [pod for pod in pods if not absent & pod.devices.keys()], facts.namespace)
 
 
-def _not_offered(fleet: Sequence[Node], pods: Sequence[Wanted]) -> Iterator[tuple[str, Finding]]:
+def _not_offered(fleet: Sequence[Node], pods: Sequence[Wanted], gpus: Container[str]) -> Iterator[tuple[str, Finding]]:
+    """Devices that no node can give, each with its finding; `gpus`: names of the plan's GPUs."""
     offered = Counter(name for node in fleet for name, amount in node.has.items() if "/" in name and amount)
     asked: dict[str, list[str]] = {}
     for pod in pods:
@@ -64,35 +69,62 @@ def _not_offered(fleet: Sequence[Node], pods: Sequence[Wanted]) -> Iterator[tupl
             if pod.who not in asked.setdefault(name, []):
                 asked[name].append(pod.who)
     for name, who in asked.items():
-        if offered[name]:
-            continue
-        gpu = ABOUT_GPUS in name
-        both = len(who) == len(Role)
-        path = "serving.accelerator" if gpu else f"serving.{'' if both else who[0] + '.'}rdma.resource"
-        have = ", ".join(f"{other} ({count} of {len(fleet)} nodes)" for other, count in sorted(offered.items()))
-        yield (
-            name,
-            Finding(
-                "devices",
-                Severity.ERROR,
-                path,
-                f"no node offers {name}; nodes offer {have or 'no devices at all'}",
-                f"the {' and '.join(who)} pods ask for it; they would stay {PENDING}",
-                _instead(name, list(offered), path, gpu=gpu),
-            ),
+        if not offered[name]:
+            path, evidence, remedy = _absent(name, who, fleet, offered, gpu=name in gpus)
+            outcome = f"the {' and '.join(who)} pods ask for it; they would stay {PENDING}"
+            yield name, Finding("devices", Severity.ERROR, path, evidence, outcome, remedy)
+
+
+def _absent(
+    name: str, who: Sequence[str], fleet: Sequence[Node], offered: Mapping[str, int], *, gpu: bool
+) -> tuple[str, str, str]:
+    """Setting, evidence and remedy for a device that no node can give."""
+    path = f"serving.{'' if len(who) == len(Role) else who[0] + '.'}rdma.resource"
+    if gpu:
+        usual = {profile.gpu_resource for profile in PROFILES.values()}
+        path = "serving.accelerator" if name in usual else GPU_RESOURCE
+    sick = {node.name: node.sick[name] // 1000 for node in fleet if node.sick.get(name)}
+    if sick:
+        where = ", ".join(f"{amount} on {node}" for node, amount in list(sick.items())[:SHOWN])
+        return (
+            path,
+            f"{len(sick)} of {len(fleet)} nodes have {name} ({where}), but none is allocatable",
+            "restart the device plugin on these nodes: it lost its registration with the kubelet, or calls the devices "
+            "unhealthy (its log says which)",
         )
+    near = _same_vendor(name, offered) if gpu else _near(name, list(offered))
+    path = GPU_RESOURCE if gpu and near else path
+    have = ", ".join(f"{other} ({count} of {len(fleet)} nodes)" for other, count in sorted(offered.items()))
+    evidence = f"no node offers {name}; nodes offer {have or 'no devices at all'}"
+    return path, evidence, _instead(list(offered), near, path, gpu=gpu)
 
 
-def _instead(name: str, offered: list[str], path: str, *, gpu: bool) -> str:
+def _adapter(name: str) -> bool:
+    return any(word in name.lower() for word in ABOUT_ADAPTERS)
+
+
+def _same_vendor(name: str, offered: Iterable[str]) -> list[str]:
+    """GPUs of the vendor under another name: time slices, MIG slices, partitions; the likest first."""
+    domain = name.partition("/")[0]
+    theirs = sorted(each for each in offered if each.partition("/")[0] == domain and not _adapter(each))
+    return get_close_matches(name, theirs, n=len(theirs) or 1, cutoff=0)
+
+
+def _near(name: str, offered: list[str]) -> list[str]:
+    """Adapters that may be meant, the likest first."""
+    alike = [each for each in offered if _adapter(each) and each != name]
+    return get_close_matches(name, alike, n=1, cutoff=0) or get_close_matches(name, offered, n=1, cutoff=0.7)
+
+
+def _instead(offered: list[str], near: Sequence[str], path: str, *, gpu: bool) -> str:
+    if near:
+        more = f" They also offer {', '.join(near[1:])}." if near[1:] else ""
+        return f"did you mean {near[0]}? `pulumi config set --path {path} {near[0]}`{more}"
     if gpu:
         other = [each for each in offered if ABOUT_GPUS in each]
         if other:
             return f"did you mean another accelerator or cluster? Its nodes have {', '.join(other)}"
         return "install the vendor's device plugin (GPU operator), add GPU nodes, or choose another cluster"
-    alike = [each for each in offered if any(word in each.lower() for word in ABOUT_ADAPTERS) and each != name]
-    near = get_close_matches(name, alike, n=1, cutoff=0) or get_close_matches(name, offered, n=1, cutoff=0.7)
-    if near:
-        return f"did you mean {near[0]}? `pulumi config set --path {path} {near[0]}`"
     return "install the network operator's device plugin, or take serving.rdma and serving.infrastructure out for TCP"
 
 
@@ -125,7 +157,7 @@ def _lacking(packing: Packing, pod: Wanted, count: int, fits: int, *, tolerated:
         "capacity",
         Severity.WARNING if tolerated else Severity.ERROR,
         pod.path,
-        f"{found}; each needs {needs}\n{'; '.join(shown)}{more}{beyond}{_holders(pod, empty)}",
+        f"{found}; each needs {needs}\n{'; '.join(shown)}{more}{beyond}{_holders(pod, empty)}{_sick(pod, able)}",
         f"{'the others' if count > 1 else 'it'} would stay {PENDING}{TOLERATED if tolerated else ''}",
         _way_out(packing, pod, able, empty),
     )
@@ -139,6 +171,18 @@ def _holders(pod: Wanted, able: Sequence[Node]) -> str:
             held[name] += sum(amounts.get(device, 0) for device in pod.devices)
     most = [f"{name} ({amount // 1000})" for name, amount in held.most_common(SHOWN) if amount]
     return f"\nheld by {', '.join(most)}" if most else ""
+
+
+def _sick(pod: Wanted, nodes: Sequence[Node]) -> str:
+    """Devices of the pod's kind that nodes have and cannot give."""
+    lost = [
+        f"{node.sick[name] // 1000} {name} on {node.name}"
+        for node in nodes
+        for name in pod.devices
+        if name in node.sick
+    ]
+    more = f" and on {len(lost) - SHOWN} more nodes" if len(lost) > SHOWN else ""
+    return f"\nnot allocatable, see the device plugin's log: {', '.join(lost[:SHOWN])}{more}" if lost else ""
 
 
 def _way_out(packing: Packing, pod: Wanted, able: Sequence[Node], empty: Sequence[Node]) -> str:
@@ -170,7 +214,4 @@ def _way_out(packing: Packing, pod: Wanted, able: Sequence[Node], empty: Sequenc
 
 def _copies(fleet: Sequence[Node]) -> list[Node]:
     """Nodes to try things out on."""
-    return [
-        Node(n.name, n.labels, n.taints, n.has, dict(n.free), n.cordoned, n.ready, dict(n.ports), n.held, n.beside)
-        for n in fleet
-    ]
+    return [replace(each, free=dict(each.free), ports=dict(each.ports)) for each in fleet]

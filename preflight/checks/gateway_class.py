@@ -1,4 +1,4 @@
-"""The Gateway's class: there, and accepted by a controller. Somebody else's Gateway: there."""
+"""The class of the stack's Gateway: there, and accepted by a controller."""
 
 from collections.abc import Iterator
 
@@ -11,25 +11,14 @@ PATH = "serving.gateway.provider"
 
 
 def asks(facts: Facts) -> list[Question]:
-    """All classes, a cluster has a few; or the one Gateway; or nothing, for an Envoy of our own."""
-    return [] if facts.plan.gateway.standalone else [Question(_existing(facts) or CLASSES.path)]
+    """All classes, a cluster has a few; nothing where the stack declares no Gateway."""
+    return [CLASSES] if _declared(facts) else []
 
 
 def check(facts: Facts) -> Iterator[Finding]:
     """Absent or not Accepted; nothing where the kind itself is not served, which is told elsewhere."""
     args = facts.plan.gateway
-    if args.standalone:
-        return
-    if args.existing:
-        if facts.get(_existing(facts)).absent:
-            yield Finding(
-                "gateway",
-                Severity.ERROR,
-                "serving.gateway.existing.name",
-                f"there is no Gateway {args.existing.name} in namespace {args.existing.namespace}",
-                "the route would belong to nothing: no request would arrive",
-                "name one of `kubectl get gateways --all-namespaces`, or take serving.gateway.existing out",
-            )
+    if not _declared(facts):
         return
     name = args.class_name
     answer = facts.asked(CLASSES)
@@ -59,10 +48,9 @@ def check(facts: Facts) -> Iterator[Finding]:
         )
 
 
-def _existing(facts: Facts) -> str:
-    """Path of somebody else's Gateway; empty for one of our own."""
-    given = facts.plan.gateway.existing
-    return f"/apis/gateway.networking.k8s.io/v1/namespaces/{given.namespace}/gateways/{given.name}" if given else ""
+def _declared(facts: Facts) -> bool:
+    """Whether the stack has a Gateway of its own."""
+    return not facts.plan.gateway.standalone and not facts.plan.gateway.existing
 
 
 def _accepted(gateway_class: Object) -> str:

@@ -105,6 +105,8 @@ class TestOverriding:
     def test_tolerations_beside(self) -> None:
         worker = decode(infrastructure="digitalocean", decode__tolerations=[{"key": "dedicated"}])
         assert [each.key for each in worker.placement.tolerations] == ["amd.com/gpu", "dedicated"]
+        shared = decode(infrastructure="digitalocean", gpuResource="amd.com/cpx_nps4").placement.tolerations
+        assert [each.key for each in shared] == ["amd.com/gpu", "amd.com/cpx_nps4"], "the taint keeps the usual name"
 
     def test_the_transfer_by_field(self) -> None:
         extra = {"kv_connector_extra_config": {"num_threads": 4}, "kv_load_failure_policy": "fail"}

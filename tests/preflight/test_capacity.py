@@ -185,6 +185,15 @@ def test_affinity_wants_company_unless_it_is_the_first() -> None:
     [
         ({"rdma/roce_gdr": "8", "amd.com/gpu": "8"}, RDMA, "serving.rdma.resource", "did you mean rdma/roce_gdr?"),
         ({"amd.com/gpu": "8"}, RDMA, "serving.rdma.resource", "install the network operator's device plugin"),
+        ({"amd.com/cpx_nps4": "64"}, {"postfix": "pd"}, "serving.gpuResource", "did you mean amd.com/cpx_nps4?"),
+        ({"amd.com/vnic": "8"}, {"postfix": "pd"}, "serving.accelerator", "install the vendor's device plugin"),
+        (
+            {"amd.com/gpu": "8"},
+            {"gpuResource": "amd.com/cpx_nps4"},
+            "serving.gpuResource",
+            "`pulumi config set --path serving.gpuResource amd.com/gpu`",
+        ),
+        ({}, {"gpuResource": "amd.com/cpx_nps4"}, "serving.gpuResource", "install the vendor's device plugin"),
         ({"nvidia.com/gpu": "8"}, {"postfix": "pd"}, "serving.accelerator", "Its nodes have nvidia.com/gpu"),
         ({}, {"postfix": "pd"}, "serving.accelerator", "install the vendor's device plugin"),
         (
@@ -201,6 +210,20 @@ def test_a_device_that_no_node_offers(offered: Any, changes: Any, path: str, rem
     told = found([one], **changes)
     assert [each.path for each in told] == [path]
     assert remedy in told[0].remedy
+
+
+def test_devices_that_are_not_allocatable_are_told_from_those_that_are_not_there() -> None:
+    sick = node("a", gpu=0, rdma=8)
+    sick["status"]["capacity"] = {"amd.com/gpu": "8", "rdma/ib": "8", "cpu": "999"}
+    [told] = found([sick, node("b", gpu=0)], **RDMA)
+    assert (told.path, told.evidence) == (
+        "serving.accelerator",
+        "1 of 2 nodes have amd.com/gpu (8 on a), but none is allocatable",
+    )
+    half = node("a", gpu=7)
+    half["status"]["capacity"] = {"amd.com/gpu": "8"}
+    [told] = found([half], **RDMA)
+    assert "not allocatable, see the device plugin's log: 1 amd.com/gpu on a" in told.evidence
 
 
 def test_many_nodes_are_no_trouble() -> None:

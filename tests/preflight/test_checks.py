@@ -80,16 +80,6 @@ def test_a_class_that_nobody_accepts(condition: Any, evidence: str) -> None:
     assert text == f"GatewayClass istio is not accepted by its controller istio.io/x: {evidence}"
 
 
-def test_somebody_elses_gateway_must_exist() -> None:
-    changes = {"gateway": {"existing": {"name": "shared", "namespace": "gateways"}, "route": {"path": "/a"}}}
-    [(path, _)] = told(gateway_class, {}, **changes)
-    assert path == "serving.gateway.existing.name"
-    assert (
-        told(gateway_class, {"/apis/gateway.networking.k8s.io/v1/namespaces/gateways/gateways/shared": {}}, **changes)
-        == []
-    )
-
-
 UNCONFINED = (
     "containers that may run as root, processes that may gain rights, the node's default seccomp profile, the "
     "runtime's capabilities"

@@ -114,7 +114,7 @@ def _buffer(context: Context, tiers: Tiers) -> Iterator[Problem]:
 
 def _devices(context: Context, tier: ResolvedTier) -> Iterator[Problem]:
     device = tier.device
-    if device and device.resource == context.accelerator.gpu_resource:
+    if device and device.resource == context.gpu_resource:
         path, _ = fabric.rdma_setting(context, tier.role)
         yield Problem(
             f"{path}.resource",
