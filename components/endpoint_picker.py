@@ -44,7 +44,11 @@ class EndpointPicker(pulumi.ComponentResource):
             spec=k8s.core.v1.ServiceSpecArgs(
                 type="ClusterIP",
                 selector=args.selector,
-                ports=[_port("grpc-ext-proc", PICKER_PORTS["grpc"]), _port("http-metrics", PICKER_PORTS["metrics"])],
+                ports=[
+                    _port("grpc-ext-proc", PICKER_PORTS["grpc"]),
+                    _port("http-metrics", PICKER_PORTS["metrics"]),
+                    *([_port("tcp-kv-events", args.events_port)] if args.events_port else []),
+                ],
             ),
             opts=ours,
         )

@@ -14,6 +14,7 @@ from components.infrastructures import InfrastructureProfile, profile
 from components.names import Names
 from components.plan.mode import Mode, mode
 from components.releases import RELEASES, Release
+from components.releases.picker_events import CacheEvents, cache_events
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,12 @@ class Context:
         if routing.config is not None:
             return routing.config
         return self.release.picker_config(self.uncached, routing.preset).document()
+
+    @property
+    def cache_events(self) -> CacheEvents:
+        """Ports at which picker and workers exchange events of the caches."""
+        dialect = self.release.picker_dialect
+        return cache_events(self.picker_config, dialect.events_endpoint, discovers=dialect.discovers_events)
 
     def traces(self, service: str) -> TracesArgs | None:
         """Where a program called `service` sends traces; None: nowhere."""

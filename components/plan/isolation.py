@@ -40,7 +40,7 @@ def isolation(context: Context, tiers: Tiers) -> NetworkIsolationArgs | None:
 
 
 def _picker(context: Context, reached: list[Role]) -> PolicyArgs:
-    names = context.names
+    names, events = context.names, context.cache_events
     workers = [PeerArgs(pods=names.pool_selector)] if reached else []
     return PolicyArgs(
         name=names.picker,
@@ -49,9 +49,15 @@ def _picker(context: Context, reached: list[Role]) -> PolicyArgs:
             PassageArgs(peers=_gateway(context), tcp=[PICKER_PORTS["grpc"]]),
             *_health_checks(context, PICKER_PORTS["grpc"], PICKER_PORTS["grpc-health"]),
             *_monitoring(context, PICKER_PORTS["metrics"]),
+            *([PassageArgs(peers=workers, tcp=[events.listens])] if events.listens else []),
         ],
         # It reads the metrics of every worker on the pool's port: on decode, through the sidecar.
-        egress=[PassageArgs(peers=workers, tcp=[context.settings.ports.serving]), API_SERVER, DNS, *_traces(context)],
+        egress=[
+            PassageArgs(peers=workers, tcp=[context.settings.ports.serving, *([events.asks] if events.asks else [])]),
+            API_SERVER,
+            DNS,
+            *_traces(context),
+        ],
     )
 
 
@@ -59,7 +65,10 @@ def _tier(context: Context, role: Role) -> PolicyArgs:
     names, serving = context.names, context.settings.ports.serving
     # Prefill requests, NIXL's side channel, and KV blocks: for those UCX takes whichever ports are free, on both sides.
     other = PassageArgs(peers=[PeerArgs(pods=names.worker_selector(OTHER[role]))])
-    picker = PassageArgs(peers=[PeerArgs(pods=names.picker_selector)], tcp=[serving])
+    events = context.cache_events
+    pickers = [PeerArgs(pods=names.picker_selector)]
+    picker = PassageArgs(peers=pickers, tcp=[serving, *([events.asks] if events.asks else [])])
+    published = [PassageArgs(peers=pickers, tcp=[events.listens])] if events.listens else []
     downloads = context.settings.model.path is None
     return PolicyArgs(
         name=names.tier(role),
@@ -71,7 +80,7 @@ def _tier(context: Context, role: Role) -> PolicyArgs:
             other,
             *_monitoring(context, context.vllm_port(role)),
         ],
-        egress=[other, DNS, *([INTERNET] if downloads else []), *_traces(context)],
+        egress=[other, DNS, *published, *([INTERNET] if downloads else []), *_traces(context)],
     )
 
 

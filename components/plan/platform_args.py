@@ -92,6 +92,8 @@ class EndpointPickerArgs(Args):
     """Environment variables."""
     config: str
     """EndpointPickerConfig as YAML text."""
+    events_port: int | None = None
+    """Port on which it listens for events of the workers' caches; None: it does not."""
     scratch: bool
     """Whether a plugin may want to write to /tmp."""
     replicas: int

@@ -117,6 +117,7 @@ def _picker(context: Context) -> EndpointPickerArgs:
         flags=flags,
         env=context.span_variables(names.picker),
         config=yaml.safe_dump(context.picker_config, sort_keys=False),
+        events_port=context.cache_events.listens,
         scratch=routing.config is not None,  # its plugins are not ours: the precise prefix cache keeps tokenizers there
         replicas=routing.replicas,
         requests={name: amount for name, amount in requests.items() if amount},

@@ -76,7 +76,10 @@ def _container(picker: EndpointPickerArgs) -> k8s.core.v1.ContainerArgs:
             _field("POD_NAME", "metadata.name"),
             *(k8s.core.v1.EnvVarArgs(name=name, value=value) for name, value in picker.env.items()),
         ],
-        ports=[container_port(port, name) for name, port in PICKER_PORTS.items()],
+        ports=[
+            *(container_port(port, name) for name, port in PICKER_PORTS.items()),
+            *([container_port(picker.events_port, "kv-events")] if picker.events_port else []),
+        ],
         startup_probe=_listening(),
         liveness_probe=_health(picker, "liveness", period=10, delay=5),
         readiness_probe=_health(picker, "readiness", period=2),

@@ -3,7 +3,7 @@
 from collections.abc import Container, Mapping
 from typing import Any, Literal
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
 from components.config.strict import Strict
 from components.config.vocabulary import Preset, Role
@@ -65,8 +65,68 @@ class Profile(_Part):
 
     name: str
     """The role."""
-    plugins: list[Reference]
+    plugins: list[Reference] = []
     """What takes part."""
+
+
+class SaturationDetector(_Part):
+    """From when on a worker counts as full."""
+
+    queue_depth_threshold: int | None = None
+    """Requests that wait."""
+    kv_cache_util_threshold: int | float | None = None
+    """Fraction of the KV cache that is in use."""
+    metrics_staleness_threshold: str | None = None
+    """Age of a worker's figures from which on they mean nothing, such as 200ms."""
+
+
+class Extractor(_Part):
+    """What reads a data source."""
+
+    plugin_ref: str
+    """Its name."""
+
+
+class Source(_Part):
+    """Where figures of the workers come from."""
+
+    plugin_ref: str
+    """Name of the plugin that fetches them."""
+    extractors: list[Extractor] = []
+    """Plugins that read them."""
+
+
+class Data(_Part):
+    """Sources of the workers' figures."""
+
+    sources: list[Source] = []
+    """All of them."""
+
+
+class PriorityBand(_Part):
+    """Requests of one priority."""
+
+    priority: int | None = None
+    """The priority."""
+    max_bytes: int | None = None
+    """Most that waits."""
+    fairness_policy_ref: str | None = None
+    """Policy among the senders of requests."""
+    ordering_policy_ref: str | None = None
+    """Policy among a sender's requests."""
+
+
+class FlowControl(_Part):
+    """Queues before the workers."""
+
+    max_bytes: int | None = None
+    """Most that waits in all of them."""
+    default_request_ttl: str | None = Field(default=None, alias="defaultRequestTTL")
+    """Longest wait of a request, such as 60s."""
+    default_priority_band: PriorityBand | None = None
+    """For priorities without a band."""
+    priority_bands: list[PriorityBand] = []
+    """Bands."""
 
 
 class PickerConfig(_Part):
@@ -80,13 +140,13 @@ class PickerConfig(_Part):
     """Experimental parts of the picker that are switched on."""
     plugins: list[Plugin]
     """All plugins; one that another's parameters name stands before it."""
-    scheduling_profiles: list[Profile]
-    """One profile per role."""
-    saturation_detector: dict[str, Any] | None = None
-    """From when on a worker counts as full. This and the following are the picker's own to read, and strictly."""
-    data: dict[str, Any] | None = None
+    scheduling_profiles: list[Profile] = []
+    """One profile per role; without any, the picker makes one for all workers."""
+    saturation_detector: SaturationDetector | None = None
+    """From when on a worker counts as full."""
+    data: Data | None = None
     """Where figures of the workers come from."""
-    flow_control: dict[str, Any] | None = None
+    flow_control: FlowControl | None = None
     """Queues before the workers."""
 
     def document(self) -> dict[str, Any]:

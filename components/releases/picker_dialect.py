@@ -1,6 +1,7 @@
 """What a picker version understands. Its own checks are loose: see `picker_rules` for what it would accept silently.
 
-Sources: llm-d-inference-scheduler and gateway-api-inference-extension at the versions of each release.
+Sources: llm-d-inference-scheduler (pkg/plugins/register.go) and gateway-api-inference-extension
+(cmd/epp/runner/runner.go, `registerInTreePlugins`) at the versions of each release.
 `tests/picker` asks the real pickers whether each of these plugins, parameters and feature gates is theirs.
 """
 
@@ -8,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
+
+from components.config.vocabulary import Role
 
 
 class Job(StrEnum):
@@ -20,6 +23,9 @@ class Job(StrEnum):
     HEADERS = "headers handler"
     DECIDER = "decider"
     POLICY = "flow control policy"
+    SOURCE = "data source"
+    EXTRACTOR = "extractor"
+    OTHER = "plugin"
 
 
 Parameters = Mapping[str, Any]
@@ -32,6 +38,28 @@ class PluginType:
 
     job: Job
     parameters: Parameters = field(default_factory=dict)
+    needs: tuple[str, ...] = ()
+    """Parameters without which the picker refuses the file, with dots between the levels."""
+    deprecated: str = ""
+    """What upstream has in its place; empty: it is not deprecated."""
+
+
+@dataclass(frozen=True)
+class Handler:
+    """A profile handler that disaggregates: where its parameters, with dots between the levels, say what."""
+
+    profile_at: Mapping[Role, tuple[str, ...]]
+    """Names of the profiles, the first that is given; otherwise a profile has the name of its role."""
+    decider_at: tuple[str, ...] = ()
+    """The decider, the first that is given; empty: the handler decides by itself."""
+    decider: str | None = None
+    """The decider that it looks for where none is given; None: it never disaggregates then."""
+    cache_at: str | None = None
+    """Name of the prefix cache whose entries it counts; None: whatever knows what a worker has cached."""
+    deprecated: Mapping[str, str] = field(default_factory=dict)
+    """Parameters of an older version and their successors, which cannot be mixed with them."""
+    only_its_profiles: bool = False
+    """Whether a further profile makes it choose a prefill worker again and again, for ever."""
 
 
 @dataclass(frozen=True)
@@ -44,32 +72,52 @@ class PickerDialect:
     """Feature gates; any other is refused."""
     sections: frozenset[str]
     """What a configuration may hold beside gates, plugins and profiles; any other is refused."""
-    handler: str
-    """The profile handler that disaggregates."""
-    decider_at: tuple[str, ...]
-    """Where the handler's parameters name the decider; empty: it decides by itself."""
+    handlers: Mapping[str, Handler]
+    """The profile handlers that disaggregate, by type; the one to recommend first."""
     amount_at: tuple[str, str]
     """Plugin and parameter that say from how many uncached units on a request is disaggregated."""
     zero_is_never: bool
     """Whether no such units mean never; otherwise always."""
     cache_gate: str | None
     """Gate without which the decider never sees the prefix cache, and so never disaggregates."""
+    data_gate: str | None
+    """Gate that needs the section `data`."""
     block_sizes: tuple[str, str] | None
     """Parameters of handler and prefix cache that must agree, or cached prompts look new."""
+    characters: tuple[str, str] | None
+    """Parameter of the prefix cache that counts characters, which is refused without the one that counts tokens."""
     fractional_weights: bool
     """Whether a weight may be a fraction."""
+    weightless_after_picker: bool
+    """Whether a scorer without a weight may follow the picker of its profile."""
+    events_endpoint: str
+    """Where the precise prefix cache listens for events unless told; empty: nowhere."""
+    discovers_events: bool
+    """Whether it fetches events from the workers unless told."""
+    tokenizer_at: Mapping[str, str]
+    """Plugins that need a tokenizer at a Unix socket of the picker's pod, and their parameters about it."""
     successors: Mapping[str, str]
     """Plugins of other releases and what they are called here."""
 
 
 CACHE = "prefix-cache-scorer"
+PRECISE = "precise-prefix-cache-scorer"
+
+ROLE_LABEL = "llm-d.ai/role"
+ROLE_FILTERS: Mapping[str, Role | None] = {
+    "prefill-filter": Role.PREFILL,
+    "decode-filter": Role.DECODE,
+    "encode-filter": None,
+}
+"""Filters and the role whose workers they let through; None: neither role's (pkg/plugins/filter/roles.go)."""
 
 _ONE_OF = {"maxNumOfEndpoints": int}
 COMMON: Mapping[str, PluginType] = {
     "prefill-filter": PluginType(Job.FILTER),
     "decode-filter": PluginType(Job.FILTER),
-    "by-label": PluginType(Job.FILTER, {"label": str, "validValues": list, "allowsNoLabel": bool}),
+    "by-label": PluginType(Job.FILTER, {"label": str, "validValues": list, "allowsNoLabel": bool}, needs=("label",)),
     "by-label-selector": PluginType(Job.FILTER, {"matchLabels": dict, "matchExpressions": list}),
+    "header-based-testing-filter": PluginType(Job.FILTER),
     "queue-scorer": PluginType(Job.SCORER),
     "kv-cache-utilization-scorer": PluginType(Job.SCORER),
     "lora-affinity-scorer": PluginType(Job.SCORER),
@@ -79,5 +127,7 @@ COMMON: Mapping[str, PluginType] = {
     "random-picker": PluginType(Job.CHOICE, _ONE_OF),
     "weighted-random-picker": PluginType(Job.CHOICE, _ONE_OF),
     "single-profile-handler": PluginType(Job.HANDLER),
+    "data-parallel-profile-handler": PluginType(Job.HANDLER, {"primaryPort": int}),
+    "destination-endpoint-served-verifier": PluginType(Job.OTHER),
 }
 """What the pickers of all our releases have."""

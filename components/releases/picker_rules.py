@@ -1,9 +1,11 @@
 """What is wrong with a picker's configuration, above all what the picker itself accepts without a word.
 
-Such mistakes end in requests that are answered but never disaggregated: only counting legs would show them.
+A mistake is one of two things: the picker would refuse the file (`REFUSED` is in its outcome), or requests would be
+answered and never disaggregated, which only counting legs would show. What does no such harm is in `picker_remarks`.
 """
 
 from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from typing import Any
 
 from components.config.problem import Hidden, Problem
@@ -11,6 +13,7 @@ from components.config.vocabulary import Role
 from components.config.wording import nearest
 from components.releases.picker_config import PickerConfig, Plugin, Profile
 from components.releases.picker_dialect import CACHE, Job, PickerDialect
+from components.releases.picker_reading import Reading, first, parameter
 
 REFUSED = "the picker would refuse the file and restart for ever"
 NEVER = "every request would be answered, and none ever disaggregated"
@@ -22,46 +25,112 @@ KINDS = {
     list: "a list",
     dict: "an object",
 }
+MISSPELT = 0.85
+"""Likeness to a parameter from which on another word is a misspelling of it, and not a parameter of another version."""
+DEFAULT_POLICIES = ("fcfs-ordering-policy", "global-strict-fairness-policy")
+"""Flow control policies that the picker lists by itself."""
 
 
 def mistakes(config: PickerConfig, dialect: PickerDialect) -> Iterator[Problem]:
     """Every mistake; paths are those within the configuration, such as `plugins[3].parameters.threshold`."""
-    for place, gate in enumerate(config.feature_gates or []):
+    read = Reading(config, dialect)
+    yield from _sections(read)
+    yield from _plugins(read)
+    yield from _profiles(read)
+    yield from _disaggregation(read)
+
+
+def _sections(read: Reading) -> Iterator[Problem]:
+    config, dialect = read.config, read.dialect
+    gates = config.feature_gates or []
+    for place, gate in enumerate(gates):
         if gate not in dialect.gates:
             hint = nearest(gate, dialect.gates)
             yield Problem(f"featureGates[{place}]", gate, "is no gate of this picker" + hint, REFUSED, "delete it")
     for section in ("saturationDetector", "data", "flowControl"):
         if section in config.document() and section not in dialect.sections:
             yield Problem(section, Hidden(), "is of a newer picker than this release's", REFUSED, "delete it")
-    yield from _plugins(config, dialect)
-    yield from _profiles(config, dialect)
-    yield from _disaggregation(config, dialect)
+    sources = config.data.sources if config.data else []
+    if dialect.data_gate in gates and not sources:
+        wrong = f"is missing, and the gate {dialect.data_gate} needs it"
+        yield Problem("data", Hidden(), wrong, REFUSED, "add its sources, or delete the gate")
+    for place, source in enumerate(sources):
+        here = f"data.sources[{place}]"
+        yield from _referred(read, f"{here}.pluginRef", source.plugin_ref, Job.SOURCE)
+        for position, each in enumerate(source.extractors):
+            yield from _referred(read, f"{here}.extractors[{position}].pluginRef", each.plugin_ref, Job.EXTRACTOR)
+    flow = config.flow_control
+    if flow is None or "flowControl" not in gates:
+        return
+    bands = [("defaultPriorityBand", flow.default_priority_band)] if flow.default_priority_band else []
+    for at, band in [*bands, *((f"priorityBands[{place}]", each) for place, each in enumerate(flow.priority_bands))]:
+        for key, name in (("fairness", band.fairness_policy_ref), ("ordering", band.ordering_policy_ref)):
+            if name and name not in DEFAULT_POLICIES:
+                yield from _referred(read, f"flowControl.{at}.{key}PolicyRef", name, Job.POLICY)
 
 
-def _plugins(config: PickerConfig, dialect: PickerDialect) -> Iterator[Problem]:
+def _referred(read: Reading, path: str, name: str, job: Job) -> Iterator[Problem]:
+    if read.job(name) is not job:
+        names = ", ".join(each for each, known in read.dialect.plugins.items() if known.job is job)
+        yield Problem(path, name, f"refers to no {job}", REFUSED, f"list one in plugins: {names}")
+
+
+def _plugins(read: Reading) -> Iterator[Problem]:
     names: set[str] = set()
-    for place, plugin in enumerate(config.plugins):
+    for place, plugin in enumerate(read.config.plugins):
         path = f"plugins[{place}]"
         if plugin.called in names:
             yield Problem(path, plugin.called, "is the second plugin of this name", REFUSED, "give it another name")
         names.add(plugin.called)
-        known = dialect.plugins.get(plugin.type)
+        known = read.dialect.plugins.get(plugin.type)
         if known is None:
-            successor = dialect.successors.get(plugin.type)
-            hint = f"; it is {successor} there" if successor else nearest(plugin.type, dialect.plugins)
+            successor = read.dialect.successors.get(plugin.type)
+            hint = f"; it is {successor} there" if successor else nearest(plugin.type, read.dialect.plugins)
             wrong = "is no plugin that this release's picker is known to have" + hint
-            yield Problem(f"{path}.type", plugin.type, wrong, REFUSED, "use one of " + ", ".join(dialect.plugins))
-        else:
-            yield from _parameters(f"{path}.parameters", plugin.parameters or {}, known.parameters)
+            yield Problem(f"{path}.type", plugin.type, wrong, REFUSED, "use one of " + ", ".join(read.dialect.plugins))
+            continue
+        yield from _parameters(f"{path}.parameters", plugin.parameters or {}, known.parameters)
+        for need in known.needs:
+            if not parameter(plugin, need):
+                yield Problem(f"{path}.parameters.{need}", Hidden(), "is missing", REFUSED, "add it")
+        yield from _values(read, f"{path}.parameters", plugin)
+
+
+def _values(read: Reading, path: str, plugin: Plugin) -> Iterator[Problem]:
+    """What the picker's own checks of a plugin's parameters would refuse."""
+    given = plugin.parameters or {}
+    if plugin.type == "by-label" and not given.get("validValues") and not given.get("allowsNoLabel"):
+        change = "list the values, or write allowsNoLabel: true"
+        yield Problem(f"{path}.validValues", Hidden(), "lets no worker through", REFUSED, change)
+    if plugin.type == CACHE and read.dialect.characters:
+        characters, tokens = read.dialect.characters
+        if _number(given.get(characters)) > 0 and _number(given.get(tokens)) <= 0:
+            wrong = "counts characters, and this picker wants tokens"
+            change = f"write {tokens}, the same number divided by 4"
+            yield Problem(f"{path}.{characters}", given[characters], wrong, REFUSED, change)
+    port = _number(given.get("primaryPort"))
+    if "primaryPort" in given and not 0 <= port <= 65535:
+        yield Problem(f"{path}.primaryPort", port, "is no port", REFUSED, "use 1 to 65535, or leave it out")
+    if "hashBlockSize" in given and plugin.type in read.dialect.handlers and _number(given["hashBlockSize"]) <= 0:
+        yield Problem(f"{path}.hashBlockSize", given["hashBlockSize"], "is below 1", REFUSED, "leave it out")
+
+
+def _number(value: Any) -> float:
+    """A number, or 0 for what is none."""
+    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else 0
 
 
 def _parameters(path: str, given: Mapping[str, Any], known: Mapping[str, Any]) -> Iterator[Problem]:
     for key, value in given.items():
         here = f"{path}.{key}"
         if key not in known:
-            outcome = "the picker would ignore it without a word, and use its default"
-            change = f"rename or delete it; parameters here: {', '.join(known) or 'none'}"
-            yield Problem(here, value, "is no parameter of this plugin" + nearest(key, known), outcome, change)
+            near = get_close_matches(key, known, n=1, cutoff=MISSPELT)
+            if near:
+                wrong = f"is no parameter of this plugin; did you mean {near[0]}?"
+                outcome = "the picker would ignore it without a word, and use its default"
+                yield Problem(here, value, wrong, outcome, f"rename it; parameters here: {', '.join(known)}")
+            continue
+        if value is None:
             continue
         kind = dict if isinstance(known[key], Mapping) else known[key]
         if not _is(value, kind):
@@ -71,102 +140,145 @@ def _parameters(path: str, given: Mapping[str, Any], known: Mapping[str, Any]) -
 
 
 def _is(value: Any, kind: type) -> bool:
-    """Whether a picker reads the value as that kind; Python takes true and false for numbers."""
+    """Whether a picker reads the value as that kind; Python takes true and false for numbers.
+
+    YAML's 1.0 is the whole number 1 to the picker, which reads JSON.
+    """
     if isinstance(value, bool):
         return kind is bool
+    if kind is int and isinstance(value, float):
+        return value.is_integer()
     return isinstance(value, (int, float) if kind is float else kind)
 
 
-def _profiles(config: PickerConfig, dialect: PickerDialect) -> Iterator[Problem]:
-    types = {plugin.called: plugin.type for plugin in config.plugins}
+def _profiles(read: Reading) -> Iterator[Problem]:
+    config, names = read.config, read.profile_names
+    lacking = [role for role in Role if read.profile(role) is None]
+    only = read.handler is not None and read.handler[1].only_its_profiles
     for place, profile in enumerate(config.scheduling_profiles):
         path = f"schedulingProfiles[{place}]"
-        if profile.name not in set(Role):
-            outcome = f"no request would ever use it, or find its workers: {NEVER}"
-            yield Problem(f"{path}.name", profile.name, "is neither prefill nor decode", outcome, "rename it")
-        elif profile.name in {each.name for each in config.scheduling_profiles[:place]}:
+        roles = [role for role in Role if names[role] == profile.name]
+        if profile.name in {each.name for each in config.scheduling_profiles[:place]}:
             yield Problem(f"{path}.name", profile.name, "is the second profile of this name", REFUSED, "delete one")
-        else:
-            yield from _filters(path, profile, {types.get(each.plugin_ref) for each in profile.plugins})
-        for position, reference in enumerate(profile.plugins):
-            here = f"{path}.plugins[{position}]"
-            if reference.plugin_ref not in types:
-                change = f"list it in plugins, or refer to one of {', '.join(types)}"
-                yield Problem(f"{here}.pluginRef", reference.plugin_ref, "refers to no plugin", REFUSED, change)
-            elif isinstance(reference.weight, float) and not dialect.fractional_weights:
-                yield Problem(f"{here}.weight", reference.weight, "is a fraction", REFUSED, "use whole numbers")
-    for role in set(Role) - {each.name for each in config.scheduling_profiles}:
+        elif roles:
+            yield from _filters(read, path, profile, roles[0])
+        elif lacking or only:
+            wanted = " nor ".join(names[role] for role in (Role.PREFILL, Role.DECODE))
+            outcome = (
+                f"no request would ever use it, or find its workers: {NEVER}"
+                if lacking
+                else "the picker would choose a prefill worker again and again, and answer no request"
+            )
+            yield Problem(f"{path}.name", profile.name, f"is neither {wanted}", outcome, "rename or delete it")
+        yield from _references(read, path, profile)
+    for role in lacking:
         outcome = "every request would fail with 429" if role is Role.DECODE else NEVER
-        yield Problem("schedulingProfiles", Hidden(), f"has no profile {role}", outcome, "add one with that name")
+        wrong = f"has no profile {names[role]}"
+        yield Problem("schedulingProfiles", Hidden(), wrong, outcome, "add one with that name")
 
 
-def _filters(path: str, profile: Profile, types: set[str | None]) -> Iterator[Problem]:
-    for role in Role:
-        mine = role == profile.name
-        if mine != (f"{role}-filter" in types):
-            wrong = f"{'lacks' if mine else 'has'} the {role}-filter"
-            outcome = f"{profile.name} requests would go to workers of the other role, all of them answered"
-            change = f"{'add' if mine else 'delete'} the reference to it"
-            yield Problem(f"{path}.plugins", Hidden(), wrong, outcome, change)
+def _references(read: Reading, path: str, profile: Profile) -> Iterator[Problem]:
+    chosen = ""
+    for position, reference in enumerate(profile.plugins):
+        here, name = f"{path}.plugins[{position}]", reference.plugin_ref
+        job, weight = read.job(name), reference.weight
+        if name not in read.plugins:
+            change = f"list it in plugins, or refer to one of {', '.join(read.plugins)}"
+            yield Problem(f"{here}.pluginRef", name, "refers to no plugin", REFUSED, change)
+        elif weight is not None and not read.dialect.fractional_weights and not _is(weight, int):
+            yield Problem(f"{here}.weight", weight, "is a fraction", REFUSED, "use whole numbers")
+        elif job is Job.SCORER and weight is None and chosen and not read.dialect.weightless_after_picker:
+            wrong = f'is a scorer without a weight after the picker "{chosen}" of its profile'
+            outcome = "the picker would end with a nil pointer and restart for ever"
+            yield Problem(here, name, wrong, f"{REFUSED}: {outcome}", "write weight: 1, or name it before the picker")
+        if job is Job.CHOICE:
+            if chosen:
+                wrong = f"has two pickers, {chosen} and {name}"
+                yield Problem(f"{path}.plugins", Hidden(), wrong, REFUSED, "delete the reference to one")
+            chosen = chosen or name
 
 
-def _disaggregation(config: PickerConfig, dialect: PickerDialect) -> Iterator[Problem]:
-    jobs = {
-        plugin.called: dialect.plugins[plugin.type].job for plugin in config.plugins if plugin.type in dialect.plugins
-    }
-    if Job.HEADERS not in jobs.values():
-        [headers] = [name for name, known in dialect.plugins.items() if known.job is Job.HEADERS]
+def _filters(read: Reading, path: str, profile: Profile, role: Role) -> Iterator[Problem]:
+    other = next(each for each in Role if each is not role)
+    if read.passes(profile, role) is False:
+        wrong = f"has a filter that no {role} worker passes"
+        outcome = f"no {role} worker would ever be chosen" + ("" if role is Role.DECODE else f": {NEVER}")
+        yield Problem(f"{path}.plugins", Hidden(), wrong, outcome, f"refer to {role}-filter instead")
+    elif read.passes(profile, other):
+        wrong = f"lacks the {role}-filter"
+        outcome = f"{role} requests would go to workers of the other role, all of them answered"
+        yield Problem(f"{path}.plugins", Hidden(), wrong, outcome, "add the reference to it")
+
+
+def _disaggregation(read: Reading) -> Iterator[Problem]:
+    headers = read.listed(Job.HEADERS)
+    if not headers:
+        [name, *_] = [name for name, known in read.dialect.plugins.items() if known.job is Job.HEADERS]
         outcome = f"a prefill worker would be chosen, and nobody told: {NEVER}"
-        yield Problem("plugins", Hidden(), "has no headers handler", outcome, f"add {headers}")
-    handlers = [each for each in config.plugins if jobs.get(each.called) is Job.HANDLER]
-    if [each.type for each in handlers] != [dialect.handler]:
-        wrong = "has no profile handler that disaggregates, or more than one"
-        yield Problem("plugins", Hidden(), wrong, f"{REFUSED}, or: {NEVER}", f"list {dialect.handler}, and only it")
+        yield Problem("plugins", Hidden(), "has no headers handler", outcome, f"add {name}")
+    if read.handler is None:
+        yield _no_handler(read)
         return
-    decides: Plugin | None = handlers[0]
-    if dialect.decider_at:
-        decides = None
-        name: Any = handlers[0].parameters or {}
-        for key in dialect.decider_at:
-            name = name.get(key) if isinstance(name, Mapping) else None
-        before = config.plugins[: config.plugins.index(handlers[0])]
-        path = f"plugins[{len(before)}].parameters.{'.'.join(dialect.decider_at)}"
-        if not isinstance(name, str):
-            yield Problem(path, None, "names no decider", NEVER, "name a decider that is listed before it")
-        elif jobs.get(name) is not Job.DECIDER or name not in {each.called for each in before}:
-            yield Problem(path, name, "is no decider that is listed before it", REFUSED, "list one before this plugin")
-        else:
-            [decides] = [each for each in before if each.called == name]
-    if decides is not None and decides.type == dialect.amount_at[0]:
-        yield from _selective(config, dialect, decides)
+    plugin, known = read.handler
+    prefill = read.profile_names[Role.PREFILL]
+    told = {str(parameter(each, "prefillProfile") or Role.PREFILL.value) for each in headers}
+    if headers and prefill not in told:
+        place = read.config.plugins.index(headers[0])
+        wrong = f"is not {prefill}, the prefill profile of {plugin.called}"
+        outcome = f"the prefill worker would be chosen, and nobody told: {NEVER}"
+        at = f"plugins[{place}].parameters.prefillProfile"
+        yield Problem(at, min(told), wrong, outcome, f"write prefillProfile: {prefill}")
+    if not known.decider_at:
+        yield from _selective(read, plugin)
+        return
+    place = read.config.plugins.index(plugin)
+    flat = [key for key in known.deprecated if parameter(plugin, key)]
+    nested = [key for key in ("profiles", "deciders") if parameter(plugin, key)]
+    if flat and nested:
+        wrong = f"is an older name beside {' and '.join(nested)}"
+        change = f"write {known.deprecated[flat[0]]} instead"
+        at = f"plugins[{place}].parameters.{flat[0]}"
+        yield Problem(at, parameter(plugin, flat[0]), wrong, REFUSED, change)
+    key, given = first(plugin, known.decider_at)
+    name = given or known.decider
+    path = f"plugins[{place}].parameters.{key}"
+    before = {each.called: each for each in read.config.plugins[:place]}
+    if not isinstance(name, str):
+        yield Problem(path, None, "names no decider", NEVER, "name a decider that is listed before it")
+    elif name not in before or read.job(name) is not Job.DECIDER:
+        yield Problem(path, name, "is no decider that is listed before it", REFUSED, "list one before this plugin")
+    else:
+        yield from _selective(read, before[name])
 
 
-def _selective(config: PickerConfig, dialect: PickerDialect, decides: Plugin) -> Iterator[Problem]:
+def _no_handler(read: Reading) -> Problem:
+    """No handler, the wrong one, or several."""
+    handlers = read.listed(Job.HANDLER)
+    single = len(handlers) == 1 and handlers[0].type == "single-profile-handler"
+    many = len(read.config.scheduling_profiles) > 1
+    refused = len(handlers) > 1 or (many and (single or not handlers))
+    wrong = "has no profile handler that disaggregates, or more than one"
+    first_choice = next(iter(read.dialect.handlers))
+    return Problem("plugins", Hidden(), wrong, REFUSED if refused else NEVER, f"list {first_choice}, and only it")
+
+
+def _selective(read: Reading, decides: Plugin) -> Iterator[Problem]:
     """What a decision by the number of uncached units needs besides the number."""
+    config, dialect = read.config, read.dialect
+    if decides.type != dialect.amount_at[0]:
+        return
     path = f"plugins[{config.plugins.index(decides)}].parameters.{dialect.amount_at[1]}"
     amount = (decides.parameters or {}).get(dialect.amount_at[1], 0)
-    if not isinstance(amount, int):
+    if not isinstance(amount, (int, float)):
         return
-    if amount < 0 or (amount == 0 and dialect.zero_is_never):
+    if amount < 0:
+        yield Problem(path, amount, "is negative", REFUSED, "give a number from 1, or use the decider that always does")
+    elif amount == 0 and dialect.zero_is_never:
         yield Problem(path, amount, "means never", NEVER, "give a number from 1, or use the decider that always does")
     if amount <= 0:
         return
-    caches = [each for each in config.plugins if each.called == each.type == CACHE]
-    decode = [
-        each.plugin_ref
-        for profile in config.scheduling_profiles
-        if profile.name == "decode"
-        for each in profile.plugins
-    ]
-    if not caches or CACHE not in decode:
+    if read.cache is None:
         outcome = "nothing would count as cached, or the decider never see what is: the number would mean nothing"
         yield Problem(path, amount, f"needs a {CACHE} in the decode profile", outcome, f"list {CACHE} and refer to it")
-    elif dialect.block_sizes:
-        mine, theirs = dialect.block_sizes
-        cache = caches[0].parameters or {}
-        if cache.get("autoTune", True) or cache.get(theirs) != (decides.parameters or {}).get(mine):
-            outcome = "cached prompts would look new and be disaggregated every time"
-            change = f"write autoTune: false and the same {theirs} as {mine}"
-            yield Problem(path, amount, f"needs {theirs} of {CACHE} and {mine} to agree", outcome, change)
     if dialect.cache_gate and dialect.cache_gate not in (config.feature_gates or []):
         yield Problem("featureGates", config.feature_gates, f"lacks {dialect.cache_gate}", NEVER, "add it")

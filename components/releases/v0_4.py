@@ -3,10 +3,10 @@
 Source: the AMD guide's charts (inferencepool v1.2.0, modelservice v0.3.17).
 """
 
-from components.config.vocabulary import FailureMode, Preset, ReleaseName
+from components.config.vocabulary import FailureMode, Preset, ReleaseName, Role
 from components.releases.metrics import FAILURES, Metrics
 from components.releases.picker_config import LONGEST_CONTEXT_BLOCKS, PickerConfig, Plugin, profiles, scorers
-from components.releases.picker_dialect import CACHE, COMMON, Job, PickerDialect, PluginType
+from components.releases.picker_dialect import CACHE, COMMON, PRECISE, Handler, Job, PickerDialect, PluginType
 from components.releases.release import PickerResources, Release
 
 GUIDE_BLOCK = 5
@@ -23,24 +23,47 @@ DIALECT = PickerDialect(
         ),
         "active-request-scorer": PluginType(Job.SCORER, {"requestTimeout": str}),
         "no-hit-lru-scorer": PluginType(Job.SCORER, {"prefixPluginName": str, "lruSize": int}),
-        "precise-prefix-cache-scorer": PluginType(Job.SCORER, {"indexerConfig": dict, "kvEventsConfig": dict}),
-        "prefill-header-handler": PluginType(Job.HEADERS),
-        "pd-profile-handler": PluginType(Job.HANDLER, {"threshold": int, "hashBlockSize": int}),
+        PRECISE: PluginType(Job.SCORER, {"indexerConfig": dict, "kvEventsConfig": dict}),
+        "prefill-header-handler": PluginType(Job.HEADERS, {"prefillProfile": str}),
+        "pd-profile-handler": PluginType(
+            Job.HANDLER,
+            {
+                "threshold": int,
+                "hashBlockSize": int,
+                "decodeProfile": str,
+                "prefillProfile": str,
+                "prefixPluginName": str,
+                "primaryPort": int,
+            },
+        ),
     },
     gates=frozenset({"dataLayer", "flowControl"}),
     sections=frozenset({"saturationDetector"}),
-    handler="pd-profile-handler",
-    decider_at=(),
+    handlers={
+        "pd-profile-handler": Handler(
+            profile_at={Role.PREFILL: ("prefillProfile",), Role.DECODE: ("decodeProfile",)},
+            cache_at="prefixPluginName",
+            only_its_profiles=True,
+        )
+    },
     amount_at=("pd-profile-handler", "threshold"),
     zero_is_never=False,
     cache_gate=None,
+    data_gate=None,
     block_sizes=("hashBlockSize", "blockSize"),
+    characters=None,
     fractional_weights=False,
+    # kubernetes-sigs/gateway-api-inference-extension#1958
+    weightless_after_picker=False,
+    events_endpoint="tcp://*:5557",
+    discovers_events=False,
+    tokenizer_at={},
     successors={
         "disagg-headers-handler": "prefill-header-handler",
         "disagg-profile-handler": "pd-profile-handler",
         "prefix-based-pd-decider": "the threshold of pd-profile-handler",
         "always-disagg-pd-decider": "threshold: 0 of pd-profile-handler",
+        "running-requests-size-scorer": "active-request-scorer",
     },
 )
 

@@ -12,15 +12,32 @@ from components.releases.picker_config import PickerConfig, Plugin
 from components.releases.picker_dialect import Job
 from tests.picker import real
 
-NEEDS_CGO = {
+NOT_BUILT = {
     "active-request-scorer",
+    "context-length-aware",
     "load-aware-scorer",
+    "model-server-protocol-models",
+    "models-data-source",
     "no-hit-lru-scorer",
     "precise-prefix-cache-scorer",
     "session-affinity-scorer",
+    "tokenizer",
 }
-"""Plugins that the released pickers have and those built here do not: their package needs a C compiler. Source:
-pkg/plugins/register.go of llm-d-inference-scheduler v0.4.0 and v0.7.1."""
+"""Plugins that the released pickers have and those built here do not: their packages, or what those import, need a C
+compiler. Source: pkg/plugins/register.go of llm-d-inference-scheduler v0.4.0 and v0.7.1."""
+
+NEEDS_PARAMETERS = {
+    "by-label",
+    "by-label-selector",
+    "k8s-notification-source",
+    "request-attribute-reporter",
+    "single-profile-handler",
+    "pd-profile-handler",
+}
+"""Plugins that a picker does not take alone, or not beside two profiles."""
+
+NEEDS_A_SERVICE = {"predicted-latency-scorer"}
+"""Plugins that ask another program at start."""
 
 OTHERWISE: dict[Any, Any] = {int: "text", float: "text", bool: "text", str: 1, list: "text", dict: "text"}
 """A value of another type, for each type."""
@@ -30,7 +47,7 @@ PARAMETERS = [
     (release, name, key)
     for release, name in TYPES
     for key in RELEASES[ReleaseName(release)].picker_dialect.plugins[name].parameters
-    if name not in NEEDS_CGO
+    if name not in NOT_BUILT
 ]
 
 
@@ -65,9 +82,8 @@ def text(config: PickerConfig) -> str:
 @pytest.mark.parametrize(("release", "name"), TYPES, ids=str)
 def test_a_plugin_of_the_table_is_one_of_the_picker(release: str, name: str, tmp_path: Path) -> None:
     verdict = _judge(release, Plugin(type=name), tmp_path)
-    assert _unknown(verdict) == (name in NEEDS_CGO), verdict
-    needs_parameters = name == "single-profile-handler" or name.startswith("by-label")
-    assert verdict.accepted or name in NEEDS_CGO or needs_parameters, verdict
+    assert _unknown(verdict) == (name in NOT_BUILT), verdict
+    assert verdict.accepted or name in NOT_BUILT | NEEDS_PARAMETERS | NEEDS_A_SERVICE, verdict
 
 
 @pytest.mark.parametrize(("release", "name", "key"), PARAMETERS, ids=str)

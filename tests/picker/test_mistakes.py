@@ -72,6 +72,6 @@ def test_a_release_that_would_render_it_is_refused_before_anything_is_touched(na
 
 def test_an_empty_file_cannot_be_written_down_and_the_picker_would_take_it(tmp_path: Path) -> None:
     """It would send requests to prefill and decode workers alike."""
-    with pytest.raises(ValueError, match="schedulingProfiles"):
+    with pytest.raises(ValueError, match="plugins"):
         PickerConfig.model_validate({})
     assert real.judge(NEW, "", tmp_path).accepted

@@ -73,20 +73,8 @@ MISTAKES: dict[str, tuple[str, Mistake, str, str]] = {
     "number of the other release": (
         NEW,
         _parameters("disagg-profile-handler", threshold=0, hashBlockSize=5),
-        "plugins[7].parameters.threshold",
+        "plugins[7].parameters.deciders.prefill",
         REMARKS,
-    ),
-    "block size of the guide": (
-        OLD,
-        _parameters("prefix-cache-scorer", hashBlockSize=5, autoTune=False),
-        "plugins[3].parameters.hashBlockSize",
-        SILENT,
-    ),
-    "block sizes apart": (
-        OLD,
-        _parameters("prefix-cache-scorer", blockSize=32, autoTune=False),
-        "plugins[6].parameters.threshold",
-        SILENT,
     ),
     "a number that means never": (
         NEW,
@@ -114,12 +102,6 @@ MISTAKES: dict[str, tuple[str, Mistake, str, str]] = {
     "no decode profile": (NEW, lambda document: document["schedulingProfiles"].pop(1), "schedulingProfiles", SILENT),
     "no prefill profile": (NEW, lambda document: document["schedulingProfiles"].pop(0), "schedulingProfiles", SILENT),
     "renamed profile": (NEW, _renamed, "schedulingProfiles[1].name", SILENT),
-    "plugin of the other release": (
-        NEW,
-        lambda document: _plugin(document, "disagg-headers-handler").update(type="prefill-header-handler"),
-        "plugins[0].type",
-        SILENT,
-    ),
     # found by the real picker, too, but not before it runs
     "no decider": (
         NEW,

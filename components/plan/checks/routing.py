@@ -11,6 +11,7 @@ from components.config.routing import Selective
 from components.config.wording import as_problem
 from components.plan.context import Context
 from components.releases.picker_config import PickerConfig
+from components.releases.picker_remarks import remarks
 from components.releases.picker_rules import REFUSED, mistakes
 
 UNITS = {"threshold": "characters", "nonCachedTokens": "tokens"}
@@ -30,9 +31,16 @@ def check(context: Context) -> Iterator[Problem]:
 
 
 def notes(context: Context) -> Iterator[str]:
-    """A configuration for a picker that this program does not know."""
+    """A configuration for a picker that this program does not know; older spellings and ignored words in another."""
     own = context.settings.routing.config
-    if own is None or context.settings.routing.image is None:
+    if own is None:
+        return
+    if context.settings.routing.image is None:
+        told = list(
+            remarks(PickerConfig.model_validate(own, by_alias=True, by_name=False), context.release.picker_dialect)
+        )
+        if told:
+            yield f"{OWN} is taken by the picker of release {context.release.name}, but: {'; '.join(told)}"
         return
     found = [f"{each.path.removeprefix(f'{OWN}.')} {each.wrong}" for each in _own(context, own)]
     if found:

@@ -1,0 +1,70 @@
+"""Configurations that people publish: our rules and the real picker of each release say the same of every one."""
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from components.config.vocabulary import ReleaseName
+from components.releases import RELEASES
+from components.releases.picker_config import PickerConfig
+from components.releases.picker_dialect import Job
+from components.releases.picker_remarks import remarks
+from components.releases.picker_rules import REFUSED, mistakes
+from tests.picker import real
+from tests.picker.test_dialect import NOT_BUILT
+
+PUBLISHED: list[dict[str, Any]] = yaml.safe_load((Path(__file__).parent / "published.yaml").read_text())
+CASES = [(release, number) for release in real.PICKERS for number in range(len(PUBLISHED))]
+
+
+def _word(release: str, document: dict[str, Any]) -> str:
+    """What our rules make of a configuration, as the file calls it."""
+    dialect = RELEASES[ReleaseName(release)].picker_dialect
+    try:
+        config = PickerConfig.model_validate(document, by_alias=True, by_name=False)
+    except ValidationError:
+        return "refused"
+    outcomes = [each.outcome for each in mistakes(config, dialect)]
+    if outcomes:
+        return "refused" if any(REFUSED in each for each in outcomes) else "never"
+    return "noted" if list(remarks(config, dialect)) else "accepted"
+
+
+def _for_the_picker_here(release: str, document: dict[str, Any]) -> dict[str, Any]:
+    """The configuration with plugins that the picker of the tests lacks replaced by others that do the same job."""
+    plugins = RELEASES[ReleaseName(release)].picker_dialect.plugins
+    changed = copy.deepcopy(document)
+    for plugin in changed["plugins"]:
+        if plugin.get("type") in NOT_BUILT and plugin["type"] in plugins:
+            plugin.setdefault("name", plugin["type"])
+            plugin.pop("parameters", None)
+            plugin["type"] = "queue-scorer" if plugins[plugin["type"]].job is Job.SCORER else "prefill-filter"
+    return changed
+
+
+def test_they_are_many_and_no_two_are_alike() -> None:
+    assert len({json.dumps(each["config"]) for each in PUBLISHED}) == len(PUBLISHED) >= 40
+    assert all(each["source"].startswith("https://") for each in PUBLISHED)
+    taken = [each for each in PUBLISHED if {each[release] for release in real.PICKERS} & {"accepted", "noted"}]
+    assert len(taken) >= 25
+
+
+@pytest.mark.parametrize(("release", "number"), CASES)
+def test_our_rules_say_what_the_file_says(release: str, number: int) -> None:
+    assert _word(release, PUBLISHED[number]["config"]) == PUBLISHED[number][release], PUBLISHED[number]["source"]
+
+
+@pytest.mark.parametrize(("release", "number"), CASES)
+def test_the_real_picker_refuses_what_the_file_says_and_nothing_else(release: str, number: int, tmp_path: Path) -> None:
+    """A plugin that the picker here lacks is judged by our rules alone."""
+    document = PUBLISHED[number]["config"]
+    replaced = _for_the_picker_here(release, document)
+    verdict = real.judge(release, yaml.safe_dump(replaced, sort_keys=False), tmp_path)
+    assert verdict.accepted == (_word(release, replaced) != "refused"), (PUBLISHED[number]["source"], verdict)
+    if replaced == document:
+        assert verdict.accepted == (PUBLISHED[number][release] != "refused"), verdict
