@@ -39,6 +39,7 @@ def contract(plan: ServingPlan, target: Target, gateway: ModelGateway) -> dict[s
                 "replicas": tier.worker.replicas,
                 "gpus": tier.worker.replicas * tier.worker.gpus,
                 "tensorParallel": tier.worker.tensor_parallel,
+                "gpuResource": tier.worker.gpu_resource,
                 "rdma": tier.worker.rdma,
             }
             for tier in (plan.prefill, plan.decode)

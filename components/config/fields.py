@@ -231,6 +231,8 @@ LabelKey = Annotated[
 ]
 EnvValue = Annotated[str, BeforeValidator(_scalar_text), documented("any scalar", type=["string", "number", "boolean"])]
 EnvName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+Registry = Annotated[str, Field(pattern=r"^(\[[0-9A-Fa-f:]+\]|[\w.-]+)(:\d+)?(/[\w.-]+)*$")]
+"""Beginning of an image's name: a host, maybe with a port and folders, such as registry.example.com:5000/ghcr."""
 Port = Annotated[int, Field(ge=1, le=65535)]
 Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[int, Field(ge=1)]

@@ -14,6 +14,7 @@ from components.config.fields import (
     ObjectName,
     Port,
     Quantity,
+    Registry,
     null_word,
     version_text,
     wrong,
@@ -118,9 +119,13 @@ class Tracing(Strict):
 class Images(Strict):
     """Where images come from."""
 
-    mirror: str | None = Field(default=None, pattern=r"^[\w.-]+(:\d+)?(/[\w.-]+)*$")
+    mirror: Registry | None = None
     """Put in place of the registry in default images: of `ghcr.io` in the release's, of `docker.io` in that of the
     gateway standalone; such as registry.example.com/ghcr."""
+    mirrors: dict[Registry, Registry] = {}
+    """Registries, or folders of one, and where to take their default images from instead, before `mirror`; of several
+    that fit the longest counts. Those that images come from are ghcr.io, docker.io (standalone), cr.agentgateway.dev
+    and cr.kgateway.dev/kgateway-dev (the proxies of these providers). istio's proxies come from where istiod says."""
     pull_secrets: list[ObjectName] = []
     """Secrets of type dockerconfigjson in the namespace."""
     pull_policy: PullPolicy | None = None

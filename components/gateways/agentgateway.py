@@ -45,6 +45,7 @@ def configure(args: ModelGatewayArgs) -> Sequence[Manifest]:
     spec = {
         "logging": {"level": args.log_level},
         "resources": {"requests": args.requests, "limits": args.limits},
+        **({"image": {"registry": args.registry}} if args.registry else {}),
         "shutdown": {"min": min(SHORTEST, grace), "max": grace},
         "service": {**service, "metadata": {"labels": CUSTOM, **service.get("metadata", {})}},
         **({"deployment": _deployment(args)} if args.floating_user or args.confined else {}),
@@ -148,6 +149,7 @@ AGENTGATEWAY = GatewayProvider(
     configure=configure,
     kinds={"agentgateway.dev": Source("serving.gateway.provider", "agentgateway's CRD chart")},
     parameters=PARAMETERS,
+    registry="cr.agentgateway.dev",
     log_levels={level: word for level, word in SHORT_LEVELS.items() if level is not EnvoyLogLevel.CRITICAL},
     requests=REQUESTS,
     limits=LIMITS,

@@ -152,5 +152,7 @@ class ModelGatewayArgs(Args):
     """Whether the GKE cluster is an Autopilot one."""
     metrics_interval: str | None = None
     """How often the endpoint picker's metrics are read where the provider has its own monitoring; None: never."""
+    registry: str | None = None
+    """Registry and folder of the proxy's image, where the provider's parameters set it; None: the controller's own."""
     standalone: StandaloneArgs | None = None
     """The stack's own Envoy; None: a controller makes the proxies."""

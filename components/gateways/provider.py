@@ -171,6 +171,8 @@ class GatewayProvider:
     """Default resource requests of the proxy (chart)."""
     limits: Mapping[str, str] = field(default_factory=dict)
     """Default resource limits of the proxy (chart)."""
+    registry: str | None = None
+    """Registry and folder of the proxy's image, if the parameters can set another; None: they cannot."""
     missing: str | None = None
     """Why the guide of the release does not have the provider; None: the guide has it."""
     note: str | None = None

@@ -7,6 +7,7 @@ from components.plan.checks import (
     commandline,
     files,
     gateway,
+    images,
     infrastructure,
     labels,
     model,
@@ -52,6 +53,7 @@ def notes(context: Context, tiers: Tiers) -> list[str]:
         *network.notes(context, tiers),
         *infrastructure.notes(context, tiers),
         *routing.notes(context),
+        *images.notes(context),
         *commandline.notes(context),
         *files.notes(context, tiers),
     ]

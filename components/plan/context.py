@@ -17,6 +17,11 @@ from components.releases import RELEASES, Release
 from components.releases.picker_events import CacheEvents, cache_events
 
 
+def below(registry: str, name: str) -> bool:
+    """Whether an image, or a folder of images, is in a registry or a folder of it."""
+    return name == registry or name.startswith(f"{registry}/")
+
+
 @dataclass(frozen=True)
 class Context:
     """The settings and what they select; pure, no resources."""
@@ -112,15 +117,21 @@ class Context:
         """vLLM's HTTP port: behind the sidecar on decode, the pool's target port on prefill."""
         return self.settings.ports.serving if role is Role.PREFILL else self.settings.ports.decode_vllm
 
+    def mirrored(self, name: str) -> str | None:
+        """A name with the mirror of its registry in place of the registry; None: no line of `images.mirrors` fits."""
+        mirrors = self.settings.images.mirrors
+        registry = max((each for each in mirrors if below(each, name)), key=len, default=None)
+        return mirrors[registry] + name.removeprefix(registry) if registry else None
+
     def image(self, own: str | None, default: str, pull_policy: str | None = None) -> ImageArgs:
-        """An image as the user wrote it, or the default, taken from the mirror if there is one.
+        """An image as the user wrote it, or the default, taken from a mirror if there is one.
 
         `default` begins with its registry's host, which the mirror replaces.
         """
         images = self.settings.images
-        mirrored = f"{images.mirror}/{default.partition('/')[2]}" if images.mirror else default
+        everywhere = f"{images.mirror}/{default.partition('/')[2]}" if images.mirror else default
         return ImageArgs(
-            name=own or mirrored,
+            name=own or self.mirrored(default) or everywhere,
             pull_policy=images.pull_policy or pull_policy,
             pull_secrets=images.pull_secrets,
         )

@@ -79,6 +79,7 @@ def resolve(context: Context, decode: ResolvedTier) -> ModelGatewayArgs:
         picker_selector=names.picker_selector,
         autopilot=gateway.autopilot,
         metrics_interval=settings.monitoring.picker_interval if settings.monitoring.enabled else None,
+        registry=context.mirrored(provider.registry) if provider.registry else None,
         standalone=_standalone(context) if provider.own_proxies else None,
     )
 

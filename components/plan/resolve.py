@@ -187,6 +187,12 @@ def _notes(context: Context, tiers: Tiers) -> list[str]:
         notes.append(
             f"serving.tracing: picker and sidecar of release {settings.release} make no spans; only vLLM's are sent"
         )
+    if settings.tracing and not context.release.vllm_traces and not context.own_images:
+        notes.append(
+            f"serving.tracing: vLLM of release {settings.release} stops at start where its image lacks the packages of "
+            "OpenTelemetry, which vLLM brings since 0.17 (vllm-project/vllm#34466): try one worker first, or set "
+            "serving.prefill.image and serving.decode.image"
+        )
     if provider.note:
         notes.append(f"{chosen} {provider.note}")
     if settings.decode.rollout.termination_grace is None and workers.longest_answer(context) > workers.LONGEST_GRACE:

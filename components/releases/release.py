@@ -47,6 +47,9 @@ class Release:
     """Whether vLLM's decode workers fetch KV blocks of prefill workers with more GPUs than theirs."""
     traces: bool
     """Whether picker and sidecar make spans; if so, they do it unasked unless their environment says no."""
+    vllm_traces: bool
+    """Whether vLLM's images have what it needs to send traces: vLLM requires OpenTelemetry's packages since 0.17
+    (vllm-project/vllm#34466), and stops at `--otlp-traces-endpoint` without them (vllm-project/vllm#27109)."""
     metrics: Metrics
     """What it calls the metrics that other releases call otherwise."""
 

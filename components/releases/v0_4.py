@@ -114,5 +114,6 @@ V0_4 = Release(
     connector_flag="--connector",
     wider_prefill=False,
     traces=False,
+    vllm_traces=False,
     metrics=Metrics(decisions="llm_d_inference_scheduler_pd_decision_total", transfer_failures=FAILURES),
 )

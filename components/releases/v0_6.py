@@ -207,6 +207,7 @@ V0_6 = Release(
     connector_flag="--kv-connector",
     wider_prefill=True,  # vLLM from 0.13 on (vllm-project/vllm#27274)
     traces=True,
+    vllm_traces=True,
     metrics=Metrics(
         decisions="llm_d_inference_scheduler_disagg_decision_total",
         # Blocks that decode never fetched, which the prefill worker then drops.

@@ -7,16 +7,26 @@ from typing import Any
 from policy.rule import Object, ObjectRule, Stack, StackRule, Violation
 from policy.workloads import Container, pods
 
-GPU = re.compile(r"^[a-z0-9.-]*[./](gpu|xe|i915)$|^gpu\.[a-z0-9.-]+/")
-"""Extended resources that are whole GPUs: amd.com/gpu, nvidia.com/gpu, gpu.intel.com/xe."""
+GPU = re.compile(
+    r"^[a-z0-9.-]*[./](gpu|xe|i915)(\.shared)?$|^gpu\.[a-z0-9.-]+/|^nvidia\.com/mig-[a-z0-9.-]+$|^amd\.com/[a-z]px_nps\d$"
+)
+"""Extended resources that are GPUs, or shares of one: amd.com/gpu, nvidia.com/gpu.shared, gpu.intel.com/xe,
+nvidia.com/mig-3g.71gb, amd.com/cpx_nps4. Another name counts by the stack's output `workloads.<role>.gpuResource`."""
 
 FLAG = re.compile(r"^(?:--tensor-parallel-size|-tp)(?:=(\d+))?$")
 SETTINGS = "serving.{role}.tensorParallel, serving.{role}.replicas"
 
 
-def _count(resources: Mapping[str, Any], which: str) -> int:
+def _count(resources: Mapping[str, Any], which: str, name: str | None = None) -> int:
+    """GPUs among the requests or limits; `name`: what they are called there."""
     amounts = resources.get(which) or {}
-    return sum(int(float(str(amounts[key]))) for key in amounts if GPU.search(key))
+    return sum(int(float(str(amounts[key]))) for key in amounts if key == name or (not name and GPU.search(key)))
+
+
+def _other_devices(resources: Mapping[str, Any]) -> bool:
+    """Whether there are devices, and none with the name of a GPU: then nobody knows here which are GPUs."""
+    names = [key for key in resources.get("limits") or {} if "/" in key]
+    return bool(names) and not any(GPU.search(key) for key in names)
 
 
 def _tensor_parallel(container: Container) -> dict[str, int]:
@@ -38,6 +48,8 @@ def _per_pod(subject: Object) -> Iterator[Violation]:
         change = f"change {SETTINGS.format(role=each.labels.get('llm-d.ai/role', '<prefill|decode>'))}, which set all"
         for container in each.containers():
             resources = container.spec.get("resources") or {}
+            if _other_devices(resources):
+                continue
             requests, limits = _count(resources, "requests"), _count(resources, "limits")
             said = _tensor_parallel(container)
             if requests != limits:
@@ -54,10 +66,12 @@ def _per_pod(subject: Object) -> Iterator[Violation]:
 def _as_configured(subject: Object, stack: Stack) -> Iterator[Violation]:
     for each in pods(subject):
         role = each.labels.get("llm-d.ai/role")
-        taken = sum(_count(one.spec.get("resources") or {}, "limits") for one in each.containers())
+        configured = (stack.outputs.get("workloads") or {}).get(role) or {}
+        name = configured.get("gpuResource")
+        taken = sum(_count(one.spec.get("resources") or {}, "limits", name) for one in each.containers())
+        taken = taken or sum(_count(one.spec.get("resources") or {}, "limits") for one in each.containers())
         if not taken:
             continue
-        configured = (stack.outputs.get("workloads") or {}).get(role) or {}
         replicas, gpus = int(subject["spec"].get("replicas", 1)), int(configured.get("gpus") or 0)
         change = f"change {SETTINGS.format(role=role)}, which decide both, not the object"
         if replicas * taken != gpus:

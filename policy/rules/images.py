@@ -20,7 +20,7 @@ def _check(subject: Object) -> Iterator[Violation]:
                     f"{container.place}.image",
                     f"{image!r} {wrong}",
                     "name a whole version (such as v0.6.0), a commit, a date or a digest: serving.prefill.image, "
-                    "serving.decode.image, serving.decode.sidecar.image, serving.routing.image",
+                    "serving.decode.image, serving.decode.sidecar.image, serving.routing.image, serving.gateway.image",
                 )
 
 

@@ -87,6 +87,10 @@ def _accepted() -> Iterator[tuple[str, dict[str, Any]]]:
     one = {"requests": {"gpu.intel.com/xe": 1}, "limits": {"gpu.intel.com/xe": 1}}
     yield "gpus-per-pod", vllm(args=[], env=[], resources=one)
     yield "gpus-per-pod", vllm(args=["--tensor-parallel-size", "2"], env=[])
+    for name in ("nvidia.com/mig-3g.71gb", "amd.com/cpx_nps4", "nvidia.com/gpu.shared", "example.com/slice"):
+        four = {"requests": {name: 4}, "limits": {name: 4}}
+        yield "gpus-per-pod", vllm(resources=four)
+        yield "gpus-as-configured", vllm(resources=four)
     yield "gpus-as-configured", workload(containers=[container(resources={}, args=[], env=[])])
     file = {"name": "AWS_WEB_IDENTITY_TOKEN_FILE", "value": "/var/run/token"}
     source = {"name": "HF_TOKEN", "valueFrom": {"secretKeyRef": {"name": "s", "key": "HF_TOKEN"}}}
@@ -130,6 +134,12 @@ REJECTED: list[tuple[str, dict[str, Any], str, str]] = [
         "2, while the stack's output workloads.decode.tensorParallel says 4",
     ),
     ("gpus-per-pod", vllm(args=["-tp", "8"], env=[]), "-tp", "8, while the pod has 4"),
+    (
+        "gpus-per-pod",
+        vllm(resources={"requests": {"nvidia.com/mig-1g.5gb": 2}, "limits": {"nvidia.com/mig-1g.5gb": 2}}, env=[]),
+        "--tensor-parallel-size",
+        "4, while the pod has 2",
+    ),
     ("gpus-per-pod", vllm(args=[], env=[]), "containers[vllm].args", "4 GPUs, and nothing"),
     ("gpus-as-configured", vllm(resources={"limits": {"nvidia.com/gpu": "3"}}), "spec.replicas", "2 pods of 3 GPUs"),
     ("no-secret-in-plain-sight", vllm(env=[{"name": "HF_TOKEN", "value": "x"}]), "env[HF_TOKEN].value", "is a secret"),
@@ -181,6 +191,14 @@ def test_a_debugging_stack_may() -> None:
 def test_gpus_are_those_of_the_outputs() -> None:
     assert found("gpus-as-configured", workload(), workloads={"decode": {"gpus": 16}})
     assert found("gpus-as-configured", workload(), workloads={})
+
+
+def test_gpus_of_any_name_are_counted_by_the_outputs() -> None:
+    slices = vllm(resources={"requests": {"example.com/slice": 4}, "limits": {"example.com/slice": 4}})
+    of = {"gpuResource": "example.com/slice", "tensorParallel": 4}
+    assert found("gpus-as-configured", slices, workloads={"decode": {**of, "gpus": 8}}) == []
+    [told] = found("gpus-as-configured", slices, workloads={"decode": {**of, "gpus": 4}})
+    assert told.wrong == "2 pods of 4 GPUs, while the stack's output workloads.decode.gpus says 4"
 
 
 @pytest.mark.parametrize(

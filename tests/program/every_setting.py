@@ -234,6 +234,7 @@ EVERY_SETTING: dict[str, Change] = {
     "ports.decodeVllm": Change(9200, {"decode-deployment"}),
     "ports.nixl": Change(5700, WORKERS),
     "images.mirror": Change("registry.example.com/ghcr", WORKERS | PICKER),
+    "images.mirrors": Change({"ghcr.io/llm-d": "registry.example.com:5000/llm-d"}, WORKERS | PICKER),
     "images.pullSecrets": Change(["pull"], WORKERS | PICKER, THEIRS),
     "images.pullPolicy": Change("IfNotPresent", WORKERS | PICKER),
     "monitoring.enabled": Change(False, WATCHING | METRICS | PICKER),

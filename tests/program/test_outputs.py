@@ -22,7 +22,7 @@ TYPES: dict[str, Any] = {
     "release": str,
     "hostNetwork": bool,
     "workloads": {
-        role: {"name": str, "replicas": int, "gpus": int, "tensorParallel": int, "rdma": bool}
+        role: {"name": str, "replicas": int, "gpus": int, "tensorParallel": int, "gpuResource": str, "rdma": bool}
         for role in ("prefill", "decode")
     },
 }
@@ -54,6 +54,7 @@ def test_values_of_the_stack_outputs() -> None:
             "replicas": 4,
             "gpus": 4,
             "tensorParallel": 1,
+            "gpuResource": "amd.com/gpu",
             "rdma": True,
         },
         "decode": {
@@ -61,6 +62,7 @@ def test_values_of_the_stack_outputs() -> None:
             "replicas": 1,
             "gpus": 4,
             "tensorParallel": 4,
+            "gpuResource": "amd.com/gpu",
             "rdma": True,
         },
     }
