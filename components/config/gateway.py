@@ -24,7 +24,8 @@ _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _SEGMENT = "[A-Za-z0-9_~-][A-Za-z0-9._~-]*"
 HostName = Annotated[str, Field(pattern=rf"^(\*\.)?{_LABEL}(\.{_LABEL})*$")]
 """As the Gateway API takes it; `*.` in front stands for every name below."""
-HeaderName = Annotated[str, Field(pattern="^[A-Za-z0-9-]+$")]
+HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")]
+"""As the Gateway API takes it (`HTTPHeaderName`)."""
 
 
 URL = r"^https?://[^/?#\s]+$"

@@ -54,9 +54,10 @@ def _no_url(value: Any) -> Any:
 class Model(Strict):
     """What is served, and where its weights are."""
 
-    name: Annotated[str, BeforeValidator(_no_url)] = Field(pattern=r"^/?[\w.-]+(/[\w.-]+)*$")
-    """Hugging Face id, such as RedHatAI/Llama-3.3-70B-Instruct-FP8-dynamic; or an absolute path, where `hostPaths` of
-    both tiers mount the weights, or images of your own hold them."""
+    name: Annotated[str, BeforeValidator(_no_url)] = Field(pattern=r"^/?[\w.-]+(/[\w.-]+)*(:[\w.-]+)?$")
+    """Hugging Face id, such as RedHatAI/Llama-3.3-70B-Instruct-FP8-dynamic, or a GGUF's with its quantization, such as
+    unsloth/Qwen3-0.6B-GGUF:Q4_K_M; or an absolute path, where `hostPaths` of both tiers mount the weights, or images of
+    your own hold them."""
     served_name: str | None = Field(default=None, pattern=r"^\S+$")
     """The name clients ask for; default: `name`."""
     max_model_len: Annotated[Count | None, BeforeValidator(null_word)] = 32000
@@ -108,7 +109,7 @@ class Monitoring(Strict):
 class Tracing(Strict):
     """Traces of requests, in the OpenTelemetry protocol."""
 
-    endpoint: str = Field(pattern=r"^http://[\w.-]+:\d+$")
+    endpoint: str = Field(pattern=r"^http://(\[[0-9A-Fa-f:]+\]|[\w.-]+):\d+$")
     """The collector's gRPC address, such as http://otel-collector.monitoring:4317; picker and sidecar speak no TLS."""
     sampling: Fraction = 0.1
     """Fraction of the requests that are traced; one that comes with a trace of its own goes by that."""

@@ -37,11 +37,9 @@ def check(settings: Serving, *, token_given: bool) -> list[Problem]:
         *gateway.check(context),
         *routing.check(context),
         *security.check(context, tiers),
-        *resources.check(context, tiers),
+        *resources.check(context),
         *commandline.check(context, tiers),
         *files.check(context, tiers),
-        *timing.check(context, tiers),
-        *monitoring.check(context),
         *model.check(context, token_given=token_given),
     ]
 
@@ -56,5 +54,8 @@ def notes(context: Context, tiers: Tiers) -> list[str]:
         *images.notes(context),
         *commandline.notes(context),
         *files.notes(context, tiers),
+        *resources.notes(context, tiers),
+        *timing.notes(context, tiers),
+        *monitoring.notes(context),
     ]
     return list(dict.fromkeys(found))

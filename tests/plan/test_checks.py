@@ -147,10 +147,6 @@ IMPOSSIBLE: list[tuple[dict[str, Any], str, str, str]] = [
         ({"gateway": {"provider": "gke"}, f"monitoring__{key}": value}, f"serving.monitoring.{key}", "Google's", "rm")
         for key, value in {"dashboards": True, "alerts": True, "runbooks": "docs", "minTransferRate": 5}.items()
     ),
-    *(
-        ({f"monitoring__{key}": "76s"}, f"serving.monitoring.{key}", "is longer than 75 s", "use 75s or less")
-        for key in ("workerInterval", "pickerInterval")
-    ),
     # flags and variables that the program sets
     ({"prefill__extraArgs": ["--port=1"]}, "serving.prefill.extraArgs[0]", "set by the program", "serving.ports"),
     ({"prefill__extraArgs": ["--seed=1", "-tp", "2"]}, "serving.prefill.extraArgs[1]", "set by", "tensorParallel"),
@@ -212,25 +208,6 @@ IMPOSSIBLE: list[tuple[dict[str, Any], str, str, str]] = [
         'serving.decode.labels["llm-d.ai/role"]',
         "is set by the program itself",
         "its value is decode",
-    ),
-    # timeouts
-    (
-        {"decode__rollout__createTimeout": 1800},
-        "serving.decode.rollout.createTimeout",
-        "not longer than the start-up budget (1800 s)",
-        "more than 1800",
-    ),
-    (
-        {"prefill__rollout": {"startupBudget": 100, "terminationGrace": 20, "updateTimeout": 480}},
-        "serving.prefill.rollout.updateTimeout",
-        "4 x (grace 20 s + start-up budget 100 s)",
-        "more than 480",
-    ),
-    (
-        {"hostNetwork": True, "prefill__rollout": {"startupBudget": 100, "updateTimeout": 130}},
-        "serving.prefill.rollout.updateTimeout",
-        "1 x (grace 120 s + start-up budget 100 s)",
-        "more than 220",
     ),
     # weights
     ({"model__path": "llama"}, "serving.model.path", "claim is not set", "set serving.model.claim"),

@@ -1,15 +1,14 @@
-"""Limits below requests, which the API server refuses, and shared memory that its own limit kills."""
+"""Limits below requests, which the API server refuses, and shared memory beyond the limit of the memory."""
 
 from collections.abc import Iterator
 
 from components.config.problem import Problem
 from components.plan.context import Context
-from components.plan.worker_args import ResolvedTier
 from components.plan.workers import Tiers
 from components.quantity import amount
 
 
-def check(context: Context, tiers: Tiers) -> Iterator[Problem]:
+def check(context: Context) -> Iterator[Problem]:
     """Amounts that contradict each other, defaults included."""
     gateway, theirs = context.settings.gateway, context.provider
     for name, request, limit in (
@@ -19,8 +18,6 @@ def check(context: Context, tiers: Tiers) -> Iterator[Problem]:
         yield from _limit(f"serving.gateway.{name}", request, limit, theirs.requests.get(name), theirs.limits.get(name))
     routing, chart = context.settings.routing, context.release.picker_resources
     yield from _limit("serving.routing.memory", routing.memory, routing.memory_limit, chart.memory, chart.memory_limit)
-    for tier in tiers.values():
-        yield from _shared_memory(context, tier)
 
 
 def _limit(
@@ -41,16 +38,14 @@ def _limit(
     )
 
 
-def _shared_memory(context: Context, tier: ResolvedTier) -> Iterator[Problem]:
-    given, path = context.tier(tier.role), f"serving.{tier.role}"
-    memory, shared = tier.resources["memory"], tier.shm_size
-    if amount(shared) <= amount(memory):
-        return
-    own = "shmSize" if given.shm_size else "memory"
-    yield Problem(
-        f"{path}.{own}",
-        given.shm_size if given.shm_size else given.memory,
-        f"makes /dev/shm ({shared}) larger than the pod's memory limit ({memory})",
-        "shared memory counts as the pod's: the kernel would kill the worker long before /dev/shm is full",
-        f"set {path}.memory well above {shared}, or {path}.shmSize below {memory}",
-    )
+def notes(context: Context, tiers: Tiers) -> Iterator[str]:
+    """Shared memory beyond the pod's memory: legal, and the kubelet caps it at the memory limit
+    (kubernetes/enhancements#1967)."""
+    for role, tier in tiers.items():
+        memory, shared = tier.resources["memory"], tier.shm_size
+        if amount(shared) > amount(memory):
+            key = "shmSize" if context.tier(role).shm_size else "memory"
+            yield (
+                f"serving.{role}.{key}: /dev/shm ({shared}) is larger than the memory limit ({memory}), which counts "
+                "what is in it: a worker that fills it is killed"
+            )

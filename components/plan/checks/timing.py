@@ -1,32 +1,25 @@
-"""Timeouts that would strike while everything is still going well."""
+"""Timeouts that may strike while everything is still going well."""
 
 from collections.abc import Iterator
 
-from components.config.problem import Problem
 from components.plan.context import Context
 from components.plan.workers import Tiers
 
 
-def check(context: Context, tiers: Tiers) -> Iterator[Problem]:
-    """Pulumi must not give up before the worker's own start-up budget is spent."""
+def notes(context: Context, tiers: Tiers) -> Iterator[str]:
+    """Waits of Pulumi that end before a worker's own start-up budget is spent. A model that loads faster is in time."""
     for role, tier in tiers.items():
         settings = context.tier(role).rollout
         budget, grace, times = tier.rollout.startup_budget, tier.rollout.termination_grace, tier.rollout.rounds
         update = times * (grace + budget)
         path = f"serving.{role}.rollout"
         if settings.create_timeout is not None and settings.create_timeout <= budget:
-            yield Problem(
-                f"{path}.createTimeout",
-                settings.create_timeout,
-                f"is not longer than the start-up budget ({budget} s)",
-                "`pulumi up` would report a failure while the model is still loading as it should",
-                f"use more than {budget}, delete it (default: 600 + start-up budget), or shorten {path}.startupBudget",
+            yield (
+                f"{path}.createTimeout: {settings.create_timeout} s is not longer than the start-up budget ({budget} "
+                "s): `pulumi up` reports a failure while a model that takes its time is still loading"
             )
         if settings.update_timeout is not None and settings.update_timeout <= update:
-            yield Problem(
-                f"{path}.updateTimeout",
-                settings.update_timeout,
-                f"is not longer than a rollout may take: {times} x (grace {grace} s + start-up budget {budget} s)",
-                "`pulumi up` would report a failure in the middle of a rollout that goes well",
-                f"use more than {update}, or delete it (default: 600 + {update})",
+            yield (
+                f"{path}.updateTimeout: {settings.update_timeout} s is not longer than a rollout may take, {times} x "
+                f"(grace {grace} s + start-up budget {budget} s): `pulumi up` may report a failure in the middle of it"
             )

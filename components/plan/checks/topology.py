@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from components.config.problem import Problem
 from components.config.vocabulary import Role
 from components.plan.context import Context
-from components.plan.fabric import rdma_setting
+from components.plan.fabric import moves_by_nixl, rdma_setting
 from components.plan.workers import Tiers
 
 
@@ -27,7 +27,7 @@ def check(context: Context, tiers: Tiers) -> Iterator[Problem]:
                 f"use at most {per_node}, or set serving.gpusPerNode to what a node really has",
             )
     prefill, decode = tiers[Role.PREFILL].tensor_parallel, tiers[Role.DECODE].tensor_parallel
-    if decode % prefill and (prefill % decode or not context.release.wider_prefill):
+    if _odd_pair(context, tiers) and moves_by_nixl(tiers[Role.DECODE].kv_transfer) and not context.own_images:
         either = "multiple or a divisor" if context.release.wider_prefill else "multiple"
         yield Problem(
             "serving.decode.tensorParallel",
@@ -41,7 +41,7 @@ def check(context: Context, tiers: Tiers) -> Iterator[Problem]:
 
 def _contradicted(context: Context, tiers: Tiers) -> Iterator[Problem]:
     """A tier's own value that contradicts the mode is refused, not overruled."""
-    settings, said = context.settings, context.mode.setting
+    said = context.mode.setting
     for role, resolved in tiers.items():
         tier = context.tier(role)
         decided = {
@@ -66,21 +66,24 @@ def _contradicted(context: Context, tiers: Tiers) -> Iterator[Problem]:
                 "the scheduler would wait for a device that the pods do not need, and the device plugin hide the rest",
                 f"`pulumi config rm --path {path}`; the stack's serving.rdma may stay",
             )
-    if settings.gpus_per_node.bit_count() != 1:
-        yield Problem(
-            "serving.gpusPerNode",
-            settings.gpus_per_node,
-            f"is not a power of two, and {said} makes it the tensor parallelism of both tiers",
-            "vLLM would refuse to start: attention heads do not divide by it",
-            "set it to the 1, 2, 4 or 8 GPUs that the nodes have, or serving.hostNetwork: false",
-        )
+
+
+def _odd_pair(context: Context, tiers: Tiers) -> bool:
+    """Whether vLLM of the release fetches KV blocks from no layout like prefill's."""
+    prefill, decode = tiers[Role.PREFILL].tensor_parallel, tiers[Role.DECODE].tensor_parallel
+    return bool(decode % prefill and (prefill % decode or not context.release.wider_prefill))
 
 
 def notes(context: Context, tiers: Tiers) -> Iterator[str]:
     """Layouts that leave GPUs over, or that depend on the model."""
-    if context.mode.whole_node:
-        return
     per_node = context.settings.gpus_per_node
+    if context.mode.whole_node:
+        if per_node.bit_count() != 1:
+            yield (
+                f"serving.gpusPerNode: {context.mode.setting} makes {per_node} the tensor parallelism of both tiers. "
+                f"vLLM starts only where {per_node} divides the model's attention heads"
+            )
+        return
     for role, tier in tiers.items():
         gpus = tier.gpus
         if gpus <= per_node and per_node % gpus:
@@ -89,7 +92,12 @@ def notes(context: Context, tiers: Tiers) -> Iterator[str]:
                 f"(serving.gpusPerNode): {per_node % gpus} of each node stay unused by {role} workers"
             )
     prefill, decode = tiers[Role.PREFILL].tensor_parallel, tiers[Role.DECODE].tensor_parallel
-    if prefill > decode:
+    if _odd_pair(context, tiers):
+        yield (
+            f"serving.decode.tensorParallel: {decode} beside prefill's {prefill} is a pair that NixlConnector of the "
+            "release's images does not serve; whether the connector and the images here do is not known"
+        )
+    elif prefill > decode:
         yield (
             f"serving.prefill.tensorParallel: {prefill} is more than decode's {decode}, which works where the model "
             f"has more than {prefill} KV heads (vllm-project/vllm#27274)"
