@@ -240,15 +240,15 @@ def _disaggregation(read: Reading) -> Iterator[Problem]:
         at = f"plugins[{place}].parameters.{flat[0]}"
         yield Problem(at, parameter(plugin, flat[0]), wrong, REFUSED, change)
     key, given = first(plugin, known.decider_at)
-    name = given or known.decider
+    decider = given or known.decider
     path = f"plugins[{place}].parameters.{key}"
     before = {each.called: each for each in read.config.plugins[:place]}
-    if not isinstance(name, str):
+    if not isinstance(decider, str):
         yield Problem(path, None, "names no decider", NEVER, "name a decider that is listed before it")
-    elif name not in before or read.job(name) is not Job.DECIDER:
-        yield Problem(path, name, "is no decider that is listed before it", REFUSED, "list one before this plugin")
+    elif decider not in before or read.job(decider) is not Job.DECIDER:
+        yield Problem(path, decider, "is no decider that is listed before it", REFUSED, "list one before this plugin")
     else:
-        yield from _selective(read, before[name])
+        yield from _selective(read, before[decider])
 
 
 def _no_handler(read: Reading) -> Problem:

@@ -1,0 +1,62 @@
+"""Ports for events of the workers' caches, where a configuration of the user's own wants them."""
+
+from typing import Any
+
+import pytest
+
+from components.config.vocabulary import ReleaseName
+from components.plan import resolve
+from components.plan.isolation_args import PolicyArgs
+from components.releases import RELEASES
+from components.releases.picker_events import CacheEvents, cache_events
+from tests.picker.wrong import right
+from tests.stack_file import settings
+
+BOUND = {"zmqEndpoint": "tcp://*:5557"}
+
+
+def _config(**parameters: Any) -> dict[str, Any]:
+    return {"plugins": [{"type": "precise-prefix-cache-scorer", "parameters": parameters}]}
+
+
+@pytest.mark.parametrize(
+    ("release", "config", "listens", "asks"),
+    [
+        ("0.4", _config(), 5557, None),
+        ("0.4", _config(kvEventsConfig={"zmqEndpoint": "tcp://0.0.0.0:6000"}), 6000, None),
+        ("0.6", _config(), None, 5557),
+        ("0.6", _config(kvEventsConfig=BOUND), 5557, 5557),
+        ("0.6", _config(kvEventsConfig={**BOUND, "discoverPods": False}), 5557, None),
+        ("0.6", _config(kvEventsConfig={"podDiscoveryConfig": {"socketPort": 5600}}), None, 5600),
+        ("0.6", {"plugins": [{"type": "another", "parameters": {"kvEventsConfig": BOUND}}]}, 5557, None),
+        ("0.6", {"plugins": [{"type": "queue-scorer"}, "nonsense"]}, None, None),
+        ("0.6", {}, None, None),
+    ],
+)
+def test_the_ports_are_those_of_the_picker(release: str, config: Any, listens: int | None, asks: int | None) -> None:
+    dialect = RELEASES[ReleaseName(release)].picker_dialect
+    found = cache_events(config, dialect.events_endpoint, discovers=dialect.discovers_events)
+    assert found == CacheEvents(listens, asks)
+
+
+def test_locked_policies_let_events_through() -> None:
+    document = right("0.6")
+    tokenizer = {"tokenizersPoolConfig": {"modelName": "m", "uds": {"useTCP": True, "socketFile": "t:1"}}}
+    events = {"zmqEndpoint": "tcp://*:6001", "podDiscoveryConfig": {"socketPort": 6002}}
+    parameters = {"indexerConfig": tokenizer, "kvEventsConfig": events}
+    document["plugins"].insert(0, {"type": "precise-prefix-cache-scorer", "parameters": parameters})
+    plan = resolve(settings(routing__config=document, security={"level": "locked"}))
+    assert plan.picker.events_port == 6001
+    assert plan.isolation
+    picker, decode = plan.isolation.policies["picker"], plan.isolation.policies["decode"]
+    assert [_ports(picker, "ingress", 6001), _ports(picker, "egress", 6002)] == [True, True]
+    assert [_ports(decode, "egress", 6001), _ports(decode, "ingress", 6002)] == [True, True]
+    plain = resolve(settings(security={"level": "locked"}))
+    assert plain.picker.events_port is None
+    assert plain.isolation
+    assert not _ports(plain.isolation.policies["decode"], "egress", 5557)
+
+
+def _ports(policy: PolicyArgs, way: str, port: int) -> bool:
+    """Whether a policy names a port one way."""
+    return any(port in each.tcp for each in getattr(policy, way))
