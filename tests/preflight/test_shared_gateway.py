@@ -32,7 +32,9 @@ def found(
 
 
 def test_it_must_exist() -> None:
-    changes: dict[str, Any] = {"gateway": {"existing": {"name": "shared", "namespace": "gateways"}, "route": {"path": "/a"}}}
+    changes: dict[str, Any] = {
+        "gateway": {"existing": {"name": "shared", "namespace": "gateways"}, "route": {"path": "/a"}}
+    }
     [told] = shared_gateway.check(facts(Typed(), **changes))
     assert (told.path, told.evidence) == (NAME, "there is no Gateway shared in namespace gateways")
 
