@@ -27,6 +27,10 @@ class Wanted:
     placement: PlacementArgs = field(default_factory=PlacementArgs)
     ports: frozenset[int] = frozenset()
     """Ports of the node that it takes."""
+    limits: Amounts = field(default_factory=dict)
+    """Its limits, which quotas count too."""
+    further: frozenset[str] = frozenset()
+    """The requested resources that its setting `resources` names."""
 
     @property
     def devices(self) -> Amounts:
@@ -47,6 +51,7 @@ def wanted(plan: ServingPlan) -> list[Wanted]:
             "serving.routing",
             {**plan.picker.labels, **plan.picker.selector},
             plan.picker.placement,
+            limits=amounts(plan.picker.limits),
         )
     )
     if plan.entrance.service and not plan.gateway.existing:
@@ -65,6 +70,8 @@ def _worker(worker: ResolvedTier, sidecar: set[int], beside: Amounts) -> Wanted:
         worker.labels,
         worker.placement,
         frozenset(ports),
+        limits=total(amounts(worker.limits), beside),
+        further=frozenset(worker.further),
     )
 
 
@@ -87,18 +94,28 @@ def is_ours(pod: Object, plan: ServingPlan) -> bool:
 
 def requested(pod: Object) -> Amounts:
     """What the scheduler counts for a pod: its containers and sidecars, or a greedier init container, and overhead."""
+    return _with_itself(_taken(pod, "requests"))
+
+
+def limited(pod: Object) -> Amounts:
+    """What quotas count as a pod's limits."""
+    return _taken(pod, "limits")
+
+
+def _taken(pod: Object, which: str) -> Amounts:
     spec = pod["spec"]
-    running = total(*(_requests(each) for each in spec["containers"]))
+    running = total(*(_resources(each, which) for each in spec["containers"]))
     sidecars: Amounts = {}
     peak: Amounts = {}
     for container in spec.get("initContainers") or []:
+        own = _resources(container, which)
         if container.get("restartPolicy") == "Always":
-            sidecars = total(sidecars, _requests(container))
-        at_start = sidecars if container.get("restartPolicy") == "Always" else total(sidecars, _requests(container))
+            sidecars = total(sidecars, own)
+        at_start = sidecars if container.get("restartPolicy") == "Always" else total(sidecars, own)
         peak = {name: max(peak.get(name, 0), at_start.get(name, 0)) for name in {*peak, *at_start}}
     running = total(running, sidecars)
     most = {name: max(running.get(name, 0), peak.get(name, 0)) for name in {*running, *peak}}
-    return _with_itself(total(most, amounts(spec.get("overhead"))))
+    return total(most, amounts(spec.get("overhead")))
 
 
 def host_ports(pod: Object) -> Iterator[int]:
@@ -108,5 +125,5 @@ def host_ports(pod: Object) -> Iterator[int]:
         yield from (int(port["hostPort"]) for port in container.get("ports") or [] if port.get("hostPort"))
 
 
-def _requests(container: Mapping[str, Any]) -> Amounts:
-    return amounts((container.get("resources") or {}).get("requests"))
+def _resources(container: Mapping[str, Any], which: str) -> Amounts:
+    return amounts((container.get("resources") or {}).get(which))

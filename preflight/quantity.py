@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from functools import cache
 from math import ceil
 
+from components.config.fields import HUGE_PAGES
 from components.quantity import amount
 
 Amounts = dict[str, int]
@@ -33,7 +34,7 @@ def total(*several: Mapping[str, int]) -> Amounts:
 def spoken(name: str, given: int) -> str:
     """An amount for people: bytes as Gi, CPUs and devices as they are."""
     value = given / 1000
-    if name.rpartition(".")[2] == "memory" or name.endswith("storage"):
+    if name.rpartition(".")[2] == "memory" or name.endswith("storage") or HUGE_PAGES in name:
         value, unit = value / 1024**3, "Gi"
     else:
         unit = ""

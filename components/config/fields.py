@@ -105,6 +105,35 @@ def _device(value: Any) -> Any:
     )
 
 
+HUGE_PAGES = "hugepages-"
+"""Beginning of the native resources that are huge pages; their size follows."""
+
+_DECIDED = {
+    "cpu": "the tier's cpu and cpuLimit decide it",
+    "memory": "the tier's memory and memoryLimit decide it",
+    "ephemeral-storage": "serving.model.storage and the tier's volumes decide it",
+}
+
+
+def _further_resource(value: Any) -> Any:
+    """The name of a resource that no other setting is about: an extended resource, or huge pages of a size."""
+    if not isinstance(value, str) or "/" in value:
+        return _device(value)
+    if value in _DECIDED:
+        raise wrong(
+            f"is no further resource: {_DECIDED[value]}",
+            "the pod would have two values for it",
+            "delete it, and use that setting",
+        )
+    if not value.startswith(HUGE_PAGES) or not QUANTITY.fullmatch(value.removeprefix(HUGE_PAGES)):
+        raise wrong(
+            "is neither an extended resource nor huge pages of a size",
+            "the API server would refuse the pod, or no node would ever offer it",
+            "write a name with a domain, such as nvidia.com/rail-2, or hugepages-2Mi or hugepages-1Gi",
+        )
+    return value
+
+
 def _network(value: Any) -> Any:
     if not isinstance(value, str):
         return value
@@ -211,6 +240,12 @@ Device = Annotated[
     ),
 ]
 """An extended resource, such as rdma/ib."""
+FurtherResource = Annotated[
+    str,
+    BeforeValidator(_further_resource),
+    documented("resource", pattern=r"^(hugepages-.+|[^/]+/.+)$"),
+]
+"""An extended resource or huge pages, beside what other settings request."""
 Network = Annotated[
     str,
     BeforeValidator(_network),

@@ -9,6 +9,7 @@ from components.config.fields import (
     Device,
     EnvName,
     EnvValue,
+    FurtherResource,
     LabelKey,
     LabelValue,
     Network,
@@ -131,9 +132,18 @@ class Tier(Strict):
     tensor_parallel: Count
     """GPUs per pod."""
     cpu: Quantity
-    """CPU request and limit."""
+    """CPU request, and limit unless `cpuLimit` says another."""
+    cpu_limit: Quantity | None = None
+    """CPU limit above the request, for CPUs that a node has to spare; default: equal (with infrastructure aws-efa:
+    none). Only a pod whose requests equal its limits is of class Guaranteed."""
     memory: Quantity | None = None
-    """Memory request and limit; default: the infrastructure's, else the accelerator's (accelerators.md)."""
+    """Memory request, and limit unless `memoryLimit` says another; default: the infrastructure's, else the
+    accelerator's (accelerators.md)."""
+    memory_limit: Quantity | None = None
+    """Memory limit above the request; default: equal. A node whose memory runs out evicts pods above their request."""
+    resources: dict[FurtherResource, Quantity] = {}
+    """Further resources that each pod requests and is limited to: devices such as another rail of the network
+    (`nvidia.com/rail-2: 1`), or huge pages (`hugepages-2Mi: 5120Mi`)."""
     shm_size: Quantity | None = None
     """Size of /dev/shm; default: the infrastructure's, else 16Gi, 64Gi with `hostNetwork` (NCCL/RCCL of 8 GPUs)."""
     image: str | None = Field(default=None, pattern=r"^\S+$")
@@ -180,7 +190,7 @@ class Prefill(Tier):
     tensor_parallel: Count = 1
     """GPUs per pod; `hostNetwork` makes it `gpusPerNode`. Decode's must be a multiple of it."""
     cpu: Quantity = "8"
-    """CPU request and limit."""
+    """CPU request, and limit unless `cpuLimit` says another."""
 
 
 class Sidecar(Strict):
@@ -204,6 +214,6 @@ class Decode(Tier):
     tensor_parallel: Count = 4
     """GPUs per pod; `hostNetwork` makes it `gpusPerNode`."""
     cpu: Quantity = "16"
-    """CPU request and limit."""
+    """CPU request, and limit unless `cpuLimit` says another."""
     sidecar: Sidecar = Sidecar()
     """The routing sidecar."""

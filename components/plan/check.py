@@ -37,7 +37,7 @@ def check(settings: Serving, *, token_given: bool) -> list[Problem]:
         *gateway.check(context),
         *routing.check(context),
         *security.check(context, tiers),
-        *resources.check(context),
+        *resources.check(context, tiers),
         *commandline.check(context, tiers),
         *files.check(context, tiers),
         *model.check(context, token_given=token_given),

@@ -149,9 +149,11 @@ class ResolvedTier(Args):
     ucx: dict[str, str]
     """UCX variables by name."""
     resources: dict[str, str]
-    """Requests, equal to limits: cpu, memory, GPUs, RDMA devices; disk of the node for the weights."""
-    unlimited: list[str] = []
-    """Those of them that are requested only."""
+    """Requests: cpu, memory, GPUs, RDMA devices, further ones; disk of the node for the weights."""
+    limits: dict[str, str]
+    """Limits; what is not among them is requested only."""
+    further: list[str] = []
+    """The resources that the tier's own `resources` name."""
     shm_size: str
     """Size of /dev/shm."""
     device: DeviceArgs | None = None

@@ -82,6 +82,7 @@ def _tier(context: Context, role: Role) -> ResolvedTier:
     user = _user(context, role, image_user)
     taken = settings.gpus_per_node if mode.whole_node or context.infrastructure.whole_node else used
     replicas = 1 if _whole_node(context, role, "replicas") else tier.replicas
+    requests = _requests(context, tier, taken, device)
     return ResolvedTier(
         namespace=settings.namespace,
         name=names.tier(role),
@@ -112,8 +113,9 @@ def _tier(context: Context, role: Role) -> ResolvedTier:
         extra_args=tier.extra_args,
         env=fabric.env(context, role),
         ucx=_ucx_variables(context, role),
-        resources=_resources(context, tier, taken, device),
-        unlimited=[*(["cpu"] if context.infrastructure.unlimited_cpu else []), DISK],
+        resources=requests,
+        limits=_limits(context, tier, requests),
+        further=list(tier.resources),
         shm_size=_shm_size(context, tier),
         device=device,
         rdma=fabric.rdma(context, device),
@@ -260,11 +262,8 @@ def _attention_backend(context: Context, tier: Tier) -> str | None:
     return context.accelerator.mixed_tp_attention if mixed and not own else None
 
 
-def _resources(context: Context, tier: Tier, gpus: int, device: DeviceArgs | None) -> dict[str, str]:
-    """Requests of a worker, and its limits: CPU, memory, GPUs, RDMA devices.
-
-    The disk for what it downloads is requested only: the emptyDir has a limit of its own.
-    """
+def _requests(context: Context, tier: Tier, gpus: int, device: DeviceArgs | None) -> dict[str, str]:
+    """What a worker requests: CPU, memory, GPUs, RDMA devices, further resources, disk for what it downloads."""
     model, whole = context.settings.model, context.infrastructure.whole_node
     sized = whole is not None and "cpu" not in tier.model_fields_set
     downloads = model.claim is None and not model.name.startswith("/") and CACHE_VARIABLE not in tier.env
@@ -273,8 +272,20 @@ def _resources(context: Context, tier: Tier, gpus: int, device: DeviceArgs | Non
         "memory": tier.memory or (whole.memory if whole else context.accelerator.memory),
         context.gpu_resource: str(gpus),
         **({device.resource: str(device.count)} if device else {}),
+        **tier.resources,
         **({DISK: model.storage} if downloads else {}),
     }
+
+
+def _limits(context: Context, tier: Tier, requests: Mapping[str, str]) -> dict[str, str]:
+    """Limits of a worker: its requests, unless the tier or the infrastructure says otherwise.
+
+    Disk is requested only: each emptyDir has a limit of its own.
+    """
+    unlimited = {DISK, *(["cpu"] if context.infrastructure.unlimited_cpu else [])}
+    equal = {name: amount for name, amount in requests.items() if name not in unlimited}
+    own = {"cpu": tier.cpu_limit, "memory": tier.memory_limit}
+    return {**equal, **{name: amount for name, amount in own.items() if amount}}
 
 
 def _shm_size(context: Context, tier: Tier) -> str:

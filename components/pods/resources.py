@@ -1,21 +1,15 @@
 """Resources and rights of the vLLM container."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 import pulumi_kubernetes as k8s
 
 from components.plan.worker_args import ResolvedTier
 
 
-def equal_resources(
-    amounts: Mapping[str, str], unlimited: Collection[str] = ()
-) -> k8s.core.v1.ResourceRequirementsArgs:
-    """Requests equal to limits: extended resources demand it, and so the pod is of class Guaranteed.
-
-    What is `unlimited` is requested only; with CPU or memory among it the pod is Burstable.
-    """
-    limits = {name: amount for name, amount in amounts.items() if name not in unlimited}
-    return k8s.core.v1.ResourceRequirementsArgs(limits=limits, requests=dict(amounts))
+def equal_resources(amounts: Mapping[str, str]) -> k8s.core.v1.ResourceRequirementsArgs:
+    """Requests equal to limits, of which a pod of class Guaranteed consists."""
+    return k8s.core.v1.ResourceRequirementsArgs(limits=dict(amounts), requests=dict(amounts))
 
 
 def security(worker: ResolvedTier) -> k8s.core.v1.SecurityContextArgs | None:

@@ -9,7 +9,7 @@ from components.plan.worker_args import ResolvedTier
 from components.plan.workers import MODEL_FOLDER
 from components.pods import drain, probes, volumes
 from components.pods.ports import container_port
-from components.pods.resources import equal_resources, security
+from components.pods.resources import security
 from components.releases.vllm import API_KEY_VARIABLE, CACHE_VARIABLE
 
 KEEP_ALIVE = "120"
@@ -104,7 +104,7 @@ def container(worker: ResolvedTier) -> k8s.core.v1.ContainerArgs:
             container_port(worker.port, VLLM_PORT_NAME, on_host=worker.host_network),
             container_port(worker.nixl_port, NIXL_PORT_NAME, on_host=worker.host_network),
         ],
-        resources=equal_resources(worker.resources, worker.unlimited),
+        resources=k8s.core.v1.ResourceRequirementsArgs(limits=worker.limits, requests=worker.resources),
         security_context=security(worker),
         startup_probe=probes.startup(worker.rollout.startup_budget, keyed=worker.api_key is not None),
         liveness_probe=probes.liveness(),

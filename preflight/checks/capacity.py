@@ -70,16 +70,17 @@ def _not_offered(fleet: Sequence[Node], pods: Sequence[Wanted], gpus: Container[
                 asked[name].append(pod.who)
     for name, who in asked.items():
         if not offered[name]:
-            path, evidence, remedy = _absent(name, who, fleet, offered, gpu=name in gpus)
+            further = next((f"{pod.path}.resources" for pod in pods if name in pod.further), None)
+            path, evidence, remedy = _absent(name, who, fleet, offered, gpu=name in gpus, further=further)
             outcome = f"the {' and '.join(who)} pods ask for it; they would stay {PENDING}"
             yield name, Finding("devices", Severity.ERROR, path, evidence, outcome, remedy)
 
 
 def _absent(
-    name: str, who: Sequence[str], fleet: Sequence[Node], offered: Mapping[str, int], *, gpu: bool
+    name: str, who: Sequence[str], fleet: Sequence[Node], offered: Mapping[str, int], *, gpu: bool, further: str | None
 ) -> tuple[str, str, str]:
     """Setting, evidence and remedy for a device that no node can give."""
-    path = f"serving.{'' if len(who) == len(Role) else who[0] + '.'}rdma.resource"
+    path = further or f"serving.{'' if len(who) == len(Role) else who[0] + '.'}rdma.resource"
     if gpu:
         usual = {profile.gpu_resource for profile in PROFILES.values()}
         path = "serving.accelerator" if name in usual else GPU_RESOURCE

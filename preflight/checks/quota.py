@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 
+from components.config.fields import HUGE_PAGES
+from components.plan.worker_args import ResolvedTier
 from components.plan.workers import DISK
 from preflight.answers import Object, Question
 from preflight.checks.capacity import PODS
 from preflight.facts import Facts
 from preflight.finding import Finding, Severity
-from preflight.pods import is_ours, requested, wanted
+from preflight.pods import is_ours, limited, requested, wanted
 from preflight.quantity import Amounts, amounts, spoken, total
 
 REFUSED = "the API server would refuse pods beyond it: the Deployments would stay incomplete"
@@ -35,8 +37,8 @@ def _quota(facts: Facts, quota: Object, ranges: list[Object]) -> Iterator[Findin
     hard = amounts(status.get("hard") or quota["spec"].get("hard"))
     used = amounts(status.get("used"))
     name = quota["metadata"]["name"]
-    ours = total(*(_counted(requested(each)) for each in _running(facts)))
-    needed = total(*(_counted(pod.requests) for pod in wanted(facts.plan)))
+    ours = total(*(_counted(requested(each), limited(each)) for each in _running(facts)))
+    needed = total(*(_counted(pod.requests, pod.limits) for pod in wanted(facts.plan)))
     for resource, most in hard.items():
         free = most - used.get(resource, 0) + ours.get(resource, 0)
         if resource in needed and needed[resource] > free:
@@ -60,7 +62,7 @@ def _must_say(facts: Facts, quota: str, resource: str, kind: str, side: str) -> 
     """Where a quota counts something, a container that says nothing of it is refused."""
     plan = facts.plan
     said = plan.picker.limits if side == "limits" else {**plan.picker.limits, **plan.picker.requests}
-    unlimited = side == "limits" and kind in plan.decode.worker.unlimited
+    unlimited = side == "limits" and any(kind not in each.worker.limits for each in (plan.prefill, plan.decode))
     bare = [*([] if kind in said else ["epp"]), *(["vllm"] if unlimited else [])]
     if not bare:
         return
@@ -80,27 +82,42 @@ def _limit(facts: Facts, limit: Object) -> Iterator[Finding]:
         return
     most, least = amounts(limit.get("max")), amounts(limit.get("min"))
     for tier in (facts.plan.prefill.worker, facts.plan.decode.worker):
-        for name, amount in amounts(tier.resources).items():
-            over, under = amount > most.get(name, amount), amount < least.get(name, amount)
+        limits = amounts(tier.limits)
+        for name, request in amounts(tier.resources).items():
+            top = limits.get(name, request)
+            over, under = top > most.get(name, top), request < least.get(name, request)
             if over or under:
                 bound = f"at most {spoken(name, most[name])}" if over else f"at least {spoken(name, least[name])}"
                 yield Finding(
                     "limit range",
                     Severity.ERROR,
-                    "serving.model.storage"
-                    if name == DISK
-                    else f"serving.{tier.role}.{name if name in ('cpu', 'memory') else 'tensorParallel'}",
+                    _setting(tier, name, limited=over and top != request),
                     f"a LimitRange in namespace {facts.namespace} allows {bound} {name} per {limit['type']}; "
-                    f"a {tier.role} worker has {spoken(name, amount)}",
+                    f"a {tier.role} worker has {spoken(name, top if over else request)}",
                     "the API server would refuse the pods: the Deployment would stay without any",
                     "have the LimitRange changed, use another namespace, or set it within the bounds",
                 )
 
 
-def _counted(requests: Amounts) -> Amounts:
-    """Requests under the names that quotas have for them."""
+def _setting(tier: ResolvedTier, resource: str, *, limited: bool) -> str:
+    """The setting that decides a resource; `limited`: its limit, where that is not the request."""
+    if resource == DISK:
+        return "serving.model.storage"
+    if resource in tier.further:
+        return f"serving.{tier.role}.resources"
+    plain = resource if resource in ("cpu", "memory") else "tensorParallel"
+    return f"serving.{tier.role}.{plain}{'Limit' if limited else ''}"
+
+
+def _counted(requests: Amounts, limits: Amounts) -> Amounts:
+    """Requests and limits under the names that quotas have for them."""
     counted = {f"requests.{name}": amount for name, amount in requests.items() if name != "pods"}
-    plain = {name: amount for name, amount in requests.items() if name in ("cpu", "memory", "pods")}
+    counted |= {f"limits.{name}": amount for name, amount in limits.items()}
+    plain = {
+        name: amount
+        for name, amount in requests.items()
+        if name in ("cpu", "memory", "pods") or name.startswith(HUGE_PAGES)
+    }
     return {**counted, **plain, "count/pods": requests["pods"]}
 
 

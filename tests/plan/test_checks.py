@@ -38,6 +38,46 @@ IMPOSSIBLE: list[tuple[dict[str, Any], str, str, str]] = [
         "rc_mlx5, and no auxiliary transport",
         "write rc_x",
     ),
+    # resources
+    ({"decode__cpuLimit": 8}, "serving.decode.cpuLimit", "below the request 16", "raise serving.decode.cpuLimit to 16"),
+    (
+        {"prefill__memory": "80Gi", "prefill__memoryLimit": "64Gi"},
+        "serving.prefill.memoryLimit",
+        "request 80Gi",
+        "80Gi",
+    ),
+    (
+        {"decode__memory": "20Gi", "decode__memoryLimit": "30Gi", "decode__shmSize": "40Gi"},
+        "serving.decode.shmSize",
+        "pod's memory limit (30Gi)",
+        "serving.decode.memoryLimit well above 40Gi",
+    ),
+    ({"decode__resources": {"cpu": 1}}, "serving.decode.resources.cpu", "the tier's cpu and cpuLimit", "that setting"),
+    ({"decode__resources": {"disk": 1}}, "serving.decode.resources.disk", "neither an extended resource", "hugepages"),
+    (
+        {"decode__resources": {"amd.com/gpu": 1}},
+        'serving.decode.resources["amd.com/gpu"]',
+        "serving.decode.tensorParallel",
+        "use that setting",
+    ),
+    (
+        {"rdma": RDMA, "decode__resources": {"rdma/ib": 1}},
+        'serving.decode.resources["rdma/ib"]',
+        "serving.rdma.count decides",
+        "use that setting",
+    ),
+    (
+        {"decode__resources": {"hugepages-2Mi": "3Mi"}},
+        "serving.decode.resources.hugepages-2Mi",
+        "no multiple of the page's size",
+        "a multiple of 2Mi",
+    ),
+    (
+        {"decode__resources": {"example.com/rail": "1500m"}},
+        'serving.decode.resources["example.com/rail"]',
+        "no whole number of devices",
+        "whole number",
+    ),
     # what a release's picker would ignore
     (
         {"routing__selectivePd": {"threshold": 200}},
@@ -256,6 +296,9 @@ LEGAL: list[dict[str, Any]] = [
     {"namespace": "default", "createNamespace": False},
     {"rdma": RDMA, "decode__rdma": None, "prefill__ucx__tls": "rc,rocm"},
     {"ucx__tls": "^rc"},
+    {"decode__cpu": 4, "decode__cpuLimit": 4, "decode__memory": "32Gi", "decode__memoryLimit": "64Gi"},
+    {"decode__memory": "20Gi", "decode__memoryLimit": "80Gi", "decode__shmSize": "40Gi"},
+    {"decode__resources": {"hugepages-2Mi": "512Mi", "hugepages-1Gi": "2Gi", "nvidia.com/rail-2": 1}},
     {"rdma": RDMA, "ucx__tls": "\\rc_mlx5,ud:aux,self,rocm"},
     {"ucx__tls": "all"},
     {"ucx__tls": "tcp,self,cuda,rocm_copy"},

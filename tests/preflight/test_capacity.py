@@ -71,6 +71,15 @@ def test_what_is_too_little_is_told(nodes: list[Any], pods: list[Any], evidence:
     assert evidence in " ".join(each.evidence for each in found(nodes, pods))
 
 
+def test_further_resources_are_looked_for_under_their_own_setting() -> None:
+    [absent] = found([node("a")], **RDMA, prefill__resources={"example.com/rail-2": 1})
+    assert absent.path == "serving.prefill.resources"
+    assert "no node offers example.com/rail-2" in absent.evidence
+    pages = found([node("a")], **RDMA, decode__resources={"hugepages-2Mi": "5Gi"})
+    assert [each.path for each in pages] == ["serving.decode"]
+    assert "0Gi of 0Gi hugepages-2Mi free" in pages[0].evidence
+
+
 @pytest.mark.parametrize(
     ("excluded", "why", "remedy"),
     [

@@ -283,11 +283,46 @@ def test_what_a_quota_counts_must_be_said_by_every_container() -> None:
         ({"type": "Container", "max": {"cpu": "8"}}, ["serving.decode.cpu"]),
         ({"type": "Pod", "min": {"amd.com/gpu": "2"}}, ["serving.prefill.tensorParallel"]),
         ({"type": "PersistentVolumeClaim", "max": {"cpu": "1"}}, []),
+        ({"type": "Container", "max": {"memory": "100Gi"}}, ["serving.decode.memoryLimit"]),
+        ({"type": "Container", "min": {"memory": "70Gi"}}, ["serving.prefill.memory"]),
+        ({"type": "Container", "max": {"hugepages-2Mi": "512Mi"}}, ["serving.decode.resources"]),
     ],
 )
 def test_limit_ranges(limit: Any, paths: list[str]) -> None:
     answers = {f"{SPACE}/limitranges": listed({"spec": {"limits": [limit]}})}
-    assert [path for path, _ in told(quota, answers)] == paths
+    sizes = {
+        "prefill__memory": "64Gi",
+        "decode__memory": "80Gi",
+        "decode__memoryLimit": "120Gi",
+        "decode__resources": {"hugepages-2Mi": "1Gi"},
+    }
+    assert [path for path, _ in told(quota, answers, **sizes)] == paths
+
+
+@pytest.mark.parametrize(
+    ("hard", "short"),
+    [
+        # Prefill 4 x 64Gi, decode 1 x 80Gi of at most 120Gi, and the sidecar's 2Gi;
+        # the endpoint picker's 8 of 16Gi; the gateway's proxy requests 1Mi.
+        ({"requests.memory": "347Gi"}, False),
+        ({"requests.memory": "346Gi"}, True),
+        ({"limits.memory": "394Gi"}, False),
+        ({"limits.memory": "393Gi"}, True),
+        ({"hugepages-2Mi": "1Gi"}, False),
+        ({"requests.hugepages-2Mi": "512Mi"}, True),
+    ],
+)
+def test_quotas_count_requests_limits_and_further_resources(hard: dict[str, str], short: bool) -> None:
+    default = {f"{SPACE}/limitranges": listed({"spec": {"limits": [{"type": "Container", "default": {"cpu": "1"}}]}})}
+    sizes = {
+        "gateway__memory": "1Mi",
+        "prefill__memory": "64Gi",
+        "decode__memory": "80Gi",
+        "decode__memoryLimit": "120Gi",
+        "decode__resources": {"hugepages-2Mi": "1Gi"},
+    }
+    found = told(quota, {**_quota(hard=hard), **default}, **sizes)
+    assert bool(found) is short
 
 
 def test_rights_that_are_missing_are_told_by_kind() -> None:

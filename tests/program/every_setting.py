@@ -81,7 +81,10 @@ def _tier(tier: str) -> dict[str, Change]:
     return {
         f"{tier}.replicas": Change(3, own),
         f"{tier}.cpu": Change("12", own),
+        f"{tier}.cpuLimit": Change("32", own),
         f"{tier}.memory": Change("100Gi", own),
+        f"{tier}.memoryLimit": Change("2Ti", own),
+        f"{tier}.resources": Change({"hugepages-2Mi": "512Mi"}, own),
         f"{tier}.shmSize": Change("20Gi", own),
         f"{tier}.image": Change("registry.example.com/vllm:1", own),
         f"{tier}.extraArgs": Change(["--gpu-memory-utilization=0.9"], own),
