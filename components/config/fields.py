@@ -265,6 +265,8 @@ LabelKey = Annotated[
     documented("label key", pattern=f"^((?=[^/]{{1,253}}/){_DOMAIN}/)?{QUALIFIED.pattern}$"),
 ]
 EnvValue = Annotated[str, BeforeValidator(_scalar_text), documented("any scalar", type=["string", "number", "boolean"])]
+ConfigKey = Annotated[str, Field(pattern=r"^[-._A-Za-z0-9]{1,253}$")]
+"""A key of a Secret or ConfigMap."""
 EnvName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 Registry = Annotated[str, Field(pattern=r"^(\[[0-9A-Fa-f:]+\]|[\w.-]+)(:\d+)?(/[\w.-]+)*$")]
 """Beginning of an image's name: a host, maybe with a port and folders, such as registry.example.com:5000/ghcr."""

@@ -162,16 +162,17 @@ def _rows(path: str, schema: Schema, definitions: Schema, *, deep: bool) -> Iter
         name = f"`{at}`" if deep or held is None else f"[`{at}`](#{at.replace('.', '').lower()})"
         yield name, _value(setting, definitions), default, _what(setting, definitions)
         if deep and held:
-            inside = f"{at}[]" if setting.get("type") == "array" else at
+            inside = at + {"array": "[]", "object": ".<name>"}.get(setting.get("type", ""), "")
             yield from _rows(inside, held, definitions, deep=True)
 
 
 def _object_within(setting: Schema, definitions: Schema) -> Schema | None:
-    """The object of ours that a setting is, may be, or is a list of."""
+    """The object of ours that a setting is, may be, or is a list or map of."""
     if "$ref" in setting:
         target = definitions[setting["$ref"].rsplit("/", 1)[-1]]
         return target if "properties" in target else None
     inner = [*setting.get("anyOf", []), *setting.get("oneOf", []), *([setting["items"]] if "items" in setting else [])]
+    inner += setting.get("patternProperties", {}).values()
     return next((found for each in inner if (found := _object_within(each, definitions))), None)
 
 

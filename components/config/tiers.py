@@ -2,9 +2,10 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from components.config.fields import (
+    ConfigKey,
     Count,
     Device,
     EnvName,
@@ -108,6 +109,36 @@ class HostPath(Strict):
     """Mounted read-only."""
 
 
+class ValueFrom(Strict):
+    """A value that stands in a Secret or ConfigMap of the namespace."""
+
+    secret: ObjectName | None = None
+    """The Secret, or else `configMap`."""
+    config_map: ObjectName | None = None
+    """The ConfigMap, or else `secret`."""
+    key: ConfigKey
+    """The key whose value it is."""
+    optional: bool = False
+    """Start the pods without the variable where there is no such object or key; otherwise they wait for it."""
+
+    @model_validator(mode="after")
+    def _one_object(self) -> "ValueFrom":
+        if (self.secret is None) == (self.config_map is None):
+            raise wrong(
+                "names both a Secret and a ConfigMap" if self.secret else "names neither a Secret nor a ConfigMap",
+                "the API server would refuse the Deployment",
+                "write {secret: name, key: key} or {configMap: name, key: key}",
+            )
+        return self
+
+
+EnvSetting = Annotated[
+    Annotated[EnvValue, Tag("text")] | Annotated[ValueFrom, Tag("reference")],
+    Discriminator(lambda given: "reference" if isinstance(given, (dict, ValueFrom)) else "text"),
+]
+"""A variable's value, or where it stands."""
+
+
 class Rollout(Strict):
     """How long things may take, and how pods are replaced. All times in seconds."""
 
@@ -150,8 +181,9 @@ class Tier(Strict):
     """vLLM image; default: the release's for the accelerator. Taken as written, mirror or not."""
     extra_args: list[str] = []
     """Further `vllm serve` arguments, `--flag=value` each; what the program itself sets is refused."""
-    env: dict[EnvName, EnvValue] = {}
-    """Further environment variables, each over the infrastructure's; what the program itself sets is refused."""
+    env: dict[EnvName, EnvSetting] = {}
+    """Further environment variables, each over the infrastructure's; what the program itself sets is refused. A value
+    from a Secret is `{secret: name, key: key}`, one from a ConfigMap `{configMap: name, key: key}`."""
     log_level: VllmLogLevel | None = None
     """`VLLM_LOGGING_LEVEL`; unset is vLLM's info."""
     rdma: Annotated[Rdma | None, BeforeValidator(null_word)] = None
@@ -180,6 +212,16 @@ class Tier(Strict):
     """Files and folders of the node, beside the infrastructure's; one with the same mount path takes its place."""
     rollout: Rollout = Rollout()
     """Start-up, termination and replacement."""
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """Those of `env` whose value is written in the settings."""
+        return {name: value for name, value in self.env.items() if isinstance(value, str)}
+
+    @property
+    def references(self) -> dict[str, ValueFrom]:
+        """Those of `env` whose value stands in a Secret or ConfigMap."""
+        return {name: value for name, value in self.env.items() if isinstance(value, ValueFrom)}
 
 
 class Prefill(Tier):

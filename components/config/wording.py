@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
@@ -144,11 +144,13 @@ def _kind(value: Any) -> str:
 def _keys_at(settings: type[BaseModel], parts: Iterable[str | int]) -> list[str]:
     """The keys that the settings know at a place."""
     at: type[BaseModel] | None = settings
+    inner: list[Any] = []
     for part in parts:
         if at is None:
             return []
-        if isinstance(part, int):
-            continue  # an item of the list that the key before it holds
+        if isinstance(part, int) or (inner and get_origin(inner[0]) is dict):
+            inner = []
+            continue  # an item of the list or map that the key before it holds
         inner = [field.annotation for field in at.model_fields.values() if field.alias == part]
         at = next((model for annotation in inner for model in _models(annotation)), None)
     return [str(field.alias) for field in at.model_fields.values()] if at else []

@@ -165,4 +165,6 @@ def _attention(context: Context, tier: ResolvedTier) -> _Said:
 def _variable(context: Context, tier: ResolvedTier, *, name: str) -> _Said:
     """A variable of the tier's own, of the infrastructure or of the accelerator: the last two are no setting."""
     value, own = tier.env.get(name, ""), name in context.tier(tier.role).env
+    if elsewhere := tier.references.get(name):
+        value = f"the key {elsewhere.key} of {elsewhere.secret or elsewhere.config_map}"
     return _Said(f"serving.{tier.role}.env.{name}" if own else "", value, value)

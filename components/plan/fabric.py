@@ -78,7 +78,8 @@ def _attachments(device: DeviceArgs, network: str) -> str:
 def env(context: Context, role: Role) -> dict[str, str]:
     """Further variables of a tier: its own over the infrastructure's over the accelerator's."""
     theirs = {name: each.value for name, each in context.infrastructure.env.items()}
-    return dict(sorted({**context.accelerator.env, **theirs, **context.tier(role).env}.items()))
+    every = {**context.accelerator.env, **theirs, **context.tier(role).env}
+    return {name: value for name, value in sorted(every.items()) if isinstance(value, str)}
 
 
 def kv_transfer(context: Context) -> dict[str, Any]:

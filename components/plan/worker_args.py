@@ -82,6 +82,19 @@ class HostPathArgs(Args):
     """Read-only mount."""
 
 
+class ReferenceArgs(Args):
+    """A variable's value in a Secret or a ConfigMap: one of the two is given."""
+
+    secret: str | None = None
+    """Name of the Secret."""
+    config_map: str | None = None
+    """Name of the ConfigMap."""
+    key: str
+    """Key in it."""
+    optional: bool = False
+    """Whether the pods start without it."""
+
+
 class DeviceArgs(Args):
     """The RDMA devices that each pod asks for."""
 
@@ -146,6 +159,8 @@ class ResolvedTier(Args):
     """Further arguments."""
     env: dict[str, str]
     """Further variables."""
+    references: dict[str, ReferenceArgs] = {}
+    """Variables whose value stands in a Secret or ConfigMap; none of them is in `env`."""
     ucx: dict[str, str]
     """UCX variables by name."""
     resources: dict[str, str]

@@ -13,6 +13,7 @@ from components.plan.context import Context
 from components.plan.worker_args import (
     DeviceArgs,
     ModelArgs,
+    ReferenceArgs,
     ResolvedTier,
     RolloutArgs,
     SecretKeyArgs,
@@ -112,6 +113,7 @@ def _tier(context: Context, role: Role) -> ResolvedTier:
         api_key=_api_key(context),
         extra_args=tier.extra_args,
         env=fabric.env(context, role),
+        references={name: ReferenceArgs(**each.model_dump()) for name, each in tier.references.items()},
         ucx=_ucx_variables(context, role),
         resources=requests,
         limits=_limits(context, tier, requests),
@@ -200,10 +202,11 @@ def _ucx_variables(context: Context, role: Role) -> dict[str, str]:
 
     proto_info = pick("proto_info")
     prints = proto_info or pick("log_level")
+    named = {*fabric.env(context, role), *context.tier(role).references}
     values = {
         "UCX_IB_GID_INDEX": pick("ib_gid_index"),
         "UCX_IB_TRAFFIC_CLASS": pick("ib_traffic_class"),
-        LOG_FILE: "stderr" if prints and LOG_FILE not in fabric.env(context, role) else None,
+        LOG_FILE: "stderr" if prints and LOG_FILE not in named else None,
         "UCX_LOG_LEVEL": pick("log_level"),
         "UCX_NET_DEVICES": ",".join(pick("net_devices") or []) or None,
         "UCX_PROTO_INFO": None if proto_info is None else "y" if proto_info else "n",

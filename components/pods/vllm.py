@@ -5,7 +5,7 @@ import json
 import pulumi_kubernetes as k8s
 
 from components.names import NIXL_PORT_NAME, TOKEN_KEY, VLLM_PORT_NAME
-from components.plan.worker_args import ResolvedTier
+from components.plan.worker_args import ReferenceArgs, ResolvedTier
 from components.plan.workers import MODEL_FOLDER
 from components.pods import drain, probes, volumes
 from components.pods.ports import container_port
@@ -67,6 +67,8 @@ def environment(worker: ResolvedTier) -> list[k8s.core.v1.EnvVarArgs]:
     if worker.log_level:
         plain["VLLM_LOGGING_LEVEL"] = worker.log_level
     variables = {name: k8s.core.v1.EnvVarArgs(name=name, value=value) for name, value in plain.items()}
+    for name, each in worker.references.items():
+        variables[name] = k8s.core.v1.EnvVarArgs(name=name, value_from=_elsewhere(each))
     # Peers fetch KV blocks from this address; unset it would be localhost.
     variables["VLLM_NIXL_SIDE_CHANNEL_HOST"] = k8s.core.v1.EnvVarArgs(
         name="VLLM_NIXL_SIDE_CHANNEL_HOST",
@@ -89,6 +91,16 @@ def environment(worker: ResolvedTier) -> list[k8s.core.v1.EnvVarArgs]:
             ),
         )
     return [variables[name] for name in sorted(variables)]
+
+
+def _elsewhere(value: ReferenceArgs) -> k8s.core.v1.EnvVarSourceArgs:
+    optional = True if value.optional else None
+    if value.secret:
+        selector = k8s.core.v1.SecretKeySelectorArgs(name=value.secret, key=value.key, optional=optional)
+        return k8s.core.v1.EnvVarSourceArgs(secret_key_ref=selector)
+    return k8s.core.v1.EnvVarSourceArgs(
+        config_map_key_ref=k8s.core.v1.ConfigMapKeySelectorArgs(name=value.config_map, key=value.key, optional=optional)
+    )
 
 
 def container(worker: ResolvedTier) -> k8s.core.v1.ContainerArgs:

@@ -38,7 +38,8 @@ def _variables(container: Container) -> Iterator[Violation]:
 def _change(instead: str) -> str:
     return (
         f"put it into a Secret and refer to that (valueFrom.secretKeyRef), not {instead}; the Hugging Face token is "
-        "`pulumi config set --secret hfToken`, other variables come from serving.prefill.env and serving.decode.env"
+        "`pulumi config set --secret hfToken`; in serving.prefill.env and serving.decode.env it is "
+        "`NAME: {secret: name, key: key}`"
     )
 
 

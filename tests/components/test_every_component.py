@@ -53,7 +53,7 @@ SERVING: dict[str, Any] = {
     "ucx": {"tls": "rc,sm,self", "protoInfo": True},
     "routing": {"tolerations": [{"key": "dedicated"}]},
     "prefill": {
-        "env": {"A": "b"},
+        "env": {"A": "b", "C": {"secret": "s", "key": "k"}},
         "tolerations": [{"key": "amd.com/gpu", "effect": "NoSchedule"}],
         "affinity": {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []}},
         "hostPaths": [{"hostPath": "/dev/infiniband", "mountPath": "/dev/infiniband"}],

@@ -78,6 +78,26 @@ IMPOSSIBLE: list[tuple[dict[str, Any], str, str, str]] = [
         "no whole number of devices",
         "whole number",
     ),
+    # variables from elsewhere
+    (
+        {"decode__env": {"A": {"secret": "s", "configMap": "c", "key": "k"}}},
+        "serving.decode.env.A",
+        "names both a Secret and a ConfigMap",
+        "{secret: name, key: key}",
+    ),
+    ({"decode__env": {"A": {"key": "k"}}}, "serving.decode.env.A", "names neither", "{configMap: name, key: key}"),
+    (
+        {"decode__env": {"HF_TOKEN": {"secret": "s", "key": "k"}}},
+        "serving.decode.env.HF_TOKEN",
+        "set by the program itself",
+        "serving.model.tokenSecret",
+    ),
+    (
+        {"decode__env": {"A": {"secert": "s", "key": "k"}}},
+        "serving.decode.env.A.secert",
+        "is not a setting; did you mean secret?",
+        "secret, configMap, key, optional",
+    ),
     # what a release's picker would ignore
     (
         {"routing__selectivePd": {"threshold": 200}},

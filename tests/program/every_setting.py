@@ -88,7 +88,15 @@ def _tier(tier: str) -> dict[str, Change]:
         f"{tier}.shmSize": Change("20Gi", own),
         f"{tier}.image": Change("registry.example.com/vllm:1", own),
         f"{tier}.extraArgs": Change(["--gpu-memory-utilization=0.9"], own),
-        f"{tier}.env": Change({"VLLM_ROCM_USE_AITER": "1"}, own),
+        **{
+            f"{tier}.env.A.{key}": Change(value, own, {f"{tier}.env": {"A": given}})
+            for key, value, given in (
+                ("secret", "other", {"secret": "s3", "key": "k"}),
+                ("configMap", "other", {"configMap": "s3", "key": "k"}),
+                ("key", "other", {"secret": "s3", "key": "k"}),
+                ("optional", True, {"secret": "s3", "key": "k"}),
+            )
+        },
         f"{tier}.logLevel": Change("debug", own),
         f"{tier}.rdma.resource": Change("rdma/roce_gdr", own, {f"{tier}.rdma": {"resource": "rdma/ib"}}),
         f"{tier}.rdma.count": Change(2, own, {f"{tier}.rdma": {"resource": "rdma/ib"}}),

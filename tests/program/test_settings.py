@@ -24,10 +24,6 @@ def _models(annotation: Any) -> list[type[BaseModel]]:
     return [model for part in typing.get_args(annotation) for model in _models(part)]
 
 
-def _is_list(annotation: Any) -> bool:
-    return typing.get_origin(annotation) is list
-
-
 def _settings(model: type[BaseModel], prefix: str = "") -> dict[str, Any]:
     """Every leaf of the settings by config path, with its annotation."""
     found: dict[str, Any] = {}
@@ -35,7 +31,8 @@ def _settings(model: type[BaseModel], prefix: str = "") -> dict[str, Any]:
         path = f"{prefix}{field.alias}"
         inner = _models(field.annotation)
         for each in inner:
-            found |= _settings(each, f"{path}[]." if _is_list(field.annotation) else f"{path}.")
+            name = {list: "[]", dict: ".A"}.get(typing.get_origin(field.annotation), "")
+            found |= _settings(each, f"{path}{name}.")
         if not inner:
             found[path] = field.annotation
     return found

@@ -14,6 +14,7 @@ from components.releases.vllm import (
     ATTENTION_VARIABLE,
     BREAKING_FLAGS,
     BREAKING_VARIABLES,
+    CACHE_VARIABLE,
     CONFIG_FLAG,
     COUNTING_FLAGS,
     EVERY_ADDRESS,
@@ -57,7 +58,7 @@ def check(context: Context, tiers: Tiers) -> Iterator[Problem]:
 
 
 def notes(context: Context) -> Iterator[str]:
-    """Variables that do not do what they say, and files that only vLLM reads."""
+    """Variables that do not do what they say, and values that only vLLM reads."""
     for role in Role:
         arguments = context.tier(role).extra_args
         for flag in flags_of(arguments):
@@ -73,6 +74,17 @@ def notes(context: Context) -> Iterator[str]:
                     f"serving.{role}.extraArgs[{index}]: the quotes around {value[1:-1]} reach vLLM as a part of the "
                     "value, because no shell takes them off: delete them"
                 )
+        for name in context.tier(role).references:
+            if name == CACHE_VARIABLE:
+                yield (
+                    f"serving.{role}.env.{name}: its value is not known here; where no volume is mounted at it, the "
+                    "weights are downloaded to the container's layer, again after each restart"
+                )
+            elif name in context.accelerator.visible_devices:
+                yield (
+                    f"serving.{role}.env.{name}: its value is not known here; vLLM stops at start where it shows fewer "
+                    f"GPUs than serving.{role}.tensorParallel"
+                )
         for name, value in context.tier(role).env.items():
             path = f"serving.{role}.env.{name}"
             read = name == ATTENTION_VARIABLE and context.settings.release is ReleaseName.V0_4
@@ -80,7 +92,7 @@ def notes(context: Context) -> Iterator[str]:
                 yield f"{path}: {MISLEADING_VARIABLES[name]}"
             elif name in EXPOSING_VARIABLES and value != "0":
                 yield f"{path}: {EXPOSING_VARIABLES[name]}"
-            elif name == "UCX_PROTO_ENABLE" and value.lower() in ("n", "no", "0", "false", "off"):
+            elif name == "UCX_PROTO_ENABLE" and str(value).lower() in ("n", "no", "0", "false", "off"):
                 yield (
                     f"{path} switches off UCX's protocols of today, which NIXL needs (vllm-project/vllm#32379): "
                     "transfers would fail or take a slower way; delete it"
@@ -107,11 +119,12 @@ def _variables(context: Context, tier: ResolvedTier) -> Iterator[Problem]:
                 REMEDIES.get(name, "delete it"),
             )
         elif name in context.accelerator.visible_devices:
-            seen = [each for each in env[name].split(",") if each.strip() not in ("", "-1")]
-            if len(seen) < used:
+            written = context.tier(role).variables.get(name)
+            seen = [each for each in (written or "").split(",") if each.strip() not in ("", "-1")]
+            if written is not None and len(seen) < used:
                 yield Problem(
                     f"serving.{role}.env.{name}",
-                    env[name],
+                    written,
                     f"shows vLLM {len(seen)} GPUs, and serving.{role}.tensorParallel is {used}",
                     "vLLM would stop at start: its tensor parallel size is larger than the number of GPUs that it sees",
                     "delete it: the device plugin gives a pod its own GPUs and no others",

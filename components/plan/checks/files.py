@@ -38,7 +38,7 @@ def check(context: Context, tiers: Tiers) -> Iterator[Problem]:
                     "choose another mountPath",
                 )
             taken.setdefault(place, path)
-        home = tier.env.get(CACHE_VARIABLE)
+        home = tier.variables.get(CACHE_VARIABLE)
         if home is not None and not _on_a_host_path(resolved, home):
             yield Problem(
                 f"serving.{role}.env.{CACHE_VARIABLE}",
