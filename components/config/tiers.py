@@ -8,6 +8,7 @@ from components.config.fields import (
     ConfigKey,
     Count,
     Device,
+    DnsLabel,
     EnvName,
     EnvValue,
     FurtherResource,
@@ -107,6 +108,55 @@ class HostPath(Strict):
     """What must be there; unset means unchecked."""
     read_only: bool = True
     """Mounted read-only."""
+
+
+class EmptyDir(Strict):
+    """A folder that is made with the pod and goes with it."""
+
+    size_limit: Quantity | None = None
+    """How much it may hold. On the node's disk, the pod requests as much of `ephemeral-storage`."""
+    medium: Literal["Memory"] | None = None
+    """`Memory`: what it holds counts as the pod's memory; unset: the node's disk."""
+
+
+SOURCES = ("claim", "config_map", "secret", "empty_dir", "csi", "ephemeral")
+"""The fields of a volume that say what it is."""
+
+
+class Volume(Strict):
+    """A volume of the pods, mounted in vLLM's container; exactly one of its fields says what it is."""
+
+    name: DnsLabel
+    """Its name in the pod."""
+    mount_path: str = Field(pattern=r"^/[^:]*$")
+    """Absolute path in the container."""
+    read_only: bool = False
+    """Mounted read-only."""
+    sub_path: str | None = Field(default=None, pattern=r"^\.?[^./]([^.]|\.[^.])*$")
+    """Folder or file of the volume that is mounted instead of the whole."""
+    claim: ObjectName | None = None
+    """An existing PersistentVolumeClaim; ReadWriteMany or ReadOnlyMany when workers sit on several nodes."""
+    config_map: ObjectName | None = None
+    """A ConfigMap: a file for each key, such as a chat template."""
+    secret: ObjectName | None = None
+    """A Secret: a file for each key, such as certificates."""
+    empty_dir: EmptyDir | None = None
+    """A folder that is made with the pod, such as /tmp with a read-only image: `{}` or a size."""
+    csi: dict[str, Any] | None = None
+    """A volume of a CSI driver within the pod (`driver`, `volumeAttributes` …), passed on as written."""
+    ephemeral: dict[str, Any] | None = None
+    """A claim that is made for each pod (`volumeClaimTemplate`), passed on as written."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "Volume":
+        given = [str(type(self).model_fields[name].alias) for name in SOURCES if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise wrong(
+                f"says {len(given)} things that it is{': ' if given else ''}{', '.join(given)}",
+                "the API server would refuse the Deployment: a volume has exactly one type",
+                "set one of claim, configMap, secret, emptyDir, csi and ephemeral; a folder of the node is hostPaths",
+            )
+        return self
 
 
 class ValueFrom(Strict):
@@ -210,6 +260,8 @@ class Tier(Strict):
     """Linux capabilities, such as IPC_LOCK for pinned memory; a list of your own takes the infrastructure's place."""
     host_paths: list[HostPath] = []
     """Files and folders of the node, beside the infrastructure's; one with the same mount path takes its place."""
+    volumes: list[Volume] = []
+    """Further volumes: claims, ConfigMaps, Secrets, empty folders and what CSI drivers make."""
     rollout: Rollout = Rollout()
     """Start-up, termination and replacement."""
 

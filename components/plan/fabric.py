@@ -107,7 +107,7 @@ def moves_by_nixl(kv_transfer: Mapping[str, Any]) -> bool:
 
 
 def host_paths(context: Context, role: Role) -> list[HostPathArgs]:
-    """Files of the node: the tier's beside the infrastructure's, by mount path."""
+    """Files of the node: the tier's beside the infrastructure's, unless the tier mounts something else there."""
     theirs = [
         HostPathArgs(host_path=each.host_path, mount_path=each.mount_path, type=each.type, read_only=each.read_only)
         for each in context.infrastructure.host_files
@@ -118,7 +118,7 @@ def host_paths(context: Context, role: Role) -> list[HostPathArgs]:
         )
         for each in context.tier(role).host_paths
     ]
-    taken = {each.mount_path for each in own}
+    taken = {each.mount_path for each in (*own, *context.tier(role).volumes)}
     return [each for each in theirs if each.mount_path not in taken] + own
 
 

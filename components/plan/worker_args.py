@@ -82,6 +82,40 @@ class HostPathArgs(Args):
     """Read-only mount."""
 
 
+class EmptyDirArgs(Args):
+    """A folder that is made with the pod."""
+
+    size_limit: str | None = None
+    """How much it may hold."""
+    medium: str | None = None
+    """Memory; None: the node's disk."""
+
+
+class VolumeArgs(Args):
+    """A further volume: one of the fields from `claim` on is given."""
+
+    name: str
+    """In the pod."""
+    mount_path: str
+    """In the container."""
+    read_only: bool = False
+    """Read-only mount."""
+    sub_path: str | None = None
+    """Folder or file of it that is mounted."""
+    claim: str | None = None
+    """PersistentVolumeClaim."""
+    config_map: str | None = None
+    """ConfigMap."""
+    secret: str | None = None
+    """Secret."""
+    empty_dir: EmptyDirArgs | None = None
+    """A folder that is made with the pod."""
+    csi: dict[str, Any] | None = None
+    """A CSI driver's volume, as Kubernetes takes it."""
+    ephemeral: dict[str, Any] | None = None
+    """A claim for each pod, as Kubernetes takes it."""
+
+
 class ReferenceArgs(Args):
     """A variable's value in a Secret or a ConfigMap: one of the two is given."""
 
@@ -195,6 +229,8 @@ class ResolvedTier(Args):
     """Shell commands that vLLM's process begins with."""
     host_paths: list[HostPathArgs]
     """Files and folders of the node."""
+    volumes: list[VolumeArgs] = []
+    """Further volumes."""
     placement: PlacementArgs
     """Where the pods may run."""
     rollout: RolloutArgs

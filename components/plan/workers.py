@@ -6,6 +6,7 @@ from typing import Any
 
 from components.accelerators import Image
 from components.args import PlacementArgs
+from components.config.quantity import amount
 from components.config.tiers import Tier
 from components.config.vocabulary import LockedMemory, PodSecurity, Role
 from components.plan import fabric, locked_memory
@@ -19,6 +20,7 @@ from components.plan.worker_args import (
     SecretKeyArgs,
     SidecarArgs,
     Strategy,
+    VolumeArgs,
 )
 from components.releases.vllm import CACHE_VARIABLE, own_attention_backend
 
@@ -131,6 +133,7 @@ def _tier(context: Context, role: Role) -> ResolvedTier:
         caches=dict(context.accelerator.caches),
         prelude=[each.value for each in context.infrastructure.prelude],
         host_paths=fabric.host_paths(context, role),
+        volumes=[VolumeArgs(**each.model_dump()) for each in tier.volumes],
         placement=PlacementArgs(
             node_selector=fabric.node_selector(context, role),
             tolerations=fabric.tolerations(context, role),
@@ -266,7 +269,7 @@ def _attention_backend(context: Context, tier: Tier) -> str | None:
 
 
 def _requests(context: Context, tier: Tier, gpus: int, device: DeviceArgs | None) -> dict[str, str]:
-    """What a worker requests: CPU, memory, GPUs, RDMA devices, further resources, disk for what it downloads."""
+    """What a worker requests: CPU, memory, GPUs, RDMA devices, further resources, and disk for its emptyDirs."""
     model, whole = context.settings.model, context.infrastructure.whole_node
     sized = whole is not None and "cpu" not in tier.model_fields_set
     downloads = model.claim is None and not model.name.startswith("/") and CACHE_VARIABLE not in tier.env
@@ -276,8 +279,20 @@ def _requests(context: Context, tier: Tier, gpus: int, device: DeviceArgs | None
         context.gpu_resource: str(gpus),
         **({device.resource: str(device.count)} if device else {}),
         **tier.resources,
-        **({DISK: model.storage} if downloads else {}),
+        **_disk([*([model.storage] if downloads else []), *_folders(tier)]),
     }
+
+
+def _folders(tier: Tier) -> list[str]:
+    """Sizes of the tier's own emptyDirs on the node's disk."""
+    own = [each.empty_dir for each in tier.volumes if each.empty_dir]
+    return [each.size_limit for each in own if each.size_limit and each.medium is None]
+
+
+def _disk(sizes: list[str]) -> dict[str, str]:
+    if len(sizes) < 2:
+        return dict.fromkeys([DISK], sizes[0]) if sizes else {}
+    return {DISK: str(ceil(sum(map(amount, sizes))))}
 
 
 def _limits(context: Context, tier: Tier, requests: Mapping[str, str]) -> dict[str, str]:
@@ -286,9 +301,9 @@ def _limits(context: Context, tier: Tier, requests: Mapping[str, str]) -> dict[s
     Disk is requested only: each emptyDir has a limit of its own.
     """
     unlimited = {DISK, *(["cpu"] if context.infrastructure.unlimited_cpu else [])}
-    equal = {name: amount for name, amount in requests.items() if name not in unlimited}
+    equal = {name: quantity for name, quantity in requests.items() if name not in unlimited}
     own = {"cpu": tier.cpu_limit, "memory": tier.memory_limit}
-    return {**equal, **{name: amount for name, amount in own.items() if amount}}
+    return {**equal, **{name: quantity for name, quantity in own.items() if quantity}}
 
 
 def _shm_size(context: Context, tier: Tier) -> str:

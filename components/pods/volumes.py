@@ -2,7 +2,7 @@
 
 import pulumi_kubernetes as k8s
 
-from components.plan.worker_args import ResolvedTier
+from components.plan.worker_args import ResolvedTier, VolumeArgs
 from components.plan.workers import MODEL_FOLDER
 
 CACHE = "/.cache"
@@ -37,7 +37,27 @@ def volumes(worker: ResolvedTier) -> list[k8s.core.v1.VolumeArgs]:
             )
             for index, each in enumerate(worker.host_paths)
         ),
+        *map(_further, worker.volumes),
     ]
+
+
+def _further(volume: VolumeArgs) -> k8s.core.v1.VolumeArgs:
+    core = k8s.core.v1
+    return core.VolumeArgs(
+        name=volume.name,
+        persistent_volume_claim=core.PersistentVolumeClaimVolumeSourceArgs(
+            claim_name=volume.claim, read_only=True if volume.read_only else None
+        )
+        if volume.claim
+        else None,
+        config_map=core.ConfigMapVolumeSourceArgs(name=volume.config_map) if volume.config_map else None,
+        secret=core.SecretVolumeSourceArgs(secret_name=volume.secret) if volume.secret else None,
+        empty_dir=core.EmptyDirVolumeSourceArgs(size_limit=volume.empty_dir.size_limit, medium=volume.empty_dir.medium)
+        if volume.empty_dir
+        else None,
+        csi=volume.csi,  # type: ignore[arg-type]  # a user's, passed on as written
+        ephemeral=volume.ephemeral,  # type: ignore[arg-type]  # a user's, passed on as written
+    )
 
 
 def mounts(worker: ResolvedTier) -> list[k8s.core.v1.VolumeMountArgs]:
@@ -51,5 +71,14 @@ def mounts(worker: ResolvedTier) -> list[k8s.core.v1.VolumeMountArgs]:
         *(
             k8s.core.v1.VolumeMountArgs(name=f"host-{index}", mount_path=each.mount_path, read_only=each.read_only)
             for index, each in enumerate(worker.host_paths)
+        ),
+        *(
+            k8s.core.v1.VolumeMountArgs(
+                name=each.name,
+                mount_path=each.mount_path,
+                sub_path=each.sub_path,
+                read_only=True if each.read_only else None,
+            )
+            for each in worker.volumes
         ),
     ]

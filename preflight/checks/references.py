@@ -1,4 +1,4 @@
-"""Secrets and ConfigMaps that variables of the workers take values from."""
+"""Secrets, ConfigMaps and claims that variables and volumes of the workers refer to."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -12,9 +12,9 @@ from preflight.finding import Finding, Severity
 class _Reference(NamedTuple):
     path: str
     kind: str
-    """Secret or ConfigMap."""
     name: str
     key: str
+    """What must be in it; empty: nothing."""
 
 
 def asks(facts: Facts) -> list[Question]:
@@ -23,11 +23,12 @@ def asks(facts: Facts) -> list[Question]:
 
 
 def check(facts: Facts) -> Iterator[Finding]:
-    """Objects or keys that are absent."""
+    """Objects or keys that are absent, and claims of one node."""
     for each in _references(facts):
         answer = facts.asked(_object(facts, each))
         keys = {**(answer.body.get("data") or {}), **(answer.body.get("binaryData") or {})} if answer.ok else {}
-        if not answer.absent and (not answer.ok or each.key in keys):
+        if not answer.absent and (not answer.ok or not each.key or each.key in keys):
+            yield from _one_node(facts, each)
             continue
         # In a namespace that the `up` makes, it can only come afterwards: by hand, or from a controller.
         to_come = facts.plan.namespace.create and facts.get(f"/api/v1/namespaces/{facts.namespace}").absent
@@ -36,12 +37,28 @@ def check(facts: Facts) -> Iterator[Finding]:
         )
         where = f"the namespace {facts.namespace}, which this stack makes" if to_come else facts.namespace
         yield Finding(
-            "variables",
+            "references",
             Severity.WARNING if to_come else Severity.ERROR,
             each.path,
             f"{each.kind} {each.name} in {where} {lack}",
-            "the pods would wait for it: CreateContainerConfigError until the timeout",
-            f"make it with the key {each.key}, correct the name, or set optional: true",
+            "the pods would wait for it until the timeout",
+            f"make it with the key {each.key}, correct the name, or set optional: true"
+            if each.key
+            else "make it, or correct the name",
+        )
+
+
+def _one_node(facts: Facts, claim: _Reference) -> Iterator[Finding]:
+    answer = facts.asked(_object(facts, claim))
+    modes = (answer.body.get("spec") or {}).get("accessModes") or []
+    if answer.ok and modes and not {"ReadWriteMany", "ReadOnlyMany"} & set(modes):
+        yield Finding(
+            "references",
+            Severity.WARNING,
+            claim.path,
+            f"PersistentVolumeClaim {claim.name} can be mounted {', '.join(modes)} only",
+            "workers on a second node would wait for the volume for ever",
+            "use a claim with ReadWriteMany or ReadOnlyMany, unless all workers of the tier share a node",
         )
 
 
@@ -52,8 +69,18 @@ def _references(facts: Facts) -> Iterator[_Reference]:
             if not value.optional:
                 kind, name = ("Secret", value.secret) if value.secret else ("ConfigMap", value.config_map)
                 yield _Reference(f"serving.{worker.role}.env.{variable}", kind, name or "", value.key)
+        for index, volume in enumerate(worker.volumes):
+            path = f"serving.{worker.role}.volumes[{index}]"
+            for field, kind, name in (
+                ("claim", "PersistentVolumeClaim", volume.claim),
+                ("configMap", "ConfigMap", volume.config_map),
+                ("secret", "Secret", volume.secret),
+            ):
+                if name:
+                    yield _Reference(f"{path}.{field}", kind, name, "")
 
 
 def _object(facts: Facts, reference: _Reference) -> Question:
-    """The whole object, for its keys; no value of it is looked at."""
-    return Question(f"/api/v1/namespaces/{facts.namespace}/{reference.kind.lower()}s/{reference.name}")
+    """The whole object where its keys are asked for; no value of it is looked at."""
+    path = f"/api/v1/namespaces/{facts.namespace}/{reference.kind.lower()}s/{reference.name}"
+    return Question(path, metadata_only=not reference.key and reference.kind != "PersistentVolumeClaim")

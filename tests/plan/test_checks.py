@@ -78,6 +78,82 @@ IMPOSSIBLE: list[tuple[dict[str, Any], str, str, str]] = [
         "no whole number of devices",
         "whole number",
     ),
+    # volumes
+    (
+        {"decode__volumes": [{"name": "a", "mountPath": "/a"}]},
+        "serving.decode.volumes[0]",
+        "says 0 things that it is",
+        "one of claim, configMap, secret, emptyDir, csi and ephemeral; a folder of the node is hostPaths",
+    ),
+    (
+        {"decode__volumes": [{"name": "a", "mountPath": "/a", "secret": "s", "configMap": "c"}]},
+        "serving.decode.volumes[0]",
+        "says 2 things that it is: configMap, secret",
+        "one of claim",
+    ),
+    (
+        {"decode__volumes": [{"name": "a", "mountPath": "/dev/shm/", "emptyDir": {}}]},
+        "serving.decode.volumes[0].mountPath",
+        "/dev/shm is decided by the tier's shmSize",
+        "another mountPath",
+    ),
+    (
+        {
+            "decode__hostPaths": [{"hostPath": "/x", "mountPath": "/data"}],
+            "decode__volumes": [{"name": "a", "mountPath": "/data", "emptyDir": {}}],
+        },
+        "serving.decode.volumes[0].mountPath",
+        "decided by serving.decode.hostPaths[0].mountPath",
+        "another mountPath",
+    ),
+    (
+        {"decode__hostPaths": [{"hostPath": "/x", "mountPath": "/"}]},
+        "serving.decode.hostPaths[0].mountPath",
+        "hides the whole image",
+        "another mountPath",
+    ),
+    (
+        {
+            "createNamespace": False,
+            "model": {"name": "a/b", "claim": "w", "path": "llama/70b"},
+            "decode__volumes": [{"name": "a", "mountPath": "/model-cache/llama", "emptyDir": {}}],
+        },
+        "serving.decode.volumes[0].mountPath",
+        "hides the weights at /model-cache/llama/70b (serving.model.path)",
+        "another mountPath",
+    ),
+    (
+        {"decode__volumes": [{"name": "shm", "mountPath": "/a", "emptyDir": {}}]},
+        "serving.decode.volumes[0].name",
+        "the name of another volume: that of the program itself",
+        "another name",
+    ),
+    (
+        {
+            "decode__volumes": [
+                {"name": "a", "mountPath": "/a", "emptyDir": {}},
+                {"name": "a", "mountPath": "/b", "emptyDir": {}},
+            ]
+        },
+        "serving.decode.volumes[1].name",
+        "that of serving.decode.volumes[0].name",
+        "another name",
+    ),
+    (
+        {
+            "decode__hostPaths": [{"hostPath": "/x", "mountPath": "/x"}],
+            "decode__volumes": [{"name": "host-0", "mountPath": "/a", "emptyDir": {}}],
+        },
+        "serving.decode.volumes[0].name",
+        "that of a file of the node",
+        "another name",
+    ),
+    (
+        {"decode__volumes": [{"name": "a", "mountPath": "/a", "claim": "c"}]},
+        "serving.decode.volumes[0].claim",
+        "is made by this stack",
+        "serving.createNamespace: false",
+    ),
     # variables from elsewhere
     (
         {"decode__env": {"A": {"secret": "s", "configMap": "c", "key": "k"}}},
@@ -316,6 +392,12 @@ LEGAL: list[dict[str, Any]] = [
     {"namespace": "default", "createNamespace": False},
     {"rdma": RDMA, "decode__rdma": None, "prefill__ucx__tls": "rc,rocm"},
     {"ucx__tls": "^rc"},
+    {"decode__volumes": [{"name": "host-0", "mountPath": "/.cache/triton", "emptyDir": {}}]},
+    {
+        "createNamespace": False,
+        "model": {"name": "a/b", "claim": "w", "path": "llama"},
+        "decode__volumes": [{"name": "a", "mountPath": "/model-cache/adapters", "claim": "adapters"}],
+    },
     {"decode__cpu": 4, "decode__cpuLimit": 4, "decode__memory": "32Gi", "decode__memoryLimit": "64Gi"},
     {"decode__memory": "20Gi", "decode__memoryLimit": "80Gi", "decode__shmSize": "40Gi"},
     {"decode__resources": {"hugepages-2Mi": "512Mi", "hugepages-1Gi": "2Gi", "nvidia.com/rail-2": 1}},

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from components.plan import resolve
+from components.plan.checks.files import MOUNTED, VOLUMES
 from components.plan.serving_plan import ServingPlan
-from components.pods import vllm
+from components.pods import vllm, volumes
 from components.releases.vllm import (
     ALIASES,
     COUNTING_FLAGS,
@@ -276,6 +277,18 @@ class TestWhatTheProgramSets:
     def test_variables(self) -> None:
         rendered = {variable.name for variable in vllm.environment(plan(**self.FULLEST).decode.worker)}
         assert rendered - self.MAY_BE_SET == set(SET_VARIABLES)
+
+    def test_volumes_and_mount_paths(self) -> None:
+        worker = plan().decode.worker
+        assert {each.name for each in volumes.volumes(worker)} == set(VOLUMES)
+        assert {each.mount_path for each in volumes.mounts(worker)} == set(MOUNTED)
+
+    def test_a_variable_from_a_secret_takes_the_programs_place(self) -> None:
+        value = {"secret": "s", "key": "k"}
+        worker = plan(prefill__env={"HF_HOME": value, "TRITON_CACHE_DIR": value}).prefill.worker
+        named = {each.name: each.value for each in vllm.environment(worker)}
+        assert len(vllm.environment(worker)) == len(named)
+        assert (named["HF_HOME"], named["TRITON_CACHE_DIR"]) == (None, None)
 
     def test_a_tier_may_have_its_own_caches(self) -> None:
         worker = plan(prefill__env={"TRITON_CACHE_DIR": "/fast/triton"}).prefill.worker

@@ -75,6 +75,30 @@ def _ucx(holder: str, reaches: set[str]) -> dict[str, Change]:
     }
 
 
+def _volumes(tier: str, own: set[str]) -> dict[str, Change]:
+    def change(field: str, value: Any, **source: Any) -> tuple[str, Change]:
+        given = {
+            f"{tier}.volumes": [{"name": "a", "mountPath": "/a", **(source or {"emptyDir": {"sizeLimit": "1Gi"}})}]
+        }
+        return f"{tier}.volumes[].{field}", Change(value, own, {**given, **(THEIRS if "claim" in source else {})})
+
+    return dict(
+        [
+            change("name", "b"),
+            change("mountPath", "/b"),
+            change("readOnly", True),
+            change("subPath", "b"),
+            change("claim", "b", claim="a"),
+            change("configMap", "b", configMap="a"),
+            change("secret", "b", secret="a"),
+            change("emptyDir.sizeLimit", "2Gi"),
+            change("emptyDir.medium", "Memory"),
+            change("csi", {"driver": "b.example.com"}, csi={"driver": "a.example.com"}),
+            change("ephemeral", {"volumeClaimTemplate": {"spec": {"b": 1}}}, ephemeral={"volumeClaimTemplate": {}}),
+        ]
+    )
+
+
 def _tier(tier: str) -> dict[str, Change]:
     own = {f"{tier}-deployment"}
     paths = {f"{tier}.hostPaths": [{"hostPath": "/a", "mountPath": "/b", "type": "File"}]}
@@ -115,6 +139,7 @@ def _tier(tier: str) -> dict[str, Change]:
         f"{tier}.hostPaths[].mountPath": Change("/c", own, paths),
         f"{tier}.hostPaths[].type": Change("Directory", own, paths),
         f"{tier}.hostPaths[].readOnly": Change(False, own, paths),
+        **_volumes(tier, own),
         f"{tier}.rollout.startupBudget": Change(3600, own | ALERTS),
         f"{tier}.rollout.terminationGrace": Change(90, own if tier == "prefill" else own | PARAMETERS),
         f"{tier}.rollout.maxUnavailable": Change(2, own),

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from components.config.problem import Hidden, Problem
+from components.config.vocabulary import Role
 from components.plan.context import Context
 
 
@@ -25,8 +26,14 @@ def check(context: Context, *, token_given: bool) -> Iterator[Problem]:
             "it would be ignored without a word",
             "`pulumi config rm --path serving.model.storage`: the claim has its own size",
         )
+    further = [
+        (f"serving.{role}.volumes[{index}].claim", each.claim, "PersistentVolumeClaim")
+        for role in Role
+        for index, each in enumerate(context.tier(role).volumes)
+    ]
     for path, given, kind in (
         ("serving.model.claim", model.claim, "PersistentVolumeClaim"),
+        *further,
         ("serving.images.pullSecrets", settings.images.pull_secrets or None, "pull secret"),
     ):
         if given is not None and settings.create_namespace:
