@@ -20,6 +20,7 @@ from components.config.fields import (
     wrong,
 )
 from components.config.gateway import Gateway
+from components.config.kv_transfer import KvTransfer
 from components.config.routing import Routing
 from components.config.security import Security
 from components.config.strict import Strict
@@ -144,15 +145,6 @@ class Ports(Strict):
     """NIXL side channel, first of one per GPU (vLLM ≥ 0.11.1: 5600)."""
 
 
-class KvTransfer(Strict):
-    """vLLM's KV connector."""
-
-    connector: str = Field(default="NixlConnector", pattern=r"^\w+$")
-    """`kv_connector` (guide: NixlConnector)."""
-    extra: dict[str, Any] = {}
-    """Further fields of `--kv-transfer-config`, such as kv_buffer_device."""
-
-
 def _off(value: Any) -> Any:
     return "off" if value is False else value  # YAML's word for false
 
@@ -194,7 +186,7 @@ class Serving(Strict):
     ucx: Ucx = Ucx()
     """UCX variables of both tiers."""
     kv_transfer: KvTransfer = KvTransfer()
-    """vLLM's KV connector."""
+    """vLLM's KV connector in both tiers, which may have fields of their own."""
     gateway: Gateway = Gateway()
     """Where requests come in."""
     routing: Routing = Routing()

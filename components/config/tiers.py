@@ -22,6 +22,7 @@ from components.config.fields import (
     null_word,
     wrong,
 )
+from components.config.kv_transfer import KvTransfer
 from components.config.strict import Strict
 from components.config.ucx import Ucx
 from components.config.vocabulary import Capability, Effect, HostPathType, Operator, VllmLogLevel, ZapLogLevel
@@ -240,6 +241,9 @@ class Tier(Strict):
     """This tier's RDMA device instead of the stack's; `null` = TCP."""
     ucx: Ucx = Ucx()
     """This tier's UCX variables, each over the stack's."""
+    kv_transfer: KvTransfer = KvTransfer()
+    """This tier's KV connector, each field over the stack's; with a connector of its own, nothing of the stack's
+    `extra`. Such as MultiConnector in prefill alone, or the roles kv_producer and kv_consumer of newer vLLM."""
     node_selector: dict[LabelKey, LabelValue] = {}
     """Labels of the nodes that may run the workers, each over the infrastructure's."""
     tolerations: list[Toleration] = []

@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from components.config.vocabulary import ReleaseName, Role
 from components.plan import fabric
@@ -59,6 +59,11 @@ class Difference(NamedTuple):
     """Whether the tiers cannot exchange KV blocks; otherwise that depends on the model or the image."""
     outcome: str = "where the handshake fails, a decode worker with vLLM 0.17 ends"
     """What happens where that is so."""
+    refused: str = (
+        "no KV block would be transferred: the handshake fails, and vLLM 0.17 of a decode worker ends with it. "
+        "Without its check, KV blocks would be read as another type"
+    )
+    """What would happen, where it is proven."""
 
 
 class _Said(NamedTuple):
@@ -77,10 +82,14 @@ _NOTHING = _Said("", "", "")
 
 def differences(context: Context, tiers: Tiers) -> Iterator[Difference]:
     """In what the tiers differ that NixlConnector compares, or that makes answers wrong."""
-    transfer = tiers[Role.DECODE].kv_transfer  # alike in both tiers
-    if not fabric.moves_by_nixl(transfer):
+    connectors = {role: fabric.nixl(tier.kv_transfer) for role, tier in tiers.items()}
+    prefill, decode = connectors[Role.PREFILL], connectors[Role.DECODE]
+    if prefill is None or decode is None:
+        if prefill is not decode:
+            yield _one_connector(context, tiers)
         return
-    compare = fabric.connector_config(transfer).get("enforce_handshake_compat", True)
+    yield from _transfers(context, prefill, decode)
+    compare = fabric.connector_config(decode).get("enforce_handshake_compat", True)
     hashed = context.settings.release is not ReleaseName.V0_4 and compare
     attention = partial(_attention, context)
     if hashed:
@@ -96,9 +105,44 @@ def differences(context: Context, tiers: Tiers) -> Iterator[Difference]:
         for each in _compared(tiers, flag, partial(_flag, flag=flag), unset="has none"):
             yield each._replace(proven=False, outcome=outcome)
     for name in (*PAIR_VARIABLES, *context.accelerator.pair_variables):
-        permuted = name == LAYOUT_VARIABLE and transfer.get("enable_permute_local_kv")
+        permuted = name == LAYOUT_VARIABLE and decode.get("enable_permute_local_kv")
         if name != ATTENTION_VARIABLE and not permuted:
             yield from _compared(tiers, name, partial(_variable, context, name=name), proving=False)
+
+
+def _one_connector(context: Context, tiers: Tiers) -> Difference:
+    """NIXL on one side only."""
+    role = next(role for role in Role if fabric.nixl(tiers[role].kv_transfer) is None)
+    transfer = tiers[role].kv_transfer
+    unknown = context.tier(role).image or "kv_connector_module_path" in transfer
+    return Difference(
+        fabric.kv_transfer_setting(context, role, "kv_connector"),
+        transfer["kv_connector"],
+        f"has no {fabric.NIXL}, and the {OTHER[role]} tier has",
+        proven=not unknown,
+        outcome="unless this one speaks NIXL's protocol, decode workers compute every prompt",
+        refused="no KV block would be transferred: decode workers would compute every prompt",
+    )
+
+
+def _transfers(context: Context, prefill: Mapping[str, Any], decode: Mapping[str, Any]) -> Iterator[Difference]:
+    """Fields of NixlConnector in which both ends of a transfer must be alike."""
+    for field, read in (
+        ("kv_buffer_device", lambda each: each.get("kv_buffer_device", fabric.DEFAULT_BUFFER)),
+        ("kv_connector_extra_config", lambda each: fabric.connector_config(each).get("backends", [fabric.UCX])),
+    ):
+        one, other = read(prefill), read(decode)
+        if one != other:
+            what = "backends" if field == "kv_connector_extra_config" else field
+            role = next((role for role in Role if field in context.tier(role).kv_transfer.extra), Role.PREFILL)
+            yield Difference(
+                fabric.kv_transfer_setting(context, role, field),
+                str(one if role is Role.PREFILL else other),
+                f"gives NIXL {what} {one} in prefill and {other} in decode",
+                proven=False,
+                outcome="where NIXL has no common way between them, transfers fail, and a decode worker with vLLM 0.17 "
+                "ends",
+            )
 
 
 def _images(context: Context, tiers: Tiers) -> Iterator[Difference]:

@@ -16,6 +16,11 @@ from components.plan.worker_args import DeviceArgs, HostPathArgs
 NIXL = "NixlConnector"
 """vLLM's connector that moves KV blocks by NIXL."""
 
+BOTH = "kv_both"
+"""`kv_role` of both tiers unless a tier says another. NixlConnector of vLLM 0.11 to 0.17 takes every role alike
+(vllm-project/vllm, docs/features/nixl_connector_usage.md, "KV Role Options"); newer ones deprecate this one
+(vllm-project/vllm#43807)."""
+
 UCX = "UCX"
 """NIXL's default backend."""
 
@@ -82,15 +87,29 @@ def env(context: Context, role: Role) -> dict[str, str]:
     return {name: value for name, value in sorted(every.items()) if isinstance(value, str)}
 
 
-def kv_transfer(context: Context) -> dict[str, Any]:
-    """Further fields of `--kv-transfer-config`: the settings' over the infrastructure's, also within an object."""
-    given, devices = context.settings.kv_transfer, context.accelerator.kv_buffer_devices
-    needed = given.connector == NIXL and DEFAULT_BUFFER not in devices
-    merged = {**({"kv_buffer_device": devices[0]} if needed else {}), **given.extra}
+def kv_transfer(context: Context, role: Role) -> dict[str, Any]:
+    """`--kv-transfer-config` of a tier: its fields over the stack's over the infrastructure's, also in an object."""
+    stack, tier = context.settings.kv_transfer, context.tier(role).kv_transfer
+    devices = context.accelerator.kv_buffer_devices
+    connector = tier.connector or stack.connector or NIXL
+    needed = connector == NIXL and DEFAULT_BUFFER not in devices
+    merged = {
+        **({"kv_buffer_device": devices[0]} if needed else {}),
+        **({} if tier.connector else stack.extra),
+        **tier.extra,
+    }
     for name, (theirs, _) in context.infrastructure.kv_transfer.items():
         own = merged.get(name, {})
         merged[name] = {**theirs, **own} if isinstance(own, dict) else own
-    return merged
+    return {"kv_connector": connector, "kv_role": BOTH, **merged}
+
+
+def kv_transfer_setting(context: Context, role: Role, field: str) -> str:
+    """The setting that decides a field of a tier's `--kv-transfer-config`."""
+    tier = context.tier(role).kv_transfer
+    own = tier.connector is not None or field in tier.extra
+    path = f"serving.{role}.kvTransfer" if own else "serving.kvTransfer"
+    return f"{path}.connector" if field == "kv_connector" else f"{path}.extra.{field}"
 
 
 def connector_config(kv_transfer: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -99,11 +118,11 @@ def connector_config(kv_transfer: Mapping[str, Any]) -> Mapping[str, Any]:
     return extra if isinstance(extra, dict) else {}
 
 
-def moves_by_nixl(kv_transfer: Mapping[str, Any]) -> bool:
-    """Whether NIXL moves KV blocks: by NixlConnector, alone or among the connectors of a MultiConnector."""
+def nixl(kv_transfer: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Fields of NixlConnector, alone or among the connectors of a MultiConnector; None: NIXL moves no KV blocks."""
     within = connector_config(kv_transfer).get("connectors") or []
-    named = [each.get("kv_connector") for each in within if isinstance(each, dict)]
-    return NIXL in (kv_transfer["kv_connector"], *named)
+    every = [kv_transfer, *(each for each in within if isinstance(each, dict))]
+    return next((each for each in every if each.get("kv_connector") == NIXL), None)
 
 
 def host_paths(context: Context, role: Role) -> list[HostPathArgs]:

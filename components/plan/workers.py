@@ -103,11 +103,7 @@ def _tier(context: Context, role: Role) -> ResolvedTier:
         port=context.vllm_port(role),
         nixl_port=settings.ports.nixl,
         prefill_port=context.vllm_port(Role.PREFILL) if role is Role.DECODE else None,
-        kv_transfer={
-            "kv_connector": settings.kv_transfer.connector,
-            "kv_role": "kv_both",
-            **fabric.kv_transfer(context),
-        },
+        kv_transfer=fabric.kv_transfer(context, role),
         attention_backend=_attention_backend(context, tier),
         log_level=tier.log_level.upper() if tier.log_level else None,
         traces=context.traces(names.tier(role)),

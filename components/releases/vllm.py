@@ -14,7 +14,7 @@ SET_FLAGS: Mapping[str, str] = {
     "--tensor-parallel-size": "serving.prefill.tensorParallel or serving.decode.tensorParallel",
     "--max-model-len": "serving.model.maxModelLen",
     "--block-size": "serving.model.blockSize",
-    "--kv-transfer-config": "serving.kvTransfer",
+    "--kv-transfer-config": "serving.kvTransfer, or the tier's own kvTransfer",
     "--disable-uvicorn-access-log": "nothing: it is always set",
     "--otlp-traces-endpoint": "serving.tracing.endpoint",
     "--collect-detailed-traces": "serving.tracing.detailed",
@@ -158,7 +158,7 @@ compares block size, KV layout and the number of KV regions, which a speculative
 neither: blocks of other weights would be taken, and the answers be wrong.
 """
 
-PAIR_TRANSFER_IGNORED = ("kv_buffer_size", "kv_load_failure_policy")
+PAIR_TRANSFER_IGNORED = ("kv_buffer_size", "kv_load_failure_policy", "kv_role")
 """Fields of `--kv-transfer-config` in which two workers may differ."""
 
 LAYOUT_VARIABLE = "VLLM_KV_CACHE_LAYOUT"

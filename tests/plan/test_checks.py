@@ -355,7 +355,30 @@ IMPOSSIBLE: list[tuple[dict[str, Any], str, str, str]] = [
     ),
     ({"model__claim": "weights"}, "serving.model.claim", "which is made by this stack", "createNamespace: false"),
     ({"images__pullSecrets": ["x"]}, "serving.images.pullSecrets", "made by this stack", "createNamespace: false"),
-    ({"kvTransfer__extra": {"kv_role": "x"}}, "serving.kvTransfer.extra", "sets kv_connector or kv_role", "connector"),
+    (
+        {"kvTransfer__extra": {"kv_role": "kv_producer"}},
+        "serving.kvTransfer.extra.kv_role",
+        "would be the role of both tiers",
+        "serving.decode.kvTransfer.extra.kv_role: kv_consumer",
+    ),
+    (
+        {"decode__kvTransfer__extra": {"kv_role": "both"}},
+        "serving.decode.kvTransfer.extra.kv_role",
+        "is none of kv_producer, kv_consumer, kv_both",
+        "write one",
+    ),
+    (
+        {"decode__kvTransfer__extra": {"kv_connector": "NixlConnector"}},
+        "serving.decode.kvTransfer.extra.kv_connector",
+        "set by the program itself",
+        "use serving.decode.kvTransfer.connector",
+    ),
+    (
+        {"accelerator": "nvidia", "decode__kvTransfer__extra": {"kv_buffer_device": "hpu"}},
+        "serving.decode.kvTransfer.extra.kv_buffer_device",
+        "not a device in which vLLM 0.11 to 0.17 buffers KV blocks",
+        "delete it",
+    ),
     ({"model__tokenSecret": None}, "hfToken", "says that none is needed", "config rm hfToken"),
 ]
 

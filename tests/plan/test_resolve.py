@@ -257,6 +257,27 @@ class TestModel:
             "kv_buffer_device": "cpu",
         }
 
+    @pytest.mark.parametrize(
+        ("changes", "prefill", "decode"),
+        [
+            (
+                {"kvTransfer": {"extra": {"a": 1, "b": 1}}, "decode__kvTransfer": {"extra": {"b": 2, "c": 2}}},
+                {"kv_connector": "NixlConnector", "kv_role": "kv_both", "a": 1, "b": 1},
+                {"kv_connector": "NixlConnector", "kv_role": "kv_both", "a": 1, "b": 2, "c": 2},
+            ),
+            (
+                {"kvTransfer": {"connector": "A", "extra": {"a": 1}}, "prefill__kvTransfer": {"connector": "B"}},
+                {"kv_connector": "B", "kv_role": "kv_both"},
+                {"kv_connector": "A", "kv_role": "kv_both", "a": 1},
+            ),
+        ],
+    )
+    def test_a_tiers_connector_is_over_the_stacks(
+        self, changes: dict[str, Any], prefill: dict[str, Any], decode: dict[str, Any]
+    ) -> None:
+        changed = plan(**changes)
+        assert (changed.prefill.worker.kv_transfer, changed.decode.worker.kv_transfer) == (prefill, decode)
+
 
 class TestWhatTheProgramSets:
     """The table of refused flags and variables is exactly what the program renders."""

@@ -75,6 +75,12 @@ def _ucx(holder: str, reaches: set[str]) -> dict[str, Change]:
     }
 
 
+NIXL_WITHIN = {
+    f"{tier}.kvTransfer.extra": {"kv_connector_extra_config": {"connectors": [{"kv_connector": "NixlConnector"}]}}
+    for tier in TIERS
+}
+
+
 def _volumes(tier: str, own: set[str]) -> dict[str, Change]:
     def change(field: str, value: Any, **source: Any) -> tuple[str, Change]:
         given = {
@@ -140,6 +146,8 @@ def _tier(tier: str) -> dict[str, Change]:
         f"{tier}.hostPaths[].type": Change("Directory", own, paths),
         f"{tier}.hostPaths[].readOnly": Change(False, own, paths),
         **_volumes(tier, own),
+        f"{tier}.kvTransfer.connector": Change("MultiConnector", own, NIXL_WITHIN),
+        f"{tier}.kvTransfer.extra": Change({"kv_role": "kv_both", "kv_buffer_size": 1e10}, own),
         f"{tier}.rollout.startupBudget": Change(3600, own | ALERTS),
         f"{tier}.rollout.terminationGrace": Change(90, own if tier == "prefill" else own | PARAMETERS),
         f"{tier}.rollout.maxUnavailable": Change(2, own),

@@ -108,6 +108,7 @@ IMAGES = {
         ({}, {"kvTransfer": {"extra": {"kv_buffer_device": "cpu"}}}, BOTH, ['"kv_buffer_device": "cpu"']),
         ({"prefill": FP8}, {"prefill": {"extraArgs": ["--kv_cache_dtype", "fp8"]}}, set(), []),
         ({}, {"kvTransfer": {"extra": {"kv_load_failure_policy": "recompute"}}}, set(), []),
+        ({}, {"decode": {"kvTransfer": {"extra": {"kv_role": "kv_consumer"}}}}, set(), []),
         ({}, IMAGES, set(), []),
         (
             {},

@@ -16,7 +16,6 @@ def check(context: Context, tiers: Tiers) -> Iterator[Problem]:
                 each.path,
                 each.value,
                 each.wrong,
-                "no KV block would be transferred: the handshake fails, and vLLM 0.17 of a decode worker ends with it. "
-                "Without its check, KV blocks would be read as another type",
+                each.refused,
                 "give both tiers the same value",
             )

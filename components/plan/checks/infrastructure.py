@@ -196,5 +196,5 @@ def _ucx(context: Context, tiers: Tiers) -> Iterator[Problem]:
 
 
 def _ucx_is_chosen(tiers: Tiers) -> bool:
-    """Whether UCX is among NIXL's backends, which both tiers have alike."""
-    return UCX in connector_config(tiers[Role.DECODE].kv_transfer).get("backends", [])
+    """Whether UCX is among NIXL's backends in a tier."""
+    return any(UCX in connector_config(tier.kv_transfer).get("backends", []) for tier in tiers.values())

@@ -44,14 +44,6 @@ def check(context: Context, *, token_given: bool) -> Iterator[Problem]:
                 f"no {kind} can be in it: every worker would wait for it until the timeout",
                 "make the namespace and it yourself, and set serving.createNamespace: false",
             )
-    if {"kv_connector", "kv_role"} & settings.kv_transfer.extra.keys():
-        yield Problem(
-            "serving.kvTransfer.extra",
-            settings.kv_transfer.extra,
-            "sets kv_connector or kv_role, which the program itself sets",
-            "prefill and decode could end up with connectors that do not speak to each other",
-            "use serving.kvTransfer.connector; the role is always kv_both",
-        )
     if token_given and model.token_secret is None:
         yield Problem(
             "hfToken",

@@ -99,17 +99,18 @@ def _ports(context: Context, tier: ResolvedTier) -> Iterator[Problem]:
 
 
 def _buffer(context: Context, tiers: Tiers) -> Iterator[Problem]:
-    """Both tiers have the connector's fields alike. What an image of the user's own takes is not known."""
-    transfer, devices = tiers[Role.PREFILL].kv_transfer, context.accelerator.kv_buffer_devices
-    given = transfer.get("kv_buffer_device", fabric.DEFAULT_BUFFER)
-    if transfer["kv_connector"] == fabric.NIXL and given not in devices and not context.own_images:
-        yield Problem(
-            "serving.kvTransfer.extra.kv_buffer_device",
-            given,
-            f"is not a device in which vLLM 0.11 to 0.17 buffers KV blocks on {context.settings.accelerator} GPUs",
-            "vLLM would stop at start: `… kv_buffer is not supported`",
-            f"use {' or '.join(devices)}, or delete it",
-        )
+    """Where NixlConnector buffers KV blocks. What an image of the user's own takes is not known."""
+    devices = context.accelerator.kv_buffer_devices
+    for role, tier in tiers.items():
+        given = tier.kv_transfer.get("kv_buffer_device", fabric.DEFAULT_BUFFER)
+        if tier.kv_transfer["kv_connector"] == fabric.NIXL and given not in devices and not context.own_images:
+            yield Problem(
+                fabric.kv_transfer_setting(context, role, "kv_buffer_device"),
+                given,
+                f"is not a device in which vLLM 0.11 to 0.17 buffers KV blocks on {context.settings.accelerator} GPUs",
+                "vLLM would stop at start: `… kv_buffer is not supported`",
+                f"use {' or '.join(devices)}, or delete it",
+            )
 
 
 def _devices(context: Context, tier: ResolvedTier) -> Iterator[Problem]:
