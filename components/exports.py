@@ -36,8 +36,9 @@ def contract(plan: ServingPlan, target: Target, gateway: ModelGateway) -> dict[s
         "workloads": {
             tier.worker.role.value: {
                 "name": tier.worker.name,
-                "replicas": tier.worker.replicas,
-                "gpus": tier.worker.replicas * tier.worker.gpus,
+                # Not known where an autoscaler decides.
+                "replicas": None if tier.worker.autoscaled else tier.worker.replicas,
+                "gpus": None if tier.worker.autoscaled else tier.worker.replicas * tier.worker.gpus,
                 "tensorParallel": tier.worker.tensor_parallel,
                 "gpuResource": tier.worker.gpu_resource,
                 "rdma": tier.worker.rdma,

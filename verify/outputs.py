@@ -18,9 +18,10 @@ class Workload:
 
     name: str
     """Name of the Deployment."""
-    replicas: int
-    gpus: int
-    """GPUs of all replicas."""
+    replicas: int | None
+    """Number of pods; None: an autoscaler decides."""
+    gpus: int | None
+    """GPUs of all replicas; None: an autoscaler decides."""
     rdma: bool
     """Whether the stack gives RDMA to the pods."""
 
@@ -97,4 +98,6 @@ def parse(stack: str, text: str) -> Outputs:
 
 
 def _workload(value: Mapping[str, Any]) -> Workload:
-    return Workload(value["name"], int(value["replicas"]), int(value["gpus"]), bool(value["rdma"]))
+    replicas, gpus = value.get("replicas"), value.get("gpus")
+    known = replicas is not None and gpus is not None
+    return Workload(value["name"], int(replicas) if known else None, int(gpus) if known else None, bool(value["rdma"]))

@@ -24,6 +24,8 @@ class Tier:
     declared: Workload
     pods: list[Object]
     """Pods that are not being deleted."""
+    wanted: int
+    """Number of pods that there should be: as declared, or as the autoscaler has set it in the Deployment."""
 
     @property
     def ready(self) -> list[Object]:
@@ -35,7 +37,9 @@ def read(cluster: Cluster, outputs: Outputs, role: str) -> Tier:
     """Find a tier's pods by the selector of its Deployment. Raises `Unreachable`."""
     declared = outputs.workloads[role]
     deployment = cluster.get(f"/apis/apps/v1/namespaces/{outputs.namespace}/deployments/{declared.name}")
-    return Tier(role, declared, pods_of(cluster, outputs.namespace, deployment["spec"]["selector"]["matchLabels"]))
+    wanted = int(deployment["spec"].get("replicas", 1)) if declared.replicas is None else declared.replicas
+    pods = pods_of(cluster, outputs.namespace, deployment["spec"]["selector"]["matchLabels"])
+    return Tier(role, declared, pods, wanted)
 
 
 def pods_of(cluster: Cluster, namespace: str, labels: dict[str, str]) -> list[Object]:
@@ -60,11 +64,12 @@ def judged(tier: Tier, causes: Mapping[str, crashes.Cause]) -> Finding:
     """Report whether a tier's pods are complete. `causes`: reasons of vLLM's restarts, by pod, as far as known."""
     declared, ready = tier.declared, tier.ready
     held = sum(gpus(pod) for pod in ready)
-    evidence = f"{len(ready)} of {declared.replicas} pods Ready, {held} of {declared.gpus} GPUs ({declared.name})"
+    planned = f"{held} GPUs, autoscaled" if declared.gpus is None else f"{held} of {declared.gpus} GPUs"
+    evidence = f"{len(ready)} of {tier.wanted} pods Ready, {planned} ({declared.name})"
     pod, cause = next(iter(causes.items()), ("", None))
     if cause:
         evidence += f"; vLLM of {pod} ended: {cause.evidence}"
-    if len(ready) < declared.replicas:
+    if len(ready) < tier.wanted:
         waiting = "; ".join(f"{name(pod)}: {why_not_ready(pod)}" for pod in tier.pods if not is_ready(pod))
         return failed(
             tier.role,
@@ -72,7 +77,7 @@ def judged(tier: Tier, causes: Mapping[str, crashes.Cause]) -> Finding:
             cause.meaning if cause else "requests find fewer workers than planned, or none",
             cause.remedy if cause else _NOT_READY,
         )
-    if held != declared.gpus or len(ready) > declared.replicas:
+    if declared.gpus is not None and (held != declared.gpus or len(ready) > tier.wanted):
         return failed(
             tier.role,
             evidence,

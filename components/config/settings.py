@@ -1,6 +1,6 @@
 """The stack's settings: the one object `llm-d-pd:serving`."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
@@ -63,9 +63,9 @@ class Model(Strict):
     """The name clients ask for; default: `name`."""
     max_model_len: Annotated[Count | None, BeforeValidator(null_word)] = 32000
     """Longest prompt plus answer, in tokens (guide); null: the model's own."""
-    block_size: Annotated[Literal[1, 8, 16, 32, 64, 128, 256] | None, BeforeValidator(null_word)] = 128
-    """Tokens per KV block; both tiers must agree, so it is the stack's (guide: 128). null: vLLM's choice for the model,
-    which hybrid models need."""
+    block_size: Annotated[Count | None, BeforeValidator(null_word)] = 128
+    """Tokens per KV block; both tiers must agree, so it is the stack's (guide: 128). The releases' images take 1, 8,
+    16, 32, 64, 128 and 256. null: vLLM's choice for the model, which hybrid models need."""
     storage: Quantity = "100Gi"
     """Limit of the emptyDir that each worker downloads the weights to."""
     claim: ObjectName | None = None

@@ -160,6 +160,27 @@ class Volume(Strict):
         return self
 
 
+class SecurityContext(Strict):
+    """Rights of vLLM's container; what is unset, `security`, `capabilities` and the image decide."""
+
+    run_as_user: Annotated[int, Field(ge=0)] | None = None
+    """User of vLLM's process in this tier; default: `security.runAsUser`."""
+    run_as_group: Annotated[int, Field(ge=0)] | None = None
+    """Its group; default: 0 for root, else the image's."""
+    run_as_non_root: bool | None = None
+    """The kubelet starts no container whose user is root."""
+    supplemental_groups: list[Annotated[int, Field(ge=0)]] = []
+    """Further groups, such as that of the nodes' GPU devices."""
+    allow_privilege_escalation: bool | None = None
+    """false: no process gets more rights than the one that started it."""
+    read_only_root_filesystem: bool | None = None
+    """The image is read-only; vLLM then needs `volumes` for what it writes, such as /tmp."""
+    drop_capabilities: list[Annotated[str, Field(pattern=r"^[A-Z_]+$")]] = []
+    """Linux capabilities that are taken away, such as ALL; those of `capabilities` are given all the same after ALL."""
+    seccomp_profile: str | None = Field(default=None, pattern=r"^(RuntimeDefault|Unconfined|Localhost/.+)$")
+    """`RuntimeDefault`, `Unconfined`, or `Localhost/<file>` of the kubelet's folder for profiles."""
+
+
 class ValueFrom(Strict):
     """A value that stands in a Secret or ConfigMap of the namespace."""
 
@@ -197,9 +218,13 @@ class Rollout(Strict):
     """How long a worker may load its model before it is restarted (guide: 60 probes of 30 s)."""
     termination_grace: Seconds | None = None
     """How long a worker may take to finish its requests before it is killed; an idle one ends at once.
-    Default: 120; decode `maxModelLen` / 20 tokens a second (1600), at least 120 and at most 3600."""
-    max_unavailable: Count = 1
-    """Pods replaced at a time; there is no surge, because the GPUs are full."""
+    Default: 120; decode `maxModelLen` / 20 tokens a second (1600), at least 120 and at most 3600, which it is with
+    `maxModelLen: null`."""
+    max_unavailable: Annotated[int, Field(ge=0)] = 1
+    """Pods that may be missing while the tier is replaced; 0 needs `maxSurge`."""
+    max_surge: Annotated[int, Field(ge=0)] = 0
+    """Pods beyond `replicas` while the tier is replaced. Each needs the GPUs of one more worker, which must be free
+    meanwhile: otherwise the rollout waits for them until `updateTimeout`."""
     create_timeout: Seconds | None = None
     """How long `pulumi up` waits for a new tier; default: image pull (600) + start-up budget."""
     update_timeout: Seconds | None = None
@@ -209,8 +234,8 @@ class Rollout(Strict):
 class Tier(Strict):
     """What both tiers have in common."""
 
-    replicas: Count
-    """Worker pods."""
+    replicas: Annotated[Count | None, BeforeValidator(null_word)]
+    """Worker pods; `null` leaves their number to an autoscaler."""
     tensor_parallel: Count
     """GPUs per pod."""
     cpu: Quantity
@@ -262,6 +287,8 @@ class Tier(Strict):
     """`schedulerName` of the pods; unset is the cluster's default scheduler."""
     capabilities: list[Capability] = []
     """Linux capabilities, such as IPC_LOCK for pinned memory; a list of your own takes the infrastructure's place."""
+    security_context: SecurityContext = SecurityContext()
+    """Rights of vLLM's container, such as what a Pod Security level demands."""
     host_paths: list[HostPath] = []
     """Files and folders of the node, beside the infrastructure's; one with the same mount path takes its place."""
     volumes: list[Volume] = []
@@ -283,8 +310,8 @@ class Tier(Strict):
 class Prefill(Tier):
     """The prefill tier: computes the KV cache of prompts. Guide: 4 x TP1."""
 
-    replicas: Count = 4
-    """Worker pods; `hostNetwork` makes it 1."""
+    replicas: Annotated[Count | None, BeforeValidator(null_word)] = 4
+    """Worker pods; `hostNetwork` makes it 1. `null`: a new tier begins with 4, then an autoscaler decides."""
     tensor_parallel: Count = 1
     """GPUs per pod; `hostNetwork` makes it `gpusPerNode`. Decode's must be a multiple of it."""
     cpu: Quantity = "8"
@@ -307,8 +334,8 @@ class Sidecar(Strict):
 class Decode(Tier):
     """The decode tier: generates the tokens. Guide: 1 x TP4."""
 
-    replicas: Count = 1
-    """Worker pods."""
+    replicas: Annotated[Count | None, BeforeValidator(null_word)] = 1
+    """Worker pods. `null`: a new tier begins with 1, then an autoscaler decides."""
     tensor_parallel: Count = 4
     """GPUs per pod; `hostNetwork` makes it `gpusPerNode`."""
     cpu: Quantity = "16"

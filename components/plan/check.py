@@ -17,6 +17,7 @@ from components.plan.checks import (
     resources,
     routing,
     security,
+    security_context,
     timing,
     topology,
 )
@@ -39,6 +40,7 @@ def check(settings: Serving, *, token_given: bool) -> list[Problem]:
         *gateway.check(context),
         *routing.check(context),
         *security.check(context, tiers),
+        *security_context.check(context, tiers),
         *resources.check(context, tiers),
         *commandline.check(context, tiers),
         *files.check(context, tiers),
@@ -58,6 +60,7 @@ def notes(context: Context, tiers: Tiers) -> list[str]:
         *commandline.notes(context),
         *files.notes(context, tiers),
         *resources.notes(context, tiers),
+        *security_context.notes(tiers),
         *timing.notes(context, tiers),
         *monitoring.notes(context),
     ]

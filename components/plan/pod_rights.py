@@ -72,18 +72,17 @@ def warnings(context: Context, tiers: Tiers) -> Iterator[str]:
 
 def _rights(worker: ResolvedTier) -> dict[str, Any]:
     """The part of the pod that `components/pods` renders from these facts and that Pod Security judges."""
-    security: dict[str, Any] = {"capabilities": {"add": worker.capabilities}}
-    if worker.privileged:
-        security["privileged"] = True
-    if worker.run_as_user is not None:
-        security["runAsUser"] = worker.run_as_user
-    if worker.confined:
-        security |= {
-            "runAsNonRoot": True,
-            "allowPrivilegeEscalation": False,
-            "seccompProfile": {"type": "RuntimeDefault"},
-            "capabilities": {"add": worker.capabilities, "drop": ["ALL"]},
-        }
+    own = worker.confinement
+    profile = own.seccomp_profile and own.seccomp_profile.partition("/")[0]
+    security = {
+        "capabilities": {"add": worker.capabilities, "drop": own.drop_capabilities},
+        "privileged": worker.privileged or None,
+        "runAsUser": worker.run_as_user,
+        "runAsNonRoot": own.run_as_non_root,
+        "allowPrivilegeEscalation": own.allow_privilege_escalation,
+        "seccompProfile": {"type": profile} if profile else None,
+    }
+    security = {field: value for field, value in security.items() if value is not None}
     ports = [{"hostPort": each} for each in (worker.port, worker.nixl_port)] if worker.host_network else []
     return {
         "hostNetwork": worker.host_network,

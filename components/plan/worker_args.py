@@ -18,9 +18,11 @@ class RolloutArgs(Args):
     """Replacement and timing of a tier; all times in seconds."""
 
     strategy: Strategy
-    """RollingUpdate without surge, or Recreate."""
+    """RollingUpdate or Recreate."""
     max_unavailable: int
-    """Pods replaced at a time."""
+    """Pods that may be missing while the tier is replaced."""
+    max_surge: int = 0
+    """Pods beyond `replicas` meanwhile."""
     rounds: int = 1
     """How many times in a row that is done until the tier is new."""
     startup_budget: int
@@ -116,6 +118,25 @@ class VolumeArgs(Args):
     """A claim for each pod, as Kubernetes takes it."""
 
 
+class ConfinementArgs(Args):
+    """What vLLM's container may not do; None: as Kubernetes or the image decides."""
+
+    run_as_group: int | None = None
+    """Group of the process."""
+    run_as_non_root: bool | None = None
+    """Whether the kubelet refuses root."""
+    supplemental_groups: list[int] = []
+    """Further groups of the pod's processes."""
+    allow_privilege_escalation: bool | None = None
+    """Whether a process may get more rights than the one that started it."""
+    read_only_root_filesystem: bool | None = None
+    """Whether the image is read-only."""
+    drop_capabilities: list[str] = []
+    """Linux capabilities taken away."""
+    seccomp_profile: str | None = None
+    """RuntimeDefault, Unconfined, or Localhost/ and a file."""
+
+
 class ReferenceArgs(Args):
     """A variable's value in a Secret or a ConfigMap: one of the two is given."""
 
@@ -160,7 +181,9 @@ class ResolvedTier(Args):
     service_account: str
     """ServiceAccount."""
     replicas: int
-    """Pods."""
+    """Pods; where the tier is autoscaled, those of a new tier."""
+    autoscaled: bool = False
+    """Whether an autoscaler decides the number of pods of a tier that exists."""
     image: ImageArgs
     """vLLM image."""
     model: ModelArgs
@@ -213,8 +236,6 @@ class ResolvedTier(Args):
     """Whether pods are on the network of their node."""
     privileged: bool = False
     """Privileged container."""
-    confined: bool = False
-    """Whether vLLM's container has what Pod Security's level restricted demands."""
     capabilities: list[str]
     """Linux capabilities."""
     fs_group: int | None = None
@@ -223,6 +244,8 @@ class ResolvedTier(Args):
     """User that the container is given; None: the image's."""
     user: int | None = None
     """User of vLLM's process; None: unknown, because the image is the user's own."""
+    confinement: ConfinementArgs = ConfinementArgs()
+    """What the container may not do."""
     caches: dict[str, str] = {}
     """Variables that name folders of compiled code, with the folder below the scratch volume."""
     prelude: list[str] = []

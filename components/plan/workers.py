@@ -6,12 +6,12 @@ from typing import Any
 
 from components.accelerators import Image
 from components.args import PlacementArgs
-from components.config.quantity import amount
 from components.config.tiers import Tier
 from components.config.vocabulary import LockedMemory, PodSecurity, Role
 from components.plan import fabric, locked_memory
 from components.plan.context import Context
 from components.plan.worker_args import (
+    ConfinementArgs,
     DeviceArgs,
     ModelArgs,
     ReferenceArgs,
@@ -22,6 +22,7 @@ from components.plan.worker_args import (
     Strategy,
     VolumeArgs,
 )
+from components.quantity import amount
 from components.releases.vllm import CACHE_VARIABLE, own_attention_backend
 
 MODEL_FOLDER = "/model-cache"
@@ -84,7 +85,8 @@ def _tier(context: Context, role: Role) -> ResolvedTier:
     image_user = None if tier.image else image.user
     user = _user(context, role, image_user)
     taken = settings.gpus_per_node if mode.whole_node or context.infrastructure.whole_node else used
-    replicas = 1 if _whole_node(context, role, "replicas") else tier.replicas
+    said = 1 if _whole_node(context, role, "replicas") else tier.replicas
+    replicas = type(tier).model_fields["replicas"].default if said is None else said
     requests = _requests(context, tier, taken, device)
     return ResolvedTier(
         namespace=settings.namespace,
@@ -95,6 +97,7 @@ def _tier(context: Context, role: Role) -> ResolvedTier:
         annotations=fabric.annotations(context, role, device),
         service_account=names.workers,
         replicas=replicas,
+        autoscaled=said is None,
         image=context.image(tier.image, image.name),
         model=_model(context),
         gpus=taken,
@@ -121,11 +124,11 @@ def _tier(context: Context, role: Role) -> ResolvedTier:
         rdma=fabric.rdma(context, device),
         host_network=mode.host_network,
         privileged=mode.privileged,
-        confined=settings.security.pod_security is PodSecurity.RESTRICTED,
         capabilities=locked_memory.capabilities(context, role, image_user, device=device is not None),
         fs_group=_volume_group(context, image, user),
         run_as_user=user,
         user=image_user if user is None else user,
+        confinement=_confinement(context, tier, user),
         caches=dict(context.accelerator.caches),
         prelude=[each.value for each in context.infrastructure.prelude],
         host_paths=fabric.host_paths(context, role),
@@ -158,10 +161,12 @@ def _rollout(context: Context, role: Role, replicas: int) -> RolloutArgs:
     """Replacement and timing of a tier."""
     settings, grace = context.tier(role).rollout, _termination_grace(context, role)
     one_pod = grace + settings.startup_budget
-    rounds = 1 if context.mode.strategy is Strategy.RECREATE else ceil(replicas / settings.max_unavailable)
+    at_once = max(settings.max_unavailable + settings.max_surge, 1)
+    rounds = 1 if context.mode.strategy is Strategy.RECREATE else ceil(replicas / at_once)
     return RolloutArgs(
         strategy=context.mode.strategy,
         max_unavailable=settings.max_unavailable,
+        max_surge=settings.max_surge,
         rounds=rounds,
         startup_budget=settings.startup_budget,
         termination_grace=grace,
@@ -238,14 +243,31 @@ def _api_key(context: Context) -> SecretKeyArgs | None:
 
 def _user(context: Context, role: Role, image_user: int | None) -> int | None:
     """The user that vLLM's container is given; None: the image's."""
-    own = context.settings.security.run_as_user
-    if own is not None:
-        return own
+    for own in (context.tier(role).security_context.run_as_user, context.settings.security.run_as_user):
+        if own is not None:
+            return own
     if image_user is None:  # an own image may run as root already
         as_root = context.settings.security.locked_memory is LockedMemory.CAPABILITY
     else:
         as_root = image_user != 0 and locked_memory.demanded(context, role)
     return 0 if as_root or context.infrastructure.run_as_root else None
+
+
+RESTRICTED = ConfinementArgs(
+    run_as_non_root=True,
+    allow_privilege_escalation=False,
+    drop_capabilities=["ALL"],
+    seccomp_profile="RuntimeDefault",
+)
+"""What Pod Security's level restricted demands of a container."""
+
+
+def _confinement(context: Context, tier: Tier, user: int | None) -> ConfinementArgs:
+    """The tier's own, else what `security.podSecurity` demands; root is of the group root, as in the images."""
+    base = RESTRICTED if context.settings.security.pod_security is PodSecurity.RESTRICTED else ConfinementArgs()
+    own = tier.security_context.model_dump(exclude={"run_as_user"}, exclude_unset=True)
+    group = {"run_as_group": 0} if user == 0 else {}
+    return ConfinementArgs(**{**base.model_dump(), **group, **own})
 
 
 def _volume_group(context: Context, image: Image, user: int | None) -> int | None:

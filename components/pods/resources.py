@@ -13,17 +13,27 @@ def equal_resources(amounts: Mapping[str, str]) -> k8s.core.v1.ResourceRequireme
 
 
 def security(worker: ResolvedTier) -> k8s.core.v1.SecurityContextArgs | None:
-    """What differs from an ordinary container's rights: more, or with `confined` less."""
-    user, confined = worker.run_as_user, worker.confined
-    if not worker.privileged and not worker.capabilities and user is None and not confined:
-        return None
-    capabilities = k8s.core.v1.CapabilitiesArgs(add=worker.capabilities or None, drop=["ALL"] if confined else None)
-    return k8s.core.v1.SecurityContextArgs(
-        privileged=True if worker.privileged else None,
-        run_as_user=user,
-        run_as_group=0 if user == 0 else None,
-        run_as_non_root=True if confined else None,
-        allow_privilege_escalation=False if confined else None,
-        capabilities=capabilities if worker.capabilities or confined else None,
-        seccomp_profile=k8s.core.v1.SeccompProfileArgs(type="RuntimeDefault") if confined else None,
+    """What is asked beyond an ordinary container's rights, and what is taken from them."""
+    confinement = worker.confinement
+    capabilities = k8s.core.v1.CapabilitiesArgs(
+        add=worker.capabilities or None, drop=confinement.drop_capabilities or None
     )
+    context = {
+        "privileged": True if worker.privileged else None,
+        "run_as_user": worker.run_as_user,
+        "run_as_group": confinement.run_as_group,
+        "run_as_non_root": confinement.run_as_non_root,
+        "allow_privilege_escalation": confinement.allow_privilege_escalation,
+        "read_only_root_filesystem": confinement.read_only_root_filesystem,
+        "capabilities": capabilities if worker.capabilities or confinement.drop_capabilities else None,
+        "seccomp_profile": _seccomp(confinement.seccomp_profile),
+    }
+    given = {field: value for field, value in context.items() if value is not None}
+    return k8s.core.v1.SecurityContextArgs(**given) if given else None  # type: ignore[arg-type]  # each of its own type
+
+
+def _seccomp(profile: str | None) -> k8s.core.v1.SeccompProfileArgs | None:
+    if profile is None:
+        return None
+    kind, _, file = profile.partition("/")
+    return k8s.core.v1.SeccompProfileArgs(type=kind, localhost_profile=file or None)

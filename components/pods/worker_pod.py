@@ -65,6 +65,8 @@ def options(worker: ResolvedTier, parent: pulumi.Resource) -> pulumi.ResourceOpt
             delete=f"{rollout.delete_timeout}s",
         ),
         replace_on_changes=["metadata.annotations", *(["spec.template"] if rollout.replaced else [])],
+        # Declared all the same: left out of an update, the field would become 1 (pulumi-kubernetes 4.32).
+        ignore_changes=["spec.replicas"] if worker.autoscaled else None,
         delete_before_replace=True,
     )
 
@@ -94,14 +96,20 @@ def _pod(worker: ResolvedTier, sidecars: Sequence[k8s.core.v1.ContainerArgs]) ->
 
 
 def _volume_rights(worker: ResolvedTier) -> k8s.core.v1.PodSecurityContextArgs | None:
-    if worker.fs_group is None:
+    groups = worker.confinement.supplemental_groups
+    if worker.fs_group is None and not groups:
         return None
-    return k8s.core.v1.PodSecurityContextArgs(fs_group=worker.fs_group, fs_group_change_policy="OnRootMismatch")
+    return k8s.core.v1.PodSecurityContextArgs(
+        fs_group=worker.fs_group,
+        fs_group_change_policy=None if worker.fs_group is None else "OnRootMismatch",
+        supplemental_groups=groups or None,
+    )
 
 
 def _strategy(rollout: RolloutArgs) -> k8s.apps.v1.DeploymentStrategyArgs:
-    """Never a surge: an extra pod has no free GPUs to wait for but those of the pod that it replaces."""
     if rollout.strategy is Strategy.RECREATE:
         return k8s.apps.v1.DeploymentStrategyArgs(type="Recreate")
-    rolling = k8s.apps.v1.RollingUpdateDeploymentArgs(max_surge=0, max_unavailable=rollout.max_unavailable)
+    rolling = k8s.apps.v1.RollingUpdateDeploymentArgs(
+        max_surge=rollout.max_surge, max_unavailable=rollout.max_unavailable
+    )
     return k8s.apps.v1.DeploymentStrategyArgs(type="RollingUpdate", rolling_update=rolling)

@@ -84,6 +84,9 @@ ATTENTION_VARIABLE = "VLLM_ATTENTION_BACKEND"
 
 SPECULATIVE_FLAG = "--speculative-config"
 
+BLOCK_SIZES = (1, 8, 16, 32, 64, 128, 256)
+"""Values of `--block-size` that vLLM 0.11 to 0.17 takes (vllm/config/cache.py, `BlockSize`)."""
+
 SET_VARIABLES: Mapping[str, str] = {
     "DP_SIZE": "nothing: it is always 1",
     "DP_SIZE_LOCAL": "nothing: it is always 1",

@@ -74,7 +74,8 @@ def _as_configured(subject: Object, stack: Stack) -> Iterator[Violation]:
             continue
         replicas, gpus = int(subject["spec"].get("replicas", 1)), int(configured.get("gpus") or 0)
         change = f"change {SETTINGS.format(role=role)}, which decide both, not the object"
-        if replicas * taken != gpus:
+        autoscaled = bool(configured) and configured.get("gpus") is None
+        if replicas * taken != gpus and not autoscaled:
             yield Violation(
                 "spec.replicas",
                 f"{replicas} pods of {taken} GPUs, while the stack's output workloads.{role}.gpus says {gpus}",
@@ -97,8 +98,8 @@ PER_POD = ObjectRule(
 
 AS_CONFIGURED = StackRule(
     name="gpus-as-configured",
-    must="A tier's pods together have as many GPUs as the stack's output `workloads` says, and compute with as many as "
-    "its `tensorParallel`.",
+    must="A tier's pods together have as many GPUs as the stack's output `workloads` says (where it says a number: an "
+    "autoscaler may decide), and compute with as many as its `tensorParallel`.",
     outcome="the bill, the capacity plan and the quota would be of another deployment",
     check=_as_configured,
 )

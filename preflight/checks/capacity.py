@@ -154,12 +154,14 @@ def _lacking(packing: Packing, pod: Wanted, count: int, fits: int, *, tolerated:
         if count > 1
         else f"no node for the {pod.who} pod"
     )
+    other = pod.placement.scheduler  # may place them by rules of its own
+    unknown = f"; not by this check: {other} places them, by its own rules" if other else ""
     return Finding(
         "capacity",
-        Severity.WARNING if tolerated else Severity.ERROR,
+        Severity.WARNING if tolerated or other else Severity.ERROR,
         pod.path,
         f"{found}; each needs {needs}\n{'; '.join(shown)}{more}{beyond}{_holders(pod, empty)}{_sick(pod, able)}",
-        f"{'the others' if count > 1 else 'it'} would stay {PENDING}{TOLERATED if tolerated else ''}",
+        f"{'the others' if count > 1 else 'it'} would stay {PENDING}{TOLERATED if tolerated else ''}{unknown}",
         _way_out(packing, pod, able, empty),
     )
 

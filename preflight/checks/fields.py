@@ -22,12 +22,16 @@ def asks(facts: Facts) -> list[Question]:
 def check(facts: Facts) -> Iterator[Finding]:
     """All of them in one finding; a preview does not see them, and an `up` only where it changes the object."""
     lines = []
+    workers = (facts.plan.prefill.worker, facts.plan.decode.worker)
+    autoscaled = {f"Deployment/{each.namespace}/{each.name}" for each in workers if each.autoscaled}
     for each in objects(facts.plan):
         answer, told = facts.asked(question(each)), facts.state.inputs.get(each.key)
+        scaled = {"spec.replicas"} if each.key in autoscaled else set()
         if answer.ok and told and answer.body["metadata"].get("uid") == facts.state.uids.get(each.key):
             lines += [
                 f"{each}: {', '.join(paths)}, written by {manager}"
-                for manager, paths in taken(answer.body, told).items()
+                for manager, found in taken(answer.body, told).items()
+                if (paths := [path for path in found if path not in scaled])
             ]
     if not lines:
         return

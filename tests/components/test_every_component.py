@@ -53,6 +53,7 @@ SERVING: dict[str, Any] = {
     "ucx": {"tls": "rc,sm,self", "protoInfo": True},
     "routing": {"tolerations": [{"key": "dedicated"}]},
     "prefill": {
+        "securityContext": {"seccompProfile": "RuntimeDefault", "dropCapabilities": ["ALL"]},
         "volumes": [{"name": "tmp", "mountPath": "/tmp", "emptyDir": {"sizeLimit": "1Gi"}}],
         "env": {"A": "b", "C": {"secret": "s", "key": "k"}},
         "tolerations": [{"key": "amd.com/gpu", "effect": "NoSchedule"}],

@@ -30,7 +30,7 @@ WRONG: list[tuple[dict[str, Any], str, str, str]] = [
     ({"prefill__replicas": "4"}, "serving.prefill.replicas", "is text, a whole number is needed", "without quotes"),
     ({"prefill__replicas": 1.5}, "serving.prefill.replicas", "is a fraction", "a whole number"),
     ({"prefill__replicas": True}, "serving.prefill.replicas", "is true or false", "a whole number"),
-    ({"prefill__replicas": None}, "serving.prefill.replicas", "is null", "a whole number"),
+    ({"prefill__tensorParallel": None}, "serving.prefill.tensorParallel", "is null", "a whole number"),
     ({"hostNetwork": "yes"}, "serving.hostNetwork", "is text, true or false is needed", "true or false"),
     ({"hostNetwork": "true"}, "serving.hostNetwork", "is text", "config set --path serving.hostNetwork true"),
     ({"model": "llama"}, "serving.model", "is text, an object is needed", "write an object"),

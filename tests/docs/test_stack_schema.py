@@ -36,6 +36,14 @@ GOOD: list[dict[str, Any]] = [
             {"name": "c", "mountPath": "/c", "csi": {"driver": "gcsfuse.csi.storage.gke.io"}},
         ],
     },
+    {
+        "decode__securityContext": {
+            "seccompProfile": "Localhost/vllm.json",
+            "dropCapabilities": ["ALL"],
+            "runAsGroup": 0,
+        }
+    },
+    {"prefill__replicas": None, "decode__rollout": {"maxSurge": 1, "maxUnavailable": 0}},
     {"prefill__resources": {"nvidia.com/rail-2": 1, "hugepages-2Mi": "512Mi"}, "decode__cpuLimit": 32},
     {"prefill__annotations": {"k8s.v1.cni.cncf.io/networks": "default/roce", "plain": 1}},
     {"rdma": {"resource": "rdma/roce_gdr", "count": "tensorParallel"}},
@@ -88,6 +96,8 @@ BAD: list[dict[str, Any]] = [
     {"decode__env": {"1A": "x"}},
     {"decode__env": {"A": ["x"]}},
     {"decode__env": {"A": {"secret": "s3"}}},
+    {"decode__securityContext": {"seccompProfile": "Default"}},
+    {"decode__securityContext": {"dropCapabilities": ["all"]}},
     {"decode__volumes": [{"name": "a", "mountPath": "a", "secret": "a"}]},
     {"decode__volumes": [{"name": "a", "mountPath": "/a", "secret": "a", "subPath": "../a"}]},
     {"decode__volumes": [{"name": "a", "mountPath": "/a", "hostPath": "/a"}]},

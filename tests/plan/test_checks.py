@@ -154,6 +154,56 @@ IMPOSSIBLE: list[tuple[dict[str, Any], str, str, str]] = [
         "is made by this stack",
         "serving.createNamespace: false",
     ),
+    # rights
+    (
+        {"decode__securityContext": {"runAsNonRoot": True}},
+        "serving.decode.securityContext.runAsNonRoot",
+        "vLLM runs as root as its image says",
+        "runAsUser to another user",
+    ),
+    (
+        {"accelerator": "nvidia", "security__runAsUser": 0, "decode__securityContext": {"runAsNonRoot": True}},
+        "serving.decode.securityContext.runAsNonRoot",
+        "vLLM runs as root (runAsUser 0",
+        "runAsUser to another user",
+    ),
+    (
+        {"hostNetwork": True, "decode__securityContext": {"allowPrivilegeEscalation": False}},
+        "serving.decode.securityContext.allowPrivilegeEscalation",
+        "contradicts serving.hostNetwork: true",
+        "serving.hostNetwork: false",
+    ),
+    (
+        {"rdma": RDMA, "decode__securityContext": {"dropCapabilities": ["NET_RAW", "IPC_LOCK"]}},
+        "serving.decode.securityContext.dropCapabilities",
+        "takes away IPC_LOCK",
+        "drop ALL instead",
+    ),
+    (
+        {"security__lockedMemory": "capability", "decode__securityContext": {"runAsUser": 1000}},
+        "serving.decode.securityContext.runAsUser",
+        "lockedMemory: capability gives IPC_LOCK",
+        "lockedMemory node",
+    ),
+    # how pods are replaced
+    (
+        {"decode__rollout__maxUnavailable": 0},
+        "serving.decode.rollout.maxUnavailable",
+        "is 0, and serving.decode.rollout.maxSurge is 0, too",
+        "set one of them to 1",
+    ),
+    (
+        {"hostNetwork": True, "decode__rollout__maxSurge": 1},
+        "serving.decode.rollout.maxSurge",
+        "serving.hostNetwork: true ends all of them first",
+        "config rm --path serving.decode.rollout.maxSurge",
+    ),
+    (
+        {"hostNetwork": True, "decode__replicas": None},
+        "serving.decode.replicas",
+        "contradicts serving.hostNetwork: true, which makes it 1",
+        "config rm --path serving.decode.replicas",
+    ),
     # variables from elsewhere
     (
         {"decode__env": {"A": {"secret": "s", "configMap": "c", "key": "k"}}},
@@ -415,6 +465,11 @@ LEGAL: list[dict[str, Any]] = [
     {"namespace": "default", "createNamespace": False},
     {"rdma": RDMA, "decode__rdma": None, "prefill__ucx__tls": "rc,rocm"},
     {"ucx__tls": "^rc"},
+    {"rdma": RDMA, "decode__securityContext": {"dropCapabilities": ["ALL"], "allowPrivilegeEscalation": False}},
+    {"decode__securityContext": {"runAsUser": 1000, "runAsNonRoot": True}},
+    {"accelerator": "nvidia", "decode__securityContext": {"runAsNonRoot": True}},
+    {"decode__image": "a/b:1", "prefill__image": "a/b:1", "decode__securityContext": {"runAsNonRoot": True}},
+    {"hostNetwork": True, "decode__securityContext": {"allowPrivilegeEscalation": True}},
     {"decode__volumes": [{"name": "host-0", "mountPath": "/.cache/triton", "emptyDir": {}}]},
     {
         "createNamespace": False,

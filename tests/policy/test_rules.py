@@ -191,6 +191,8 @@ def test_a_debugging_stack_may() -> None:
 def test_gpus_are_those_of_the_outputs() -> None:
     assert found("gpus-as-configured", workload(), workloads={"decode": {"gpus": 16}})
     assert found("gpus-as-configured", workload(), workloads={})
+    autoscaled = {"decode": {"replicas": None, "gpus": None, "tensorParallel": 4}}
+    assert not found("gpus-as-configured", workload(), workloads=autoscaled)
 
 
 def test_gpus_of_any_name_are_counted_by_the_outputs() -> None:

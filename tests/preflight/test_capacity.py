@@ -71,6 +71,14 @@ def test_what_is_too_little_is_told(nodes: list[Any], pods: list[Any], evidence:
     assert evidence in " ".join(each.evidence for each in found(nodes, pods))
 
 
+def test_pods_of_another_scheduler_are_suspected_only() -> None:
+    [short] = found([node("a", gpu=7)], **RDMA, decode__scheduler="volcano")
+    assert (short.path, short.severity) == ("serving.prefill", Severity.ERROR)
+    [short] = found([node("a", gpu=7)], **RDMA, prefill__scheduler="volcano")
+    assert (short.path, short.severity) == ("serving.prefill", Severity.WARNING)
+    assert "volcano places them" in short.outcome
+
+
 def test_further_resources_are_looked_for_under_their_own_setting() -> None:
     [absent] = found([node("a")], **RDMA, prefill__resources={"example.com/rail-2": 1})
     assert absent.path == "serving.prefill.resources"

@@ -55,6 +55,14 @@ def test_with_adopt_it_is_a_note() -> None:
     assert (finding.severity, finding.remedy) == ("note", "")
 
 
+def test_an_autoscaler_that_is_to_scale_is_not_told() -> None:
+    replicas = entry("autoscaler", {"f:spec": {"f:replicas": {}}}, subresource="scale")
+    assert told(replicas, decode__replicas=None) == []
+    [finding] = told(replicas, entry("kubectl-edit", container(**{"f:image": {}})), decode__replicas=None)
+    assert "image, written by kubectl-edit" in finding.evidence
+    assert "spec.replicas" not in finding.evidence
+
+
 def test_what_is_no_conflict_is_not_told() -> None:
     replicas: dict[str, Any] = {"f:spec": {"f:replicas": {}}}
     ours = entry("pulumi-kubernetes", replicas)

@@ -39,6 +39,25 @@ def test_nothing_gives_up_before_the_start_up_budget_is_spent(serving: dict[str,
     assert delete > grace
 
 
+def test_a_surge_starts_new_workers_before_old_ones_end() -> None:
+    surging = {"rollout": {"maxSurge": 2, "maxUnavailable": 0}}
+    rolling = worker(ran({**AMD, "prefill": surging}), "prefill")["spec"]["strategy"]["rollingUpdate"]
+    assert rolling == {"maxSurge": 2, "maxUnavailable": 0}
+    grace, budget, rounds = 120, 1800, 2
+    assert _timing({"prefill": surging}, "prefill")[2] == 600 + rounds * (grace + budget)
+
+
+def test_replicas_are_left_to_an_autoscaler() -> None:
+    """Declared all the same: an update that leaves the field out makes it 1."""
+    recorder = ran({**AMD, "prefill": {"replicas": None}, "decode": {"replicas": None}})
+    for role, replicas in (("prefill", 4), ("decode", 1)):
+        [tier] = [each for each in recorder.declared.values() if each.name == f"{role}-deployment"]
+        assert list(tier.request.ignoreChanges) == ["spec.replicas"]
+        assert worker(recorder, role)["spec"]["replicas"] == replicas
+        outputs = recorder.stack_outputs["workloads"][role]
+        assert (outputs.get("replicas"), outputs.get("gpus")) == (None, None)
+
+
 @pytest.mark.parametrize(("budget", "period", "threshold"), [(1800, 30, 60), (1801, 30, 61), (20, 20, 1)])
 def test_the_start_up_probe_spends_the_budget(budget: int, period: int, threshold: int) -> None:
     recorder = ran({**AMD, "decode": {"rollout": {"startupBudget": budget}}})

@@ -24,7 +24,7 @@ REFERENCE = {"name": "VLLM_API_KEY", "valueFrom": {"secretKeyRef": {"name": "key
 
 def tier(*env: dict[str, Any]) -> Tier:
     containers = [{"name": "vllm", "env": list(env)}]
-    return Tier("decode", Workload("d", 1, 1, False), [named("d-1", spec={"containers": containers})])
+    return Tier("decode", Workload("d", 1, 1, False), [named("d-1", spec={"containers": containers})], 1)
 
 
 def endpoint(service: str | None = None, address: str = "", port: int = 80) -> Endpoint:

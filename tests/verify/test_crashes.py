@@ -90,14 +90,14 @@ def test_the_step_names_the_cause_of_a_restart() -> None:
     why = cause(HANDSHAKE + NO_ENGINE + DEAD)
     assert why
 
-    restarted = Tier("decode", Workload("ms-decode", 1, 4, rdma=True), [pod("d-1", 1)])
+    restarted = Tier("decode", Workload("ms-decode", 1, 4, rdma=True), [pod("d-1", 1)], 1)
     found = judged(restarted, {"d-1": why})
     assert found.outcome is Outcome.WARNING
     assert "restarts: d-1 1" in found.evidence
     assert "vLLM of d-1 ended: NIXL handshake failed" in found.evidence
     assert "serving.ports.nixl" in found.remedy
 
-    looping = Tier("decode", Workload("ms-decode", 1, 4, rdma=True), [pod("d-1", 5, ready=False)])
+    looping = Tier("decode", Workload("ms-decode", 1, 4, rdma=True), [pod("d-1", 5, ready=False)], 1)
     found = judged(looping, {"d-1": why})
     assert found.outcome is Outcome.FAILED
     assert "vLLM 0.32 fails the request only" in found.meaning

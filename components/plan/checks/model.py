@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from components.config.problem import Hidden, Problem
 from components.config.vocabulary import Role
 from components.plan.context import Context
+from components.releases.vllm import BLOCK_SIZES
 
 
 def check(context: Context, *, token_given: bool) -> Iterator[Problem]:
@@ -44,6 +45,15 @@ def check(context: Context, *, token_given: bool) -> Iterator[Problem]:
                 f"no {kind} can be in it: every worker would wait for it until the timeout",
                 "make the namespace and it yourself, and set serving.createNamespace: false",
             )
+    if model.block_size not in (None, *BLOCK_SIZES) and not context.own_images:
+        sizes = ", ".join(map(str, BLOCK_SIZES))
+        yield Problem(
+            "serving.model.blockSize",
+            model.block_size,
+            f"is none of {sizes}, which the vLLM of the releases' images takes",
+            "vLLM would stop at start: invalid choice",
+            "write one of them, null for vLLM's choice, or give both tiers an image that takes it",
+        )
     if token_given and model.token_secret is None:
         yield Problem(
             "hfToken",

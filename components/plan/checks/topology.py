@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from components.config.problem import Problem
 from components.config.vocabulary import Role
 from components.plan.context import Context
-from components.plan.fabric import moves_by_nixl, rdma_setting
+from components.plan.fabric import nixl, rdma_setting
 from components.plan.workers import Tiers
 
 
@@ -27,7 +27,7 @@ def check(context: Context, tiers: Tiers) -> Iterator[Problem]:
                 f"use at most {per_node}, or set serving.gpusPerNode to what a node really has",
             )
     prefill, decode = tiers[Role.PREFILL].tensor_parallel, tiers[Role.DECODE].tensor_parallel
-    if _odd_pair(context, tiers) and moves_by_nixl(tiers[Role.DECODE].kv_transfer) and not context.own_images:
+    if _odd_pair(context, tiers) and nixl(tiers[Role.DECODE].kv_transfer) is not None and not context.own_images:
         either = "multiple or a divisor" if context.release.wider_prefill else "multiple"
         yield Problem(
             "serving.decode.tensorParallel",

@@ -9,7 +9,7 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -155,10 +155,16 @@ _KINDS = {
 }
 
 
-def compare(old: dict[str, Any], state: dict[str, Any], new: dict[str, Any]) -> pb.DiffResponse:
-    """Compare the program's new inputs with the live values of the last ones, without a request."""
+def compare(
+    old: dict[str, Any], state: dict[str, Any], new: dict[str, Any], ignored: Sequence[str] = ()
+) -> pb.DiffResponse:
+    """Compare the program's new inputs with the live values of the last ones, without a request.
+
+    `ignored` are the paths of the resource's `ignoreChanges`.
+    """
     base = inputs_as_lived(old, live_part(state)) if state.get("metadata") else old
-    found = list(differences(base, new))
+    left_out = [tuple(path.split(".")) for path in ignored]
+    found = [each for each in differences(base, new) if each.path not in left_out]
     from_program = {difference.path for difference in differences(old, new)}
     fixed = _IMMUTABLE.get((new["apiVersion"], new["kind"]))
     rules = (*_IDENTITY, fixed) if fixed else _IDENTITY

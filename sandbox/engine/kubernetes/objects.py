@@ -3,7 +3,7 @@
 import base64
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from sandbox.cluster.api import ApiError, Object, Unreachable
@@ -148,10 +148,22 @@ class Objects:
         say("")
         return self._settled(inputs, live, seconds, say)
 
-    def update(self, inputs: Object, seconds: float, say: Callable[[str], None], *, preview: bool) -> Object:
-        """Apply the inputs to the object and wait until it is ready. Raises as `create`."""
+    def update(
+        self,
+        inputs: Object,
+        seconds: float,
+        say: Callable[[str], None],
+        *,
+        preview: bool,
+        ignored: Sequence[str] = (),
+    ) -> Object:
+        """Apply the inputs to the object and wait until it is ready. Raises as `create`.
+
+        `ignored` are the paths of the resource's `ignoreChanges`.
+        """
         path = self.cluster.path(inputs)
         live = self.cluster.api.get(path)
+        inputs = state.with_ignored(inputs, live, ignored)
         if not preview:
             state.adopt_own_fields(self.cluster.api, path, live)
             live = self._apply(inputs, path, preview=False)

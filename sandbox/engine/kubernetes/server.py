@@ -67,7 +67,7 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
     def Diff(self, request: pb.DiffRequest, context: Any) -> pb.DiffResponse:
         """Compare without a request to the API server."""
         old, new = plain(decode(request.old_inputs)), plain(decode(request.news))
-        return diff.compare(old, decode(request.olds), new)
+        return diff.compare(old, decode(request.olds), new, list(request.ignoreChanges))
 
     def Create(self, request: pb.CreateRequest, context: Any) -> pb.CreateResponse:
         """Create the object, or make a dry run in a preview."""
@@ -91,7 +91,8 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
             return pb.UpdateResponse(properties=self._tried(request, inputs, context, new=False))
         obj = plain(inputs)
         try:
-            live = self._objects.update(obj, _seconds(request), self._reporter.status_of(request.urn), preview=False)
+            say, ignored = self._reporter.status_of(request.urn), list(request.ignoreChanges)
+            live = self._objects.update(obj, _seconds(request), say, preview=False, ignored=ignored)
         except Unfinished as error:
             reporting.leave_unfinished(context, reporting.updated_unready(request.id), inputs, error)
         except Exception as error:
@@ -107,7 +108,8 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
             if new:
                 tried = self._objects.create(obj, 0, _silently, preview=True)
                 return encode(state.preview_of(inputs, tried))
-            return encode(state.checkpoint(inputs, self._objects.update(obj, 0, _silently, preview=True)))
+            tried = self._objects.update(obj, 0, _silently, preview=True, ignored=list(request.ignoreChanges))
+            return encode(state.checkpoint(inputs, tried))
         except Unreachable as error:
             self._reporter.warn_once(f"this preview is not checked by an API server: {error}")
             return echo

@@ -1,6 +1,8 @@
 """Parts of an object for the state and the program, and the fields that the plugin owns."""
 
 import base64
+import copy
+from collections.abc import Sequence
 from typing import Any
 
 from sandbox.cluster.api import Api, ApiError, Object
@@ -44,6 +46,44 @@ def _adopted(entries: list[dict[str, Any]]) -> list[dict[str, Any]] | None:
     for entry in own:
         merged = _union(merged, entry["fieldsV1"])
     return [{**own[-1], "operation": "Apply", "fieldsV1": merged}, *(entry for entry in entries if entry not in own)]
+
+
+def with_ignored(inputs: Object, live: Object, paths: Sequence[str]) -> Object:
+    """Return the inputs of an update with the fields that `ignoreChanges` names, such as `spec.replicas`.
+
+    As in the official plugin's `handleSSAIgnoreFields`: a field that only another manager owns is left out, so that the
+    apply causes no conflict and no shared ownership. Every other field keeps the value that it has on the API server.
+    """
+    inputs = copy.deepcopy(inputs)
+    entries = live["metadata"].get("managedFields") or []
+    for path in paths:
+        parts = path.split(".")
+        own = any(_owns(entry, parts) for entry in entries if entry.get("manager") == MANAGER)
+        others = any(_owns(entry, parts) for entry in entries if entry.get("manager") != MANAGER)
+        found, value = _at(live, parts)
+        *above, last = parts
+        has_parent, parent = _at(inputs, above)
+        if not has_parent:
+            continue
+        if others and not own:
+            parent.pop(last, None)
+        elif found:
+            parent[last] = value
+    return inputs
+
+
+def _owns(entry: dict[str, Any], parts: Sequence[str]) -> bool:
+    fields = entry.get("fieldsV1") or {}
+    return _at(fields, [f"f:{part}" for part in parts])[0]
+
+
+def _at(obj: Any, parts: Sequence[str]) -> tuple[bool, Any]:
+    """Return whether a path of mappings exists, and its value."""
+    for part in parts:
+        if not isinstance(obj, dict) or part not in obj:
+            return False, None
+        obj = obj[part]
+    return True, obj
 
 
 def _union(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:

@@ -72,3 +72,39 @@ def test_a_field_of_another_manager_is_a_conflict(stack: Stack, api: Api, namesp
     stack.declare(p=provider(enablePatchForce=True), settings=settings("changed")).up().ok()
     after = live("configmaps/settings")["data"]
     assert after == {"k": "changed"}, "a field that the program drops goes, though our create had made it"
+
+
+def test_a_field_that_is_ignored_stays_with_whoever_changed_it(
+    stack: Stack, api: Api, namespace: str, live: Live
+) -> None:
+    """Measured on the official plugin 4.32: 4, then left to an autoscaler, scaled to 6, then fixed again."""
+
+    def workers(replicas: int, image: str, *, ignored: bool) -> dict[str, Any]:
+        opts = {"ignore_changes": ["spec.replicas"]} if ignored else {}
+        return deployment("workers", namespace, image=image, replicas=replicas, opts=opts)
+
+    def replicas() -> int:
+        return int(live("deployments/workers")["spec"]["replicas"])
+
+    stack.declare(p=provider(), workers=workers(4, "pause:1", ignored=False)).up().ok()
+
+    stack.declare(p=provider(), workers=workers(1, "pause:1", ignored=True))
+    stack.preview("--expect-no-changes").ok()
+    stack.up().ok()
+    assert replicas() == 4, "what the tier had, not what it would begin with"
+
+    path = f"/apis/apps/v1/namespaces/{namespace}/deployments/workers/scale"
+    api.patch(path, {"spec": {"replicas": 6}}, "application/merge-patch+json", fieldManager="autoscaler")
+    stack.preview("--expect-no-changes").ok()
+    stack.declare(p=provider(), workers=workers(1, "pause:2", ignored=True)).up().ok()
+    assert replicas() == 6
+    stack.pulumi("refresh", "--yes").ok()
+    stack.preview("--expect-no-changes").ok()
+    stack.declare(p=provider(), workers=workers(1, "pause:1", ignored=True)).up().ok()
+    assert replicas() == 6
+
+    stack.declare(p=provider(), workers=workers(3, "pause:1", ignored=False))
+    refused = stack.up().failed().output
+    assert 'conflict with "autoscaler"' in refused
+    assert ".spec.replicas" in refused
+    assert replicas() == 6

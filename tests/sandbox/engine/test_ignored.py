@@ -1,0 +1,28 @@
+"""Fields of `ignoreChanges` in an update, as the official plugin's `handleSSAIgnoreFields` sends them."""
+
+from typing import Any
+
+import pytest
+
+from sandbox.engine.kubernetes.state import MANAGER, with_ignored
+
+REPLICAS = {"f:spec": {"f:replicas": {}}}
+OURS = {"manager": MANAGER, "operation": "Update", "fieldsV1": REPLICAS}
+THEIRS = {"manager": "autoscaler", "operation": "Update", "subresource": "scale", "fieldsV1": REPLICAS}
+
+
+@pytest.mark.parametrize(
+    ("owners", "paths", "sent"),
+    [
+        ([THEIRS], ["spec.replicas"], {"paused": True}),
+        ([OURS], ["spec.replicas"], {"paused": True, "replicas": 6}),
+        ([OURS, THEIRS], ["spec.replicas"], {"paused": True, "replicas": 6}),
+        ([], ["spec.replicas"], {"paused": True, "replicas": 6}),
+        ([THEIRS], [], {"paused": True, "replicas": 4}),
+    ],
+)
+def test_what_an_update_sends(owners: list[dict[str, Any]], paths: list[str], sent: dict[str, Any]) -> None:
+    live = {"metadata": {"managedFields": owners}, "spec": {"replicas": 6}}
+    inputs = {"spec": {"replicas": 4, "paused": True}}
+    assert with_ignored(inputs, live, paths) == {"spec": sent}
+    assert inputs["spec"]["replicas"] == 4, "the state keeps what the engine gave"
