@@ -98,6 +98,5 @@ def parse(stack: str, text: str) -> Outputs:
 
 
 def _workload(value: Mapping[str, Any]) -> Workload:
-    replicas, gpus = value.get("replicas"), value.get("gpus")
-    known = replicas is not None and gpus is not None
-    return Workload(value["name"], int(replicas) if known else None, int(gpus) if known else None, bool(value["rdma"]))
+    replicas, gpus = (None if value.get(key) is None else int(value[key]) for key in ("replicas", "gpus"))
+    return Workload(value["name"], replicas, gpus, bool(value["rdma"]))

@@ -6,7 +6,7 @@ import pytest
 
 from sandbox.engine.kubernetes.state import MANAGER, with_ignored
 
-REPLICAS = {"f:spec": {"f:replicas": {}}}
+REPLICAS: dict[str, Any] = {"f:spec": {"f:replicas": {}}}
 OURS = {"manager": MANAGER, "operation": "Update", "fieldsV1": REPLICAS}
 THEIRS = {"manager": "autoscaler", "operation": "Update", "subresource": "scale", "fieldsV1": REPLICAS}
 
