@@ -127,11 +127,12 @@ def _one_connector(context: Context, tiers: Tiers) -> Difference:
 
 def _transfers(context: Context, prefill: Mapping[str, Any], decode: Mapping[str, Any]) -> Iterator[Difference]:
     """Fields of NixlConnector in which both ends of a transfer must be alike."""
-    for field, read in (
-        ("kv_buffer_device", lambda each: each.get("kv_buffer_device", fabric.DEFAULT_BUFFER)),
-        ("kv_connector_extra_config", lambda each: fabric.connector_config(each).get("backends", [fabric.UCX])),
-    ):
-        one, other = read(prefill), read(decode)
+    both = (prefill, decode)
+    values = {
+        "kv_buffer_device": [each.get("kv_buffer_device", fabric.DEFAULT_BUFFER) for each in both],
+        "kv_connector_extra_config": [fabric.connector_config(each).get("backends", [fabric.UCX]) for each in both],
+    }
+    for field, (one, other) in values.items():
         if one != other:
             what = "backends" if field == "kv_connector_extra_config" else field
             role = next((role for role in Role if field in context.tier(role).kv_transfer.extra), Role.PREFILL)

@@ -137,7 +137,7 @@ def host_paths(context: Context, role: Role) -> list[HostPathArgs]:
         )
         for each in context.tier(role).host_paths
     ]
-    taken = {each.mount_path for each in (*own, *context.tier(role).volumes)}
+    taken = {each.mount_path for each in own} | {each.mount_path for each in context.tier(role).volumes}
     return [each for each in theirs if each.mount_path not in taken] + own
 
 

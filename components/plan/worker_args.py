@@ -259,6 +259,12 @@ class ResolvedTier(Args):
     rollout: RolloutArgs
     """Replacement and timing."""
 
+    @property
+    def mounted(self) -> list[str]:
+        """Mount paths of the node's files and of further volumes, without a slash at the end."""
+        paths = [each.mount_path for each in self.host_paths] + [each.mount_path for each in self.volumes]
+        return [path.rstrip("/") or "/" for path in paths]
+
 
 class SidecarArgs(Args):
     """The routing sidecar of the decode pods."""

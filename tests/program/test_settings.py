@@ -24,6 +24,9 @@ def _models(annotation: Any) -> list[type[BaseModel]]:
     return [model for part in typing.get_args(annotation) for model in _models(part)]
 
 
+_CONTAINERS: dict[Any, str] = {list: "[]", dict: ".A"}
+
+
 def _settings(model: type[BaseModel], prefix: str = "") -> dict[str, Any]:
     """Every leaf of the settings by config path, with its annotation."""
     found: dict[str, Any] = {}
@@ -31,7 +34,7 @@ def _settings(model: type[BaseModel], prefix: str = "") -> dict[str, Any]:
         path = f"{prefix}{field.alias}"
         inner = _models(field.annotation)
         for each in inner:
-            name = {list: "[]", dict: ".A"}.get(typing.get_origin(field.annotation), "")
+            name = _CONTAINERS.get(typing.get_origin(field.annotation), "")
             found |= _settings(each, f"{path}{name}.")
         if not inner:
             found[path] = field.annotation

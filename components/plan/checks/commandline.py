@@ -68,10 +68,10 @@ def notes(context: Context) -> Iterator[str]:
                     "that the program does not set itself counts, such as an API key, TLS or --disable-log-stats"
                 )
         for index, argument in enumerate(arguments):
-            value = argument if flag_of(argument) is None else argument.partition("=")[2]
-            if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
+            word = argument if flag_of(argument) is None else argument.partition("=")[2]
+            if len(word) > 1 and word[0] == word[-1] and word[0] in "'\"":
                 yield (
-                    f"serving.{role}.extraArgs[{index}]: the quotes around {value[1:-1]} reach vLLM as a part of the "
+                    f"serving.{role}.extraArgs[{index}]: the quotes around {word[1:-1]} reach vLLM as a part of the "
                     "value, because no shell takes them off: delete them"
                 )
         for name in context.tier(role).references:

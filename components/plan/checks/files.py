@@ -85,9 +85,11 @@ def notes(context: Context, tiers: Tiers) -> Iterator[str]:
 
 def _mounted(role: Role, tier: Tier) -> Iterator[tuple[str, str]]:
     """Setting and value of each mount path that a tier chooses."""
-    for field, volumes in (("hostPaths", tier.host_paths), ("volumes", tier.volumes)):
-        for index, each in enumerate(volumes):
-            yield f"serving.{role}.{field}[{index}].mountPath", each.mount_path
+    paths = {"hostPaths": [each.mount_path for each in tier.host_paths]}
+    paths["volumes"] = [each.mount_path for each in tier.volumes]
+    for field, places in paths.items():
+        for index, place in enumerate(places):
+            yield f"serving.{role}.{field}[{index}].mountPath", place
 
 
 def _hidden(place: str, resolved: ResolvedTier) -> str:
@@ -133,7 +135,7 @@ def _model(context: Context, tiers: Tiers) -> Iterator[Problem]:
 
 
 def _on_a_volume(tier: ResolvedTier, place: str) -> bool:
-    return any(_within(each.mount_path, place) for each in (*tier.host_paths, *tier.volumes))
+    return any(_within(folder, place) for folder in tier.mounted)
 
 
 def _within(folder: str, place: str) -> bool:

@@ -61,8 +61,7 @@ def _check(context: Context, tier: ResolvedTier) -> Iterator[Problem]:
 def notes(tiers: Tiers) -> Iterator[str]:
     """Read-only images without a folder for temporary files."""
     for tier in tiers.values():
-        mounted = {each.mount_path.rstrip("/") for each in (*tier.host_paths, *tier.volumes)}
-        if tier.confinement.read_only_root_filesystem and TMP not in mounted:
+        if tier.confinement.read_only_root_filesystem and TMP not in tier.mounted:
             yield (
                 f"serving.{tier.role}.securityContext.readOnlyRootFilesystem: vLLM and its libraries write to {TMP}, "
                 f"and no volume is mounted there: serving.{tier.role}.volumes with "
