@@ -62,15 +62,15 @@ def find(home: Home, stack: str, api: Api) -> Target:
     deployed = stack_outputs(home).get(stack)
     if not deployed:
         raise SandboxError(f"stack {stack!r} isn't deployed in the sandbox {home.name!r}: `make up STACK={stack}`")
-    way = _route(api, stack, deployed)
-    port = host_ports.read(home.root).get(way.listener)
+    route = _route(api, stack, deployed)
+    port = host_ports.read(home.root).get(route.listener)
     if port is None:
         raise SandboxError(
-            f"the gateway {'/'.join(way.gateway)} has no port on this machine: its Service does not exist yet (`make "
+            f"the gateway {'/'.join(route.gateway)} has no port on this machine: its Service does not exist yet (`make "
             f"status`), or {lifecycle.GATEWAYS} other listeners have all the ports ({home.root / host_ports.FILE})"
         )
     authorization = _authorization(api, deployed)
-    return Target(*way.gateway, deployed["model"], port, way.scheme, way.path, way.headers, authorization)
+    return Target(*route.gateway, deployed["model"], port, route.scheme, route.path, route.headers, authorization)
 
 
 def _authorization(api: Api, deployed: dict[str, Any]) -> dict[str, str]:
