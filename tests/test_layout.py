@@ -125,6 +125,14 @@ def test_reviews_need_nothing_but_the_interpreter() -> None:
         assert {name.split(".")[0] for name in _imports(file)} <= sys.stdlib_module_names | {"review"}, file
 
 
+def test_sizing_is_plain_data_and_arithmetic() -> None:
+    """Only its command knows the program's data; the rest needs pydantic, PyYAML and the interpreter."""
+    known = sys.stdlib_module_names | {"pydantic", "sizing", "yaml"}
+    for file in _files("sizing"):
+        if file.name not in ("__main__.py", "command.py", "plot.py"):
+            assert {name.split(".")[0] for name in _imports(file)} <= known, file
+
+
 def test_the_program_imports_components_preflight_and_pulumi_only() -> None:
     assert {name.split(".")[0] for name in _imports(ROOT / "__main__.py")} == {
         "components",
