@@ -49,7 +49,7 @@ def _rows(profile: AcceleratorProfile) -> Iterator[tuple[str, str]]:
     yield "folders of compiled code below `/.cache`", _code(f"{name}={each}" for name, each in profile.caches.items())
     yield (
         "memory of a GPU, GiB",
-        ", ".join(f"{product} {size:.2f}" for product, size in profile.products.items()) or "unknown",
+        ", ".join(f"{product} {card.memory:.2f}" for product, card in profile.products.items()) or "unknown",
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from components.config.vocabulary import ReleaseName
+from sizing.card import Card
 
 COMPILED = {
     "TORCHINDUCTOR_CACHE_DIR": "torchinductor",
@@ -62,5 +63,7 @@ class AcceleratorProfile:
     """Variables that vLLM needs with these GPUs."""
     caches: Mapping[str, str] = field(default_factory=lambda: COMPILED)
     """Variables that name the folders of compiled code, with the folder below the workers' scratch volume."""
-    products: Mapping[str, float] = field(default_factory=dict)
-    """Memory of a GPU in GiB, as its driver reports it to vLLM, by product."""
+    products: Mapping[str, Card] = field(default_factory=dict)
+    """GPU products by the word of `serving.gpu`, for sizing and preflight."""
+    product_labels: tuple[str, ...] = ()
+    """Node labels with the product's name, as the vendor's labeller sets them."""

@@ -1,0 +1,223 @@
+"""Memory against published start-up logs of vLLM, and its arithmetic."""
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from components.accelerators import PROFILES
+from sizing import memory, shape, table
+from sizing.card import Card
+from sizing.engine import GIB, Engine, engine
+from sizing.flags import Flags
+from sizing.memory import Fit
+from sizing.shape import Shape
+
+LOGS: dict[str, list[dict[str, Any]]] = yaml.safe_load(Path(__file__).with_name("logs.yaml").read_text())
+CARDS = {name: card for profile in PROFILES.values() for name, card in profile.products.items()}
+LLAMA = "RedHatAI/Llama-3.3-70B-Instruct-FP8-dynamic"
+
+
+def _shape(name: str) -> Shape:
+    found = table.find(name)
+    assert found, name
+    read = shape.read(found.config)
+    assert isinstance(read, Shape), read
+    return read
+
+
+def _card(log: dict[str, Any]) -> Card:
+    known = CARDS.get(log["card"]) or Card(log["card"], log["memory"], {})
+    return replace(known, memory=log.get("memory", known.memory))
+
+
+def _fit(log: dict[str, Any]) -> Fit:
+    return memory.fit(_shape(log["model"]), _card(log), engine(str(log["version"])), Flags(**log["flags"]))
+
+
+def _errors(logs: list[dict[str, Any]]) -> dict[str, float]:
+    """Relative error of the predicted KV tokens of each log; of the pool, which is proportional, where it has none."""
+    found = {}
+    for log in logs:
+        fit = _fit(log)
+        predicted, seen = fit.pool.likely, log.get("pool")
+        if "tokens" in log:
+            by_concurrency = engine(str(log["version"])).version >= (0, 22)
+            predicted = fit.cache.tokens(fit.pool.likely * GIB, fit.length, by_concurrency=by_concurrency)
+            seen = log["tokens"]
+        found[log["id"]] = predicted / seen - 1
+    return found
+
+
+@pytest.mark.parametrize("part", ["first"])
+def test_tokens_are_those_of_the_logs(part: str) -> None:
+    """Within 5 % for 80 % of the logs, and within 12 % for 95 % of them."""
+    errors = _errors(LOGS[part])
+    for name, error in errors.items():
+        sys.stdout.write(f"{name:32s} {error:+7.1%}\n")
+    near = sum(abs(error) <= 0.05 for error in errors.values())
+    close = sum(abs(error) <= 0.12 for error in errors.values())
+    inside = sum(_fit(log).pool.least <= log["pool"] <= _fit(log).pool.most for log in LOGS[part] if "pool" in log)
+    sys.stdout.write(f"{part}: {near} of {len(errors)} within 5 %, {close} within 12 %, {inside} inside the band\n")
+    assert near >= 0.8 * len(errors)
+    assert close >= 0.95 * len(errors)
+    assert inside >= 0.9 * sum("pool" in log for log in LOGS[part])
+
+
+@pytest.mark.parametrize(
+    "log",
+    [log for part in ("first", "held_out") for log in LOGS[part] if {"pool", "tokens"} <= log.keys()],
+    ids=lambda log: log["id"],
+)
+def test_blocks_and_concurrency_follow_from_the_pool(log: dict[str, Any]) -> None:
+    """A log's own pool, given with two decimals, makes its tokens and sequences."""
+    fit, pool = _fit(log), log["pool"] * GIB
+    by_concurrency = engine(str(log["version"])).version >= (0, 22)
+    tokens = fit.cache.tokens(pool, fit.length, by_concurrency=by_concurrency)
+    assert tokens == pytest.approx(log["tokens"], rel=0.0025)
+    if "sequences" in log:
+        assert fit.cache.sequences(pool, fit.length) == pytest.approx(log["sequences"], rel=0.0025, abs=0.006)
+
+
+def _one(model: str = LLAMA, card: str = "H100", version: str = "0.17.1", **flags: Any) -> Fit:
+    return memory.fit(_shape(model), CARDS[card], engine(version), Flags(**{"max_model_len": 32000, **flags}))
+
+
+def test_the_shipped_stack_on_each_card() -> None:
+    """70B FP8 at TP1 with 32,000 tokens: not on 80 GB, with room on the others."""
+    assert _one(block_size=128).pool.most < 4
+    assert _one(block_size=128).sequences("most") < 1
+    assert _one(card="H200", block_size=128).sequences("least") > 4
+    amd = _one("amd/Llama-3.3-70B-Instruct-FP8-KV", "MI300X", block_size=128)
+    assert amd.pool.likely == pytest.approx(101.2, abs=1.5)
+    assert amd.sequences() == pytest.approx(10.4, abs=0.3)
+
+
+def test_key_value_heads_are_copied_beyond_their_number() -> None:
+    four = _one("Qwen/Qwen3-30B-A3B", tensor_parallel=4)
+    eight = _one("Qwen/Qwen3-30B-A3B", tensor_parallel=8)
+    assert four.cache.page == eight.cache.page
+
+
+def test_a_latent_cache_is_the_same_on_every_rank() -> None:
+    one, eight = (_one("deepseek-ai/DeepSeek-R1", "H200", tensor_parallel=ranks) for ranks in (1, 8))
+    assert one.cache.page == eight.cache.page == 16 * 61 * 576 * 2
+    spread = _one("deepseek-ai/DeepSeek-R1", "H200", tensor_parallel=8, context_parallel=8)
+    assert spread.cache.needs(32000) == 250
+
+
+def test_fp8_halves_a_token_and_the_connector_switches_windows_off() -> None:
+    plain = _one("openai/gpt-oss-120b", "H200", version="0.17.1")
+    assert _one("openai/gpt-oss-120b", "H200", kv_cache_dtype="fp8").cache.page * 2 == plain.cache.page
+    paired = _one("openai/gpt-oss-120b", "H200", connector=True)
+    assert (plain.hybrid, paired.hybrid) == (True, False)
+    assert plain.sequences() / paired.sequences() > 1.5
+    assert _one("openai/gpt-oss-120b", "H200", connector=True, hybrid=True).hybrid
+    assert _one("openai/gpt-oss-120b", "H200", version="0.20.0", connector=True).hybrid
+
+
+def test_versions_differ() -> None:
+    old, new = _one(card="H200", version="0.16.0"), _one(card="H200", version="0.17.0")
+    assert old.activation.likely - new.activation.likely == pytest.approx(2.8, abs=0.1)
+    assert (_one(version="0.21.0").utilization, _one(version="0.22.0").utilization) == (0.90, 0.92)
+    assert (_one(version="0.20.0").graphs.likely, _one(version="0.21.0").graphs.likely) == (0, 1.0)
+    assert _one(version="0.21.0", eager=True).graphs.most == 0
+    assert _one(card="MI300X", version="0.21.0").graphs.most == 0
+    assert _one(card="MI300X", version="0.27.0").max_num_batched_tokens == 8192
+    assert _one(card="MI300X", version="0.28.0").max_num_batched_tokens == 16384
+    assert engine("v0.19.1rc1.dev71") == Engine((0, 19, 1))
+
+
+@pytest.mark.parametrize("model", [LLAMA, "openai/gpt-oss-120b", "google/gemma-3-27b-it", "Qwen/Qwen3.5-27B"])
+def test_the_longest_sequence_fits_and_a_block_more_does_not(model: str) -> None:
+    fit = _one(model, "H200", max_num_batched_tokens=2048)
+    longest, blocks = fit.longest(), fit.blocks()
+    assert fit.cache.needs(longest) <= blocks < fit.cache.needs(longest + fit.cache.block)
+
+
+def test_more_memory_more_gpus_and_shorter_sequences_never_fit_less() -> None:
+    for model in ("Qwen/Qwen3-32B", "google/gemma-3-27b-it", "deepseek-ai/DeepSeek-V2-Lite"):
+        for utilization in (0.8, 0.9, 0.95):
+            pools = [_one(model, "H100", tensor_parallel=ranks, utilization=utilization) for ranks in (1, 2, 4, 8)]
+            assert pools[0].pool.likely < pools[1].pool.likely < pools[2].pool.likely
+        assert _one(model, utilization=0.9).pool.likely < _one(model, utilization=0.95).pool.likely
+        assert _one(model).sequences(length=8000) > _one(model).sequences(length=16000)
+        assert _one(model, max_model_len=1000).pool == _one(model, max_model_len=30000).pool
+
+
+def test_a_state_sets_the_block() -> None:
+    """Qwen3.5 and vLLM: "Setting attention block size to 528 tokens" and more, whatever `blockSize` says."""
+    fit = _one("Qwen/Qwen3.5-27B", "H200", block_size=128)
+    assert fit.cache.block % 16 == 0
+    assert fit.cache.block > 500
+    assert [group.kind for group in fit.cache.groups] == ["full", "linear", "linear", "linear"]
+
+
+def test_memory_given_for_the_cache_is_the_pool() -> None:
+    assert _one(kv_cache_memory=5 * GIB).pool.likely == 5
+
+
+@pytest.mark.parametrize(
+    ("model", "ranks", "word"),
+    [
+        (LLAMA, 3, "64 attention heads"),
+        ("microsoft/phi-4", 4, "10 KV heads"),
+        ("Qwen/Qwen2-7B-Instruct", 8, "28 attention heads"),
+        ("mistralai/Mistral-Large-Instruct-2411", 64, "96 attention heads"),
+        (LLAMA, 8, ""),
+        ("microsoft/phi-4", 2, ""),
+        ("Qwen/Qwen3-235B-A22B", 8, ""),
+        ("deepseek-ai/DeepSeek-R1", 8, ""),
+        ("openai/gpt-oss-120b", 8, ""),
+    ],
+)
+def test_tensor_parallelism_that_a_shape_allows(model: str, ranks: int, word: str) -> None:
+    found = memory.invalid(_shape(model), Flags(tensor_parallel=ranks))
+    assert bool(found) == bool(word)
+    assert word in " ".join(found)
+
+
+def test_experts_apart_are_divided_by_all_ranks_and_attention_by_none() -> None:
+    apart = _one("deepseek-ai/DeepSeek-R1", "H200", data_parallel=8, experts_apart=True).weights.likely
+    together = _one("deepseek-ai/DeepSeek-R1", "H200", tensor_parallel=8).weights.likely
+    assert 79 < together < 81
+    assert 8 < apart - together < 15
+
+
+def test_a_checkpoint_that_is_quantized_while_it_is_loaded() -> None:
+    assert _one("Qwen/Qwen3-32B", quantization="fp8").weights.likely == pytest.approx(31.9, abs=0.3)
+
+
+def test_the_table_has_forty_models_that_can_all_be_read() -> None:
+    models = json.loads(table.FILE.read_text())
+    assert len(models) >= 40
+    for each in models:
+        assert isinstance(shape.read(each["config"]), Shape), each["name"]
+
+
+@pytest.mark.parametrize(
+    ("name", "method", "guessed"),
+    [
+        ("meta-llama/Llama-3.3-70B-Instruct", "", ""),
+        ("unsloth/Llama-3.1-70B-Instruct", "", "shape of meta-llama/Llama-3.1-70B-Instruct"),
+        (LLAMA, "fp8", "shape of meta-llama/Llama-3.3-70B-Instruct, weights fp8"),
+        ("amd/Llama-3.3-70B-Instruct-FP8-KV", "fp8", "shape of meta-llama/Llama-3.3-70B-Instruct, weights fp8"),
+        ("Qwen/Qwen3-235B-A22B-Instruct-2507-FP8", "fp8", "shape of Qwen/Qwen3-235B-A22B, weights fp8"),
+        ("nvidia/Qwen3-30B-A3B-NVFP4", "modelopt", "shape of Qwen/Qwen3-30B-A3B, weights modelopt"),
+        ("moonshotai/Kimi-K2-Thinking", "compressed-tensors", ""),
+    ],
+)
+def test_a_name_of_the_table_or_of_a_quantized_copy(name: str, method: str, guessed: str) -> None:
+    found = table.find(name)
+    assert found
+    assert found.guessed == guessed
+    assert found.config.get("quantization_config", {}).get("quant_method", "") == method
+
+
+@pytest.mark.parametrize("name", ["org/model", "meta-llama/Llama-3.3-70B-Instruct-GGUF", "/models/llama"])
+def test_a_name_that_nobody_knows(name: str) -> None:
+    assert table.find(name) is None
