@@ -25,6 +25,10 @@ ROCM_WEIGHTS = 1.02
 PROFILING = 0.05
 """GiB that the profiled forward pass takes besides."""
 
+MARLIN = 1.03
+"""Weights of an MXFP4 model where Marlin is the kernel, and not Triton, over what is likely: 66.0 and 64.4 GiB of
+gpt-oss-120b (vllm-project/vllm issues 23278 and 33155). Which one it is depends on what the image has."""
+
 LOGIT = 4
 """Bytes of a logit."""
 
@@ -157,7 +161,8 @@ def effective(shape: Shape, flags: Flags) -> Quantization:
 def weight_band(shape: Shape, card: Card, flags: Flags) -> Band:
     """GiB of weights on one GPU."""
     likely = sum(_rank_bytes(shape, flags)) / GIB * (ROCM_WEIGHTS if card.rocm else 1)
-    return Band(0.985 * likely, likely, (1.06 if flags.speculative else 1.02) * likely)
+    most = 1.06 if flags.speculative else MARLIN if shape.quantization.padded else 1.02
+    return Band(0.985 * likely, likely, most * likely)
 
 
 def _rank_bytes(shape: Shape, flags: Flags) -> Iterator[float]:
