@@ -53,7 +53,7 @@ def _errors(logs: list[dict[str, Any]]) -> dict[str, float]:
     return found
 
 
-@pytest.mark.parametrize("parts", [("first", "held_out")], ids=["all"])
+@pytest.mark.parametrize("parts", [("first", "held_out"), ("held_out",)], ids=["all", "held out"])
 def test_tokens_are_those_of_the_logs(parts: tuple[str, ...]) -> None:
     """Within 5 % for 80 % of the logs, and within 12 % for 95 % of them."""
     logs = [log for part in parts for log in LOGS[part]]
@@ -65,7 +65,7 @@ def test_tokens_are_those_of_the_logs(parts: tuple[str, ...]) -> None:
     inside = sum(_fit(log).pool.least <= log["pool"] <= _fit(log).pool.most for log in logs)
     sys.stdout.write(f"{near} of {len(errors)} within 5 %, {close} within 12 %, {inside} inside the band\n")
     assert near >= 0.8 * len(errors)
-    assert close >= 0.94 * len(errors)
+    assert close >= 0.95 * len(errors)
     assert inside >= 0.9 * len(errors)
 
 
