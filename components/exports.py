@@ -45,6 +45,7 @@ def contract(plan: ServingPlan, target: Target, gateway: ModelGateway) -> dict[s
             }
             for tier in (plan.prefill, plan.decode)
         },
+        **({"sizing": plan.sized} if plan.sized else {}),
     }
 
 

@@ -22,6 +22,7 @@ from preflight.checks import (
     references,
     rights,
     shared_gateway,
+    sizing,
     version,
 )
 from preflight.facts import IDENTITY, Asked, Facts
@@ -34,6 +35,7 @@ CHECKS = (
     gateway_class,
     shared_gateway,
     capacity,
+    sizing,
     namespace,
     prerequisites,
     references,

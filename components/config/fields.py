@@ -211,6 +211,9 @@ def _number_text(value: Any) -> Any:
 Fraction = Annotated[
     float, Field(ge=0, le=1), BeforeValidator(_number_text), documented("0 to 1", type=["number", "string"])
 ]
+Positive = Annotated[
+    float, Field(gt=0), BeforeValidator(_number_text), documented("above 0", type=["number", "string"])
+]
 Quantity = Annotated[
     str,
     BeforeValidator(_quantity),

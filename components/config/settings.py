@@ -21,6 +21,7 @@ from components.config.fields import (
 )
 from components.config.gateway import Gateway
 from components.config.kv_transfer import KvTransfer
+from components.config.load import Load
 from components.config.routing import Routing
 from components.config.security import Security
 from components.config.strict import Strict
@@ -28,6 +29,7 @@ from components.config.tiers import Decode, Prefill, Rdma
 from components.config.ucx import Ucx
 from components.config.vocabulary import (
     Accelerator,
+    Gpu,
     Infrastructure,
     Preflight,
     PullPolicy,
@@ -72,6 +74,9 @@ class Model(Strict):
     """An existing PersistentVolumeClaim instead of the emptyDir; ReadWriteMany when workers sit on several nodes."""
     path: str | None = Field(default=None, pattern=r"^[^/].*$")
     """Folder in the claim that holds the weights; unset, the claim is the Hugging Face cache."""
+    shape: Annotated[str, Field(pattern=r"^[^/].*\.json$")] | dict[str, Any] | None = None
+    """The model's config.json, for sizing only: a path in the repository, or its fields. Default: the Hugging Face
+    cache of the machine, else a table of popular models (sizing.md)."""
     token_secret: Annotated[ObjectName | None, BeforeValidator(null_word)] = "llm-d-hf-token"
     """Secret with the key HF_TOKEN, made from `llm-d-pd:hfToken` if that is set; `null` = no token is needed."""
 
@@ -176,6 +181,11 @@ class Serving(Strict):
     """RDMA debugging: 1 prefill and 1 decode worker on two nodes, all GPUs, host network, privileged."""
     gpus_per_node: Count = 8
     """GPUs of one node."""
+    gpu: Gpu | None = None
+    """GPU product: a preview then says whether the model fits, and warns about what is likely to go wrong (sizing.md);
+    unset = preflight looks at the labels of the nodes."""
+    load: Annotated[Load | None, BeforeValidator(null_word)] = None
+    """What is asked of the stack; sizing compares it with what the workers can do."""
     gpu_resource: Device | None = None
     """Extended resource of the GPUs, where it is not the accelerator's: MIG slices, partitions, shared GPUs."""
     infrastructure: Annotated[Infrastructure | None, BeforeValidator(null_word)] = None

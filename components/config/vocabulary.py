@@ -24,6 +24,19 @@ class Accelerator(Word):
     NVIDIA = "nvidia"
 
 
+class Gpu(Word):
+    """GPU product, as `products` of the accelerators have it (`components/accelerators`)."""
+
+    MI300X = "MI300X"
+    MI325X = "MI325X"
+    MI355X = "MI355X"
+    H100 = "H100"
+    H200 = "H200"
+    B200 = "B200"
+    A100 = "A100"
+    L40S = "L40S"
+
+
 class Infrastructure(Word):
     """Where the cluster runs and how its pods reach the fabric; one file each in `components/infrastructures`."""
 

@@ -18,6 +18,7 @@ from components.plan.checks import (
     routing,
     security,
     security_context,
+    sizing,
     timing,
     topology,
 )
@@ -45,6 +46,7 @@ def check(settings: Serving, *, token_given: bool) -> list[Problem]:
         *commandline.check(context, tiers),
         *files.check(context, tiers),
         *model.check(context, token_given=token_given),
+        *sizing.check(context, tiers),
     ]
 
 
@@ -63,5 +65,6 @@ def notes(context: Context, tiers: Tiers) -> list[str]:
         *security_context.notes(tiers),
         *timing.notes(context, tiers),
         *monitoring.notes(context),
+        *sizing.notes(context, tiers),
     ]
     return list(dict.fromkeys(found))

@@ -7,7 +7,7 @@ from components.args import PlacementArgs, TolerationArgs
 from components.config.settings import Serving
 from components.config.vocabulary import PodSecurity, Preflight, Role, SecurityLevel, ServiceType
 from components.names import CONFIG_FILE, PICKER_PORTS, POOL_GROUP
-from components.plan import fabric, gateway, locked_memory, pod_rights, workers
+from components.plan import fabric, gateway, locked_memory, pod_rights, sized, workers
 from components.plan.agreement import differences
 from components.plan.check import notes as suspected
 from components.plan.context import Context
@@ -31,6 +31,8 @@ def resolve(settings: Serving, token: pulumi.Output[str] | None = None) -> Servi
     context = Context.of(settings)
     operator = not context.provider.collectors
     tiers = workers.tiers(context)
+    about = sized.inputs(context)
+    asked, _ = sized.assess(about, tiers)
     return ServingPlan(
         cluster=settings.cluster,
         # What is taken over is named before, and what cannot be stops everything.
@@ -46,6 +48,8 @@ def resolve(settings: Serving, token: pulumi.Output[str] | None = None) -> Servi
         decode=DecodeTierArgs(worker=tiers[Role.DECODE], sidecar=workers.sidecar(context)),
         monitoring=_monitoring(context, tiers) if settings.monitoring.enabled and operator else None,
         isolation=isolation(context, tiers),
+        sizing=about,
+        sized=sized.table(asked) if asked else [],
         notes=[
             *_notes(context, tiers),
             *pod_rights.warnings(context, tiers),

@@ -1,6 +1,7 @@
 """The plan: everything that one `pulumi up` will declare, decided."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from components.config.settings import Cluster
 from components.config.vocabulary import Preflight, ReleaseName
@@ -13,6 +14,7 @@ from components.plan.platform_args import (
     MonitoringArgs,
     ServingNamespaceArgs,
 )
+from components.plan.sized import SizingInput
 from components.plan.worker_args import DecodeTierArgs, PrefillTierArgs
 
 
@@ -36,5 +38,9 @@ class ServingPlan:
     decode: DecodeTierArgs
     monitoring: MonitoringArgs | None
     isolation: NetworkIsolationArgs | None
+    sizing: SizingInput
+    """What sizing needs besides the tiers."""
+    sized: list[dict[str, Any]]
+    """Memory of each tier's workers; empty where the GPU product or the model's shape is unknown."""
     notes: list[str]
     """Legal, but worth a warning."""

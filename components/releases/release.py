@@ -24,6 +24,8 @@ class Release:
     """Image pins and flag dialects of one llm-d release."""
 
     name: ReleaseName
+    vllm: str
+    """vLLM's version in the images, which decides what memory it takes (`sizing/engine.py`)."""
     picker_image: str
     sidecar_image: str
     picker_flags: Mapping[str, str]

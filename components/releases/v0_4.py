@@ -100,6 +100,7 @@ def picker_config(threshold: int | None, preset: Preset) -> PickerConfig:
 
 V0_4 = Release(
     name=ReleaseName.V0_4,
+    vllm="0.11.2",
     picker_image="ghcr.io/llm-d/llm-d-inference-scheduler:v0.4.0",
     sidecar_image="ghcr.io/llm-d/llm-d-routing-sidecar:v0.4.0",
     # The picker's default is still the metric's name before vLLM 0.10, which no worker exports.

@@ -194,6 +194,7 @@ def picker_config(non_cached_tokens: int | None, preset: Preset) -> PickerConfig
 
 V0_6 = Release(
     name=ReleaseName.V0_6,
+    vllm="0.17.1",
     picker_image="ghcr.io/llm-d/llm-d-inference-scheduler:v0.7.1",
     sidecar_image="ghcr.io/llm-d/llm-d-routing-sidecar:v0.7.1",
     picker_flags={},  # any of the metric-name flags is a fatal error since v0.7

@@ -1,0 +1,237 @@
+"""What sizing says of a stack: its tiers as questions, and the answers as problems and notes.
+
+Everything of `sizing` is imported where a GPU product is known: a preview without one does not pay for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from components.accelerators import PROFILES
+from components.config.load import Load
+from components.config.problem import Problem
+from components.config.quantity import amount
+from components.config.vocabulary import Accelerator, Gpu, ReleaseName, Role
+from components.plan.context import Context
+from components.plan.worker_args import ResolvedTier
+from components.releases import RELEASES
+from components.releases.vllm import flags_of, value_of
+
+if TYPE_CHECKING:
+    from sizing.card import Card
+    from sizing.flags import Flags
+    from sizing.source import Located
+    from sizing.verdict import Finding, Question
+
+ROOT = Path(__file__).resolve().parents[2]
+"""The repository, where `serving.model.shape` is looked for."""
+
+OPAQUE = (
+    "--config",
+    "--cpu-offload-gb",
+    "--enable-lora",
+    "--hf-config-path",
+    "--hf-overrides",
+    "--load-format",
+    "--model-impl",
+    "--num-gpu-blocks-override",
+    "--speculative-config",
+)
+"""Flags that change memory in ways that are not computed: nothing is refused beside one."""
+
+TEXT_ONLY = ("--language-model-only", "--limit-mm-per-prompt")
+
+
+@dataclass(frozen=True)
+class SizingInput:
+    """What sizing needs of the settings, beside the tiers."""
+
+    accelerator: Accelerator
+    release: ReleaseName
+    model: str
+    shape: str | dict[str, Any] | None
+    gpu: Gpu | None
+    load: Load | None
+    own_images: frozenset[Role]
+    storage: float | None
+    """Bytes of the volume that each worker downloads the weights to; None: there is none."""
+    whole: bool
+    """Whether a GPU resource is a whole GPU."""
+
+
+def inputs(context: Context) -> SizingInput:
+    """What sizing needs of a stack's settings."""
+    settings = context.settings
+    downloads = settings.model.claim is None and not settings.model.name.startswith("/")
+    return SizingInput(
+        accelerator=settings.accelerator,
+        release=settings.release,
+        model=settings.model.name,
+        shape=settings.model.shape,
+        gpu=settings.gpu,
+        load=settings.load,
+        own_images=frozenset(role for role in Role if context.tier(role).image),
+        storage=float(amount(settings.model.storage)) if downloads else None,
+        whole=settings.gpu_resource is None,
+    )
+
+
+def assess(
+    settings: SizingInput, tiers: Mapping[Role, ResolvedTier], gpu: str | None = None
+) -> tuple[Question | None, Located | None]:
+    """The question that a stack asks for a GPU product; None: the product or the shape is unknown."""
+    name = gpu or (settings.gpu.value if settings.gpu else None)
+    card = products(settings.accelerator).get(name or "")
+    if card is None or not settings.whole:
+        return None, None
+    from sizing import source, verdict  # noqa: PLC0415
+    from sizing.engine import engine  # noqa: PLC0415
+    from sizing.shape import Shape  # noqa: PLC0415
+    from sizing.transfer import Path as Way  # noqa: PLC0415
+
+    located = source.locate(settings.model, settings.shape, ROOT)
+    if not isinstance(located.shape, Shape):
+        return None, located
+    workers = {
+        role.value: verdict.Workers(
+            _flags(tier), tier.replicas, certain=role not in settings.own_images and _certain(tier)
+        )
+        for role, tier in tiers.items()
+    }
+    rdma = all(tier.rdma for tier in tiers.values())
+    asked = verdict.Question(
+        located.shape,
+        card,
+        engine(RELEASES[settings.release].vllm),
+        workers,
+        Way.RDMA if rdma else Way.TCP,
+        _load(settings.load) if settings.load else None,
+        certain=not located.guessed,
+        others=tuple(products(settings.accelerator).values()),
+    )
+    return asked, located
+
+
+def products(accelerator: Accelerator) -> Mapping[str, Card]:
+    """GPU products of a vendor."""
+    return PROFILES[accelerator].products
+
+
+def problems(asked: Question) -> Iterator[Problem]:
+    """What is proven to fail."""
+    from sizing import verdict  # noqa: PLC0415
+
+    for each in verdict.findings(asked):
+        if each.proven:
+            yield Problem(f"serving.{each.path}", each.value, each.wrong, each.outcome, each.change)
+
+
+def suspicions(asked: Question | None, located: Located | None, storage: float | None = None) -> Iterator[str]:
+    """What is likely to fail, and what is not known."""
+    if located is None:
+        return
+    if asked is None:
+        yield (
+            f"serving.gpu: the model is not sized, its shape is {located.shape}; set serving.model.shape to its "
+            "config.json (`python -m sizing --fetch` writes it)"
+        )
+        return
+    from sizing import verdict  # noqa: PLC0415
+
+    if located.guessed:
+        yield f"serving.gpu: {located.guessed}, guessed from its name; set serving.model.shape to its config.json"
+    for each in verdict.findings(asked):
+        if not each.proven:
+            yield _sentence(each)
+    weights = sum(
+        part.parameters * asked.shape.quantization.bytes_of(part.part, asked.shape.dtype)
+        for part in asked.shape.tensors
+    )
+    if storage is not None and weights > storage:
+        yield (
+            f"serving.model.storage is {storage / 2**30:.0f} GiB, and the weights have {weights / 2**30:.0f}: the "
+            "kubelet would evict each worker while it downloads them"
+        )
+
+
+def _sentence(each: Finding) -> str:
+    return f"serving.{each.path} {each.wrong}: {each.outcome}; {each.change}"
+
+
+def _load(load: Load) -> Any:
+    from sizing import balance  # noqa: PLC0415
+
+    return balance.Load(
+        load.input_tokens,
+        load.output_tokens,
+        load.requests_per_second,
+        load.concurrency,
+        load.ttft / 1000 if load.ttft else None,
+        load.itl / 1000 if load.itl else None,
+        load.prefix_hit_rate,
+        load.measured.prefill if load.measured else None,
+        load.measured.decode if load.measured else None,
+    )
+
+
+def _certain(tier: ResolvedTier) -> bool:
+    return (
+        not {each.name for each in flags_of(tier.extra_args)} & {*OPAQUE}
+        and _number(tier, "--gpu-memory-utilization") is not None
+    )
+
+
+def _number(tier: ResolvedTier, *names: str) -> float | None:
+    """The number that a flag has; 0 where it is not given, None where it is no number."""
+    for name in names:
+        if found := value_of(tier.extra_args, name):
+            try:
+                return float(found[1])
+            except (TypeError, ValueError):
+                return None
+    return 0.0
+
+
+def _flags(tier: ResolvedTier) -> Flags:
+    """A tier's command line, as far as it changes memory."""
+    from sizing.flags import Flags  # noqa: PLC0415
+
+    def number(*names: str) -> int | None:
+        found = _number(tier, *names)
+        return int(found) if found else None
+
+    def text(name: str) -> str | None:
+        found = value_of(tier.extra_args, name)
+        return str(found[1]) if found and found[1] else None
+
+    names = {each.name for each in flags_of(tier.extra_args)}
+    hybrid = False if "--disable-hybrid-kv-cache-manager" in names else None
+    return Flags(
+        tensor_parallel=tier.tensor_parallel,
+        max_model_len=tier.model.max_model_len,
+        block_size=tier.model.block_size,
+        utilization=_number(tier, "--gpu-memory-utilization") or None,
+        kv_cache_dtype=text("--kv-cache-dtype") or "auto",
+        kv_cache_memory=number("--kv-cache-memory-bytes", "--kv-cache-memory"),
+        max_num_seqs=number("--max-num-seqs"),
+        max_num_batched_tokens=number("--max-num-batched-tokens"),
+        eager="--enforce-eager" in names,
+        prefix_caching="--no-enable-prefix-caching" not in names,
+        quantization=text("--quantization"),
+        context_parallel=number("--decode-context-parallel-size", "-dcp") or 1,
+        connector=True,
+        hybrid=True if "--no-disable-hybrid-kv-cache-manager" in names else hybrid,
+        speculative="--speculative-config" in names,
+        experts_apart="--enable-expert-parallel" in names,
+        text_only=any(name in names for name in TEXT_ONLY),
+    )
+
+
+def table(asked: Question) -> list[dict[str, Any]]:
+    """A row per tier, for the stack output."""
+    from sizing import verdict  # noqa: PLC0415
+
+    return verdict.rows(asked)

@@ -1,0 +1,73 @@
+"""The GPUs that nodes really have: the product that the settings name, and whether the model fits where they name none.
+
+The vendors' labellers say it: NVIDIA's GPU feature discovery (`nvidia.com/gpu.product`), AMD's node labeller
+(`amd.com/gpu.product-name`). A node without such a label is not looked at.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from components.accelerators import PROFILES
+from components.config.vocabulary import Role
+from components.plan import sized
+from preflight.answers import Question
+from preflight.checks.capacity import NODES
+from preflight.facts import Facts
+from preflight.finding import Finding, Severity
+from preflight.quantity import amounts
+
+
+def asks(facts: Facts) -> list[Question]:
+    """The nodes, which the check of capacity asks for anyway."""
+    return [NODES]
+
+
+def check(facts: Facts) -> Iterator[Finding]:
+    """Compare the nodes' GPUs with `serving.gpu`; unset, size the model for what they have."""
+    about = facts.plan.sizing
+    found = _products(facts)
+    if not found or not about.whole:
+        return
+    names = ", ".join(f"{name} ({count} nodes)" for name, count in sorted(found.items()))
+    if about.gpu is not None:
+        if about.gpu.value not in found:
+            yield Finding(
+                "sizing",
+                Severity.WARNING,
+                "serving.gpu",
+                f"is {about.gpu}, and nodes have {names}",
+                "whether the model fits was computed for another GPU",
+                f"`pulumi config set --path serving.gpu {next(iter(sorted(found)))}`",
+            )
+        return
+    if len(found) > 1:
+        return  # which nodes the scheduler takes is not known
+    (name,) = found
+    tiers = {Role.PREFILL: facts.plan.prefill.worker, Role.DECODE: facts.plan.decode.worker}
+    asked, _ = sized.assess(about, tiers, name)
+    if asked is None:
+        return
+    for each in sized.problems(asked):
+        yield Finding(
+            "sizing", Severity.ERROR, each.path, f"{each.wrong} (nodes have {names})", each.outcome, each.change
+        )
+
+
+def _products(facts: Facts) -> Counter[str]:
+    """Nodes by the GPU product that their labels name."""
+    profile = PROFILES[facts.plan.sizing.accelerator]
+    found: Counter[str] = Counter()
+    answer = facts.asked(NODES)
+    for node in answer.items if answer.ok else []:
+        if amounts((node.get("status") or {}).get("allocatable")).get(profile.gpu_resource):
+            labels = node["metadata"].get("labels") or {}
+            said = next((labels[key].lower() for key in profile.product_labels if key in labels), "")
+            found.update(name for name, card in profile.products.items() if _is(said, card.labels))
+    return found
+
+
+def _is(said: str, beginnings: tuple[str, ...]) -> bool:
+    """Whether a label names a whole GPU of a product: `NVIDIA-H200` is not `NVIDIA-H20`, and a MIG slice is neither."""
+    if "-mig-" in said or said.endswith("-shared"):
+        return False
+    return any(said.startswith(each) and not said[len(each) : len(each) + 1].isalnum() for each in beginnings)

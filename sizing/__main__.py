@@ -1,0 +1,189 @@
+"""`python -m sizing`: which layout a model, a GPU product and a load ask for, without a stack and without a cluster."""
+
+import argparse
+import json
+import os
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from components.accelerators import PROFILES
+from components.config.vocabulary import ReleaseName
+from components.releases import RELEASES
+from sizing import balance, layouts, source, verdict
+from sizing.balance import Estimate, Load
+from sizing.card import Card
+from sizing.engine import engine
+from sizing.layouts import Options
+from sizing.rates import efficiency
+from sizing.shape import Shape
+from sizing.source import SIDECAR
+from sizing.transfer import Path as Way
+
+ROOT = Path(__file__).resolve().parent.parent
+SHOWN = 4
+"""Layouts that are printed: the best and the three nearest."""
+CARDS = {name: (card, vendor) for vendor, profile in PROFILES.items() for name, card in profile.products.items()}
+
+
+def _arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m sizing", description=__doc__)
+    parser.add_argument("model", help="repository on the Hugging Face hub, as serving.model.name")
+    parser.add_argument("--gpu", choices=sorted(CARDS), help="as serving.gpu; without it: what each would take")
+    parser.add_argument("--shape", help="config.json of the model, a path in the repository, as serving.model.shape")
+    parser.add_argument("--release", choices=[each.value for each in ReleaseName], default="0.6")
+    parser.add_argument("--max-model-len", type=int, default=32000, help="as serving.model.maxModelLen")
+    parser.add_argument("--block-size", type=int, default=128, help="as serving.model.blockSize")
+    parser.add_argument("--kv-cache-dtype", default="auto")
+    parser.add_argument("--input-tokens", type=int, default=4000)
+    parser.add_argument("--output-tokens", type=int, default=500)
+    parser.add_argument("--requests-per-second", type=float)
+    parser.add_argument("--concurrency", type=int)
+    parser.add_argument("--ttft", type=float, help="milliseconds")
+    parser.add_argument("--itl", type=float, help="milliseconds")
+    parser.add_argument("--prefix-hit-rate", type=float, default=0.0)
+    parser.add_argument("--measured-prefill", type=float, help="tokens per second of one worker")
+    parser.add_argument("--measured-decode", type=float, help="tokens per second of one worker")
+    parser.add_argument("--gpus", type=int, help="GPUs to give away; without it: as few as carry the requests")
+    parser.add_argument("--tcp", action="store_true", help="the fabric is no RDMA")
+    parser.add_argument("--write", metavar="STACK", help="put the best layout into Pulumi.STACK.yaml")
+    parser.add_argument("--fetch", action="store_true", help="download config.json of the model into shapes/, and stop")
+    return parser
+
+
+def main(words: list[str] | None = None) -> int:
+    """Exit status: 0 sized, 1 nothing fits or the shape is unknown, 2 wrong arguments."""
+    given = _arguments().parse_args(words)
+    if given.fetch:
+        return _fetch(given.model)
+    located = source.locate(given.model, given.shape, ROOT)
+    if not isinstance(located.shape, Shape):
+        print(f"{given.model}: {located.shape}. `python -m sizing {given.model} --fetch`, or --shape", file=sys.stderr)
+        return 1
+    guess = f" ({located.guessed}, guessed)" if located.guessed else ""
+    print(f"{given.model}: {_about(located.shape)}\nshape from {located.origin}{guess}")
+    load = Load(
+        given.input_tokens,
+        given.output_tokens,
+        given.requests_per_second,
+        given.concurrency,
+        given.ttft / 1000 if given.ttft else None,
+        given.itl / 1000 if given.itl else None,
+        given.prefix_hit_rate,
+        given.measured_prefill,
+        given.measured_decode,
+    )
+    cards = [CARDS[given.gpu][0]] if given.gpu else [card for card, _ in CARDS.values()]
+    found = [(card, _sized(given, located.shape, card, load)) for card in cards]
+    fitting = [(card, each) for card, each in found if each]
+    for card, each in found:
+        print()
+        _print(card, each, located.shape, load)
+    if given.write and fitting:
+        if not given.gpu:
+            print("--write needs --gpu", file=sys.stderr)
+            return 2
+        _write(ROOT / f"Pulumi.{given.write}.yaml", given.gpu, fitting[0][1][0], load)
+    return 0 if fitting else 1
+
+
+def _sized(given: argparse.Namespace, shape: Shape, card: Card, load: Load) -> list[Estimate]:
+    vllm = engine(RELEASES[ReleaseName(given.release)].vllm)
+    flags = {"block_size": given.block_size, "kv_cache_dtype": given.kv_cache_dtype}
+    way = Way.TCP if given.tcp else Way.RDMA
+    options = Options(shape, card, vllm, given.max_model_len, way, given.gpus, flags=flags)
+    return layouts.layouts(options, load)
+
+
+def _about(shape: Shape) -> str:
+    billions, active = shape.parameters / 1e9, shape.active / 1e9
+    kind = f", {active:.1f} B of them for each token" if shape.experts else ""
+    weights = shape.quantization.method or "not quantized"
+    return f"{billions:.1f} B parameters{kind}, {verdict.kinds(shape)} layers, weights {weights}"
+
+
+def _print(card: Card, found: list[Estimate], shape: Shape, load: Load) -> None:
+    about = efficiency(shape, card)
+    print(f"{card.name}: {card.memory:.1f} GiB; rates within a factor of {1 + about.band:.2f} ({about.basis})")
+    if not found:
+        print("  no worker of up to 8 GPUs holds the model and one sequence of that length for certain")
+        return
+    print("  layout (x TP + y TP)   GPUs  requests/s  binds    prefill  decode   TTFT ms  ITL ms  sequences P/D")
+    for each in found[:SHOWN]:
+        p, d = each.prefill, each.decode
+        name = f"{p.count} x TP{p.worker.flags.tensor_parallel} + {d.count} x TP{d.worker.flags.tensor_parallel}"
+        print(
+            f"  {name:22s} {each.gpus:4d}  {each.rate:10.2f}  {each.binds:7s}  {each.prefill_load:6.0%}  "
+            f"{each.decode_load:6.0%}  {each.ttft * 1000:8.0f}  {each.itl * 1000:6.1f}  "
+            f"{p.fit.sequences():.1f} / {d.fit.sequences():.1f}"
+        )
+    best = found[0]
+    print(f"  {_reason(best, load)}")
+    gain = balance.gain(best, load)
+    print(f"  the same {best.gpus} GPUs aggregated: {best.limit / gain:.2f} requests/s at most (gain {gain:.2f})")
+    if best.transfer:
+        print(
+            f"  KV cache of a prompt: {best.transfer.bytes / 1e9:.2f} GB, {best.transfer.seconds * 1000:.0f} ms alone, "
+            f"up to {best.transfer.worst * 1000:.0f} ms beside others"
+        )
+
+
+def _reason(best: Estimate, load: Load) -> str:
+    nodes = -(-best.gpus // 8)
+    why = f"{best.binds} sets the limit of {best.limit:.2f} requests/s; {nodes} node(s) of 8 GPUs"
+    missed = [name for name, most, value in (("ttft", load.ttft, best.ttft), ("itl", load.itl, best.itl))
+              if most is not None and value > most * 1.01]  # fmt: skip
+    return why + (f"; no layout meets {' and '.join(missed)}" if missed else "")
+
+
+def _write(path: Path, gpu: str, best: Estimate, load: Load) -> None:
+    """Put replicas, tensor parallelism, GPU and load into a stack file; comments of the file are lost."""
+    document: dict[str, Any] = yaml.safe_load(path.read_text()) if path.exists() else {}
+    config = document.setdefault("config", {})
+    serving = config.setdefault("llm-d-pd:serving", {})
+    serving.setdefault("accelerator", CARDS[gpu][1].value)
+    serving["gpu"] = gpu
+    asked = {"inputTokens": load.input_tokens, "outputTokens": load.output_tokens}
+    optional = {"requestsPerSecond": load.requests_per_second, "concurrency": load.concurrency}
+    serving["load"] = {**asked, **{key: value for key, value in optional.items() if value}}
+    for role, tier in (("prefill", best.prefill), ("decode", best.decode)):
+        part = serving.setdefault(role, {})
+        part["replicas"] = tier.count
+        part["tensorParallel"] = tier.worker.flags.tensor_parallel
+    path.write_text(yaml.safe_dump(document, sort_keys=False))
+    print(f"\nwritten: {path.name}")
+
+
+def _fetch(model: str) -> int:
+    """Write config.json, and hf_quant_config.json if there is one, to shapes/ of the repository."""
+    folder = ROOT / "shapes" / model.replace("/", "--")
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("config.json", SIDECAR):
+        try:
+            content = _downloaded(f"https://huggingface.co/{model}/resolve/main/{name}")
+        except urllib.error.URLError as error:
+            if name == SIDECAR:
+                continue
+            print(f"{model}: {name} cannot be downloaded: {error}. Gated models need HF_TOKEN", file=sys.stderr)
+            return 1
+        (folder / name).write_bytes(content)
+    print(f"serving.model.shape: {(folder / 'config.json').relative_to(ROOT)}")
+    return 0
+
+
+def _downloaded(address: str) -> bytes:
+    request = urllib.request.Request(address)
+    if token := os.environ.get("HF_TOKEN"):
+        request.add_unredirected_header("Authorization", f"Bearer {token}")
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        content: bytes = answer.read()
+    json.loads(content)
+    return content
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,321 @@
+"""What the numbers mean for a stack: what is proven to fail, what is likely to, and a table."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from sizing import balance, cache, memory
+from sizing.balance import Estimate, Load, Tier
+from sizing.card import Card
+from sizing.engine import Engine
+from sizing.flags import Flags
+from sizing.memory import Fit
+from sizing.rates import Worker, efficiency
+from sizing.shape import Shape
+from sizing.transfer import Path, Transfer, transfer
+
+PREFILL, DECODE = "prefill", "decode"
+
+NEAR = 0.95
+"""A length that misses by less than this is no proof: the band is not better."""
+
+SHORTEST = 1024
+"""Tokens below which a length is no advice."""
+
+FEW = 2.0
+"""Sequences at full length below which a tier is said to hold few."""
+
+CROWDED = 0.95
+"""Utilization from which on what is captured after the pool may not find room."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something wrong, or likely wrong."""
+
+    path: str
+    """Setting below `serving`."""
+    value: object
+    proven: bool
+    wrong: str
+    outcome: str
+    change: str
+
+
+@dataclass(frozen=True)
+class Workers:
+    """A tier as the stack has it."""
+
+    flags: Flags
+    count: int
+    certain: bool = True
+    """False: its image or its arguments change memory in ways that are not known."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """All that is asked."""
+
+    shape: Shape
+    card: Card
+    engine: Engine
+    tiers: Mapping[str, Workers]
+    path: Path
+    load: Load | None = None
+    certain: bool = True
+    """False: the shape was guessed from a name."""
+    others: tuple[Card, ...] = ()
+    """Cards that an answer may name instead."""
+
+    def fit(self, role: str) -> Fit:
+        """Memory of a worker."""
+        return memory.fit(self.shape, self.card, self.engine, self.tiers[role].flags)
+
+    def tier(self, role: str) -> Tier:
+        """A tier for the balance."""
+        flags = self.tiers[role].flags
+        return Tier(Worker(self.shape, self.card, flags), self.fit(role), self.tiers[role].count)
+
+
+def findings(asked: Question) -> Iterator[Finding]:
+    """What is wrong, proven things first."""
+    sound = True
+    for role in (PREFILL, DECODE):
+        for each in _memory(asked, role):
+            sound = sound and not each.proven
+            yield each
+    if asked.load and sound:
+        yield from _speed(asked, asked.load)
+
+
+def _memory(asked: Question, role: str) -> Iterator[Finding]:
+    flags, card, engine = asked.tiers[role].flags, asked.card, asked.engine
+    certain = asked.certain and asked.tiers[role].certain
+    ranks = flags.tensor_parallel
+    if wrong := memory.invalid(asked.shape, flags):
+        valid = ", ".join(map(str, memory.tensor_parallels(asked.shape, flags)))
+        yield Finding(
+            f"{role}.tensorParallel",
+            ranks,
+            asked.certain,
+            f"does not divide the model: {'; '.join(wrong)}",
+            "vLLM would stop at start",
+            f"use one of {valid}",
+        )
+        return
+    fit = asked.fit(role)
+    name = f"{card.name} ({card.memory:.1f} GiB, of which vLLM takes {fit.budget:.1f})"
+    if fit.weights.likely > fit.budget and flags.kv_cache_memory is None:
+        yield Finding(
+            f"{role}.tensorParallel",
+            ranks,
+            certain and fit.weights.least > fit.budget,
+            f"gives each GPU {fit.weights.likely:.1f} GiB of weights, and an {name} has not so much",
+            "the worker would run out of memory while it loads the model",
+            _instead(asked, role),
+        )
+        return
+    yield from _length(asked, role, fit, name, certain=certain)
+    kv = max((each.kv_heads for each in asked.shape.layers), default=0)
+    if kv and ranks > kv:
+        yield Finding(
+            f"{role}.tensorParallel",
+            ranks,
+            False,
+            f"is more than the model's {kv} KV heads: {ranks // kv} GPUs hold a copy of each",
+            "cache and transfer of a token take as many bytes as copies",
+            f"{kv} GPUs per worker, and more workers, hold more tokens",
+        )
+    if memory.has_window(asked.shape) and not fit.hybrid:
+        yield Finding(
+            role,
+            None,
+            False,
+            f"has a model with windows, and vLLM {engine.text} keeps whole sequences of all its layers beside a KV "
+            "connector",
+            f"the cache holds {fit.sequences():.1f} sequences of {fit.length} tokens",
+            "newer versions keep windows small (--no-disable-hybrid-kv-cache-manager)",
+        )
+    late = engine.version < (0, 21) or card.rocm
+    if fit.utilization >= CROWDED and late and not flags.eager:
+        yield Finding(
+            f"{role}.extraArgs",
+            None,
+            False,
+            f"takes {fit.utilization:.2f} of the memory, and graphs are captured after the cache is cut",
+            "the worker may run out of memory while it captures them (0.3 to 2 GiB, ROCm up to 5)",
+            "--gpu-memory-utilization=0.92, or --enforce-eager",
+        )
+
+
+def _length(asked: Question, role: str, fit: Fit, name: str, *, certain: bool) -> Iterator[Finding]:
+    if not fit.length:
+        return
+    pool = f"{max(0.0, fit.pool.likely):.1f} GiB for the KV cache"
+    if fit.sequences() < 1:
+        longest = fit.longest("most")
+        proven = certain and longest < NEAR * fit.length
+        would = f"at most {longest} tokens would fit" if longest else "not one token fits for certain"
+        yield Finding(
+            "model.maxModelLen",
+            asked.tiers[role].flags.max_model_len,
+            proven,
+            f"does not fit a {role} worker on {asked.tiers[role].flags.tensor_parallel} x {name}: weights "
+            f"{fit.weights.likely:.1f}, activations {fit.activation.likely:.1f}, other {_other(fit):.1f}, which leaves "
+            f"{pool}; {would}",
+            "vLLM would load the model for minutes, and then stop: one request of that length needs more cache",
+            _instead(asked, role, fit.longest()),
+        )
+    elif fit.sequences("least") < 1:
+        yield Finding(
+            "model.maxModelLen",
+            asked.tiers[role].flags.max_model_len,
+            False,
+            f"fits a {role} worker on {name} by a hair: {pool} hold {fit.sequences():.1f} sequences, and the estimate "
+            f"may be wrong by {fit.pool.likely - fit.pool.least:.1f} GiB",
+            "vLLM may stop after it has loaded the model",
+            _instead(asked, role, fit.longest("least")),
+        )
+    elif fit.sequences() < FEW:
+        yield Finding(
+            "model.maxModelLen",
+            asked.tiers[role].flags.max_model_len,
+            False,
+            f"leaves a {role} worker on {name} {pool}: {fit.sequences():.1f} sequences of that length",
+            "requests wait for each other",
+            "more GPUs per worker, a shorter length, or --kv-cache-dtype=fp8 in both tiers",
+        )
+
+
+def _other(fit: Fit) -> float:
+    return fit.outside.likely + fit.graphs.likely
+
+
+def _instead(asked: Question, role: str, longest: int = 0) -> str:
+    """What would do: a length, a degree of tensor parallelism, another card."""
+    flags, ways = asked.tiers[role].flags, []
+    if longest >= SHORTEST:
+        ways.append(f"serving.model.maxModelLen: {longest}")
+    for ranks in memory.tensor_parallels(asked.shape, flags):
+        wider = replace(flags, tensor_parallel=ranks)
+        if ranks > flags.tensor_parallel and _does(asked, asked.card, wider):
+            ways.append(f"serving.{role}.tensorParallel: {ranks}")
+            break
+    if flags.kv_cache_dtype == "auto" and _does(asked, asked.card, replace(flags, kv_cache_dtype="fp8")):
+        ways.append("--kv-cache-dtype=fp8 in extraArgs of both tiers")
+    cards = [card.name for card in asked.others if card != asked.card and _does(asked, card, flags)]
+    if cards:
+        ways.append(f"a GPU that holds it: {', '.join(cards)}")
+    return "; or ".join(ways) or "a smaller or more quantized model"
+
+
+def _does(asked: Question, card: Card, flags: Flags) -> bool:
+    fit = memory.fit(asked.shape, card, asked.engine, flags)
+    return fit.sequences("least") >= 1
+
+
+def moved(asked: Question, load: Load, gbit: float) -> Transfer:
+    """The transfer of a prompt of the load."""
+    ranks = (asked.tiers[PREFILL].flags.tensor_parallel, asked.tiers[DECODE].flags.tensor_parallel)
+    dtype = memory.cache_dtype(asked.shape, asked.tiers[PREFILL].flags)
+    return transfer(asked.shape, load.input_tokens, ranks, asked.path, gbit=gbit or 400, dtype=dtype)
+
+
+def estimate(asked: Question, load: Load) -> Estimate:
+    """What the stack's own layout does under the load."""
+    return balance.estimate(asked.tier(PREFILL), asked.tier(DECODE), load, moved(asked, load, asked.card.nic))
+
+
+def _speed(asked: Question, load: Load) -> Iterator[Finding]:
+    found = estimate(asked, load)
+    about = efficiency(asked.shape, asked.card)
+    band = f"estimated within a factor of {1 + about.band:.2f} ({about.basis})"
+    if load.measured_prefill and load.measured_decode:
+        band = "from serving.load.measured"
+    shares = f"prefill {found.prefill_load:.0%} busy, decode {found.decode_load:.0%}; {band}"
+    slack = 1.0 if load.measured_prefill and load.measured_decode else 1 + about.band
+    x, y = found.prefill.count, found.decode.count
+    if load.requests_per_second and max(found.prefill_load, found.decode_load) > 1:
+        need = balance.counts(found.prefill, found.decode, load)
+        yield Finding(
+            "load.requestsPerSecond",
+            load.requests_per_second,
+            False,
+            f"is more than {x} prefill and {y} decode workers carry ({found.limit:.1f}): {shares}",
+            "queues would grow without end",
+            f"prefill.replicas: {need[0]}, decode.replicas: {need[1]}",
+        )
+    low, high = sorted((found.prefill_load, found.decode_load))
+    idle = PREFILL if found.prefill_load < found.decode_load else DECODE
+    spare = x if idle == PREFILL else y
+    if high > 0.9 and low < balance.IDLE and spare > 1 and low * spare / (spare - 1) < 0.9:
+        yield Finding(
+            f"{idle}.replicas",
+            spare,
+            False,
+            f"is more than the load needs: {shares}",
+            "its GPUs wait for the other tier",
+            f"serving.{idle}.replicas: {spare - 1}, and more of the other tier",
+        )
+    for name, target, value in (("ttft", load.ttft, found.ttft), ("itl", load.itl, found.itl)):
+        if target is not None and value > target * slack:
+            yield Finding(
+                f"load.{name}",
+                round(target * 1000),
+                False,
+                f"is missed: {value * 1000:.0f} ms are expected; {band}",
+                "requests take longer than the target",
+                "more GPUs per prefill worker" if name == "ttft" else "more decode workers, or GPUs per decode worker",
+            )
+    alone = load.uncached / balance.prefill_rate(found.prefill, load)
+    if found.transfer and found.transfer.seconds > 0.5 * alone:
+        yield Finding(
+            "rdma" if asked.path is Path.TCP else "load",
+            None,
+            False,
+            f"the cache of a prompt ({found.transfer.bytes / 1e9:.1f} GB over {asked.path}) takes "
+            f"{found.transfer.seconds:.1f} s, and computing it {alone:.1f} s",
+            "decode workers would be faster to compute prompts themselves",
+            "an RDMA fabric, or serving.routing.selectivePd for long prompts only",
+        )
+    if (won := balance.gain(found, load)) < 1 / slack:
+        yield Finding(
+            "load",
+            None,
+            False,
+            f"suits aggregated serving: the same {found.gpus} GPUs carry {1 / max(won, 1e-9):.1f} times as many "
+            f"requests; {band}",
+            "disaggregation costs more than it gives",
+            "measure both (`vllm bench serve` against one worker alone), or keep it for its even time per token",
+        )
+
+
+def rows(asked: Question) -> list[dict[str, object]]:
+    """A row per tier: GiB of each GPU, tokens of the cache, sequences at full length."""
+    table: list[dict[str, object]] = []
+    for role in (PREFILL, DECODE):
+        fit, flags = asked.fit(role), asked.tiers[role].flags
+        table.append(
+            {
+                "tier": role,
+                "workers": asked.tiers[role].count,
+                "tensorParallel": flags.tensor_parallel,
+                "weightsGiB": round(fit.weights.likely, 1),
+                "activationsGiB": round(fit.activation.likely, 1),
+                "otherGiB": round(_other(fit), 1),
+                "cacheGiB": round(fit.pool.likely, 1),
+                "cacheGiBRange": [round(max(0.0, fit.pool.least), 1), round(fit.pool.most, 1)],
+                "cacheTokens": max(0, fit.tokens()),
+                "sequences": round(fit.sequences(), 1),
+            }
+        )
+    return table
+
+
+def kinds(shape: Shape) -> str:
+    """Kinds of layers, for people."""
+    return ", ".join(f"{each.count} {each.kind}" for each in shape.layers)
+
+
+def token(shape: Shape, flags: Flags) -> float:
+    """Bytes of a token on one GPU, in all layers."""
+    return cache.token_bytes(shape, flags.tensor_parallel, memory.cache_dtype(shape, flags))
