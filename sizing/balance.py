@@ -183,7 +183,8 @@ def _closed(prefill: Tier, decode: Tier, load: Load, p: float, limit: float) -> 
 def _wait(busy: float, workers: int) -> float:
     """Mean wait in units of a prompt's own time, M/D/x."""
     busy = min(busy, 0.99)
-    return busy ** sqrt(2 * (workers + 1)) / (2 * workers * (1 - busy))
+    queued: float = busy ** sqrt(2 * (workers + 1))
+    return queued / (2 * workers * (1 - busy))
 
 
 def aggregated(decode: Tier, load: Load, gpus: int) -> float:

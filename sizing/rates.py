@@ -40,11 +40,11 @@ DENSE = Efficiency(
     (0.42, 0.42, 0.42, 0.40),
     (0.64, 0.58, 0.56, 0.45),
     (8 * MICRO, 45 * MICRO, 60 * MICRO, 65 * MICRO),
-    0.35,
+    0.75,
     "dense models on NVIDIA GPUs: measured",
 )
 BLACKWELL = Efficiency(
-    (0.30, 0.30, 0.30, 0.30), (0.6, 0.58, 0.56, 0.45), DENSE.overhead, 0.35, "dense models on Blackwell: measured"
+    (0.30, 0.30, 0.30, 0.30), (0.6, 0.58, 0.56, 0.45), DENSE.overhead, 0.75, "dense models on Blackwell: scaled"
 )
 MIXTURE = Efficiency(
     (0.35, 0.25, 0.18, 0.13),

@@ -18,8 +18,8 @@ from preflight.quantity import amounts
 
 
 def asks(facts: Facts) -> list[Question]:
-    """The nodes, which the check of capacity asks for anyway."""
-    return [NODES]
+    """Nothing besides the nodes, which the check of capacity asks for."""
+    return []
 
 
 def check(facts: Facts) -> Iterator[Finding]:

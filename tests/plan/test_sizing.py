@@ -183,3 +183,20 @@ def test_numbers_of_a_load_may_be_text() -> None:
     load = settings(load={"inputTokens": 10, "outputTokens": 10, "requestsPerSecond": "0.5", "itl": "30"}).load
     assert load
     assert (load.requests_per_second, load.itl) == (0.5, 30)
+
+
+NVIDIA: dict[str, Any] = {"accelerator": "nvidia", "model__name": LLAMA, "rdma": {"resource": "rdma/ib"}}
+AMD: dict[str, Any] = {"rdma": {"resource": "rdma/ib"}}
+
+
+@pytest.mark.parametrize(("stack", "gpu"), [(AMD, "MI300X"), (NVIDIA, "H200")])
+def test_the_page_has_the_rows_of_the_shipped_stacks(stack: dict[str, Any], gpu: str) -> None:
+    page = Path("docs/sizing.md").read_text()
+    for row in resolve(settings(gpu=gpu, **stack)).sized:
+        tier, workers, ranks, weights, acts, other, cache, span, tokens, sequences = row.values()
+        cells = [gpu, tier, workers, ranks, weights, acts, other, f"{cache} {span}", tokens, sequences]
+        assert f"| {' | '.join(map(str, cells))} |" in page
+
+
+def test_the_page_has_the_refusal_of_the_shipped_stack() -> None:
+    assert problems(gpu="H100", **NVIDIA)[LENGTH].text() in Path("docs/sizing.md").read_text()

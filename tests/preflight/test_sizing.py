@@ -32,7 +32,7 @@ def test_a_model_is_sized_for_what_the_nodes_have() -> None:
     (finding,) = _found([node("a", **MI300X)], model__name="deepseek-ai/DeepSeek-R1", decode__tensorParallel=8)
     assert (finding.severity, finding.path) == (Severity.ERROR, "serving.prefill.tensorParallel")
     assert "GiB of weights" in finding.evidence
-    assert "tensorParallel: 8" in finding.remedy
+    assert finding.remedy == "serving.prefill.tensorParallel: 4"
 
 
 @pytest.mark.parametrize(

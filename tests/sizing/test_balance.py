@@ -85,7 +85,8 @@ def test_a_transfer_counts_copies_and_not_windows() -> None:
 def test_a_transfer_is_as_fast_as_its_narrow_end() -> None:
     llama = _shape(LLAMA)
     one = transfer.transfer(llama, 8000, (1, 4), Way.RDMA)
-    assert (one.links, one.rate) == (1, pytest.approx(42.5e9))
+    assert one.links == 1
+    assert one.rate == pytest.approx(42.5e9)
     assert one.seconds == pytest.approx(0.001 + 8000 * 327680 / 42.5e9)
     assert transfer.transfer(llama, 8000, (4, 4), Way.RDMA).rate == pytest.approx(130e9)
     assert transfer.transfer(llama, 8000, (1, 4), Way.TCP).seconds == pytest.approx(6.55, abs=0.05)

@@ -44,7 +44,7 @@ def _errors(logs: list[dict[str, Any]]) -> dict[str, float]:
     found = {}
     for log in logs:
         fit = _fit(log)
-        predicted, seen = fit.pool.likely, log.get("pool")
+        predicted, seen = fit.pool.likely, log.get("pool", 0.0)
         if "tokens" in log:
             by_concurrency = engine(str(log["version"])).version >= (0, 22)
             predicted = fit.cache.tokens(fit.pool.likely * GIB, fit.length, by_concurrency=by_concurrency)

@@ -1,0 +1,85 @@
+"""`python -m sizing`: what it prints, writes and downloads."""
+
+import json
+import urllib.error
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from sizing import __main__ as command
+
+LLAMA = "RedHatAI/Llama-3.3-70B-Instruct-FP8-dynamic"
+
+
+@pytest.fixture(autouse=True)
+def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository and a Hugging Face cache of its own."""
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
+    monkeypatch.setattr(command, "ROOT", tmp_path)
+    return tmp_path
+
+
+def test_the_shipped_layout_is_recommended_for_its_load(capsys: pytest.CaptureFixture[str]) -> None:
+    words = [LLAMA, "--gpu", "H200", "--requests-per-second", "5", "--ttft", "2000", "--itl", "40"]
+    assert command.main(words) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[0] == f"{LLAMA}: 70.6 B parameters, 80 full layers, weights compressed-tensors"
+    rows = [line for line in shown if " x TP" in line and " + " in line and "layout" not in line]
+    assert len(rows) == 4
+    assert rows[0].split()[:8] == ["4", "x", "TP1", "+", "1", "x", "TP4", "8"]
+    page = (Path(__file__).parents[2] / "docs/sizing.md").read_text()
+    assert [row for row in rows if row not in page] == []
+
+
+def test_every_product_is_shown_where_none_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main(["deepseek-ai/DeepSeek-R1", "--gpus", "16", "--concurrency", "32"]) == 0
+    shown = capsys.readouterr().out
+    assert "L40S: 44.4 GiB" in shown
+    assert "no worker of up to 8 GPUs holds the model" in shown
+    assert "1 x TP8 + 1 x TP8" in shown
+
+
+@pytest.mark.parametrize("words", [["org/model"], ["deepseek-ai/DeepSeek-R1", "--gpu", "L40S"]])
+def test_what_cannot_be_sized_is_status_1(words: list[str]) -> None:
+    assert command.main(words) == 1
+
+
+def test_the_layout_is_written_into_a_stack_file(alone: Path) -> None:
+    stack = alone / "Pulumi.big.yaml"
+    serving = {"accelerator": "nvidia", "model": {"name": LLAMA}, "prefill": {"cpu": "8"}}
+    stack.write_text(yaml.safe_dump({"config": {"llm-d-pd:serving": serving}}))
+    assert command.main([LLAMA, "--gpu", "H200", "--requests-per-second", "5", "--itl", "40", "--write", "big"]) == 0
+    written = yaml.safe_load(stack.read_text())["config"]["llm-d-pd:serving"]
+    assert written == {
+        **serving,
+        "gpu": "H200",
+        "load": {"inputTokens": 4000, "outputTokens": 500, "requestsPerSecond": 5.0},
+        "prefill": {"cpu": "8", "replicas": 4, "tensorParallel": 1},
+        "decode": {"replicas": 1, "tensorParallel": 4},
+    }
+    assert command.main([LLAMA, "--write", "big"]) == 2, "of which product?"
+
+
+def test_a_fetched_file_is_the_shape(alone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = {"architectures": ["LlamaForCausalLM"], "num_hidden_layers": 2, "hidden_size": 512}
+    more = {"intermediate_size": 1024, "num_attention_heads": 8, "vocab_size": 32000}
+
+    def answer(address: str) -> bytes:
+        if address.endswith("hf_quant_config.json"):
+            raise urllib.error.HTTPError(address, 404, "Not Found", None, None)  # type: ignore[arg-type]
+        assert address == "https://huggingface.co/org/model/resolve/main/config.json"
+        return json.dumps({**config, **more}).encode()
+
+    monkeypatch.setattr(command, "_downloaded", answer)
+    assert command.main(["org/model", "--fetch"]) == 0
+    assert command.main(["org/model", "--gpu", "L40S", "--shape", "shapes/org--model/config.json"]) == 0
+
+
+def test_a_failed_download_is_status_1(monkeypatch: pytest.MonkeyPatch) -> None:
+    def answer(address: str) -> Any:
+        raise urllib.error.URLError("no network")
+
+    monkeypatch.setattr(command, "_downloaded", answer)
+    assert command.main(["org/model", "--fetch"]) == 1
