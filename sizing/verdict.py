@@ -1,17 +1,21 @@
 """What the numbers mean for a stack: what is proven to fail, what is likely to, and a table."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from sizing import balance, cache, memory
-from sizing.balance import Estimate, Load, Tier
+from sizing import cache, memory
 from sizing.card import Card
 from sizing.engine import Engine
 from sizing.flags import Flags
 from sizing.memory import Fit
-from sizing.rates import Worker, efficiency
 from sizing.shape import Shape
 from sizing.transfer import Path, Transfer, transfer
+
+if TYPE_CHECKING:
+    from sizing.balance import Estimate, Load, Tier
 
 PREFILL, DECODE = "prefill", "decode"
 
@@ -72,6 +76,9 @@ class Question:
 
     def tier(self, role: str) -> Tier:
         """A tier for the balance."""
+        from sizing.balance import Tier  # noqa: PLC0415  # a preview without a load does not pay for it
+        from sizing.rates import Worker  # noqa: PLC0415
+
         flags = self.tiers[role].flags
         return Tier(Worker(self.shape, self.card, flags), self.fit(role), self.tiers[role].count)
 
@@ -222,10 +229,15 @@ def moved(asked: Question, load: Load, gbit: float) -> Transfer:
 
 def estimate(asked: Question, load: Load) -> Estimate:
     """What the stack's own layout does under the load."""
+    from sizing import balance  # noqa: PLC0415
+
     return balance.estimate(asked.tier(PREFILL), asked.tier(DECODE), load, moved(asked, load, asked.card.nic))
 
 
 def _speed(asked: Question, load: Load) -> Iterator[Finding]:
+    from sizing import balance  # noqa: PLC0415
+    from sizing.rates import efficiency  # noqa: PLC0415
+
     found = estimate(asked, load)
     about = efficiency(asked.shape, asked.card)
     band = f"estimated within a factor of {1 + about.band:.2f} ({about.basis})"
