@@ -9,6 +9,7 @@
 #   make chat [PROMPT="…"]                                             send a prompt; print the path of the request
 #   make verify STACK=amd                                              prove that the stack serves and disaggregates
 #   make status [FOLLOW=1] | logs POD=decode [CONTAINER=…] [FOLLOW=1]  pods, nodes and queues; logs of containers
+#   make size ARGS="org/model --gpu H200 …"                            does it fit, and how many workers; without a stack
 #   make pr-diff BASE=origin/main [STACKS="amd …"] [OUT=diff.md]       what this work tree changes, as Markdown
 #   make down [PURGE=1]                                                stop the sandbox (and delete its data)
 #   make tools | test | test-thorough | test-vllm | test-all | lint | bench | bench-datapath   to change the program
@@ -45,7 +46,7 @@ ON_STACK = --stack $(STACK) $(if $(NODES),--nodes $(NODES)) $(if $(CLUSTER),--cl
 
 SERVER = $(if $(MODEL_SERVER),--model-server $(MODEL_SERVER)) $(if $(MODEL_SERVER_TP),--model-server-tp $(MODEL_SERVER_TP))
 
-.PHONY: help up preview policy refresh destroy shell preflight verify chat status logs pr-diff down tools test test-thorough test-vllm test-all lint bench bench-datapath clean clean-tools
+.PHONY: help up preview policy refresh destroy shell preflight verify size chat status logs pr-diff down tools test test-thorough test-vllm test-all lint bench bench-datapath clean clean-tools
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -57,6 +58,9 @@ up: $(SANDBOXED)
 
 preview refresh destroy shell preflight verify: $(SANDBOXED)
 	$(COMMAND) $(ON_STACK)
+
+size: $(SANDBOXED)
+	@$(PYTHON) -m sizing $(ARGS)
 
 policy: $(SANDBOXED) $(PACKED)
 	$(COMMAND) $(ON_STACK)

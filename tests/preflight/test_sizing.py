@@ -9,7 +9,8 @@ from preflight.finding import Finding, Severity
 from tests.preflight.typed import NODES, Typed, facts, listed, node
 
 PRODUCT = "amd.com/gpu.product-name"
-MI300X = {PRODUCT: "AMD_Instinct_MI300X_OAM"}
+MI300X: dict[str, Any] = {PRODUCT: "AMD_Instinct_MI300X_OAM"}
+MI325X: dict[str, Any] = {PRODUCT: "AMD_Instinct_MI325X"}
 
 
 def _found(nodes: list[Any], **changes: Any) -> list[Finding]:
@@ -44,11 +45,11 @@ def test_a_model_is_sized_for_what_the_nodes_have() -> None:
         {"nvidia.com/gpu.product": "NVIDIA-H100-80GB-HBM3"},
     ],
 )
-def test_another_product_is_not_taken_for_a_known_one(labels: dict[str, str]) -> None:
+def test_another_product_is_not_taken_for_a_known_one(labels: dict[str, Any]) -> None:
     assert _found([node("a", **labels)], model__name="deepseek-ai/DeepSeek-R1", decode__tensorParallel=8) == []
 
 
 def test_two_products_and_nodes_without_gpus_say_nothing() -> None:
     large = {"model__name": "deepseek-ai/DeepSeek-R1", "decode__tensorParallel": 8}
-    assert _found([node("a", **MI300X), node("b", **{PRODUCT: "AMD_Instinct_MI325X"})], **large) == []
+    assert _found([node("a", **MI300X), node("b", **MI325X)], **large) == []
     assert _found([node("a", gpu=0, **MI300X)], **large) == []
