@@ -62,6 +62,7 @@ def test_an_impossible_layout_is_refused_with_numbers(stack: dict[str, Any], pat
         _stack("H100", LLAMA, 1, 4, prefill__extraArgs=["--cpu-offload-gb=40"]),
         _stack("H200", "Qwen/Qwen3-30B-A3B", 8, 8),
         _stack("B200", R1, 8, 8, model__maxModelLen=None),
+        _stack("H100", LLAMA, gpuResource="nvidia.com/mig-3g.40gb"),
     ],
 )
 def test_an_unusual_layout_is_accepted(stack: dict[str, Any]) -> None:
@@ -107,6 +108,10 @@ def _notes(**changes: Any) -> list[str]:
         ),
         (_stack("H200", LLAMA, load={"inputTokens": 8000, "outputTokens": 100}), "over tcp) takes 6.6 s"),
         (
+            _stack("H200", LLAMA, load={"inputTokens": 1000, "outputTokens": 100, "concurrency": 4, "itl": 5}),
+            "serving.load.itl is missed",
+        ),
+        (
             _stack(
                 "H200",
                 LLAMA,
@@ -129,6 +134,8 @@ def test_what_is_likely_is_a_warning(changes: dict[str, Any], word: str) -> None
 def test_the_same_settings_without_a_fault_have_no_warning() -> None:
     quiet = _stack("H200", LLAMA, rdma={"resource": "rdma/ib"})
     assert [note for note in _notes(**quiet) if "GiB" in note or "serving.load" in note] == []
+    load = {"inputTokens": 1000, "outputTokens": 100, "concurrency": 4, "itl": 40, "ttft": 2000}
+    assert [note for note in _notes(**quiet, load=load) if "is missed" in note] == []
 
 
 def test_a_shape_in_the_repository_beats_the_table_and_its_fields_do(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -84,9 +84,10 @@ def test_blocks_and_concurrency_follow_from_the_pool(log: dict[str, Any]) -> Non
     fit, pool = _fit(log), log["pool"] * GIB
     by_concurrency = engine(str(log["version"])).version >= (0, 22)
     tokens = fit.cache.tokens(pool, fit.length, by_concurrency=by_concurrency)
-    assert tokens == pytest.approx(log["tokens"], rel=0.0025)
+    rounded = 0.006 / log["pool"] + 0.0002
+    assert tokens == pytest.approx(log["tokens"], rel=rounded, abs=fit.cache.block)
     if "sequences" in log:
-        assert fit.cache.sequences(pool, fit.length) == pytest.approx(log["sequences"], rel=0.0025, abs=0.006)
+        assert fit.cache.sequences(pool, fit.length) == pytest.approx(log["sequences"], rel=rounded, abs=0.006)
 
 
 def _one(model: str = LLAMA, card: str = "H100", version: str = "0.17.1", **flags: Any) -> Fit:
@@ -210,8 +211,9 @@ def test_the_table_has_forty_models_that_can_all_be_read() -> None:
     [
         ("meta-llama/Llama-3.3-70B-Instruct", "", ""),
         ("unsloth/Llama-3.1-70B-Instruct", "", "shape of meta-llama/Llama-3.1-70B-Instruct"),
-        (LLAMA, "fp8", "shape of meta-llama/Llama-3.3-70B-Instruct, weights fp8"),
-        ("amd/Llama-3.3-70B-Instruct-FP8-KV", "fp8", "shape of meta-llama/Llama-3.3-70B-Instruct, weights fp8"),
+        (LLAMA, "compressed-tensors", ""),
+        ("amd/Llama-3.3-70B-Instruct-FP8-KV", "quark", ""),
+        ("org/Llama-3.3-70B-Instruct-FP8", "fp8", "shape of meta-llama/Llama-3.3-70B-Instruct, weights fp8"),
         ("Qwen/Qwen3-235B-A22B-Instruct-2507-FP8", "fp8", "shape of Qwen/Qwen3-235B-A22B, weights fp8"),
         ("nvidia/Qwen3-30B-A3B-NVFP4", "modelopt", "shape of Qwen/Qwen3-30B-A3B, weights modelopt"),
         ("moonshotai/Kimi-K2-Thinking", "compressed-tensors", ""),
