@@ -49,7 +49,7 @@ _REMEDIES: tuple[tuple[str, str], ...] = (
     (r"persistentvolumeclaim|PersistentVolumeClaim", "serving.model.claim: the claim must exist in the namespace"),
     (
         r"PodSecurity",
-        "serving.hostNetwork and serving.createNamespace: a namespace of your own must allow privileged pods",
+        "serving.security.podSecurity; with serving.createNamespace: false the namespace must allow these pods",
     ),
     (r"quota", "the namespace's ResourceQuota, or serving.{role}.replicas, .cpu and .memory"),
 )

@@ -60,7 +60,7 @@ class Verification:
         """Return the client of the gateway, with the API key of the workers; None if the key may not be read."""
         try:
             keys = (apikey.read(self.cluster, self.outputs.namespace, tier) for tier in self._tiers.values())
-            key = key or next(keys, None)
+            key = key or next((found for found in keys if found), None)
         except Unreachable as hidden:
             remedy = f"{hidden.remedy}; or --api-key-from with a variable that holds the key"
             self._found(unseen("request", f"none was sent: vLLM asks for an API key. {hidden}", remedy))

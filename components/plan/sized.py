@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 from components.accelerators import PROFILES
 from components.config.load import Load
 from components.config.problem import Problem
-from components.config.quantity import amount
 from components.config.vocabulary import Accelerator, Gpu, ReleaseName, Role
 from components.plan.context import Context
 from components.plan.worker_args import ResolvedTier
+from components.quantity import amount
 from components.releases import RELEASES
 from components.releases.vllm import flags_of, value_of
 

@@ -9,7 +9,7 @@ from verify.tiers import judged, read
 
 
 class Scaled:
-    """A cluster whose autoscaler has scaled the Deployment to two."""
+    """A cluster; an autoscaler has scaled the Deployment to two."""
 
     def get(self, path: str, **query: str) -> Any:
         if path.endswith("/deployments/ms-decode"):

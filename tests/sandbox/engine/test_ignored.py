@@ -7,18 +7,18 @@ import pytest
 from sandbox.engine.kubernetes.state import MANAGER, with_ignored
 
 REPLICAS: dict[str, Any] = {"f:spec": {"f:replicas": {}}}
-OURS = {"manager": MANAGER, "operation": "Update", "fieldsV1": REPLICAS}
-THEIRS = {"manager": "autoscaler", "operation": "Update", "subresource": "scale", "fieldsV1": REPLICAS}
+PLUGIN = {"manager": MANAGER, "operation": "Update", "fieldsV1": REPLICAS}
+AUTOSCALER = {"manager": "autoscaler", "operation": "Update", "subresource": "scale", "fieldsV1": REPLICAS}
 
 
 @pytest.mark.parametrize(
     ("owners", "paths", "sent"),
     [
-        ([THEIRS], ["spec.replicas"], {"paused": True}),
-        ([OURS], ["spec.replicas"], {"paused": True, "replicas": 6}),
-        ([OURS, THEIRS], ["spec.replicas"], {"paused": True, "replicas": 6}),
+        ([AUTOSCALER], ["spec.replicas"], {"paused": True}),
+        ([PLUGIN], ["spec.replicas"], {"paused": True, "replicas": 6}),
+        ([PLUGIN, AUTOSCALER], ["spec.replicas"], {"paused": True, "replicas": 6}),
         ([], ["spec.replicas"], {"paused": True, "replicas": 6}),
-        ([THEIRS], [], {"paused": True, "replicas": 4}),
+        ([AUTOSCALER], [], {"paused": True, "replicas": 4}),
     ],
 )
 def test_what_an_update_sends(owners: list[dict[str, Any]], paths: list[str], sent: dict[str, Any]) -> None:
