@@ -92,10 +92,11 @@ def main(words: list[str] | None = None) -> int:
 
 
 def _sized(given: argparse.Namespace, shape: Shape, card: Card, load: Load) -> list[Estimate]:
-    vllm = engine(RELEASES[ReleaseName(given.release)].vllm)
+    release = RELEASES[ReleaseName(given.release)]
     flags = {"block_size": given.block_size, "kv_cache_dtype": given.kv_cache_dtype}
     way = Way.TCP if given.tcp else Way.RDMA
-    options = Options(shape, card, vllm, given.max_model_len, way, given.gpus, flags=flags)
+    vllm, wider = engine(release.vllm), release.wider_prefill
+    options = Options(shape, card, vllm, given.max_model_len, way, given.gpus, wider=wider, flags=flags)
     return layouts.layouts(options, load)
 
 
@@ -110,7 +111,7 @@ def _print(card: Card, found: list[Estimate], shape: Shape, load: Load) -> None:
     about = efficiency(shape, card)
     print(f"{card.name}: {card.memory:.1f} GiB; rates within a factor of {1 + about.band:.2f} ({about.basis})")
     if not found:
-        print("  no worker of up to 8 GPUs holds the model and one sequence of that length for certain")
+        print("  no layout: no two workers of up to 8 GPUs hold the model and one sequence of that length for certain")
         return
     print("  layout (x TP + y TP)   GPUs  requests/s  binds    prefill  decode   TTFT ms  ITL ms  sequences P/D")
     for each in found[:SHOWN]:

@@ -29,6 +29,8 @@ class Options:
     """GPUs to give away; None: as few as carry the stated rate."""
     node: int = 8
     """GPUs of a node: the most that a worker takes."""
+    wider: bool = True
+    """Whether decode workers fetch from prefill workers with more GPUs than theirs."""
     flags: Mapping[str, object] | None = None
     """Further flags of both tiers."""
 
@@ -57,12 +59,13 @@ def _prompt(tiers: list[Tier], load: Load) -> list[Tier]:
 
 
 def layouts(options: Options, load: Load) -> list[Estimate]:
-    """Layouts, best first; empty: no worker of a node's GPUs holds the model and one sequence."""
+    """Layouts, best first; empty: no worker of a node's GPUs holds the model and one sequence, or too few GPUs."""
     tiers = _holding(options)
-    found: list[Estimate] = []
-    for prefill in _prompt(tiers, load):
-        for decode in tiers:
-            found += _counted(options, prefill, decode, load)
+
+    def pairs(prefills: list[Tier]) -> list[Estimate]:
+        return [each for one in prefills for other in tiers for each in _counted(options, one, other, load)]
+
+    found = pairs(_prompt(tiers, load)) or pairs(tiers)
     if options.gpus is not None:
         return balance.best(found)
     met = [each for each in found if _meets(each, load)]
@@ -71,7 +74,7 @@ def layouts(options: Options, load: Load) -> list[Estimate]:
 
 def _counted(options: Options, prefill: Tier, decode: Tier, load: Load) -> Iterator[Estimate]:
     ranks = (prefill.worker.flags.tensor_parallel, decode.worker.flags.tensor_parallel)
-    if max(ranks) % min(ranks):
+    if ranks[0] > ranks[1] and not options.wider:
         return
     dtype = memory.cache_dtype(options.shape, prefill.worker.flags)
     gbit = options.card.nic or 400

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from components.accelerators import PROFILES
+from components.config.vocabulary import Gpu
 from components.plan import resolve
 from tests.stack_file import problems, settings
 
@@ -74,6 +76,13 @@ def test_without_a_product_nothing_is_sized() -> None:
     plan = resolve(settings())
     assert plan.sized == []
     assert plan.sizing.gpu is None
+
+
+def test_every_product_of_the_accelerators_is_a_word() -> None:
+    """Each number of a product has a source."""
+    cards = [card for profile in PROFILES.values() for card in profile.products.values()]
+    assert {card.name for card in cards} == {each.value for each in Gpu}
+    assert all(card.sources.keys() >= {"memory", "bandwidth", "flops"} for card in cards)
 
 
 def test_a_product_of_another_vendor_is_refused() -> None:

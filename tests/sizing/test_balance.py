@@ -130,6 +130,13 @@ def test_a_target_for_time_per_token_limits_streams() -> None:
     assert tier.worker.step(balance.streams_at(tier.worker, tier.fit, fast), 4250) <= 0.0201
 
 
+def test_a_step_of_one_stream_reads_few_experts() -> None:
+    worker = _tier("deepseek-ai/DeepSeek-R1", "H200", 8).worker
+    assert worker.step(256, 2000) / worker.step(1, 2000) > 4
+    dense = _tier(LLAMA, "H200", 8).worker
+    assert dense.step(256, 2000) / dense.step(1, 2000) < 4
+
+
 def test_more_streams_are_more_requests_until_the_limit() -> None:
     rates = [_estimate(Load(4000, 500, concurrency=streams)).rate for streams in (1, 8, 64, 512)]
     assert rates == sorted(rates)

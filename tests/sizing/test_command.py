@@ -37,8 +37,17 @@ def test_every_product_is_shown_where_none_is_named(capsys: pytest.CaptureFixtur
     assert command.main(["deepseek-ai/DeepSeek-R1", "--gpus", "16", "--concurrency", "32"]) == 0
     shown = capsys.readouterr().out
     assert "L40S: 44.4 GiB" in shown
-    assert "no worker of up to 8 GPUs holds the model" in shown
+    assert "no two workers of up to 8 GPUs hold the model" in shown
     assert "1 x TP8 + 1 x TP8" in shown
+
+
+def test_no_layout_that_the_release_refuses(capsys: pytest.CaptureFixture[str]) -> None:
+    """vLLM of release 0.4 fetches from no prefill worker with more GPUs."""
+    words = [LLAMA, "--gpu", "H200", "--gpus", "4", "--concurrency", "1", "--ttft", "150", "--input-tokens", "8000"]
+    assert command.main(words) == 0
+    assert "1 x TP2 + 2 x TP1" in capsys.readouterr().out
+    assert command.main([*words, "--release", "0.4"]) == 0
+    assert "TP2 + 2 x TP1" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("words", [["org/model"], ["deepseek-ai/DeepSeek-R1", "--gpu", "L40S"]])
