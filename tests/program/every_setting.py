@@ -223,7 +223,7 @@ SECURITY: dict[str, Change] = {
     "security.level": Change("locked", POLICIES | {"network-isolation"}),
     "security.gatewayRanges": Change(["192.0.2.0/24"], POLICIES, LOCKED),
     "security.monitoringNamespace": Change({"team": "watchers"}, POLICIES, LOCKED),
-    "security.podSecurity": Change("baseline", NAMESPACE),
+    "security.podSecurity": Change("null", NAMESPACE),
     "security.apiKey.secret": Change("other", WORKERS, API_KEY),
     "security.apiKey.key": Change("other", WORKERS, API_KEY),
     "security.runAsUser": Change(0, WORKERS),
