@@ -41,6 +41,17 @@ IMPOSSIBLE: list[tuple[dict[str, Any], str, str, str]] = [
     # resources
     ({"decode__cpuLimit": 8}, "serving.decode.cpuLimit", "below the request 16", "raise serving.decode.cpuLimit to 16"),
     (
+        {
+            "accelerator": "nvidia",
+            "infrastructure": "gke-roce",
+            "gateway__provider": "gke",
+            "decode__cpuLimit": 32,
+        },
+        "serving.decode.cpuLimit",
+        "below the request ",
+        "lower serving.decode.cpu to 32",
+    ),
+    (
         {"prefill__memory": "80Gi", "prefill__memoryLimit": "64Gi"},
         "serving.prefill.memoryLimit",
         "request 80Gi",

@@ -25,7 +25,7 @@ def check(context: Context, tiers: Tiers) -> Iterator[Problem]:
     for role, tier in tiers.items():
         given, path = context.tier(role), f"serving.{role}"
         for name, limit in (("cpu", given.cpu_limit), ("memory", given.memory_limit)):
-            yield from _limit(f"{path}.{name}", getattr(given, name), limit, tier.resources[name], None)
+            yield from _limit(f"{path}.{name}", tier.resources[name], limit, None, None)
         yield from _further(context, tier)
 
 
