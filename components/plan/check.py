@@ -43,6 +43,7 @@ def check(settings: Serving, *, token_given: bool) -> list[Problem]:
         *security.check(context, tiers),
         *security_context.check(context, tiers),
         *resources.check(context, tiers),
+        *timing.check(context, tiers),
         *commandline.check(context, tiers),
         *files.check(context, tiers),
         *model.check(context, token_given=token_given),

@@ -14,7 +14,9 @@ from tests.picker import real
 
 NOT_BUILT = {
     "active-request-scorer",
+    "always-disagg-multimodal-decider",
     "context-length-aware",
+    "encode-filter",
     "load-aware-scorer",
     "model-server-protocol-models",
     "models-data-source",
@@ -23,8 +25,8 @@ NOT_BUILT = {
     "session-affinity-scorer",
     "tokenizer",
 }
-"""Plugins that the released pickers have and those built here do not: their packages, or what those import, need a C
-compiler. Source: pkg/plugins/register.go of llm-d-inference-scheduler v0.4.0 and v0.7.1."""
+"""Plugins that the released pickers have and those built here do not: most need a C compiler, those for an encoder are
+left out. Source: pkg/plugins/register.go of llm-d-inference-scheduler v0.4.0 and v0.7.1."""
 
 NEEDS_PARAMETERS = {
     "by-label",

@@ -19,6 +19,15 @@ from tests.picker import real
 from tests.picker.test_dialect import NOT_BUILT
 
 PUBLISHED: list[dict[str, Any]] = yaml.safe_load((Path(__file__).parent / "published.yaml").read_text())
+LIKE = {
+    Job.DECIDER: "always-disagg-pd-decider",
+    Job.EXTRACTOR: "model-server-protocol-metrics",
+    Job.FILTER: "prefill-filter",
+    Job.OTHER: "destination-endpoint-served-verifier",
+    Job.SCORER: "queue-scorer",
+    Job.SOURCE: "metrics-data-source",
+}
+"""A plugin that the picker of the tests has, for each job of those that it lacks."""
 CASES = [(release, number) for release in real.PICKERS for number in range(len(PUBLISHED))]
 
 
@@ -43,7 +52,7 @@ def _for_the_picker_here(release: str, document: dict[str, Any]) -> dict[str, An
         if plugin.get("type") in NOT_BUILT and plugin["type"] in plugins:
             plugin.setdefault("name", plugin["type"])
             plugin.pop("parameters", None)
-            plugin["type"] = "queue-scorer" if plugins[plugin["type"]].job is Job.SCORER else "prefill-filter"
+            plugin["type"] = LIKE[plugins[plugin["type"]].job]
     return changed
 
 

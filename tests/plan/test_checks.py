@@ -57,12 +57,6 @@ IMPOSSIBLE: list[tuple[dict[str, Any], str, str, str]] = [
         "request 80Gi",
         "80Gi",
     ),
-    (
-        {"decode__memory": "20Gi", "decode__memoryLimit": "30Gi", "decode__shmSize": "40Gi"},
-        "serving.decode.shmSize",
-        "pod's memory limit (30Gi)",
-        "serving.decode.memoryLimit well above 40Gi",
-    ),
     ({"decode__resources": {"cpu": 1}}, "serving.decode.resources.cpu", "the tier's cpu and cpuLimit", "that setting"),
     ({"decode__resources": {"disk": 1}}, "serving.decode.resources.disk", "neither an extended resource", "hugepages"),
     (

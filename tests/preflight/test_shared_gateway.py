@@ -32,9 +32,7 @@ def found(
 
 
 def test_it_must_exist() -> None:
-    changes: dict[str, Any] = {
-        "gateway": {"existing": {"name": "shared", "namespace": "gateways"}, "route": {"path": "/a"}}
-    }
+    changes: dict[str, Any] = {"gateway": {"existing": {"name": "shared", "namespace": "gateways"}}}
     [told] = shared_gateway.check(facts(Typed(), **changes))
     assert (told.path, told.evidence) == (NAME, "there is no Gateway shared in namespace gateways")
 

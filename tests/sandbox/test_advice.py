@@ -68,7 +68,7 @@ def test_pods_that_the_api_server_refuses_are_listed() -> None:
     }
     [line] = [line for line in Situation([], [], [refused]).lines() if "decode-1" in line]
     assert 'n/decode-1 waits: violates PodSecurity "x"' in line
-    assert "serving.hostNetwork" in line
+    assert "serving.security.podSecurity" in line
 
 
 def test_every_setting_named_exists() -> None:

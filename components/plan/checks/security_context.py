@@ -19,8 +19,8 @@ def check(context: Context, tiers: Tiers) -> Iterator[Problem]:
 
 def _check(context: Context, tier: ResolvedTier) -> Iterator[Problem]:
     path, confinement = f"serving.{tier.role}.securityContext", tier.confinement
-    own = context.tier(tier.role).security_context.run_as_user
-    if confinement.run_as_non_root and tier.user == 0:
+    given = context.tier(tier.role).security_context
+    if given.run_as_non_root and tier.user == 0:
         yield Problem(
             f"{path}.runAsNonRoot",
             True,
@@ -47,10 +47,10 @@ def _check(context: Context, tier: ResolvedTier) -> Iterator[Problem]:
             "the container runtime takes it away in the end, and RDMA could lock no memory",
             "drop ALL instead, or only others",
         )
-    if context.settings.security.locked_memory is LockedMemory.CAPABILITY and own:
+    if context.settings.security.locked_memory is LockedMemory.CAPABILITY and given.run_as_user:
         yield Problem(
             f"{path}.runAsUser",
-            own,
+            given.run_as_user,
             "is not root, and serving.security.lockedMemory: capability gives IPC_LOCK to vLLM",
             "an added capability reaches root only (kubernetes/kubernetes#56374): RDMA could lock no memory",
             f"`pulumi config rm --path {path}.runAsUser`, or `pulumi config set --path serving.security.lockedMemory "

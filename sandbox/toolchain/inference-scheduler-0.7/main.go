@@ -26,7 +26,6 @@ func main() {
 	plugin.Register(filter.ByLabelSelectorType, filter.ByLabelSelectorFactory)
 	plugin.Register(filter.DecodeRoleType, filter.DecodeRoleFactory)
 	plugin.Register(filter.PrefillRoleType, filter.PrefillRoleFactory)
-	plugin.Register(filter.EncodeRoleType, filter.EncodeRoleFactory)
 	plugin.Register(prerequest.DisaggHeadersHandlerType, prerequest.DisaggHeadersHandlerFactory)
 	plugin.Register(prerequest.PrefillHeaderHandlerType, prerequest.DisaggHeadersHandlerFactory)
 	plugin.Register(profile.DataParallelProfileHandlerType, profile.DataParallelProfileHandlerFactory)
@@ -34,7 +33,6 @@ func main() {
 	plugin.Register(profile.PdProfileHandlerType, profile.PdProfileHandlerFactory)
 	plugin.Register(profile.PrefixBasedPDDeciderPluginType, profile.PrefixBasedPDDeciderPluginFactory)
 	plugin.Register(profile.AlwaysDisaggPDDeciderPluginType, profile.AlwaysDisaggPDDeciderPluginFactory)
-	plugin.Register(profile.AlwaysDisaggMulimodalPluginType, profile.AlwaysDisaggMulimodalDeciderPluginFactory)
 	if err := runner.NewRunner().WithCustomCollectors(metrics.GetCollectors()...).Run(ctx); err != nil {
 		os.Exit(1)
 	}
