@@ -14,7 +14,7 @@ import yaml
 from components.accelerators import PROFILES
 from components.config.vocabulary import ReleaseName
 from components.releases import RELEASES
-from sizing import balance, layouts, source, verdict
+from sizing import balance, cache, layouts, source, verdict
 from sizing.balance import Estimate, Load
 from sizing.card import Card
 from sizing.engine import engine
@@ -65,7 +65,9 @@ def main(words: list[str] | None = None) -> int:
         print(f"{given.model}: {located.shape}. `python -m sizing {given.model} --fetch`, or --shape", file=sys.stderr)
         return 1
     guess = f" ({located.guessed}, guessed)" if located.guessed else ""
-    print(f"{given.model}: {_about(located.shape)}\nshape from {located.origin}{guess}")
+    token = cache.token_bytes(located.shape, 1, given.kv_cache_dtype) / 1024
+    print(f"{given.model}: {_about(located.shape)}")
+    print(f"shape from {located.origin}{guess}; the KV cache of a token takes {token:.1f} KiB in all")
     load = Load(
         given.input_tokens,
         given.output_tokens,

@@ -18,12 +18,6 @@ PREFILL_SHARE, DECODE_SHARE = 0.90, 0.92
 IDLE = 0.5
 """A tier below this load, beside one at its limit, makes a ratio lopsided."""
 
-PAYS = 1.1
-"""Gain in tokens per GPU from which on disaggregation pays."""
-
-SHORT_PROMPT = 600
-"""Uncached tokens of a prompt below which a transfer costs about what it saves."""
-
 
 @dataclass(frozen=True)
 class Load:
@@ -92,13 +86,6 @@ class Estimate:
         """GPUs of both tiers."""
         return self.prefill.gpus + self.decode.gpus
 
-    @property
-    def tokens_per_gpu(self) -> float:
-        """Output tokens per second and GPU."""
-        return self.rate * self.decode_output / self.gpus
-
-    decode_output: float = 0.0
-
 
 def streams_at(worker: Worker, fit: Fit, load: Load) -> float:
     """Streams of one decode worker: as many as fit, and as the target for time per token allows."""
@@ -152,7 +139,6 @@ def estimate(prefill: Tier, decode: Tier, load: Load, moved: Transfer | None = N
         decode_load=asked / by_decode,
         streams=streams,
         transfer=moved,
-        decode_output=load.output_tokens,
     )
 
 

@@ -17,8 +17,6 @@ class Engine:
     """A version of vLLM."""
 
     version: Version
-    known: bool = True
-    """False: an image of the user's own; the numbers are those of the release's version."""
 
     @property
     def text(self) -> str:

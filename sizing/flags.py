@@ -17,7 +17,6 @@ class Flags:
     max_num_seqs: int | None = None
     max_num_batched_tokens: int | None = None
     eager: bool = False
-    prefix_caching: bool = True
     quantization: str | None = None
     """`--quantization`: of a checkpoint that is not quantized, while it is loaded."""
     context_parallel: int = 1

@@ -61,10 +61,6 @@ class Shape:
                 total += each.parameters
         return total
 
-    def of(self, part: Part) -> int:
-        """Parameters of a part."""
-        return sum(each.parameters for each in self.tensors if each.part is part)
-
 
 @dataclass(frozen=True)
 class _Read:

@@ -16,7 +16,6 @@ class Path(StrEnum):
 
     RDMA = "rdma"
     TCP = "tcp"
-    NODE = "node"
 
 
 ONE_LINK, MANY_LINKS = 0.85, 0.65

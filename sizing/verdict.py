@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from sizing import cache, memory
+from sizing import memory
 from sizing.card import Card
 from sizing.engine import Engine
 from sizing.flags import Flags
@@ -326,8 +326,3 @@ def rows(asked: Question) -> list[dict[str, object]]:
 def kinds(shape: Shape) -> str:
     """Kinds of layers, for people."""
     return ", ".join(f"{each.count} {each.kind}" for each in shape.layers)
-
-
-def token(shape: Shape, flags: Flags) -> float:
-    """Bytes of a token on one GPU, in all layers."""
-    return cache.token_bytes(shape, flags.tensor_parallel, memory.cache_dtype(shape, flags))

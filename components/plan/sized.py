@@ -219,7 +219,6 @@ def _flags(tier: ResolvedTier) -> Flags:
         max_num_seqs=number("--max-num-seqs"),
         max_num_batched_tokens=number("--max-num-batched-tokens"),
         eager="--enforce-eager" in names,
-        prefix_caching="--no-enable-prefix-caching" not in names,
         quantization=text("--quantization"),
         context_parallel=number("--decode-context-parallel-size", "-dcp") or 1,
         connector=True,

@@ -26,6 +26,7 @@ def test_the_shipped_layout_is_recommended_for_its_load(capsys: pytest.CaptureFi
     assert command.main(words) == 0
     shown = capsys.readouterr().out.splitlines()
     assert shown[0] == f"{LLAMA}: 70.6 B parameters, 80 full layers, weights compressed-tensors"
+    assert shown[1].endswith("; the KV cache of a token takes 320.0 KiB in all")
     rows = [line for line in shown if " x TP" in line and " + " in line and "layout" not in line]
     assert len(rows) == 4
     assert rows[0].split()[:8] == ["4", "x", "TP1", "+", "1", "x", "TP4", "8"]
