@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -13,13 +14,16 @@ from sandbox.talking.target import Target
 
 
 @contextmanager
-def answering(status: int, body: str) -> Iterator[Target]:
-    """A server on 127.0.0.1 that gives the same answer to every request, then closes the connection."""
+def answering(status: int, body: str, wanted: str | None = None) -> Iterator[Target]:
+    """A server on 127.0.0.1 that gives the same answer to every request, then closes the connection.
+
+    `wanted`: the Authorization without which it answers 401.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers["Content-Length"]))
-            self.send_response(status)
+            self.send_response(status if wanted in (None, self.headers["Authorization"]) else 401)
             self.send_header("X-Request-Id", "abc")
             self.end_headers()
             self.wfile.write(body.encode())
@@ -71,5 +75,9 @@ def test_a_closed_port_is_an_error() -> None:
 
 
 def test_a_request_carries_the_api_key_and_the_target_hides_it() -> None:
-    target = Target("llm-d-pd", "gateway", "model", 1, authorization={"Authorization": "Bearer s3cret"})
-    assert "s3cret" not in repr(target)
+    with answering(200, chunk("a") + USAGE + DONE, wanted="Bearer s3cret") as target:
+        keyed = replace(target, authorization={"Authorization": "Bearer s3cret"})
+        assert "s3cret" not in repr(keyed)
+        stream(keyed, "hello", 8, "7", print)
+        with pytest.raises(Refused, match="HTTP 401"):
+            stream(target, "hello", 8, "7", print)
