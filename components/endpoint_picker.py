@@ -4,9 +4,9 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from components.names import CONFIG_FILE, PICKER_PORTS, POOL_GROUP
-from components.objects import metadata
 from components.plan.platform_args import EndpointPickerArgs
 from components.pods.picker_pod import deployment_spec
+from components.registration import metadata
 
 FOLLOW = ["list", "watch"]
 """All that its caches ask for: what it gets, it gets from them."""

@@ -4,7 +4,7 @@ from typing import Any
 
 import pulumi
 
-from components import gateways, way_in
+from components import client_commands, gateways
 from components.cluster import Target
 from components.model_gateway import ModelGateway
 from components.plan import ServingPlan
@@ -12,14 +12,16 @@ from components.plan import ServingPlan
 
 def contract(plan: ServingPlan, target: Target, gateway: ModelGateway) -> dict[str, Any]:
     """Outputs by key."""
-    worker, entrance = plan.decode.worker, plan.entrance
-    given = entrance.address or ""
-    address = gateway.address.apply(lambda told: told if entrance.outside else given)
+    worker, endpoint = plan.decode.worker, plan.endpoint
+    given = endpoint.address or ""
+    address = gateway.address.apply(lambda told: told if endpoint.outside else given)
     return {
-        "gatewayUrl": address.apply(lambda at: way_in.url(entrance, at) if at else way_in.search(entrance)),
-        "request": address.apply(lambda at: way_in.request(entrance, at, worker.model.served_name)),
+        "gatewayUrl": address.apply(
+            lambda at: client_commands.url(endpoint, at) if at else client_commands.search(endpoint)
+        ),
+        "request": address.apply(lambda at: client_commands.request(endpoint, at, worker.model.served_name)),
         "streamingRequest": address.apply(
-            lambda at: way_in.request(entrance, at, worker.model.served_name, stream=True)
+            lambda at: client_commands.request(endpoint, at, worker.model.served_name, stream=True)
         ),
         "model": worker.model.served_name,
         "namespace": plan.namespace.namespace,
@@ -29,7 +31,7 @@ def contract(plan: ServingPlan, target: Target, gateway: ModelGateway) -> dict[s
         "gateway": {
             "provider": gateways.of(plan.gateway).word.value,
             "name": plan.gateway.name,
-            "service": entrance.service or "",
+            "service": endpoint.service or "",
         },
         "release": plan.release.value,
         "hostNetwork": worker.host_network,

@@ -3,8 +3,8 @@
 import pulumi
 
 from components.names import POOL_GROUP
-from components.objects import CustomObject, metadata
 from components.plan.platform_args import InferencePoolArgs
+from components.registration import CustomObject, metadata
 
 
 class InferencePool(pulumi.ComponentResource):

@@ -4,7 +4,7 @@ import pulumi
 
 from components import gateways
 from components.gateways.args import ModelGatewayArgs
-from components.objects import declare
+from components.registration import declare
 
 
 class ModelGateway(pulumi.ComponentResource):

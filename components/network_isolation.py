@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import pulumi
 import pulumi_kubernetes as k8s
 
-from components.objects import metadata
 from components.plan.isolation_args import NetworkIsolationArgs, PassageArgs, PeerArgs, PolicyArgs
+from components.registration import metadata
 
 
 class NetworkIsolation(pulumi.ComponentResource):

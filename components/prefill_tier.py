@@ -3,9 +3,9 @@
 import pulumi
 import pulumi_kubernetes as k8s
 
-from components.objects import metadata
 from components.plan.worker_args import PrefillTierArgs
 from components.pods.worker_pod import deployment_spec, disruption_budget, options, shape
+from components.registration import metadata
 
 
 class PrefillTier(pulumi.ComponentResource):

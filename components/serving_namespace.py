@@ -6,9 +6,9 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from components.names import TOKEN_KEY
-from components.objects import metadata
 from components.plan.platform_args import ServingNamespaceArgs
 from components.plan.pod_rights import LABEL
+from components.registration import metadata
 
 
 class ServingNamespace(pulumi.ComponentResource):

@@ -54,7 +54,7 @@ def wanted(plan: ServingPlan) -> list[Wanted]:
             limits=amounts(plan.picker.limits),
         )
     )
-    if plan.entrance.service and not plan.gateway.existing:
+    if plan.endpoint.service and not plan.gateway.existing:
         own = plan.gateway.standalone
         proxy = Wanted("gateway", _with_itself(amounts(plan.gateway.requests)), "serving.gateway")
         pods += [proxy] * (own.replicas if own else 1)

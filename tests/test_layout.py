@@ -23,7 +23,7 @@ LAYERS: dict[str, int] = {
     "gateways": 3,
     "plan": 4,
     "pods": 5,
-    "objects": 5,
+    "registration": 5,
     "serving_namespace": 6,
     "model_gateway": 6,
     "inference_pool": 6,
@@ -34,7 +34,7 @@ LAYERS: dict[str, int] = {
     "network_isolation": 6,
     "cluster": 6,
     "target_cluster": 6,
-    "way_in": 6,
+    "client_commands": 6,
     "exports": 7,
 }
 """Parts of components/; a part imports lower layers and itself. Components import no other component: what they share

@@ -6,8 +6,8 @@ import pulumi_kubernetes as k8s
 from components.monitoring import alerts, grafana, monitors
 from components.monitoring.dashboards import dashboards
 from components.names import Names
-from components.objects import CustomObject, metadata
 from components.plan.platform_args import AlertArgs, MonitoringArgs
+from components.registration import CustomObject, metadata
 
 MONITORING = "monitoring.coreos.com/v1"
 

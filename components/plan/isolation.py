@@ -6,7 +6,7 @@ They protect our own pods. The Gateway's are its controller's, and whom it serve
 from components.config.vocabulary import Role, SecurityLevel
 from components.names import NAMESPACE_NAME, PICKER_PORTS, gateway_pods
 from components.plan.context import Context
-from components.plan.entrance import entrance
+from components.plan.endpoint import endpoint
 from components.plan.isolation_args import NetworkIsolationArgs, PassageArgs, PeerArgs, PolicyArgs
 from components.plan.workers import OTHER, Tiers
 
@@ -91,10 +91,11 @@ def _gateway(context: Context) -> list[PeerArgs]:
         return ranges
     if context.provider.own_proxies:
         return [PeerArgs(pods=context.names.gateway_selector), *ranges]
-    way_in = entrance(context)
-    elsewhere = way_in.namespace != context.settings.namespace
+    target = endpoint(context)
+    elsewhere = target.namespace != context.settings.namespace
     proxies = PeerArgs(
-        pods=gateway_pods(way_in.gateway), namespaces={NAMESPACE_NAME: way_in.namespace} if elsewhere else {}
+        pods=gateway_pods(target.gateway),
+        namespaces={NAMESPACE_NAME: target.namespace} if elsewhere else {},
     )
     return [proxies, *ranges]
 

@@ -11,7 +11,7 @@ from components.plan import fabric, gateway, locked_memory, pod_rights, sized, w
 from components.plan.agreement import differences
 from components.plan.check import notes as suspected
 from components.plan.context import Context
-from components.plan.entrance import entrance
+from components.plan.endpoint import endpoint
 from components.plan.isolation import isolation
 from components.plan.platform_args import (
     AlertArgs,
@@ -39,7 +39,7 @@ def resolve(settings: Serving, token: pulumi.Output[str] | None = None) -> Servi
         preflight=Preflight.ENFORCE if settings.adopt else settings.preflight,
         adopt=settings.adopt,
         release=settings.release,
-        entrance=entrance(context),
+        endpoint=endpoint(context),
         namespace=_namespace(context, token, pod_rights.label(context, tiers.values())),
         gateway=gateway.resolve(context, tiers[Role.DECODE]),
         pool=_pool(context),

@@ -6,7 +6,7 @@ from typing import Any
 from components.config.settings import Cluster
 from components.config.vocabulary import Preflight, ReleaseName
 from components.gateways.args import ModelGatewayArgs
-from components.plan.entrance import Entrance
+from components.plan.endpoint import Endpoint
 from components.plan.isolation_args import NetworkIsolationArgs
 from components.plan.platform_args import (
     EndpointPickerArgs,
@@ -28,7 +28,7 @@ class ServingPlan:
     adopt: bool
     """Whether objects that exist already are taken over."""
     release: ReleaseName
-    entrance: Entrance
+    endpoint: Endpoint
     """How requests get in."""
     namespace: ServingNamespaceArgs
     gateway: ModelGatewayArgs

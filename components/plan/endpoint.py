@@ -1,4 +1,4 @@
-"""How a request gets in, as far as that is known before anything is deployed."""
+"""Where clients reach a stack, as far as that is known before anything is deployed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True)
-class Entrance:
-    """The Gateway, and what of it a request must say to be this stack's."""
+class Endpoint:
+    """The Gateway, and what a request must have so that the stack's route takes it."""
 
     namespace: str
     gateway: str
@@ -41,8 +41,8 @@ class Entrance:
     """Namespace of that Secret."""
 
 
-def entrance(context: Context) -> Entrance:
-    """The way in to a stack: its Ingress or the given URL, else its Gateway's listener, HTTPS if there is one."""
+def endpoint(context: Context) -> Endpoint:
+    """The endpoint of a stack: its Ingress or the given URL, else its Gateway's listener, HTTPS if there is one."""
     settings, provider = context.settings, context.provider
     gateway, existing = settings.gateway, settings.gateway.existing
     name = existing.name if existing else context.names.gateway
@@ -50,7 +50,7 @@ def entrance(context: Context) -> Entrance:
     url = urlsplit(_given(gateway))
     scheme = url.scheme or ("https" if gateway.tls else "http")
     listener = gateway.tls.port if gateway.tls else HTTP_PORT
-    return Entrance(
+    return Endpoint(
         namespace=(existing.namespace if existing else None) or settings.namespace,
         gateway=name,
         service=None if provider.service_suffix is None else gateway_service(name, provider.service_suffix),

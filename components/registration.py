@@ -1,4 +1,4 @@
-"""Floor 5: what every Kubernetes object of this program has in common."""
+"""Registers Kubernetes objects: what all objects of this program have in common."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
