@@ -1,8 +1,9 @@
-"""The tables of docs/differences.md, and what they say held against what differs."""
+"""Tables of the docs about differences between objects, compared with what differs."""
 
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -10,7 +11,7 @@ import yaml
 from tests.program.shape import differences, normal
 from tests.recorder import ROOT
 
-PAGE = ROOT / "docs" / "differences.md"
+DIFFERENCES = ROOT / "docs" / "differences.md"
 KEYS = ("name", "type", "pluginRef")
 """Plugins have no order in the guide's terms: they are known by their type."""
 
@@ -42,9 +43,9 @@ class Line:
 
 
 @cache
-def lines(section: str) -> tuple[Line, ...]:
-    """The table below a heading of the page, which is given with its `#`s."""
-    text = f"\n{PAGE.read_text()}".partition(f"\n{section}\n")[2]
+def lines(section: str, page: Path = DIFFERENCES) -> tuple[Line, ...]:
+    """The table below a heading of a page, which is given with its `#`s."""
+    text = f"\n{page.read_text()}".partition(f"\n{section}\n")[2]
     rows = [row for row in text.partition("\n## ")[0].splitlines() if row.startswith("| ")][1:]
     return tuple(Line(*(cell.strip() for cell in row.strip("|").split(" | "))) for row in rows)
 
