@@ -275,3 +275,24 @@ def test_amounts_are_spoken() -> None:
     assert spoken("memory", thousandths("256Gi")) == "256Gi"
     assert spoken("cpu", thousandths("1500m")) == "1.5"
     assert spoken("amd.com/gpu", 8000) == "8"
+
+
+@pytest.mark.parametrize(
+    ("cpu", "memory", "disk", "evidence"),
+    [
+        ("58", "1294Gi", "500Gi", ""),
+        ("56", "1294Gi", "500Gi", "56 cpu free"),
+        ("58", "1292Gi", "500Gi", "1292Gi memory free"),
+        ("58", "1294Gi", "400Gi", "400Gi ephemeral-storage free"),
+    ],
+)
+def test_what_an_update_needs_beyond_the_running_pods_is_found(cpu: str, memory: str, disk: str, evidence: str) -> None:
+    """Pods of an older version fill the node: their sidecar requests nothing, and no pod requests disk."""
+    full = node("a")
+    full["status"]["allocatable"] |= {"cpu": cpu, "memory": memory, "ephemeral-storage": disk}
+    own = {"namespace": "llm-d-pd", "memory": "256Gi"}
+    running = [pod(f"p{n}", "a", owner="ms-pd-llm-d-modelservice-prefill-1", gpu="1", cpu="8", **own) for n in range(4)]
+    running.append(pod("d", "a", owner="ms-pd-llm-d-modelservice-decode-1", gpu="4", cpu="16", **own))
+    running.append(pod("e", "a", namespace="llm-d-pd", owner="gaie-pd-epp-1", cpu="4", memory="8Gi"))
+    findings = [each.evidence for each in found([full], running)]
+    assert (evidence in " ".join(findings)) if evidence else not findings, findings
