@@ -61,7 +61,7 @@ PODS: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ({}, confined(capabilities={"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]}), "restricted"),
     ({}, confined(capabilities={"drop": ["ALL"], "add": ["CHOWN"]}), "baseline"),
     ({}, confined(capabilities={"drop": ["ALL"], "add": ["IPC_LOCK"]}), "privileged"),
-    ({}, confined(privileged=True), "privileged"),
+    ({}, confined(privileged=True, allowPrivilegeEscalation=True), "privileged"),
     ({}, confined(procMount="Unmasked"), "privileged"),
     ({}, confined(runAsUser=0), "baseline"),
     ({}, confined(seLinuxOptions={"type": "spc_t"}), "privileged"),

@@ -24,7 +24,7 @@ INVALID = ("windowsOptions", "procMount")
 @pytest.fixture(scope="module", params=["baseline", "restricted"])
 def strict(request: pytest.FixtureRequest) -> Iterator[tuple[Api, Level]]:
     """A control plane; its namespaces without a label have this level."""
-    home = running.private_home(f"pod-security-{request.param}")
+    home = running.private_home(f"level-{request.param}")
     try:
         cluster = running.start(home, Admission(PodSecurity(request.param)))
         with connect(cluster.host_kubeconfig) as api:
