@@ -59,7 +59,7 @@ def checkout(folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def begun(run: Run, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """A checkout whose stack amd has its token, and its stack file: where every recipe but the first begins."""
+    """A checkout with a token for stack amd, and the text of its stack file. Most recipes start from them."""
     folder = checkout(tmp_path_factory.mktemp("checkout"))
     run(folder, ["pulumi", "stack", "init", "amd"])
     run(folder, ["pulumi", "config", "set", "--secret", "hfToken"])

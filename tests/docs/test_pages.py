@@ -58,6 +58,6 @@ def test_a_refusal_in_a_page_is_the_program_s_own(block: Block, output: Block) -
 
 
 def test_the_readme_shows_the_amd_stack_file_and_a_refusal() -> None:
-    ours = yaml.safe_load((ROOT / "Pulumi.amd.yaml").read_text())
-    assert ours in [yaml.safe_load(block.text) for block in STACK_FILES if block.page.name == "README.md"]
+    shipped = yaml.safe_load((ROOT / "Pulumi.amd.yaml").read_text())
+    assert shipped in [yaml.safe_load(block.text) for block in STACK_FILES if block.page.name == "README.md"]
     assert REFUSALS

@@ -27,8 +27,8 @@ def test_the_defects_and_the_steps_that_catch_them() -> None:
 def test_every_step_is_explained() -> None:
     source = "".join(file.read_text() for file in (ROOT / "verify").glob("*.py"))
     steps = {*re.findall(r'\bstep = "(.*?)"', source), "prefill", "decode", "cluster"}
-    told = {step for first in re.findall(r"^\| (.*?) \|", STEPS, re.MULTILINE) for step in first.split(", ")}
-    assert told - {"---"} == steps
+    explained = {step for first in re.findall(r"^\| (.*?) \|", STEPS, re.MULTILINE) for step in first.split(", ")}
+    assert explained - {"---"} == steps
 
 
 VERIFY = [words for words in commands(".venv/bin/python") if words[1:3] == ["-m", "verify"]]

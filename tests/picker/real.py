@@ -61,10 +61,10 @@ def judge(release: str, document: str, folder: Path, flags: tuple[str, ...] = FL
         timeout=30,
     )
     lines = [line for line in (done.stdout + done.stderr).splitlines() if line.startswith("{")]
-    told = [json.loads(line) for line in lines]
-    said = [str(each.get("msg", "")) for each in told]
+    records = [json.loads(line) for line in lines]
+    said = [str(each.get("msg", "")) for each in records]
     doubts = {text for text in said if "disabled" in text or "eprecated" in text} - {HARMLESS}
-    reasons = [str(each.get("error", "")) for each in told if "parse configuration" in str(each.get("msg", ""))]
+    reasons = [str(each.get("error", "")) for each in records if "parse configuration" in str(each.get("msg", ""))]
     accepted = any(LOADED in text for text in said)
     reason = "" if accepted else (reasons or [f"ended with {done.returncode}: {(done.stdout + done.stderr)[-400:]}"])[0]
     return Verdict(accepted, reason, tuple(sorted(doubts)))

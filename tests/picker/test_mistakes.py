@@ -1,6 +1,6 @@
-"""Mistakes in a picker's configuration: each is refused by our rules, and what the real picker says of it is told.
+"""Mistakes in an EPP configuration: the program's rules refuse each of them, and the real EPP reacts as the table says.
 
-Most it takes without a word: requests are answered then, and not disaggregated. That is why the rules exist.
+The EPP takes most of them silently. Requests are then answered, and not disaggregated. Therefore the rules exist.
 """
 
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What the picker takes, and a person is told: each in words with its place."""
+"""Remarks about EPP configurations that the EPP takes: each has its path and its text."""
 
 import copy
 from typing import Any
@@ -13,7 +13,7 @@ from components.releases.picker_rules import REFUSED, mistakes
 from tests.picker.wrong import NEW, OLD, Document, right
 
 
-def _told(release: str, document: Document) -> tuple[list[str], list[str], list[str]]:
+def _judged(release: str, document: Document) -> tuple[list[str], list[str], list[str]]:
     """Remarks, paths of what the picker would refuse, and paths of what would never disaggregate."""
     dialect = RELEASES[ReleaseName(release)].picker_dialect
     config = PickerConfig.model_validate(document, by_alias=True, by_name=False)
@@ -31,27 +31,27 @@ def _with(release: str, name: str, **parameters: Any) -> Document:
 
 
 def test_what_a_release_renders_has_no_remark() -> None:
-    assert [_told(release, right(release)) for release in (OLD, NEW)] == [([], [], [])] * 2
+    assert [_judged(release, right(release)) for release in (OLD, NEW)] == [([], [], [])] * 2
 
 
 def test_older_parameters_are_deprecated_and_cannot_be_mixed() -> None:
     flat = _with(NEW, "disagg-profile-handler", deciderPluginName="prefix-based-pd-decider")
-    assert _told(NEW, flat)[0] == ["plugins[7].parameters.deciderPluginName is deprecated; write deciders.prefill"]
+    assert _judged(NEW, flat)[0] == ["plugins[7].parameters.deciderPluginName is deprecated; write deciders.prefill"]
     decider = "prefix-based-pd-decider"
     mixed = _with(NEW, "disagg-profile-handler", deciderPluginName=decider, deciders={"prefill": decider})
-    assert _told(NEW, mixed)[1] == ["plugins[7].parameters.deciderPluginName"]
+    assert _judged(NEW, mixed)[1] == ["plugins[7].parameters.deciderPluginName"]
 
 
 def test_parameters_of_another_version_are_ignored() -> None:
     ignored = _with(NEW, "prefix-cache-scorer", blockSizeTokens=16, hashBlockSize=5)
-    [told] = _told(NEW, ignored)[0]
-    assert told.startswith("plugins[3].parameters.hashBlockSize is no parameter of prefix-cache-scorer")
+    [remark] = _judged(NEW, ignored)[0]
+    assert remark.startswith("plugins[3].parameters.hashBlockSize is no parameter of prefix-cache-scorer")
 
 
 def test_blocks_of_different_sizes_make_cached_prompts_look_new() -> None:
     apart = _with(OLD, "prefix-cache-scorer", autoTune=False, blockSize=32)
-    [told] = _told(OLD, apart)[0]
-    assert told.startswith("plugins[6].parameters.hashBlockSize is not blockSize of prefix-cache-scorer")
+    [remark] = _judged(OLD, apart)[0]
+    assert remark.startswith("plugins[6].parameters.hashBlockSize is not blockSize of prefix-cache-scorer")
 
 
 def test_profiles_may_have_names_that_the_handler_and_the_headers_know() -> None:
@@ -59,18 +59,18 @@ def test_profiles_may_have_names_that_the_handler_and_the_headers_know() -> None
     renamed = _with(NEW, "disagg-profile-handler", **decider, profiles={"prefill": "p", "decode": "d"})
     for profile, name in zip(renamed["schedulingProfiles"], ("p", "d"), strict=True):
         profile["name"] = name
-    assert _told(NEW, renamed)[2] == ["plugins[0].parameters.prefillProfile"]
+    assert _judged(NEW, renamed)[2] == ["plugins[0].parameters.prefillProfile"]
     renamed["plugins"][0]["parameters"] = {"prefillProfile": "p"}
-    assert _told(NEW, renamed) == ([], [], [])
+    assert _judged(NEW, renamed) == ([], [], [])
 
 
 def test_a_further_profile_is_unused_or_ends_in_a_circle() -> None:
     further = copy.deepcopy(right(NEW))
     further["schedulingProfiles"].append({"name": "encode", "plugins": [{"pluginRef": "max-score-picker"}]})
-    assert _told(NEW, further)[0] == ["schedulingProfiles[2] encode has no workers in this stack"]
+    assert _judged(NEW, further)[0] == ["schedulingProfiles[2] encode has no workers in this stack"]
     older = copy.deepcopy(right(OLD))
     older["schedulingProfiles"].append({"name": "encode", "plugins": [{"pluginRef": "max-score-picker"}]})
-    assert _told(OLD, older)[2] == ["schedulingProfiles[2].name"]
+    assert _judged(OLD, older)[2] == ["schedulingProfiles[2].name"]
 
 
 ROLE = "llm-d.ai/role"
@@ -102,19 +102,19 @@ def test_any_filter_that_tells_the_roles_apart_will_do(plugin: dict[str, Any], r
     document = copy.deepcopy(right(NEW))
     document["plugins"].insert(0, {**plugin, "name": "mine"})
     document["schedulingProfiles"][1]["plugins"][0]["pluginRef"] = "mine"
-    assert _told(NEW, document)[2] == (["schedulingProfiles[1].plugins"] if refused else [])
+    assert _judged(NEW, document)[2] == (["schedulingProfiles[1].plugins"] if refused else [])
 
 
 def test_sections_are_read_as_strictly_as_the_picker_reads_them() -> None:
     document = {**right(NEW), "data": {"sources": [{"pluginRef": "queue-scorer"}]}}
-    assert _told(NEW, document)[1] == ["data.sources[0].pluginRef"]
+    assert _judged(NEW, document)[1] == ["data.sources[0].pluginRef"]
     gated = {**right(NEW), "featureGates": ["prepareDataPlugins", "dataLayer"]}
-    assert _told(NEW, gated)[1] == ["data"]
+    assert _judged(NEW, gated)[1] == ["data"]
     bands = {"priorityBands": [{"priority": 1, "fairnessPolicyRef": "global-strict-fairness-policy"}]}
     flow = {**right(NEW), "featureGates": ["prepareDataPlugins", "flowControl"], "flowControl": bands}
-    assert _told(NEW, flow) == ([], [], [])
+    assert _judged(NEW, flow) == ([], [], [])
     flow["flowControl"] = {"defaultPriorityBand": {"orderingPolicyRef": "queue-scorer"}}
-    assert _told(NEW, flow)[1] == ["flowControl.defaultPriorityBand.orderingPolicyRef"]
+    assert _judged(NEW, flow)[1] == ["flowControl.defaultPriorityBand.orderingPolicyRef"]
     with pytest.raises(ValueError, match="queueDepth"):
         PickerConfig.model_validate({**right(NEW), "saturationDetector": {"queueDepth": 1}})
 
@@ -125,6 +125,6 @@ def test_the_precise_cache_is_one_where_it_is_told_to_speculate() -> None:
     document["plugins"][3] = {"type": "precise-prefix-cache-scorer", "parameters": {"indexerConfig": index}}
     for profile in document["schedulingProfiles"]:
         profile["plugins"][1]["pluginRef"] = "precise-prefix-cache-scorer"
-    assert _told(NEW, document)[2] == ["plugins[6].parameters.nonCachedTokens"]
+    assert _judged(NEW, document)[2] == ["plugins[6].parameters.nonCachedTokens"]
     document["plugins"][3]["parameters"]["speculativeIndexing"] = True
-    assert _told(NEW, document) == ([], [], [])
+    assert _judged(NEW, document) == ([], [], [])

@@ -58,7 +58,7 @@ def test_every_release_is_held_against_its_picker_and_sidecar() -> None:
 
 @pytest.mark.parametrize(("release", "other"), [("0.4", "0.6"), ("0.6", "0.4")])
 def test_the_flags_of_one_release_are_refused_or_fatal_in_another(release: str, other: str, tmp_path: Path) -> None:
-    """Or they would not have to be told apart."""
+    """Otherwise the program would not need flags per release."""
     older = _flags(resolve(settings(release="0.4")))
     newer = _flags(resolve(settings(release="0.6")))
     assert set(older) - set(newer) == {"--kv-cache-usage-percentage-metric=vllm:kv_cache_usage_perc"}

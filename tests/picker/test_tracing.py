@@ -12,7 +12,8 @@ from tests.picker.test_rendered import arguments, status
 from tests.stack_file import settings
 
 REQUESTS = 60
-"""So many, of which a tenth are traced by one that is told nothing: with luck of 1 in 500, none of them."""
+"""A sidecar without a sampling rate traces a tenth of its requests. With this many, the chance that it traces none is
+1 in 500."""
 SERVICE = "ms-pd-llm-d-modelservice-decode-sidecar"
 
 

@@ -10,7 +10,7 @@ from components.releases import RELEASES
 Document = dict[str, Any]
 Mistake = Callable[[Document], Any]
 
-REFUSES, REMARKS, SILENT = "refuses", "takes it with a remark in its log", "takes it without a word"
+REFUSES, REMARKS, SILENT = "refuses", "takes it with a remark in its log", "takes it silently"
 
 
 def _plugin(document: Document, name: str) -> Document:

@@ -65,7 +65,7 @@ def _fill_disk(_: Stage, running: Command) -> None:
 FAULTS = {
     "api-server": Fault("API server killed and restarted", _kill_api_server),
     "watches": Fault("connections to the API server cut", _cut_connections),
-    "conflict": Fault("somebody else changes the same field", _write_as_another),
+    "conflict": Fault("another client changes the same field", _write_as_another),
     "plugin": Fault("plugin killed", _kill_plugin),
     "engine": Fault("`pulumi` killed (SIGKILL)", _kill_engine),
     "ctrl-c": Fault("Ctrl-C", _press_ctrl_c),

@@ -324,7 +324,7 @@ DEFECTS = [
     # the pool
     Defect("pool selects nothing", "pool", _at(POOL, "spec.selector.matchLabels", {"llm-d.ai/instance": "dp"})),
     Defect("pool goes past the sidecar", "legs", _pool_port(8200)),
-    Defect("pool goes to a port of nobody", "models", _pool_port(8001), says="HTTP 503"),
+    Defect("pool goes to a port without a listener", "models", _pool_port(8001), says="HTTP 503"),
     Defect("pool names another picker", "picker", _at(POOL, "spec.endpointPickerRef.name", "gaie-pd")),
     Defect("pool names the picker's health port", "picker", _at(POOL, "spec.endpointPickerRef.port.number", 9003)),
     # the picker
@@ -335,7 +335,7 @@ DEFECTS = [
     Defect("picker under the default account", "picker", _at(PICKER, f"{_POD}.serviceAccountName", "default")),
     Defect("picker's Service selects nothing", "picker", _at(SERVICE, "spec.selector", {"inferencepool": "gaie-dp"})),
     Defect("picker may not see pools", "picker", _drop_resource("inferencepools")),
-    Defect("picker's rights go to nobody", "picker", _at(BINDING, "subjects.0.name", "gaie-pd-pepp")),
+    Defect("picker's rights go to an absent account", "picker", _at(BINDING, "subjects.0.name", "gaie-pd-pepp")),
     # the picker's configuration
     Defect("filters swapped between the profiles", "legs", _config(_swap_filters)),
     Defect("no plugin sets the prefill header", "legs", _config(_drop_plugin("disagg-headers-handler"))),
