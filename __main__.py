@@ -36,9 +36,9 @@ if changed := pairing.changes(serving, state.inputs):
     pulumi.warn(pairing.note(serving, changed))
 
 TargetCluster("target-cluster", TargetClusterArgs(uid=uid))
-ours = pulumi.ResourceOptions(provider=cluster.provider(serving.cluster, adopt=serving.adopt))
-namespace = ServingNamespace("serving-namespace", serving.namespace, ours)
-within = pulumi.ResourceOptions.merge(ours, namespace.first)
+chosen = pulumi.ResourceOptions(provider=cluster.provider(serving.cluster, adopt=serving.adopt))
+namespace = ServingNamespace("serving-namespace", serving.namespace, chosen)
+within = pulumi.ResourceOptions.merge(chosen, namespace.first)
 
 pool = InferencePool("inference-pool", serving.pool, within)
 picker = EndpointPicker("endpoint-picker", serving.picker, within)

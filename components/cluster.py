@@ -70,7 +70,7 @@ def provider(settings: Cluster, *, adopt: bool = False) -> k8s.Provider:
     The kubeconfig is empty on purpose: the SDK would otherwise write this machine's $KUBECONFIG into the state, and
     every other machine's preview show a change; the plugin finds it by itself. ConfigMaps and Secrets are changed in
     place: replaced, they would take the Deployments that name them along. With `adopt`, objects that exist already are
-    taken over, and fields that somebody else owns too.
+    taken over, and fields of other field managers too.
     """
     return k8s.Provider(
         "cluster",

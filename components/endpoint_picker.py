@@ -21,13 +21,13 @@ class EndpointPicker(pulumi.ComponentResource):
     def __init__(self, name: str, args: EndpointPickerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("llm-d-pd:index:EndpointPicker", name, None, opts)
         args = EndpointPickerArgs.of(args)
-        ours = pulumi.ResourceOptions(parent=self)
+        child = pulumi.ResourceOptions(parent=self)
         meta = metadata(args.name, args.namespace, args.labels)
-        k8s.core.v1.ServiceAccount(f"{name}-account", metadata=meta, opts=ours)
-        _role(name, args, ours)
+        k8s.core.v1.ServiceAccount(f"{name}-account", metadata=meta, opts=child)
+        _role(name, args, child)
         if args.metrics_secret:
             _metrics_reader(name, args, args.metrics_secret, self)
-        config = k8s.core.v1.ConfigMap(f"{name}-config", metadata=meta, data={CONFIG_FILE: args.config}, opts=ours)
+        config = k8s.core.v1.ConfigMap(f"{name}-config", metadata=meta, data={CONFIG_FILE: args.config}, opts=child)
         # The plugin would wait until all are Ready, and of several only the leader ever is.
         awaited = {"pulumi.com/waitFor": "jsonpath={.status.readyReplicas}=1"} if args.replicas > 1 else None
         k8s.apps.v1.Deployment(
@@ -50,7 +50,7 @@ class EndpointPicker(pulumi.ComponentResource):
                     *([_port("tcp-kv-events", args.events_port)] if args.events_port else []),
                 ],
             ),
-            opts=ours,
+            opts=child,
         )
         self.service_name = pulumi.Output.from_input(args.name)
         self.register_outputs({"serviceName": self.service_name})

@@ -1,4 +1,4 @@
-"""Floor 6: the stack outputs. Their keys and types are API: `tests` pins them."""
+"""The stack outputs. Their keys and types are API: `tests` pins them."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ def contract(plan: ServingPlan, target: Target, gateway: ModelGateway) -> dict[s
     """Outputs by key."""
     worker, endpoint = plan.decode.worker, plan.endpoint
     given = endpoint.address or ""
-    address = gateway.address.apply(lambda told: told if endpoint.outside else given)
+    address = gateway.address.apply(lambda found: found if endpoint.outside else given)
     return {
         "gatewayUrl": address.apply(
             lambda at: client_commands.url(endpoint, at) if at else client_commands.search(endpoint)

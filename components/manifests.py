@@ -1,4 +1,4 @@
-"""Floor 2: a Kubernetes object as data, and how Pulumi registers it."""
+"""A Kubernetes object as data, and how Pulumi registers it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -28,7 +28,7 @@ class Manifest:
     """`resource` of the object with the same kind and name under another setting: it becomes this one in place. As two
     resources, the new one would be created before the old one is deleted, and the API server has one of a name."""
     replaced_on: str | None = None
-    """Field whose change deletes the object and makes it anew; None: every change is an update in place."""
+    """A change of this field deletes the object and makes it anew; None: every change is an update in place."""
     minutes: int | None = None
     """How long Pulumi waits for it; None: as long as the plugin does by default."""
     address: Callable[[Any], str] | None = None

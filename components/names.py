@@ -1,4 +1,4 @@
-"""Floor 2: every object name, label set and port name, as pure functions of postfix and namespace.
+"""Every object name, label set and port name, as pure functions of postfix and namespace.
 
 Strings that two components share come from here, never from another component. Source: the guide's helm releases
 `infra-pd`, `gaie-pd` and `ms-pd`, with the `pd` replaced by the postfix in every one (the guide forgets some).
@@ -46,7 +46,7 @@ class Names:
 
     @property
     def gateway_selector(self) -> dict[str, str]:
-        """Pods of an Envoy of our own, and of nobody's who serves a Gateway of that name. Immutable for ever."""
+        """Pods of the standalone Envoy. Must not match pods of a Gateway API controller. Immutable."""
         return {"llm-d.ai/gateway": self.gateway}
 
     @property
@@ -123,11 +123,11 @@ class Names:
 
     @property
     def pool_selector(self) -> dict[str, str]:
-        """Pods that serve: both tiers of this install, nobody else's. Immutable for ever."""
+        """Pods that serve: both tiers of this install only. Immutable."""
         return {"llm-d.ai/inference-serving": "true", "llm-d.ai/instance": self.postfix}
 
     def worker_selector(self, role: Role) -> dict[str, str]:
-        """Pods of one tier. Immutable for ever: nothing in it may depend on a release or a setting."""
+        """Pods of one tier. Immutable: nothing in it may depend on a release or a setting."""
         return {"llm-d.ai/instance": self.postfix, "llm-d.ai/role": role.value}
 
     def worker_labels(self, role: Role, accelerator: str, model: str) -> dict[str, str]:
@@ -143,7 +143,7 @@ class Names:
 
     @property
     def picker_selector(self) -> dict[str, str]:
-        """Pods of the endpoint picker. Immutable for ever."""
+        """Pods of the endpoint picker. Immutable."""
         return {"inferencepool": self.picker}
 
     def longest(self, gateway_suffix: str) -> str:

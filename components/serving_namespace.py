@@ -12,7 +12,7 @@ from components.registration import metadata
 
 
 class ServingNamespace(pulumi.ComponentResource):
-    """Where everything lives. A namespace that is not ours is neither made, nor changed, nor deleted."""
+    """The namespace of all objects. With `create` false it is neither made, nor changed, nor deleted."""
 
     namespace_name: pulumi.Output[str]
     """The namespace; known once it exists."""
@@ -20,7 +20,7 @@ class ServingNamespace(pulumi.ComponentResource):
     def __init__(self, name: str, args: ServingNamespaceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("llm-d-pd:index:ServingNamespace", name, None, opts)
         args = ServingNamespaceArgs.of(args)
-        ours = pulumi.ResourceOptions(parent=self)
+        child = pulumi.ResourceOptions(parent=self)
         made = []
         self.namespace_name = pulumi.Output.from_input(args.namespace)
         if args.create:
@@ -29,7 +29,7 @@ class ServingNamespace(pulumi.ComponentResource):
                 f"{name}-namespace",
                 metadata=metadata(args.namespace, None, labels),
                 opts=pulumi.ResourceOptions.merge(
-                    ours,
+                    child,
                     pulumi.ResourceOptions(custom_timeouts=pulumi.CustomTimeouts(delete=f"{args.delete_timeout}s")),
                 ),
             )

@@ -4,7 +4,7 @@ from components.accelerators.profile import AcceleratorProfile, Image
 from components.config.vocabulary import ReleaseName
 from sizing.card import Card
 
-_SHEET = "data sheet of the product (amd.com); nobody published what vLLM reaches of it"
+_SHEET = "data sheet of the product (amd.com); no measurement with vLLM is published"
 
 
 def _card(name: str, memory: float, seen: str, flops: dict[str, float], links: tuple[float, float]) -> Card:

@@ -191,7 +191,7 @@ def version_text(value: Any) -> Any:
 
 
 def documented(title: str, **schema: Any) -> Any:
-    """What the JSON schema says of a value that a validator of ours checks: its name in the docs, types, form."""
+    """The JSON schema of a value that a validator of this program checks: its name in the docs, types, form."""
     return Field(json_schema_extra={"title": title, **schema})
 
 

@@ -43,7 +43,7 @@ def _url(value: Any) -> Any:
 
 
 class Existing(Strict):
-    """Somebody else's Gateway, maybe another stack's: this stack attaches its route, and makes none of its own."""
+    """A Gateway that this stack does not make; the stack attaches its route to it."""
 
     name: ObjectName
     """The Gateway."""
@@ -108,7 +108,7 @@ class GatewayService(Strict):
 
 
 class Ingress(Strict):
-    """An Ingress that leads to the gateway's Service, for clusters whose way in is an Ingress controller."""
+    """An Ingress that leads to the gateway's Service, for clusters with an Ingress controller."""
 
     host: HostName
     """Host name that clients ask for."""
@@ -161,12 +161,11 @@ class Gateway(Strict):
     exposure: Exposure = Exposure.EXTERNAL
     """gke only: a load balancer for the internet, or one for the VPC."""
     autopilot: bool = False
-    """gke only: the cluster is an Autopilot one, whose metrics collector is elsewhere."""
+    """gke only: an Autopilot cluster; its metrics collector is in another namespace."""
     log_level: EnvoyLogLevel | None = None
     """Log level of the gateway's proxy; default: the guide's (istio error, others warning)."""
     access_logging: bool | None = None
-    """Log every request; istio (default off, as the guide) and standalone (default on: nobody else tells the way that
-    a request took)."""
+    """Log every request; istio (default off, as the guide) and standalone (default on).."""
     replicas: Count = 1
     """standalone only: Envoys."""
     image: str | None = Field(default=None, pattern=r"^\S+$")

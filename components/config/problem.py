@@ -64,12 +64,12 @@ def refuse(stack: str, problems: Iterable[Problem]) -> None:
 
 
 def distinct(problems: Iterable[Problem]) -> list[Problem]:
-    """The problems without repetitions, by path: one cause is told once.
+    """The problems without repetitions, by path: one problem per cause.
 
     What a later check says of a whole object is left out where something within it is already wrong.
     """
-    told: dict[str, Problem] = {}
+    kept: dict[str, Problem] = {}
     for problem in problems:
-        if not any(path == problem.path or path.startswith((f"{problem.path}.", f"{problem.path}[")) for path in told):
-            told[problem.path] = problem
-    return sorted(told.values(), key=lambda problem: problem.path)
+        if not any(path == problem.path or path.startswith((f"{problem.path}.", f"{problem.path}[")) for path in kept):
+            kept[problem.path] = problem
+    return sorted(kept.values(), key=lambda problem: problem.path)

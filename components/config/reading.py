@@ -17,7 +17,7 @@ from components.config.vocabulary import Accelerator
 from components.config.wording import as_problem, nearest
 
 KEYS = ("serving", "hfToken")
-"""All configuration keys of ours."""
+"""All configuration keys of this program."""
 
 STAND_INS: dict[tuple[str | int, ...], Any] = {
     ("accelerator",): next(iter(Accelerator)).value,
@@ -47,9 +47,9 @@ def read(config: pulumi.Config) -> Draft:
     """
     everything = CONFIG.get()
     prefix = f"{config.name}:"
-    ours = {key.removeprefix(prefix): value for key, value in everything.items() if key.startswith(prefix)}
-    secret = {key for key in ours if pulumi.runtime.is_config_secret(prefix + key)}
-    problems = [*_foreign_keys(everything), *_unknown_keys(ours), *_token_problems(ours, secret)]
+    keys = {key.removeprefix(prefix): value for key, value in everything.items() if key.startswith(prefix)}
+    secret = {key for key in keys if pulumi.runtime.is_config_secret(prefix + key)}
+    problems = [*_foreign_keys(everything), *_unknown_keys(keys), *_token_problems(keys, secret)]
     if "serving" in secret:
         problems.append(
             Problem(
@@ -60,7 +60,7 @@ def read(config: pulumi.Config) -> Draft:
                 "take it out of serving; the one secret of this program is `pulumi config set --secret hfToken`",
             )
         )
-    settings, found = settings_of(_parsed(ours.get("serving", "{}")), hide_values="serving" in secret)
+    settings, found = settings_of(_parsed(keys.get("serving", "{}")), hide_values="serving" in secret)
     return Draft(settings, config.get_secret("hfToken"), problems + found)
 
 
@@ -117,7 +117,7 @@ def _foreign_keys(keys: Iterable[str]) -> list[Problem]:
             key,
             Hidden(),
             "configures the default Kubernetes provider, which this program does not use",
-            "it would be ignored without a word, and the stack deployed to another cluster than this key names",
+            "it would be ignored silently, and the stack deployed to another cluster than this key names",
             f"`pulumi config rm {key}`; the cluster is chosen by serving.cluster.context",
         )
         for key in keys
@@ -125,23 +125,23 @@ def _foreign_keys(keys: Iterable[str]) -> list[Problem]:
     ]
 
 
-def _unknown_keys(ours: Iterable[str]) -> list[Problem]:
+def _unknown_keys(keys: Iterable[str]) -> list[Problem]:
     known = [*KEYS, *(str(field.alias) for field in Serving.model_fields.values())]
     return [
         Problem(
             key,
             Hidden(),
             "is not a configuration key of this program" + nearest(key, known),
-            "nobody would read it, and the default be deployed",
+            "it would be ignored, and the default be deployed",
             f"`pulumi config rm {key}`; settings belong below serving: `pulumi config set --path serving.…`",
         )
-        for key in ours
+        for key in keys
         if key not in KEYS
     ]
 
 
-def _token_problems(ours: dict[str, Any], secret: set[str]) -> list[Problem]:
-    if "hfToken" not in ours:
+def _token_problems(keys: dict[str, Any], secret: set[str]) -> list[Problem]:
+    if "hfToken" not in keys:
         return []
     if "hfToken" not in secret:
         what = (
@@ -150,7 +150,7 @@ def _token_problems(ours: dict[str, Any], secret: set[str]) -> list[Problem]:
             "`pulumi config set --secret hfToken`, and revoke the token that was in the file",
         )
         return [Problem("hfToken", Hidden(), *what)]
-    if not str(ours["hfToken"]).strip():
+    if not str(keys["hfToken"]).strip():
         what = (
             "is empty",
             "every download of the model would be refused",

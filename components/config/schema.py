@@ -31,7 +31,7 @@ SECURE = {
 
 STACK_FILE_KEYS: Schema = {
     "environment": {
-        "description": "Pulumi ESC: names of environments whose values are merged below config, or one written here.",
+        "description": "Pulumi ESC: names of environments to merge below config, or one written here.",
         "anyOf": [{"type": "array", "items": {"type": ["string", "object"]}}, {"type": "object"}],
     },
     "encryptionsalt": {"description": "Written by Pulumi (passphrase secrets).", "type": "string"},
@@ -140,7 +140,7 @@ def _closed(schema: Any) -> Any:
     if "patternProperties" in closed:
         closed["additionalProperties"] = False
     if isinstance(closed.get("default"), dict) and closed["default"]:
-        del closed["default"]  # of an object of ours: its keys have their own
+        del closed["default"]  # of a nested object of settings: its keys have their own
     if isinstance(closed.get("description"), str):
         closed["description"] = " ".join(closed["description"].split())
     return closed
@@ -167,7 +167,7 @@ def _rows(path: str, schema: Schema, definitions: Schema, *, deep: bool) -> Iter
 
 
 def _object_within(setting: Schema, definitions: Schema) -> Schema | None:
-    """The object of ours that a setting is, may be, or is a list or map of."""
+    """The object of settings that a setting is, may be, or is a list or map of."""
     if "$ref" in setting:
         target = definitions[setting["$ref"].rsplit("/", 1)[-1]]
         return target if "properties" in target else None

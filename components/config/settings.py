@@ -94,12 +94,12 @@ class Monitoring(Strict):
     """Objects of the Prometheus operator and of Grafana (monitoring.md)."""
 
     enabled: bool = True
-    """Make PodMonitors and a ServiceMonitor, whose CRDs must exist, and what the settings below say."""
+    """Make PodMonitors and a ServiceMonitor (their CRDs must exist), and what the settings below say."""
     dashboards: bool = True
     """Make Grafana dashboards: ConfigMaps with the label `grafana_dashboard: "1"`, by which the sidecar of
     kube-prometheus-stack's Grafana finds them in every namespace. Without a Grafana they do no harm."""
     alerts: bool = True
-    """Make a PrometheusRule, whose CRD must exist, with alerts for what breaks P/D without an error."""
+    """Make a PrometheusRule (its CRD must exist) with alerts for what breaks P/D without an error."""
     labels: dict[LabelKey, LabelValue] = {}
     """Labels that the cluster selects monitors, rules and dashboards by: `release`, for kube-prometheus-stack."""
     runbooks: str = Field(default="docs", pattern=r"^\S*[^\s/]$")
@@ -175,7 +175,7 @@ class Serving(Strict):
     """What is made of the live cluster before anything is touched (preflight.md): `enforce` stops at an error and
     without a cluster, `warn` says so and goes on, `off` only sees to it that it is still the same cluster."""
     adopt: bool = False
-    """Take over objects that exist already under the stack's names, and fields that somebody else has set, after a
+    """Take over objects that exist already under the stack's names, and fields of other field managers, after a
     preflight that enforces: what an interrupted run left, drift, the guide's helm releases."""
     host_network: bool = False
     """RDMA debugging: 1 prefill and 1 decode worker on two nodes, all GPUs, host network, privileged."""
@@ -189,7 +189,7 @@ class Serving(Strict):
     gpu_resource: Device | None = None
     """Extended resource of the GPUs, where it is not the accelerator's: MIG slices, partitions, shared GPUs."""
     infrastructure: Annotated[Infrastructure | None, BeforeValidator(null_word)] = None
-    """Whose cluster it is: everything that pods need there for RDMA, each field to be overridden by the settings below
+    """The kind of cluster: everything that pods need there for RDMA, each field to be overridden by the settings below
     (infrastructure.md); unset = what those say, and nothing else."""
     rdma: Annotated[Rdma | None, BeforeValidator(null_word)] = None
     """The fabric's RDMA device for each worker; unset = the infrastructure's, else TCP."""

@@ -168,7 +168,7 @@ class SecurityContext(Strict):
     run_as_group: Annotated[int, Field(ge=0)] | None = None
     """Its group; default: 0 for root, else the image's."""
     run_as_non_root: bool | None = None
-    """The kubelet starts no container whose user is root."""
+    """The kubelet starts no container that runs as root."""
     supplemental_groups: list[Annotated[int, Field(ge=0)]] = []
     """Further groups, such as that of the nodes' GPU devices."""
     allow_privilege_escalation: bool | None = None
@@ -189,7 +189,7 @@ class ValueFrom(Strict):
     config_map: ObjectName | None = None
     """The ConfigMap, or else `secret`."""
     key: ConfigKey
-    """The key whose value it is."""
+    """The key of the value."""
     optional: bool = False
     """Start the pods without the variable where there is no such object or key; otherwise they wait for it."""
 
@@ -242,12 +242,12 @@ class Tier(Strict):
     """CPU request, and limit unless `cpuLimit` says another."""
     cpu_limit: Quantity | None = None
     """CPU limit above the request, for CPUs that a node has to spare; default: equal (with infrastructure aws-efa:
-    none). Only a pod whose requests equal its limits is of class Guaranteed."""
+    none). Only a pod with requests equal to its limits is of class Guaranteed."""
     memory: Quantity | None = None
     """Memory request, and limit unless `memoryLimit` says another; default: the infrastructure's, else the
     accelerator's (accelerators.md)."""
     memory_limit: Quantity | None = None
-    """Memory limit above the request; default: equal. A node whose memory runs out evicts pods above their request."""
+    """Memory limit above the request; default: equal. A node without free memory evicts pods above their request."""
     resources: dict[FurtherResource, Quantity] = {}
     """Further resources that each pod requests and is limited to: devices such as another rail of the network
     (`nvidia.com/rail-2: 1`), or huge pages (`hugepages-2Mi: 5120Mi`)."""
@@ -298,12 +298,12 @@ class Tier(Strict):
 
     @property
     def variables(self) -> dict[str, str]:
-        """Those of `env` whose value is written in the settings."""
+        """Variables of `env` with a value in the settings."""
         return {name: value for name, value in self.env.items() if isinstance(value, str)}
 
     @property
     def references(self) -> dict[str, ValueFrom]:
-        """Those of `env` whose value stands in a Secret or ConfigMap."""
+        """Variables of `env` with a value in a Secret or ConfigMap."""
         return {name: value for name, value in self.env.items() if isinstance(value, ValueFrom)}
 
 

@@ -266,7 +266,7 @@ class HostPathType(Word):
 
 
 class Platform(StrEnum):
-    """Whose Kubernetes a cluster is, where that decides what there can be in it; no setting of its own."""
+    """The managed Kubernetes of a cluster, where it decides what the cluster can have. It is no setting."""
 
     AKS = "AKS"
     CKS = "CoreWeave"

@@ -29,7 +29,7 @@ OUTCOME_OF_TYPE = "the program would deploy something else than what is written,
 
 
 def as_problem(detail: ErrorDetails, raw: Mapping[str, Any], settings: type[BaseModel]) -> Problem:
-    """One error of pydantic, told for the stack file `raw` that `settings` was to be read from."""
+    """One error of pydantic, as a problem of the stack file `raw` that `settings` was to be read from."""
     parts, value = _place(detail, raw)
     path = path_of(parts)
     if "env" in parts or detail["type"] == "extra_forbidden":
@@ -78,7 +78,7 @@ def _words(detail: ErrorDetails, path: str, keys: list[str]) -> tuple[str, str, 
     kind = detail["type"]
     context = detail.get("ctx", {})
     given = detail["input"]
-    if kind == "refused":  # ours, from fields.wrong
+    if kind == "refused":  # raised by fields.wrong
         return context["what"], context["outcome"], context["change"]
     if kind == "missing":
         return (
@@ -89,7 +89,7 @@ def _words(detail: ErrorDetails, path: str, keys: list[str]) -> tuple[str, str, 
     if kind == "extra_forbidden":
         return (
             "is not a setting" + nearest(str(detail["loc"][-1]), keys),
-            "nobody would read it, and the default be deployed",
+            "it would be ignored, and the default be deployed",
             f"rename or delete it; settings here: {', '.join(keys)}",
         )
     if kind in {"enum", "literal_error"}:

@@ -111,9 +111,9 @@ FACTS = (
     ),
     Fact(
         Subject.FAILURE,
-        "Its Envoy is 1.35: FailOpen opens at any time, but a request whose body had begun to go to the endpoint "
-        "picker reaches the worker without that body. The picker is known by its Service's address, so that one with 0 "
-        "replicas is refused and not known to be absent. FailClose: 500.",
+        "Its Envoy is 1.35: FailOpen opens at any time, but a request that has begun to send its body to the "
+        "endpoint picker reaches the worker without the body. The picker is known by its Service's address, so that "
+        "one with 0 replicas is refused and not known to be absent. FailClose: 500.",
         f"{_TAG}: internal/kgateway/extensions2/plugins/inferenceextension/endpointpicker/plugin.go; envoyproxy/envoy "
         "release/v1.35: source/extensions/filters/http/ext_proc/ext_proc.cc",
     ),

@@ -6,7 +6,7 @@ from components.infrastructures.profile import Device, Explained, Fabric, Infras
 PROFILE = InfrastructureProfile(
     title="Azure Kubernetes Service (AKS)",
     platform=Platform.AKS,
-    about="AKS with ND-series nodes, whose InfiniBand adapters the network operator shares.",
+    about="AKS with ND-series nodes; the network operator shares their InfiniBand adapters.",
     fabric=Fabric.RDMA,
     adapters="asks for the shared device",
     source="the guide's `aks` environment",

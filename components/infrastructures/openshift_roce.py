@@ -11,8 +11,8 @@ PROFILE = InfrastructureProfile(
     adapters="asks for one `rdma/roce_gdr` for each GPU, and for one attachment that brings all interfaces",
     source="the guide's `ocp` values (values_ocp_rdma.yaml)",
     needs=(
-        "the multi-NIC CNI, whose NetworkAttachmentDefinition `multi-nic-compute` is in the stack's namespace; another "
-        "one is said in `serving.rdma.network`",
+        "the multi-NIC CNI, with its NetworkAttachmentDefinition `multi-nic-compute` in the stack's namespace; "
+        "another one is said in `serving.rdma.network`",
         "a security context constraint that admits root and these capabilities for the workers' ServiceAccount: "
         "`oc adm policy add-scc-to-user privileged -z ms-pd-llm-d-modelservice -n llm-d-pd`",
     ),

@@ -88,7 +88,7 @@ class InfrastructureProfile:
     source: str
     """Where its values come from."""
     platform: Platform | None = None
-    """Whose Kubernetes it is; None: anybody's."""
+    """Managed Kubernetes that this infrastructure is limited to; None = any cluster."""
     needs: tuple[str, ...] = ()
     """What the cluster must have before."""
     differences: tuple[str, ...] = ()

@@ -4,8 +4,8 @@ from components.infrastructures.profile import Device, Fabric, InfrastructurePro
 
 PROFILE = InfrastructureProfile(
     title="Shared RDMA device",
-    about="A cluster of one's own, or TensorWave's, whose network operator offers every adapter of a node, InfiniBand "
-    "or RoCE, to many pods at once.",
+    about="A cluster of one's own, or TensorWave's. The network operator offers every adapter of a node, "
+    "InfiniBand or RoCE, to many pods at once.",
     fabric=Fabric.RDMA,
     adapters="asks for the shared device",
     source="the NVIDIA and AMD guides (operators) and their TensorWave overlay",

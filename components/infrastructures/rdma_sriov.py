@@ -5,8 +5,8 @@ from components.infrastructures.profile import Device, Fabric, InfrastructurePro
 
 PROFILE = InfrastructureProfile(
     title="SR-IOV virtual functions with Multus",
-    about="A cluster whose adapters are cut into virtual functions, one for each GPU, which the SR-IOV device plugin "
-    "hands out and Multus moves into the pod.",
+    about="A cluster with adapters cut into virtual functions, one for each GPU. The SR-IOV device plugin "
+    "hands them out and Multus moves them into the pod.",
     fabric=Fabric.RDMA,
     adapters="asks for virtual functions, and as many attachments of their network",
     source="the OCI stack of the guide, without what is Oracle's own",

@@ -21,7 +21,7 @@ class Monitoring(pulumi.ComponentResource):
     def __init__(self, name: str, args: MonitoringArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("llm-d-pd:index:Monitoring", name, None, opts)
         args = MonitoringArgs.of(args)
-        ours = pulumi.ResourceOptions(parent=self)
+        child = pulumi.ResourceOptions(parent=self)
         for role, tier in args.tiers.items():
             CustomObject(
                 f"{name}-{role}",
@@ -29,7 +29,7 @@ class Monitoring(pulumi.ComponentResource):
                 kind="PodMonitor",
                 meta=metadata(tier.name, args.namespace, {**args.labels, "app.kubernetes.io/component": role}),
                 spec=monitors.worker_spec(args, role, tier),
-                opts=ours,
+                opts=child,
             )
         CustomObject(
             f"{name}-picker",
@@ -37,12 +37,12 @@ class Monitoring(pulumi.ComponentResource):
             kind="ServiceMonitor",
             meta=metadata(args.picker_monitor, args.namespace, args.labels),
             spec=monitors.picker_spec(args),
-            opts=ours,
+            opts=child,
         )
         if args.dashboards:
-            _dashboards(name, args, ours)
+            _dashboards(name, args, child)
         if args.alerts:
-            _alerts(name, args, args.alerts, ours)
+            _alerts(name, args, args.alerts, child)
         self.monitors = pulumi.Output.from_input([*(tier.name for tier in args.tiers.values()), args.picker_monitor])
         self.register_outputs({"monitors": self.monitors})
 

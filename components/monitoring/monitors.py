@@ -1,7 +1,7 @@
 """How Prometheus finds workers and picker, and what it writes on their series.
 
-The operator's own labels name pod and namespace; which install and which tier a series is of, none says. Two installs
-in one namespace, or one dashboard over several, would add up strangers.
+The operator's own labels name pod and namespace; no label names the install and the tier.
+A dashboard over two installs would add up their series.
 """
 
 from typing import Any
@@ -29,7 +29,7 @@ def worker_spec(args: MonitoringArgs, role: str, tier: TierMonitorArgs) -> dict[
 
 
 def picker_spec(args: MonitoringArgs) -> dict[str, Any]:
-    """ServiceMonitor of the picker, whose metrics want a token."""
+    """ServiceMonitor of the picker; its metrics need a token."""
     return {
         "jobLabel": "app.kubernetes.io/name",
         "namespaceSelector": {"matchNames": [args.namespace]},

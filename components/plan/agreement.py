@@ -172,13 +172,12 @@ def _compared(
     if said[Role.PREFILL].value == said[Role.DECODE].value:
         return
     role, own = next((role, each) for role, each in said.items() if each.path)
-    theirs = said[OTHER[role]].value
+    other = said[OTHER[role]].value
     yield Difference(
         own.path,
         own.argument,
-        f"sets {what} to {own.value}, and the {OTHER[role]} tier "
-        + (f"has {theirs}" if theirs not in _OPEN else unset),
-        proven=proving and own.value not in _OPEN and theirs not in _OPEN,
+        f"sets {what} to {own.value}, and the {OTHER[role]} tier " + (f"has {other}" if other not in _OPEN else unset),
+        proven=proving and own.value not in _OPEN and other not in _OPEN,
     )
 
 

@@ -80,13 +80,13 @@ def _table(provider: Provider, reasons: dict[str, int]) -> str:
     heads = " | ".join(f"{accelerator}, {release}" for accelerator, release in columns)
     lines = ["", f"## {provider}", "", f"| infrastructure | {heads} |", "|---" * (len(columns) + 1) + "|"]
     for infrastructure in (None, *Infrastructure):
-        row = [_told(cells()[Cell(provider, infrastructure, *column)], reasons) for column in columns]
+        row = [_cell(cells()[Cell(provider, infrastructure, *column)], reasons) for column in columns]
         name = f"[`{infrastructure}`](infrastructure.md#{infrastructure})" if infrastructure else "*unset*"
         lines.append(f"| {name} | {' | '.join(row)} |")
     return "\n".join(lines) + "\n"
 
 
-def _told(problems: tuple[Problem, ...], reasons: dict[str, int]) -> str:
+def _cell(problems: tuple[Problem, ...], reasons: dict[str, int]) -> str:
     numbers = [reasons.setdefault(f"`{each.path}` {each.wrong}", len(reasons) + 1) for each in problems]
     return ", ".join(map(str, numbers)) or "yes"
 

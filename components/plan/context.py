@@ -106,7 +106,7 @@ class Context:
     def span_variables(self, service: str) -> dict[str, str]:
         """The environment of picker or sidecar: where its spans go.
 
-        Told nothing, those that make spans send a tenth of them to their own pod, and log every failure to do so.
+        Without them, those that make spans send a tenth of them to their own pod, and log every failure to do so.
         """
         if not self.release.traces:
             return {}

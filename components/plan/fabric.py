@@ -40,11 +40,11 @@ def rdma_setting(context: Context, role: Role) -> tuple[str, Rdma | None]:
 
 def device(context: Context, role: Role, gpus: int) -> DeviceArgs | None:
     """RDMA devices of a pod that uses so many GPUs: what the settings say, field by field over the infrastructure's."""
-    (_, given), theirs = rdma_setting(context, role), context.infrastructure.device
-    resource = (given.resource if given else None) or (theirs.resource if theirs else None)
+    (_, given), profile = rdma_setting(context, role), context.infrastructure.device
+    resource = (given.resource if given else None) or (profile.resource if profile else None)
     if context.mode.privileged or resource is None:
         return None
-    found = replace(theirs or Device(resource), resource=resource)
+    found = replace(profile or Device(resource), resource=resource)
     if given and given.network is not None:
         found = replace(found, network=given.network)
     if given and given.count is not None:
@@ -65,10 +65,10 @@ def rdma(context: Context, device: DeviceArgs | None) -> bool:
 
 def annotations(context: Context, role: Role, device: DeviceArgs | None) -> dict[str, str]:
     """Annotations of a tier's pods, with as many networks as the pod asks for devices."""
-    theirs = {key: each.value for key, each in context.infrastructure.annotations.items()}
+    profile = {key: each.value for key, each in context.infrastructure.annotations.items()}
     if device and device.network:
-        theirs[MULTUS] = _attachments(device, device.network)
-    return {**theirs, **context.tier(role).annotations}
+        profile[MULTUS] = _attachments(device, device.network)
+    return {**profile, **context.tier(role).annotations}
 
 
 def _attachments(device: DeviceArgs, network: str) -> str:
@@ -82,8 +82,8 @@ def _attachments(device: DeviceArgs, network: str) -> str:
 
 def env(context: Context, role: Role) -> dict[str, str]:
     """Further variables of a tier: its own over the infrastructure's over the accelerator's."""
-    theirs = {name: each.value for name, each in context.infrastructure.env.items()}
-    every = {**context.accelerator.env, **theirs, **context.tier(role).env}
+    profile = {name: each.value for name, each in context.infrastructure.env.items()}
+    every = {**context.accelerator.env, **profile, **context.tier(role).env}
     return {name: value for name, value in sorted(every.items()) if isinstance(value, str)}
 
 
@@ -98,9 +98,9 @@ def kv_transfer(context: Context, role: Role) -> dict[str, Any]:
         **({} if tier.connector else stack.extra),
         **tier.extra,
     }
-    for name, (theirs, _) in context.infrastructure.kv_transfer.items():
+    for name, (profile, _) in context.infrastructure.kv_transfer.items():
         own = merged.get(name, {})
-        merged[name] = {**theirs, **own} if isinstance(own, dict) else own
+        merged[name] = {**profile, **own} if isinstance(own, dict) else own
     return {"kv_connector": connector, "kv_role": BOTH, **merged}
 
 
@@ -127,7 +127,7 @@ def nixl(kv_transfer: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 def host_paths(context: Context, role: Role) -> list[HostPathArgs]:
     """Files of the node: the tier's beside the infrastructure's, unless the tier mounts something else there."""
-    theirs = [
+    profile = [
         HostPathArgs(host_path=each.host_path, mount_path=each.mount_path, type=each.type, read_only=each.read_only)
         for each in context.infrastructure.host_files
     ]
@@ -138,13 +138,13 @@ def host_paths(context: Context, role: Role) -> list[HostPathArgs]:
         for each in context.tier(role).host_paths
     ]
     taken = {each.mount_path for each in own} | {each.mount_path for each in context.tier(role).volumes}
-    return [each for each in theirs if each.mount_path not in taken] + own
+    return [each for each in profile if each.mount_path not in taken] + own
 
 
 def node_selector(context: Context, role: Role) -> dict[str, str]:
     """Labels of a tier's nodes."""
-    theirs = {key: each.value for key, each in context.infrastructure.node_selector.items()}
-    return {**theirs, **context.tier(role).node_selector}
+    profile = {key: each.value for key, each in context.infrastructure.node_selector.items()}
+    return {**profile, **context.tier(role).node_selector}
 
 
 def tolerations(context: Context, role: Role) -> list[TolerationArgs]:
@@ -152,7 +152,7 @@ def tolerations(context: Context, role: Role) -> list[TolerationArgs]:
     own = [TolerationArgs(**each.model_dump()) for each in context.tier(role).tolerations]
     if not context.infrastructure.tolerates_gpu_taint:
         return own
-    # A node whose GPUs are partitioned or shared keeps the taint of the vendor's usual name.
+    # A node with partitioned or shared GPUs keeps the taint of the vendor's usual name.
     names = dict.fromkeys((context.accelerator.gpu_resource, context.gpu_resource))
     gpus = [TolerationArgs(key=name, effect="NoSchedule") for name in names]
     return [*(each for each in gpus if each not in own), *own]

@@ -107,7 +107,7 @@ def _health_checks(context: Context, *ports: int) -> list[PassageArgs]:
 
 
 def _monitoring(context: Context, port: int) -> list[PassageArgs]:
-    """Those that may read metrics: of the workers' nobody is asked for a token."""
+    """Peers that may read metrics; the workers' metrics need no token."""
     settings = context.settings
     if not settings.monitoring.enabled:
         return []

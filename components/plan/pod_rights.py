@@ -39,7 +39,7 @@ def label(context: Context, workers: Iterable[ResolvedTier]) -> PodSecurity | No
 
 
 def warnings(context: Context, tiers: Tiers) -> Iterator[str]:
-    """Workers that a namespace without the label may refuse, and proxies that cannot be told their rights."""
+    """Workers that a namespace without the label may refuse, and proxies with a fixed security context."""
     settings, provider = context.settings, context.provider
     exceeding = ", ".join(beyond(PodSecurity.BASELINE, tiers.values()))
     if exceeding and not settings.create_namespace:
@@ -59,13 +59,13 @@ def warnings(context: Context, tiers: Tiers) -> Iterator[str]:
     chosen = f"serving.gateway.provider: {provider.word} in release {settings.release}"
     if context.random_users:
         yield (
-            f"{chosen} runs its proxies as user {provider.fixed_user} and cannot be told otherwise: OpenShift refuses "
+            f"{chosen} runs its proxies as user {provider.fixed_user} and no setting changes that: OpenShift refuses "
             f"them, unless `oc adm policy add-scc-to-user nonroot-v2 -z {context.names.gateway} -n "
             f"{settings.namespace}` admits that user"
         )
     if settings.security.pod_security is PodSecurity.RESTRICTED:
         yield (
-            f"serving.security.podSecurity: restricted may keep the gateway's proxies out: {chosen} cannot be told "
+            f"serving.security.podSecurity: restricted may keep the gateway's proxies out: {chosen} cannot set "
             "their security context"
         )
 

@@ -105,7 +105,7 @@ def _picker(context: Context) -> EndpointPickerArgs:
     }
     if routing.replicas > 1:
         flags["--ha-enable-leader-election"] = "true"
-    if not monitored:  # without monitoring nobody may be asked who a scraper is
+    if not monitored:  # without monitoring the picker has no right to review a scraper's token
         flags["--metrics-endpoint-auth"] = "false"
     return EndpointPickerArgs(
         namespace=settings.namespace,
@@ -122,7 +122,7 @@ def _picker(context: Context) -> EndpointPickerArgs:
         env=context.span_variables(names.picker),
         config=yaml.safe_dump(context.picker_config, sort_keys=False),
         events_port=context.cache_events.listens,
-        scratch=routing.config is not None,  # its plugins are not ours: the precise prefix cache keeps tokenizers there
+        scratch=routing.config is not None,  # for plugins of the user: the precise prefix cache keeps tokenizers there
         replicas=routing.replicas,
         requests={name: amount for name, amount in requests.items() if amount},
         limits={name: amount for name, amount in limits.items() if amount},
@@ -185,7 +185,7 @@ def _notes(context: Context, tiers: Tiers) -> list[str]:
     if made and kind is ServiceType.LOAD_BALANCER and not settings.gateway.existing:
         notes.append(
             f"{chosen} makes a Service of "
-            "type LoadBalancer and cannot be told otherwise: where that has a public address, anybody can ask the model"
+            "type LoadBalancer, and no setting changes that: where it has a public address, anybody can ask the model"
         )
     if settings.tracing and not context.release.traces:
         notes.append(

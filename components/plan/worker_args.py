@@ -217,7 +217,7 @@ class ResolvedTier(Args):
     env: dict[str, str]
     """Further variables."""
     references: dict[str, ReferenceArgs] = {}
-    """Variables whose value stands in a Secret or ConfigMap; none of them is in `env`."""
+    """Variables with a value in a Secret or ConfigMap; none of them is in `env`."""
     ucx: dict[str, str]
     """UCX variables by name."""
     resources: dict[str, str]

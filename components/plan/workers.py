@@ -216,9 +216,9 @@ def _ucx_variables(context: Context, role: Role) -> dict[str, str]:
         "UCX_PROTO_INFO": None if proto_info is None else "y" if proto_info else "n",
         "UCX_TLS": ",".join(pick("tls") or []) or None,
     }
-    theirs = {name: each.value for name, each in context.infrastructure.ucx.items()}
+    profile = {name: each.value for name, each in context.infrastructure.ucx.items()}
     own = {name: str(value) for name, value in values.items() if value is not None}
-    return dict(sorted({**theirs, **own}.items()))
+    return dict(sorted({**profile, **own}.items()))
 
 
 def _model(context: Context) -> ModelArgs:

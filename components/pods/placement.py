@@ -18,8 +18,8 @@ def affinity(placement: PlacementArgs) -> Mapping[str, Any] | None:
     rules = dict(placement.affinity)
     if placement.apart_from:
         apart = {"labelSelector": {"matchLabels": placement.apart_from}, "topologyKey": "kubernetes.io/hostname"}
-        theirs = rules.get("podAntiAffinity", {})
-        rules["podAntiAffinity"] = {**theirs, REQUIRED: [*theirs.get(REQUIRED, []), apart]}
+        given = rules.get("podAntiAffinity", {})
+        rules["podAntiAffinity"] = {**given, REQUIRED: [*given.get(REQUIRED, []), apart]}
     return rules or None
 
 

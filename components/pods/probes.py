@@ -42,7 +42,7 @@ def startup(budget: int, *, keyed: bool = False) -> k8s.core.v1.ProbeArgs:
 
 
 def liveness() -> k8s.core.v1.ProbeArgs:
-    """Restart a worker whose engine died."""
+    """Restart a worker after its engine died."""
     return k8s.core.v1.ProbeArgs(
         http_get=_http("/health"),
         period_seconds=10,

@@ -35,7 +35,7 @@ def disruption_budget(worker: ResolvedTier) -> k8s.policy.v1.PodDisruptionBudget
     """A drain of nodes takes one worker at a time, and the next when its successor is Ready.
 
     Never `minAvailable`: for a tier of one it would say that its node can never be drained. A worker that is not Ready
-    serves nobody: while it loads, or crashes, it holds up no drain.
+    serves no request: while it loads, or crashes, it holds up no drain.
     """
     return k8s.policy.v1.PodDisruptionBudgetSpecArgs(
         max_unavailable=1,
@@ -47,7 +47,7 @@ def disruption_budget(worker: ResolvedTier) -> k8s.policy.v1.PodDisruptionBudget
 def shape(worker: ResolvedTier) -> dict[str, str]:
     """Annotation of the Deployment that says what one pod takes of a node.
 
-    A tier whose pods change shape is replaced as a whole (`options`). Rolled, it would wait for ever: Kubernetes scales
+    A change of shape replaces the tier as a whole (`options`). Rolled, it would never finish: Kubernetes scales
     the old pods to the new count first, and they keep the GPUs that the new ones wait for.
     """
     network = "host" if worker.host_network else "pod"

@@ -133,7 +133,7 @@ class PickerConfig(_Part):
     """An EndpointPickerConfig."""
 
     api_version: Literal["inference.networking.x-k8s.io/v1alpha1"] = "inference.networking.x-k8s.io/v1alpha1"
-    """Group and version, the same in every release of ours."""
+    """Group and version, the same in every supported release."""
     kind: Literal["EndpointPickerConfig"] = "EndpointPickerConfig"
     """Kind."""
     feature_gates: list[str] | None = None

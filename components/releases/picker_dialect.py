@@ -2,7 +2,7 @@
 
 Sources: llm-d-inference-scheduler (pkg/plugins/register.go) and gateway-api-inference-extension
 (cmd/epp/runner/runner.go, `registerInTreePlugins`) at the versions of each release.
-`tests/picker` asks the real pickers whether each of these plugins, parameters and feature gates is theirs.
+`tests/picker` asks the real pickers whether they know these plugins, parameters and feature gates.
 """
 
 from collections.abc import Mapping
@@ -55,11 +55,11 @@ class Handler:
     decider: str | None = None
     """The decider that it looks for where none is given; None: it never disaggregates then."""
     cache_at: str | None = None
-    """Name of the prefix cache whose entries it counts; None: whatever knows what a worker has cached."""
+    """Name of the prefix cache that it reads; None: whatever knows what a worker has cached."""
     deprecated: Mapping[str, str] = field(default_factory=dict)
     """Parameters of an older version and their successors, which cannot be mixed with them."""
     only_its_profiles: bool = False
-    """Whether a further profile makes it choose a prefill worker again and again, for ever."""
+    """Whether a further profile makes it choose a prefill worker again and again, without end."""
 
 
 @dataclass(frozen=True)
@@ -91,9 +91,9 @@ class PickerDialect:
     weightless_after_picker: bool
     """Whether a scorer without a weight may follow the picker of its profile."""
     events_endpoint: str
-    """Where the precise prefix cache listens for events unless told; empty: nowhere."""
+    """Where the precise prefix cache listens for events by default; empty: nowhere."""
     discovers_events: bool
-    """Whether it fetches events from the workers unless told."""
+    """Whether it fetches events from the workers by default."""
     tokenizer_at: Mapping[str, str]
     """Plugins that need a tokenizer at a Unix socket of the picker's pod, and their parameters about it."""
     successors: Mapping[str, str]
@@ -109,7 +109,7 @@ ROLE_FILTERS: Mapping[str, Role | None] = {
     "decode-filter": Role.DECODE,
     "encode-filter": None,
 }
-"""Filters and the role whose workers they let through; None: neither role's (pkg/plugins/filter/roles.go)."""
+"""Filters and the role that they let through; None: neither role (pkg/plugins/filter/roles.go)."""
 
 _ONE_OF = {"maxNumOfEndpoints": int}
 COMMON: Mapping[str, PluginType] = {

@@ -26,7 +26,7 @@ class CacheEvents:
 
 
 def cache_events(config: Mapping[str, Any], endpoint: str, *, discovers: bool) -> CacheEvents:
-    """The ports of a configuration of any shape; `endpoint`, `discovers`: the precise prefix cache unless told."""
+    """The ports of a configuration of any shape; `endpoint`, `discovers`: the precise prefix cache's defaults."""
     listens: list[int] = []
     asks: list[int] = []
     for precise, given in _configured(config):

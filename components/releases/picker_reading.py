@@ -1,4 +1,4 @@
-"""A picker's configuration as the picker reads it: which plugin does what, and which profile is whose."""
+"""A picker's configuration as the picker reads it: the job of each plugin, and the role of each profile."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -67,7 +67,7 @@ class Reading:
         return None
 
     def passes(self, profile: Profile, role: Role) -> bool | None:
-        """Whether a profile's filters let a role's workers through; None: nobody knows before a request comes."""
+        """Whether a profile's filters let a role's workers through; None: it depends on the request."""
         answers = [
             _passes(self.plugins[each.plugin_ref], role)
             for each in profile.plugins

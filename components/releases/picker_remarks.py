@@ -45,15 +45,15 @@ def _block_sizes(read: Reading) -> Iterator[str]:
     if read.handler is None or sizes is None or cache is None:
         return
     plugin = read.handler[0]
-    mine, theirs = sizes
+    mine, cached = sizes
     amount = parameter(plugin, read.dialect.amount_at[1])
     if not isinstance(amount, (int, float)) or amount <= 0:
         return
     tuned = parameter(cache, "autoTune") is not False
-    if tuned or parameter(cache, theirs) != parameter(plugin, mine):
+    if tuned or parameter(cache, cached) != parameter(plugin, mine):
         at = f"plugins[{read.config.plugins.index(plugin)}].parameters.{mine}"
         yield (
-            f"{at} is not {theirs} of {cache.called} with autoTune: false: prompts that are cached look new, and are "
+            f"{at} is not {cached} of {cache.called} with autoTune: false: prompts that are cached look new, and are "
             "disaggregated although they are short"
         )
 

@@ -1,4 +1,4 @@
-"""What is wrong with a picker's configuration, above all what the picker itself accepts without a word.
+"""What is wrong with a picker's configuration, above all what the picker itself accepts silently.
 
 A mistake is one of two things: the picker would refuse the file (`REFUSED` is in its outcome), or requests would be
 answered and never disaggregated, which only counting legs would show. What does no such harm is in `picker_remarks`.
@@ -15,7 +15,7 @@ from components.releases.picker_config import PickerConfig, Plugin, Profile
 from components.releases.picker_dialect import CACHE, Job, PickerDialect
 from components.releases.picker_reading import Reading, first, parameter
 
-REFUSED = "the picker would refuse the file and restart for ever"
+REFUSED = "the picker would refuse the file and crash-loop"
 NEVER = "every request would be answered, and none ever disaggregated"
 KINDS = {
     int: "a whole number",
@@ -127,7 +127,7 @@ def _parameters(path: str, given: Mapping[str, Any], known: Mapping[str, Any]) -
             near = get_close_matches(key, known, n=1, cutoff=MISSPELT)
             if near:
                 wrong = f"is no parameter of this plugin; did you mean {near[0]}?"
-                outcome = "the picker would ignore it without a word, and use its default"
+                outcome = "the picker would ignore it silently, and use its default"
                 yield Problem(here, value, wrong, outcome, f"rename it; parameters here: {', '.join(known)}")
             continue
         if value is None:
@@ -189,7 +189,7 @@ def _references(read: Reading, path: str, profile: Profile) -> Iterator[Problem]
             yield Problem(f"{here}.weight", weight, "is a fraction", REFUSED, "use whole numbers")
         elif job is Job.SCORER and weight is None and chosen and not read.dialect.weightless_after_picker:
             wrong = f'is a scorer without a weight after the picker "{chosen}" of its profile'
-            outcome = "the picker would end with a nil pointer and restart for ever"
+            outcome = "it would end with a nil pointer"
             yield Problem(here, name, wrong, f"{REFUSED}: {outcome}", "write weight: 1, or name it before the picker")
         if job is Job.CHOICE:
             if chosen:
@@ -214,20 +214,20 @@ def _disaggregation(read: Reading) -> Iterator[Problem]:
     headers = read.listed(Job.HEADERS)
     if not headers:
         [name, *_] = [name for name, known in read.dialect.plugins.items() if known.job is Job.HEADERS]
-        outcome = f"a prefill worker would be chosen, and nobody told: {NEVER}"
+        outcome = f"a prefill worker would be chosen, and no header would name it: {NEVER}"
         yield Problem("plugins", Hidden(), "has no headers handler", outcome, f"add {name}")
     if read.handler is None:
         yield _no_handler(read)
         return
     plugin, known = read.handler
     prefill = read.profile_names[Role.PREFILL]
-    told = {str(parameter(each, "prefillProfile") or Role.PREFILL.value) for each in headers}
-    if headers and prefill not in told:
+    named = {str(parameter(each, "prefillProfile") or Role.PREFILL.value) for each in headers}
+    if headers and prefill not in named:
         place = read.config.plugins.index(headers[0])
         wrong = f"is not {prefill}, the prefill profile of {plugin.called}"
-        outcome = f"the prefill worker would be chosen, and nobody told: {NEVER}"
+        outcome = f"the prefill worker would be chosen, and no header would name it: {NEVER}"
         at = f"plugins[{place}].parameters.prefillProfile"
-        yield Problem(at, min(told), wrong, outcome, f"write prefillProfile: {prefill}")
+        yield Problem(at, min(named), wrong, outcome, f"write prefillProfile: {prefill}")
     if not known.decider_at:
         yield from _selective(read, plugin)
         return

@@ -46,7 +46,7 @@ class Release:
     connector_flag: str
     """The sidecar's flag for the KV connector."""
     wider_prefill: bool
-    """Whether vLLM's decode workers fetch KV blocks of prefill workers with more GPUs than theirs."""
+    """Whether vLLM's decode workers fetch KV blocks of prefill workers with more GPUs than they have."""
     traces: bool
     """Whether picker and sidecar make spans; if so, they do it unasked unless their environment says no."""
     vllm_traces: bool

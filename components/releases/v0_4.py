@@ -10,7 +10,7 @@ from components.releases.picker_dialect import CACHE, COMMON, PRECISE, Handler, 
 from components.releases.release import PickerResources, Release
 
 GUIDE_BLOCK = 5
-"""Characters per hash block in the guide, whose threshold of 0 never looks at them."""
+"""Characters per hash block in the guide. Its threshold of 0 never counts them."""
 BLOCK_CHARACTERS = 64
 """Characters per hash block where the threshold counts: 16 tokens, as in release 0.6. Handler and scorer must agree, or
 cached prompts look new; with blocks of 5 the scorer's index would hold 40k tokens per worker."""

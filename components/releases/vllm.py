@@ -77,7 +77,7 @@ ATTENTION_FLAG = "--attention-backend"
 """Set by the program where the accelerator needs it, unless the user gives one."""
 
 ATTENTION_CONFIG = "--attention-config"
-"""JSON whose field `backend` says the same; both at once stop vLLM 0.17.1 (vllm/engine/arg_utils.py)."""
+"""JSON with the same choice in its field `backend`; both at once stop vLLM 0.17.1 (vllm/engine/arg_utils.py)."""
 
 ATTENTION_VARIABLE = "VLLM_ATTENTION_BACKEND"
 """Says the same to vLLM before 0.14 (vllm-project/vllm#26315); vLLM 0.17.1 does not read it."""

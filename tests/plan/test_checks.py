@@ -14,7 +14,7 @@ IMPOSSIBLE: list[tuple[dict[str, Any], str, str, str]] = [
     # ports
     ({"ports__decodeVllm": 8000}, "serving.ports.decodeVllm", "collides with serving.ports.serving", "ports apart"),
     ({"ports__nixl": 8198}, "serving.ports.decodeVllm", "both use 8200 (one side channel port per GPU)", "apart"),
-    ({"ports__nixl": 65533}, "serving.ports.nixl", "leaves no room", "at most 65532"),
+    ({"ports__nixl": 65533}, "serving.ports.nixl", "is too high", "at most 65532"),
     ({"hostNetwork": True, "ports__serving": 10250}, "serving.ports.serving", "belongs to the kubelet", "another port"),
     # transports
     ({"rdma": {"resource": "amd.com/gpu"}}, "serving.rdma.resource", "is the GPU resource", "rdma/ib"),
@@ -243,7 +243,7 @@ IMPOSSIBLE: list[tuple[dict[str, Any], str, str, str]] = [
         "use threshold (characters",
     ),
     ({"routing__selectivePd": {}}, "serving.routing.selectivePd", "neither always nor", "{nonCachedTokens: N}"),
-    # what a gateway's controller cannot be told
+    # what a gateway's controller cannot apply
     (
         {"gateway": {"provider": "kgateway", "accessLogging": True}},
         "serving.gateway.accessLogging",

@@ -145,8 +145,8 @@ FACTS = (
 STANDALONE = GatewayProvider(
     word=Provider.STANDALONE,
     class_name=None,
-    about="No controller: an [Envoy of the stack's own](customizing.md), for clusters whose controller knows no "
-    "InferencePool.",
+    about="No controller: an [Envoy of the stack's own](customizing.md), for clusters without a "
+    "controller that knows InferencePool.",
     source="the endpoint picker protocol, Gateway API inference extension docs/proposals/004-endpoint-picker-protocol",
     makes="no Gateway and no HTTPRoute: Envoy's Deployment, ConfigMap, Services and ServiceAccount",
     facts=FACTS,

@@ -64,15 +64,14 @@ def _workers(args: ModelGatewayArgs, own: StandaloneArgs) -> Json:
 def _picker(args: ModelGatewayArgs, own: StandaloneArgs) -> Json:
     """The picker, over TLS with the certificate that it makes for itself: there is nothing to verify it by.
 
-    A request whose body has begun to stream to a picker that then turns out to be away is lost, whatever the failure
-    mode; one that need not even try passes. So with FailOpen one such request is enough, and Envoy finds out by itself
-    whether the picker is there.
+    A request is lost in any failure mode if its body has begun to stream to a picker that is away.
+    With FailOpen one such request is enough, and Envoy finds out by itself whether the picker is there.
     """
     tls = {
         "@type": f"{TYPES}extensions.transport_sockets.tls.v3.UpstreamTlsContext",
         "common_tls_context": {"alpn_protocols": ["h2"]},
     }
-    alive = {"connection_keepalive": {"interval": "10s", "timeout": "5s"}}  # its node may vanish without a word
+    alive = {"connection_keepalive": {"interval": "10s", "timeout": "5s"}}  # its node may vanish with open connections
     watched: Json = {
         "health_checks": [_HANDSHAKE],
         "outlier_detection": _FIRST_FAILURE,

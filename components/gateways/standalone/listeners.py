@@ -78,7 +78,7 @@ def _never_from_clients() -> Json:
 
 
 def _host(own: StandaloneArgs) -> Json:
-    """To the worker that is named; where none is, because nobody could be asked, to any, if that is allowed.
+    """Route to the worker that the picker named. Without a picker: to any worker, if the failure mode allows it.
 
     A route is looked up when a request comes, and anew when the picker has spoken.
     """

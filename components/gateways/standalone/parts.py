@@ -13,5 +13,5 @@ FOLDER = "/etc/envoy"
 
 
 def address(host: str, port: int) -> Json:
-    """Where somebody listens."""
+    """Socket address of a listener or an endpoint."""
     return {"socket_address": {"address": host, "port_value": port}}

@@ -107,7 +107,7 @@ def _variables(context: Context, tier: ResolvedTier) -> Iterator[Problem]:
                 f"serving.{role}.env.{name}",
                 Hidden(),
                 "is set by the program itself",
-                "the pod would carry the variable twice, and the last one win without a word",
+                "the pod would carry the variable twice, and the last one win silently",
                 f"delete it; what decides it: {SET_VARIABLES[name]}",
             )
         elif name in BREAKING_VARIABLES:
@@ -179,7 +179,7 @@ def _argument(path: str, argument: str, given: Flag) -> Iterator[Problem]:
         )
     elif flag == POSITIONAL:
         yield Problem(
-            path, argument, "is set by the program itself", "vLLM would be told two models", "use serving.model.name"
+            path, argument, "is set by the program itself", "vLLM would get two models", "use serving.model.name"
         )
     elif flag in SET_FLAGS:
         yield Problem(

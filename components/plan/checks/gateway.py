@@ -1,4 +1,4 @@
-"""What the gateway's controller cannot be told, and what of the gateway's settings cannot go together."""
+"""Gateway settings that the controller cannot apply, and gateway settings that exclude each other."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -31,7 +31,7 @@ GOOGLES_OWN = ("dashboards", "alerts", "labels", "runbooks", "min_transfer_rate"
 
 
 def check(context: Context) -> Iterator[Problem]:
-    """Settings that nobody would see, and what controller or API server would refuse."""
+    """Settings that would be ignored, and settings that controller or API server would refuse."""
     gateway, provider = context.settings.gateway, context.provider
     chosen = f"{GATEWAY}.provider: {provider.word} in release {context.release.name}"
     if provider.missing:
@@ -39,7 +39,7 @@ def check(context: Context) -> Iterator[Problem]:
             f"{GATEWAY}.provider",
             provider.word.value,
             f"cannot be deployed with serving.release: {context.release.name}: {provider.missing}",
-            "the Gateway would have a class and parameters that nobody has tried with this release",
+            "the Gateway would have a class and parameters that are untested with this release",
             "use serving.release: 0.6, or another provider that the cluster has",
         )
     for field, reason in provider.refused.items():
@@ -49,7 +49,7 @@ def check(context: Context) -> Iterator[Problem]:
                 path,
                 value,
                 f"cannot be set with {chosen}: {reason}",
-                "it would be ignored without a word, and the gateway be another than the file says",
+                "it would be ignored silently, and the gateway be another than the file says",
                 f"`pulumi config rm --path {path}`, or {GATEWAY}.provider: {others} if the cluster has it",
             )
     monitoring = context.settings.monitoring
@@ -60,7 +60,7 @@ def check(context: Context) -> Iterator[Problem]:
                 path,
                 monitoring.model_dump(mode="json")[field],
                 f"is for the Prometheus operator's series, and with {chosen} Google's managed Prometheus reads",
-                "it would be ignored without a word",
+                "it would be ignored silently",
                 f"`pulumi config rm --path {path}`; the workers' metrics are read by GKE's automatic monitoring",
             )
     if gateway.log_level and "log_level" not in provider.refused and gateway.log_level not in provider.log_levels:
@@ -71,7 +71,7 @@ def check(context: Context) -> Iterator[Problem]:
             "the controller would refuse the parameters, or the proxy not start",
             f"use one of {', '.join(provider.log_levels)}",
         )
-    yield from _of_somebody_elses(context)
+    yield from _beside_existing(context)
     yield from _labels(context)
     yield from _listeners(context)
     yield from _service(context)
@@ -92,8 +92,8 @@ def _written(context: Context, field: str) -> Iterator[tuple[str, Any]]:
         )
 
 
-def _of_somebody_elses(context: Context) -> Iterator[Problem]:
-    """What would configure the Gateway, where the Gateway is somebody else's."""
+def _beside_existing(context: Context) -> Iterator[Problem]:
+    """Settings of a Gateway of the stack's own, beside an existing Gateway."""
     existing, settings = context.settings.gateway.existing, context.settings
     if existing is None:
         return
@@ -103,7 +103,7 @@ def _of_somebody_elses(context: Context) -> Iterator[Problem]:
                 path,
                 value,
                 f"cannot be set beside {GATEWAY}.existing: {reason}",
-                "it would be ignored without a word",
+                "it would be ignored silently",
                 f"`pulumi config rm --path {path}`, or {GATEWAY}.existing for a Gateway of this stack's own",
             )
     if (existing.namespace or settings.namespace, existing.name) == (settings.namespace, context.names.gateway):
@@ -111,7 +111,7 @@ def _of_somebody_elses(context: Context) -> Iterator[Problem]:
             f"{GATEWAY}.existing.name",
             existing.name,
             f"is what a Gateway of this stack's own is called (postfix {settings.postfix})",
-            "nobody would make it, or a stack of the same postfix in this namespace, which has this stack's names too",
+            "no stack would make it, or one of the same postfix in this namespace, which has this stack's names too",
             f"`pulumi config rm --path {GATEWAY}.existing`, or give this stack another serving.postfix",
         )
 
@@ -169,7 +169,7 @@ def _service(context: Context) -> Iterator[Problem]:
             f"{GATEWAY}.service.loadBalancerClass",
             service.load_balancer_class,
             f"is for a load balancer, and {GATEWAY}.serviceType is {kind}",
-            "the API server would refuse the Service that the controller makes, and requests have no way in",
+            "the API server would refuse the Service that the controller makes: no request could reach the gateway",
             f"set {GATEWAY}.serviceType: LoadBalancer, or take the class away",
         )
     listening = {*([HTTP_PORT] if gateway.http else []), *([gateway.tls.port] if gateway.tls else [])}
@@ -180,7 +180,7 @@ def _service(context: Context) -> Iterator[Problem]:
                 f"{path}.nodePort",
                 one.node_port,
                 f"is a port of the nodes, and {GATEWAY}.serviceType is {kind}",
-                "the API server would refuse the Service that the controller makes, and requests have no way in",
+                "the API server would refuse the Service that the controller makes: no request could reach the gateway",
                 f"set {GATEWAY}.serviceType: NodePort, or take the ports away",
             )
         if one.port not in listening:
@@ -188,7 +188,7 @@ def _service(context: Context) -> Iterator[Problem]:
                 f"{path}.port",
                 one.port,
                 "is no listener's port",
-                "the Service would have a port on which nobody answers",
+                "the Service would have a port on which nothing answers",
                 f"use {' or '.join(map(str, sorted(listening)))}",
             )
 

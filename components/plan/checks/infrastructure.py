@@ -77,13 +77,13 @@ def _cluster(context: Context) -> Iterator[Problem]:
             f"{chosen.otherwise}, or serving.accelerator: {' or '.join(chosen.only)}",
         )
     provider = context.provider
-    theirs = provider.platform
-    if theirs and chosen.platform and theirs is not chosen.platform:
+    platform = provider.platform
+    if platform and chosen.platform and platform is not chosen.platform:
         others = " or ".join(on(chosen.platform, settings.release))
         yield Problem(
             "serving.gateway.provider",
             provider.word.value,
-            f"is {theirs}'s own, and {said} is {chosen.platform}",
+            f"is {platform}'s own, and {said} is {chosen.platform}",
             "no controller of that cluster would take the Gateway: it would never be programmed",
             f"set serving.gateway.provider: {others}, or the infrastructure that the cluster has",
         )
@@ -132,7 +132,7 @@ def _rdma(context: Context, role: Role) -> Iterator[Problem]:
             path,
             given.model_dump(by_alias=True, exclude_none=True),
             f"asks for an RDMA device, and {said} {chosen.adapters}",
-            "no node offers the device: the workers would stay Pending for ever",
+            "no node offers the device: the workers would stay Pending",
             f"`pulumi config rm --path {path}`, or choose the infrastructure that offers it",
         )
     elif chosen.device is None and given.resource is None:
@@ -159,7 +159,7 @@ def _attachments(context: Context, tier: ResolvedTier) -> Iterator[Problem]:
             path_of([role.value, "annotations", MULTUS]),
             own,
             f"attaches {listed} networks, and each {role} pod asks for {device.count} {device.resource}",
-            "Multus moves one device into the pod per attachment: the pods would not start, or use a part of theirs",
+            "Multus moves one device into the pod per attachment: the pods would not start, or use some of the devices",
             "delete it (the program writes one attachment of serving.rdma.network for each device), or set "
             "serving.rdma.count",
         )
@@ -190,7 +190,7 @@ def _ucx(context: Context, tiers: Tiers) -> Iterator[Problem]:
                 f"{path}.{key}",
                 value,
                 f"is for UCX, and with serving.infrastructure: {context.settings.infrastructure} NIXL uses libfabric",
-                "nobody would read it",
+                "it would be ignored",
                 f"`pulumi config rm --path {path}.{key}`; libfabric's own variables (FI_…) go into the tiers' env",
             )
 

@@ -24,7 +24,7 @@ def check(context: Context, *, token_given: bool) -> Iterator[Problem]:
             "serving.model.storage",
             model.storage,
             "is the size of an emptyDir, and serving.model.claim takes its place",
-            "it would be ignored without a word",
+            "it would be ignored silently",
             "`pulumi config rm --path serving.model.storage`: the claim has its own size",
         )
     further = [

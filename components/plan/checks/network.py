@@ -43,13 +43,13 @@ def _names(context: Context) -> Iterator[Problem]:
     settings = context.settings
     longest = context.names.longest(context.provider.service_suffix or "")
     if len(longest) > LIMIT:
-        room = LIMIT - (len(longest) - len(settings.postfix))
+        most = LIMIT - (len(longest) - len(settings.postfix))
         yield Problem(
             "serving.postfix",
             settings.postfix,
             f"makes names too long: {longest} has {len(longest)} characters, {LIMIT} are allowed",
             "the API server or the gateway controller would refuse the object half-way through the deployment",
-            f"use at most {room} characters",
+            f"use at most {most} characters",
         )
     if settings.create_namespace and settings.namespace in SYSTEM_NAMESPACES:
         yield Problem(
@@ -68,7 +68,7 @@ def _ports(context: Context, tier: ResolvedTier) -> Iterator[Problem]:
         yield Problem(
             f"{both}.nixl",
             ports.nixl,
-            f"leaves no room: the {role} pod's side channel uses {len(side_channel)} ports from there",
+            f"is too high: the {role} pod's side channel uses {len(side_channel)} ports from there",
             "the last workers' side channels could not be opened, and vLLM would stop at start",
             f"use at most {65536 - len(side_channel)}",
         )
@@ -83,7 +83,7 @@ def _ports(context: Context, tier: ResolvedTier) -> Iterator[Problem]:
                 second[0],
                 f"collides with {both}.{one} in the {role} pod: both use {clash[0]}"
                 + (" (one side channel port per GPU)" if "nixl" in (one, other) else ""),
-                "the second of the two to start could not bind, and restart for ever",
+                "the second of the two to start could not bind, and restart without end",
                 "give them ports apart; the guide's are 8000, 8200 and 5600",
             )
     if tier.host_network:
@@ -93,7 +93,7 @@ def _ports(context: Context, tier: ResolvedTier) -> Iterator[Problem]:
                     f"{both}.{key}",
                     numbers[0],
                     f"uses {number}, which belongs to {NODE_PORTS[number]} on every node",
-                    "with hostNetwork the worker could not bind, and restart for ever",
+                    "with hostNetwork the worker could not bind, and restart without end",
                     "use another port; the guide's are 8000, 8200 and 5600",
                 )
 

@@ -14,12 +14,12 @@ from components.quantity import amount
 
 def check(context: Context, tiers: Tiers) -> Iterator[Problem]:
     """Amounts that contradict each other, defaults included."""
-    gateway, theirs = context.settings.gateway, context.provider
+    gateway, proxy = context.settings.gateway, context.provider
     for name, request, limit in (
         ("cpu", gateway.cpu, gateway.cpu_limit),
         ("memory", gateway.memory, gateway.memory_limit),
     ):
-        yield from _limit(f"serving.gateway.{name}", request, limit, theirs.requests.get(name), theirs.limits.get(name))
+        yield from _limit(f"serving.gateway.{name}", request, limit, proxy.requests.get(name), proxy.limits.get(name))
     routing, chart = context.settings.routing, context.release.picker_resources
     yield from _limit("serving.routing.memory", routing.memory, routing.memory_limit, chart.memory, chart.memory_limit)
     for role, tier in tiers.items():

@@ -36,11 +36,11 @@ def notes(context: Context) -> Iterator[str]:
     if own is None:
         return
     if context.settings.routing.image is None:
-        told = list(
+        found = list(
             remarks(PickerConfig.model_validate(own, by_alias=True, by_name=False), context.release.picker_dialect)
         )
-        if told:
-            yield f"{OWN} is taken by the picker of release {context.release.name}, but: {'; '.join(told)}"
+        if found:
+            yield f"{OWN} is taken by the picker of release {context.release.name}, but: {'; '.join(found)}"
         return
     found = [f"{each.path.removeprefix(f'{OWN}.')} {each.wrong}" for each in _own(context, own)]
     if found:
@@ -58,7 +58,7 @@ def _beside_own(context: Context) -> Iterator[Problem]:
             f"serving.routing.{key}",
             given[key],
             f"is set beside {OWN}, which is all that the picker reads",
-            "it would be ignored without a word",
+            "it would be ignored silently",
             f"`pulumi config rm --path serving.routing.{key}`, or the same with {OWN}",
         )
 
@@ -87,7 +87,7 @@ def _units(context: Context) -> Iterator[Problem]:
             f"{path}.{release.ignored_unit}",
             given[release.ignored_unit],
             f"is a setting that the picker of release {release.name} does not read",
-            "it would be ignored without a word: short prompts disaggregated like long ones, or none at all",
+            "it would be ignored silently: short prompts disaggregated like long ones, or none at all",
             f"use {release.selective_unit} ({UNITS[release.selective_unit]} not cached on any decode worker), "
             "or `selectivePd: always`",
         )
@@ -102,7 +102,7 @@ def _units(context: Context) -> Iterator[Problem]:
 
 
 def _configuration(context: Context) -> Iterator[Problem]:
-    """A release of ours that renders what its picker does not mean; nothing that a setting could cause."""
+    """A release that renders what its picker does not mean; no setting can cause it."""
     release = context.release
     rendered = release.picker_config(context.uncached, context.settings.routing.preset)
     for mistake in mistakes(rendered, release.picker_dialect):

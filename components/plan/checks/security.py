@@ -34,7 +34,7 @@ def check(context: Context, tiers: Tiers) -> Iterator[Problem]:
                     path,
                     written[field],
                     "is about NetworkPolicies, and serving.security.level: standard makes none",
-                    "it would be ignored without a word, and everybody in the cluster could reach the pods",
+                    "it would be ignored silently, and everybody in the cluster could reach the pods",
                     f"`pulumi config set --path serving.security.level locked`, or `pulumi config rm --path {path}`",
                 )
     elif provider.service_suffix is None and not security.gateway_ranges:

@@ -33,7 +33,7 @@ def _check(context: Context, tier: ResolvedTier) -> Iterator[Problem]:
         yield Problem(
             f"{path}.allowPrivilegeEscalation",
             False,
-            f"contradicts {context.mode.setting}, whose containers are privileged",
+            f"contradicts {context.mode.setting}, which makes containers privileged",
             "the API server would refuse the Deployment: `cannot set allowPrivilegeEscalation to false and privileged "
             "to true`",
             f"`pulumi config rm --path {path}.allowPrivilegeEscalation`, or set serving.hostNetwork: false",

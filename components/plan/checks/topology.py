@@ -23,7 +23,7 @@ def check(context: Context, tiers: Tiers) -> Iterator[Problem]:
                 path,
                 gpus,
                 f"is more than the {per_node} GPUs of a node (serving.gpusPerNode)",
-                f"the {role} pods would stay Pending for ever: no node has {gpus} {context.gpu_resource}",
+                f"the {role} pods would stay Pending: no node has {gpus} {context.gpu_resource}",
                 f"use at most {per_node}, or set serving.gpusPerNode to what a node really has",
             )
     prefill, decode = tiers[Role.PREFILL].tensor_parallel, tiers[Role.DECODE].tensor_parallel
