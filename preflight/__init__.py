@@ -67,7 +67,7 @@ def _reported(facts: Facts, *, everything: bool) -> Report:
         answer = facts.asked(IDENTITY)  # alone and first: a cluster that does not answer is waited for once
         if answer.code == 401:
             return Report(facts.cluster.name, [_logged_out(answer.why)])
-        # Whether there is room, and what is in the way, is no question about another cluster.
+        # Capacity and existing objects are not checked on another cluster.
         found = list(identity.check(facts))
         if everything and not any(each.severity is Severity.ERROR for each in found):
             facts.collect([question for each in CHECKS for question in each.asks(facts)])

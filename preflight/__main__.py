@@ -40,8 +40,8 @@ async def _looked(name: str) -> Report:
     settings, problems = settings_of(config.serving)
     problems += plan.check(settings, token_given=config.token is not None)
     if problems:
-        told = "\n\n".join(problem.text() for problem in distinct(problems))
-        raise stack.StackError(f"Pulumi.{name}.yaml cannot be deployed:\n\n{told}")
+        text = "\n\n".join(problem.text() for problem in distinct(problems))
+        raise stack.StackError(f"Pulumi.{name}.yaml cannot be deployed:\n\n{text}")
     serving: ServingPlan = plan.resolve(settings, config.token)
     target = cluster.find(serving.cluster)
     try:

@@ -9,7 +9,7 @@ from preflight.answers import Answer, Question
 from preflight.state import State
 
 IDENTITY = Question("/api/v1/namespaces/kube-system", metadata_only=True)
-"""Whose UID tells clusters apart: it is made with the cluster and never again."""
+"""The UID of kube-system identifies a cluster: it is made with the cluster and never again."""
 
 
 class Asked(Protocol):

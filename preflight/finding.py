@@ -36,8 +36,8 @@ class Finding:
     def text(self) -> str:
         """The lines that a person reads."""
         lines = {"found": self.evidence, "outcome": self.outcome, "change": self.remedy}
-        told = (f"  {word + ':':<9}{_indented(text)}" for word, text in lines.items() if text)
-        return "\n".join([f"{self.severity}: {self.check} ({self.path})", *told])
+        text = (f"  {word + ':':<9}{_indented(text)}" for word, text in lines.items() if text)
+        return "\n".join([f"{self.severity}: {self.check} ({self.path})", *text])
 
 
 def _indented(text: str) -> str:
@@ -78,8 +78,8 @@ class Report:
 
     def text(self) -> str:
         """The whole report."""
-        told = (f"{number}. {each.text()}" for number, each in enumerate(self.findings, 1))
-        return "\n\n".join([self.summary(), *told])
+        text = (f"{number}. {each.text()}" for number, each in enumerate(self.findings, 1))
+        return "\n\n".join([self.summary(), *text])
 
     def document(self) -> str:
         """The whole report as JSON."""

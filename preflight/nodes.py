@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from components.plan import ServingPlan
 from preflight.answers import Object
-from preflight.pods import host_ports, is_ours, requested
+from preflight.pods import host_ports, replaced_by, requested
 from preflight.quantity import Amounts, amounts, total
 
 ITS_OWN = ("node.kubernetes.io/unschedulable", "node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
@@ -42,7 +42,7 @@ def nodes(listed: Iterable[Object], pods: Iterable[Object], plan: ServingPlan) -
     found = {node.name: node for node in map(_node, listed)}
     for pod in pods:
         node = found.get(pod["spec"].get("nodeName", ""))
-        if node is None or is_ours(pod, plan):
+        if node is None or replaced_by(pod, plan):
             continue
         metadata, needs = pod["metadata"], requested(pod)
         name = f"{metadata.get('namespace')}/{metadata['name']}"

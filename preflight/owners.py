@@ -1,4 +1,4 @@
-"""Whose an object is that exists under a name of ours."""
+"""The owner of an object that exists under a name of the stack."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,18 +15,18 @@ PLUGIN = "pulumi-kubernetes"
 """Field manager of Pulumi's Kubernetes plugin."""
 
 
-class Whose(StrEnum):
+class Owner(StrEnum):
     """Kinds of owners."""
 
     OTHER_INSTALL = "another install of this program"
     HELM = "helm"
     UNRECORDED = "an interrupted run, or another Pulumi stack"
-    STRANGER = "somebody else"
+    UNKNOWN = "another owner"
 
 
 @dataclass(frozen=True)
 class Found:
-    """An object under a name of ours that is not in the stack's state."""
+    """An object under a name of the stack that is not in its state."""
 
     declared: Declared
     live: Object
@@ -56,21 +56,21 @@ class Found:
         entries = self.metadata.get("managedFields") or []
         return sorted({each["manager"] for each in entries if not each.get("subresource")})
 
-    def whose(self, postfix: str) -> Whose:
-        """Its owner; `postfix` is this install's."""
-        ours = self.labels.get(PART_OF) == "llm-d-pd"
-        if ours and self.labels.get(INSTANCE, postfix) != postfix:
-            return Whose.OTHER_INSTALL
+    def kind_of_owner(self, postfix: str) -> Owner:
+        """The kind of its owner; `postfix` is this install's."""
+        labelled = self.labels.get(PART_OF) == "llm-d-pd"
+        if labelled and self.labels.get(INSTANCE, postfix) != postfix:
+            return Owner.OTHER_INSTALL
         if self.release:
-            return Whose.HELM
-        return Whose.UNRECORDED if ours and PLUGIN in self.managers else Whose.STRANGER
+            return Owner.HELM
+        return Owner.UNRECORDED if labelled and PLUGIN in self.managers else Owner.UNKNOWN
 
     def owner(self, postfix: str) -> str:
         """Its owner in words."""
-        whose = self.whose(postfix)
-        if whose is Whose.OTHER_INSTALL:
+        kind = self.kind_of_owner(postfix)
+        if kind is Owner.OTHER_INSTALL:
             return f"the install with postfix {self.labels[INSTANCE]}"
-        if whose is Whose.HELM:
+        if kind is Owner.HELM:
             return f"helm release {self.release}"
-        written = f"written by {', '.join(self.managers) or 'nobody known'}"
-        return f"{whose.value} ({written})" if whose is Whose.UNRECORDED else written
+        written = f"written by {', '.join(self.managers) or 'an unknown manager'}"
+        return f"{kind.value} ({written})" if kind is Owner.UNRECORDED else written

@@ -84,9 +84,9 @@ class Packing:
 
     def _likeness(self, node: Node) -> tuple[object, ...]:
         labels = {key: value for key, value in node.labels.items() if key != "kubernetes.io/hostname"}
-        ours = sorted(pod.who for pod, where in self.placed if where is node)
+        here = sorted(pod.who for pod, where in self.placed if where is node)
         beside = sorted(str(labels) for namespace, labels in node.beside if namespace == self.namespace)
-        return str(sorted(node.free.items())), tuple(node.ports), str(sorted(labels.items())), tuple(ours), str(beside)
+        return str(sorted(node.free.items())), tuple(node.ports), str(sorted(labels.items())), tuple(here), str(beside)
 
     def _shortages(self, pod: Wanted, node: Node) -> list[str]:
         found = [
@@ -99,14 +99,14 @@ class Packing:
 
     def _neighbours(self, pod: Wanted, node: Node) -> list[str]:
         apart = any(self._about(rule, pod, node) for rule in pod_rules(pod.placement, "podAntiAffinity"))
-        theirs = any(
+        refused = any(
             concerns(rule, self.namespace, self.namespace, pod.labels) and self._together(rule, node, where)
             for other, where in self.placed
             for rule in pod_rules(other.placement, "podAntiAffinity")
         )
         alone = [rule for rule in pod_rules(pod.placement, "podAffinity") if not self._joined(rule, pod, node)]
         return [
-            *(["a pod that it must be apart from"] if apart or theirs else []),
+            *(["a pod that it must be apart from"] if apart or refused else []),
             *(["no pod that it must be beside"] if alone else []),
         ]
 

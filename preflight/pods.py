@@ -19,7 +19,7 @@ class Wanted:
     """A pod to be placed."""
 
     who: str
-    """Whose: prefill, decode, picker or gateway."""
+    """The component: prefill, decode, picker or gateway."""
     requests: Amounts
     path: str
     """Where its settings are."""
@@ -80,8 +80,8 @@ def _with_itself(requests: Amounts) -> Amounts:
     return {**requests, "pods": 1000}
 
 
-def is_ours(pod: Object, plan: ServingPlan) -> bool:
-    """Whether a running pod goes when this plan comes: it belongs to a Deployment or the Gateway of our names."""
+def replaced_by(pod: Object, plan: ServingPlan) -> bool:
+    """Whether this plan replaces a running pod: it belongs to a Deployment or the Gateway of the stack."""
     metadata = pod["metadata"]
     if metadata.get("namespace") != plan.namespace.namespace:
         return False

@@ -17,7 +17,7 @@ KINDS = ("Deployment", "InferencePool", "PodMonitor", "ServiceMonitor", "Service
 """Kinds with a selector: they are read as a whole."""
 
 
-def ours(plan: ServingPlan) -> dict[str, Mapping[str, str]]:
+def planned(plan: ServingPlan) -> dict[str, Mapping[str, str]]:
     """The selectors that the plan sets, by `Kind/name`."""
     selectors: dict[str, Mapping[str, str]] = {
         f"Deployment/{plan.picker.name}": plan.picker.selector,

@@ -17,7 +17,7 @@ class StackError(Exception):
 
 @dataclass(frozen=True)
 class Config:
-    """The keys of ours in a stack file."""
+    """The keys of this program in a stack file."""
 
     serving: Any
     token: pulumi.Output[str] | None

@@ -1,4 +1,4 @@
-"""Nodes: the devices exist under the configured names, and there is room for every pod, all at once."""
+"""Nodes: the devices exist under the configured names, and the nodes can hold every pod, all at once."""
 
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
@@ -38,7 +38,7 @@ def asks(facts: Facts) -> list[Question]:
 
 
 def check(facts: Facts) -> Iterator[Finding]:
-    """Find devices that no node offers, then pods that no node has room for."""
+    """Find devices that no node offers, then pods that fit on no node."""
     for question, what in ((NODES, "nodes"), (PODS, "pods")):
         answer = facts.asked(question)
         if not answer.ok:
@@ -47,7 +47,7 @@ def check(facts: Facts) -> Iterator[Finding]:
                 Severity.WARNING,
                 "serving.preflight",
                 f"{what} of the cluster cannot be listed: {answer.why}",
-                "whether the pods find room is not checked",
+                "whether the pods fit is not checked",
                 f"let this user list {what} (`kubectl auth can-i list {what} --all-namespaces`)",
             )
             return
@@ -57,7 +57,7 @@ def check(facts: Facts) -> Iterator[Finding]:
     unknown = list(_not_offered(fleet, pods, gpus))
     yield from (finding for _, finding in unknown)
     absent = {name for name, _ in unknown}
-    yield from _room(fleet, [pod for pod in pods if not absent & pod.devices.keys()], facts.namespace)
+    yield from _misfits(fleet, [pod for pod in pods if not absent & pod.devices.keys()], facts.namespace)
 
 
 def _not_offered(fleet: Sequence[Node], pods: Sequence[Wanted], gpus: Container[str]) -> Iterator[tuple[str, Finding]]:
@@ -107,8 +107,8 @@ def _adapter(name: str) -> bool:
 def _same_vendor(name: str, offered: Iterable[str]) -> list[str]:
     """GPUs of the vendor under another name: time slices, MIG slices, partitions; the likest first."""
     domain = name.partition("/")[0]
-    theirs = sorted(each for each in offered if each.partition("/")[0] == domain and not _adapter(each))
-    return get_close_matches(name, theirs, n=len(theirs) or 1, cutoff=0)
+    similar = sorted(each for each in offered if each.partition("/")[0] == domain and not _adapter(each))
+    return get_close_matches(name, similar, n=len(similar) or 1, cutoff=0)
 
 
 def _near(name: str, offered: list[str]) -> list[str]:
@@ -129,7 +129,7 @@ def _instead(offered: list[str], near: Sequence[str], path: str, *, gpu: bool) -
     return "install the network operator's device plugin, or take serving.rdma and serving.infrastructure out for TCP"
 
 
-def _room(fleet: Sequence[Node], pods: Sequence[Wanted], namespace: str) -> Iterator[Finding]:
+def _misfits(fleet: Sequence[Node], pods: Sequence[Wanted], namespace: str) -> Iterator[Finding]:
     if Packing(_copies(fleet), namespace).place(pods):
         return
     tolerated = Packing(_copies(fleet), namespace, tolerating=True).place(pods)
@@ -190,7 +190,7 @@ def _sick(pod: Wanted, nodes: Sequence[Node]) -> str:
 
 def _way_out(packing: Packing, pod: Wanted, able: Sequence[Node], empty: Sequence[Node]) -> str:
     if pod.who == "gateway" and not empty:
-        return "add a node for the gateway controller's proxy: it tolerates no taint unless its Deployment is told to"
+        return "add a node for the gateway controller's proxy: it tolerates no taint unless its Deployment says so"
     if any("host port" in reason for node in empty for reason in packing.why[pod.who][node.name]):
         return "end what has the port on these nodes, or choose others with serving.ports"
     if empty:

@@ -1,4 +1,4 @@
-"""Fields of the stack's own objects that somebody else has written since: server-side apply would collide with them."""
+"""Fields of the stack's own objects with another field manager: server-side apply would conflict on them."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -15,7 +15,7 @@ CHECK = "fields of others"
 
 
 def asks(facts: Facts) -> list[Question]:
-    """Nothing that the owners are not asked for."""
+    """Nothing: the check of owners asks for these objects."""
     return []
 
 
@@ -25,12 +25,12 @@ def check(facts: Facts) -> Iterator[Finding]:
     workers = (facts.plan.prefill.worker, facts.plan.decode.worker)
     autoscaled = {f"Deployment/{each.namespace}/{each.name}" for each in workers if each.autoscaled}
     for each in objects(facts.plan):
-        answer, told = facts.asked(question(each)), facts.state.inputs.get(each.key)
+        answer, inputs = facts.asked(question(each)), facts.state.inputs.get(each.key)
         scaled = {"spec.replicas"} if each.key in autoscaled else set()
-        if answer.ok and told and answer.body["metadata"].get("uid") == facts.state.uids.get(each.key):
+        if answer.ok and inputs and answer.body["metadata"].get("uid") == facts.state.uids.get(each.key):
             lines += [
                 f"{each}: {', '.join(paths)}, written by {manager}"
-                for manager, found in taken(answer.body, told).items()
+                for manager, found in taken(answer.body, inputs).items()
                 if (paths := [path for path in found if path not in scaled])
             ]
     if not lines:
@@ -49,29 +49,29 @@ def check(facts: Facts) -> Iterator[Finding]:
     yield Finding(CHECK, severity, "serving.adopt", "\n".join(lines), outcome, remedy)
 
 
-def taken(live: Object, told: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Paths that the program sets (`told`, its inputs) and that are no longer the plugin's, by who has them."""
-    ours: set[str] = set()
-    theirs: dict[str, set[str]] = {}
+def taken(live: Object, inputs: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Paths that the program sets (`inputs`) and that are no longer the plugin's, by who has them."""
+    own: set[str] = set()
+    others: dict[str, set[str]] = {}
     for entry in live["metadata"].get("managedFields") or []:
         if entry.get("subresource") != "status":
-            paths = set(_both(entry.get("fieldsV1") or {}, told))
-            (ours if entry["manager"] == PLUGIN else theirs.setdefault(entry["manager"], set())).update(paths)
-    return {manager: sorted(paths - ours) for manager, paths in theirs.items() if paths - ours}
+            paths = set(_both(entry.get("fieldsV1") or {}, inputs))
+            (own if entry["manager"] == PLUGIN else others.setdefault(entry["manager"], set())).update(paths)
+    return {manager: sorted(paths - own) for manager, paths in others.items() if paths - own}
 
 
-def _both(fields: Mapping[str, Any], told: Any, path: str = "") -> Iterator[str]:
-    """The leaves of a `fieldsV1` that are told as well: `f:` is a field, `k:` an item of a list by its keys.
+def _both(fields: Mapping[str, Any], inputs: Any, path: str = "") -> Iterator[str]:
+    """The leaves of a `fieldsV1` that the inputs have as well: `f:` is a field, `k:` an item of a list by its keys.
 
-    A mapping without anything below is no leaf: that it is there is everybody's who has something in it.
+    A mapping without anything below is no leaf: every manager of a field in it has the mapping too.
     """
     for key, below in fields.items():
         kind, _, rest = key.partition(":")
-        if kind == "f" and isinstance(told, Mapping):
-            inner, at = told.get(rest), f"{path}.{rest}".lstrip(".")
-        elif kind == "k" and isinstance(told, list):
+        if kind == "f" and isinstance(inputs, Mapping):
+            inner, at = inputs.get(rest), f"{path}.{rest}".lstrip(".")
+        elif kind == "k" and isinstance(inputs, list):
             keys = json.loads(rest)
-            inner = next((each for each in told if keys.items() <= each.items()), None)
+            inner = next((each for each in inputs if keys.items() <= each.items()), None)
             at = f"{path}[{','.join(map(str, keys.values()))}]"
         else:
             continue

@@ -20,7 +20,7 @@ def check(facts: Facts) -> Iterator[Finding]:
             CHECK,
             Severity.WARNING,
             path,
-            f"{where}; whether this is the same cannot be told, as this user may not read the namespace kube-system",
+            f"{where}; whether this is the same is unknown, as this user may not read the namespace kube-system",
             "on another cluster, every object would be looked for where it never was",
             "let this user `get` the namespace kube-system",
         )

@@ -93,7 +93,7 @@ def _refused(facts: Facts, level: PodSecurity, labels: Mapping[str, str]) -> Ite
 
 
 def _stricter(facts: Facts, now: PodSecurity | None, after: PodSecurity) -> Iterator[Finding]:
-    """A label that admits less than the namespace does today, and whose pods that concerns."""
+    """A label that admits less than the namespace does today, and the pods that it would refuse."""
     if ORDER.index(after) <= ORDER.index(now or PodSecurity.PRIVILEGED):
         return
     own = {PART_OF: "llm-d-pd", INSTANCE: facts.plan.pool.labels[INSTANCE]}

@@ -1,4 +1,4 @@
-"""Objects that exist under names of ours and are not in the stack's state: in the way, or to be taken over."""
+"""Objects that exist under the stack's names and are not in its state: they block `up`, or it takes them over."""
 
 from collections.abc import Callable, Iterator, Mapping
 
@@ -8,41 +8,41 @@ from preflight.answers import Question
 from preflight.declared import Declared, objects
 from preflight.facts import Facts
 from preflight.finding import Finding, Severity
-from preflight.owners import INSTANCE, PLUGIN, Found, Whose
+from preflight.owners import INSTANCE, PLUGIN, Found, Owner
 
 CHECK = "existing objects"
 ADOPT = "`pulumi config set --path serving.adopt true`, then `pulumi up` takes them over in place"
 
 
 def asks(facts: Facts) -> list[Question]:
-    """Every object of ours, by its metadata; those with a selector whole."""
+    """Every object of the stack, by its metadata; those with a selector whole."""
     return [question(each) for each in objects(facts.plan)]
 
 
 def check(facts: Facts) -> Iterator[Finding]:
     """What is in the way of creating the stack's objects."""
-    found = strangers(facts)
+    found = not_in_state(facts)
     workers = {tier.name: tier for tier in (facts.plan.prefill.worker, facts.plan.decode.worker)}
-    wanted = selectors.ours(facts.plan)
+    wanted = selectors.planned(facts.plan)
     postfix = facts.plan.pool.labels[INSTANCE]
     fixed, kept, others = [], [], []
     for each in found:
-        ours, theirs = wanted.get(each.declared.short), selectors.of(each.declared, each.live)
-        if each.declared.kind == "Deployment" and ours != theirs:
+        planned, live = wanted.get(each.declared.short), selectors.of(each.declared, each.live)
+        if each.declared.kind == "Deployment" and planned != live:
             fixed.append(each)
-        elif ours is not None and theirs.keys() - ours.keys() and facts.plan.adopt:
+        elif planned is not None and live.keys() - planned.keys() and facts.plan.adopt:
             kept.append(each)
         else:
             others.append(each)
     for owner, several in _by_owner(others, lambda each: each.owner(postfix)):
-        yield _told(facts, owner, several, several[0].whose(postfix))
+        yield _existing(facts, owner, several, several[0].kind_of_owner(postfix))
     for each in fixed:
         yield _immovable(facts, each, each.owner(postfix), workers.get(each.declared.name))
     for each in kept:
         yield _outliving(each, each.owner(postfix), wanted[each.declared.short])
 
 
-def strangers(facts: Facts) -> list[Found]:
+def not_in_state(facts: Facts) -> list[Found]:
     """The objects that exist without being the stack's own."""
     found = []
     for each in objects(facts.plan):
@@ -53,17 +53,17 @@ def strangers(facts: Facts) -> list[Found]:
 
 
 def _own(facts: Facts, found: Found) -> bool:
-    """Whether the state has it; where there is no state to read, whether it looks like ours."""
+    """Whether the state has it; without a state: whether its labels and field manager are this program's."""
     if facts.state.known:
         return facts.state.uids.get(found.declared.key) == found.metadata.get("uid")
     postfix = facts.plan.pool.labels[INSTANCE]
-    return PLUGIN in found.managers and found.whose(postfix) is Whose.UNRECORDED
+    return PLUGIN in found.managers and found.kind_of_owner(postfix) is Owner.UNRECORDED
 
 
-def _told(facts: Facts, owner: str, found: list[Found], whose: Whose) -> Finding:
+def _existing(facts: Facts, owner: str, found: list[Found], kind: Owner) -> Finding:
     names = ", ".join(str(each.declared) for each in found)
     evidence = f"{names}\nexist{'s' if len(found) == 1 else ''} in {_place(found)}; owner: {owner}"
-    if whose is Whose.OTHER_INSTALL:
+    if kind is Owner.OTHER_INSTALL:
         return Finding(
             CHECK,
             Severity.ERROR,
@@ -74,7 +74,7 @@ def _told(facts: Facts, owner: str, found: list[Found], whose: Whose) -> Finding
         )
     if facts.plan.adopt:
         outcome = "`pulumi up` takes them over in place: they stay, fields that the program sets become its own"
-        return Finding(CHECK, Severity.NOTE, "serving.adopt", evidence, outcome, _afterwards(whose))
+        return Finding(CHECK, Severity.NOTE, "serving.adopt", evidence, outcome, _afterwards(kind))
     keep = (
         "; a namespace that is there already: `pulumi config set --path serving.createNamespace false`"
         if any(each.declared.kind == "Namespace" for each in found)
@@ -86,7 +86,7 @@ def _told(facts: Facts, owner: str, found: list[Found], whose: Whose) -> Finding
         "serving.adopt",
         evidence,
         "`pulumi up` would fail half-way: each of them already exists",
-        f"{ADOPT}{keep}\nor delete what is in the way: {_deletion(found, whose)}",
+        f"{ADOPT}{keep}\nor delete what is in the way: {_deletion(found, kind)}",
     )
 
 
@@ -114,8 +114,8 @@ def _immovable(facts: Facts, found: Found, owner: str, worker: ResolvedTier | No
 
 
 def _outliving(found: Found, owner: str, wanted: Mapping[str, str]) -> Finding:
-    theirs = selectors.of(found.declared, found.live)
-    extra = ", ".join(f"{key}={theirs[key]}" for key in sorted(theirs.keys() - wanted.keys()))
+    live = selectors.of(found.declared, found.live)
+    extra = ", ".join(f"{key}={live[key]}" for key in sorted(live.keys() - wanted.keys()))
     return Finding(
         CHECK,
         Severity.ERROR,
@@ -126,8 +126,8 @@ def _outliving(found: Found, owner: str, wanted: Mapping[str, str]) -> Finding:
     )
 
 
-def _afterwards(whose: Whose) -> str:
-    if whose is not Whose.HELM:
+def _afterwards(kind: Owner) -> str:
+    if kind is not Owner.HELM:
         return ""
     return (
         "do not `helm uninstall` afterwards: it would delete them. Make helm forget: "
@@ -135,8 +135,8 @@ def _afterwards(whose: Whose) -> str:
     )
 
 
-def _deletion(found: list[Found], whose: Whose) -> str:
-    if whose is Whose.HELM:
+def _deletion(found: list[Found], kind: Owner) -> str:
+    if kind is Owner.HELM:
         namespace, _, name = str(found[0].release).partition("/")
         return f"`helm uninstall {name} -n {namespace}`"
     places = _by_owner(found, lambda each: f" -n {each.declared.namespace}" if each.declared.namespace else "")

@@ -67,10 +67,10 @@ def _token(facts: Facts) -> Iterator[Finding]:
         return
     answer, path = facts.asked(_secret(facts, name)), "serving.model.tokenSecret"
     literal = f"`kubectl -n {facts.namespace} create secret generic {name} --from-literal={TOKEN_KEY}=hf_…`"
-    ours = "`pulumi config set --secret hfToken` to have the stack make it"
+    configured = "`pulumi config set --secret hfToken` to have the stack make it"
     if answer.absent:
         what = f"Secret {name} in namespace {facts.namespace}"
-        yield _absent("token", path, what, WAIT, f"{literal}, or {ours}")
+        yield _absent("token", path, what, WAIT, f"{literal}, or {configured}")
     elif answer.ok and not (answer.body.get("data") or {}).get(TOKEN_KEY):
         keys = ", ".join(sorted(answer.body.get("data") or {})) or "none"
         yield Finding(
@@ -79,7 +79,7 @@ def _token(facts: Facts) -> Iterator[Finding]:
             path,
             f"Secret {name} in namespace {facts.namespace} has no key {TOKEN_KEY}; its keys: {keys}",
             WAIT,
-            f"put the token under {TOKEN_KEY}, or {ours} (under another name)",
+            f"put the token under {TOKEN_KEY}, or {configured} (under another name)",
         )
 
 
@@ -149,7 +149,7 @@ def _claim(facts: Facts, answer: Answer) -> Iterator[Finding]:
             Severity.WARNING,
             path,
             f"PersistentVolumeClaim {model.claim} can be mounted {', '.join(modes)} only",
-            "workers on a second node would wait for the volume for ever",
+            "workers on a second node would wait for the volume without end",
             "use a claim with ReadWriteMany or ReadOnlyMany, unless all workers share a node",
         )
     elif set(modes) == {"ReadOnlyMany"} and not model.read_only:

@@ -1,4 +1,4 @@
-"""ResourceQuotas and LimitRanges of the namespace leave room for every pod."""
+"""ResourceQuotas and LimitRanges of the namespace admit every pod."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from preflight.answers import Object, Question
 from preflight.checks.capacity import PODS
 from preflight.facts import Facts
 from preflight.finding import Finding, Severity
-from preflight.pods import is_ours, limited, requested, wanted
+from preflight.pods import limited, replaced_by, requested, wanted
 from preflight.quantity import Amounts, amounts, spoken, total
 
 REFUSED = "the API server would refuse pods beyond it: the Deployments would stay incomplete"
@@ -37,10 +37,10 @@ def _quota(facts: Facts, quota: Object, ranges: list[Object]) -> Iterator[Findin
     hard = amounts(status.get("hard") or quota["spec"].get("hard"))
     used = amounts(status.get("used"))
     name = quota["metadata"]["name"]
-    ours = total(*(_counted(requested(each), limited(each)) for each in _running(facts)))
+    running = total(*(_counted(requested(each), limited(each)) for each in _running(facts)))
     needed = total(*(_counted(pod.requests, pod.limits) for pod in wanted(facts.plan)))
     for resource, most in hard.items():
-        free = most - used.get(resource, 0) + ours.get(resource, 0)
+        free = most - used.get(resource, 0) + running.get(resource, 0)
         if resource in needed and needed[resource] > free:
             yield Finding(
                 "quota",
@@ -122,7 +122,7 @@ def _counted(requests: Amounts, limits: Amounts) -> Amounts:
 
 
 def _running(facts: Facts) -> list[Object]:
-    return [pod for pod in facts.asked(PODS).items if is_ours(pod, facts.plan)]
+    return [pod for pod in facts.asked(PODS).items if replaced_by(pod, facts.plan)]
 
 
 def _has_default(ranges: list[Object], kind: str, side: str) -> bool:

@@ -57,7 +57,7 @@ def _one_node(facts: Facts, claim: _Reference) -> Iterator[Finding]:
             Severity.WARNING,
             claim.path,
             f"PersistentVolumeClaim {claim.name} can be mounted {', '.join(modes)} only",
-            "workers on a second node would wait for the volume for ever",
+            "workers on a second node would wait for the volume without end",
             "use a claim with ReadWriteMany or ReadOnlyMany, unless all workers of the tier share a node",
         )
 

@@ -45,8 +45,8 @@ def check(facts: Facts) -> Iterator[Finding]:
     facts.collect([_review(each, facts.namespace) for each in doubtful])
     missing: dict[str, list[str]] = {}
     for right in doubtful:
-        told = facts.asked(_review(right, facts.namespace))
-        if told.ok and not told.body["status"].get("allowed"):
+        review = facts.asked(_review(right, facts.namespace))
+        if review.ok and not review.body["status"].get("allowed"):
             missing.setdefault(_spoken(right, facts.namespace), []).append(right.verb)
     if missing:
         lacking = "; ".join(f"{', '.join(verbs)} {kind}" for kind, verbs in missing.items())
@@ -56,7 +56,7 @@ def check(facts: Facts) -> Iterator[Finding]:
             "serving.cluster.context",
             f"this user may not: {lacking}",
             "`pulumi up` would be refused half-way, and leave what it had made by then",
-            "log in as somebody who may, or have a Role (outside namespaces a ClusterRole) bound to this user",
+            "log in as a user who may, or have a Role (outside namespaces a ClusterRole) bound to this user",
         )
 
 
@@ -72,7 +72,7 @@ def needed(facts: Facts) -> list[Right]:
 
 
 def _passed_on(facts: Facts) -> list[Right]:
-    """Nobody may grant in a Role what he does not have himself, and the picker's Roles grant these."""
+    """A user can grant in a Role only the rights that he has; the picker's Roles grant these."""
     watched = [
         ("", "pods"),
         ("inference.networking.k8s.io", "inferencepools"),

@@ -1,4 +1,4 @@
-"""Somebody else's Gateway: it is there, and one of its listeners takes the stack's route.
+"""The existing Gateway: it is there, and one of its listeners takes the stack's route.
 
 Source of the rules: kubernetes-sigs/gateway-api v1.3.0, apis/v1/gateway_types.go (`AllowedRoutes`, `RouteNamespaces`,
 `Listener.Hostname`) and apis/v1/shared_types.go (`ParentReference.SectionName`).
@@ -37,16 +37,16 @@ def check(facts: Facts) -> Iterator[Finding]:
             f"name one of `kubectl get gateways --all-namespaces`, or take {PATH} out",
         )
     listeners = (answer.body.get("spec") or {}).get("listeners") or [] if answer.ok else []
-    ours = [each for each in listeners if given.listener in (None, each["name"])]
-    if listeners and not ours:
+    candidates = [each for each in listeners if given.listener in (None, each["name"])]
+    if listeners and not candidates:
         has = ", ".join(each["name"] for each in listeners)
         yield _finding(
             "listener",
             f"Gateway {given.namespace}/{given.name} has no listener {given.listener}; it has {has}",
             "name one of them, or leave it unset: then every listener that admits the route takes it",
         )
-    why = [f"listener {each['name']} {reason}" for each in ours if (reason := _refuses(each, given, facts))]
-    if ours and len(why) == len(ours):
+    why = [f"listener {each['name']} {reason}" for each in candidates if (reason := _refuses(each, given, facts))]
+    if candidates and len(why) == len(candidates):
         yield _finding(
             "listener" if given.listener else "name",
             f"Gateway {given.namespace}/{given.name} does not admit the route: {'; '.join(why)}",
@@ -56,14 +56,14 @@ def check(facts: Facts) -> Iterator[Finding]:
 
 
 def _refuses(listener: Object, given: ExistingArgs, facts: Facts) -> str:
-    """Why a listener does not take the stack's route; empty: it does, or nobody knows."""
+    """Why a listener does not take the stack's route; empty: it does, or that is unknown."""
     allowed = listener.get("allowedRoutes") or {}
     kinds = [each["kind"] for each in allowed.get("kinds") or []]
     if kinds and "HTTPRoute" not in kinds:
         return f"takes no HTTPRoute, but {', '.join(kinds)}"
-    hosts, theirs = facts.plan.gateway.route.hostnames, listener.get("hostname")
-    if hosts and theirs and not any(_meet(each, theirs) for each in hosts):
-        return f"is for {theirs}, and the route for {', '.join(hosts)}"
+    hosts, hostname = facts.plan.gateway.route.hostnames, listener.get("hostname")
+    if hosts and hostname and not any(_meet(each, hostname) for each in hosts):
+        return f"is for {hostname}, and the route for {', '.join(hosts)}"
     namespaces = allowed.get("namespaces") or {}
     admits = namespaces.get("from", "Same")
     if admits == "Same" and facts.namespace != given.namespace:
@@ -91,8 +91,8 @@ def _spoken(selector: Object | None) -> str:
     """A label selector in words."""
     exact = [f"{key}={value}" for key, value in ((selector or {}).get("matchLabels") or {}).items()]
     rules: Sequence[Object] = (selector or {}).get("matchExpressions") or []
-    told = [" ".join([each["key"], each["operator"], *(each.get("values") or [])]) for each in rules]
-    return ", ".join([*exact, *told]) or "a selector that fits none"
+    spoken = [" ".join([each["key"], each["operator"], *(each.get("values") or [])]) for each in rules]
+    return ", ".join([*exact, *spoken]) or "a selector that fits none"
 
 
 def _meet(one: str, other: str) -> bool:
