@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 Object = Mapping[str, Any]
-"""A Kubernetes object. Reading a value that nobody knows before `up` raises the SDK's UnknownValueError; Pulumi then
+"""A Kubernetes object. Reading a value that is unknown before `up` raises the SDK's UnknownValueError; Pulumi then
 says that the policy could not run yet."""
 
 

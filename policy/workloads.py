@@ -7,7 +7,7 @@ from typing import Any
 from policy.rule import Object
 
 ENDLESS = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController")
-"""Kinds whose pods run until they are told to stop."""
+"""Kinds with pods that run until they are deleted."""
 
 _TEMPLATES = {**dict.fromkeys(ENDLESS, ("spec", "template")), "Job": ("spec", "template"), "Pod": ()}
 _TEMPLATES["CronJob"] = ("spec", "jobTemplate", "spec", "template")

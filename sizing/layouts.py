@@ -12,7 +12,7 @@ from sizing.rates import Worker
 from sizing.shape import Shape
 from sizing.transfer import Path, transfer
 
-ROOM = 64_000
+CACHE = 64_000
 """Tokens that a prefill worker's cache holds at least, beside two of the longest sequences."""
 
 
@@ -30,7 +30,7 @@ class Options:
     node: int = 8
     """GPUs of a node: the most that a worker takes."""
     wider: bool = True
-    """Whether decode workers fetch from prefill workers with more GPUs than theirs."""
+    """Whether decode workers fetch from prefill workers with more GPUs than they have."""
     flags: Mapping[str, object] | None = None
     """Further flags of both tiers."""
 
@@ -50,8 +50,8 @@ def _holding(options: Options) -> list[Tier]:
 
 
 def _prompt(tiers: list[Tier], load: Load) -> list[Tier]:
-    """Prefill workers worth trying: the smallest with room, and wider ones where the first token needs them."""
-    roomy = [tier for tier in tiers if tier.fit.tokens() >= max(2 * tier.fit.length, ROOM)] or tiers
+    """Prefill workers worth trying: the smallest with enough cache, and wider ones where the first token needs them."""
+    roomy = [tier for tier in tiers if tier.fit.tokens() >= max(2 * tier.fit.length, CACHE)] or tiers
     if load.ttft is None:
         return roomy[:2]
     quick = [tier for tier in roomy if load.uncached / balance.prefill_rate(tier, load) <= 0.6 * load.ttft]

@@ -1,7 +1,7 @@
 """Shapes of popular models that are shipped, by the name of the repository.
 
 `models.json` has the fields of config.json that the readers use, from the repository `name` on the Hugging Face hub;
-`same` are repositories whose config.json has the same values in these fields.
+`same` are repositories with the same values in these fields.
 """
 
 import json

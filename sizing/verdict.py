@@ -29,7 +29,7 @@ FEW = 2.0
 """Sequences at full length below which a tier is said to hold few."""
 
 CROWDED = 0.95
-"""Utilization from which on what is captured after the pool may not find room."""
+"""Utilization from which on what is captured after the pool may not fit."""
 
 
 @dataclass(frozen=True)

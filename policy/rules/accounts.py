@@ -10,7 +10,7 @@ HARMLESS = {
     ("create", "authorization.k8s.io/subjectaccessreviews"),
     ("get", "/metrics"),
 }
-"""Asking who somebody is and what they may do, and reading metrics: no object can be read or changed with it.
+"""TokenReview, SubjectAccessReview and reading metrics: no object can be read or changed with it.
 
 The picker needs the first two to let only those read its metrics who may; the third because its own account's token
 is what Prometheus shows it (inferencepool chart)."""
@@ -36,8 +36,8 @@ def _no_cluster_rights(subject: Object, stack: Stack) -> Iterator[Violation]:
     excess = _rights(role, stack) - HARMLESS
     for each in subject.get("subjects") or []:
         name = str(each["name"])
-        ours = each["kind"] == "ServiceAccount" and (each.get("namespace"), name) in accounts
-        if excess and (ours or (each["kind"] == "Group" and name.startswith(EVERYBODY))):
+        used = each["kind"] == "ServiceAccount" and (each.get("namespace"), name) in accounts
+        if excess and (used or (each["kind"] == "Group" and name.startswith(EVERYBODY))):
             what = ", ".join(f"{verb} {target}" for verb, target in sorted(excess))
             yield Violation(
                 f"subjects[{name}]",
@@ -47,7 +47,7 @@ def _no_cluster_rights(subject: Object, stack: Stack) -> Iterator[Violation]:
 
 
 def _rights(role: str, stack: Stack) -> set[tuple[str, str]]:
-    """(verb, kind or path) of a ClusterRole; of one that the stack does not declare nobody knows them."""
+    """(verb, kind or path) of a ClusterRole; a role that the stack does not declare has unknown rights."""
     for other in stack.objects.values():
         if other.get("kind") == "ClusterRole" and other["metadata"]["name"] == role:
             rules = list(other.get("rules") or [])
@@ -72,8 +72,7 @@ NAMED = ObjectRule(
 
 NO_CLUSTER_RIGHTS = StackRule(
     name="no-cluster-rights",
-    must="No ClusterRoleBinding gives the account of a pod more than to ask who somebody is and what they may do, and "
-    "to read metrics.",
+    must="No ClusterRoleBinding gives the account of a pod more than to review tokens and access, and to read metrics.",
     outcome="whoever breaks into the pod could read or change objects of every namespace",
     check=_no_cluster_rights,
 )

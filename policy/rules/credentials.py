@@ -45,7 +45,7 @@ def _change(instead: str) -> str:
 
 RULE = ObjectRule(
     name="no-secret-in-plain-sight",
-    must="No environment variable and no argument holds a secret; variables take theirs from a Secret.",
+    must="No environment variable and no argument holds a secret; variables refer to a Secret.",
     outcome="everybody who may list pods, and everybody who reads the diff or the state, would have it",
     check=_check,
 )

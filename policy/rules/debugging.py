@@ -24,7 +24,7 @@ def _check(subject: Object, stack: Stack) -> Iterator[Violation]:
 
 RULE = StackRule(
     name="debugging-only-where-said",
-    must="Only a stack whose output `hostNetwork` is true has pods that are privileged or share their node's "
+    must="Only a stack with output `hostNetwork` true has pods that are privileged or share their node's "
     "network, processes or IPC.",
     outcome="whoever breaks into the container has the node, with all its GPUs and the traffic of its other pods",
     check=_check,

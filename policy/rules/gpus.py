@@ -24,7 +24,7 @@ def _count(resources: Mapping[str, Any], which: str, name: str | None = None) ->
 
 
 def _other_devices(resources: Mapping[str, Any]) -> bool:
-    """Whether there are devices, and none with the name of a GPU: then nobody knows here which are GPUs."""
+    """Whether there are devices, and none with the name of a GPU: which are GPUs is unknown then."""
     names = [key for key in resources.get("limits") or {} if "/" in key]
     return bool(names) and not any(GPU.search(key) for key in names)
 

@@ -35,7 +35,7 @@ def _last_words(subject: Object) -> Iterator[Violation]:
 PROBES = ObjectRule(
     name="probes",
     must="Every container that serves has a readiness and a liveness probe (sidecars stand behind those of their pod).",
-    outcome="requests would go to pods that cannot answer, and one that hangs would hang for ever",
+    outcome="requests would go to pods that cannot answer, and one that hangs would never restart",
     check=_probes,
 )
 

@@ -7,7 +7,7 @@ from policy.rule import Object, ObjectRule, Violation
 from policy.workloads import pods
 
 FIXED = re.compile(r"\d+\.\d+\.\d+|(^|[^0-9a-z])[0-9a-f]{7,40}($|[^0-9a-z])|\d{4}-?\d{2}-?\d{2}")
-"""Tags that nobody moves: a whole version, a commit, a date. `v0.6` and `latest` move."""
+"""Tags that do not move: a whole version, a commit, a date. `v0.6` and `latest` move."""
 
 
 def _check(subject: Object) -> Iterator[Violation]:
