@@ -1,4 +1,4 @@
-"""Room for every pod at once, on typed nodes: what fits, what does not, and why."""
+"""Capacity for all pods at once, on typed nodes: what fits, what does not, and why."""
 
 from typing import Any
 
@@ -67,7 +67,7 @@ def test_the_best_packing_is_found_where_the_first_is_bad() -> None:
         ([node("a")], [pod("x", "a", memory="2046Gi")], "0Gi of 3072Gi memory free"),
     ],
 )
-def test_what_is_too_little_is_told(nodes: list[Any], pods: list[Any], evidence: str) -> None:
+def test_a_shortage_is_in_the_evidence(nodes: list[Any], pods: list[Any], evidence: str) -> None:
     assert evidence in " ".join(each.evidence for each in found(nodes, pods))
 
 
@@ -101,11 +101,11 @@ def test_further_resources_are_looked_for_under_their_own_setting() -> None:
         ({"ready": False}, "not Ready", "kubectl describe node"),
     ],
 )
-def test_nodes_that_take_nobody_do_not_count(excluded: Any, why: str, remedy: str) -> None:
-    told = found([node("a", **excluded), node("small", gpu=0, rdma=0)])
-    assert [each.path for each in told] == ["serving.decode", "serving.prefill"], "the others go to the small one"
-    assert why in told[0].evidence
-    assert remedy in told[0].remedy
+def test_nodes_that_take_no_pod_do_not_count(excluded: Any, why: str, remedy: str) -> None:
+    findings = found([node("a", **excluded), node("small", gpu=0, rdma=0)])
+    assert [each.path for each in findings] == ["serving.decode", "serving.prefill"], "the others go to the small one"
+    assert why in findings[0].evidence
+    assert remedy in findings[0].remedy
 
 
 @pytest.mark.parametrize(
@@ -115,12 +115,12 @@ def test_nodes_that_take_nobody_do_not_count(excluded: Any, why: str, remedy: st
 def test_a_taint_named_after_a_device_of_the_pod_is_suspected_only(key: str, severity: Severity) -> None:
     """GKE taints GPU nodes like that, and its admission gives the toleration to pods that ask for GPUs."""
     taints = [{"key": key, "value": "present", "effect": "NoSchedule"}]
-    told = found([node("a", taints=taints), node("small", gpu=0, rdma=0)])
-    assert [(each.path, each.severity) for each in told] == [
+    findings = found([node("a", taints=taints), node("small", gpu=0, rdma=0)])
+    assert [(each.path, each.severity) for each in findings] == [
         ("serving.decode", severity),
         ("serving.prefill", severity),
     ]
-    assert f"tolerations[0].key' {key}" in told[0].remedy
+    assert f"tolerations[0].key' {key}" in findings[0].remedy
 
 
 @pytest.mark.parametrize(
@@ -160,24 +160,24 @@ def test_node_affinity_is_respected(expression: Any, fits: bool) -> None:
 
 
 def test_node_selectors_are_respected() -> None:
-    [told] = found([node("a", zone="b")], **RDMA, decode__nodeSelector={"zone": "c"})
-    assert "a: no label zone=c" in told.evidence
+    [finding] = found([node("a", zone="b")], **RDMA, decode__nodeSelector={"zone": "c"})
+    assert "a: no label zone=c" in finding.evidence
     assert found([node("a", zone="c")], **RDMA, decode__nodeSelector={"zone": "c"}) == []
 
 
 def test_host_network_wants_two_whole_nodes() -> None:
     changes: dict[str, Any] = {"hostNetwork": True}
     assert found([node("a"), node("b")], **changes) == []
-    [told] = found([node("a", gpu=16)], **changes)
-    assert "a: a pod that it must be apart from" in told.evidence or "host port 8000" in told.evidence
-    [told] = found([node("a"), node("b")], [pod("x", "b", ports=[5600])], **changes)
-    assert "b: host port 5600 taken by training/x" in told.evidence
+    [finding] = found([node("a", gpu=16)], **changes)
+    assert "a: a pod that it must be apart from" in finding.evidence or "host port 8000" in finding.evidence
+    [finding] = found([node("a"), node("b")], [pod("x", "b", ports=[5600])], **changes)
+    assert "b: host port 5600 taken by training/x" in finding.evidence
 
 
 def test_anti_affinity_counts_pods_that_are_there_and_those_to_come() -> None:
     alone = {"podAntiAffinity": {APART: [{"labelSelector": {"matchLabels": {"app": "x"}}, "topologyKey": HOST}]}}
-    theirs = pod("x", "a", namespace="llm-d-pd", labels={"app": "x"})
-    assert paths([node("a")], [theirs], **RDMA, decode__affinity=alone) == ["serving.decode"]
+    running = pod("x", "a", namespace="llm-d-pd", labels={"app": "x"})
+    assert paths([node("a")], [running], **RDMA, decode__affinity=alone) == ["serving.decode"]
     elsewhere = pod("x", "a", namespace="other", labels={"app": "x"})
     assert paths([node("a")], [elsewhere], **RDMA, decode__affinity=alone) == []
     selector = {"matchLabels": {"llm-d.ai/role": "prefill"}}
@@ -224,23 +224,23 @@ def test_affinity_wants_company_unless_it_is_the_first() -> None:
 def test_a_device_that_no_node_offers(offered: Any, changes: Any, path: str, remedy: str) -> None:
     one = node("a", gpu=0, rdma=0)
     one["status"]["allocatable"].update(offered)
-    told = found([one], **changes)
-    assert [each.path for each in told] == [path]
-    assert remedy in told[0].remedy
+    findings = found([one], **changes)
+    assert [each.path for each in findings] == [path]
+    assert remedy in findings[0].remedy
 
 
-def test_devices_that_are_not_allocatable_are_told_from_those_that_are_not_there() -> None:
+def test_devices_that_are_not_allocatable_differ_from_absent_devices() -> None:
     sick = node("a", gpu=0, rdma=8)
     sick["status"]["capacity"] = {"amd.com/gpu": "8", "rdma/ib": "8", "cpu": "999"}
-    [told] = found([sick, node("b", gpu=0)], **RDMA)
-    assert (told.path, told.evidence) == (
+    [finding] = found([sick, node("b", gpu=0)], **RDMA)
+    assert (finding.path, finding.evidence) == (
         "serving.accelerator",
         "1 of 2 nodes have amd.com/gpu (8 on a), but none is allocatable",
     )
     half = node("a", gpu=7)
     half["status"]["capacity"] = {"amd.com/gpu": "8"}
-    [told] = found([half], **RDMA)
-    assert "not allocatable, see the device plugin's log: 1 amd.com/gpu on a" in told.evidence
+    [finding] = found([half], **RDMA)
+    assert "not allocatable, see the device plugin's log: 1 amd.com/gpu on a" in finding.evidence
 
 
 def test_many_nodes_are_no_trouble() -> None:
@@ -251,8 +251,8 @@ def test_many_nodes_are_no_trouble() -> None:
 
 def test_nodes_that_may_not_be_listed_are_a_warning() -> None:
     cluster = Typed(codes={NODES: 403})
-    [told] = capacity.check(facts(cluster))
-    assert (told.severity, "typed refusal" in told.evidence) == ("warning", True)
+    [finding] = capacity.check(facts(cluster))
+    assert (finding.severity, "typed refusal" in finding.evidence) == ("warning", True)
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,10 @@ from preflight.checks import gateway_class, kinds, namespace, prerequisites, quo
 from tests.preflight.typed import CLASSES, PODS, SPACE, Typed, facts, listed, plan, pod
 
 LEVEL = "pod-security.kubernetes.io/enforce"
-THEIRS: dict[str, Any] = {"createNamespace": False}
+EXISTING: dict[str, Any] = {"createNamespace": False}
 
 
-def told(check: Any, answers: dict[str, Any], **changes: Any) -> list[tuple[str, str]]:
+def findings(check: Any, answers: dict[str, Any], **changes: Any) -> list[tuple[str, str]]:
     """Path and evidence of each finding."""
     return [(each.path, each.evidence) for each in check.check(facts(Typed(answers), **changes))]
 
@@ -24,7 +24,7 @@ def told(check: Any, answers: dict[str, Any], **changes: Any) -> list[tuple[str,
     ("text", "found"), [("v1.28.9", 1), ("v1.29.0", 0), ("v1.34.1-gke.100", 0), ("", 0), ("v2.0.0", 0)]
 )
 def test_native_sidecars_need_1_29(text: str, found: int) -> None:
-    assert len(told(version, {"/version": {"gitVersion": text}})) == found
+    assert len(findings(version, {"/version": {"gitVersion": text}})) == found
 
 
 def served(**groups: list[str]) -> dict[str, Any]:
@@ -38,7 +38,7 @@ def test_kinds_are_looked_for_in_the_version_that_is_used() -> None:
         "/apis/gateway.networking.k8s.io/v1": {"resources": [{"kind": "Gateway"}, {"kind": "HTTPRoute"}]},
         "/apis/networking.istio.io/v1beta1": {"resources": [{"kind": "DestinationRule"}]},
     }
-    found = told(kinds, answers)
+    found = findings(kinds, answers)
     assert found == [
         (
             "serving.release",
@@ -50,15 +50,15 @@ def test_kinds_are_looked_for_in_the_version_that_is_used() -> None:
             "the group is served",
         ),
     ]
-    assert [path for path, _ in told(kinds, answers, monitoring={"enabled": False})] == ["serving.release"]
+    assert [path for path, _ in findings(kinds, answers, monitoring={"enabled": False})] == ["serving.release"]
 
 
 def test_every_group_that_a_plan_can_use_has_a_source() -> None:
     used = set()
     for provider, release in product(map(str, Provider), map(str, ReleaseName)):
-        found = told(kinds, {}, gateway={"provider": provider}, release=release)
+        found = findings(kinds, {}, gateway={"provider": provider}, release=release)
         used |= {evidence.split(" in ")[1].partition("/")[0] for _, evidence in found}
-    istio = told(kinds, {}, gateway={"accessLogging": True})
+    istio = findings(kinds, {}, gateway={"accessLogging": True})
     used |= {evidence.split(" in ")[1].partition("/")[0] for _, evidence in istio}
     of_providers = {group for releases in PROVIDERS.values() for each in releases.values() for group in each.kinds}
     assert used == kinds.SOURCES.keys() | of_providers
@@ -71,9 +71,9 @@ def test_every_group_that_a_plan_can_use_has_a_source() -> None:
         ({"type": "Accepted", "status": "False", "reason": "Bad", "message": "no"}, "Bad no"),
     ],
 )
-def test_a_class_that_nobody_accepts(condition: Any, evidence: str) -> None:
+def test_a_class_that_is_not_accepted(condition: Any, evidence: str) -> None:
     one = {"metadata": {"name": "istio"}, "spec": {"controllerName": "istio.io/x"}}
-    [(path, text)] = told(
+    [(path, text)] = findings(
         gateway_class, {CLASSES: listed({**one, "status": {"conditions": [condition] * bool(condition)}})}
     )
     assert path == "serving.gateway.provider"
@@ -109,27 +109,27 @@ UNCONFINED = (
 )
 def test_pod_security_admits_what_the_plan_makes(level: str, changes: Any, evidence: str | None) -> None:
     answers = {SPACE: {"metadata": {"labels": {LEVEL: level}}}}
-    found = told(namespace, answers, **THEIRS, **changes)
+    found = findings(namespace, answers, **EXISTING, **changes)
     assert [text.partition("; the workers have ")[2] for _, text in found] == ([evidence] if evidence else [])
 
 
 def test_a_restricted_namespace_admits_workers_that_do_not_run_as_root_with_a_setting() -> None:
     answers = {SPACE: {"metadata": {"labels": {LEVEL: "restricted"}}}}
-    [nvidia] = namespace.check(facts(Typed(answers), **THEIRS, accelerator="nvidia"))
+    [nvidia] = namespace.check(facts(Typed(answers), **EXISTING, accelerator="nvidia"))
     assert nvidia.remedy.startswith("`pulumi config set --path serving.security.podSecurity restricted`")
-    [amd] = namespace.check(facts(Typed(answers), **THEIRS))
+    [amd] = namespace.check(facts(Typed(answers), **EXISTING))
     assert amd.remedy.startswith(f"`kubectl label --overwrite namespace llm-d-pd {LEVEL}=baseline`")
 
 
 def test_the_stack_that_owns_the_namespaces_label_is_named() -> None:
     labels = {LEVEL: "baseline", "app.kubernetes.io/part-of": "llm-d-pd", "llm-d.ai/instance": "first"}
     answers = {SPACE: {"metadata": {"labels": labels}}}
-    [finding] = namespace.check(facts(Typed(answers), **THEIRS, hostNetwork=True))
+    [finding] = namespace.check(facts(Typed(answers), **EXISTING, hostNetwork=True))
     assert "in the stack with serving.postfix: first" in finding.remedy
     assert "serving.security.podSecurity privileged`" in finding.remedy
 
 
-def test_a_stricter_label_of_ours_is_said_with_the_pods_that_it_would_refuse() -> None:
+def test_a_stricter_label_is_reported_with_the_pods_that_it_would_refuse() -> None:
     pods = listed(
         {
             "metadata": {"name": "tunnel"},
@@ -146,29 +146,29 @@ def test_a_stricter_label_of_ours_is_said_with_the_pods_that_it_would_refuse() -
     )
     level = {"security": {"podSecurity": "baseline"}}
     answers = {SPACE: {"metadata": {"labels": {}}}, f"{SPACE}/pods": pods}
-    [(path, text)] = told(namespace, answers, **level)
+    [(path, text)] = findings(namespace, answers, **level)
     assert path == "serving.security.podSecurity"
     assert text == (
         "the namespace llm-d-pd enforces no level of its own, and `pulumi up` labels it baseline; it would not admit "
         "tunnel (the host's network)"
     )
     answers[SPACE] = {"metadata": {"labels": {LEVEL: "baseline"}}}
-    assert told(namespace, answers, **level) == []
+    assert findings(namespace, answers, **level) == []
     answers[SPACE] = {"metadata": {"labels": {LEVEL: "restricted"}}}
-    assert told(namespace, answers, **level) == []
+    assert findings(namespace, answers, **level) == []
 
 
 def test_a_capability_that_rdma_needs_has_another_way() -> None:
     answers = {SPACE: {"metadata": {"labels": {LEVEL: "baseline"}}}}
     rdma: Any = {"rdma": {"resource": "rdma/ib"}}
-    [finding] = namespace.check(facts(Typed(answers), **THEIRS, **rdma))
+    [finding] = namespace.check(facts(Typed(answers), **EXISTING, **rdma))
     assert "`pulumi config set --path serving.security.lockedMemory node`" in finding.remedy
-    assert told(namespace, answers, **THEIRS, **rdma, security__lockedMemory="node") == []
+    assert findings(namespace, answers, **EXISTING, **rdma, security__lockedMemory="node") == []
 
 
-def test_a_namespace_of_ours_is_labelled_by_us() -> None:
+def test_a_namespace_that_the_stack_creates_is_labelled_by_it() -> None:
     answers = {SPACE: {"metadata": {"labels": {LEVEL: "restricted"}}}}
-    assert told(namespace, answers, hostNetwork=True) == []
+    assert findings(namespace, answers, hostNetwork=True) == []
 
 
 def test_certificates_are_there_with_both_keys() -> None:
@@ -177,40 +177,40 @@ def test_certificates_are_there_with_both_keys() -> None:
         return f"/api/v1/namespaces/{namespace}/secrets?fieldSelector={selector}"
 
     def found(answers: dict[str, Any], **gateway: Any) -> list[tuple[str, str, str]]:
-        changes = {**THEIRS, "model__tokenSecret": None, "gateway": gateway}
-        findings = prerequisites.check(facts(Typed(answers), **changes))
-        return [(str(each.severity), each.path, each.evidence) for each in findings]
+        changes = {**EXISTING, "model__tokenSecret": None, "gateway": gateway}
+        checked = prerequisites.check(facts(Typed(answers), **changes))
+        return [(str(each.severity), each.path, each.evidence) for each in checked]
 
-    own, lent = {"name": "door"}, {"name": "shared", "namespace": "certificates"}
-    there = {secret("llm-d-pd", "door"): listed({}), secret("certificates", "shared"): listed({})}
+    own, lent = {"name": "certificate"}, {"name": "shared", "namespace": "certificates"}
+    there = {secret("llm-d-pd", "certificate"): listed({}), secret("certificates", "shared"): listed({})}
     path = "serving.gateway.tls.certificateRefs[{}].name"
     missing = "there is no Secret {} of type kubernetes.io/tls in namespace {}"
     both: dict[str, Any] = {"tls": {"certificateRefs": [own, lent]}}
     assert found(there, **both) == []
-    assert found({**there, secret("llm-d-pd", "door"): listed()}, **both) == [
-        ("warning", path.format(0), missing.format("door", "llm-d-pd"))
+    assert found({**there, secret("llm-d-pd", "certificate"): listed()}, **both) == [
+        ("warning", path.format(0), missing.format("certificate", "llm-d-pd"))
     ]
     assert [each[1] for each in found({}, **both)] == [path.format(0), path.format(1)]
     envoy: dict[str, Any] = {"provider": "standalone", "tls": {"certificateRefs": [own]}}
-    assert found({}, **envoy) == [("error", path.format(0), missing.format("door", "llm-d-pd"))]
+    assert found({}, **envoy) == [("error", path.format(0), missing.format("certificate", "llm-d-pd"))]
     assert [each[0] for each in found({}, **envoy, **{"await": False})] == ["warning"]
-    ingress = {"provider": "standalone", "ingress": {"host": "a.example.com", "tlsSecret": "door"}}
+    ingress = {"provider": "standalone", "ingress": {"host": "a.example.com", "tlsSecret": "certificate"}}
     assert [each[:2] for each in found({}, **ingress)] == [("warning", "serving.gateway.ingress.tlsSecret")]
     assert found(there, **ingress) == []
 
 
-def test_the_token_is_asked_for_only_where_it_is_not_ours_to_make() -> None:
+def test_the_token_must_exist_only_where_the_stack_does_not_make_it() -> None:
     secret = f"{SPACE}/secrets/llm-d-hf-token"
-    assert [path for path, _ in told(prerequisites, {}, **THEIRS)] == ["serving.model.tokenSecret"]
-    assert told(prerequisites, {secret: {"data": {"HF_TOKEN": "eA=="}}}, **THEIRS) == []
-    [(_, evidence)] = told(prerequisites, {secret: {"data": {"token": "eA==", "a": "eA=="}}}, **THEIRS)
+    assert [path for path, _ in findings(prerequisites, {}, **EXISTING)] == ["serving.model.tokenSecret"]
+    assert findings(prerequisites, {secret: {"data": {"HF_TOKEN": "eA=="}}}, **EXISTING) == []
+    [(_, evidence)] = findings(prerequisites, {secret: {"data": {"token": "eA==", "a": "eA=="}}}, **EXISTING)
     assert evidence.endswith("has no key HF_TOKEN; its keys: a, token")
-    assert told(prerequisites, {}, **THEIRS, model__tokenSecret=None) == []
+    assert findings(prerequisites, {}, **EXISTING, model__tokenSecret=None) == []
 
 
 def test_no_value_of_a_secret_is_in_a_finding() -> None:
     secret = {f"{SPACE}/secrets/llm-d-hf-token": {"data": {"token": "c2VjcmV0"}}}
-    report = preflight.run(plan(**THEIRS), Typed(secret))
+    report = preflight.run(plan(**EXISTING), Typed(secret))
     assert "no key HF_TOKEN" in report.text()
     assert "c2VjcmV0" not in report.text() + report.document()
 
@@ -218,20 +218,20 @@ def test_no_value_of_a_secret_is_in_a_finding() -> None:
 def test_a_read_only_claim_that_weights_are_downloaded_to_is_a_warning() -> None:
     claim = {f"{SPACE}/persistentvolumeclaims/w": {"spec": {"accessModes": ["ReadOnlyMany"]}}}
     changes: dict[str, Any] = {"model__claim": "w", "model__tokenSecret": None}
-    [finding] = prerequisites.check(facts(Typed(claim), **THEIRS, **changes))
+    [finding] = prerequisites.check(facts(Typed(claim), **EXISTING, **changes))
     assert (finding.severity, "is ReadOnlyMany, and vLLM downloads" in finding.evidence) == ("warning", True)
-    assert list(prerequisites.check(facts(Typed(claim), **THEIRS, **changes, model__path="llama"))) == []
+    assert list(prerequisites.check(facts(Typed(claim), **EXISTING, **changes, model__path="llama"))) == []
 
 
 def test_a_claim_for_one_node_is_a_warning() -> None:
     claim = {f"{SPACE}/persistentvolumeclaims/w": {"spec": {"accessModes": ["ReadWriteOnce"]}}}
     changes: dict[str, Any] = {"model__claim": "w", "model__tokenSecret": None}
-    [finding] = prerequisites.check(facts(Typed(claim), **THEIRS, **changes))
+    [finding] = prerequisites.check(facts(Typed(claim), **EXISTING, **changes))
     assert (finding.severity, "ReadWriteOnce only" in finding.evidence) == ("warning", True)
     lost = {
         f"{SPACE}/persistentvolumeclaims/w": {"spec": {"accessModes": ["ReadWriteMany"]}, "status": {"phase": "Lost"}}
     }
-    assert told(prerequisites, lost, **THEIRS, **changes) == [
+    assert findings(prerequisites, lost, **EXISTING, **changes) == [
         ("serving.model.claim", "PersistentVolumeClaim w has lost its volume")
     ]
 
@@ -251,30 +251,30 @@ def _quota(used: dict[str, str] | None = None, **spec: Any) -> dict[str, Any]:
         ({"configmaps": "1"}, {}, True),
     ],
 )
-def test_a_quota_leaves_room(hard: Any, used: Any, fits: bool) -> None:
-    assert (told(quota, _quota(used, hard=hard)) == []) is fits
+def test_a_quota_admits_all_pods(hard: Any, used: Any, fits: bool) -> None:
+    assert (findings(quota, _quota(used, hard=hard)) == []) is fits
 
 
 def test_our_own_pods_count_as_free_in_a_quota() -> None:
     mine = pod("w", "a", namespace="llm-d-pd", owner="ms-pd-llm-d-modelservice-decode-5f4", gpu="8")
     answers = {**_quota({"requests.amd.com/gpu": "8"}, hard={"requests.amd.com/gpu": "8"}), PODS: listed(mine)}
-    assert told(quota, answers) == []
+    assert findings(quota, answers) == []
 
 
 def test_a_quota_for_some_pods_only_is_left_alone() -> None:
-    assert told(quota, _quota(hard={"pods": "1"}, scopes=["BestEffort"])) == []
+    assert findings(quota, _quota(hard={"pods": "1"}, scopes=["BestEffort"])) == []
 
 
 def test_what_a_quota_counts_must_be_said_by_every_container() -> None:
-    assert told(quota, _quota(hard={"requests.memory": "9Ti"})) == []
-    [(_, evidence)] = told(quota, _quota(hard={"limits.cpu": "900"}))
+    assert findings(quota, _quota(hard={"requests.memory": "9Ti"})) == []
+    [(_, evidence)] = findings(quota, _quota(hard={"limits.cpu": "900"}))
     assert evidence.endswith("without one: epp")
     default = {"type": "Container", "default": {"cpu": "1"}}
     answers = {
         **_quota(hard={"limits.cpu": "900"}),
         f"{SPACE}/limitranges": listed({"spec": {"limits": [default]}}),
     }
-    assert told(quota, answers) == []
+    assert findings(quota, answers) == []
 
 
 @pytest.mark.parametrize(
@@ -296,7 +296,7 @@ def test_limit_ranges(limit: Any, paths: list[str]) -> None:
         "decode__memoryLimit": "120Gi",
         "decode__resources": {"hugepages-2Mi": "1Gi"},
     }
-    assert [path for path, _ in told(quota, answers, **sizes)] == paths
+    assert [path for path, _ in findings(quota, answers, **sizes)] == paths
 
 
 @pytest.mark.parametrize(
@@ -321,11 +321,11 @@ def test_quotas_count_requests_limits_and_further_resources(hard: dict[str, str]
         "decode__memoryLimit": "120Gi",
         "decode__resources": {"hugepages-2Mi": "1Gi"},
     }
-    found = told(quota, {**_quota(hard=hard), **default}, **sizes)
+    found = findings(quota, {**_quota(hard=hard), **default}, **sizes)
     assert bool(found) is short
 
 
-def test_rights_that_are_missing_are_told_by_kind() -> None:
+def test_missing_rights_are_reported_by_kind() -> None:
     assert list(rights.check(facts(Typed()))) == []
     [finding] = rights.check(facts(Typed(rights=False)))
     assert "get, create, patch, delete services in namespace llm-d-pd" in finding.evidence
@@ -343,18 +343,18 @@ def test_rules_about_single_names_or_other_groups_grant_nothing() -> None:
 
 
 KEYS = f"{SPACE}/secrets/keys"
-KEYED: dict[str, Any] = {**THEIRS, "security": {"apiKey": {"secret": "keys", "key": "api.key"}}}
+KEYED: dict[str, Any] = {**EXISTING, "security": {"apiKey": {"secret": "keys", "key": "api.key"}}}
 
 
 def test_the_secret_of_the_api_key_and_its_key() -> None:
     token = {f"{SPACE}/secrets/llm-d-hf-token": {"data": {"HF_TOKEN": "eA=="}}}
-    assert told(prerequisites, {**token, KEYS: {"data": {"api.key": "eA=="}}}, **KEYED) == []
-    assert told(prerequisites, token, **KEYED) == [
+    assert findings(prerequisites, {**token, KEYS: {"data": {"api.key": "eA=="}}}, **KEYED) == []
+    assert findings(prerequisites, token, **KEYED) == [
         ("serving.security.apiKey.secret", "there is no Secret keys in namespace llm-d-pd")
     ]
-    assert told(prerequisites, {**token, KEYS: {"data": {"KEY": "eA=="}}}, **KEYED) == [
+    assert findings(prerequisites, {**token, KEYS: {"data": {"KEY": "eA=="}}}, **KEYED) == [
         ("serving.security.apiKey.key", "Secret keys in namespace llm-d-pd has no key api.key; its keys: KEY")
     ]
-    assert told(prerequisites, {**token, KEYS: {"data": {"api.key": ""}}}, **KEYED) == [
+    assert findings(prerequisites, {**token, KEYS: {"data": {"api.key": ""}}}, **KEYED) == [
         ("serving.security.apiKey.key", "api.key of Secret keys in namespace llm-d-pd is empty")
     ]

@@ -17,8 +17,8 @@ ABSENT = [("data-science-gateway", "0.4")]
 EVERY = [each for each in product(map(str, Provider), map(str, ReleaseName)) if each not in ABSENT]
 
 
-def _told(recorder: Recorder) -> set[str]:
-    """`apiVersion Kind/namespace/name` of every object that the engine is told of."""
+def _registered(recorder: Recorder) -> set[str]:
+    """`apiVersion Kind/namespace/name` of every object that the program registers."""
     found = set()
     for each in recorder.declared.values():
         if each.is_object:
@@ -28,7 +28,7 @@ def _told(recorder: Recorder) -> set[str]:
     return found
 
 
-def _ours(changes: dict[str, Any], token: str | None) -> list[Declared]:
+def _declared(changes: dict[str, Any], token: str | None) -> list[Declared]:
     found: list[Declared] = []
 
     def declare() -> None:
@@ -60,7 +60,7 @@ def test_every_object_of_a_provider_is_known(provider: str, release: str) -> Non
         (
             {
                 "gateway__provider": "data-science-gateway",
-                "gateway__tls": {"certificateRefs": [{"name": "door", "namespace": "openshift-ingress"}]},
+                "gateway__tls": {"certificateRefs": [{"name": "certificate", "namespace": "openshift-ingress"}]},
             },
             "t",
         ),
@@ -84,6 +84,6 @@ def test_paths_and_resources_are_what_the_api_server_calls_them() -> None:
 def _agree(changes: dict[str, Any], token: str | None) -> None:
 
     recorder = run_program(stack_file(**changes), token=token)
-    ours = _ours(changes, token)
-    assert {f"{each.api_version} {each.key}" for each in ours} == _told(recorder)
-    assert len({each.key for each in ours}) == len(ours)
+    declared = _declared(changes, token)
+    assert {f"{each.api_version} {each.key}" for each in declared} == _registered(recorder)
+    assert len({each.key for each in declared}) == len(declared)

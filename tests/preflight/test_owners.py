@@ -1,4 +1,4 @@
-"""Objects under names of ours: the stack's own, leftovers, another install's, a helm release's."""
+"""Objects under the stack's names: the stack's own, leftovers, another install's, a helm release's."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ TOKEN = "/api/v1/namespaces/llm-d-pd/secrets/gaie-pd-epp-metrics-reader"
 ROLE = "/apis/rbac.authorization.k8s.io/v1/clusterroles/gaie-pd-llm-d-pd-epp"
 DECODE = "/apis/apps/v1/namespaces/llm-d-pd/deployments/ms-pd-llm-d-modelservice-decode"
 PICKER = "/apis/apps/v1/namespaces/llm-d-pd/deployments/gaie-pd-epp"
-OURS = {"app.kubernetes.io/part-of": "llm-d-pd", "llm-d.ai/instance": "pd"}
+LABELS = {"app.kubernetes.io/part-of": "llm-d-pd", "llm-d.ai/instance": "pd"}
 HELM = {"meta.helm.sh/release-name": "gaie-pd", "meta.helm.sh/release-namespace": "llm-d-pd"}
 KNOWN = State(known=True)
 
@@ -26,26 +26,26 @@ def workload(selector: dict[str, str], grace: int = 30, **metadata: Any) -> dict
     return {**live("helm", annotations=HELM, **metadata), "spec": spec}
 
 
-def told(answers: dict[str, Any], state: State = KNOWN, **changes: Any) -> list[Any]:
+def findings(answers: dict[str, Any], state: State = KNOWN, **changes: Any) -> list[Any]:
     return list(owners.check(facts(Typed(answers), state, **changes)))
 
 
 def test_what_the_state_has_is_the_stacks_own() -> None:
     state = State(known=True, uids={"Service/llm-d-pd/gaie-pd-epp": "u"})
-    assert told({SERVICE: live("pulumi-kubernetes", labels=OURS)}, state) == []
-    [finding] = told({SERVICE: live("pulumi-kubernetes", labels=OURS, uid="other")}, state)
+    assert findings({SERVICE: live("pulumi-kubernetes", labels=LABELS)}, state) == []
+    [finding] = findings({SERVICE: live("pulumi-kubernetes", labels=LABELS, uid="other")}, state)
     assert "owner: an interrupted run, or another Pulumi stack (written by pulumi-kubernetes)" in finding.evidence
 
 
 def test_without_a_state_to_read_labels_and_manager_tell() -> None:
-    assert told({SERVICE: live("pulumi-kubernetes", labels=OURS)}, State()) == []
-    assert len(told({SERVICE: live("kubectl-create", labels=OURS)}, State())) == 1
-    assert len(told({SERVICE: live("pulumi-kubernetes")}, State())) == 1
+    assert findings({SERVICE: live("pulumi-kubernetes", labels=LABELS)}, State()) == []
+    assert len(findings({SERVICE: live("kubectl-create", labels=LABELS)}, State())) == 1
+    assert len(findings({SERVICE: live("pulumi-kubernetes")}, State())) == 1
 
 
-def test_leftovers_are_told_with_the_commands_that_remove_them() -> None:
-    answers = {each: live("pulumi-kubernetes", labels=OURS) for each in (SERVICE, TOKEN)}
-    [finding] = told({**answers, ROLE: live("pulumi-kubernetes", labels=OURS)})
+def test_leftovers_are_reported_with_the_commands_that_remove_them() -> None:
+    answers = {each: live("pulumi-kubernetes", labels=LABELS) for each in (SERVICE, TOKEN)}
+    [finding] = findings({**answers, ROLE: live("pulumi-kubernetes", labels=LABELS)})
     assert finding.severity == "error"
     assert (
         "Service gaie-pd-epp, Secret gaie-pd-epp-metrics-reader, ClusterRole gaie-pd-llm-d-pd-epp" in finding.evidence
@@ -58,26 +58,26 @@ def test_leftovers_are_told_with_the_commands_that_remove_them() -> None:
 
 
 def test_a_helm_release_is_named_once_with_all_its_objects() -> None:
-    [finding] = told({each: live("helm", annotations=HELM) for each in (SERVICE, TOKEN)})
+    [finding] = findings({each: live("helm", annotations=HELM) for each in (SERVICE, TOKEN)})
     assert "owner: helm release llm-d-pd/gaie-pd" in finding.evidence
     assert "`helm uninstall gaie-pd -n llm-d-pd`" in finding.remedy
 
 
-def test_somebody_elses_object_names_its_field_managers() -> None:
-    [finding] = told({SERVICE: live("kubectl-create", "kubectl-edit")})
+def test_an_object_of_another_owner_names_its_field_managers() -> None:
+    [finding] = findings({SERVICE: live("kubectl-create", "kubectl-edit")})
     assert "owner: written by kubectl-create, kubectl-edit" in finding.evidence
 
 
 def test_adopting_tells_what_is_taken_over_and_stops_nothing() -> None:
-    [finding] = told({SERVICE: live("helm", annotations=HELM)}, adopt=True)
+    [finding] = findings({SERVICE: live("helm", annotations=HELM)}, adopt=True)
     assert (finding.severity, "takes them over in place" in finding.outcome) == ("note", True)
     assert "do not `helm uninstall` afterwards" in finding.remedy
 
 
 def test_another_installs_objects_are_refused_also_when_adopting() -> None:
-    theirs = live("pulumi-kubernetes", labels={**OURS, "llm-d.ai/instance": "two"})
+    existing = live("pulumi-kubernetes", labels={**LABELS, "llm-d.ai/instance": "two"})
     for adopt in (False, True):
-        [finding] = told({SERVICE: theirs}, adopt=adopt)
+        [finding] = findings({SERVICE: existing}, adopt=adopt)
         assert (finding.severity, finding.path) == ("error", "serving.postfix")
         assert "owner: the install with postfix two" in finding.evidence
         assert "not taken over" in finding.outcome
@@ -85,7 +85,7 @@ def test_another_installs_objects_are_refused_also_when_adopting() -> None:
 
 def test_a_worker_deployment_with_another_selector_has_to_go() -> None:
     selector = {"llm-d.ai/role": "decode", "llm-d.ai/model": "random_model"}
-    [finding] = told({DECODE: workload(selector, grace=45)}, adopt=True)
+    [finding] = findings({DECODE: workload(selector, grace=45)}, adopt=True)
     assert finding.severity == "error"
     assert "its selector is llm-d.ai/role=decode, llm-d.ai/model=random_model" in finding.evidence
     assert "`kubectl -n llm-d-pd delete deployment ms-pd-llm-d-modelservice-decode`" in finding.remedy
@@ -95,8 +95,8 @@ def test_a_worker_deployment_with_another_selector_has_to_go() -> None:
 def test_a_label_too_many_in_a_selector_would_outlive_the_take_over() -> None:
     pool = "/apis/inference.networking.k8s.io/v1/namespaces/llm-d-pd/inferencepools/gaie-pd"
     selector = {"matchLabels": {"llm-d.ai/inferenceServing": "true"}}
-    theirs = {**live("helm", annotations=HELM), "spec": {"selector": selector}}
-    [finding] = told({pool: theirs}, adopt=True)
+    existing = {**live("helm", annotations=HELM), "spec": {"selector": selector}}
+    [finding] = findings({pool: existing}, adopt=True)
     assert finding.severity == "error"
     assert "it also selects by llm-d.ai/inferenceServing=true" in finding.evidence
     assert finding.remedy == (
@@ -104,21 +104,21 @@ def test_a_label_too_many_in_a_selector_would_outlive_the_take_over() -> None:
         '\'[{"op":"replace","path":"/spec/selector/matchLabels","value":{"llm-d.ai/inference-serving":"true",'
         '"llm-d.ai/instance":"pd"}}]\'`'
     )
-    less = {**theirs, "spec": {"selector": {"matchLabels": {"llm-d.ai/inference-serving": "yes"}}}}
-    [finding] = told({pool: less}, adopt=True)
-    assert finding.severity == "note", "our value replaces theirs"
-    [finding] = told({pool: theirs})
+    less = {**existing, "spec": {"selector": {"matchLabels": {"llm-d.ai/inference-serving": "yes"}}}}
+    [finding] = findings({pool: less}, adopt=True)
+    assert finding.severity == "note", "the stack's value replaces the live one"
+    [finding] = findings({pool: existing})
     assert "`helm uninstall gaie-pd -n llm-d-pd`" in finding.remedy
 
 
 def test_a_deployment_with_our_selector_is_taken_over() -> None:
-    [finding] = told({PICKER: workload({"inferencepool": "gaie-pd-epp"})}, adopt=True)
+    [finding] = findings({PICKER: workload({"inferencepool": "gaie-pd-epp"})}, adopt=True)
     assert finding.severity == "note"
-    [finding] = told({PICKER: workload({"app": "epp"})}, adopt=True)
+    [finding] = findings({PICKER: workload({"app": "epp"})}, adopt=True)
     assert "the picker has no pods until the new pod is Ready" in finding.remedy
 
 
-def test_the_same_cluster_is_told_by_its_uid() -> None:
+def test_the_uid_identifies_the_cluster() -> None:
     assert list(identity.check(facts(Typed(), State(True, UID)))) == []
     assert list(identity.check(facts(Typed(), State(True)))) == []
     place = "context prod, server https://prod"

@@ -13,7 +13,7 @@ GATEWAY = "infra-pd-inference-gateway"
 
 
 def said(changed: dict[str, str], **gateway: Any) -> list[str]:
-    """Outcomes of the check for a stack in whose state the ConfigMap has other values."""
+    """Outcomes of the check for a stack with other values in its state's ConfigMap."""
     [parameters] = [one for one in gateways.objects(plan().gateway) if one.resource == "parameters"]
     former = {"data": {**parameters.body["data"], **changed}}
     state = State(known=True, inputs={f"ConfigMap/llm-d-pd/{GATEWAY}": former})

@@ -9,29 +9,29 @@ from preflight.finding import Report, Severity
 from preflight.state import State
 from tests.preflight.typed import CLASSES, SPACE, Typed, plan, whole
 
-THEIRS: dict[str, Any] = {"createNamespace": False}
+EXISTING: dict[str, Any] = {"createNamespace": False}
 
 
 def test_a_whole_cluster_has_nothing_in_the_way() -> None:
-    report = preflight.run(plan(**THEIRS), Typed(whole()))
+    report = preflight.run(plan(**EXISTING), Typed(whole()))
     assert report.text() == "preflight of context typed: nothing in the way"
     assert (report.passed, report.uid) == (True, "1111")
 
 
 def test_everything_is_asked_once() -> None:
     cluster = Typed(whole())
-    preflight.run(plan(**THEIRS), cluster)
+    preflight.run(plan(**EXISTING), cluster)
     assert len(cluster.asked) == len(set(cluster.asked))
     assert cluster.asked[0] == Question("/api/v1/namespaces/kube-system", metadata_only=True)
 
 
-def test_nobody_answers() -> None:
+def test_the_api_server_does_not_answer() -> None:
     report = preflight.run(plan(), Typed(gone=True))
     assert not report.passed
     assert report.text() == "preflight: context typed is not looked at: the API server does not answer: typed"
 
 
-def test_expired_credentials_are_all_that_is_told() -> None:
+def test_expired_credentials_are_the_only_finding() -> None:
     report = preflight.run(plan(), Typed(codes={"/api/v1/namespaces/kube-system": 401}))
     assert [each.check for each in report.findings] == ["login"]
 
@@ -44,14 +44,14 @@ def test_on_another_cluster_nothing_else_is_looked_at() -> None:
 
 
 def test_an_object_that_is_not_understood_is_a_warning_and_hinders_nothing() -> None:
-    report = preflight.run(plan(**THEIRS), Typed(whole(**{CLASSES: {"items": [{}]}})))
+    report = preflight.run(plan(**EXISTING), Typed(whole(**{CLASSES: {"items": [{}]}})))
     [finding] = report.findings
     assert (finding.severity, finding.check, report.passed) == (Severity.WARNING, "gateway class", True)
 
 
 def test_the_report_as_a_person_and_as_a_machine_reads_it() -> None:
     report = preflight.run(
-        plan(**THEIRS),
+        plan(**EXISTING),
         Typed(whole(**{"/version": {"gitVersion": "v1.28.0"}, SPACE: {"metadata": {"deletionTimestamp": "now"}}})),
     )
     assert report.text() == (

@@ -1,4 +1,4 @@
-"""A Gateway of somebody else's: what its listeners admit."""
+"""An existing Gateway: what its listeners admit."""
 
 from typing import Any
 
@@ -27,14 +27,14 @@ def found(
     answers[GATEWAY.replace("/gateways/gateways", f"/{gateway}/gateways")] = {"spec": {"listeners": list(listeners)}}
     existing = {"name": "shared", "namespace": gateway, "listener": listener}
     changes: dict[str, Any] = {"gateway": {"existing": existing, "route": {"hostnames": list(hostnames)}}}
-    told = shared_gateway.check(facts(Typed(answers), namespace="llm-d-pd", createNamespace=create, **changes))
-    return [(each.path, each.evidence) for each in told]
+    findings = shared_gateway.check(facts(Typed(answers), namespace="llm-d-pd", createNamespace=create, **changes))
+    return [(each.path, each.evidence) for each in findings]
 
 
 def test_it_must_exist() -> None:
     changes: dict[str, Any] = {"gateway": {"existing": {"name": "shared", "namespace": "gateways"}}}
-    [told] = shared_gateway.check(facts(Typed(), **changes))
-    assert (told.path, told.evidence) == (NAME, "there is no Gateway shared in namespace gateways")
+    [finding] = shared_gateway.check(facts(Typed(), **changes))
+    assert (finding.path, finding.evidence) == (NAME, "there is no Gateway shared in namespace gateways")
 
 
 def test_one_listener_that_admits_the_route_is_enough() -> None:
@@ -62,7 +62,7 @@ def test_the_selector_is_asked_about_the_namespace(selector: Any, labels: Any, a
     assert [path for path, _ in found(listener, labels=labels)] == ([] if admitted else [NAME])
 
 
-def test_labels_that_nobody_knows_are_no_error() -> None:
+def test_unknown_labels_are_no_error() -> None:
     listener = {
         "name": "http",
         "allowedRoutes": {"namespaces": {"from": "Selector", "selector": {"matchLabels": {"a": "b"}}}},

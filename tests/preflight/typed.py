@@ -31,7 +31,7 @@ class Typed:
     rights: bool = True
     """Whether every review says yes."""
     gone: bool = False
-    """Whether nobody answers."""
+    """Whether the API server does not answer."""
     name: str = "context typed"
     asked: list[Question] = field(default_factory=list)
 
