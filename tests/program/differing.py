@@ -52,13 +52,13 @@ def lines(section: str, page: Path = DIFFERENCES) -> tuple[Line, ...]:
 
 def found(guide: dict[str, Any], here: dict[str, Any]) -> Found:
     """Everything in which the objects differ; the guide's are in normal form."""
-    ours = normal(here, KEYS)
+    program = normal(here, KEYS)
     differing: Found = {}
-    for target in {**guide, **ours}:
-        if target not in guide or target not in ours:
-            differing[target, "(object)"] = (guide.get(target), ours.get(target))
+    for target in {**guide, **program}:
+        if target not in guide or target not in program:
+            differing[target, "(object)"] = (guide.get(target), program.get(target))
         else:
-            differing |= {(target, path): both for path, both in differences(guide[target], ours[target]).items()}
+            differing |= {(target, path): both for path, both in differences(guide[target], program[target]).items()}
     return differing
 
 

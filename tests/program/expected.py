@@ -51,7 +51,7 @@ def expected(combination: Combination) -> dict[str, Any]:
 
 
 def layered(files: tuple[str, ...], switches: dict[str, Any]) -> dict[str, Any]:
-    """Every layer of the files whose conditions the switches meet, one over the other."""
+    """Every layer of the files with conditions that the switches meet, one over the other."""
     objects: dict[str, Any] = {}
     for file in files:
         for layer in _layers(file):

@@ -38,9 +38,9 @@ def _of_a_gateway(stack: str) -> Found:
     provider, release = GATEWAYS[stack]
     combination = Combination("amd", release, hostNetwork=False, rdma=True, monitoring=True)
     recorder = ran({**combination.serving, "gateway": {"provider": provider}})
-    ours = [each for each in recorder.declared.values() if each.is_object and ":ModelGateway::" in each.parent]
+    made = [each for each in recorder.declared.values() if each.is_object and ":ModelGateway::" in each.parent]
     guide = layered(("guide-gateways",), {"provider": provider, "release": release})
-    return found(guide, {each.key: each.inputs for each in ours})
+    return found(guide, {each.key: each.inputs for each in made})
 
 
 @pytest.mark.parametrize("stack", STACKS)

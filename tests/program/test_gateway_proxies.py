@@ -195,9 +195,9 @@ def test_no_selector_takes_the_gateways_pods_in(provider: str, release: str) -> 
     kinds = {key.partition("/")[0] for key in selectors}
     assert kinds >= {"Deployment", "Service", "PodDisruptionBudget", "InferencePool", "NetworkPolicy"}
     assert kinds & {"PodMonitor", "PodMonitoring"}
-    for whose, labels in PODS.items():
+    for proxy, labels in PODS.items():
         taken = [key for key, selector in selectors.items() if selector.items() <= labels.items()]
-        assert taken == [], whose
+        assert taken == [], proxy
 
 
 @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ def test_elsewhere_the_proxies_have_the_users_of_their_controllers() -> None:
     assert _envoy()["containers"][0]["securityContext"]["runAsUser"] == 101
 
 
-def test_a_proxy_whose_user_cannot_be_said_is_warned_about() -> None:
+def test_a_proxy_with_a_fixed_user_is_warned_about() -> None:
     def said(**serving: Any) -> list[str]:
         stack = {**AMD, "release": "0.4", **serving, "gateway": {"provider": "agentgateway"}}
         return [each for each in ran(stack).messages if "user 10101" in each or "their security context" in each]

@@ -168,18 +168,18 @@ def test_googles_load_balancer_gives_the_longest_answer_its_time(settings: dict[
 
 
 def test_openshifts_certificate_may_be_lent_by_its_namespace() -> None:
-    refs = [{"name": "door", "namespace": "openshift-ingress"}, {"name": "other", "namespace": "elsewhere"}]
+    refs = [{"name": "certificate", "namespace": "openshift-ingress"}, {"name": "other", "namespace": "elsewhere"}]
     objects = _objects("data-science-gateway", "0.6", tls={"certificateRefs": refs})
     grant = objects[f"ReferenceGrant/llm-d-pd-{GATEWAY}-tls"]
     assert grant["metadata"]["namespace"] == "openshift-ingress"
     assert grant["spec"] == {
         "from": [{"group": "gateway.networking.k8s.io", "kind": "Gateway", "namespace": "llm-d-pd"}],
-        "to": [{"group": "", "kind": "Secret", "name": "door"}],
+        "to": [{"group": "", "kind": "Secret", "name": "certificate"}],
     }
     assert not [key for key in _objects("data-science-gateway", "0.6") if key.startswith("ReferenceGrant/")]
 
 
-def test_a_service_that_may_be_public_and_cannot_be_told_otherwise_is_warned_of() -> None:
+def test_a_service_that_may_be_public_by_a_fixed_type_is_warned_of() -> None:
     def warnings(release: str) -> list[str]:
         messages = ran({**AMD, "release": release, "gateway": {"provider": "agentgateway"}}).messages
         return [message for message in messages if "of type LoadBalancer" in message]

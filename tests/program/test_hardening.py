@@ -38,7 +38,7 @@ def test_workers_are_privileged_on_the_hosts_network_alone_and_have_no_token(ser
 
 
 def test_a_picker_with_a_configuration_of_the_users_may_write_to_tmp() -> None:
-    """Its plugins may be others than ours: the precise prefix cache keeps tokenizers there."""
+    """Its plugins may be others than the program's: the precise prefix cache keeps tokenizers there."""
     config = yaml.safe_load(ran(AMD).objects["ConfigMap/gaie-pd-epp"]["data"]["pd-config.yaml"])
     own = _picker({"routing": {"config": config}})
     assert {each["name"]: each for each in own["volumes"]}["scratch"] == {"name": "scratch", "emptyDir": {}}

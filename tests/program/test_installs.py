@@ -1,4 +1,4 @@
-"""Two installs of different postfix in one namespace: nothing shared, nobody's pods picked by the other."""
+"""Two installs of different postfix in one namespace: nothing shared, no pod selected by the other."""
 
 from typing import Any
 
@@ -46,21 +46,21 @@ def test_every_object_name_carries_the_postfix() -> None:
 
 def test_no_selector_of_one_matches_a_pod_of_the_other() -> None:
     installs = [_install("pd"), _install("pd-2")]
-    for mine, theirs in (installs, installs[::-1]):
+    for mine, other in (installs, installs[::-1]):
         assert len(_selectors(mine)) == 9  # three Deployments, pool, Service, two PodMonitors, two budgets
         for key, selector in _selectors(mine).items():
             assert any(selector.items() <= labels.items() for labels in _pods(mine).values()), f"{key} selects nothing"
-            for name, labels in _pods(theirs).items():
+            for name, labels in _pods(other).items():
                 assert not selector.items() <= labels.items(), f"{key} selects pods of {name}"
 
 
 def test_no_service_monitor_scrapes_the_other_picker() -> None:
     installs = [_install("pd"), _install("pd-2")]
-    for mine, theirs in (installs, installs[::-1]):
+    for mine, other in (installs, installs[::-1]):
         [monitor] = [each["spec"] for key, each in mine.objects.items() if key.startswith("ServiceMonitor/")]
         selector = monitor["selector"]["matchLabels"].items()
         assert all(selector <= labels.items() for labels in _services(mine).values())
-        assert not any(selector <= labels.items() for labels in _services(theirs).values())
+        assert not any(selector <= labels.items() for labels in _services(other).values())
 
 
 def test_each_tier_selects_its_own_pods_only() -> None:

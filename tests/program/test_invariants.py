@@ -71,7 +71,7 @@ def test_everything_waits_for_the_namespace_and_nothing_for_anything_else(record
         assert {names[edge] for edge in own - {namespace}} == EDGES.get(each.name, set()), each.name
 
 
-def test_no_edge_at_all_where_the_namespace_is_not_ours() -> None:
+def test_no_edge_at_all_where_the_namespace_exists_already() -> None:
     recorder = run_program({**AMD, "createNamespace": False})
     assert not any(key.startswith("Namespace/") for key in recorder.objects)
     edges = {each.name: len(each.request.dependencies) for each in recorder.declared.values()}

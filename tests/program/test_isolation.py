@@ -1,4 +1,4 @@
-"""`security.level: locked`: what serving needs comes through, a stranger does not, whatever provider and release."""
+"""`security.level: locked`: what serving needs comes through, other pods do not, for each provider and release."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ GATEWAY_LABEL = "gateway.networking.k8s.io/gateway-name"
 ANY_PORT = 43210
 """UCX takes whichever is free."""
 
-STRANGERS = {
+OTHERS = {
     "a pod of the namespace": End("10.0.0.66", {"app": "x"}, NAMESPACE),
     "a pod elsewhere with the workers' labels": End("10.0.0.67", {"llm-d.ai/instance": "pd"}, "other"),
     "another install's worker": End("10.0.0.68", {"llm-d.ai/instance": "two", "llm-d.ai/role": "decode"}, NAMESPACE),
@@ -79,16 +79,16 @@ def test_what_serving_needs_comes_through(provider: str, release: str) -> None:
 
 
 @pytest.mark.parametrize(("provider", "release"), CELLS)
-@pytest.mark.parametrize("stranger", STRANGERS)
-def test_a_stranger_reaches_nothing(provider: str, release: str, stranger: str) -> None:
+@pytest.mark.parametrize("other", OTHERS)
+def test_other_pods_reach_nothing(provider: str, release: str, other: str) -> None:
     stack, _ = _locked(provider, release)
     ports = (22, 5600, 8000, 8200, 9002, 9003, 9090, ANY_PORT)
     for target in (stack.picker, stack.prefill, stack.decode):
-        assert stack.open(STRANGERS[stranger], target, *ports) == []
+        assert stack.open(OTHERS[other], target, *ports) == []
 
 
 @pytest.mark.parametrize(("provider", "release"), CELLS)
-def test_nobody_of_the_stack_reaches_more_than_it_needs(provider: str, release: str) -> None:
+def test_no_pod_of_the_stack_reaches_more_than_it_needs(provider: str, release: str) -> None:
     stack, gateway = _locked(provider, release)
     picker, prefill, decode = stack.picker, stack.prefill, stack.decode
     every = (22, 443, 5600, 6443, 8000, 8200, 9002, 9003, 9090, ANY_PORT)
@@ -103,7 +103,7 @@ def test_nobody_of_the_stack_reaches_more_than_it_needs(provider: str, release: 
         for private in (API_SERVER, METADATA, INSIDE):
             assert stack.open(worker, private, *every) == []
     assert stack.open(picker, HUGGING_FACE, *every) == [443, 6443]
-    assert stack.open(picker, STRANGERS["a pod of the namespace"], 8000) == []
+    assert stack.open(picker, OTHERS["a pod of the namespace"], 8000) == []
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_a_load_balancer_may_ask_for_health() -> None:
 
 def test_weights_in_a_claim_are_not_downloaded() -> None:
     stack = Stack(createNamespace=False, model={**AMD["model"], "claim": "weights", "path": "llama"})
-    for target in (HUGGING_FACE, API_SERVER, METADATA, INSIDE, *STRANGERS.values()):
+    for target in (HUGGING_FACE, API_SERVER, METADATA, INSIDE, *OTHERS.values()):
         assert stack.open(stack.decode, target, 80, 443, 5600, 9999, ANY_PORT) == [], "an address in kv_transfer_params"
     assert stack.open(stack.decode, stack.prefill, 8000) == [8000]
 

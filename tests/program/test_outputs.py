@@ -1,4 +1,4 @@
-"""What others build on: the stack outputs (D16) and the URNs, whose change is a rename and needs an alias."""
+"""What others build on: the stack outputs (D16) and the URNs: a changed URN needs an alias."""
 
 from pathlib import Path
 from typing import Any

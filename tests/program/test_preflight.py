@@ -72,17 +72,17 @@ def _stack_of(uid: str) -> Recorder:
 
 def test_a_cluster_without_fault_is_a_line(cluster: Typed) -> None:
     recorder = run_program({**AMD, "preflight": "enforce"})
-    [told] = [message for message in recorder.messages if "preflight" in message]
-    assert told.startswith("info: "), told
-    assert told.endswith("nothing in the way")
+    [message] = [message for message in recorder.messages if "preflight" in message]
+    assert message.startswith("info: "), message
+    assert message.endswith("nothing in the way")
 
 
 def test_an_error_is_a_warning_unless_it_is_enforced(cluster: Typed) -> None:
     cluster.answers[CLASSES] = {"items": []}
     recorder = run_program(AMD)
-    [told] = [message for message in recorder.messages if "preflight" in message]
-    assert told.startswith("warning: preflight of context typed")
-    assert "so this stops nothing" in told
+    [message] = [message for message in recorder.messages if "preflight" in message]
+    assert message.startswith("warning: preflight of context typed")
+    assert "so this stops nothing" in message
     assert recorder.objects
     assert "1. error: gateway class (serving.gateway.provider)" in _refused(preflight="enforce")
 

@@ -37,7 +37,7 @@ def test_several_pickers_elect_a_leader(release: str) -> None:
     assert _as_typed(recorder, release=release, replicas=2) == {}
 
 
-def test_the_picker_sends_its_spans_where_it_is_told() -> None:
+def test_the_picker_sends_its_spans_to_the_collector() -> None:
     assert _as_typed(ran({**AMD, "tracing": COLLECTOR}), release="0.6", tracing=True) == {}
 
 
@@ -46,7 +46,7 @@ def _sidecar(recorder: Recorder) -> dict[str, str]:
     return {each["name"]: each["value"] for each in sidecar.get("env", [])}
 
 
-def test_the_sidecar_and_vllm_send_theirs_there_too() -> None:
+def test_the_sidecar_and_vllm_send_spans_there_too() -> None:
     recorder = ran({**AMD, "tracing": {**COLLECTOR, "detailed": True}})
     variables = {
         "OTEL_EXPORTER_OTLP_ENDPOINT": "http://otel:4317",
@@ -72,7 +72,7 @@ def test_release_0_4_traces_vllm_alone_and_says_so() -> None:
     assert any("only vLLM's" in str(message) for message in recorder.messages)
 
 
-def test_who_sends_nothing_is_told_so() -> None:
+def test_without_tracing_the_sidecar_samples_nothing() -> None:
     assert _sidecar(ran(AMD)) == {"OTEL_TRACES_SAMPLER_ARG": "0"}
     assert not [name for name in environment(ran(AMD), "decode") if name.startswith("OTEL")]
 

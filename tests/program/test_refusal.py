@@ -1,4 +1,4 @@
-"""What cannot work is refused before the engine is told of a single resource."""
+"""What cannot work is refused before the first resource is registered."""
 
 from typing import Any
 

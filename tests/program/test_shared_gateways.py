@@ -1,4 +1,4 @@
-"""Somebody else's Gateway and a part of its requests: on the wire, in the outputs, and what is refused."""
+"""An existing Gateway and a part of its requests: on the wire, in the outputs, and what is refused."""
 
 import shlex
 from typing import Any
@@ -10,7 +10,7 @@ from tests.program.wire import AMD, ran
 from tests.recorder import run_program
 from tests.stack_file import problems
 
-EXISTING = {"name": "everybodys", "namespace": "doors"}
+EXISTING = {"name": "shared", "namespace": "gateways"}
 ROUTE = "HTTPRoute/llm-d-pd-disaggregation"
 OF_ITS_OWN = ("Gateway", "ConfigMap", "Telemetry", "GatewayParameters", "AgentgatewayParameters")
 CELLS = [
@@ -57,13 +57,13 @@ def test_beside_an_existing_gateway_none_is_made_and_none_configured(
     assert gone
     assert own.keys() - shared.keys() == gone
     assert left <= shared.keys()
-    reference = {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "everybodys", "namespace": "doors"}
+    reference = {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "shared", "namespace": "gateways"}
     assert shared[ROUTE]["spec"]["parentRefs"] == [reference]
     assert shared[ROUTE]["spec"]["rules"] == own[ROUTE]["spec"]["rules"]
 
 
 def test_the_route_names_the_listener_that_it_wants() -> None:
-    (parent,) = route(existing={"name": "everybodys", "listener": "models"})["parentRefs"]
+    (parent,) = route(existing={"name": "shared", "listener": "models"})["parentRefs"]
     assert (parent["namespace"], parent["sectionName"]) == ("llm-d-pd", "models")
 
 
@@ -100,19 +100,17 @@ def test_gkes_route_stays_bare_with_a_path() -> None:
 
 
 @pytest.mark.parametrize(
-    ("provider", "service"), [("istio", "everybodys-istio"), ("kgateway", "everybodys"), ("agentgateway", "everybodys")]
+    ("provider", "service"), [("istio", "shared-istio"), ("kgateway", "shared"), ("agentgateway", "shared")]
 )
-def test_the_way_in_is_the_service_that_the_provider_makes_for_the_existing_gateway(
-    provider: str, service: str
-) -> None:
+def test_the_url_is_the_service_that_the_provider_makes_for_the_existing_gateway(provider: str, service: str) -> None:
     found = outputs(provider=provider, existing=EXISTING, route={"path": "/a"})
-    assert found["gatewayUrl"] == f"kubectl --namespace doors port-forward service/{service} 8000:80"
+    assert found["gatewayUrl"] == f"kubectl --namespace gateways port-forward service/{service} 8000:80"
     assert "http://localhost:8000/a/v1/completions" in found["request"]
 
 
 def test_google_makes_no_service_for_it() -> None:
     found = outputs(provider="gke", existing=EXISTING)
-    assert found["gatewayUrl"] == "kubectl --namespace doors get gateway everybodys"
+    assert found["gatewayUrl"] == "kubectl --namespace gateways get gateway shared"
 
 
 def test_a_given_url_is_where_requests_go() -> None:
@@ -193,7 +191,7 @@ def test_gkes_class_is_refused_beside_an_existing_gateway_and_its_monitoring_is_
     assert found.keys() == {"serving.gateway.exposure"}
 
 
-def test_an_existing_gateway_of_the_stacks_own_name_would_be_nobodys() -> None:
+def test_an_existing_gateway_of_the_stacks_own_name_is_refused() -> None:
     found = problems(gateway={"existing": {"name": "infra-pd-inference-gateway"}})
     assert "is what a Gateway of this stack's own is called" in found["serving.gateway.existing.name"].wrong
     assert not problems(gateway={"existing": {"name": "infra-pd-inference-gateway", "namespace": "other"}})

@@ -21,9 +21,9 @@ from tests.sandbox.gateways.certificate import CHAIN, KEY
 from tests.stack_file import settings
 
 GATEWAY = "infra-pd-inference-gateway"
-ONE: dict[str, Any] = {"certificateRefs": [{"name": "door"}]}
-TWO: dict[str, Any] = {"certificateRefs": [{"name": "door"}, {"name": "other"}]}
-WAYS_IN: list[dict[str, Any]] = [{}, {"tls": ONE}, {"tls": TWO, "http": False}]
+ONE: dict[str, Any] = {"certificateRefs": [{"name": "certificate"}]}
+TWO: dict[str, Any] = {"certificateRefs": [{"name": "certificate"}, {"name": "other"}]}
+LISTENERS: list[dict[str, Any]] = [{}, {"tls": ONE}, {"tls": TWO, "http": False}]
 
 
 def _ran(recorder: Recorder | None = None, **serving: Any) -> Recorder:
@@ -48,13 +48,13 @@ def test_envoy_accepts_its_configuration_for_every_combination_of_options(tmp_pa
         folder.mkdir(parents=True)
         (folder / "tls.crt").write_text(CHAIN)
         (folder / "tls.key").write_text(KEY)
-    axes = product(("FailOpen", "FailClose"), (True, False), ("trace", "off"), (8000, 8443), WAYS_IN)
+    axes = product(("FailOpen", "FailClose"), (True, False), ("trace", "off"), (8000, 8443), LISTENERS)
     made = set()
-    for mode, log, level, port, way in axes:
+    for mode, log, level, port, listeners in axes:
         gateway = resolve(
             settings(
                 routing={"failureMode": mode},
-                gateway={"provider": "standalone", "accessLogging": log, "logLevel": level, **way},
+                gateway={"provider": "standalone", "accessLogging": log, "logLevel": level, **listeners},
                 ports={"serving": port},
                 postfix="p" * 33 if log else "pd",
             ),
@@ -86,7 +86,7 @@ def test_every_setting_reaches_envoy() -> None:
     recorder = _ran(
         gateway={"replicas": 3, "image": "registry.example.com/envoy:1", "logLevel": "debug", "await": False, **sizes},
         decode={"rollout": {"terminationGrace": 77}},
-        images={"pullPolicy": "Never", "pullSecrets": ["ours"]},
+        images={"pullPolicy": "Never", "pullSecrets": ["registry"]},
         createNamespace=False,
     )
     deployment = recorder.objects[f"Deployment/{GATEWAY}"]
@@ -100,7 +100,7 @@ def test_every_setting_reaches_envoy() -> None:
         "limits": {"cpu": "3", "memory": "4Gi"},
     }
     pod = deployment["spec"]["template"]["spec"]
-    assert (pod["terminationGracePeriodSeconds"], pod["imagePullSecrets"]) == (77, [{"name": "ours"}])
+    assert (pod["terminationGracePeriodSeconds"], pod["imagePullSecrets"]) == (77, [{"name": "registry"}])
 
 
 def test_another_configuration_replaces_the_envoys_and_nothing_else() -> None:

@@ -10,7 +10,7 @@ from tests.program.wire import AMD, ran
 from tests.stack_file import problems
 
 NAME = "infra-pd-inference-gateway"
-TLS: dict[str, Any] = {"certificateRefs": [{"name": "door"}, {"name": "other.example.com"}]}
+TLS: dict[str, Any] = {"certificateRefs": [{"name": "certificate"}, {"name": "other.example.com"}]}
 STANDALONE: dict[str, Any] = {"provider": "standalone"}
 
 
@@ -62,7 +62,7 @@ def test_certificates_are_files_that_envoy_watches() -> None:
     made = objects(tls=TLS)
     pod, listeners = envoy(made)
     volumes = {each["name"]: each["secret"]["secretName"] for each in pod["volumes"] if "secret" in each}
-    assert volumes == {"certificate-0": "door", "certificate-1": "other.example.com"}
+    assert volumes == {"certificate-0": "certificate", "certificate-1": "other.example.com"}
     mounts = {each["mountPath"]: (each["name"], each["readOnly"]) for each in pod["containers"][0]["volumeMounts"]}
     assert mounts == {
         "/etc/envoy": ("config", True),

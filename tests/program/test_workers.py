@@ -15,7 +15,7 @@ UCX = {
     "protoInfo": True,
 }
 ROLES = ("prefill", "decode")
-THEIRS = {"createNamespace": False}
+EXISTING = {"createNamespace": False}
 """What must exist before the pods can only be in a namespace that does."""
 
 
@@ -108,7 +108,7 @@ def test_extra_arguments_come_last_as_written() -> None:
     assert args[-2:] == extra
 
 
-def test_an_attention_backend_of_the_users_takes_the_place_of_ours() -> None:
+def test_an_attention_backend_of_the_users_takes_the_place_of_the_programs() -> None:
     own = {"extraArgs": ["--attention-backend=TRITON_ATTN"]}
     recorder = ran({**AMD, "prefill": own, "decode": own})
     for role in ROLES:
@@ -132,7 +132,7 @@ def test_the_mirror_takes_the_registrys_place_in_release_images_only() -> None:
 
 
 def test_pull_secrets_and_policy_are_everybodys() -> None:
-    recorder = ran({**AMD, **THEIRS, "images": {"pullSecrets": ["one", "two"], "pullPolicy": "Never"}})
+    recorder = ran({**AMD, **EXISTING, "images": {"pullSecrets": ["one", "two"], "pullPolicy": "Never"}})
     for key, each in recorder.objects.items():
         if key.startswith("Deployment/"):
             assert each["spec"]["template"]["spec"]["imagePullSecrets"] == [{"name": "one"}, {"name": "two"}]
@@ -142,7 +142,7 @@ def test_pull_secrets_and_policy_are_everybodys() -> None:
 @pytest.mark.parametrize("role", ROLES)
 def test_weights_in_a_claim_are_read_only_and_need_no_token(role: str) -> None:
     model = {"name": "amd/Llama-3.3-70B-Instruct-FP8-KV", "claim": "weights", "path": "llama/70b"}
-    recorder = ran({**AMD, **THEIRS, "model": model})
+    recorder = ran({**AMD, **EXISTING, "model": model})
     [storage] = [each for each in pod(recorder, role)["volumes"] if each["name"] == "model-storage"]
     assert storage == {"name": "model-storage", "persistentVolumeClaim": {"claimName": "weights", "readOnly": True}}
     container = vllm(recorder, role)
@@ -154,7 +154,7 @@ def test_weights_in_a_claim_are_read_only_and_need_no_token(role: str) -> None:
 
 
 def test_a_claim_without_a_path_is_the_cache_and_written_to() -> None:
-    recorder = ran({**AMD, **THEIRS, "model": {**AMD["model"], "claim": "cache"}})
+    recorder = ran({**AMD, **EXISTING, "model": {**AMD["model"], "claim": "cache"}})
     [storage] = [each for each in pod(recorder, "decode")["volumes"] if each["name"] == "model-storage"]
     assert storage == {"name": "model-storage", "persistentVolumeClaim": {"claimName": "cache"}}
     assert vllm(recorder, "decode")["args"][0] == AMD["model"]["name"]

@@ -1,4 +1,4 @@
-"""What a run told the engine, in a form that two runs can be compared in."""
+"""What a run registered, in a form that two runs can be compared in."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -37,7 +37,7 @@ def recorded(combination: Combination) -> Recorder:
 
 
 def requests(recorder: Recorder) -> dict[str, Any]:
-    """Everything that the engine is told of each resource, but for where in the sources it was declared."""
+    """The whole registration of each resource, except its place in the sources."""
     return {urn: _request(each) for urn, each in recorder.declared.items()}
 
 
@@ -59,7 +59,7 @@ def _request(each: Declared) -> dict[str, Any]:
 
 
 def changed(one: Recorder, other: Recorder) -> set[str]:
-    """Names of the resources of which the engine is told something else."""
+    """Names of the resources with different registrations."""
     left, right = requests(one), requests(other)
     return {urn.rsplit("::", 1)[-1] for urn in left.keys() | right.keys() if left.get(urn) != right.get(urn)}
 
