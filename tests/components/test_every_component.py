@@ -44,7 +44,7 @@ COMPONENTS: dict[str, Component] = {
 """By the plan's field that holds its arguments."""
 
 EVERY: list[Component] = [*COMPONENTS.values(), TargetCluster]
-"""And the one whose argument only the cluster knows."""
+"""And the one with an argument that only the cluster knows."""
 
 SERVING: dict[str, Any] = {
     "accelerator": "amd",
@@ -65,7 +65,7 @@ SERVING: dict[str, Any] = {
     "gateway": {
         "serviceType": "NodePort",
         "route": {"hostnames": ["a.example.com"], "path": "/a", "headers": {"x-model": "b"}},
-        "tls": {"certificateRefs": [{"name": "door", "namespace": "certificates"}]},
+        "tls": {"certificateRefs": [{"name": "certificate", "namespace": "certificates"}]},
         "service": {"annotations": {"a": "b"}, "ports": [{"port": 80, "nodePort": 30080}]},
         "ingress": {"host": "a.example.com", "annotations": {"a": "b"}},
     },
@@ -90,7 +90,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "shared": {
         "accelerator": "amd",
         "model": {"name": "m"},
-        "gateway": {"existing": {"name": "everybodys", "namespace": "doors", "listener": "models"}},
+        "gateway": {"existing": {"name": "shared", "namespace": "gateways", "listener": "models"}},
         "security": {"level": "locked"},
     },
     "least": {

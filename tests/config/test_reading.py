@@ -1,4 +1,4 @@
-"""What stands beside `serving`: foreign keys, the token, encrypted values. Told at once, with nothing touched."""
+"""What stands beside `serving`: foreign keys, the token, encrypted values. All problems are reported at once."""
 
 import json
 
@@ -8,7 +8,7 @@ import pytest
 from tests.recorder import run_program
 from tests.stack_file import stack_file
 
-OURS = "llm-d-pd:"
+PREFIX = "llm-d-pd:"
 
 
 def refusal(*args: object, **more: object) -> str:
@@ -19,14 +19,14 @@ def refusal(*args: object, **more: object) -> str:
 
 
 def test_an_unknown_key_beside_serving_is_refused_with_the_nearest() -> None:
-    text = refusal(stack_file(), more={OURS + "hftoken": "hf_abc"})
+    text = refusal(stack_file(), more={PREFIX + "hftoken": "hf_abc"})
     assert "hftoken\n  wrong:   is not a configuration key of this program; did you mean hfToken?" in text
     assert "`pulumi config rm hftoken`" in text
     assert "hf_abc" not in text
 
 
-def test_a_setting_beside_serving_is_told_where_it_belongs() -> None:
-    text = refusal(stack_file(), more={OURS + "hostNetwork": "true"})
+def test_a_setting_beside_serving_is_an_error_that_names_its_place() -> None:
+    text = refusal(stack_file(), more={PREFIX + "hostNetwork": "true"})
     assert "did you mean hostNetwork?" in text
     assert "pulumi config set --path serving" in text
 
@@ -43,11 +43,11 @@ def test_keys_of_others_are_none_of_our_business() -> None:
 
 def test_an_encrypted_value_inside_serving_is_refused_and_nothing_of_it_shown() -> None:
     serving = stack_file(prefill__env={"X Y": "hf_abc"}, postfix="hf_ABC")
-    text = refusal(serving, secrets=(OURS + "serving", OURS + "hfToken"))
+    text = refusal(serving, secrets=(PREFIX + "serving", PREFIX + "hfToken"))
     assert "serving\n  wrong:   holds an encrypted value (secure:)" in text
     assert "`pulumi config set --secret hfToken`" in text
     assert "hf_" not in text
-    assert 'serving.prefill.env["X Y"]' in text, "the other problems are told, without their values"
+    assert 'serving.prefill.env["X Y"]' in text, "the other problems are reported, without their values"
 
 
 def test_a_token_in_clear_is_refused() -> None:
@@ -82,8 +82,8 @@ def test_long_values_are_cut() -> None:
     assert "x" * 200 not in text
 
 
-def test_a_cause_is_told_once() -> None:
-    """An empty object is left of a selectivePd whose only key is wrong: that is no second problem."""
+def test_one_cause_is_one_problem() -> None:
+    """A selectivePd without its one wrong key is an empty object: that is no second problem."""
     text = refusal(stack_file(routing={"selectivePd": {"threshold": "5"}}, release="0.4"))
     assert "1 problem." in text
     assert json.dumps("5").strip('"') in text

@@ -110,7 +110,7 @@ def test_a_wrong_setting_is_refused_with_path_and_remedy(
     change: dict[str, Any], path: str, wrong: str, remedy: str
 ) -> None:
     found = problems(**change)
-    assert list(found) == [path], "exactly one problem, and no consequence of it told as a second"
+    assert list(found) == [path], "exactly one problem, and no consequence of it as a second"
     assert wrong in found[path].wrong
     assert remedy in found[path].change
     assert found[path].outcome

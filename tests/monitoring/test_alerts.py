@@ -30,8 +30,8 @@ def unit_test(alert: dict[str, Any], case: dict[str, Any], release: str, *, fire
         "exp_labels": {**alert["labels"], **case.get("labels", {})},
         "exp_annotations": {**alert["annotations"], "summary": case.get("summary")},
     }
-    told = {"eval_time": case["at"], "alertname": alert["alert"], "exp_alerts": [expected] if fires else []}
-    return {"interval": "1m", "input_series": series, "alert_rule_test": [told]}
+    rule_test = {"eval_time": case["at"], "alertname": alert["alert"], "exp_alerts": [expected] if fires else []}
+    return {"interval": "1m", "input_series": series, "alert_rule_test": [rule_test]}
 
 
 def unit_tests(found: list[dict[str, Any]], release: str, *, selective: bool) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Dashboards as Grafana gets them: panels typed by hand, of one install only, found and told apart by Grafana."""
+"""Dashboards as Grafana gets them: panels typed by hand, of one install only, with uids of their own."""
 
 from typing import Any
 
@@ -82,12 +82,12 @@ def test_one_grafana_can_show_the_dashboards_of_many_installs() -> None:
         for key in each["data"]
     ]
     assert len(found) == 6
-    for told in (
+    for values in (
         {each["uid"] for _, each, _ in found},
         {each["title"] for _, each, _ in found},
         {key for *_, key in found},
     ):
-        assert len(told) == 6
+        assert len(values) == 6
     assert all(len(each["uid"]) <= 40 for _, each, _ in found), "Grafana's limit"
 
 

@@ -307,10 +307,10 @@ IMPOSSIBLE: list[tuple[dict[str, Any], str, str, str]] = [
         (
             {"gateway": {"provider": provider, key: value}},
             f"serving.gateway.{key}",
-            f"cannot be set with serving.gateway.provider: {provider} in release 0.6: {whose}",
+            f"cannot be set with serving.gateway.provider: {provider} in release 0.6: {reason}",
             "or serving.gateway.provider: standalone if",
         )
-        for provider, whose in {
+        for provider, reason in {
             **dict.fromkeys(("istio", "kgateway", "agentgateway"), "its controller decides about the proxies"),
             "gke": "Google runs the load balancer",
         }.items()

@@ -66,10 +66,10 @@ def test_proxies_of_a_provider_that_lets_it_be_set(
 
 
 @pytest.mark.parametrize("registry", ["ghrc.io", "docker.io/istio", "ghcr.io/llm-d/llm-d-rocm:v0.6.0"])
-def test_a_mirror_of_what_no_image_comes_from_is_told_or_refused(registry: str) -> None:
+def test_a_mirror_of_an_unused_registry_is_noted_or_refused(registry: str) -> None:
     given = {registry: "a.example.com"}
-    told = problems(images__mirrors=given) or plan(images__mirrors=given).notes
-    assert any("images.mirrors" in str(each) for each in told)
+    found = problems(images__mirrors=given) or plan(images__mirrors=given).notes
+    assert any("images.mirrors" in str(each) for each in found)
 
 
 def test_a_mirror_for_a_provider_that_is_not_this_stack_s_is_fine() -> None:
@@ -86,9 +86,9 @@ def test_the_envoy_of_standalone_is_the_one_that_the_sandbox_runs() -> None:
 def test_older_images_may_lack_what_traces_need() -> None:
     tracing = {"endpoint": "http://otel:4317"}
 
-    def told(**changes: Any) -> list[str]:
+    def notes(**changes: Any) -> list[str]:
         return [note for note in plan(tracing=tracing, **changes).notes if "OpenTelemetry" in note]
 
-    assert len(told(release="0.4")) == 1
-    assert not told(release="0.6")
-    assert not told(release="0.4", prefill__image="a.example.com/v:1", decode__image="a.example.com/v:1")
+    assert len(notes(release="0.4")) == 1
+    assert not notes(release="0.6")
+    assert not notes(release="0.4", prefill__image="a.example.com/v:1", decode__image="a.example.com/v:1")

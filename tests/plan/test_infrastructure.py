@@ -130,13 +130,13 @@ class TestOverriding:
 
 
 class TestWholeNodes:
-    def test_a_worker_takes_all_gpus_and_uses_those_it_is_told_to(self) -> None:
+    def test_a_worker_takes_all_gpus_and_uses_tensor_parallel_of_them(self) -> None:
         serving = plan(**GKE, prefill__tensorParallel=4, decode__replicas=2)
         prefill, second = serving.prefill.worker, serving.decode.worker
         assert (prefill.replicas, prefill.tensor_parallel, prefill.resources["nvidia.com/gpu"]) == (1, 4, "8")
         assert (second.replicas, second.tensor_parallel, second.gpus) == (2, 8, 8)
 
-    def test_gpus_that_nobody_uses_are_told(self) -> None:
+    def test_unused_gpus_are_noted(self) -> None:
         assert plan(**GKE).notes == []
         [note] = plan(**GKE, prefill__tensorParallel=4).notes
         assert "a prefill pod takes the 8 GPUs of its node and uses 4 (serving.prefill.tensorParallel)" in note
@@ -366,7 +366,7 @@ def test_what_does_not_contradict_is_legal(change: dict[str, Any]) -> None:
     assert problems(**change) == {}
 
 
-def test_every_contradiction_is_told_at_once() -> None:
+def test_every_contradiction_is_reported_at_once() -> None:
     found = problems(infrastructure="gke-roce", hostNetwork=True, gpusPerNode=4, rdma={"resource": "rdma/ib"})
     assert list(found) == [
         "serving.gpusPerNode", "serving.hostNetwork", "serving.infrastructure", "serving.rdma",

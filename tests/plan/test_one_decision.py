@@ -61,9 +61,9 @@ def _what_rdma_decides(**changes: Any) -> tuple[bool, bool, bool]:
     serving, found = settings(**changes), check(settings(**changes, ucx__tls="rc,rocm"), token_given=True)
     plan = resolve(serving)
     assert plan.monitoring is not None and plan.monitoring.alerts is not None
-    told = plan.prefill.worker.rdma, plan.decode.worker.rdma
-    assert told in ((True, True), (False, False))
-    return plan.monitoring.alerts.slow_transfer is not None, not found, told[0]
+    rdma = plan.prefill.worker.rdma, plan.decode.worker.rdma
+    assert rdma in ((True, True), (False, False))
+    return plan.monitoring.alerts.slow_transfer is not None, not found, rdma[0]
 
 
 @pytest.mark.parametrize("changes", [{}, {"rdma": {"resource": "rdma/ib"}}, {"hostNetwork": True}], ids=json.dumps)

@@ -343,8 +343,8 @@ def test_the_same_settings_make_the_same_plan() -> None:
 def test_two_installs_share_no_name_and_no_selector() -> None:
     one, two = plan(), plan(postfix="pd-2")
     assert one.pool.selector != two.pool.selector
-    for ours, theirs in ((one, two), (two, one)):
-        for tier in (theirs.prefill.worker, theirs.decode.worker):
-            assert not ours.pool.selector.items() <= tier.labels.items()
-            assert not ours.prefill.worker.selector.items() <= tier.labels.items()
-            assert not ours.decode.worker.selector.items() <= tier.labels.items()
+    for here, other in ((one, two), (two, one)):
+        for tier in (other.prefill.worker, other.decode.worker):
+            assert not here.pool.selector.items() <= tier.labels.items()
+            assert not here.prefill.worker.selector.items() <= tier.labels.items()
+            assert not here.decode.worker.selector.items() <= tier.labels.items()

@@ -28,7 +28,7 @@ NONE = {"running-requests": 0, "waiting-requests": 0, "kv-cache-usage": 0}
 
 
 def _hook(role: Role, port: int, *, grace: int = 60, prefill: int | None = None) -> list[str]:
-    """The rendered command for a worker whose port is `port`; the prefill workers' is one that nobody uses."""
+    """The rendered command for a worker at `port`; the prefill workers' port is unused."""
     ports = {"ports__decodeVllm" if role is Role.DECODE else "ports__serving": port}
     if role is Role.DECODE:
         ports["ports__serving"] = prefill or free_port()
@@ -73,7 +73,7 @@ def test_requests_that_never_end_are_waited_for_until_the_grace_is_nearly_spent(
 
 
 @pytest.mark.thorough
-def test_kv_blocks_that_nobody_has_fetched_are_kept_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_kv_blocks_that_are_not_fetched_are_kept_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drain, "HOLD", 4)
     with running("--fake-metrics", json.dumps({**NONE, "kv-cache-usage": 0.01})) as port:
         assert 4 <= _seconds(_hook(Role.PREFILL, port)) < 4 + LATER
@@ -121,7 +121,7 @@ def _stale(models: tuple[int, bytes]) -> Iterator[tuple[int, type[StaleGauge]]]:
         server.shutdown()
 
 
-def test_a_prefill_worker_whose_blocks_were_all_fetched_does_not_wait_for_a_stale_gauge() -> None:
+def test_a_prefill_worker_without_blocks_to_fetch_does_not_wait_for_a_stale_gauge() -> None:
     with _stale((200, MODELS)) as (port, vllm):
         assert QUIET <= _seconds(_hook(Role.PREFILL, port)) < QUIET + LATER
         assert vllm.asked == [{"model": "m", "prompt": "a", "max_tokens": 1}]
@@ -210,7 +210,7 @@ UNSEEN = {
     "cut": _http(IDLE, length=len(IDLE) + 100),
     "cut in the head": b"HTTP/1.1 200 OK\r\nContent-Le",
     "no HTTP": b"\x15\x03\x01\x00\x02\x02\x50",
-    "closed without a word": b"",
+    "closed without an answer": b"",
 }
 """Answers to /metrics that do not say whether requests run."""
 

@@ -12,7 +12,7 @@ from tests.program.policies import violations
 from tests.recorder import run_program
 
 NVIDIA: dict[str, Any] = {"accelerator": "nvidia", "model": {"name": "org/model"}}
-THEIRS = {"namespace": "llm", "createNamespace": False}
+EXISTING = {"namespace": "llm", "createNamespace": False}
 DIGEST = "registry.example.com/vllm@sha256:ffb2d59b1c059a5bd8d781320c9f5189de8293693b7d95da54befddaa54abf52"
 PATH = re.compile(r"\bserving(?:\.(?:<prefill\|decode>|\w+))+")
 
@@ -26,7 +26,7 @@ DEPLOYED: dict[str, dict[str, Any]] = {
     "OpenShift": {"infrastructure": "openshift-roce", "gateway": {"provider": "data-science-gateway"}},
     "a debug build of a fork": {"accelerator": "amd", "release": "0.4"},
     "images by digest": {"prefill": {"image": DIGEST}, "decode": {"image": DIGEST}},
-    "weights from a claim": {**THEIRS, "model": {"name": "org/model", "claim": "weights", "path": "llama"}},
+    "weights from a claim": {**EXISTING, "model": {"name": "org/model", "claim": "weights", "path": "llama"}},
     "an Envoy of its own behind an Ingress": {
         "gateway": {"provider": "standalone", "ingress": {"host": "models.example.com"}},
         "security": {"level": "locked"},

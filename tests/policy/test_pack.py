@@ -40,7 +40,7 @@ def test_the_stack_passes(engine: Engine) -> None:
     assert "mandatory" not in output and "can't run policy" not in output
 
 
-def test_a_stack_that_breaks_rules_is_stopped_and_told_why(engine: Engine) -> None:
+def test_a_stack_that_breaks_rules_is_stopped_with_the_outcomes(engine: Engine) -> None:
     image = "serving.decode.image=ghcr.io/llm-d/llm-d-rocm:latest"
     pulumi(engine, "config", "set-all", "--path", "--plaintext", image, "--plaintext", "serving.decode.env.TOKEN=abc")
     code, output = pulumi(engine, "preview", "--policy-pack", str(PACK), "--color", "never")

@@ -199,8 +199,8 @@ def test_gpus_of_any_name_are_counted_by_the_outputs() -> None:
     slices = vllm(resources={"requests": {"example.com/slice": 4}, "limits": {"example.com/slice": 4}})
     of = {"gpuResource": "example.com/slice", "tensorParallel": 4}
     assert found("gpus-as-configured", slices, workloads={"decode": {**of, "gpus": 8}}) == []
-    [told] = found("gpus-as-configured", slices, workloads={"decode": {**of, "gpus": 4}})
-    assert told.wrong == "2 pods of 4 GPUs, while the stack's output workloads.decode.gpus says 4"
+    [violation] = found("gpus-as-configured", slices, workloads={"decode": {**of, "gpus": 4}})
+    assert violation.wrong == "2 pods of 4 GPUs, while the stack's output workloads.decode.gpus says 4"
 
 
 @pytest.mark.parametrize(

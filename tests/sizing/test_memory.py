@@ -97,7 +97,7 @@ def _one(model: str = LLAMA, card: str = "H100", version: str = "0.17.1", **flag
 
 
 def test_the_shipped_stack_on_each_card() -> None:
-    """70B FP8 at TP1 with 32,000 tokens: not on 80 GB, with room on the others."""
+    """70B FP8 at TP1 with 32,000 tokens: too much for 80 GB, and it fits on the others."""
     assert _one(block_size=128).pool.most < 4
     assert _one(block_size=128).sequences("most") < 1
     assert _one(card="H200", block_size=128).sequences("least") > 4
@@ -229,5 +229,5 @@ def test_a_name_of_the_table_or_of_a_quantized_copy(name: str, method: str, gues
 
 
 @pytest.mark.parametrize("name", ["org/model", "meta-llama/Llama-3.3-70B-Instruct-GGUF", "/models/llama"])
-def test_a_name_that_nobody_knows(name: str) -> None:
+def test_an_unknown_name(name: str) -> None:
     assert table.find(name) is None

@@ -38,7 +38,7 @@ def test_a_token_takes_as_many_bytes_as_published(model: dict[str, Any]) -> None
     assert cache.token_bytes(_shape(model["config"]), 1) == model["kv"]
 
 
-def test_layers_are_told_apart_by_what_they_cache() -> None:
+def test_layers_differ_by_what_they_cache() -> None:
     def kinds(name: str) -> list[tuple[Kind, int, int]]:
         return [(each.kind, each.count, each.window) for each in _shape(_of(name)).layers]
 

@@ -71,7 +71,7 @@ FINDINGS = (
         "the same",
         (
             "vllm/test_drain.py::test_a_prefill_worker_ends_once_its_blocks_are_fetched",
-            "pods/test_drain.py::test_a_prefill_worker_whose_blocks_were_all_fetched_does_not_wait_for_a_stale_gauge",
+            "pods/test_drain.py::test_a_prefill_worker_without_blocks_to_fetch_does_not_wait_for_a_stale_gauge",
         ),
     ),
     Finding(
