@@ -177,7 +177,7 @@ INGRESS = {"gateway.ingress": {"host": "a.example.com"}}
 EXISTING = {"gateway.existing": {"name": "a", "namespace": "b", "listener": "c"}}
 ENVOY = {"gateway.provider": "standalone"}
 LOCKED = {"security.level": "locked"}
-API_KEY = {"security.apiKey": {"secret": "keys"}, **EXISTING}
+API_KEY: dict[str, Any] = {"security.apiKey": {"secret": "keys"}, **EXISTING}
 POLICIES = {f"network-isolation-{who}" for who in ("picker", *TIERS)}
 
 GATEWAYS: dict[str, Change] = {
