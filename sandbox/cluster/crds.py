@@ -56,6 +56,7 @@ _BOOTSTRAP = _object(logLevel=_TEXT, componentLogLevels=_TEXTS)
 _GATEWAY_PARAMETERS = _object(
     kube=_object(
         deployment=_object(replicas=_number(0, 2**31)),
+        floatingUserId=_FLAG,
         envoyContainer=_object(
             bootstrap=_BOOTSTRAP, env=_list(_ANY), image=_ANY, resources=_RESOURCES, securityContext=_CONFINED
         ),

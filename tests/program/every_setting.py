@@ -32,7 +32,7 @@ ALL = (
     *(WORKERS | PICKER_CONFIG | POOL | PARAMETERS | NAMESPACE | ACCOUNT | TOKEN | WATCHING | METRICS | RIGHTS),
     *(ROUTE | RULE | GATEWAY | BUDGETS | {"endpoint-picker-service"}),
 )
-EXISTING = {"createNamespace": False}
+OWN_NAMESPACE = {"createNamespace": False}
 """What must exist before the pods can only be in a namespace that does."""
 
 
@@ -86,7 +86,9 @@ def _volumes(tier: str, own: set[str]) -> dict[str, Change]:
         given = {
             f"{tier}.volumes": [{"name": "a", "mountPath": "/a", **(source or {"emptyDir": {"sizeLimit": "1Gi"}})}]
         }
-        return f"{tier}.volumes[].{field}", Change(value, own, {**given, **(EXISTING if "claim" in source else {})})
+        return f"{tier}.volumes[].{field}", Change(
+            value, own, {**given, **(OWN_NAMESPACE if "claim" in source else {})}
+        )
 
     return dict(
         [
@@ -177,7 +179,7 @@ INGRESS = {"gateway.ingress": {"host": "a.example.com"}}
 EXISTING = {"gateway.existing": {"name": "a", "namespace": "b", "listener": "c"}}
 ENVOY = {"gateway.provider": "standalone"}
 LOCKED = {"security.level": "locked"}
-API_KEY: dict[str, Any] = {"security.apiKey": {"secret": "keys"}, **EXISTING}
+API_KEY = {"security.apiKey": {"secret": "keys"}, **OWN_NAMESPACE}
 POLICIES = {f"network-isolation-{who}" for who in ("picker", *TIERS)}
 
 GATEWAYS: dict[str, Change] = {
@@ -238,8 +240,8 @@ EVERY_SETTING: dict[str, Change] = {
     "model.maxModelLen": Change(8192, WORKERS | PARAMETERS),  # decode's grace, and with it the gateway's
     "model.blockSize": Change(64, WORKERS),
     "model.storage": Change("300Gi", WORKERS),
-    "model.claim": Change("weights", WORKERS, EXISTING),
-    "model.path": Change("llama", WORKERS | TOKEN, {**EXISTING, "model.claim": "weights"}),
+    "model.claim": Change("weights", WORKERS, OWN_NAMESPACE),
+    "model.path": Change("llama", WORKERS | TOKEN, {**OWN_NAMESPACE, "model.claim": "weights"}),
     "model.tokenSecret": Change("my-token", WORKERS | TOKEN),
     "release": Change(
         "0.4",
@@ -288,7 +290,7 @@ EVERY_SETTING: dict[str, Change] = {
     "ports.nixl": Change(5700, WORKERS),
     "images.mirror": Change("registry.example.com/ghcr", WORKERS | PICKER),
     "images.mirrors": Change({"ghcr.io/llm-d": "registry.example.com:5000/llm-d"}, WORKERS | PICKER),
-    "images.pullSecrets": Change(["pull"], WORKERS | PICKER, EXISTING),
+    "images.pullSecrets": Change(["pull"], WORKERS | PICKER, OWN_NAMESPACE),
     "images.pullPolicy": Change("IfNotPresent", WORKERS | PICKER),
     "monitoring.enabled": Change(False, WATCHING | METRICS | PICKER),
     "monitoring.dashboards": Change(False, DASHBOARDS),

@@ -43,6 +43,7 @@ def test_outputs_have_a_request_to_paste(amd: Deployment) -> None:
         "replicas": 1,
         "gpus": 4,
         "tensorParallel": 4,
+        "gpuResource": "amd.com/gpu",
         "rdma": True,
     }
     assert outputs["gatewayUrl"].startswith(
