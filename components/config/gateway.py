@@ -165,7 +165,7 @@ class Gateway(Strict):
     log_level: EnvoyLogLevel | None = None
     """Log level of the gateway's proxy; default: the guide's (istio error, others warning)."""
     access_logging: bool | None = None
-    """Log every request; istio (default off, as the guide) and standalone (default on).."""
+    """Log every request; istio (default off, as the guide) and standalone (default on)."""
     replicas: Count = 1
     """standalone only: Envoys."""
     image: str | None = Field(default=None, pattern=r"^\S+$")

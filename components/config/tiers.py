@@ -189,7 +189,7 @@ class ValueFrom(Strict):
     config_map: ObjectName | None = None
     """The ConfigMap, or else `secret`."""
     key: ConfigKey
-    """The key of the value."""
+    """Key of the value in the Secret or ConfigMap."""
     optional: bool = False
     """Start the pods without the variable where there is no such object or key; otherwise they wait for it."""
 

@@ -12,7 +12,7 @@ from tests.recorder import run_program
 from tests.stack_file import problems
 
 NAME = "infra-pd-inference-gateway"
-TLS: dict[str, Any] = {"certificateRefs": [{"name": "certificate"}, {"name": "shared", "namespace": "certificates"}]}
+TLS: dict[str, Any] = {"certificateRefs": [{"name": "cert"}, {"name": "shared", "namespace": "certificates"}]}
 OPEN = {"namespaces": {"from": "All"}}
 PLAIN = {"name": "default", "port": 80, "protocol": "HTTP", "allowedRoutes": OPEN}
 SERVICE: dict[str, Any] = {
@@ -48,7 +48,7 @@ def test_https_is_a_listener_beside_the_plain_one(provider: str) -> None:
         "tls": {
             "mode": "Terminate",
             "certificateRefs": [
-                {"group": "", "kind": "Secret", "name": "certificate"},
+                {"group": "", "kind": "Secret", "name": "cert"},
                 {"group": "", "kind": "Secret", "name": "shared", "namespace": "certificates"},
             ],
         },
@@ -123,12 +123,7 @@ def test_more_of_the_service_is_in_kgateways_own_fields() -> None:
     ],
 )
 def test_an_ingress_leads_to_the_service_that_the_provider_makes(provider: str, service: str) -> None:
-    given = {
-        "host": "a.example.com",
-        "className": "nginx",
-        "tlsSecret": "certificate",
-        "annotations": {"example.com/a": "1"},
-    }
+    given = {"host": "a.example.com", "className": "nginx", "tlsSecret": "cert", "annotations": {"example.com/a": "1"}}
     ingress = objects(provider, ingress=given)[f"Ingress/{NAME}"]
     assert ingress["spec"] == {
         "ingressClassName": "nginx",
@@ -146,7 +141,7 @@ def test_an_ingress_leads_to_the_service_that_the_provider_makes(provider: str, 
                 },
             }
         ],
-        "tls": [{"hosts": ["a.example.com"], "secretName": "certificate"}],
+        "tls": [{"hosts": ["a.example.com"], "secretName": "cert"}],
     }
     assert ingress["metadata"]["annotations"] == {"example.com/a": "1", "pulumi.com/skipAwait": "true"}
 
@@ -155,7 +150,7 @@ def test_an_ingress_is_where_clients_go() -> None:
     found = ran({**AMD, "gateway": {"ingress": {"host": "a.example.com"}}}).stack_outputs
     assert found["gatewayUrl"] == "http://a.example.com"
     assert "tls" not in objects(ingress={"host": "a.example.com"})[f"Ingress/{NAME}"]["spec"]
-    secure = request(ingress={"host": "a.example.com", "tlsSecret": "certificate"}, route={"path": "/a"})
+    secure = request(ingress={"host": "a.example.com", "tlsSecret": "cert"}, route={"path": "/a"})
     assert secure == ["curl", "-sS", "https://a.example.com/a/v1/completions", "-H", "Content-Type: application/json"]
 
 
