@@ -120,5 +120,5 @@ def _set(stack: Deployment, cell: Cell) -> None:
     for name in ("infrastructure", "gateway"):
         serving.pop(name, None)
     serving |= {key: value for key, value in cell.serving.items() if key != "model"}
-    serving["model"]["maxModelLen"] = 4096  # on H100s, which some clusters have, preflight refuses 32,000 tokens
+    serving["model"]["maxModelLen"] = 2048  # on H100s, which some clusters have, preflight refuses 32,000 tokens
     file.write_text(yaml.safe_dump(document))
