@@ -90,18 +90,25 @@ def env(context: Context, role: Role) -> dict[str, str]:
 def kv_transfer(context: Context, role: Role) -> dict[str, Any]:
     """`--kv-transfer-config` of a tier: its fields over the stack's over the infrastructure's, also in an object."""
     stack, tier = context.settings.kv_transfer, context.tier(role).kv_transfer
-    devices = context.accelerator.kv_buffer_devices
     connector = tier.connector or stack.connector or NIXL
-    needed = connector == NIXL and DEFAULT_BUFFER not in devices
-    merged = {
-        **({"kv_buffer_device": devices[0]} if needed else {}),
-        **({} if tier.connector else stack.extra),
-        **tier.extra,
-    }
+    fields = {"kv_connector": connector, "kv_role": BOTH, **({} if tier.connector else stack.extra), **tier.extra}
+    within = nixl(fields)
+    if within is None or within is fields:
+        return _completed(context, fields)
+    config = connector_config(fields)
+    connectors = [_completed(context, each) if each is within else each for each in config["connectors"]]
+    return {**fields, "kv_connector_extra_config": {**config, "connectors": connectors}}
+
+
+def _completed(context: Context, connector: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of a connector with what accelerator and infrastructure add to those that are not given."""
+    devices = context.accelerator.kv_buffer_devices
+    needed = connector["kv_connector"] == NIXL and DEFAULT_BUFFER not in devices
+    fields = {**({"kv_buffer_device": devices[0]} if needed else {}), **connector}
     for name, (profile, _) in context.infrastructure.kv_transfer.items():
-        own = merged.get(name, {})
-        merged[name] = {**profile, **own} if isinstance(own, dict) else own
-    return {"kv_connector": connector, "kv_role": BOTH, **merged}
+        own = fields.get(name, {})
+        fields[name] = {**profile, **own} if isinstance(own, dict) else own
+    return fields
 
 
 def kv_transfer_setting(context: Context, role: Role, field: str) -> str:

@@ -117,6 +117,20 @@ class TestOverriding:
             "kv_load_failure_policy": "fail",
         }
 
+    def test_the_transfer_within_several_connectors(self) -> None:
+        """vLLM's NixlConnector reads its own entry, and MultiConnector nothing but the list."""
+        host_memory = {"kv_connector": "OffloadingConnector", "kv_role": "kv_both"}
+        nixl: dict[str, Any] = {"kv_connector": "NixlConnector", "kv_role": "kv_both"}
+        extra = {"kv_connector_extra_config": {"connectors": [host_memory, nixl]}}
+        made = decode(**EFA, kvTransfer__connector="MultiConnector", kvTransfer__extra=extra).kv_transfer
+        assert made["kv_connector_extra_config"] == {
+            "connectors": [host_memory, {**nixl, "kv_connector_extra_config": {"backends": ["LIBFABRIC"]}}]
+        }
+        own: dict[str, Any] = {**nixl, "kv_connector_extra_config": {"backends": ["UCX"]}}
+        extra = {"kv_connector_extra_config": {"connectors": [own]}}
+        made = decode(**EFA, kvTransfer__connector="MultiConnector", kvTransfer__extra=extra).kv_transfer
+        assert made["kv_connector_extra_config"] == {"connectors": [own]}
+
     def test_image_and_size(self) -> None:
         worker = decode(**GKE, decode__cpu=64, decode__memory="512Gi", decode__shmSize="9Gi", decode__image="x:1")
         assert (worker.resources["cpu"], worker.resources["memory"]) == ("64", "512Gi")
