@@ -1,4 +1,4 @@
-"""Is there a node for every pod? As the scheduler asks, but all pods at once."""
+"""Finds a node for every pod, with the scheduler's rules, but for all pods at once."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ class Packing:
         for node in sorted(self._open(first), key=lambda node: [node.free.get(name, 0) for name in first.devices]):
             likeness = self._likeness(node)
             if likeness in seen or self.obstacles(first, node):
-                continue  # a node like one that led nowhere leads nowhere, too
+                continue  # an equal node has been tried without a result
             seen.add(likeness)
             self.tries += 1
             if self.tries > TRIES:
@@ -58,11 +58,11 @@ class Packing:
         return count
 
     def obstacles(self, pod: Wanted, node: Node) -> list[str]:
-        """Why a node is none for a pod; empty when it is one."""
+        """Reasons why a pod cannot be placed on a node; empty if it can."""
         return self.exclusions(pod, node) or [*self._shortages(pod, node), *self._neighbours(pod, node)]
 
     def exclusions(self, pod: Wanted, node: Node) -> list[str]:
-        """Why a node is none for a pod, however empty it is."""
+        """Reasons why a pod cannot be placed on a node even if the node is empty."""
         taints = [
             f"{each.get('key')}={each.get('value') or ''}:{each['effect']}"
             for each in untolerated(node, pod.placement)

@@ -13,7 +13,7 @@ from sizing.rates import Worker
 from sizing.transfer import Transfer
 
 PREFILL_SHARE, DECODE_SHARE = 0.90, 0.92
-"""Of a tier's rate that a steady load reaches."""
+"""Share of a tier's rate that a steady load reaches."""
 
 IDLE = 0.5
 """A tier below this load, beside one at its limit, makes a ratio lopsided."""
@@ -181,8 +181,8 @@ def aggregated(decode: Tier, load: Load, gpus: int) -> float:
     for _ in range(40):
         rate = (low + high) / 2
         share = rate * load.uncached / p
-        busy = Tier(decode.worker, decode.fit, 1)
-        streams = _streams(busy, load, rate / max(1e-9, 1 - share))
+        single = Tier(decode.worker, decode.fit, 1)
+        streams = _streams(single, load, rate / max(1e-9, 1 - share))
         slow = decode.worker.step(max(1.0, streams), load.context) / max(1e-9, 1 - share)
         most = min(decode.fit.max_num_seqs, decode.fit.sequences(length=int(load.context)))
         fits = share < PREFILL_SHARE and streams < most and (load.itl is None or slow <= load.itl)
@@ -205,7 +205,7 @@ def counts(prefill: Tier, decode: Tier, load: Load) -> tuple[int, int]:
 
 
 def splits(prefill: Tier, decode: Tier, load: Load, gpus: int, moved: Transfer | None = None) -> Iterator[Estimate]:
-    """Every way to give so many GPUs to the two tiers, all of them used that can be."""
+    """Every way to give so many GPUs to the two tiers with as few unused GPUs as possible."""
     one, other = prefill.worker.flags.tensor_parallel, decode.worker.flags.tensor_parallel
     for x in range(1, (gpus - other) // one + 1):
         y = (gpus - x * one) // other

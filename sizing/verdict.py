@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 PREFILL, DECODE = "prefill", "decode"
 
 NEAR = 0.95
-"""A length that misses by less than this is no proof: the band is not better."""
+"""Proven only if the longest length is below this share of the requested one: the estimate is not more exact."""
 
 SHORTEST = 1024
 """Tokens below which a length is no advice."""
 
 FEW = 2.0
-"""Sequences at full length below which a tier is said to hold few."""
+"""A cache that holds fewer sequences at full length causes a warning."""
 
 CROWDED = 0.95
-"""Utilization from which on what is captured after the pool may not fit."""
+"""From this utilization on, CUDA graphs, which are captured after the KV cache is allocated, may not fit."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Workers:
 
 @dataclass(frozen=True)
 class Question:
-    """All that is asked."""
+    """A model, a GPU product and workers, and what is known of them."""
 
     shape: Shape
     card: Card
@@ -116,7 +116,7 @@ def _memory(asked: Question, role: str) -> Iterator[Finding]:
             f"{role}.tensorParallel",
             ranks,
             certain and fit.weights.least > fit.budget,
-            f"gives each GPU {fit.weights.likely:.1f} GiB of weights, and an {name} has not so much",
+            f"gives each GPU {fit.weights.likely:.1f} GiB of weights, and an {name} has less",
             "the worker would run out of memory while it loads the model",
             _instead(asked, role),
         )
@@ -129,7 +129,7 @@ def _memory(asked: Question, role: str) -> Iterator[Finding]:
             ranks,
             False,
             f"is more than the model's {kv} KV heads: {ranks // kv} GPUs hold a copy of each",
-            "cache and transfer of a token take as many bytes as copies",
+            "the bytes of a token in cache and transfer are multiplied by the number of copies",
             f"{kv} GPUs per worker, and more workers, hold more tokens",
         )
     if memory.has_window(asked.shape) and not fit.hybrid:
@@ -148,7 +148,7 @@ def _memory(asked: Question, role: str) -> Iterator[Finding]:
             f"{role}.extraArgs",
             None,
             False,
-            f"takes {fit.utilization:.2f} of the memory, and graphs are captured after the cache is cut",
+            f"takes {fit.utilization:.2f} of the memory, and graphs are captured after the KV cache is allocated",
             "the worker may run out of memory while it captures them (0.3 to 2 GiB, ROCm up to 5)",
             "--gpu-memory-utilization=0.92, or --enforce-eager",
         )
@@ -161,7 +161,7 @@ def _length(asked: Question, role: str, fit: Fit, name: str, *, certain: bool) -
     if fit.sequences() < 1:
         longest = fit.longest("most")
         proven = certain and longest < NEAR * fit.length
-        would = f"at most {longest} tokens would fit" if longest else "not one token fits for certain"
+        would = f"at most {longest} tokens would fit" if longest else "perhaps not one token fits"
         yield Finding(
             "model.maxModelLen",
             asked.tiers[role].flags.max_model_len,
@@ -177,7 +177,7 @@ def _length(asked: Question, role: str, fit: Fit, name: str, *, certain: bool) -
             "model.maxModelLen",
             asked.tiers[role].flags.max_model_len,
             False,
-            f"fits a {role} worker on {name} by a hair: {pool} hold {fit.sequences():.1f} sequences, and the estimate "
+            f"fits a {role} worker on {name} barely: {pool} hold {fit.sequences():.1f} sequences, and the estimate "
             f"may be wrong by {fit.pool.likely - fit.pool.least:.1f} GiB",
             "vLLM may stop after it has loaded the model",
             _instead(asked, role, fit.longest("least")),
@@ -198,7 +198,7 @@ def _other(fit: Fit) -> float:
 
 
 def _instead(asked: Question, role: str, longest: int = 0) -> str:
-    """What would do: a length, a degree of tensor parallelism, another card."""
+    """The change that would help: a length, a degree of tensor parallelism, another card."""
     flags, ways = asked.tiers[role].flags, []
     if longest >= SHORTEST:
         ways.append(f"serving.model.maxModelLen: {longest}")

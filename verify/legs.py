@@ -1,7 +1,7 @@
 """Legs: which workers computed a request, from the differences of their own counters.
 
-A worker counts the requests of all clients. So several requests are sent one after another, and the request with the
-fewest legs counts.
+A worker counts the requests of all clients. Other clients can only add legs, so several requests are sent one after
+another, and the lowest count is used.
 """
 
 import time

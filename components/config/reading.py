@@ -24,15 +24,15 @@ STAND_INS: dict[tuple[str | int, ...], Any] = {
     ("model",): {"name": "model"},
     ("model", "name"): "model",
 }
-"""What a required setting counts as while the rest of a file that lacks it is checked."""
+"""Values in place of absent required settings, while the rest of the file is checked."""
 
 
 @dataclass(frozen=True)
 class Draft:
     """The settings as far as they can be read, with every problem found on the way.
 
-    A setting that is wrong counts as absent, so that the cross-checks still see all others; to be deployed only when
-    there are no problems. `token` is the Hugging Face token, if one is configured.
+    A setting that is wrong counts as absent, so that the cross-checks still see all others. The settings may be
+    deployed only if there are no problems. `token` is the Hugging Face token, if one is configured.
     """
 
     settings: Serving
@@ -56,7 +56,7 @@ def read(config: pulumi.Config) -> Draft:
                 "serving",
                 Hidden(),
                 "holds an encrypted value (secure:)",
-                "it would be in clear in every object and in the state: only whole keys stay secret",
+                "it would be in plain text in every object and in the state: only whole keys stay secret",
                 "take it out of serving; the one secret of this program is `pulumi config set --secret hfToken`",
             )
         )
@@ -100,7 +100,7 @@ def _repair(rest: dict[str, Any], detail: ErrorDetails) -> None:
     if detail["loc"] in STAND_INS and detail["type"] == "missing":
         at[detail["loc"][-1]] = copy.deepcopy(STAND_INS[detail["loc"]])
     else:
-        holder.pop(key, None)  # something required within something optional: that goes as a whole
+        holder.pop(key, None)  # the optional parent of an absent required setting is removed
 
 
 def _parsed(text: str) -> Any:

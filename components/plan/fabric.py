@@ -1,4 +1,4 @@
-"""What the infrastructure brings into a worker, and what the stack's settings put over it, field by field."""
+"""What infrastructure and settings give a worker, field by field: the tier's value wins, then the infrastructure's."""
 
 import json
 from collections.abc import Mapping
@@ -32,14 +32,14 @@ MULTUS = "k8s.v1.cni.cncf.io/networks"
 
 
 def rdma_setting(context: Context, role: Role) -> tuple[str, Rdma | None]:
-    """What the settings say of a tier's RDMA device, and where: the tier's own, `null` included, before the stack's."""
+    """The settings of a tier's RDMA device and their path: the tier's own, `null` included, otherwise the stack's."""
     tier = context.tier(role)
     own = "rdma" in tier.model_fields_set
     return (f"serving.{role}.rdma", tier.rdma) if own else ("serving.rdma", context.settings.rdma)
 
 
 def device(context: Context, role: Role, gpus: int) -> DeviceArgs | None:
-    """RDMA devices of a pod that uses so many GPUs: what the settings say, field by field over the infrastructure's."""
+    """RDMA devices of a pod with so many GPUs: fields of the settings, otherwise those of the infrastructure."""
     (_, given), profile = rdma_setting(context, role), context.infrastructure.device
     resource = (given.resource if given else None) or (profile.resource if profile else None)
     if context.mode.privileged or resource is None:
@@ -81,14 +81,14 @@ def _attachments(device: DeviceArgs, network: str) -> str:
 
 
 def env(context: Context, role: Role) -> dict[str, str]:
-    """Further variables of a tier: its own over the infrastructure's over the accelerator's."""
+    """Further variables of a tier. The tier's value wins, then the infrastructure's, then the accelerator's."""
     profile = {name: each.value for name, each in context.infrastructure.env.items()}
     every = {**context.accelerator.env, **profile, **context.tier(role).env}
     return {name: value for name, value in sorted(every.items()) if isinstance(value, str)}
 
 
 def kv_transfer(context: Context, role: Role) -> dict[str, Any]:
-    """`--kv-transfer-config` of a tier: its fields over the stack's over the infrastructure's, also in an object."""
+    """`--kv-transfer-config` of a tier. The tier's field wins, then the stack's, then the infrastructure's."""
     stack, tier = context.settings.kv_transfer, context.tier(role).kv_transfer
     connector = tier.connector or stack.connector or NIXL
     fields = {"kv_connector": connector, "kv_role": BOTH, **({} if tier.connector else stack.extra), **tier.extra}

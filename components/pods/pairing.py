@@ -19,10 +19,10 @@ from components.pods import vllm
 from components.releases.vllm import PAIR_FLAGS, PAIR_TRANSFER_IGNORED, PAIR_VARIABLES, copied, flag_of
 
 VARIABLES = (*PAIR_VARIABLES, *(name for each in PROFILES.values() for name in each.pair_variables))
-"""Variables that workers must have alike. Those of every accelerator: the state may be another's."""
+"""Variables that workers must have alike, of every accelerator: the state may be from another one."""
 
 PAGE = "docs/changes.md"
-"""Where the way without an outage is."""
+"""Page about such a change without an outage."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What a picker takes and a person should know: older spellings, and words that it ignores."""
+"""Warnings about EPP configurations that the EPP accepts: older spellings, and words that it ignores."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -53,8 +53,8 @@ def _block_sizes(read: Reading) -> Iterator[str]:
     if tuned or parameter(cache, cached) != parameter(plugin, mine):
         at = f"plugins[{read.config.plugins.index(plugin)}].parameters.{mine}"
         yield (
-            f"{at} is not {cached} of {cache.called} with autoTune: false: prompts that are cached look new, and are "
-            "disaggregated although they are short"
+            f"{at} must be equal to {cached} of {cache.called}, with autoTune: false. Otherwise cached prompts count "
+            "as new, and are disaggregated although they are short"
         )
 
 

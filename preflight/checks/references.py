@@ -18,7 +18,7 @@ class _Reference(NamedTuple):
 
 
 def asks(facts: Facts) -> list[Question]:
-    """Each of them by name."""
+    """One question per object."""
     return list(dict.fromkeys(_object(facts, each) for each in _references(facts)))
 
 
@@ -81,6 +81,6 @@ def _references(facts: Facts) -> Iterator[_Reference]:
 
 
 def _object(facts: Facts, reference: _Reference) -> Question:
-    """The whole object where its keys are asked for; no value of it is looked at."""
+    """Fetches the whole object only to read the names of its keys."""
     path = f"/api/v1/namespaces/{facts.namespace}/{reference.kind.lower()}s/{reference.name}"
     return Question(path, metadata_only=not reference.key and reference.kind != "PersistentVolumeClaim")

@@ -51,7 +51,7 @@ def test_parameters_of_another_version_are_ignored() -> None:
 def test_blocks_of_different_sizes_make_cached_prompts_look_new() -> None:
     apart = _with(OLD, "prefix-cache-scorer", autoTune=False, blockSize=32)
     [remark] = _judged(OLD, apart)[0]
-    assert remark.startswith("plugins[6].parameters.hashBlockSize is not blockSize of prefix-cache-scorer")
+    assert remark.startswith("plugins[6].parameters.hashBlockSize must be equal to blockSize of prefix-cache-scorer")
 
 
 def test_profiles_may_have_names_that_the_handler_and_the_headers_know() -> None:

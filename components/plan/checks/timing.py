@@ -1,4 +1,4 @@
-"""How pods are replaced, and timeouts that may strike while everything is still going well."""
+"""How pods are replaced, and timeouts that are shorter than a normal start."""
 
 from collections.abc import Iterator
 
