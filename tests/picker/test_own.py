@@ -20,7 +20,7 @@ def _paths(config: Any, release: str = "0.6", **changes: Any) -> list[str]:
 
 
 @pytest.mark.parametrize("name", MISTAKES)
-def test_every_mistake_is_told_where_it_stands_in_the_stack_file(name: str) -> None:
+def test_every_mistake_is_reported_with_its_path_in_the_stack_file(name: str) -> None:
     release, document, path, _ = wrong(name)
     assert f"{AT}.{path}" in _paths(document, release)
 
@@ -59,7 +59,7 @@ def test_a_picker_knows_version_and_kind_by_itself(release: str, tmp_path: Path)
         ({"feature_gates": [], "featureGates": None}, [f"{AT}.feature_gates"]),
     ],
 )
-def test_a_shape_that_the_picker_would_refuse_is_told_before(
+def test_a_shape_that_the_epp_would_refuse_is_reported_before(
     change: dict[str, Any], paths: list[str], tmp_path: Path
 ) -> None:
     """Python's names among them, which our own code may write."""
@@ -68,7 +68,7 @@ def test_a_shape_that_the_picker_would_refuse_is_told_before(
     assert not real.judge("0.6", yaml.safe_dump(document), tmp_path).accepted
 
 
-def test_all_problems_are_told_at_once_in_their_places() -> None:
+def test_all_problems_are_reported_at_once_with_their_paths() -> None:
     document = copy.deepcopy(right("0.6"))
     document["plugins"][0]["tipe"] = "x"
     document["schedulingProfiles"][1]["plugins"][2]["weight"] = "heavy"

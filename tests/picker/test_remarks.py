@@ -119,7 +119,7 @@ def test_sections_are_read_as_strictly_as_the_picker_reads_them() -> None:
         PickerConfig.model_validate({**right(NEW), "saturationDetector": {"queueDepth": 1}})
 
 
-def test_the_precise_cache_is_one_where_it_is_told_to_speculate() -> None:
+def test_the_precise_cache_counts_with_speculative_indexing() -> None:
     document = copy.deepcopy(right(NEW))
     index = {"tokenizersPoolConfig": {"modelName": "m", "uds": {"useTCP": True}}}
     document["plugins"][3] = {"type": "precise-prefix-cache-scorer", "parameters": {"indexerConfig": index}}

@@ -39,25 +39,25 @@ def _ask(port: int, times: int) -> None:
         status(port, "/health")
 
 
-def _told(**changes: Any) -> dict[str, str]:
+def _variables(**changes: Any) -> dict[str, str]:
     return resolve(settings(**changes)).decode.sidecar.env
 
 
 def test_the_sidecar_sends_the_spans_that_are_asked_for() -> None:
-    spans = _spans(_told(tracing={"endpoint": "http://collector:4317", "sampling": 1}), wanted=REQUESTS)
+    spans = _spans(_variables(tracing={"endpoint": "http://collector:4317", "sampling": 1}), wanted=REQUESTS)
     assert len(spans) >= REQUESTS
     assert {each["service"] for each in spans} == {SERVICE}
 
 
 def test_it_sends_none_unasked() -> None:
-    assert _spans(_told()) == []
+    assert _spans(_variables()) == []
 
 
-def test_told_nothing_it_would_send_some() -> None:
+def test_without_variables_spans_would_be_sent() -> None:
     """Or there would be nothing to tell."""
     assert _spans({}, wanted=1)
 
 
 @pytest.mark.parametrize("variables", [{}, {"OTEL_TRACES_SAMPLER_ARG": "1"}])
-def test_the_older_sidecar_makes_none_whatever_it_is_told(variables: dict[str, str]) -> None:
+def test_the_older_sidecar_makes_none_whatever_it_is_variables(variables: dict[str, str]) -> None:
     assert _spans(variables, "0.4") == []
