@@ -103,8 +103,9 @@ def kv_transfer(context: Context, role: Role) -> dict[str, Any]:
 def _completed(context: Context, connector: Mapping[str, Any]) -> dict[str, Any]:
     """Fields of a connector with what accelerator and infrastructure add to those that are not given."""
     devices = context.accelerator.kv_buffer_devices
-    needed = connector["kv_connector"] == NIXL and DEFAULT_BUFFER not in devices
-    fields = {**({"kv_buffer_device": devices[0]} if needed else {}), **connector}
+    fields = dict(connector)
+    if fields["kv_connector"] == NIXL and DEFAULT_BUFFER not in devices:
+        fields.setdefault("kv_buffer_device", devices[0])
     for name, (profile, _) in context.infrastructure.kv_transfer.items():
         own = fields.get(name, {})
         fields[name] = {**profile, **own} if isinstance(own, dict) else own
