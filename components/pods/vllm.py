@@ -67,7 +67,12 @@ def environment(worker: ResolvedTier) -> list[k8s.core.v1.EnvVarArgs]:
     if worker.log_level:
         plain["VLLM_LOGGING_LEVEL"] = worker.log_level
     variables = {name: k8s.core.v1.EnvVarArgs(name=name, value=value) for name, value in plain.items()}
-    for name, each in worker.references.items():
+    references = dict(worker.references)
+    if worker.model.token_secret:
+        references[TOKEN_KEY] = ReferenceArgs(secret=worker.model.token_secret, key=TOKEN_KEY)
+    if worker.api_key:
+        references[API_KEY_VARIABLE] = ReferenceArgs(secret=worker.api_key.name, key=worker.api_key.key)
+    for name, each in references.items():
         variables[name] = k8s.core.v1.EnvVarArgs(name=name, value_from=_elsewhere(each))
     # Peers fetch KV blocks from this address; unset it would be localhost.
     variables["VLLM_NIXL_SIDE_CHANNEL_HOST"] = k8s.core.v1.EnvVarArgs(
@@ -76,20 +81,6 @@ def environment(worker: ResolvedTier) -> list[k8s.core.v1.EnvVarArgs]:
             field_ref=k8s.core.v1.ObjectFieldSelectorArgs(field_path="status.podIP")
         ),
     )
-    if worker.model.token_secret:
-        variables[TOKEN_KEY] = k8s.core.v1.EnvVarArgs(
-            name=TOKEN_KEY,
-            value_from=k8s.core.v1.EnvVarSourceArgs(
-                secret_key_ref=k8s.core.v1.SecretKeySelectorArgs(name=worker.model.token_secret, key=TOKEN_KEY)
-            ),
-        )
-    if worker.api_key:
-        variables[API_KEY_VARIABLE] = k8s.core.v1.EnvVarArgs(
-            name=API_KEY_VARIABLE,
-            value_from=k8s.core.v1.EnvVarSourceArgs(
-                secret_key_ref=k8s.core.v1.SecretKeySelectorArgs(name=worker.api_key.name, key=worker.api_key.key)
-            ),
-        )
     return [variables[name] for name in sorted(variables)]
 
 

@@ -36,9 +36,8 @@ def _further(context: Context, tier: ResolvedTier) -> Iterator[Problem]:
         owners[tier.device.resource] = "serving.rdma.count"
     for name, quantity in context.tier(tier.role).resources.items():
         path = path_of([tier.role.value, "resources", name])
-        whole = Decimal(1)
-        if name.startswith(HUGE_PAGES):
-            whole = amount(name.removeprefix(HUGE_PAGES))
+        page = name.removeprefix(HUGE_PAGES) if name.startswith(HUGE_PAGES) else None
+        whole = amount(page) if page else Decimal(1)
         if name in owners:
             yield Problem(
                 path,
@@ -51,11 +50,9 @@ def _further(context: Context, tier: ResolvedTier) -> Iterator[Problem]:
             yield Problem(
                 path,
                 quantity,
-                "is no multiple of the page's size" if name.startswith(HUGE_PAGES) else "is no whole number of devices",
+                "is no multiple of the page's size" if page else "is no whole number of devices",
                 "the API server would refuse the pod",
-                f"write a multiple of {name.removeprefix(HUGE_PAGES)}"
-                if name.startswith(HUGE_PAGES)
-                else "write a whole number",
+                f"write a multiple of {page}" if page else "write a whole number",
             )
 
 
