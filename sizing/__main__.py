@@ -68,17 +68,7 @@ def main(words: list[str] | None = None) -> int:
     token = cache.token_bytes(located.shape, 1, given.kv_cache_dtype) / 1024
     print(f"{given.model}: {_about(located.shape)}")
     print(f"shape from {located.origin}{guess}; the KV cache of a token takes {token:.1f} KiB in all")
-    load = Load(
-        given.input_tokens,
-        given.output_tokens,
-        given.requests_per_second,
-        given.concurrency,
-        given.ttft / 1000 if given.ttft else None,
-        given.itl / 1000 if given.itl else None,
-        given.prefix_hit_rate,
-        given.measured_prefill,
-        given.measured_decode,
-    )
+    load = Load.of(given, given.measured_prefill, given.measured_decode)
     cards = [CARDS[given.gpu][0]] if given.gpu else [card for card, _ in CARDS.values()]
     found = [(card, _sized(given, located.shape, card, load)) for card in cards]
     fitting = [(card, each) for card, each in found if each]

@@ -4,9 +4,12 @@ A request costs `input / P` seconds of a prefill worker and `output / D` of a de
 and the comparison of tiers are AIConfigurator's (ai-dynamo/aiconfigurator, docs/algorithm.md); queueing is M/D/x.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import ceil, sqrt
+from typing import Any
 
 from sizing.memory import Fit
 from sizing.rates import Worker
@@ -34,6 +37,22 @@ class Load:
     """Tokens per second of one prefill worker, measured."""
     measured_decode: float | None = None
     """Tokens per second of one decode worker, measured."""
+
+    @classmethod
+    def of(cls, given: Any, prefill: float | None, decode: float | None) -> Load:
+        """From `serving.load`, or from the options of the command: fields of the same names, with ttft and itl in
+        milliseconds; and the measured rates of one worker, in tokens per second."""
+        return cls(
+            given.input_tokens,
+            given.output_tokens,
+            given.requests_per_second,
+            given.concurrency,
+            given.ttft / 1000 if given.ttft else None,
+            given.itl / 1000 if given.itl else None,
+            given.prefix_hit_rate,
+            prefill,
+            decode,
+        )
 
     @property
     def uncached(self) -> float:

@@ -164,17 +164,8 @@ def _sentence(each: Finding) -> str:
 def _load(load: Load) -> Any:
     from sizing import balance  # noqa: PLC0415
 
-    return balance.Load(
-        load.input_tokens,
-        load.output_tokens,
-        load.requests_per_second,
-        load.concurrency,
-        load.ttft / 1000 if load.ttft else None,
-        load.itl / 1000 if load.itl else None,
-        load.prefix_hit_rate,
-        load.measured.prefill if load.measured else None,
-        load.measured.decode if load.measured else None,
-    )
+    measured = load.measured
+    return balance.Load.of(load, measured.prefill if measured else None, measured.decode if measured else None)
 
 
 def _certain(tier: ResolvedTier) -> bool:

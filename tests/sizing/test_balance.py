@@ -7,33 +7,22 @@ from typing import Any
 import pytest
 import yaml
 
-from components.accelerators import PROFILES
-from sizing import balance, memory, shape, table, transfer
+from sizing import balance, memory, transfer
 from sizing.balance import Estimate, Load, Tier
 from sizing.engine import engine
 from sizing.flags import Flags
 from sizing.rates import Worker, efficiency
-from sizing.shape import Shape
 from sizing.transfer import Path as Way
+from tests.sizing.known import CARDS, LLAMA, shape_of
 
 HERE = Path(__file__).parent
 RATES: list[dict[str, Any]] = yaml.safe_load((HERE / "rates.yaml").read_text())
 RECIPES: list[dict[str, Any]] = yaml.safe_load((HERE / "recipes.yaml").read_text())
-CARDS = {name: card for profile in PROFILES.values() for name, card in profile.products.items()}
-LLAMA = "RedHatAI/Llama-3.3-70B-Instruct-FP8-dynamic"
-
-
-def _shape(name: str) -> Shape:
-    found = table.find(name)
-    assert found, name
-    read = shape.read(found.config)
-    assert isinstance(read, Shape)
-    return read
 
 
 def _tier(model: str, card: str, ranks: int, count: int = 1, length: int = 32000) -> Tier:
     flags = Flags(tensor_parallel=ranks, max_model_len=length, connector=True)
-    worker = Worker(_shape(model), CARDS[card], flags)
+    worker = Worker(shape_of(model), CARDS[card], flags)
     return Tier(worker, memory.fit(worker.shape, worker.card, engine("0.17.1"), flags), count)
 
 
@@ -73,17 +62,17 @@ def test_published_layouts_are_recommended_or_differ_by_one_worker() -> None:
 
 def test_a_transfer_counts_copies_and_not_windows() -> None:
     """Llama-3.3-70B: 320 KiB a token in all; 16 ranks of 8 KV heads hold it twice."""
-    llama = _shape(LLAMA)
+    llama = shape_of(LLAMA)
     assert transfer.prompt_bytes(llama, 1000, 1) == transfer.prompt_bytes(llama, 1000, 8) == 1000 * 327680
     assert transfer.prompt_bytes(llama, 1000, 16) == 2000 * 327680
     assert transfer.prompt_bytes(llama, 1000, 1, "fp8") == 500 * 327680
-    assert transfer.prompt_bytes(_shape("deepseek-ai/DeepSeek-R1"), 1000, 8) == 1000 * 70272
-    windowed = transfer.prompt_bytes(_shape("openai/gpt-oss-120b"), 8192, 1)
+    assert transfer.prompt_bytes(shape_of("deepseek-ai/DeepSeek-R1"), 1000, 8) == 1000 * 70272
+    windowed = transfer.prompt_bytes(shape_of("openai/gpt-oss-120b"), 8192, 1)
     assert windowed == 18 * 2048 * (8192 + 128)
 
 
 def test_a_transfer_is_as_fast_as_its_narrow_end() -> None:
-    llama = _shape(LLAMA)
+    llama = shape_of(LLAMA)
     one = transfer.transfer(llama, 8000, (1, 4), Way.RDMA)
     assert one.links == 1
     assert one.rate == pytest.approx(42.5e9)

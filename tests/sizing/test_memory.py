@@ -9,25 +9,15 @@ from typing import Any
 import pytest
 import yaml
 
-from components.accelerators import PROFILES
 from sizing import memory, shape, table
 from sizing.card import Card
 from sizing.engine import GIB, Engine, engine
 from sizing.flags import Flags
 from sizing.memory import Fit
 from sizing.shape import Shape
+from tests.sizing.known import CARDS, LLAMA, shape_of
 
 LOGS: dict[str, list[dict[str, Any]]] = yaml.safe_load(Path(__file__).with_name("logs.yaml").read_text())
-CARDS = {name: card for profile in PROFILES.values() for name, card in profile.products.items()}
-LLAMA = "RedHatAI/Llama-3.3-70B-Instruct-FP8-dynamic"
-
-
-def _shape(name: str) -> Shape:
-    found = table.find(name)
-    assert found, name
-    read = shape.read(found.config)
-    assert isinstance(read, Shape), read
-    return read
 
 
 def _card(log: dict[str, Any]) -> Card:
@@ -36,7 +26,7 @@ def _card(log: dict[str, Any]) -> Card:
 
 
 def _fit(log: dict[str, Any]) -> Fit:
-    return memory.fit(_shape(log["model"]), _card(log), engine(str(log["version"])), Flags(**log["flags"]))
+    return memory.fit(shape_of(log["model"]), _card(log), engine(str(log["version"])), Flags(**log["flags"]))
 
 
 def _errors(logs: list[dict[str, Any]]) -> dict[str, float]:
@@ -93,7 +83,7 @@ def test_blocks_and_concurrency_follow_from_the_pool(log: dict[str, Any]) -> Non
 
 
 def _one(model: str = LLAMA, card: str = "H100", version: str = "0.17.1", **flags: Any) -> Fit:
-    return memory.fit(_shape(model), CARDS[card], engine(version), Flags(**{"max_model_len": 32000, **flags}))
+    return memory.fit(shape_of(model), CARDS[card], engine(version), Flags(**{"max_model_len": 32000, **flags}))
 
 
 def test_the_shipped_stack_on_each_card() -> None:
@@ -185,7 +175,7 @@ def test_memory_given_for_the_cache_is_the_pool() -> None:
     ],
 )
 def test_tensor_parallelism_that_a_shape_allows(model: str, ranks: int, word: str) -> None:
-    found = memory.invalid(_shape(model), Flags(tensor_parallel=ranks))
+    found = memory.invalid(shape_of(model), Flags(tensor_parallel=ranks))
     assert bool(found) == bool(word)
     assert word in " ".join(found)
 
