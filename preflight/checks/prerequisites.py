@@ -6,6 +6,7 @@ from urllib.parse import quote
 from components.config.vocabulary import Role
 from components.names import TOKEN_KEY
 from preflight.answers import Answer, Question
+from preflight.claims import one_node
 from preflight.facts import Facts
 from preflight.finding import Finding, Severity
 
@@ -143,15 +144,8 @@ def _claim(facts: Facts, answer: Answer) -> Iterator[Finding]:
     if answer.body.get("status", {}).get("phase") == "Lost":
         evidence = f"PersistentVolumeClaim {model.claim} has lost its volume"
         yield Finding("weights", Severity.ERROR, path, evidence, "no pod could mount it", "restore the volume")
-    elif not {"ReadWriteMany", "ReadOnlyMany"} & set(modes):
-        yield Finding(
-            "weights",
-            Severity.WARNING,
-            path,
-            f"PersistentVolumeClaim {model.claim} can be mounted {', '.join(modes)} only",
-            "workers on a second node would wait for the volume without end",
-            "use a claim with ReadWriteMany or ReadOnlyMany, unless all workers share a node",
-        )
+    elif alone := one_node("weights", path, str(model.claim), modes, "all workers"):
+        yield alone
     elif set(modes) == {"ReadOnlyMany"} and not model.read_only:
         yield Finding(
             "weights",

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from components.plan.worker_args import ResolvedTier
 from preflight.answers import Question
+from preflight.claims import one_node
 from preflight.facts import Facts
 from preflight.finding import Finding, Severity
 
@@ -51,15 +52,10 @@ def check(facts: Facts) -> Iterator[Finding]:
 def _one_node(facts: Facts, claim: _Reference) -> Iterator[Finding]:
     answer = facts.asked(_object(facts, claim))
     modes = (answer.body.get("spec") or {}).get("accessModes") or []
-    if answer.ok and modes and not {"ReadWriteMany", "ReadOnlyMany"} & set(modes):
-        yield Finding(
-            "references",
-            Severity.WARNING,
-            claim.path,
-            f"PersistentVolumeClaim {claim.name} can be mounted {', '.join(modes)} only",
-            "workers on a second node would wait for the volume without end",
-            "use a claim with ReadWriteMany or ReadOnlyMany, unless all workers of the tier share a node",
-        )
+    if answer.ok and modes:
+        alone = one_node("references", claim.path, claim.name, modes, "all workers of the tier")
+        if alone:
+            yield alone
 
 
 def _references(facts: Facts) -> Iterator[_Reference]:
