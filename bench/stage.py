@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from sandbox import session
 from sandbox.cluster import description, lifecycle, nodes
 from sandbox.engine import Engine, prepare
+from sandbox.gateways import istio
 from sandbox.home import CHECKOUT, Home
 from sandbox.progress import Progress
 from sandbox.toolchain import CONTROL_PLANE, SANDBOX, places, provide
@@ -16,15 +17,18 @@ from sandbox.toolchain import CONTROL_PLANE, SANDBOX, places, provide
 
 @contextmanager
 def stage(progress: Progress) -> Iterator[tuple[Home, Engine]]:
-    """Start the sandbox; delete it afterwards."""
+    """Start the sandbox, without what a killed run left; delete it afterwards."""
     home = Home.of(CHECKOUT, "bench")
     stack = CHECKOUT / "Pulumi.amd.yaml"
     tools = places(SANDBOX) | provide(
         [*CONTROL_PLANE, "pulumi", *sorted(session.needed_tools(stack, pods=True))], progress
     )
+    lifecycle.throw_away(home, progress)
     try:
         lifecycle.start(home, tools, progress)
         nodes.provide(home.host_kubeconfig, description.default(), "amd")
+        if namespace := session.istio_namespace(stack):
+            istio.provide(home.host_kubeconfig, namespace, progress)
         yield home, prepare(home, CHECKOUT, "amd", tools=tools, cache=home.root / "cache")
     finally:
         lifecycle.throw_away(home, progress)

@@ -48,6 +48,8 @@ BREAKING_FLAGS: Mapping[str, str] = {
     "--headless": "vLLM would start no API server: no pod would become Ready",
     "--ssl-certfile": "vLLM would speak TLS on a port that the probes, the endpoint picker and the routing sidecar "
     "address without it: no pod would become Ready",
+    "--ssl-keyfile": "vLLM's server stops at start where a key has no certificate (uvicorn/config.py 0.30 to 0.46), and "
+    "speaks TLS where it has one: no pod would become Ready",
     "--uds": "vLLM would listen on a socket file only: no pod would become Ready",
 }
 """Flags that take away what the rest of the stack needs from vLLM, each with the outcome (vLLM 0.11 to 0.17,
@@ -122,6 +124,9 @@ EXPOSING_VARIABLES: Mapping[str, str] = {
     "(llm-d-incubation/llm-d-fast-model-actuation#27): let only /v1 through in front of it",
 }
 """Variables that open paths of vLLM which are not meant for clients, unless they are 0."""
+
+UNTOKENIZED_FLAGS = ("--skip-tokenizer-init", "--tokens-only")
+"""Flags with which vLLM has no tokenizer (vllm/engine/arg_utils.py, vLLM 0.12 to 0.17)."""
 
 MISLEADING_VARIABLES: Mapping[str, str] = {
     **dict.fromkeys(

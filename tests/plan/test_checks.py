@@ -352,6 +352,7 @@ IMPOSSIBLE: list[tuple[dict[str, Any], str, str, str]] = [
     # flags and variables that break what depends on vLLM: vllm-project/production-stack#150, llm-d/llm-d-router#219
     ({"decode__extraArgs": ["--api-key", "x"]}, "serving.decode.extraArgs[0]", "takes away", "security.apiKey"),
     ({"prefill__extraArgs": ["--ssl-certfile=/c"]}, "serving.prefill.extraArgs[0]", "takes away", "docs/security.md"),
+    ({"prefill__extraArgs": ["--ssl-keyfile", "/k"]}, "serving.prefill.extraArgs[0]", "takes away", "docs/security.md"),
     ({"prefill__extraArgs": ["--ssl_cert=/c"]}, "serving.prefill.extraArgs[0]", "takes away", "docs/security.md"),
     ({"prefill__extraArgs": ["--seed=1", "--uds", "/s"]}, "serving.prefill.extraArgs[1]", "takes away", "delete it"),
     ({"prefill__extraArgs": ["--disable-log-stats"]}, "serving.prefill.extraArgs[0]", "takes away", "delete it"),

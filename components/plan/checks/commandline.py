@@ -25,6 +25,7 @@ from components.releases.vllm import (
     SERVERS_FLAG,
     SET_FLAGS,
     SET_VARIABLES,
+    UNTOKENIZED_FLAGS,
     Flag,
     flag_of,
     flags_of,
@@ -35,7 +36,10 @@ REMEDIES = {
         ("--api-key", API_KEY_VARIABLE),
         "delete it, put the key into a Secret, and `pulumi config set --path serving.security.apiKey.secret` its name",
     ),
-    "--ssl-certfile": "delete it; TLS of clients ends at the Gateway (serving.gateway.tls, docs/security.md)",
+    **dict.fromkeys(
+        ("--ssl-certfile", "--ssl-keyfile"),
+        "delete it; TLS of clients ends at the Gateway (serving.gateway.tls, docs/security.md)",
+    ),
 }
 """What to do instead, by flag or variable."""
 
@@ -66,6 +70,11 @@ def notes(context: Context) -> Iterator[str]:
                 yield (
                     f"serving.{role}.extraArgs[{flag.place}]: what is in {flag.value} is not checked; a flag there "
                     "that the program does not set itself counts, such as an API key, TLS or --disable-log-stats"
+                )
+            elif flag.name in UNTOKENIZED_FLAGS:
+                yield (
+                    f"serving.{role}.extraArgs[{flag.place}]: vLLM has no tokenizer with {flag.name}, so it answers "
+                    "chat requests and prompts of text with an error; only prompts of tokens are served"
                 )
         for index, argument in enumerate(arguments):
             word = argument if flag_of(argument) is None else argument.partition("=")[2]
