@@ -1,7 +1,7 @@
 """The Pod Security Standards: which level admits a pod, and what of the pod a stricter level refuses.
 
 Source: kubernetes/website content/en/docs/concepts/security/pod-security-standards.md (Kubernetes 1.34), for pods of
-Linux without a user namespace. `tests/sandbox/test_pod_security.py` compares it with the API server's admission.
+Linux without a user namespace. `tests/sandbox/cluster/test_pod_security.py` compares it with the API server.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

@@ -39,7 +39,7 @@ FINDINGS = (
         "the same",
         (
             "vllm/test_defects.py::test_defects_are_caught_by_name",
-            "sandbox/stack/test_paired_workers.py::test_another_block_size_replaces_both_tiers_and_old_and_new_workers_never_serve_together",
+            "sandbox/stack/test_amd.py::test_another_block_size_replaces_both_tiers_and_old_and_new_workers_never_serve_together",
         ),
     ),
     Finding(

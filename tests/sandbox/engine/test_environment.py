@@ -1,4 +1,4 @@
-"""The engine's environment: nothing of the caller's Pulumi or cluster, and official executables if available."""
+"""The engine: nothing of the caller, official executables if available, and failures of programs."""
 
 import http.server
 import io
@@ -119,3 +119,18 @@ def test_a_failed_download_is_not_tried_again(tmp_path: Path, releases: type[Rel
     assert (found.host, found.plugin) == (None, None)
     assert "404" in found.reason and "to try again" in found.reason
     assert len(releases.requests) == 1
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(
+    ("program", "error"),
+    [
+        ('def deep():\n    raise ValueError("broken")\ndeep()', "ValueError: broken"),
+        ("import pulumi\npulumi.Output.from_input(0).apply(lambda n: 1 / n)", "ZeroDivisionError"),
+    ],
+)
+def test_a_failed_program_fails_the_command(tmp_path: Path, program: str, error: str) -> None:
+    output = Stack.make(tmp_path, program=program).preview().failed().output
+    diagnostics = output[output.index("Diagnostics:") :]
+    assert diagnostics.count(error) == 1
+    assert "Traceback" in diagnostics

@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 
 from sandbox.home import CHECKOUT
-from tests.sandbox.faults import recovery
-from tests.sandbox.faults.phases import PHASES
-from tests.sandbox.faults.strikes import FAULTS
+from tests.sandbox.faults.cells import ADOPT
+from tests.sandbox.faults.phases import FAULTS, PHASES
 
 PAGE = CHECKOUT / "docs" / "recovering.md"
 RECORD = "FAULTS_RECORD"
@@ -38,7 +37,7 @@ def tried() -> list[tuple[str, str]]:
 
 
 def cell(commands: list[str]) -> str:
-    named = {recovery.ADOPT: "`pulumi up` with `adopt`"}
+    named = {ADOPT: "`pulumi up` with `adopt`"}
     return ", ".join(named.get(each, f"`{each}`") for each in commands) or NOTHING
 
 

@@ -1,13 +1,23 @@
 """Faults in the middle of a command: the commands that the screen names bring the stack back."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from tests.sandbox.faults import table
 from tests.sandbox.faults.cells import Cells
-from tests.sandbox.faults.phases import PHASES
-from tests.sandbox.faults.strikes import FAULTS
+from tests.sandbox.faults.phases import FAULTS, PHASES
+from tests.sandbox.faults.stage import opened
 
 pytestmark = pytest.mark.thorough
+
+
+@pytest.fixture(scope="module")
+def cells() -> Iterator[Cells]:
+    with opened("faults") as stage:
+        made = Cells(stage, stage.stack("faults"))
+        made.undisturbed()
+        yield made
 
 
 @pytest.mark.parametrize(("fault", "phase"), table.tried())

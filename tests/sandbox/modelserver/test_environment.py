@@ -1,14 +1,20 @@
-"""Reasons why a machine can't run real vLLM, each in one line; only the processor can't be changed."""
+"""The environment of real vLLM: what the machine needs, changed packages, stubs of libraries, and the choice."""
 
+import ctypes
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from sandbox.modelserver import environment
+from sandbox.errors import SandboxError
+from sandbox.modelserver import choice, environment
+from sandbox.modelserver.choice import Vllm
+from sandbox.modelserver.recipe import _read_progress_delay
+from sandbox.modelserver.stubs import Library, Symbol, compile_stub, missing, read
 from sandbox.toolchain.cache import Cache
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def able(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A machine with everything that vLLM needs; each test removes one thing."""
     monkeypatch.setattr(Cache, "of_user", classmethod(lambda _: Cache(tmp_path)))
@@ -22,11 +28,13 @@ def able(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "cpuinfo").write_text("processor\t: 0\nflags\t\t: fpu avx avx2 f16c fma\n\nprocessor\t: 1\n")
 
 
+@pytest.mark.usefixtures("able")
 def test_a_machine_with_everything_is_fit() -> None:
     assert environment.unfit() is None
     assert not environment.lacks_instructions()
 
 
+@pytest.mark.usefixtures("able")
 @pytest.mark.parametrize("line", ["flags\t\t: avx avx2 fma\n", "Features\t: fp asimd\n"])
 def test_a_processor_without_the_instructions_is_unfit(tmp_path: Path, line: str) -> None:
     (tmp_path / "cpuinfo").write_text(line)
@@ -34,6 +42,7 @@ def test_a_processor_without_the_instructions_is_unfit(tmp_path: Path, line: str
     assert "f16c" in (environment.unfit() or "")
 
 
+@pytest.mark.usefixtures("able")
 @pytest.mark.parametrize(
     ("place", "value", "named"),
     [
@@ -50,8 +59,135 @@ def test_each_missing_need_is_named(monkeypatch: pytest.MonkeyPatch, place: str,
     assert not environment.lacks_instructions()
 
 
+@pytest.mark.usefixtures("able")
 def test_disk_space_matters_only_before_the_build(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Cache, "free_gigabytes", property(lambda _: 5.9))
     assert "5.9 GB" in (environment.unfit() or "")
     environment.place().mkdir(parents=True)
     assert environment.unfit() is None
+
+
+API = '''"""As in nixl 0.10.1."""
+
+
+def agent_config(nixl_conf, thread_config, nixlBind):
+        return nixlBind.nixlAgentConfig(
+            nixl_conf.enable_pthread,
+            nixl_conf.enable_listen,
+            nixl_conf.port,
+            thread_config,
+            1,
+            0,
+            100000,
+            nixl_conf.capture_telemetry,
+        )
+'''
+
+
+class Bindings:
+    """Stand-in for NIXL's compiled module: returns `pthr_delay_us`."""
+
+    @staticmethod
+    def nixlAgentConfig(*arguments: object) -> object:
+        return arguments[5]
+
+
+class Config:
+    enable_pthread, enable_listen, port, capture_telemetry = True, False, 0, False
+
+
+def api(packages: Path, text: str) -> Path:
+    file = packages / "nixl_cu12" / "_api.py"
+    file.parent.mkdir()
+    file.write_text(text)
+    return file
+
+
+@pytest.mark.parametrize(("variable", "delay"), [(None, 0), ("100000", 100000)])
+def test_a_variable_sets_the_event_timeout_of_nixls_progress_thread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str | None, delay: int
+) -> None:
+    monkeypatch.delenv("SANDBOX_NIXL_PROGRESS_DELAY", raising=False)
+    if variable:
+        monkeypatch.setenv("SANDBOX_NIXL_PROGRESS_DELAY", variable)
+    changed = api(tmp_path, API)
+    assert _read_progress_delay(tmp_path) == changed
+    module: dict[str, object] = {}
+    exec(changed.read_text(), module)
+    assert module["agent_config"](Config, "none", Bindings) == delay  # type: ignore[operator]
+
+
+def test_another_nixl_is_refused(tmp_path: Path) -> None:
+    file = api(tmp_path, API.replace("100000", "50000"))
+    with pytest.raises(SandboxError, match=r"nixl 0\.10\.1"):
+        _read_progress_delay(tmp_path)
+    assert "SANDBOX" not in file.read_text()
+
+
+def library(defined: list[Symbol], undefined: list[Symbol], needed: list[str]) -> Library:
+    return Library({each.name: each for each in defined}, frozenset(undefined), frozenset(needed))
+
+
+def test_each_symbol_is_defined_by_the_library_that_needs_it() -> None:
+    malloc = Symbol("cudaMalloc", "U", "libcudart.so.12")
+    kept = library(
+        [Symbol("own", "T")],
+        [
+            malloc,
+            Symbol("own", "U"),
+            Symbol("cuFileRead", "U"),
+            Symbol("_ZN2at4cuda5cacheE", "U"),
+            Symbol("PyList_New", "U"),
+            Symbol("_ZTISt9exception", "U"),
+            Symbol("malloc", "U", "GLIBC_2.2.5"),
+        ],
+        ["libcudart.so.12", "libcufile.so.0", "libtorch_cuda.so", "libc.so.6"],
+    )
+    dropped = library([Symbol("_ZN2at4cuda5cacheE", "B"), Symbol("_ZN2at6unusedEv", "T")], [], [])
+    assert missing([kept], [dropped]) == {
+        "libcudart.so.12": [malloc],
+        "libcufile.so.0": [],
+        "libtorch_cuda.so": [Symbol("_ZN2at4cuda5cacheE", "B"), Symbol("cuFileRead", "U")],
+    }
+
+
+def test_a_program_with_versioned_symbols_loads_with_the_stub(tmp_path: Path) -> None:
+    """The program links the real library, then the stub replaces it."""
+    real = tmp_path / "libcudart.so.12"
+    script = tmp_path / "versions"
+    script.write_text("libcudart.so.12 { global: cudaGetDevice; };\n")
+    gcc = ["gcc", "-shared", "-fPIC", "-nostdlib", "-x", "c", "-"]
+    subprocess.run(
+        [*gcc, "-o", real, f"-Wl,--version-script={script}", "-Wl,-soname,libcudart.so.12"],
+        input="int cudaGetDevice(void) { return 0; }",
+        text=True,
+        check=True,
+    )
+    user = tmp_path / "libuser.so"
+    subprocess.run(
+        [*gcc, "-x", "none", real, "-o", user, "-Wl,-z,now", f"-Wl,-rpath,{tmp_path}"],
+        input="int cudaGetDevice(void); int device(void) { return cudaGetDevice(); }",
+        text=True,
+        check=True,
+    )
+    asked = missing([read(user)], [])
+    real.unlink()
+    compile_stub(real, asked["libcudart.so.12"])
+    assert ctypes.CDLL(str(user)).device() == 100  # cudaErrorNoDevice
+
+
+def test_a_new_sandbox_has_vllms_cache_of_the_model(tmp_path: Path) -> None:
+    cached = tmp_path / "model" / "vllm-cache" / "modelinfos" / "llama.json"
+    cached.parent.mkdir(parents=True)
+    cached.write_text("{}")
+    sandbox = tmp_path / "sandbox"
+    sandbox.mkdir()
+    for ranks in (1, 2):
+        chosen = Vllm("/venv", str(tmp_path / "model"), ranks)
+        choice.write(sandbox, chosen)
+        assert choice.read(sandbox) == chosen
+    cache = sandbox / "model-server-cache"
+    assert (cache / "modelinfos" / "llama.json").read_text() == "{}"
+    assert cache.stat().st_mode & 0o7777 == 0o1777
+    choice.write(sandbox, None)
+    assert choice.read(sandbox) is None

@@ -1,5 +1,6 @@
 """Real vLLM gets all declared flags and variables except the table's lines, for every infrastructure."""
 
+import ast
 import json
 from typing import Any
 
@@ -8,10 +9,13 @@ import pytest
 from components.config.ucx import BETWEEN_PODS, WITHIN_POD
 from components.config.vocabulary import Accelerator, Infrastructure
 from components.infrastructures import profile
+from sandbox.home import CHECKOUT
+from sandbox.modelserver import page
 from sandbox.modelserver.substitutions import AVAILABLE, DEVICE, NETWORK, Machine, substituted
 from sandbox.pods.vllm.parser import plain
 from tests.recorder import plain as as_data
 from tests.recorder import run_program
+from tests.vllm import findings
 
 MACHINE = Machine("/cache/models", "/cache", 1, frozenset({"lo", "eth0"}))
 FLAGS = {
@@ -137,3 +141,18 @@ def test_flags_in_other_spellings_are_substituted(words: str, used: str) -> None
 def test_an_unknown_buffer_device_stays_for_vllm_to_refuse() -> None:
     words = ["m", '--kv-transfer-config={"kv_buffer_device":"xpu"}']
     assert words[1] in substituted(words, {}, MACHINE)[0]
+
+
+def test_the_page_matches_the_substitutions() -> None:
+    assert page.main(["--check"]) == 0
+
+
+def test_the_page_matches_the_findings() -> None:
+    assert findings.page(page.PAGE.read_text()) == page.PAGE.read_text()
+
+
+@pytest.mark.parametrize("proof", sorted({proof for one in findings.FINDINGS for proof in one.proofs}))
+def test_the_tests_named_by_findings_exist(proof: str) -> None:
+    file, _, name = proof.partition("::")
+    tree = ast.parse((CHECKOUT / "tests" / file).read_text())
+    assert name in {one.name for one in tree.body if isinstance(one, ast.FunctionDef)}

@@ -16,8 +16,7 @@ from tests.sandbox import running
 from tests.sandbox.monitoring import charts
 from tests.sandbox.monitoring.prometheus import Lines, Prometheus, watching
 from tests.sandbox.running import Running, private_home
-from tests.sandbox.serving.load import Load
-from tests.sandbox.serving.traffic import Traffic, traffic
+from tests.sandbox.serving.traffic import Load, Traffic, traffic
 from tests.sandbox.stack.deployment import Deployment, deployment, destroyed_afterwards
 
 PICTURES = ROOT / "docs" / "dashboards"

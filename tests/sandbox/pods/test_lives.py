@@ -5,8 +5,18 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox.pods.harness import Object, Pods, condition, container, ended, ready, shell
-from tests.sandbox.pods.machine import network, networks, processes
+from tests.sandbox.pods.harness import (
+    Object,
+    Pods,
+    condition,
+    container,
+    ended,
+    network,
+    networks,
+    processes,
+    ready,
+    shell,
+)
 from tests.sandbox.running import soon
 
 pytestmark = pytest.mark.thorough

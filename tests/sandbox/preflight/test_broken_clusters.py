@@ -14,8 +14,7 @@ import yaml
 from sandbox.cluster.api import connect
 from sandbox.engine import Engine
 from sandbox.home import CHECKOUT
-from tests.sandbox.preflight.broken import CORPUS, Broken
-from tests.sandbox.preflight.stage import NAMESPACE, Stage
+from tests.sandbox.preflight.broken import CORPUS, NAMESPACE, Broken, Stage
 from tests.sandbox.running import Running
 from tests.sandbox.stack.deployment import Deployment, deployment
 

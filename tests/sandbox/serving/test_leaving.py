@@ -15,7 +15,7 @@ from sandbox.cluster import lifecycle
 from sandbox.home import Home
 from sandbox.progress import Progress
 from tests.sandbox import running
-from tests.sandbox.pods.machine import network, networks
+from tests.sandbox.pods.harness import network, networks
 from tests.sandbox.running import Running, private_home, soon
 from tests.sandbox.serving.traffic import traffic
 from tests.sandbox.stack.deployment import Deployment, deployment

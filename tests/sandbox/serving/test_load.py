@@ -13,8 +13,7 @@ from sandbox.cluster.keeper import SIMULATOR
 from tests.sandbox import running
 from tests.sandbox.running import Running, private_home
 from tests.sandbox.serving.events import BEGIN, END, EVENTS, PAGE, Event, table
-from tests.sandbox.serving.load import Load
-from tests.sandbox.serving.traffic import traffic
+from tests.sandbox.serving.traffic import Load, traffic
 from tests.sandbox.stack.deployment import deployment, destroyed_afterwards
 
 CLIENTS = 32

@@ -1,0 +1,1 @@
+"""Settings by themselves: what is read, and what is refused with its path."""

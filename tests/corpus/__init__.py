@@ -1,0 +1,1 @@
+"""Bad stack files, one for each refusal, and the report that each must give."""

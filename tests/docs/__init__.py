@@ -1,0 +1,1 @@
+"""The documentation against the project: commands, settings, paths, tables and how-tos."""

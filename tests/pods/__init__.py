@@ -1,0 +1,1 @@
+"""Scripts that run in the containers of workers, with a real shell."""

@@ -1,0 +1,1 @@
+"""The policy pack: its rules, and the pack under the real CLI."""

@@ -1,0 +1,1 @@
+"""The preflight with a cluster of typed facts. Real clusters with faults are in `sandbox/preflight`."""

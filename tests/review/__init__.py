@@ -1,0 +1,1 @@
+"""Previews as Markdown, and the comment on a pull request."""

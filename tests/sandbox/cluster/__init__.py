@@ -1,0 +1,1 @@
+"""The control plane, its network and nodes. Nothing here uses Pulumi."""

@@ -1,0 +1,265 @@
+"""The control plane: its start, its end, its network and its data."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sandbox.cluster import lifecycle
+from sandbox.cluster.api import connect
+from sandbox.cluster.control_plane import AUDIT, ControlPlane
+from sandbox.errors import SandboxError
+from sandbox.home import CHECKOUT, Home
+from sandbox.progress import Progress
+from tests.sandbox import running
+from tests.sandbox.running import Running, soon
+
+GIGABYTE = 1024**3
+LOCALHOST = {"0100007F"}
+
+
+@pytest.fixture
+def home() -> Iterator[Home]:
+    """A second sandbox beside the session's."""
+    home = running.private_home("own")
+    try:
+        yield home
+    finally:
+        running.throw_away(home)
+
+
+def get(sandbox: Running, path: str) -> dict[str, object]:
+    with connect(sandbox.host_kubeconfig) as api:
+        return api.get(path)
+
+
+def identity(sandbox: Running) -> object:
+    metadata = get(sandbox, "/api/v1/namespaces/default")["metadata"]
+    assert isinstance(metadata, dict)
+    return metadata["uid"]
+
+
+def kill_keeper(home: Home) -> None:
+    keeper = lifecycle.last_keeper(home.cluster)
+    assert keeper
+    assert keeper.end(signal.SIGKILL, 10)
+
+
+def test_nothing_listens_outside_127_0_0_1_and_memory_is_modest(cluster: Running) -> None:
+    pids = set(running.processes(cluster.home))
+    assert len(pids) >= 6  # etcd, API server, controllers, scheduler, pod runner, keeper
+    assert running.listening(pids) == LOCALHOST
+    assert running.memory(pids) < GIGABYTE
+
+
+def test_the_private_network_has_no_route_outside(cluster: Running) -> None:
+    reach = "import socket, sys; socket.create_connection((sys.argv[1], 53), timeout=0.5)"
+    outside = cluster.run(sys.executable, "-c", reach, "1.1.1.1")
+    assert "OSError" in outside.stderr or "TimeoutError" in outside.stderr
+
+
+def test_the_same_api_server_answers_inside_and_outside(cluster: Running) -> None:
+    read = (
+        "import sys; from pathlib import Path; from sandbox.cluster.api import connect\n"
+        "with connect(Path(sys.argv[1])) as api: print(api.get('/api/v1/namespaces/default')['metadata']['uid'])"
+    )
+    inside = cluster.run(sys.executable, "-c", read, str(cluster.home.kubeconfig))
+    assert inside.stdout.strip() == identity(cluster), inside.stderr
+
+
+def test_every_kind_of_the_stacks_is_served(cluster: Running) -> None:
+    served = {
+        (group, resource["name"])
+        for group in (
+            "gateway.networking.k8s.io/v1",
+            "inference.networking.k8s.io/v1",
+            "inference.networking.x-k8s.io/v1alpha2",
+            "networking.istio.io/v1",
+            "monitoring.coreos.com/v1",
+        )
+        for resource in get(cluster, f"/apis/{group}")["resources"]  # type: ignore[attr-defined]
+    }
+    assert served >= {
+        ("gateway.networking.k8s.io/v1", "gateways"),
+        ("gateway.networking.k8s.io/v1", "httproutes"),
+        ("inference.networking.k8s.io/v1", "inferencepools"),
+        ("inference.networking.x-k8s.io/v1alpha2", "inferenceobjectives"),
+        ("networking.istio.io/v1", "destinationrules"),
+        ("monitoring.coreos.com/v1", "podmonitors"),
+        ("monitoring.coreos.com/v1", "servicemonitors"),
+        ("monitoring.coreos.com/v1", "prometheusrules"),
+    }
+
+
+@pytest.mark.thorough
+def test_data_survive_stop_and_kill_and_sandboxes_are_independent(cluster: Running, home: Home) -> None:
+    others, other_processes = identity(cluster), set(running.processes(cluster.home))
+    sandbox = running.start(home)
+    own, config = identity(sandbox), home.host_kubeconfig.read_text()
+    assert own != others
+    guest = subprocess.Popen([*sandbox.enter, "sh", "-c", "echo up; sleep 1000"], stdout=subprocess.PIPE)
+    assert guest.stdout
+    assert guest.stdout.readline() == b"up\n"
+    late = sandbox.enter
+    kill_keeper(home)
+    guest.stdout.close()
+    assert guest.wait(10) == 128 + signal.SIGKILL
+    assert not running.processes(home)
+    with pytest.raises(SandboxError, match="make up"):
+        lifecycle.enter(home)
+    refused = subprocess.run([*late, "true"], capture_output=True, text=True, check=False)
+    assert refused.returncode == 1
+    assert refused.stderr == "true: the sandbox has been stopped: start it with `make up`\n"
+    running.start(home)
+    assert identity(sandbox) == own
+    assert home.host_kubeconfig.read_text() == config  # the same port, so that a kubeconfig in use stays valid
+    assert lifecycle.stop(home, Progress())
+    assert not running.processes(home)
+    assert not lifecycle.stop(home, Progress())
+    assert identity(cluster) == others
+    assert other_processes <= set(running.processes(cluster.home))
+
+
+START = "from tests.sandbox import running; running.start(running.Home.of(name={name!r}))"
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("seconds", [0.6, pytest.param(2.0, marks=pytest.mark.thorough)])
+def test_an_interrupted_start_leaves_nothing(home: Home, number: signal.Signals, seconds: float) -> None:
+    starter = subprocess.Popen(
+        [sys.executable, "-c", START.format(name=home.name)], cwd=CHECKOUT, stderr=subprocess.DEVNULL
+    )
+    assert soon(lambda: any("kube-apiserver" in one for one in running.processes(home).values()), 10)
+    time.sleep(seconds)  # at a random moment
+    starter.send_signal(number)
+    starter.wait(10)
+    assert soon(lambda: not running.processes(home))
+    assert soon(lambda: not home.cluster.exists())
+    assert not lifecycle.running(home)
+
+
+def test_a_failed_start_reports_the_reason_and_leaves_nothing(home: Home, tmp_path: Path) -> None:
+    broken = tmp_path / "kube-apiserver"
+    broken.write_text("#!/bin/sh\necho this machine is too old >&2\nexit 3\n")
+    broken.chmod(0o755)
+    with pytest.raises(SandboxError) as failure:
+        lifecycle.start(home, {**running.tools(), "kube-apiserver": broken}, Progress())
+    assert "this machine is too old" in str(failure.value)
+    assert soon(lambda: not running.processes(home))
+    assert not home.cluster.exists()
+
+
+def test_two_starts_of_one_sandbox_do_not_race(cluster: Running) -> None:
+    before = running.processes(cluster.home)
+    assert lifecycle.start(cluster.home, {}, Progress()) is False
+    assert running.processes(cluster.home).keys() == before.keys()
+
+
+def test_a_later_process_with_the_keepers_number_is_no_keeper(tmp_path: Path) -> None:
+    lifecycle.Keeper(os.getpid(), "another boot:1", 1, True).write(tmp_path)
+    keeper = lifecycle.last_keeper(tmp_path)
+    assert keeper
+    assert not keeper.alive
+    assert keeper.end(signal.SIGKILL, 1)  # this process still runs
+    (tmp_path / "keeper.json").write_text(json.dumps({"half": "written"}))
+    assert lifecycle.last_keeper(tmp_path) is None
+
+
+@pytest.mark.parametrize("name", ["Default", "a/b", "..", "x" * 33, "-a"])
+def test_a_name_that_is_no_folder_is_refused(name: str) -> None:
+    with pytest.raises(SandboxError, match="SANDBOX"):
+        Home.of(CHECKOUT, name)
+
+
+def test_a_control_plane_of_an_earlier_version_stays_and_is_not_started(home: Home) -> None:
+    (home.cluster / "kwok" / "clusters" / "sandbox" / "etcd").mkdir(parents=True)  # kwokctl v0.7.0's layout
+    (home.cluster / "isolated").write_text("True")
+    with pytest.raises(SandboxError, match=r"(?s)earlier version.*make down PURGE=1"):
+        running.start(home)
+    assert (home.cluster / "kwok" / "clusters" / "sandbox" / "etcd").exists()
+
+
+@pytest.mark.thorough
+def test_an_audit_policy_stays_with_the_sandbox(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: Metadata}]\n")
+    monkeypatch.setenv(AUDIT, str(policy))
+    running.start(home)
+    lifecycle.stop(home, Progress())
+    monkeypatch.delenv(AUDIT)
+    policy.unlink()
+    log = ControlPlane(home.cluster, {}, isolated=True).audit_log
+    log.unlink()
+    get(running.start(home), "/api/v1/namespaces/default")
+    requests = [json.loads(line) for line in log.read_text().splitlines()]
+    users = {one["user"]["username"] for one in requests if one["requestURI"] == "/api/v1/namespaces/default"}
+    assert "kubernetes-admin" in users
+
+
+@pytest.mark.thorough
+def test_without_namespaces_everything_stays_on_127_0_0_1(
+    home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(lifecycle.NO_NAMESPACES, "1")
+    sandbox = running.start(home)
+    assert "No private network" in capsys.readouterr().err
+    assert lifecycle.enter(home) == []
+    own = identity(sandbox)
+    pids = set(running.processes(home))
+    assert len(pids) >= 6
+    assert running.listening(pids) == LOCALHOST
+    kill_keeper(home)
+    assert soon(lambda: not pids & running.processes(home).keys(), 10)
+    running.start(home)
+    assert identity(sandbox) == own
+    lifecycle.stop(home, Progress())
+    assert not running.processes(home)
+    monkeypatch.delenv(lifecycle.NO_NAMESPACES)
+    with pytest.raises(SandboxError, match="PURGE"):  # its recorded flags are for a private network
+        running.start(home)
+
+
+def test_in_ci_missing_namespaces_are_an_error(home: Home) -> None:
+    start = f'{sys.executable} -c "{START.format(name=home.name)}"'
+    refusing = [
+        "unshare",
+        "--user",
+        "--map-root-user",
+        "sh",
+        "-c",
+        f"echo 0 > /proc/sys/user/max_net_namespaces; {start}",
+    ]
+    environment = {**os.environ, "CI": "true"}
+    done = subprocess.run(
+        refusing, cwd=CHECKOUT, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 1
+    assert "in CI nothing takes their place" in done.stderr
+    assert not running.processes(home)
+
+
+@pytest.mark.thorough
+def test_a_user_without_privileges_gets_the_same_in_a_user_namespace(home: Home) -> None:
+    script = (
+        f"trap '' INT; "  # as in a script's background job
+        f'{sys.executable} -c "{START.format(name=home.name)}" && {sys.executable} -c \''
+        "import os, signal; from tests.sandbox import running\n"
+        f'sandbox = running.Running(running.Home.of(name="{home.name}"))\n'
+        "assert os.getuid() == 4711\n"
+        'done = sandbox.run("sh", "-c", "ip -brief link; ps ax; exit 6")\n'
+        "for pid in running.processes(sandbox.home):\n"  # containers must receive SIGINT
+        '    [ignored] = [line for line in open(f"/proc/{pid}/status") if line.startswith("SigIgn")]\n'
+        "    assert not int(ignored.split()[1], 16) & 1 << signal.SIGINT - 1, ignored\n"
+        "print(done.stdout, done.stderr); assert done.returncode == 6'"
+    )
+    as_user = ["unshare", "--user", "--map-user=4711", "--map-group=4711", "sh", "-c", script]
+    done = subprocess.run(as_user, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "sandbox0" in done.stdout
+    assert "kube-apiserver" not in done.stdout  # a command sees only its own processes

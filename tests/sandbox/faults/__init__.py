@@ -1,0 +1,1 @@
+"""Faults in the middle of a Pulumi command, and the recovery of docs/recovering.md."""

@@ -1,0 +1,1 @@
+"""The preflight and `pulumi up` on real clusters with one fault each."""

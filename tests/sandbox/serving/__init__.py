@@ -1,0 +1,1 @@
+"""Requests to a deployed stack: their legs, their answers, and findings of `verify`."""

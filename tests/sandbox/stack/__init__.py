@@ -1,0 +1,1 @@
+"""The program's stacks through `pulumi up`, change and `destroy` (`deployment`)."""

@@ -1,0 +1,65 @@
+"""What a session needs and repairs: programs of a stack, and objects that no state records."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox import healing, session
+from sandbox.cluster.api import Api
+from sandbox.home import Home
+from sandbox.toolchain import DATA_PATH
+
+COMMON = {"llm-d-inference-sim", "envoy"}
+ISTIO = {"pilot-discovery", "pilot-agent", "istio-bootstrap", "istio-manifests"}
+NEW, OLD = {"epp-v0.7.1", "pd-sidecar-v0.7.1"}, {"epp-v0.4.0", "pd-sidecar-v0.4.0"}
+
+
+@pytest.mark.parametrize(
+    ("serving", "wanted"),
+    [
+        ({}, COMMON | ISTIO | NEW),  # the program's default is release 0.6
+        ({"release": "0.6"}, COMMON | ISTIO | NEW),
+        ({"release": "0.4"}, COMMON | ISTIO | OLD),
+        ({"release": 0.4}, COMMON | ISTIO | OLD),
+        ({"release": "1.0"}, COMMON | ISTIO),  # the program explains it
+        ({"gateway": {"provider": "data-science-gateway"}}, COMMON | ISTIO | NEW),
+        ({"gateway": {"provider": "kgateway"}}, COMMON | NEW),
+        (None, COMMON | ISTIO | NEW),
+    ],
+)
+def test_a_stack_needs_the_programs_of_its_release(tmp_path: Path, serving: object, wanted: set[str]) -> None:
+    file = tmp_path / "Pulumi.x.yaml"
+    file.write_text(json.dumps({"config": {"llm-d-pd:serving": serving}}))
+    assert session.needed_tools(file, pods=True) == wanted
+    assert session.needed_tools(file, pods=False) == wanted & ISTIO  # preflight needs the Gateway's class
+    assert wanted <= set(DATA_PATH)
+
+
+_MAPS = "/api/v1/namespaces/default/configmaps"
+
+
+def _made(api: Api, name: str, manager: str) -> str:
+    labels = {"app.kubernetes.io/part-of": "llm-d-pd"}
+    api.create(_MAPS, {"metadata": {"name": name, "labels": labels}, "data": {"key": "value"}}, manager=manager)
+    return f"{_MAPS}/{name}"
+
+
+def _state(home: Home, *resources: dict[str, Any]) -> None:
+    folder = home.state / "backend" / ".pulumi" / "stacks" / "llm-d-pd"
+    folder.mkdir(parents=True)
+    (folder / "other.json").write_text(json.dumps({"checkpoint": {"latest": {"resources": resources}}}))
+
+
+def test_unrecorded_objects_are_those_of_pulumi_in_no_state(api: Api, tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    _state(home, {"inputs": {"kind": "ConfigMap"}, "id": "default/healing-recorded"}, {"id": "a-component"})
+    recorded = _made(api, "healing-recorded", "pulumi-kubernetes")
+    lost = _made(api, "healing-lost", "pulumi-kubernetes")
+    another = _made(api, "healing-another", "kubectl-create")
+    try:
+        assert {recorded, lost, another} & set(healing.unrecorded(home, api)) == {lost}
+    finally:
+        for path in (recorded, lost, another):
+            api.delete(path)

@@ -1,0 +1,1 @@
+"""Memory, rates and ratios against published values."""

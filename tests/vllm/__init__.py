@@ -1,0 +1,1 @@
+"""Real vLLM and NIXL. All tests have the marker `vllm` and share one pair of workers."""
