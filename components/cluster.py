@@ -5,10 +5,14 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_kubernetes as k8s
 
-from components import kubeconfig
+from access import kubeconfig
+from access.kubeconfig import Kubeconfig
 from components.config.problem import Problem
 from components.config.settings import Cluster
-from components.kubeconfig import Kubeconfig
+
+IDENTIFIER = "llm-d-pd"
+"""The provider's `clusterIdentifier`. Another one replaces every object, so no setting and no login changes it:
+preflight compares the UID of kube-system."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,8 @@ def provider(settings: Cluster, *, adopt: bool = False) -> k8s.Provider:
     """The provider of every object.
 
     The kubeconfig is empty on purpose: the SDK would otherwise write this machine's $KUBECONFIG into the state, and
-    every other machine's preview show a change; the plugin finds it by itself. ConfigMaps and Secrets are changed in
+    every other machine's preview show a change; the plugin finds it by itself. A stack keeps the `clusterIdentifier`
+    with which it was made: earlier versions took the name of the context. ConfigMaps and Secrets are changed in
     place: replaced, they would take the Deployments that name them along. With `adopt`, objects that exist already are
     taken over, and fields of other field managers too.
     """
@@ -76,9 +81,10 @@ def provider(settings: Cluster, *, adopt: bool = False) -> k8s.Provider:
         "cluster",
         kubeconfig="",
         context=settings.context,
-        cluster_identifier=settings.identifier or settings.context,
+        cluster_identifier=IDENTIFIER,
         enable_config_map_mutable=True,
         enable_secret_mutable=True,
         upsert_existing_objects=adopt or None,
         enable_patch_force=adopt or None,
+        opts=pulumi.ResourceOptions(ignore_changes=["clusterIdentifier"]),
     )

@@ -2,9 +2,10 @@
 
 import pulumi
 
+from components.manifests import Manifest
 from components.names import POOL_GROUP
 from components.plan.platform_args import InferencePoolArgs
-from components.registration import CustomObject, metadata
+from components.registration import declare
 
 
 class InferencePool(pulumi.ComponentResource):
@@ -16,23 +17,23 @@ class InferencePool(pulumi.ComponentResource):
     def __init__(self, name: str, args: InferencePoolArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("llm-d-pd:index:InferencePool", name, None, opts)
         args = InferencePoolArgs.of(args)
-        CustomObject(
-            f"{name}-pool",
-            api_version=f"{POOL_GROUP}/v1",
-            kind="InferencePool",
-            meta=metadata(args.name, args.namespace, args.labels),
-            spec={
-                "selector": {"matchLabels": args.selector},
-                "targetPorts": [{"number": args.target_port}],
-                "endpointPickerRef": {
-                    "group": "",
-                    "kind": "Service",
-                    "name": args.picker,
-                    "port": {"number": args.picker_port},
-                    "failureMode": args.failure_mode.value,
-                },
-            },
-            opts=pulumi.ResourceOptions(parent=self),
-        )
+        declare(name, objects(args), pulumi.ResourceOptions(parent=self))
         self.pool_name = pulumi.Output.from_input(args.name)
         self.register_outputs({"poolName": self.pool_name})
+
+
+def objects(args: InferencePoolArgs) -> list[Manifest]:
+    """The InferencePool."""
+    spec = {
+        "selector": {"matchLabels": args.selector},
+        "targetPorts": [{"number": args.target_port}],
+        "endpointPickerRef": {
+            "group": "",
+            "kind": "Service",
+            "name": args.picker,
+            "port": {"number": args.picker_port},
+            "failureMode": args.failure_mode.value,
+        },
+    }
+    kind = (f"{POOL_GROUP}/v1", "InferencePool")
+    return [Manifest("pool", *kind, args.name, args.namespace, args.labels, {"spec": spec})]

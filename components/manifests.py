@@ -1,11 +1,22 @@
 """A Kubernetes object as data, and how Pulumi registers it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from pulumi._types import input_type_to_dict, is_input_type
+
 SKIP_AWAIT = {"pulumi.com/skipAwait": "true"}
 """Annotation: Pulumi does not wait for the object's readiness."""
+
+
+def data(typed: Any) -> Any:
+    """The SDK's typed arguments as fields in the API's spelling, without those that are unset."""
+    if is_input_type(type(typed)):
+        typed = input_type_to_dict(typed)
+    if isinstance(typed, Mapping):
+        return {key: data(value) for key, value in typed.items()}
+    return [data(each) for each in typed] if isinstance(typed, Sequence) and not isinstance(typed, str) else typed
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,10 @@ class ModelGateway(pulumi.ComponentResource):
         super().__init__("llm-d-pd:index:ModelGateway", name, None, opts)
         args = ModelGatewayArgs.of(args)
         self.address = pulumi.Output.from_input("")
-        for manifest, declared in declare(name, gateways.objects(args), pulumi.ResourceOptions(parent=self)):
-            if manifest.address:
-                self.address = declared.status.apply(manifest.address)
+        manifests = gateways.objects(args)
+        made = declare(name, manifests, pulumi.ResourceOptions(parent=self))
+        for each in manifests:
+            if each.address:
+                self.address = made[each.resource].status.apply(each.address)
         self.gateway_name = pulumi.Output.from_input(args.existing.name if args.existing else args.name)
         self.register_outputs({"gatewayName": self.gateway_name, "address": self.address})

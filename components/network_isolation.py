@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import pulumi
 import pulumi_kubernetes as k8s
 
+from components.manifests import Manifest, data
 from components.plan.isolation_args import NetworkIsolationArgs, PassageArgs, PeerArgs, PolicyArgs
-from components.registration import metadata
+from components.registration import declare
 
 
 class NetworkIsolation(pulumi.ComponentResource):
@@ -18,15 +19,25 @@ class NetworkIsolation(pulumi.ComponentResource):
     def __init__(self, name: str, args: NetworkIsolationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("llm-d-pd:index:NetworkIsolation", name, None, opts)
         args = NetworkIsolationArgs.of(args)
-        for whom, policy in args.policies.items():
-            k8s.networking.v1.NetworkPolicy(
-                f"{name}-{whom}",
-                metadata=metadata(policy.name, args.namespace, args.labels),
-                spec=_spec(policy),
-                opts=pulumi.ResourceOptions(parent=self),
-            )
+        declare(name, objects(args), pulumi.ResourceOptions(parent=self))
         self.policies = pulumi.Output.from_input([policy.name for policy in args.policies.values()])
         self.register_outputs({"policies": self.policies})
+
+
+def objects(args: NetworkIsolationArgs) -> list[Manifest]:
+    """One NetworkPolicy for each kind of pods."""
+    return [
+        Manifest(
+            whom,
+            "networking.k8s.io/v1",
+            "NetworkPolicy",
+            policy.name,
+            args.namespace,
+            args.labels,
+            {"spec": data(_spec(policy))},
+        )
+        for whom, policy in args.policies.items()
+    ]
 
 
 def _spec(policy: PolicyArgs) -> k8s.networking.v1.NetworkPolicySpecArgs:

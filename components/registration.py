@@ -1,45 +1,17 @@
 """Registers Kubernetes objects: what all objects of this program have in common."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pulumi
-import pulumi_kubernetes as k8s
 
 from components.manifests import Manifest
-
-
-def metadata(
-    name: str, namespace: str | None, labels: Mapping[str, str], annotations: Mapping[str, str] | None = None
-) -> k8s.meta.v1.ObjectMetaArgs:
-    """Metadata with an explicit name; `namespace` is None for cluster-scoped objects."""
-    return k8s.meta.v1.ObjectMetaArgs(
-        name=name, namespace=namespace, labels=dict(labels), annotations=dict(annotations) if annotations else None
-    )
-
-
-class CustomObject(pulumi.CustomResource):
-    """An object of a custom kind, its status among the outputs (the SDK's own class for them leaves it out)."""
-
-    status: pulumi.Output[Any]
-
-    def __init__(
-        self,
-        name: str,
-        *,
-        api_version: str,
-        kind: str,
-        meta: k8s.meta.v1.ObjectMetaArgs,
-        spec: Mapping[str, Any],
-        opts: pulumi.ResourceOptions,
-    ) -> None:
-        body = {"apiVersion": api_version, "kind": kind, "metadata": meta, "spec": dict(spec), "status": None}
-        super().__init__(f"kubernetes:{api_version}:{kind}", name, body, opts)
 
 
 class _Declared(pulumi.CustomResource):
     """The object of a manifest, under the type token that the SDK's own class has."""
 
+    metadata: pulumi.Output[Any]
     status: pulumi.Output[Any]
 
     def __init__(self, name: str, manifest: Manifest, opts: pulumi.ResourceOptions) -> None:
@@ -48,9 +20,13 @@ class _Declared(pulumi.CustomResource):
 
 
 def declare(
-    name: str, manifests: Sequence[Manifest], opts: pulumi.ResourceOptions
-) -> Iterator[tuple[Manifest, _Declared]]:
-    """Register the objects of a component called `name`; yields each manifest with its resource."""
+    name: str,
+    manifests: Sequence[Manifest],
+    opts: pulumi.ResourceOptions,
+    special: Mapping[str, pulumi.ResourceOptions] | None = None,
+) -> dict[str, _Declared]:
+    """Register the objects of a component called `name`; `special` has options of single ones. Returned by `resource`,
+    as the keys of `special` are."""
     made: dict[str, _Declared] = {}
     for each in manifests:
         own = pulumi.ResourceOptions(depends_on=[made[each.after]] if each.after else None)
@@ -62,5 +38,7 @@ def declare(
             own.replace_on_changes, own.delete_before_replace = [each.replaced_on], True
         if each.kind == "Secret":  # what a controller writes into it stays encrypted in the state
             own.additional_secret_outputs = ["data", "stringData"]
-        made[each.resource] = _Declared(f"{name}-{each.resource}", each, pulumi.ResourceOptions.merge(opts, own))
-        yield each, made[each.resource]
+        options = pulumi.ResourceOptions.merge(opts, own)
+        options = pulumi.ResourceOptions.merge(options, (special or {}).get(each.resource))
+        made[each.resource] = _Declared(f"{name}-{each.resource}", each, options)
+    return made

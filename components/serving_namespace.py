@@ -3,12 +3,15 @@
 from base64 import b64encode
 
 import pulumi
-import pulumi_kubernetes as k8s
 
+from components.manifests import Manifest
 from components.names import TOKEN_KEY
 from components.plan.platform_args import ServingNamespaceArgs
 from components.plan.pod_rights import LABEL
-from components.registration import metadata
+from components.registration import declare
+
+NAMESPACE = "namespace"
+"""Pulumi resource of the namespace, after the component's name."""
 
 
 class ServingNamespace(pulumi.ComponentResource):
@@ -20,35 +23,27 @@ class ServingNamespace(pulumi.ComponentResource):
     def __init__(self, name: str, args: ServingNamespaceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("llm-d-pd:index:ServingNamespace", name, None, opts)
         args = ServingNamespaceArgs.of(args)
-        child = pulumi.ResourceOptions(parent=self)
-        made = []
-        self.namespace_name = pulumi.Output.from_input(args.namespace)
-        if args.create:
-            labels = {**args.labels, **({LABEL: args.pod_security.value} if args.pod_security else {})}
-            namespace = k8s.core.v1.Namespace(
-                f"{name}-namespace",
-                metadata=metadata(args.namespace, None, labels),
-                opts=pulumi.ResourceOptions.merge(
-                    child,
-                    pulumi.ResourceOptions(custom_timeouts=pulumi.CustomTimeouts(delete=f"{args.delete_timeout}s")),
-                ),
-            )
-            made = [namespace]
-            self.namespace_name = namespace.metadata.name
-        within = pulumi.ResourceOptions(parent=self, depends_on=made)
-        self.first = pulumi.ResourceOptions(depends_on=made)  # for all others: they wait for the namespace alone
-        k8s.core.v1.ServiceAccount(
-            f"{name}-workers",
-            metadata=metadata(args.service_account, args.namespace, args.labels),
-            automount_service_account_token=False,
-            opts=within,
-        )
-        if args.token is not None and args.token_secret:
-            k8s.core.v1.Secret(
-                f"{name}-token",
-                metadata=metadata(args.token_secret, args.namespace, args.labels),
-                type="Opaque",
-                data={TOKEN_KEY: args.token.apply(lambda token: b64encode(token.encode()).decode())},
-                opts=within,
-            )
+        timeouts = pulumi.CustomTimeouts(delete=f"{args.delete_timeout}s")
+        special = {NAMESPACE: pulumi.ResourceOptions(custom_timeouts=timeouts)}
+        made = declare(name, objects(args), pulumi.ResourceOptions(parent=self), special)
+        namespace = made.get(NAMESPACE)
+        self.namespace_name = pulumi.Output.from_input(namespace.metadata["name"] if namespace else args.namespace)
+        # For all others: they wait for the namespace alone.
+        self.first = pulumi.ResourceOptions(depends_on=[namespace] if namespace else [])
         self.register_outputs({"namespaceName": self.namespace_name})
+
+
+def objects(args: ServingNamespaceArgs) -> list[Manifest]:
+    """The namespace if it is this stack's, the workers' ServiceAccount, and the token's Secret if a token is given."""
+    made, after = [], None
+    if args.create:
+        labels = {**args.labels, **({LABEL: args.pod_security.value} if args.pod_security else {})}
+        made, after = [Manifest(NAMESPACE, "v1", "Namespace", args.namespace, None, labels)], NAMESPACE
+    place = (args.namespace, args.labels)
+    account = {"automountServiceAccountToken": False}
+    made.append(Manifest("workers", "v1", "ServiceAccount", args.service_account, *place, account, after=after))
+    if args.token is not None and args.token_secret:
+        data = args.token.apply(lambda token: {TOKEN_KEY: b64encode(token.encode()).decode()})
+        body = {"type": "Opaque", "data": data}
+        made.append(Manifest("token", "v1", "Secret", args.token_secret, *place, body, after=after))
+    return made

@@ -9,15 +9,21 @@ from collections.abc import Iterator
 from components.plan import ServingPlan
 from preflight.answers import Unreachable
 from preflight.checks import (
+    admission,
     capacity,
+    changed_pods,
+    drift,
     fields,
     gateway_class,
     identity,
+    istio,
     kinds,
     namespace,
+    network_policies,
     owners,
     prerequisites,
     proxies,
+    queue,
     quota,
     references,
     rights,
@@ -33,6 +39,7 @@ CHECKS = (
     version,
     kinds,
     gateway_class,
+    istio,
     shared_gateway,
     capacity,
     sizing,
@@ -40,21 +47,28 @@ CHECKS = (
     prerequisites,
     references,
     quota,
+    queue,
     rights,
     owners,
+    drift,
     fields,
+    admission,
+    changed_pods,
+    network_policies,
     proxies,
 )
 
 __all__ = ["Finding", "Report", "Severity", "State", "identify", "run"]
 
 
-def run(plan: ServingPlan, cluster: Asked, state: State | None = None) -> Report:
+def run(plan: ServingPlan, cluster: Asked, state: State | None = None, *, preview: bool = False) -> Report:
     """Every finding about one cluster. `state` is the stack's, which tells its own objects from others' ones.
+
+    `preview`: nothing is changed in this run.
 
     Never raises: a cluster that does not answer is in the report, and so is a check that could not be made.
     """
-    return _reported(Facts(plan, cluster, state or State()), everything=True)
+    return _reported(Facts(plan, cluster, state or State(), preview), everything=True)
 
 
 def identify(plan: ServingPlan, cluster: Asked, state: State) -> Report:
@@ -65,6 +79,8 @@ def identify(plan: ServingPlan, cluster: Asked, state: State) -> Report:
 def _reported(facts: Facts, *, everything: bool) -> Report:
     try:
         answer = facts.asked(IDENTITY)  # alone and first: a cluster that does not answer is waited for once
+        if answer.missed:
+            return Report(facts.cluster.name, unreachable=f"the API server does not answer: {answer.why}")
         if answer.code == 401:
             return Report(facts.cluster.name, [_logged_out(answer.why)])
         # Capacity and existing objects are not checked on another cluster.
@@ -72,6 +88,7 @@ def _reported(facts: Facts, *, everything: bool) -> Report:
         if everything and not any(each.severity is Severity.ERROR for each in found):
             facts.collect([question for each in CHECKS for question in each.asks(facts)])
             found += [finding for check in CHECKS for finding in _made(check, facts)]
+            found += _missed(facts)
         return Report(facts.cluster.name, ordered(found), facts.uid)
     except Unreachable as error:
         return Report(facts.cluster.name, unreachable=str(error))
@@ -90,6 +107,19 @@ def _made(check: object, facts: Facts) -> Iterator[Finding]:
             f"the check met something that it does not understand: {type(error).__name__} {error}",
             "this part of the cluster is not checked",
             "please report it with the objects concerned; `pulumi up` is not hindered",
+        )
+
+
+def _missed(facts: Facts) -> Iterator[Finding]:
+    """What the server did not answer, in one finding."""
+    if facts.missed:
+        yield Finding(
+            "API server",
+            Severity.WARNING,
+            "serving.preflight",
+            "\n".join(f"{path.partition('?')[0]}: {why}" for path, why in facts.missed.items()),
+            "what depends on these answers is not checked",
+            "see `kubectl get apiservices`: an API that its own server serves may be down or slow",
         )
 
 

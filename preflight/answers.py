@@ -1,6 +1,6 @@
 """Questions to an API server and its answers, as plain data."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,14 +14,18 @@ class Unreachable(Exception):
 
 @dataclass(frozen=True)
 class Question:
-    """A request that changes nothing: GET, or POST of a review that is answered and not kept."""
+    """A request that changes nothing: GET, POST of a review that is answered and not kept, or a dry run."""
 
     path: str
     body: str = ""
-    """JSON of a review."""
+    """JSON of a review, or of an object for a dry run."""
+    apply: bool = False
+    """Whether the object is applied server-side, and not created."""
     metadata_only: bool = False
     """Whether metadata will do, of an object or of what a selector finds: it is less to send, and no Secret leaves the
     server."""
+    kept: Callable[[Object], Object] | None = None
+    """Of a list that may be long, asked in pages (`limit` in the path): what to keep of each item."""
 
 
 @dataclass(frozen=True)
@@ -29,12 +33,18 @@ class Answer:
     """HTTP status and the JSON that came with it."""
 
     code: int
+    """0: the server did not answer in time."""
     body: Object = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
         """Whether it is what was asked for."""
-        return self.code < 300
+        return 200 <= self.code < 300
+
+    @property
+    def missed(self) -> bool:
+        """Whether there is no answer, though the server answers other questions."""
+        return self.code == 0
 
     @property
     def absent(self) -> bool:

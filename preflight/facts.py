@@ -2,10 +2,12 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol
 
 from components.plan import ServingPlan
 from preflight.answers import Answer, Question
+from preflight.declared import Declared, objects
 from preflight.state import State
 
 IDENTITY = Question("/api/v1/namespaces/kube-system", metadata_only=True)
@@ -33,11 +35,14 @@ class Facts:
     plan: ServingPlan
     cluster: Asked
     state: State
+    preview: bool = False
+    """Whether nothing is changed in this run."""
     _known: dict[Question, Answer] = field(default_factory=dict)
 
     def collect(self, questions: Collection[Question]) -> None:
         """Ask what is not known yet, all at once."""
-        self._known.update(self.cluster.ask_all([each for each in questions if each not in self._known]))
+        new = dict.fromkeys(each for each in questions if each not in self._known)
+        self._known.update(self.cluster.ask_all(list(new)))
 
     def get(self, path: str) -> Answer:
         """Read an object or a list."""
@@ -48,6 +53,16 @@ class Facts:
         if question not in self._known:
             self._known[question] = self.cluster.ask(question)
         return self._known[question]
+
+    @cached_property
+    def objects(self) -> list[Declared]:
+        """What the plan declares."""
+        return objects(self.plan)
+
+    @property
+    def missed(self) -> dict[str, str]:
+        """Paths that got no answer, with the reason."""
+        return {each.path: answer.why for each, answer in self._known.items() if answer.missed}
 
     @property
     def namespace(self) -> str:

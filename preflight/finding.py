@@ -74,7 +74,9 @@ class Report:
             for severity in Severity
             if (found := self.of(severity))
         ]
-        return f"preflight of {self.cluster}: {', '.join(counts) or 'nothing in the way'}"
+        if self.passed and not self.of(Severity.WARNING):
+            counts.insert(0, "nothing in the way")
+        return f"preflight of {self.cluster}: {', '.join(counts)}"
 
     def text(self) -> str:
         """The whole report."""
@@ -85,6 +87,12 @@ class Report:
         """The whole report as JSON."""
         content = {"passed": self.passed, **asdict(self), "findings": [asdict(each) for each in self.findings]}
         return json.dumps(content, indent=2)
+
+
+def some(things: Sequence[object], most: int = 6) -> str:
+    """Things in words; of many the first ones."""
+    more = f" and {len(things) - most} more" if len(things) > most else ""
+    return ", ".join(map(str, things[:most])) + more
 
 
 def ordered(findings: Sequence[Finding]) -> list[Finding]:

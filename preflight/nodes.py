@@ -53,6 +53,16 @@ def nodes(listed: Iterable[Object], pods: Iterable[Object], plan: ServingPlan) -
     return list(found.values())
 
 
+def slim_node(node: Object) -> Object:
+    """A node without its images and volumes and what is for people only."""
+    metadata, status = node["metadata"], node.get("status") or {}
+    return {
+        "metadata": {key: metadata[key] for key in ("name", "labels") if key in metadata},
+        "spec": node.get("spec") or {},
+        "status": {key: status[key] for key in ("allocatable", "capacity", "conditions") if key in status},
+    }
+
+
 def _node(node: Object) -> Node:
     metadata, spec, status = node["metadata"], node.get("spec") or {}, node.get("status") or {}
     has = amounts(status.get("allocatable"))

@@ -14,6 +14,10 @@ GATEWAY_LABEL = "gateway.networking.k8s.io/gateway-name"
 """Label of the proxy's pods; every controller sets it (Gateway API)."""
 
 
+UNFINISHED = "status.phase!=Succeeded,status.phase!=Failed"
+"""Field selector of the pods that count."""
+
+
 @dataclass(frozen=True)
 class Wanted:
     """A pod to be placed."""
@@ -80,6 +84,23 @@ def _with_itself(requests: Amounts) -> Amounts:
     return {**requests, "pods": 1000}
 
 
+def slim(pod: Object) -> Object:
+    """A pod with what the scheduler and the quotas count, and the names of its owners."""
+    metadata, spec = pod["metadata"], pod["spec"]
+    containers = {
+        kind: [_slim_container(each) for each in spec.get(kind) or []] for kind in ("containers", "initContainers")
+    }
+    kept = {key: metadata[key] for key in ("name", "namespace", "labels", "ownerReferences") if key in metadata}
+    return {
+        "metadata": kept,
+        "spec": {**{key: spec[key] for key in ("nodeName", "overhead") if key in spec}, **containers},
+    }
+
+
+def _slim_container(container: Object) -> Object:
+    return {key: container[key] for key in ("resources", "restartPolicy", "ports") if key in container}
+
+
 def replaced_by(pod: Object, plan: ServingPlan) -> bool:
     """Whether this plan replaces a running pod: it belongs to a Deployment or the Gateway of the stack."""
     metadata = pod["metadata"]
@@ -87,9 +108,13 @@ def replaced_by(pod: Object, plan: ServingPlan) -> bool:
         return False
     names = {plan.picker.name, plan.prefill.worker.name, plan.decode.worker.name}
     names |= {plan.gateway.name} if plan.gateway.standalone else set()
-    owners = [each for each in metadata.get("ownerReferences") or [] if each.get("kind") == "ReplicaSet"]
-    made_by = {str(each.get("name", "")).rpartition("-")[0] for each in owners}
-    return bool(made_by & names) or (metadata.get("labels") or {}).get(GATEWAY_LABEL) == plan.gateway.name
+    return bool(made_by(pod) & names) or (metadata.get("labels") or {}).get(GATEWAY_LABEL) == plan.gateway.name
+
+
+def made_by(pod: Object) -> set[str]:
+    """The Deployment that a pod belongs to."""
+    owners = [each for each in pod["metadata"].get("ownerReferences") or [] if each.get("kind") == "ReplicaSet"]
+    return {str(each.get("name", "")).rpartition("-")[0] for each in owners}
 
 
 def requested(pod: Object) -> Amounts:

@@ -43,9 +43,13 @@ def before_anything(plan: ServingPlan, target: Target) -> tuple[str, State]:
         else:
             state = reading.result()
             off = plan.preflight is Preflight.OFF
-            report = preflight.identify(plan, cluster, state) if off else preflight.run(plan, cluster, state)
+            report = preflight.identify(plan, cluster, state) if off else _looked(plan, cluster, state)
     _judge(plan, report)
     return report.uid or state.cluster, state
+
+
+def _looked(plan: ServingPlan, cluster: Cluster, state: State) -> Report:
+    return preflight.run(plan, cluster, state, preview=pulumi.runtime.is_dry_run())
 
 
 def _judge(plan: ServingPlan, report: Report) -> None:

@@ -11,19 +11,18 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
-from kubernetes import config
-from kubernetes.client import ApiClient
-from urllib3 import HTTPResponse, Timeout
-from urllib3.exceptions import HTTPError, ReadTimeoutError
+from urllib3 import BaseHTTPResponse
+from urllib3.exceptions import HTTPError
 
+from access import kubeconfig
+from access.errors import NoAccess, NoAnswer
+from access.server import ApiServer
 from verify.finding import Unreachable, VerifyError
 
 Object = dict[str, Any]
 """A Kubernetes object as JSON."""
 
-CONNECT_SECONDS = 5.0
 READ_SECONDS = 30.0
-
 
 _FORBIDDEN = re.compile(r'cannot (\w+) resource "([^"]+)"')
 
@@ -63,16 +62,16 @@ def _whole() -> Iterator[None]:
 class Cluster:
     """Requests to one API server with the rights of the kubeconfig's user."""
 
-    def __init__(self, client: ApiClient) -> None:
-        self._client = client
-        self.server: str = client.configuration.host
+    def __init__(self, server: ApiServer) -> None:
+        self._api = server
+        self.server: str = server.url
 
     @classmethod
     def connect(cls, context: str | None) -> "Cluster":
         """Connect with a context of $KUBECONFIG or the default file; None is the current one. Raises `VerifyError`."""
         try:
-            return cls(config.new_client_from_config(context=context))
-        except config.ConfigException as error:
+            return cls(ApiServer.connect(kubeconfig.read(), context))
+        except NoAccess as error:
             raise VerifyError(
                 f"no cluster to verify: {error}\nThe stack was deployed with "
                 f"{f'context {context!r}' if context else 'the current context'}: point KUBECONFIG to a file that has "
@@ -134,32 +133,26 @@ class Cluster:
         seconds: float | None,
         *,
         headers: Mapping[str, str] | None = None,
-    ) -> HTTPResponse:
-        sent = {"Content-Type": "application/json", **(headers or {})}
-        self._client.update_params_for_auth(sent, [], ["BearerToken"])
+    ) -> BaseHTTPResponse:
         try:
-            response: HTTPResponse = self._client.rest_client.pool_manager.request(
+            return self._api.request(
                 method,
-                f"{self.server}{path}{'?' if query else ''}{urlencode(query)}",
-                headers=sent,
-                body=None if body is None else json.dumps(body),
-                timeout=Timeout(connect=CONNECT_SECONDS, read=seconds or READ_SECONDS),
-                retries=False,
-                preload_content=False,
+                f"{path}{'?' if query else ''}{urlencode(query)}",
+                body=None if body is None else json.dumps(body).encode(),
+                headers=headers,
+                seconds=seconds or READ_SECONDS,
+                stream=True,
             )
-        except ReadTimeoutError:
-            raise Unreachable(
-                f"no answer within {seconds or READ_SECONDS:.0f} s", "see the logs of what should answer; or --timeout"
-            ) from None
-        except HTTPError as error:
+        except NoAnswer as slow:
+            raise Unreachable(str(slow), "see the logs of what should answer; or --timeout") from None
+        except NoAccess as error:
             raise VerifyError(
-                f"the API server {self.server} doesn't answer: {str(error).rpartition('>: ')[2]}\n"
+                f"the API server {self.server} doesn't answer: {error}\n"
                 "Is it the right cluster, is a VPN needed? --context names another way to the same cluster"
             ) from None
-        return response
 
 
-def _status(response: HTTPResponse) -> Object | None:
+def _status(response: BaseHTTPResponse) -> Object | None:
     """Return the API server's own complaint; None when the answer came from behind it. Its body stays readable."""
     try:
         document = json.loads(response.data)

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from urllib3 import PoolManager, Timeout, disable_warnings
 from urllib3.exceptions import HTTPError, InsecureRequestWarning
 
-from verify.cluster import CONNECT_SECONDS, READ_SECONDS, Cluster, Reply
+from access.server import CONNECT_SECONDS
+from verify.cluster import READ_SECONDS, Cluster, Reply
 from verify.finding import Unreachable
 from verify.routing import Endpoint
 

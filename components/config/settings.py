@@ -87,7 +87,7 @@ class Cluster(Strict):
     context: str | None = None
     """kubeconfig context; unset is the current one, printed at every preview and up."""
     identifier: str | None = None
-    """Name of the cluster for Pulumi: another one replaces every object; default: `context`."""
+    """No effect, for stack files of earlier versions: preflight knows a cluster by the UID of kube-system."""
 
 
 class Monitoring(Strict):

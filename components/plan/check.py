@@ -4,6 +4,7 @@ from components.config.problem import Problem
 from components.config.settings import Serving
 from components.plan.checks import (
     agreement,
+    cluster,
     commandline,
     files,
     gateway,
@@ -54,6 +55,7 @@ def check(settings: Serving, *, token_given: bool) -> list[Problem]:
 def notes(context: Context, tiers: Tiers) -> list[str]:
     """What the checks suspect of settings that they do not refuse, each with the config path and the reason."""
     found = [
+        *cluster.notes(context),
         *topology.notes(context, tiers),
         *network.notes(context, tiers),
         *infrastructure.notes(context, tiers),

@@ -5,19 +5,30 @@ from collections.abc import Sequence
 import pulumi
 import pulumi_kubernetes as k8s
 
+from components.manifests import Manifest, data
 from components.plan.worker_args import ResolvedTier, RolloutArgs, Strategy
 from components.pods import placement, vllm
 from components.pods.volumes import volumes
+
+DEPLOYMENT = "deployment"
+"""Pulumi resource of a tier's Deployment, after the component's name."""
 
 SETTLED = 1
 """Seconds that a worker is Ready before it counts: the picker has seen it by then. Else the first request after `up`,
 or the next step of a roll-out, could come while the picker knows no worker of the tier (429)."""
 
 
-def deployment_spec(
-    worker: ResolvedTier, sidecars: Sequence[k8s.core.v1.ContainerArgs] = ()
-) -> k8s.apps.v1.DeploymentSpecArgs:
-    """The tier as a Deployment; `sidecars` start before vLLM."""
+def objects(worker: ResolvedTier, sidecars: Sequence[k8s.core.v1.ContainerArgs] = ()) -> list[Manifest]:
+    """Deployment and PodDisruptionBudget of a tier; `sidecars` start before vLLM."""
+    spec, budget = data(_deployment(worker, sidecars)), data(_disruption_budget(worker))
+    shape, place = _shape(worker), (worker.name, worker.namespace, worker.labels)
+    return [
+        Manifest(DEPLOYMENT, "apps/v1", "Deployment", *place, {"spec": spec}, shape),
+        Manifest("disruption-budget", "policy/v1", "PodDisruptionBudget", *place, {"spec": budget}),
+    ]
+
+
+def _deployment(worker: ResolvedTier, sidecars: Sequence[k8s.core.v1.ContainerArgs]) -> k8s.apps.v1.DeploymentSpecArgs:
     return k8s.apps.v1.DeploymentSpecArgs(
         replicas=worker.replicas,
         progress_deadline_seconds=worker.rollout.progress_deadline,
@@ -31,7 +42,7 @@ def deployment_spec(
     )
 
 
-def disruption_budget(worker: ResolvedTier) -> k8s.policy.v1.PodDisruptionBudgetSpecArgs:
+def _disruption_budget(worker: ResolvedTier) -> k8s.policy.v1.PodDisruptionBudgetSpecArgs:
     """A drain of nodes takes one worker at a time, and the next when its successor is Ready.
 
     Never `minAvailable`: for a tier of one it would say that its node can never be drained. A worker that is not Ready
@@ -44,7 +55,7 @@ def disruption_budget(worker: ResolvedTier) -> k8s.policy.v1.PodDisruptionBudget
     )
 
 
-def shape(worker: ResolvedTier) -> dict[str, str]:
+def _shape(worker: ResolvedTier) -> dict[str, str]:
     """Annotation of the Deployment that says what one pod takes of a node.
 
     A change of shape replaces the tier as a whole (`options`). Rolled, it would never finish: Kubernetes scales
@@ -54,11 +65,10 @@ def shape(worker: ResolvedTier) -> dict[str, str]:
     return {"llm-d.ai/pod-shape": f"{worker.gpus} x GPU, {network} network"}
 
 
-def options(worker: ResolvedTier, parent: pulumi.Resource) -> pulumi.ResourceOptions:
-    """How long Pulumi waits for the tier, and when it is replaced instead of rolled."""
+def options(worker: ResolvedTier) -> pulumi.ResourceOptions:
+    """How long Pulumi waits for the tier's Deployment, and when it is replaced instead of rolled."""
     rollout = worker.rollout
     return pulumi.ResourceOptions(
-        parent=parent,
         custom_timeouts=pulumi.CustomTimeouts(
             create=f"{rollout.create_timeout}s",
             update=f"{rollout.update_timeout}s",

@@ -48,8 +48,8 @@ BREAKING_FLAGS: Mapping[str, str] = {
     "--headless": "vLLM would start no API server: no pod would become Ready",
     "--ssl-certfile": "vLLM would speak TLS on a port that the probes, the endpoint picker and the routing sidecar "
     "address without it: no pod would become Ready",
-    "--ssl-keyfile": "vLLM's server stops at start where a key has no certificate (uvicorn/config.py 0.30 to 0.46), and "
-    "speaks TLS where it has one: no pod would become Ready",
+    "--ssl-keyfile": "vLLM's server stops at start where a key has no certificate (uvicorn/config.py 0.30 to 0.46), "
+    "and speaks TLS where it has one: no pod would become Ready",
     "--uds": "vLLM would listen on a socket file only: no pod would become Ready",
 }
 """Flags that take away what the rest of the stack needs from vLLM, each with the outcome (vLLM 0.11 to 0.17,

@@ -6,7 +6,6 @@ from typing import Any
 
 from preflight.answers import Object, Question
 from preflight.checks.owners import question
-from preflight.declared import objects
 from preflight.facts import Facts
 from preflight.finding import Finding, Severity
 from preflight.owners import PLUGIN
@@ -24,7 +23,7 @@ def check(facts: Facts) -> Iterator[Finding]:
     lines = []
     workers = (facts.plan.prefill.worker, facts.plan.decode.worker)
     autoscaled = {f"Deployment/{each.namespace}/{each.name}" for each in workers if each.autoscaled}
-    for each in objects(facts.plan):
+    for each in facts.objects:
         answer, inputs = facts.asked(question(each)), facts.state.inputs.get(each.key)
         scaled = {"spec.replicas"} if each.key in autoscaled else set()
         if answer.ok and inputs and answer.body["metadata"].get("uid") == facts.state.uids.get(each.key):

@@ -6,7 +6,7 @@ from components import gateways
 from components.config.vocabulary import ReleaseName
 from components.gateways.provider import Source
 from preflight.answers import Question
-from preflight.declared import BUILT_IN, objects
+from preflight.declared import BUILT_IN
 from preflight.facts import Facts
 from preflight.finding import Finding, Severity
 
@@ -41,7 +41,7 @@ def check(facts: Facts) -> Iterator[Finding]:
 
 def _used(facts: Facts) -> dict[str, set[str]]:
     used: dict[str, set[str]] = {}
-    for each in objects(facts.plan):
+    for each in facts.objects:
         if each.api_version not in BUILT_IN:
             used.setdefault(each.api_version, set()).add(each.kind)
     for version, kind in WATCHED.get(facts.plan.release, []):

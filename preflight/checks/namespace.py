@@ -1,11 +1,11 @@
-"""The namespace: there if it must be, not on its way out, and admitting the pods that the plan makes."""
+"""The namespace: there if it must be, and not on its way out."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from components.config.vocabulary import Capability, PodSecurity
-from components.plan.pod_rights import LABEL, beyond, of_worker
+from components.plan.pod_rights import LABEL, of_worker
 from components.plan.pod_security import ORDER, admitted_by, refused_by, violations
-from preflight.answers import Object, Question
+from preflight.answers import Question
 from preflight.facts import Facts
 from preflight.finding import Finding, Severity
 from preflight.owners import INSTANCE, PART_OF
@@ -22,7 +22,7 @@ def asks(facts: Facts) -> list[Question]:
 
 
 def check(facts: Facts) -> Iterator[Finding]:
-    """Its existence, its phase and its Pod Security level."""
+    """Its existence, its phase, and a label of the stack that would be stricter than its level of Pod Security."""
     name, create = facts.namespace, facts.plan.namespace.create
     answer = facts.get(f"/api/v1/namespaces/{name}")
     if answer.absent and not create:
@@ -45,26 +45,16 @@ def check(facts: Facts) -> Iterator[Finding]:
             "nothing can be made in it, and what is there goes",
             f"wait until it is gone: `kubectl wait --for=delete namespace/{name} --timeout=10m`",
         )
-    yield from _security(facts, answer.body)
+    now, after = (answer.body["metadata"].get("labels") or {}).get(LABEL), facts.plan.namespace.pod_security
+    if create and after and now in (None, *ORDER):
+        yield from _stricter(facts, PodSecurity(now) if now else None, after)
 
 
-def _security(facts: Facts, namespace: Object) -> Iterator[Finding]:
-    labels = namespace["metadata"].get("labels") or {}
-    now, after = labels.get(LABEL, PodSecurity.PRIVILEGED.value), facts.plan.namespace.pod_security
-    if now not in ORDER:
-        return
-    if facts.plan.namespace.create and after:
-        yield from _stricter(facts, PodSecurity(now) if LABEL in labels else None, after)
-    else:
-        yield from _refused(facts, PodSecurity(now), labels)
-
-
-def _refused(facts: Facts, level: PodSecurity, labels: Mapping[str, str]) -> Iterator[Finding]:
-    """Workers that the namespace's level does not admit."""
+def ways_out(facts: Facts, level: PodSecurity) -> str:
+    """What to do where the namespace's level, or the cluster's default one, does not admit the pods."""
+    answer = facts.get(f"/api/v1/namespaces/{facts.namespace}")
+    labels = (answer.body.get("metadata") or {}).get("labels") or {} if answer.ok else {}
     workers = facts.plan.prefill.worker, facts.plan.decode.worker
-    wanted = beyond(level, workers)
-    if not wanted:
-        return
     needed = admitted_by(each for worker in workers for each in of_worker(worker))
     ways = [f"`kubectl label --overwrite namespace {facts.namespace} {LABEL}={needed}`, or choose another namespace"]
     owner = labels.get(INSTANCE)
@@ -82,14 +72,7 @@ def _refused(facts: Facts, level: PodSecurity, labels: Mapping[str, str]) -> Ite
         )
     if any(each.capabilities == [Capability.IPC_LOCK] for each in workers):
         ways.append(_WITHOUT_LOCK)
-    yield Finding(
-        "Pod Security",
-        Severity.ERROR,
-        "serving.hostNetwork" if facts.plan.decode.worker.host_network else "serving.namespace",
-        f"the namespace {facts.namespace} enforces the level {level}; the workers have {', '.join(wanted)}",
-        "the API server would refuse every one of these pods: the Deployments would stay without any",
-        "; or ".join(ways),
-    )
+    return "; or ".join(ways)
 
 
 def _stricter(facts: Facts, now: PodSecurity | None, after: PodSecurity) -> Iterator[Finding]:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from components.plan.worker_args import ResolvedTier
 from preflight import selectors
 from preflight.answers import Question
-from preflight.declared import Declared, objects
+from preflight.declared import Declared
 from preflight.facts import Facts
 from preflight.finding import Finding, Severity
 from preflight.owners import INSTANCE, PLUGIN, Found, Owner
@@ -16,7 +16,7 @@ ADOPT = "`pulumi config set --path serving.adopt true`, then `pulumi up` takes t
 
 def asks(facts: Facts) -> list[Question]:
     """Every object of the stack, by its metadata; those with a selector whole."""
-    return [question(each) for each in objects(facts.plan)]
+    return [question(each) for each in facts.objects]
 
 
 def check(facts: Facts) -> Iterator[Finding]:
@@ -45,14 +45,14 @@ def check(facts: Facts) -> Iterator[Finding]:
 def not_in_state(facts: Facts) -> list[Found]:
     """The objects that exist without being the stack's own."""
     found = []
-    for each in objects(facts.plan):
+    for each in facts.objects:
         answer = facts.asked(question(each))
-        if answer.ok and not _own(facts, Found(each, answer.body)):
+        if answer.ok and not is_own(facts, Found(each, answer.body)):
             found.append(Found(each, answer.body))
     return found
 
 
-def _own(facts: Facts, found: Found) -> bool:
+def is_own(facts: Facts, found: Found) -> bool:
     """Whether the state has it; without a state: whether its labels and field manager are this program's."""
     if facts.state.known:
         return facts.state.uids.get(found.declared.key) == found.metadata.get("uid")

@@ -144,7 +144,7 @@ def _claim(facts: Facts, answer: Answer) -> Iterator[Finding]:
     if answer.body.get("status", {}).get("phase") == "Lost":
         evidence = f"PersistentVolumeClaim {model.claim} has lost its volume"
         yield Finding("weights", Severity.ERROR, path, evidence, "no pod could mount it", "restore the volume")
-    elif alone := one_node("weights", path, str(model.claim), modes, "all workers"):
+    elif alone := one_node("weights", path, str(model.claim), modes, workers="all workers", pods=_pods(facts)):
         yield alone
     elif set(modes) == {"ReadOnlyMany"} and not model.read_only:
         yield Finding(
@@ -156,6 +156,10 @@ def _claim(facts: Facts, answer: Answer) -> Iterator[Finding]:
             "`pulumi config set --path serving.model.path …` with the folder of the claim that holds the weights, or a "
             "claim with ReadWriteMany",
         )
+
+
+def _pods(facts: Facts) -> int:
+    return facts.plan.prefill.worker.replicas + facts.plan.decode.worker.replicas
 
 
 def _absent(check: str, path: str, what: str, outcome: str, remedy: str) -> Finding:

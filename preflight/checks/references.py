@@ -16,6 +16,8 @@ class _Reference(NamedTuple):
     name: str
     key: str
     """What must be in it; empty: nothing."""
+    pods: int
+    """Workers that refer to it."""
 
 
 def asks(facts: Facts) -> list[Question]:
@@ -53,7 +55,9 @@ def _one_node(facts: Facts, claim: _Reference) -> Iterator[Finding]:
     answer = facts.asked(_object(facts, claim))
     modes = (answer.body.get("spec") or {}).get("accessModes") or []
     if answer.ok and modes:
-        alone = one_node("references", claim.path, claim.name, modes, "all workers of the tier")
+        alone = one_node(
+            "references", claim.path, claim.name, modes, workers="all workers of the tier", pods=claim.pods
+        )
         if alone:
             yield alone
 
@@ -64,7 +68,7 @@ def _references(facts: Facts) -> Iterator[_Reference]:
         for variable, value in worker.references.items():
             if not value.optional:
                 kind, name = ("Secret", value.secret) if value.secret else ("ConfigMap", value.config_map)
-                yield _Reference(f"serving.{worker.role}.env.{variable}", kind, name or "", value.key)
+                yield _Reference(f"serving.{worker.role}.env.{variable}", kind, name or "", value.key, worker.replicas)
         for index, volume in enumerate(worker.volumes):
             path = f"serving.{worker.role}.volumes[{index}]"
             for field, kind, name in (
@@ -73,7 +77,7 @@ def _references(facts: Facts) -> Iterator[_Reference]:
                 ("secret", "Secret", volume.secret),
             ):
                 if name:
-                    yield _Reference(f"{path}.{field}", kind, name, "")
+                    yield _Reference(f"{path}.{field}", kind, name, "", worker.replicas)
 
 
 def _object(facts: Facts, reference: _Reference) -> Question:

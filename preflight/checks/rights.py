@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from preflight.answers import Question
-from preflight.declared import objects
 from preflight.facts import Facts
 from preflight.finding import Finding, Severity
 
@@ -52,7 +51,7 @@ def check(facts: Facts) -> Iterator[Finding]:
         lacking = "; ".join(f"{', '.join(verbs)} {kind}" for kind, verbs in missing.items())
         yield Finding(
             "rights",
-            Severity.ERROR,
+            Severity.NOTE if facts.preview else Severity.ERROR,  # previews are often made by a user who may only look
             "serving.cluster.context",
             f"this user may not: {lacking}",
             "`pulumi up` would be refused half-way, and leave what it had made by then",
@@ -63,7 +62,7 @@ def check(facts: Facts) -> Iterator[Finding]:
 def needed(facts: Facts) -> list[Right]:
     """Every right that an `up`, an update and a `destroy` take."""
     found: dict[Right, None] = {}
-    for each in objects(facts.plan):
+    for each in facts.objects:
         for verb in VERBS:
             found[Right(verb, each.group, each.plural, each.namespace is not None)] = None
     for group, resource in AWAITED:

@@ -47,11 +47,18 @@ def check(facts: Facts) -> Iterator[Finding]:
         )
     why = [f"listener {each['name']} {reason}" for each in candidates if (reason := _refuses(each, given, facts))]
     if candidates and len(why) == len(candidates):
+        ways = ["have the Gateway's owner admit it (spec.listeners[].allowedRoutes)"]
+        if any("takes routes of namespaces with" in each for each in why):
+            ways.append(
+                "give the namespace the labels: `kubectl label namespace`; it must exist for that, with "
+                "serving.createNamespace false"
+            )
+        if any(" is for " in each for each in why):
+            ways = ["name hosts of the listener in serving.gateway.route.hostnames, or another listener"]
         yield _finding(
             "listener" if given.listener else "name",
             f"Gateway {given.namespace}/{given.name} does not admit the route: {'; '.join(why)}",
-            "have the Gateway's owner admit it (spec.listeners[].allowedRoutes), or give the namespace the labels: "
-            "`kubectl label namespace`; it must exist for that, with serving.createNamespace false",
+            ", or ".join(ways),
         )
 
 

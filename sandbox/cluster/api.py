@@ -10,7 +10,7 @@ import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlencode
 
 import urllib3
@@ -91,10 +91,18 @@ def connect(kubeconfig: Path) -> Iterator["Api"]:
         yield Api(pool, headers)
 
 
+class Pool(Protocol):
+    """Connections as urllib3 has them."""
+
+    def urlopen(self, method: str, path: str, /, *, headers: dict[str, str], **options: Any) -> Any:
+        """Send a request; `path` includes the query."""
+        ...
+
+
 class Api:
     """Requests to one API server. Raises `ApiError` when it refuses, `Unreachable` when it is gone."""
 
-    def __init__(self, pool: urllib3.HTTPConnectionPool, headers: dict[str, str]) -> None:
+    def __init__(self, pool: Pool, headers: dict[str, str]) -> None:
         self._pool, self._headers = pool, headers
 
     def get(self, path: str, **query: str) -> Object:

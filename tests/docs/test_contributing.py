@@ -15,7 +15,7 @@ import yaml
 from tests.docs.pages import ROOT, blocks
 
 COPIED = (
-    *("components", "preflight", "sizing", "policy", "sandbox", "tests", "docs"),
+    *("access", "components", "preflight", "sizing", "policy", "sandbox", "tests", "docs"),
     *("__main__.py", "Pulumi.yaml", "Pulumi.amd.yaml", "pyproject.toml"),
 )
 IN_ORDER = ("vendor", "infrastructure", "provider", "provider's rest", "release", "setting", "rename")

@@ -48,12 +48,12 @@ def test_leftovers_are_reported_with_the_commands_that_remove_them() -> None:
     [finding] = findings({**answers, ROLE: live("pulumi-kubernetes", labels=LABELS)})
     assert finding.severity == "error"
     assert (
-        "Service gaie-pd-epp, Secret gaie-pd-epp-metrics-reader, ClusterRole gaie-pd-llm-d-pd-epp" in finding.evidence
+        "ClusterRole gaie-pd-llm-d-pd-epp, Secret gaie-pd-epp-metrics-reader, Service gaie-pd-epp" in finding.evidence
     )
     assert "`pulumi config set --path serving.adopt true`" in finding.remedy
     assert (
-        "`kubectl -n llm-d-pd delete service/gaie-pd-epp secret/gaie-pd-epp-metrics-reader`, "
-        "`kubectl delete clusterrole/gaie-pd-llm-d-pd-epp`" in finding.remedy
+        "`kubectl delete clusterrole/gaie-pd-llm-d-pd-epp`, "
+        "`kubectl -n llm-d-pd delete secret/gaie-pd-epp-metrics-reader service/gaie-pd-epp`" in finding.remedy
     )
 
 

@@ -7,7 +7,7 @@ import preflight
 from preflight.answers import Question
 from preflight.finding import Report, Severity
 from preflight.state import State
-from tests.preflight.typed import CLASSES, SPACE, Typed, plan, whole
+from tests.preflight.typed import SPACE, Typed, plan, whole
 
 EXISTING: dict[str, Any] = {"createNamespace": False}
 
@@ -44,9 +44,9 @@ def test_on_another_cluster_nothing_else_is_looked_at() -> None:
 
 
 def test_an_object_that_is_not_understood_is_a_warning_and_hinders_nothing() -> None:
-    report = preflight.run(plan(**EXISTING), Typed(whole(**{CLASSES: {"items": [{}]}})))
+    report = preflight.run(plan(**EXISTING), Typed(whole(**{f"{SPACE}/resourcequotas": {"items": [{}]}})))
     [finding] = report.findings
-    assert (finding.severity, finding.check, report.passed) == (Severity.WARNING, "gateway class", True)
+    assert (finding.severity, finding.check, report.passed) == (Severity.WARNING, "quota", True)
 
 
 def test_the_report_as_a_person_and_as_a_machine_reads_it() -> None:

@@ -1,7 +1,7 @@
 """A cluster of typed facts: what is not written down is not there."""
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,10 +14,11 @@ from preflight.facts import IDENTITY, Facts
 from preflight.state import State
 from tests.stack_file import settings
 
-NODES = "/api/v1/nodes?resourceVersion=0"
-PODS = "/api/v1/pods?resourceVersion=0&fieldSelector=status.phase!=Succeeded,status.phase!=Failed"
+NODES = "/api/v1/nodes?limit=500"
+PODS = "/api/v1/pods?limit=500&fieldSelector=status.phase!=Succeeded,status.phase!=Failed,spec.nodeName!="
 UID = "1111"
 SPACE = "/api/v1/namespaces/llm-d-pd"
+OWN_PODS = f"{SPACE}/pods?limit=500&fieldSelector=status.phase!=Succeeded,status.phase!=Failed"
 CLASSES = "/apis/gateway.networking.k8s.io/v1/gatewayclasses"
 
 
@@ -32,6 +33,10 @@ class Typed:
     """Whether every review says yes."""
     gone: bool = False
     """Whether the API server does not answer."""
+    dry: dict[str, Answer] = field(default_factory=dict)
+    """Answers to dry runs, by a part of the path or of the object."""
+    change: Callable[[Any], Any] | None = None
+    """What the cluster does to pods on their way in."""
     name: str = "context typed"
     asked: list[Question] = field(default_factory=list)
 
@@ -41,6 +46,8 @@ class Typed:
             raise Unreachable("the API server does not answer: typed")
         if question == IDENTITY and question.path not in self.answers and question.path not in self.codes:
             return Answer(200, {"metadata": {"uid": UID}})
+        if "?dryRun=All" in question.path:
+            return self._dry_run(question)
         if question.body:
             rules = [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}]
             status = {"allowed": self.rights, "resourceRules": rules if self.rights else []}
@@ -48,6 +55,16 @@ class Typed:
         if question.path in self.answers:
             return Answer(200, self.answers[question.path])
         return Answer(self.codes.get(question.path, 404), {"message": "typed refusal"})
+
+    def _dry_run(self, question: Question) -> Answer:
+        """The object as it was sent, unless `dry` has an answer for a part of it."""
+        for part, answer in self.dry.items():
+            if part in question.path + question.body:
+                return answer
+        body = json.loads(question.body)
+        if self.change and body["kind"] == "Pod":
+            self.change(body)
+        return Answer(201, body)
 
     def ask_all(self, questions: Collection[Question]) -> Mapping[Question, Answer]:
         return {each: self.ask(each) for each in questions}
@@ -130,14 +147,14 @@ def serving(cluster: Typed) -> Iterator[str]:
         def do_GET(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
             identity = self.path == IDENTITY.path
-            answer = cluster.ask(Question(self.path, body, metadata_only=identity))
+            answer = cluster.ask(Question(self.path, body, self.command == "PATCH", metadata_only=identity))
             text = json.dumps(answer.body).encode()
             self.send_response(answer.code)
             self.send_header("Content-Length", str(len(text)))
             self.end_headers()
             self.wfile.write(text)
 
-        do_POST = do_GET
+        do_POST = do_PATCH = do_GET
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""

@@ -251,7 +251,7 @@ EVERY_SETTING: dict[str, Change] = {
     "createNamespace": Change(False, NAMESPACE | ACCOUNT | TOKEN),  # the latter two: their edge to the first
     "postfix": Change("two", set(ALL)),
     "cluster.context": Change("other", {"cluster"}),
-    "cluster.identifier": Change("blue", {"cluster"}),
+    "cluster.identifier": Change("blue", set()),
     "hostNetwork": Change(True, WORKERS),
     "gpuResource": Change("amd.com/cpx_nps4", WORKERS),
     "gpusPerNode": Change(4, WORKERS, {"hostNetwork": True}),

@@ -204,8 +204,8 @@ def test_the_provider_changes_config_maps_and_secrets_in_place_and_names_no_file
         return provider.inputs
 
     always = {"enableConfigMapMutable": "true", "enableSecretMutable": "true", "kubeconfig": ""}
+    always["clusterIdentifier"] = "llm-d-pd"
     assert settings(default()) == always
-    other = run_program({**AMD, "cluster": {"context": "other"}})
-    assert settings(other) == {**always, "context": "other", "clusterIdentifier": "other"}
     named = run_program({**AMD, "cluster": {"context": "other", "identifier": "blue"}})
-    assert settings(named) == {**always, "context": "other", "clusterIdentifier": "blue"}
+    assert settings(named) == {**always, "context": "other"}
+    assert [text for text in named.messages if "serving.cluster.identifier has no effect" in text]

@@ -74,7 +74,7 @@ def test_a_cluster_without_fault_is_a_line(cluster: Typed) -> None:
     recorder = run_program({**AMD, "preflight": "enforce"})
     [message] = [message for message in recorder.messages if "preflight" in message]
     assert message.startswith("info: "), message
-    assert message.endswith("nothing in the way")
+    assert "nothing in the way, 1 note\n" in message
 
 
 def test_an_error_is_a_warning_unless_it_is_enforced(cluster: Typed) -> None:

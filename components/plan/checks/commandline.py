@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from components.config.problem import Hidden, Problem
 from components.config.vocabulary import ReleaseName, Role
@@ -64,48 +64,55 @@ def check(context: Context, tiers: Tiers) -> Iterator[Problem]:
 def notes(context: Context) -> Iterator[str]:
     """Variables that do not do what they say, and values that only vLLM reads."""
     for role in Role:
-        arguments = context.tier(role).extra_args
-        for flag in flags_of(arguments):
-            if flag.name == CONFIG_FLAG:
-                yield (
-                    f"serving.{role}.extraArgs[{flag.place}]: what is in {flag.value} is not checked; a flag there "
-                    "that the program does not set itself counts, such as an API key, TLS or --disable-log-stats"
-                )
-            elif flag.name in UNTOKENIZED_FLAGS:
-                yield (
-                    f"serving.{role}.extraArgs[{flag.place}]: vLLM has no tokenizer with {flag.name}, so it answers "
-                    "chat requests and prompts of text with an error; only prompts of tokens are served"
-                )
-        for index, argument in enumerate(arguments):
-            word = argument if flag_of(argument) is None else argument.partition("=")[2]
-            if len(word) > 1 and word[0] == word[-1] and word[0] in "'\"":
-                yield (
-                    f"serving.{role}.extraArgs[{index}]: the quotes around {word[1:-1]} reach vLLM as a part of the "
-                    "value, because no shell takes them off: delete them"
-                )
-        for name in context.tier(role).references:
-            if name == CACHE_VARIABLE:
-                yield (
-                    f"serving.{role}.env.{name}: its value is not known here; where no volume is mounted at it, the "
-                    "weights are downloaded to the container's layer, again after each restart"
-                )
-            elif name in context.accelerator.visible_devices:
-                yield (
-                    f"serving.{role}.env.{name}: its value is not known here; vLLM stops at start where it shows fewer "
-                    f"GPUs than serving.{role}.tensorParallel"
-                )
-        for name, value in context.tier(role).env.items():
-            path = f"serving.{role}.env.{name}"
-            read = name == ATTENTION_VARIABLE and context.settings.release is ReleaseName.V0_4
-            if name in MISLEADING_VARIABLES and not read:
-                yield f"{path}: {MISLEADING_VARIABLES[name]}"
-            elif name in EXPOSING_VARIABLES and value != "0":
-                yield f"{path}: {EXPOSING_VARIABLES[name]}"
-            elif name == "UCX_PROTO_ENABLE" and str(value).lower() in ("n", "no", "0", "false", "off"):
-                yield (
-                    f"{path} switches off UCX's protocols of today, which NIXL needs (vllm-project/vllm#32379): "
-                    "transfers would fail or take a slower way; delete it"
-                )
+        yield from _said_of_arguments(role, context.tier(role).extra_args)
+        yield from _said_of_variables(context, role)
+
+
+def _said_of_arguments(role: Role, arguments: Sequence[str]) -> Iterator[str]:
+    for flag in flags_of(arguments):
+        if flag.name == CONFIG_FLAG:
+            yield (
+                f"serving.{role}.extraArgs[{flag.place}]: what is in {flag.value} is not checked; a flag there "
+                "that the program does not set itself counts, such as an API key, TLS or --disable-log-stats"
+            )
+        elif flag.name in UNTOKENIZED_FLAGS:
+            yield (
+                f"serving.{role}.extraArgs[{flag.place}]: vLLM has no tokenizer with {flag.name}, so it answers "
+                "chat requests and prompts of text with an error; only prompts of tokens are served"
+            )
+    for index, argument in enumerate(arguments):
+        word = argument if flag_of(argument) is None else argument.partition("=")[2]
+        if len(word) > 1 and word[0] == word[-1] and word[0] in "'\"":
+            yield (
+                f"serving.{role}.extraArgs[{index}]: the quotes around {word[1:-1]} reach vLLM as a part of the "
+                "value, because no shell takes them off: delete them"
+            )
+
+
+def _said_of_variables(context: Context, role: Role) -> Iterator[str]:
+    for name in context.tier(role).references:
+        if name == CACHE_VARIABLE:
+            yield (
+                f"serving.{role}.env.{name}: its value is not known here; where no volume is mounted at it, the "
+                "weights are downloaded to the container's layer, again after each restart"
+            )
+        elif name in context.accelerator.visible_devices:
+            yield (
+                f"serving.{role}.env.{name}: its value is not known here; vLLM stops at start where it shows fewer "
+                f"GPUs than serving.{role}.tensorParallel"
+            )
+    for name, value in context.tier(role).env.items():
+        path = f"serving.{role}.env.{name}"
+        read = name == ATTENTION_VARIABLE and context.settings.release is ReleaseName.V0_4
+        if name in MISLEADING_VARIABLES and not read:
+            yield f"{path}: {MISLEADING_VARIABLES[name]}"
+        elif name in EXPOSING_VARIABLES and value != "0":
+            yield f"{path}: {EXPOSING_VARIABLES[name]}"
+        elif name == "UCX_PROTO_ENABLE" and str(value).lower() in ("n", "no", "0", "false", "off"):
+            yield (
+                f"{path} switches off UCX's protocols of today, which NIXL needs (vllm-project/vllm#32379): "
+                "transfers would fail or take a slower way; delete it"
+            )
 
 
 def _variables(context: Context, tier: ResolvedTier) -> Iterator[Problem]:

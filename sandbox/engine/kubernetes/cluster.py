@@ -1,10 +1,11 @@
 """The provider's API server: connects at the first use, and knows the paths of objects."""
 
-import os
 import threading
-from pathlib import Path
 
-from sandbox.cluster.api import Api, ApiError, Object, connections
+from access import kubeconfig
+from access.errors import NoAccess
+from access.server import ApiServer
+from sandbox.cluster.api import CONNECTIONS, Api, ApiError, Object, Unreachable
 
 
 class NoSuchKind(ApiError):
@@ -28,7 +29,10 @@ class Cluster:
         """The API server's client."""
         with self._connecting:
             if self._api is None:
-                self._api = Api(*connections(Path(os.environ["KUBECONFIG"]), self._context))
+                try:
+                    self._api = Api(ApiServer.connect(kubeconfig.read(), self._context, CONNECTIONS), {})
+                except NoAccess as error:
+                    raise Unreachable(str(error)) from None
             return self._api
 
     def path(self, obj: Object) -> str:

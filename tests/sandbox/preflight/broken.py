@@ -2,157 +2,13 @@
 
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from sandbox.cluster import crds
-from sandbox.cluster.api import Api, ApiError
-from tests.sandbox.running import soon, tools
-from tests.sandbox.stack.deployment import Deployment
-
-NAMESPACE = "llm-d-pd"
-LEVEL = "pod-security.kubernetes.io/enforce"
-NODES = ("amd-0", "amd-1")
-Object = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Stage:
-    """A cluster of two nodes, a stack that is not deployed, and access to the API server."""
-
-    api: Api
-    amd: Deployment
-    folder: Path
-
-    @contextmanager
-    def made(self, path: str, body: Object) -> Iterator[Object]:
-        """Create an object for the duration of the body."""
-        try:
-            yield self.api.apply(path, body)
-        finally:
-            self.gone(path)
-
-    def gone(self, path: str) -> None:
-        """Delete an object and wait until it is gone."""
-        with suppress(ApiError):
-            self.api.delete(path, gracePeriodSeconds="0")
-        assert soon(lambda: not self.exists(path), 60), f"{path} stays"
-
-    def exists(self, path: str) -> bool:
-        try:
-            self.api.get(path)
-        except ApiError:
-            return False
-        return True
-
-    @contextmanager
-    def namespace(self, level: str = "") -> Iterator[None]:
-        """Create the stack's namespace as another owner, with a Pod Security level."""
-        metadata = {"name": NAMESPACE, "labels": {LEVEL: level} if level else {}}
-        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
-        with self.made(f"/api/v1/namespaces/{NAMESPACE}", body):
-            yield
-
-    @contextmanager
-    def within(self, plural: str, kind: str, name: str, api: str = "/api/v1", **fields: Any) -> Iterator[None]:
-        """Create an object in the stack's namespace."""
-        version = api.removeprefix("/apis/").removeprefix("/api/")
-        metadata = {"name": name, "namespace": NAMESPACE, **fields.pop("metadata", {})}
-        body = {"apiVersion": version, "kind": kind, "metadata": metadata, **fields}
-        with self.made(f"{api}/namespaces/{NAMESPACE}/{plural}/{name}", body):
-            yield
-
-    @contextmanager
-    def without_kinds(self, *names: str) -> Iterator[None]:
-        """Remove these CRDs for a while."""
-        definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-        versions = {
-            (name, each["name"])
-            for name in names
-            for each in self.api.get(f"{definitions}/{name}")["spec"]["versions"]
-            if each["served"]
-        }
-        for name in names:
-            self.gone(f"{definitions}/{name}")
-
-        def served(name: str, version: str) -> bool:
-            plural, _, group = name.partition(".")
-            try:
-                kinds = self.api.get(f"/apis/{group}/{version}")["resources"]
-            except ApiError:
-                return False
-            return any(each["name"] == plural for each in kinds)
-
-        assert soon(lambda: not any(served(*each) for each in versions), 60), f"one of {names} is still served"
-        try:
-            yield
-        finally:
-            crds.apply(self.amd.cluster.host_kubeconfig, tools()["crds"])
-            assert soon(lambda: all(served(*each) for each in versions), 60), f"one of {names} is not served again"
-
-    @contextmanager
-    def nodes(self, spec: Object | None = None, resources: Mapping[str, str] | None = None) -> Iterator[None]:
-        """Give both nodes another spec or other devices."""
-        before = {name: self.api.get(f"/api/v1/nodes/{name}") for name in NODES}
-        for name in NODES:
-            if spec:
-                self.api.patch(f"/api/v1/nodes/{name}", {"spec": spec})
-            if resources is not None:
-                devices: dict[str, str | None] = {
-                    key: None for key in before[name]["status"]["allocatable"] if "/" in key
-                }
-                devices.update(resources)
-                status = {"capacity": devices, "allocatable": devices}
-                self.api.patch(f"/api/v1/nodes/{name}/status", {"status": status})
-        try:
-            yield
-        finally:
-            for name, node in before.items():
-                old = {"taints": node["spec"].get("taints"), "unschedulable": node["spec"].get("unschedulable")}
-                self.api.patch(f"/api/v1/nodes/{name}", {"spec": old})
-                amounts: dict[str, str | None] = dict.fromkeys(resources or {})
-                amounts.update(node["status"]["allocatable"])
-                status = {"capacity": amounts, "allocatable": amounts}
-                self.api.patch(f"/api/v1/nodes/{name}/status", {"status": status})
-
-    @contextmanager
-    def others(self, **container: Any) -> Iterator[None]:
-        """Put a pod of another owner on each node."""
-        paths = []
-        for name in NODES:
-            path = f"/api/v1/namespaces/default/pods/job-{name}"
-            spec = {"nodeName": name, "containers": [{"name": "c", "image": "pause:1", **container}]}
-            metadata = {"name": f"job-{name}", "namespace": "default"}
-            self.api.apply(path, {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
-            paths.append(path)
-        try:
-            yield
-        finally:
-            for path in paths:
-                self.gone(path)
-
-    def kubeconfig(self, **changes: Any) -> Path:
-        """Return the sandbox's kubeconfig with another cluster or user entry."""
-        document = yaml.safe_load(self.amd.cluster.home.kubeconfig.read_text())
-        for key, value in changes.items():
-            [entry] = document[f"{key}s"]
-            entry[key] = value(entry[key]) if callable(value) else value
-        file = self.folder / f"kubeconfig-{time.monotonic_ns()}"
-        file.write_text(yaml.safe_dump(document))
-        return file
-
-    def token_of(self, account: str) -> str:
-        """Return a token of a ServiceAccount in the namespace default."""
-        path = f"/api/v1/namespaces/default/serviceaccounts/{account}/token"
-        request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
-        return str(self.api.create(path, request)["status"]["token"])
-
+from tests.sandbox.preflight.stage import NAMESPACE, Stage
 
 Way = Callable[[Stage], AbstractContextManager[Path | None]]
 
@@ -215,9 +71,62 @@ def _quota(name: str, **hard: str) -> Callable[[Stage], AbstractContextManager[A
     return lambda stage: stage.within("resourcequotas", "ResourceQuota", name, spec={"hard": named})
 
 
-def _limit(stage: Stage) -> AbstractContextManager[Any]:
-    most = {"type": "Container", "max": {"memory": "64Gi"}}
-    return stage.within("limitranges", "LimitRange", "team", spec={"limits": [most]})
+def _limit(**limit: Any) -> Callable[[Stage], AbstractContextManager[Any]]:
+    spec = {"limits": [{"type": "Container", **limit}]}
+    return lambda stage: stage.within("limitranges", "LimitRange", "team", spec=spec)
+
+
+def _scoped(stage: Stage) -> AbstractContextManager[Any]:
+    """A quota for pods of a priority class."""
+    scope = {"matchExpressions": [{"scopeName": "PriorityClass", "operator": "In", "values": ["high"]}]}
+    spec = {"hard": {"pods": "0"}, "scopeSelector": scope}
+    return stage.within("resourcequotas", "ResourceQuota", "high", spec=spec)
+
+
+def _priority(stage: Stage) -> AbstractContextManager[Any]:
+    path = "/apis/scheduling.k8s.io/v1/priorityclasses/high"
+    body = {"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": "high"}, "value": 10}
+    return stage.made(path, body)
+
+
+def _policy(*arguments: str) -> Callable[[Stage], AbstractContextManager[Any]]:
+    return lambda stage: stage.policy(*arguments)
+
+
+def _webhook(kind: str, **answer: Any) -> Callable[[Stage], AbstractContextManager[Any]]:
+    return lambda stage: stage.webhook(kind, **answer)
+
+
+def _istiod(image: str = "", **env: str) -> Way:
+    return _plain(lambda stage: stage.istiod(image, **env))
+
+
+def _shared(**listener: Any) -> Way:
+    """A Gateway in another namespace, with one listener."""
+    path = "/apis/gateway.networking.k8s.io/v1/namespaces/default/gateways/shared"
+    listeners = [{"name": "web", "port": 80, "protocol": "HTTP", **listener}]
+    body = {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "Gateway",
+        "metadata": {"name": "shared", "namespace": "default"},
+        "spec": {"gatewayClassName": "nobodys", "listeners": listeners},
+    }
+    return _plain(lambda stage: stage.made(path, body))
+
+
+def _network_policy(**spec: Any) -> Callable[[Stage], AbstractContextManager[Any]]:
+    api = "/apis/networking.k8s.io/v1"
+    return lambda stage: stage.within("networkpolicies", "NetworkPolicy", "default", api, spec=spec)
+
+
+def _claim(mode: str) -> Callable[[Stage], AbstractContextManager[Any]]:
+    spec = {"accessModes": [mode], "resources": {"requests": {"storage": "1Gi"}}}
+    return lambda stage: stage.within("persistentvolumeclaims", "PersistentVolumeClaim", "weights", spec=spec)
+
+
+def kueue(stage: Stage) -> AbstractContextManager[Any]:
+    """Kueue's kind of queues."""
+    return stage.kind("kueue.x-k8s.io", "v1beta1", "LocalQueue")
 
 
 def _no_certificate(stage: Stage) -> AbstractContextManager[Any]:
@@ -243,7 +152,7 @@ def _terminating(stage: Stage) -> Iterator[None]:
 
 
 @contextmanager
-def _onlooker(stage: Stage) -> Iterator[Path]:
+def onlooker(stage: Stage) -> Iterator[Path]:
     """A user that may read everything and change nothing."""
     reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "onlooker"}
     subject = {"kind": "ServiceAccount", "name": "onlooker", "namespace": "default"}
@@ -273,8 +182,8 @@ def _nowhere(stage: Stage) -> Iterator[Path]:
 
 @contextmanager
 def _silent(stage: Stage) -> Iterator[Path]:
-    """A server in the sandbox that accepts connections and never answers."""
-    command = [*stage.amd.cluster.enter, sys.executable, "-c", _SILENCE]
+    """A server that accepts connections and never answers."""
+    command = [sys.executable, "-c", _SILENCE]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout
         yield stage.kubeconfig(cluster={"server": f"http://127.0.0.1:{server.stdout.readline().strip()}"})
@@ -302,6 +211,14 @@ sys.stdin.read()
 GPUS = {"limits": {"amd.com/gpu": "7"}}
 EIGHT = "8"
 TAINTS = [{"key": "dedicated", "value": "x", "effect": "NoSchedule"}]
+
+IMAGES = "object.spec.containers.all(c, c.image.startsWith('registry.example/'))"
+LABELLED = "'team' in object.metadata.?labels.orValue({})"
+WITHOUT_MOUNTS = [{"op": "replace", "path": "/spec/containers/0/volumeMounts", "value": []}]
+NO_TOPOLOGY = {"requiredDuringSchedulingIgnoredDuringExecution": [{"topologyKey": "", "labelSelector": {}}]}
+ALL = {"namespaces": {"from": "All"}}
+EPP = {"routing": {"cpu": "12"}}
+ROUTED = {"decode": {"sidecar": {"cpu": "12"}}}
 
 KINDS = (
     "httproutes.gateway.networking.k8s.io",
@@ -345,15 +262,113 @@ CORPUS = [
         _plain(lambda _: nullcontext()),
         {"prefill": {"priorityClass": "high"}, "decode": {"runtimeClass": "nvidia"}},
     ),
+    Broken("quota too small", _in_namespace(_quota("gpus", requests__amd_gpu="4")), FOREIGN, token=False),
+    Broken("quota for objects", _in_namespace(_quota("objects", services="0")), FOREIGN, token=False),
+    Broken("quota wants more said", _in_namespace(_quota("cpus", limits__cpu="1k")), FOREIGN, token=False),
     Broken(
-        "limits of the namespace",
-        _in_namespace(_quota("gpus", requests__amd_gpu="4"), _quota("cpus", limits__cpu="1k"), _limit),
+        "quota of a priority class",
+        _in_namespace(_scoped, _priority),
+        {**FOREIGN, "prefill": {"priorityClass": "high"}},
+        token=False,
+    ),
+    Broken("memory beyond a LimitRange", _in_namespace(_limit(max={"memory": "64Gi"})), FOREIGN, token=False),
+    Broken(
+        "CPU below a LimitRange", _in_namespace(_limit(min={"cpu": "12"})), {**FOREIGN, **EPP, **ROUTED}, token=False
+    ),
+    Broken(
+        "policy about images",
+        _in_namespace(_policy("pods", IMAGES, "images come from registry.example")),
         FOREIGN,
+        token=False,
+    ),
+    Broken(
+        "policy about labels",
+        _in_namespace(_policy("deployments", LABELLED, "every Deployment has a label team", "apps")),
+        FOREIGN,
+        token=False,
+    ),
+    Broken(
+        "policy about a Service",
+        _in_namespace(_policy("services", "false", "Services are made by the platform")),
+        FOREIGN,
+        token=False,
+    ),
+    Broken("policy about namespaces", _plain(_policy("namespaces", LABELLED, "namespaces have the label team"))),
+    Broken(
+        "webhook refuses",
+        _in_namespace(_webhook("Validating", allowed=False, status={"message": "runAsNonRoot must be true"})),
+        FOREIGN,
+        token=False,
+    ),
+    Broken("webhook is down", _in_namespace(_webhook("Validating")), FOREIGN, token=False),
+    Broken(
+        "webhook takes volumes away", _in_namespace(_webhook("Mutating", patch=WITHOUT_MOUNTS)), FOREIGN, token=False
+    ),
+    Broken(
+        "affinity that is none",
+        _in_namespace(),
+        {**FOREIGN, "decode": {"affinity": {"podAffinity": NO_TOPOLOGY}}},
+        token=False,
+    ),
+    Broken("istio without the extension", _istiod(ENABLE_GATEWAY_API_INFERENCE_EXTENSION="false")),
+    Broken("istio too old", _istiod(image="docker.io/istio/pilot:1.27.3")),
+    Broken("istio under a revision", _istiod(REVISION="1-31")),
+    Broken("Gateway of one namespace", _shared(), {"gateway": SHARED}),
+    Broken(
+        "Gateway for labelled namespaces",
+        _shared(allowedRoutes={"namespaces": {"from": "Selector", "selector": {"matchLabels": {"models": "yes"}}}}),
+        {"gateway": SHARED},
+    ),
+    Broken(
+        "Gateway of another host",
+        _shared(hostname="a.example.com", allowedRoutes=ALL),
+        {"gateway": {"existing": SHARED["existing"], "route": {"hostnames": ["b.example.com"]}}},
+    ),
+    Broken(
+        "Gateway without the listener",
+        _shared(allowedRoutes=ALL),
+        {"gateway": {"existing": {**SHARED["existing"], "listener": "models"}, "route": {"path": "/llama"}}},
+    ),
+    Broken(
+        "nothing may come in",
+        _in_namespace(_network_policy(podSelector={}, policyTypes=["Ingress"])),
+        FOREIGN,
+        token=False,
+    ),
+    Broken(
+        "KV blocks do not get through",
+        _in_namespace(
+            _network_policy(
+                podSelector={"matchLabels": {"llm-d.ai/role": "prefill"}}, ingress=[{"ports": [{"port": 8000}]}]
+            )
+        ),
+        FOREIGN,
+        token=False,
+    ),
+    Broken(
+        "no such queue",
+        _in_namespace(kueue),
+        {**FOREIGN, "prefill": {"labels": {"kueue.x-k8s.io/queue-name": "gpus"}}},
+        token=False,
+    ),
+    Broken(
+        "claim of one node", _in_namespace(_claim("ReadWriteOnce")), {**FOREIGN, "model__claim": "weights"}, token=False
+    ),
+    Broken(
+        "claim of one pod",
+        _in_namespace(_claim("ReadWriteOncePod")),
+        {**FOREIGN, "model__claim": "weights"},
+        token=False,
+    ),
+    Broken(
+        "claim that cannot be written",
+        _in_namespace(_claim("ReadOnlyMany")),
+        {**FOREIGN, "model__claim": "weights"},
         token=False,
     ),
     Broken("somebody's object", _in_namespace(_config_map({})), FOREIGN, token=False),
     Broken("another install's object", _in_namespace(_config_map(OTHER)), FOREIGN, token=False),
-    Broken("no rights", _onlooker),
+    Broken("no rights", onlooker),
     Broken("expired credentials", _expired),
     Broken("login program fails", _login_fails),
     Broken("unreachable", _nowhere),

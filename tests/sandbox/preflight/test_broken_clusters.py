@@ -8,15 +8,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pulumi
 import pytest
 import yaml
 
 from sandbox.cluster.api import connect
 from sandbox.engine import Engine
 from sandbox.home import CHECKOUT
-from tests.sandbox.preflight.broken import CORPUS, NAMESPACE, Broken, Stage
-from tests.sandbox.running import Running
+from tests.recorder import Recorder, run_program
+from tests.sandbox.preflight.broken import CORPUS, Broken
+from tests.sandbox.preflight.stage import NAMESPACE, Stage
+from tests.sandbox.running import Running, soon
 from tests.sandbox.stack.deployment import Deployment, deployment
+from tests.stack_file import stack_file
 
 pytestmark = pytest.mark.thorough
 
@@ -38,16 +42,36 @@ def test_every_broken_cluster_has_expected_words() -> None:
 
 
 @pytest.mark.parametrize("broken", CORPUS, ids=lambda each: each.name.replace(" ", "-"))
-def test_the_command_reports_the_fault(stage: Stage, broken: Broken) -> None:
-    _configured(stage.amd, broken)
+def test_the_program_reports_the_fault_and_an_error_stops_it(
+    stage: Stage, broken: Broken, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with broken.way(stage) as kubeconfig:
-        code, screen = _command(_with(stage.amd, kubeconfig))
-    assert code == 1
-    _assert_expected(broken, screen)
+        monkeypatch.setenv("KUBECONFIG", str(kubeconfig or stage.amd.cluster.host_kubeconfig))
+        # A new policy is in force some time after it is made.
+        assert soon(lambda: _as_expected(broken, _enforced(broken)), 15), "\n".join(_enforced(broken))
+
+
+def _enforced(broken: Broken) -> tuple[str, str]:
+    """What the program says with `enforce`, and what it registers."""
+    recorder = Recorder()
+    try:
+        run_program(_serving(broken), token="hf_secret" if broken.token else None, stack="amd", recorder=recorder)
+    except pulumi.RunError as error:
+        return str(error), ", ".join(recorder.declared)
+    return "\n".join(each for each in recorder.messages if "preflight of" in each), ", ".join(recorder.declared)
+
+
+def _as_expected(broken: Broken, seen: tuple[str, str]) -> bool:
+    """Whether the expected words are said; nothing is registered unless all that is found are warnings."""
+    said, registered = " ".join(seen[0].split()), seen[1]
+    stopped = "Nothing was touched." in said and not registered
+    warned = ": 1 warning" in said and bool(registered)
+    return (stopped or warned) and all(" ".join(line.split()) in said for line in EXPECTED[broken.name])
 
 
 @pytest.mark.parametrize("name", ["no custom kinds", "no rights", "login program fails"])
 def test_up_stops_before_anything_is_made(stage: Stage, name: str) -> None:
+    stage = replace(stage, inside=True)
     [broken] = [each for each in CORPUS if each.name == name]
     _configured(stage.amd, broken)
     with broken.way(stage) as kubeconfig:
@@ -87,7 +111,7 @@ def test_a_sound_cluster_passes(stage: Stage) -> None:
 def test_without_a_cluster_a_preview_prints_one_line_and_continues(stage: Stage) -> None:
     [nowhere] = [each for each in CORPUS if each.name == "unreachable"]
     _configured(stage.amd, nowhere, preflight="warn")
-    with nowhere.way(stage) as kubeconfig:
+    with nowhere.way(replace(stage, inside=True)) as kubeconfig:
         done = _with(stage.amd, kubeconfig).pulumi("preview", "--color=never")
     [line] = {each.partition("preflight")[2] for each in done.stdout.splitlines() if "preflight" in each}
     assert "is not looked at: the API server does not answer" in line
@@ -103,7 +127,7 @@ def test_the_page_shows_what_the_command_prints(stage: Stage) -> None:
         assert f"```text\n{screen}```" in (CHECKOUT / "docs" / "preflight.md").read_text(), screen
         code, text = _command(stage.amd, "--json")
         assert code == 1
-    assert [each["check"] for each in json.loads(text)["findings"]] == ["custom kinds", "devices"]
+    assert [each["check"] for each in json.loads(text)["findings"]] == ["custom kinds", "devices", "admission"]
     code, screen = _command(stage.amd)
     assert (code, "nothing in the way" in screen) == (0, True)
 
@@ -141,21 +165,14 @@ def _configured(stack: Deployment, broken: Broken, preflight: str = "enforce") -
     config = document["config"]
     token = config.pop("llm-d-pd:hfToken", None) or _TOKENS[stack.stack]
     _TOKENS[stack.stack] = token
-    serving: dict[str, Any] = {
-        "accelerator": "amd",
-        "model": {"name": "amd/Llama-3.3-70B-Instruct-FP8-KV"},
-        "rdma": {"resource": "rdma/ib"},
-        "preflight": preflight,
-    }
-    for path, value in broken.settings.items():
-        at, (*above, last) = serving, path.split("__")
-        for key in above:
-            at = at.setdefault(key, {})
-        at[last] = value
-    config["llm-d-pd:serving"] = serving
+    config["llm-d-pd:serving"] = _serving(broken, preflight)
     if broken.token:
         config["llm-d-pd:hfToken"] = token
     file.write_text(yaml.safe_dump(document))
+
+
+def _serving(broken: Broken, preflight: str = "enforce") -> dict[str, Any]:
+    return stack_file(**{"rdma": {"resource": "rdma/ib"}, "preflight": preflight, **broken.settings})
 
 
 _TOKENS: dict[str, Any] = {}

@@ -14,6 +14,12 @@ LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 FILES = ("certificate-authority", "client-certificate", "client-key", "tokenFile")
 """Entries that name a file, relative to the kubeconfig's own folder."""
 
+ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+"""Where a pod finds the token of its ServiceAccount and the cluster's authority."""
+
+INSIDE = "in-cluster"
+"""Context of a program that runs in a pod and has no other."""
+
 
 @dataclass(frozen=True)
 class Kubeconfig:
@@ -44,11 +50,31 @@ def read() -> Kubeconfig:
         for kind, known in entries.items():
             for entry in document.get(f"{kind}s") or []:
                 known.setdefault(entry["name"], _placed(entry.get(kind) or {}, file.parent))
+    if current is None and (inside := _of_pod()):
+        current = INSIDE
+        entries["context"][INSIDE] = {"cluster": INSIDE, "user": INSIDE}
+        entries["cluster"][INSIDE], entries["user"][INSIDE] = inside
     return Kubeconfig(current, entries["context"], entries["cluster"], entries["user"])
 
 
+def _of_pod() -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """Cluster and user of the pod that this runs in; None outside."""
+    host, port = (os.environ.get(f"KUBERNETES_SERVICE_{each}") for each in ("HOST", "PORT"))
+    token, authority = ACCOUNT / "token", ACCOUNT / "ca.crt"
+    if not host or not port or not token.is_file():
+        return None
+    server = f"https://{f'[{host}]' if ':' in host else host}:{port}"
+    trusted = {"certificate-authority": str(authority)} if authority.is_file() else {}
+    return {"server": server, **trusted}, {"tokenFile": str(token)}
+
+
 def _placed(entry: dict[str, Any], folder: Path) -> dict[str, Any]:
-    return entry | {key: str(folder / entry[key]) for key in FILES if entry.get(key)}
+    """The entry with its files and its login program found from the kubeconfig's folder."""
+    placed = entry | {key: str(folder / entry[key]) for key in FILES if entry.get(key)}
+    program = entry.get("exec") or {}
+    if os.sep in program.get("command", ""):
+        placed["exec"] = {**program, "command": str(folder / program["command"])}
+    return placed
 
 
 def _load(file: Path) -> dict[str, Any]:

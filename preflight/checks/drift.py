@@ -1,0 +1,50 @@
+"""State and cluster drifted apart in a way that a plain `up` does not see: it compares the program with the state."""
+
+from collections.abc import Iterator
+
+from preflight.answers import Question
+from preflight.checks.owners import question
+from preflight.facts import Facts
+from preflight.finding import Finding, Severity, some
+
+CHECK = "drift"
+REFRESH = "`pulumi refresh`, then `pulumi up`"
+
+
+def asks(facts: Facts) -> list[Question]:
+    """Nothing: the check of owners asks for these objects."""
+    return []
+
+
+def check(facts: Facts) -> Iterator[Finding]:
+    """Objects of the state that were deleted, that are being deleted, or whose roll-out is paused."""
+    own = [each for each in facts.objects if each.key in facts.state.uids]
+    gone = [each for each in own if facts.asked(question(each)).absent]
+    live = {each: facts.asked(question(each)).body for each in own if facts.asked(question(each)).ok}
+    going = [each for each, body in live.items() if body["metadata"].get("deletionTimestamp")]
+    paused = [each for each, body in live.items() if (body.get("spec") or {}).get("paused")]
+    if gone:
+        yield _finding(
+            f"{some(gone)} {'is' if len(gone) == 1 else 'are'} in the stack's state and not in the cluster",
+            "a plain `pulumi up` would leave it at that: nothing has changed for it",
+            REFRESH,
+        )
+    if going:
+        held = "; ".join(
+            f"{each}: {', '.join(live[each]['metadata'].get('finalizers') or ['no finalizer'])}" for each in going
+        )
+        yield _finding(
+            f"{some(going)} {'is' if len(going) == 1 else 'are'} being deleted, held by finalizers ({held})",
+            "a plain `pulumi up` would change or keep it, and it would be gone afterwards",
+            f"wait until it is gone, {REFRESH}",
+        )
+    for each in paused:
+        yield _finding(
+            f"the roll-out of {each} is paused",
+            "no change of its pods would be rolled out, and `pulumi up` with one would fail at its timeout",
+            f"`kubectl -n {each.namespace} rollout resume deployment/{each.name}`",
+        )
+
+
+def _finding(evidence: str, outcome: str, remedy: str) -> Finding:
+    return Finding(CHECK, Severity.WARNING, "serving.namespace", evidence, outcome, remedy)
