@@ -20,6 +20,7 @@ from components.prefill_tier import PrefillTier
 from components.serving_namespace import ServingNamespace
 from components.target_cluster import TargetCluster
 from preflight.program import before_anything
+from verify import during_up
 
 draft = config.read(pulumi.Config())
 target = cluster.find(draft.settings.cluster)
@@ -50,4 +51,15 @@ if serving.monitoring:
 if serving.isolation:
     NetworkIsolation("network-isolation", serving.isolation, within)
 
+during_up.start(
+    serving.namespace.namespace,
+    target.context,
+    {
+        serving.picker.name: picker.deployment.id,
+        serving.prefill.worker.name: prefill.deployment.id,
+        serving.decode.worker.name: decode.deployment.id,
+        serving.gateway.name: gateway.address,
+    },
+    serving.waiting,
+)
 exports.publish(exports.contract(serving, target, gateway))

@@ -25,7 +25,7 @@ class EndpointPicker(pulumi.ComponentResource):
     def __init__(self, name: str, args: EndpointPickerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("llm-d-pd:index:EndpointPicker", name, None, opts)
         args = EndpointPickerArgs.of(args)
-        declare(name, objects(args), pulumi.ResourceOptions(parent=self))
+        self.deployment = declare(name, objects(args), pulumi.ResourceOptions(parent=self))["deployment"]
         self.service_name = pulumi.Output.from_input(args.name)
         self.register_outputs({"serviceName": self.service_name})
 

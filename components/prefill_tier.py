@@ -18,7 +18,8 @@ class PrefillTier(pulumi.ComponentResource):
         super().__init__("llm-d-pd:index:PrefillTier", name, None, opts)
         args = PrefillTierArgs.of(args)
         child = pulumi.ResourceOptions(parent=self)
-        declare(name, objects(args), child, {worker_pod.DEPLOYMENT: worker_pod.options(args.worker)})
+        made = declare(name, objects(args), child, {worker_pod.DEPLOYMENT: worker_pod.options(args.worker)})
+        self.deployment = made[worker_pod.DEPLOYMENT]
         self.workload_name = pulumi.Output.from_input(args.worker.name)
         self.register_outputs({"workloadName": self.workload_name})
 

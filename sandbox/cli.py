@@ -13,7 +13,7 @@ from sandbox.home import CHECKOUT, Home
 from sandbox.modelserver import choice, choosing
 from sandbox.progress import Progress
 from sandbox.session import Session
-from sandbox.status import show, watching
+from sandbox.status import show
 from sandbox.talking.target import find
 
 Command = Callable[[argparse.Namespace, Home, Progress], int]
@@ -24,8 +24,7 @@ def up(arguments: argparse.Namespace, home: Home, report: Progress) -> int:
     session = _ready(arguments, home, report, pods=True)
     for line in choosing.notes(home.root):
         report.say(line)
-    with watching(home.host_kubeconfig, report):
-        code = session.call("pulumi", "up", "--yes", "--stack", arguments.stack, *arguments.rest)
+    code = session.call("pulumi", "up", "--yes", "--stack", arguments.stack, *arguments.rest)
     show(home, report)
     if code == 0 and lifecycle.isolated(home):
         try:
@@ -68,8 +67,10 @@ def destroy(arguments: argparse.Namespace, home: Home, report: Progress) -> int:
 def verify(arguments: argparse.Namespace, home: Home, report: Progress) -> int:
     """Prove from objects, a request and metrics that the stack serves and disaggregates; as on a real cluster."""
     session = _ready(arguments, home, report, pods=True)
-    tcp = ("--tcp",) if choice.read(home.root) else ()  # the pods ask for RDMA devices as on a cluster
-    words = (*tcp, *_past_api_server(home, arguments.stack), *arguments.rest)
+    real = choice.read(home.root)
+    # The pods ask for RDMA devices and name the stack's model, as on a cluster.
+    here = ("--tcp", "--shape", f"{real.model}/config.json") if real else ()
+    words = (*here, *_past_api_server(home, arguments.stack), *arguments.rest)
     command = (sys.executable, "-m", "verify", "--stack", arguments.stack, *words)
     return session.call("env", f"PYTHONPATH={CHECKOUT}", *command)
 
@@ -150,6 +151,9 @@ _ON_A_STACK: tuple[Command, ...] = (up, preview, policy, refresh, destroy, shell
 _LOOKING_AT_NODES: tuple[Command, ...] = (up, preview, policy, preflight)
 """Commands with results that depend on the nodes; the others work with what is deployed."""
 
+_CHANGING: tuple[Command, ...] = (up, refresh, destroy)
+"""Commands that first take back what an interrupted one left; those that only look change nothing."""
+
 _CLUSTER = "cluster description for the nodes: a name in sandbox/clusters/, or a file; kept"
 
 _INFRASTRUCTURE = "serving.infrastructure"
@@ -180,7 +184,8 @@ def _ready(arguments: argparse.Namespace, home: Home, report: Progress, *, pods:
         session.provide_programs()
     session.provide_nodes(arguments.nodes)
     session.provide_gateway()
-    session.heal()
+    if arguments.run in _CHANGING:
+        session.heal()
     return session
 
 

@@ -135,12 +135,13 @@ def test_sizing_is_plain_data_and_arithmetic() -> None:
             assert {name.split(".")[0] for name in _imports(file)} <= known, file
 
 
-def test_the_program_imports_components_preflight_and_pulumi_only() -> None:
+def test_the_program_imports_components_preflight_verify_and_pulumi_only() -> None:
     assert {name.split(".")[0] for name in _imports(ROOT / "__main__.py")} == {
         "components",
         "gc",
         "preflight",
         "pulumi",
+        "verify",
     }
 
 

@@ -3,8 +3,10 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
-from verify import apikey, outputs, report
+from sizing import source
+from verify import apikey, collect, outputs, report
 from verify.cluster import Cluster
 from verify.finding import VerifyError
 from verify.steps import Verification
@@ -32,6 +34,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--api-key-from", metavar="VARIABLE", help="variable with the API key, if you may not read its Secret"
     )
+    parser.add_argument(
+        "--shape",
+        metavar="FILE",
+        help="config.json of the model, if neither the Hugging Face cache of this machine nor the table has it",
+    )
+    parser.add_argument(
+        "--report",
+        metavar="FILE",
+        help="also write what a maintainer needs who cannot see the cluster; secrets and addresses are removed",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON document instead of a screen")
     return parser
 
@@ -39,8 +51,10 @@ def _parser() -> argparse.ArgumentParser:
 def main(words: Sequence[str] | None = None) -> int:
     """Verify and report; return 0, or 1 when a step failed or nothing could be verified."""
     arguments = _parser().parse_args(words)
+    said: list[str] = []
 
     def show(text: str) -> None:
+        said.append(text)
         if not arguments.json:
             print(text, flush=True)
 
@@ -48,12 +62,15 @@ def main(words: Sequence[str] | None = None) -> int:
         key = apikey.given(arguments.api_key_from) if arguments.api_key_from else None
         declared = outputs.read(arguments.stack)
         cluster = Cluster.connect(arguments.context or declared.context or None)
-        done = Verification(cluster, declared, lambda finding: show(report.line(finding)))
+        located = source.locate(declared.model, arguments.shape, Path.cwd())
+        done = Verification(cluster, declared, lambda finding: show(report.line(finding)), shape=located.shape)
         show(f"stack {declared.stack}, namespace {declared.namespace}, {cluster.server}\n")
         url = arguments.url.rstrip("/") if arguments.url else None
         done.run(arguments.requests, arguments.timeout, tcp=arguments.tcp, url=url, key=key)
     except VerifyError as error:
         print(f"error: {error}", file=sys.stderr)
+        if arguments.report:
+            _write(arguments, f"error: {error}", None)
         return 1
     except KeyboardInterrupt:
         print("\nstopped", file=sys.stderr)
@@ -61,7 +78,24 @@ def main(words: Sequence[str] | None = None) -> int:
     if arguments.json:
         print(report.document(done))
     show(f"\n{report.requests(done.trials)}\n\n{report.verdict(done)}" if done.trials else f"\n{report.verdict(done)}")
+    if arguments.report:
+        _write(arguments, "\n".join(said), done)
     return int(done.failed)
+
+
+def _write(arguments: argparse.Namespace, verification: str, done: Verification | None) -> None:
+    """Write the report's file; a stack whose `up` failed has a state, but no outputs."""
+    try:
+        settings = collect.settings_of(arguments.stack)
+        context = arguments.context or (done.outputs.context if done else collect.context_of(settings))
+        cluster = done.cluster if done else Cluster.connect(context or None)
+        namespace = done.outputs.namespace if done else collect.namespace_of(arguments.stack)
+        text = collect.text(cluster, namespace, settings, verification, hide=[context or ""])
+        Path(arguments.report).write_text(text)
+    except (VerifyError, OSError) as error:
+        print(f"error: no report: {error}", file=sys.stderr)
+    else:
+        print(f"report: {arguments.report}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -9,8 +9,8 @@ from verify.cluster import Cluster, Object
 from verify.finding import Finding, Unreachable, failed, warning
 from verify.legs import Trial
 from verify.outputs import Outputs
+from verify.pods import name
 from verify.routing import EPP_PORT, GATEWAYS, Endpoint
-from verify.tiers import name
 
 _ROUTE = "the EPP chooses no worker: any pod of the pool gets the request, and no prefill worker is asked"
 _RULE_BACK = "`pulumi refresh`, then `pulumi up` bring the stack's DestinationRule back"

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from verify.cluster import Cluster, Object
 from verify.finding import Unreachable
-from verify.tiers import name
+from verify.pods import name
 
 _PATH = "/apis/networking.istio.io/v1beta1/namespaces/{}/destinationrules"
 ROOT = "istio-system"

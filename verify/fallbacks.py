@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from verify import ucx
 from verify.cluster import Cluster, Object
 from verify.finding import Finding, Unreachable, failed, ok, unseen, warning
-from verify.tiers import VLLM, Tier, containers, is_gpu, limits, name
+from verify.pods import name
+from verify.tiers import VLLM, Tier, containers, is_gpu, limits
 
 _RECENT_LINES = "5000"
 _MOST_LOG = str(16 * 1024 * 1024)

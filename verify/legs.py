@@ -5,15 +5,16 @@ another, and the lowest count is used.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from verify import metrics
 from verify.cluster import Cluster, Object
 from verify.finding import Unreachable
-from verify.request import Answer, GatewayClient
-from verify.tiers import Tier, name, vllm_port
+from verify.pods import name
+from verify.request import Answer
+from verify.tiers import Tier, vllm_port
 
 Counted = Mapping[str, metrics.Worker]
 """Each worker pod's figures."""
@@ -51,9 +52,9 @@ class Counters:
         with ThreadPoolExecutor(8) as together:
             return dict(zip(map(name, pods), together.map(self._one, pods), strict=True))
 
-    def try_out(self, gateway: GatewayClient, model: str, prompt: str, before: Counted) -> tuple[Trial, Counted]:
+    def try_out(self, send: Callable[[], Answer], before: Counted) -> tuple[Trial, Counted]:
         """Send one request; return it with its legs, and the counters after it."""
-        answer = gateway.complete(model, prompt)
+        answer = send()
         deadline = time.monotonic() + SETTLE_SECONDS
         while True:
             after = self.read()

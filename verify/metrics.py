@@ -57,6 +57,11 @@ class Worker:
     failures: float | None
     """Failed transfers and notifications. Expired blocks do not count: refused decode requests cause them, too."""
 
+    external: float | None = None
+    """Prompt tokens whose KV cache came from another worker."""
+    computed: float | None = None
+    """Prompt tokens that the worker computed itself; vLLM 0.17 and newer."""
+
     @property
     def has_nixl(self) -> bool:
         """Whether the worker exports metrics of NIXL."""
@@ -82,6 +87,8 @@ def worker(text: str) -> Worker:
         transfer_seconds=_sum(samples, "vllm:nixl_xfer_time_seconds_sum"),
         descriptors=_sum(samples, "vllm:nixl_num_descriptors_sum"),
         failures=sum(known) if known else None,
+        external=_source(samples, "external_kv_transfer") or _sum(samples, "vllm:external_prefix_cache_hits_total"),
+        computed=_source(samples, "local_compute"),
     )
 
 
@@ -92,3 +99,8 @@ def _sum(samples: Iterable[Sample], *names: str) -> float | None:
         if values:
             return sum(values)
     return None
+
+
+def _source(samples: Iterable[Sample], source: str) -> float | None:
+    """Sum the prompt tokens of one source (vllm/v1/metrics/stats.py, PromptTokenStats, vLLM 0.17.1)."""
+    return _sum([one for one in samples if one.labels.get("source") == source], "vllm:prompt_tokens_by_source_total")

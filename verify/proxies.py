@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from verify.cluster import Cluster, Object
 from verify.finding import Finding, Unreachable, failed, ok, unseen, warning
-from verify.tiers import is_ready, name, pods_of
+from verify.pods import is_ready, name
+from verify.tiers import pods_of
 from verify.words import unready
 
 LABEL = "gateway.networking.k8s.io/gateway-name"

@@ -3,7 +3,7 @@
 import json
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from urllib3 import PoolManager, Timeout, disable_warnings
@@ -77,16 +77,20 @@ class GatewayClient:
 
     def complete(self, model: str, prompt: str) -> Answer:
         """Send one streamed completion. Raises `Unreachable` when no answer comes or it breaks off."""
+        return self.ask("/v1/completions", model, {"prompt": prompt})
+
+    def ask(self, path: str, model: str, what: Mapping[str, object]) -> Answer:
+        """Send one streamed request with the prompt or the messages in `what`. Raises `Unreachable` as `complete`."""
         body = {
+            **what,
             "model": model,
-            "prompt": prompt,
             "max_tokens": MAX_TOKENS,
             "stream": True,
             "stream_options": {"include_usage": True},
         }
         start = time.monotonic()
         try:
-            reply = self._send("/v1/completions", body)
+            reply = self._send(path, body)
             marked = MARK in reply.headers
             if reply.status != 200:
                 return Answer(reply.status, reply.text().strip(), 0, time.monotonic() - start, None, None, marked)
@@ -145,7 +149,8 @@ def _read(lines: Iterator[str], start: float, marked: bool) -> Answer:
         event = json.loads(line.removeprefix("data: "))
         if "error" in event:
             raise Unreachable(f"the answer broke off: {event['error']}", "the decode pod's log")
-        piece = "".join(choice.get("text") or "" for choice in event.get("choices") or [])
+        choices = event.get("choices") or []
+        piece = "".join(each.get("text") or (each.get("delta") or {}).get("content") or "" for each in choices)
         if piece and not first:
             first = time.monotonic() - start
         text += piece

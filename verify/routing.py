@@ -7,8 +7,9 @@ from verify import proxies
 from verify.cluster import Cluster, Object
 from verify.finding import Finding, Unreachable, absent, failed, ok, warning
 from verify.outputs import Outputs
+from verify.pods import is_ready, name
 from verify.proxies import Proxies
-from verify.tiers import Tier, containers, is_ready, name, pods_of
+from verify.tiers import Tier, containers, pods_of
 from verify.words import unready
 
 POOLS = "/apis/inference.networking.k8s.io/v1"

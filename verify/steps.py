@@ -1,17 +1,21 @@
 """The verification, step by step. Later steps report what they miss when an earlier step did not find it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 
-from verify import apikey, asking, crashes, fallbacks, request, routing, rule, tiers, traffic
+from sizing.parts import Unknown
+from sizing.shape import Shape
+from verify import apikey, asking, crashes, fallbacks, kinds, request, routing, rule, tiers, traffic, transfers
 from verify.asking import RequestPath
 from verify.cluster import Cluster, Object
 from verify.finding import Finding, Outcome, Unreachable, failed, unseen, warning
-from verify.legs import Counters, Trial
+from verify.legs import Counted, Counters, Trial
 from verify.outputs import ROLES, Outputs
+from verify.pods import name
 from verify.request import WITH_KEY, GatewayClient
-from verify.tiers import Tier, name
+from verify.tiers import Tier
 
 
 @dataclass
@@ -24,7 +28,10 @@ class Verification:
     findings: list[Finding] = field(default_factory=list)
     trials: list[Trial] = field(default_factory=list)
     """Requests that were sent."""
+    shape: Shape | Unknown = Unknown("not given")  # noqa: RUF009  (immutable)
+    """The model's, from which the bytes of a prompt's KV cache follow."""
     _tiers: dict[str, Tier] = field(default_factory=dict)
+    _tcp: bool = False
 
     @property
     def failed(self) -> bool:
@@ -40,6 +47,7 @@ class Verification:
         With `tcp`, KV blocks shall go over TCP, even if the pods request RDMA devices. `url` is where the gateway
         answers this machine. `key` is the workers' API key; without it, the key is read from their Secret.
         """
+        self._tcp = tcp
         self._same_cluster()
         self._workers()
         pool, decision = self._picker()
@@ -126,7 +134,7 @@ class Verification:
             before = now = counters.read()
             for _ in range(requests):
                 prompt = request.prompt(words)
-                trial, now = counters.try_out(gateway, self.outputs.model, prompt, now)
+                trial, now = counters.try_out(partial(gateway.complete, self.outputs.model, prompt), now)
                 self.trials.append(trial)
             answered = all(trial.answer.status == 200 for trial in self.trials)
             unasked = asking.judge_asked(path, self.trials, gateway.epp_refuses) if answered else None
@@ -144,7 +152,18 @@ class Verification:
             if pods.get("prefill"):
                 self._found(traffic.judge_spread(before, now, pods["prefill"]))
             if pods.get("decode"):
-                self._found(traffic.judge_transfer(before, now, pods["decode"], pods.get("prefill", [])))
+                self._transfers(before, now, pods)
+            with suppress(Unreachable):
+                tried = kinds.try_out(gateway, self.outputs.model, counters, partial(request.prompt, words), words)
+                self._found(kinds.judge(tried, wanted=bool(decision and rule.applies(decision, prompt))))
+
+    def _transfers(self, before: Counted, now: Counted, pods: Mapping[str, Sequence[str]]) -> None:
+        decode, prefill = pods["decode"], pods.get("prefill", [])
+        model = transfers.model_of(self.shape, list(self._tiers.values()))
+        rdma = self._tiers["decode"].declared.rdma and not self._tcp
+        self._found(transfers.judge_transfer(before, now, decode, prefill, trials=self.trials, model=model, rdma=rdma))
+        if found := transfers.judge_sources(before, now, decode, self.trials):
+            self._found(found)
 
     def _explained(self, finding: Finding) -> Finding:
         decode = self._tiers.get("decode")

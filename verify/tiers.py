@@ -1,13 +1,15 @@
 """Checks the worker tiers: their pods exist, are Ready and have their GPUs."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from verify import crashes
 from verify.cluster import Cluster, Object
 from verify.finding import Finding, Unreachable, absent, failed, ok, warning
 from verify.outputs import Outputs, Workload
+from verify.pods import container_statuses, is_ready, name
+from verify.waiting import setting_for, why
 
 _GPU = re.compile(r"(^|[./])(gpu|gaudi|tpu)|gpu\.intel\.com/")
 _NOT_READY = "the reason above; `kubectl describe pod` and `kubectl logs`. A 70B model loads for up to half an hour"
@@ -70,12 +72,12 @@ def judged(tier: Tier, causes: Mapping[str, crashes.Cause]) -> Finding:
     if cause:
         evidence += f"; vLLM of {pod} ended: {cause.evidence}"
     if len(ready) < tier.wanted:
-        waiting = "; ".join(f"{name(pod)}: {why_not_ready(pod)}" for pod in tier.pods if not is_ready(pod))
+        waiting = "; ".join(f"{name(pod)}: {why(pod)}" for pod in tier.pods if not is_ready(pod))
         return failed(
             tier.role,
             f"{evidence}; {waiting or 'no more pods exist'}",
             cause.meaning if cause else "requests find fewer workers than planned, or none",
-            cause.remedy if cause else _NOT_READY,
+            cause.remedy if cause else setting_for(waiting, tier.role) or _NOT_READY,
         )
     if declared.gpus is not None and (held != declared.gpus or len(ready) > tier.wanted):
         return failed(
@@ -93,16 +95,6 @@ def judged(tier: Tier, causes: Mapping[str, crashes.Cause]) -> Finding:
             cause.remedy if cause else "`kubectl logs --previous` of these pods says why",
         )
     return ok(tier.role, evidence)
-
-
-def name(pod: Object) -> str:
-    """Return an object's name."""
-    return str(pod["metadata"]["name"])
-
-
-def is_ready(pod: Object) -> bool:
-    """Whether a pod is Ready."""
-    return any(one["type"] == "Ready" and one["status"] == "True" for one in pod["status"].get("conditions") or [])
 
 
 def containers(pod: Object) -> list[Object]:
@@ -143,28 +135,3 @@ def gpus(pod: Object) -> int:
 def restart_count(pod: Object) -> int:
     """Return the number of restarts of a pod's containers."""
     return sum(int(one.get("restartCount", 0)) for one in container_statuses(pod))
-
-
-def why_not_ready(pod: Object) -> str:
-    """Return the reason of the scheduler or of a container, as Kubernetes reports it."""
-    for one in pod["status"].get("conditions") or []:
-        if one["type"] == "PodScheduled" and one["status"] == "False":
-            return str(one.get("message", "not scheduled"))
-    for one in container_statuses(pod):
-        state = one.get("state", {})
-        detail = state.get("waiting") or state.get("terminated")
-        if detail and detail.get("reason") != "Completed":
-            return f"container {one['name']}: {detail.get('reason', 'waits')} {detail.get('message', '')}".strip()
-    for one in container_statuses(pod):
-        if not one.get("ready"):
-            return f"container {one['name']} runs, but its readiness probe doesn't succeed yet"
-    phase = pod["status"].get("phase", "unknown")
-    if phase == "Running":  # Kubernetes' node controller sets this on pods of a node that does not report
-        return f"its containers are ready, but the pod isn't: is node {pod['spec'].get('nodeName')} Ready?"
-    return str(phase)
-
-
-def container_statuses(pod: Object) -> Iterable[Object]:
-    """Return the statuses of all containers, init containers first."""
-    status = pod["status"]
-    return [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]

@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 
 from verify.finding import Finding, Unreachable, failed, ok, unseen, warning
 from verify.legs import Counted, Trial
-from verify.metrics import Worker
 from verify.request import GatewayClient
 from verify.rule import Rule, applies
 
@@ -139,40 +138,3 @@ def judge_spread(before: Counted, after: Counted, prefill: Sequence[str]) -> Fin
             "new pods start at 0; otherwise compare their labels with the others'",
         )
     return ok(step, evidence)
-
-
-def judge_transfer(before: Counted, after: Counted, decode: Sequence[str], prefill: Sequence[str]) -> Finding:
-    """Report the KV transfers from prefill to decode workers, from NIXL's metrics."""
-    step = "KV transfer"
-    figures = [(before[pod], after[pod]) for pod in decode]
-    if not any(after[pod].has_nixl for pod in decode) and any(after[pod].has_nixl for pod in prefill):
-        return failed(
-            step,
-            "the prefill workers export vllm:nixl_* metrics, and the decode workers do not",
-            "decode has no KV connector: its workers compute the prompts themselves",
-            "--kv-transfer-config of the decode tier (serving.kvTransfer)",
-        )
-    if not any(now.has_nixl for _, now in figures):
-        return unseen(step, "the workers export no vllm:nixl_* metrics (a simulator, or vLLM before 0.11)")
-    failures = sum((now.failures or 0) - (then.failures or 0) for then, now in figures)
-    if failures:
-        return failed(
-            step,
-            f"{failures:.0f} transfers failed",
-            "decode workers compute these prompts again, or fail the request",
-            "VLLM_NIXL_SIDE_CHANNEL_HOST, the nixl port and UCX's transports between the pods: the vLLM logs",
-        )
-    transfers, size, seconds = (_grown(figures, what) for what in ("transfers", "transferred", "transfer_seconds"))
-    if not transfers:
-        return warning(
-            step,
-            "no KV transfer was counted",
-            "decode workers computed the prompts themselves",
-            "the legs above; kv_role and kv_connector of both tiers (serving.kvTransfer)",
-        )
-    rate = f", {size / seconds / 1e9:.2f} GB/s" if seconds else ""
-    return ok(step, f"{transfers:.0f} transfers of {size / transfers / 1e6:.1f} MB on average{rate}")
-
-
-def _grown(figures: Sequence[tuple[Worker, Worker]], what: str) -> float:
-    return float(sum((getattr(now, what) or 0) - (getattr(then, what) or 0) for then, now in figures))

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from verify.cluster import Cluster, Object
 from verify.finding import Unreachable
-from verify.tiers import container_statuses, is_ready, name, why_not_ready
+from verify.pods import container_statuses, is_ready, name
+from verify.waiting import why
 
 _LINES = "50"
 """Lines of a log that are read."""
@@ -21,7 +22,7 @@ def unready(cluster: Cluster, namespace: str, pods: Sequence[Object]) -> str:
 
 def _described(cluster: Cluster, namespace: str, pod: Object) -> str:
     line = last_complaint(cluster, namespace, pod)
-    return f"{name(pod)}: {why_not_ready(pod)}" + (f"; its log: {line}" if line else "")
+    return f"{name(pod)}: {why(pod)}" + (f"; its log: {line}" if line else "")
 
 
 def last_complaint(cluster: Cluster, namespace: str, pod: Object) -> str:
@@ -41,6 +42,10 @@ def last_complaint(cluster: Cluster, namespace: str, pod: Object) -> str:
         log = cluster.log(namespace, name(pod), status["name"], tailLines=_LINES, **query)
     except Unreachable:
         return ""
-    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    return complaint([line.strip() for line in log.splitlines() if line.strip()])[:_LONGEST]
+
+
+def complaint(lines: Sequence[str]) -> str:
+    """Return the last warning or error of a log, else its last line; empty without lines."""
     complaints = [line for line in lines if _COMPLAINT.search(line)]
-    return (complaints or lines or [""])[-1][:_LONGEST]
+    return (complaints or lines or [""])[-1]

@@ -34,6 +34,7 @@ from components.config.vocabulary import (
     Preflight,
     PullPolicy,
     ReleaseName,
+    Waiting,
 )
 
 
@@ -174,6 +175,9 @@ class Serving(Strict):
     preflight: Annotated[Preflight, BeforeValidator(_off)] = Preflight.WARN
     """What is made of the live cluster before anything is touched (preflight.md): `enforce` stops at an error and
     without a cluster, `warn` says so and goes on, `off` only sees to it that it is still the same cluster."""
+    waiting: Annotated[Waiting, BeforeValidator(_off)] = Waiting.END
+    """What an `up` does while it waits for pods (recovering.md): `explain` says why they are not Ready, with the last
+    lines of the log and the setting; `end` also ends the wait for what cannot heal; `off` waits in silence."""
     adopt: bool = False
     """Take over objects that exist already under the stack's names, and fields of other field managers, after a
     preflight that enforces: what an interrupted run left, drift, the guide's helm releases."""

@@ -78,6 +78,14 @@ class Preflight(Word):
     OFF = "off"
 
 
+class Waiting(Word):
+    """What an `up` does about pods that do not become Ready."""
+
+    END = "end"
+    EXPLAIN = "explain"
+    OFF = "off"
+
+
 class ServiceType(Word):
     """How the gateway's Service is reached."""
 

@@ -37,6 +37,7 @@ def resolve(settings: Serving, token: pulumi.Output[str] | None = None) -> Servi
         cluster=settings.cluster,
         # What is taken over is named before, and what cannot be stops everything.
         preflight=Preflight.ENFORCE if settings.adopt else settings.preflight,
+        waiting=settings.waiting,
         adopt=settings.adopt,
         release=settings.release,
         endpoint=endpoint(context),

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from components.config.settings import Cluster
-from components.config.vocabulary import Preflight, ReleaseName
+from components.config.vocabulary import Preflight, ReleaseName, Waiting
 from components.gateways.args import ModelGatewayArgs
 from components.plan.endpoint import Endpoint
 from components.plan.isolation_args import NetworkIsolationArgs
@@ -25,6 +25,8 @@ class ServingPlan:
     cluster: Cluster
     preflight: Preflight
     """What is made of the live cluster before anything is touched."""
+    waiting: Waiting
+    """What is said and done while `up` waits for pods."""
     adopt: bool
     """Whether objects that exist already are taken over."""
     release: ReleaseName

@@ -7,7 +7,7 @@ from verify.legs import Trial
 from verify.metrics import worker
 from verify.request import Answer
 from verify.rule import ALWAYS, NEVER, Rule
-from verify.traffic import judge_legs, judge_requests, judge_spread, judge_transfer
+from verify.traffic import judge_legs, judge_requests, judge_spread
 
 PROMPT = "w" * 420
 GOOD = Answer(200, "some tokens", 0.010, 0.050, 90, 16, marked=True)
@@ -84,22 +84,3 @@ def test_an_idle_prefill_worker_is_a_warning_once_others_worked() -> None:
     assert "never: b" in judge_spread(before, after, ["a", "b"]).evidence
     few = {"a": replace(worker(""), finished=3), "b": worker("")}
     assert judge_spread({"a": worker(""), "b": worker("")}, few, ["a", "b"]).outcome is Outcome.OK
-
-
-def test_kv_transfers_are_measured_from_nixls_metrics() -> None:
-    idle = replace(worker(""), transfers=10.0, transferred=1e9, transfer_seconds=1.0, failures=4.0)
-    busy = replace(idle, transfers=13.0, transferred=1.6e9, transfer_seconds=1.1)
-
-    found = judge_transfer({"d": idle}, {"d": busy}, ["d"], [])
-    assert found.outcome is Outcome.OK
-    assert found.evidence == "3 transfers of 200.0 MB on average, 6.00 GB/s"
-    assert judge_transfer({"d": idle}, {"d": idle}, ["d"], []).outcome is Outcome.WARNING
-    assert judge_transfer({"d": idle}, {"d": replace(busy, failures=5.0)}, ["d"], []).outcome is Outcome.FAILED
-    assert judge_transfer({"d": worker("")}, {"d": worker("")}, ["d"], []).outcome is Outcome.UNSEEN
-
-
-def test_a_decode_tier_without_a_kv_connector_fails() -> None:
-    counted = {"d": worker(""), "p": replace(worker(""), transfers=0.0)}
-    found = judge_transfer(counted, counted, ["d"], ["p"])
-    assert found.outcome is Outcome.FAILED
-    assert "no KV connector" in found.meaning

@@ -20,6 +20,7 @@ from sandbox.modelserver import choice
 from sandbox.talking import pods, transfers
 from sandbox.talking.pods import Pod
 from sandbox.talking.target import Target, find
+from sizing import source
 from verify import metrics
 from verify.cluster import Cluster
 from verify.finding import Finding
@@ -176,7 +177,10 @@ class Pair:
         """Run `verify` with one request; return its findings by step."""
         cluster = Cluster(config.new_client_from_config(str(self.home.host_kubeconfig)))
         deployed = parse(STACK, json.dumps(stack_outputs(self.home)[STACK]))
-        done = Verification(cluster, deployed, lambda _: None)
+        real = choice.read(self.home.root)
+        assert real
+        shape = source.locate("", f"{real.model}/config.json", Path()).shape
+        done = Verification(cluster, deployed, lambda _: None, shape=shape)
         done.run(requests=1, seconds=PATIENCE, tcp=True)
         return {one.step: one for one in done.findings}
 

@@ -1,0 +1,129 @@
+"""The watch as part of the Pulumi program: explains on Pulumi's own screen what `up` waits for, and ends the wait.
+
+An error of the program does not end a wait that runs (pulumi/pulumi, pkg/resource/deploy/deployment_executor.go). An
+interrupt of the CLI does: it exits within a second, objects are in the state as created, and the next `up` goes on.
+So the program sends the CLI that runs it the signal of Ctrl-C, once.
+"""
+
+import asyncio
+import contextvars
+import gc
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pulumi
+
+END, OFF = "end", "off"
+"""Words of `serving.waiting`."""
+PATIENCE = 5.0
+"""Seconds before the first look: an `up` that waits for nothing has ended by then."""
+_CLI = "pulumi"
+_GENERATIONS = 6
+"""Ancestors that are looked at: the language host is the program's parent or, with the official one, its parent's."""
+
+
+def start(namespace: str, context: str | None, awaited: Mapping[str, pulumi.Output[Any]], waiting: str) -> None:
+    """Explain until all of `awaited` is there: an output of each Deployment and of the Gateway, by its name.
+
+    `waiting`: `end` ends the wait for what cannot heal, `explain` does not, `off` says nothing. Nothing in a preview.
+    """
+    if waiting == OFF or pulumi.runtime.is_dry_run():
+        return
+    pending = set(awaited)
+    during = _During(namespace, context, pending, end=waiting == END)
+    during.tasks = [asyncio.ensure_future(_until(output, pending, name)) for name, output in awaited.items()]
+    threading.Thread(target=contextvars.copy_context().run, args=(during.run,), daemon=True).start()
+
+
+async def _until(output: pulumi.Output[Any], pending: set[str], name: str) -> None:
+    with suppress(Exception):  # Pulumi reports the failure of a resource itself
+        await output.future()
+        pending.discard(name)
+
+
+class _During:
+    """The thread beside the program."""
+
+    def __init__(self, namespace: str, context: str | None, pending: set[str], *, end: bool) -> None:
+        self._namespace, self._context, self._pending, self._end = namespace, context, pending, end
+        self._began = time.monotonic()
+        self.tasks: list[asyncio.Future[None]] = []
+        """A task without a reference would be collected before its end."""
+
+    def run(self) -> None:
+        """Look until nothing is awaited, the wait is ended, or the engine has gone."""
+        time.sleep(PATIENCE)
+        if not self._pending:
+            return
+        gc.enable()  # the program disables it, because it lives for a second
+        with suppress(Exception):  # whatever goes wrong here is no reason to fail
+            self._follow()
+
+    def _follow(self) -> None:
+        from verify.cluster import Cluster  # noqa: PLC0415  (imports the Kubernetes client, which takes half a second)
+        from verify.finding import Unreachable, VerifyError  # noqa: PLC0415
+        from verify.watch import EVERY, Watch  # noqa: PLC0415
+
+        cluster = Cluster.connect(self._context)
+        watch = Watch(cluster, self._namespace, lambda: self._pending, self._started(cluster.now()))
+        while self._pending:
+            try:
+                for told in watch.look():
+                    if told.ends and self._end and (cli := running_cli()):
+                        pulumi.log.error(f"{told}\n\n{ENDED}")
+                        os.kill(cli, signal.SIGINT)
+                        return
+                    pulumi.warn(str(told))
+            except (Unreachable, VerifyError):
+                pass  # the API server may be back at the next look; the plugin reports that it is gone
+            time.sleep(EVERY)
+
+    def _started(self, now: float) -> str:
+        """When the program began, by the cluster's clock."""
+        began = now - (time.monotonic() - self._began)
+        return datetime.fromtimestamp(began, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+ENDED = (
+    "This does not heal, so the wait is ended as with Ctrl-C, once. Change what it says, and run `pulumi up` again: it "
+    "goes on from here. `pulumi config set --path serving.waiting explain` waits all the same."
+)
+
+
+def running_cli() -> int | None:
+    """Return the process of the Pulumi CLI that runs this program; None if no ancestor is one."""
+    process = os.getpid()
+    for _ in range(_GENERATIONS):
+        process, name = _parent(process)
+        if not process:
+            return None
+        if name == _CLI:
+            return process
+    return None
+
+
+def _parent(process: int) -> tuple[int, str]:
+    """Return the parent of a process and its name; 0 if there is none, or if the system does not say."""
+    try:
+        above = int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+        return above, Path(f"/proc/{above}/comm").read_text().strip()
+    except (OSError, ValueError, IndexError):
+        pass
+    try:  # no /proc: macOS
+        above = int(_ps(process, "ppid"))
+        return above, Path(_ps(above, "comm")).name
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return 0, ""
+
+
+def _ps(process: int, what: str) -> str:
+    asked = ["ps", "-o", f"{what}=", "-p", str(process)]
+    return subprocess.run(asked, capture_output=True, text=True, check=True, timeout=5).stdout.strip()
