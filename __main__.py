@@ -28,6 +28,8 @@ cross = plan.check(draft.settings, token_given=draft.token is not None)
 config.refuse(pulumi.get_stack(), [*draft.problems, *cross, *target.problems()])
 serving = plan.resolve(draft.settings, draft.token)
 target.announce()
+if serving.report:
+    pulumi.info(serving.report)
 for note in serving.notes:
     pulumi.warn(note)
 

@@ -39,9 +39,12 @@ class Kubeconfig:
         return self.users.get(self.contexts.get(context or "", {}).get("user", ""), {})
 
 
-def read() -> Kubeconfig:
-    """Read this machine's files. One that cannot be read counts as empty; whoever needs the cluster reports it."""
-    files = os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
+def read(files: str = "") -> Kubeconfig:
+    """Read these files, in the form of `$KUBECONFIG`; by default those of this machine.
+
+    A file that cannot be read counts as empty; whoever needs the cluster reports it.
+    """
+    files = files or os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
     current: str | None = None
     entries: dict[str, dict[str, Any]] = {"context": {}, "cluster": {}, "user": {}}
     for file in map(Path, filter(None, files.split(os.pathsep))):

@@ -48,6 +48,7 @@ def contract(plan: ServingPlan, target: Target, gateway: ModelGateway) -> dict[s
             for tier in (plan.prefill, plan.decode)
         },
         **({"sizing": plan.sized} if plan.sized else {}),
+        **({"load": plan.sizing.load.stated} if plan.sizing.load else {}),
     }
 
 

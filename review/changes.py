@@ -20,6 +20,8 @@ _MEANING = {
 }
 _QUIET = ("same", "read", "refresh", "read-discard", "discard")
 _OWN = ("pulumi:pulumi:Stack",)
+_SIZING = "sizing on "
+"""First words of the program's table of GPU memory, a message of the preview."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,8 @@ class Preview:
     changes: tuple[Change, ...] = ()
     unchanged: int = 0
     errors: tuple[str, ...] = ()
+    sizing: str = ""
+    """The table of GPU memory; empty: the stack is not sized."""
 
 
 def read(stack: str, text: str) -> Preview:
@@ -51,11 +55,15 @@ def read(stack: str, text: str) -> Preview:
     except ValueError:
         return Preview(stack, errors=(ANSI.sub("", text).strip() or "Pulumi printed nothing",))
     steps = document.get("steps") or []
-    said = (each for each in document.get("diagnostics") or [] if each.get("severity") == "error")
-    errors = tuple(dict.fromkeys(ANSI.sub("", each.get("message", "")).strip() for each in said))
+    said = [
+        (each.get("severity"), ANSI.sub("", each.get("message", "")).strip())
+        for each in document.get("diagnostics") or []
+    ]
+    errors = tuple(dict.fromkeys(text for severity, text in said if severity == "error"))
+    sizing = next((text for severity, text in said if severity == "info" and text.startswith(_SIZING)), "")
     changes = sorted(_changes(steps), key=lambda one: (ORDER.index(one.operation), one.subject))
     unchanged = (document.get("changeSummary") or {}).get("same", 0)
-    return Preview(stack, tuple(changes), unchanged, errors)
+    return Preview(stack, tuple(changes), unchanged, errors, sizing)
 
 
 def _changes(steps: Iterable[Mapping[str, Any]]) -> Iterable[Change]:

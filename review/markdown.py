@@ -50,6 +50,8 @@ def section(preview: Preview, more: str, limit: int) -> str:
     head = f"\n### Stack `{preview.stack}`: {_summary(preview)}\n"
     if preview.errors:
         head += "\n" + _fenced("text", _cut("\n\n".join(preview.errors).splitlines(), LINES))
+    if preview.sizing:
+        head += "\n" + _fenced("text", _cut(preview.sizing.splitlines(), LINES))
     return head + _fitting(preview.changes, more, limit - _size(head))
 
 

@@ -12,9 +12,10 @@ from typing import Any
 import yaml
 
 from components.accelerators import PROFILES
+from components.config.settings import Model, Serving
 from components.config.vocabulary import ReleaseName
 from components.releases import RELEASES
-from sizing import balance, cache, layouts, source, verdict
+from sizing import balance, cache, layouts, source, stack_file, verdict
 from sizing.balance import Estimate, Load
 from sizing.card import Card
 from sizing.engine import engine
@@ -27,6 +28,9 @@ from sizing.transfer import Path as Way
 ROOT = Path(__file__).resolve().parent.parent
 SHOWN = 4
 """Layouts that are printed: the best and the three nearest."""
+DEFAULT_RELEASE = Serving.model_fields["release"].default.value
+DEFAULT_LENGTH: int = Model.model_fields["max_model_len"].default
+DEFAULT_BLOCK: int = Model.model_fields["block_size"].default
 CARDS = {name: (card, vendor) for vendor, profile in PROFILES.items() for name, card in profile.products.items()}
 
 
@@ -35,9 +39,9 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("model", help="repository on the Hugging Face hub, as serving.model.name")
     parser.add_argument("--gpu", choices=sorted(CARDS), help="as serving.gpu; without it: what each would take")
     parser.add_argument("--shape", help="config.json of the model, a path in the repository, as serving.model.shape")
-    parser.add_argument("--release", choices=[each.value for each in ReleaseName], default="0.6")
-    parser.add_argument("--max-model-len", type=int, default=32000, help="as serving.model.maxModelLen")
-    parser.add_argument("--block-size", type=int, default=128, help="as serving.model.blockSize")
+    parser.add_argument("--release", choices=[each.value for each in ReleaseName], help=f"default: {DEFAULT_RELEASE}")
+    parser.add_argument("--max-model-len", type=int, help=f"as serving.model.maxModelLen; default: {DEFAULT_LENGTH}")
+    parser.add_argument("--block-size", type=int, help=f"as serving.model.blockSize; default: {DEFAULT_BLOCK}")
     parser.add_argument("--kv-cache-dtype", default="auto")
     parser.add_argument("--input-tokens", type=int, default=4000)
     parser.add_argument("--output-tokens", type=int, default=500)
@@ -51,6 +55,7 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--gpus", type=int, help="GPUs to give away; without it: as few as carry the requests")
     parser.add_argument("--tcp", action="store_true", help="the fabric is no RDMA")
     parser.add_argument("--write", metavar="STACK", help="put the best layout into Pulumi.STACK.yaml")
+    parser.add_argument("--plot", metavar="FILE", help="draw rates and memory into an SVG or PNG; needs matplotlib")
     parser.add_argument("--fetch", action="store_true", help="download config.json of the model into shapes/, and stop")
     return parser
 
@@ -70,26 +75,34 @@ def main(words: list[str] | None = None) -> int:
     print(f"shape from {located.origin}{guess}; the KV cache of a token takes {token:.1f} KiB in all")
     load = Load.of(given, given.measured_prefill, given.measured_decode)
     cards = [CARDS[given.gpu][0]] if given.gpu else [card for card, _ in CARDS.values()]
-    found = [(card, _sized(given, located.shape, card, load)) for card in cards]
+    found = [(card, layouts.layouts(_options(given, located.shape, card, given.gpus), load)) for card in cards]
     fitting = [(card, each) for card, each in found if each]
     for card, each in found:
         print()
         _print(card, each, located.shape, load)
-    if given.write and fitting:
-        if not given.gpu:
-            print("--write needs --gpu", file=sys.stderr)
-            return 2
-        _write(ROOT / f"Pulumi.{given.write}.yaml", given.gpu, fitting[0][1][0], load)
-    return 0 if fitting else 1
+    if not fitting:
+        return 1
+    if (given.write or given.plot) and not given.gpu:
+        print("--write and --plot need --gpu", file=sys.stderr)
+        return 2
+    (card, (best, *_)), *_ = fitting
+    if given.write:
+        _write(ROOT / f"Pulumi.{given.write}.yaml", given, best, load)
+    return _plot(given, located.shape, card, load, best) if given.plot else 0
 
 
-def _sized(given: argparse.Namespace, shape: Shape, card: Card, load: Load) -> list[Estimate]:
-    release = RELEASES[ReleaseName(given.release)]
-    flags = {"block_size": given.block_size, "kv_cache_dtype": given.kv_cache_dtype}
+def _options(given: argparse.Namespace, shape: Shape, card: Card, gpus: int | None) -> Options:
+    release = RELEASES[ReleaseName(given.release or DEFAULT_RELEASE)]
+    flags = {"block_size": given.block_size or DEFAULT_BLOCK, "kv_cache_dtype": given.kv_cache_dtype}
     way = Way.TCP if given.tcp else Way.RDMA
     vllm, wider = engine(release.vllm), release.wider_prefill
-    options = Options(shape, card, vllm, given.max_model_len, way, given.gpus, wider=wider, flags=flags)
-    return layouts.layouts(options, load)
+    length = given.max_model_len or DEFAULT_LENGTH
+    return Options(shape, card, vllm, length, way, gpus, wider=wider, flags=flags)
+
+
+def _name(each: Estimate) -> str:
+    p, d = each.prefill, each.decode
+    return f"{p.count} x TP{p.worker.flags.tensor_parallel} + {d.count} x TP{d.worker.flags.tensor_parallel}"
 
 
 def _about(shape: Shape) -> str:
@@ -108,9 +121,8 @@ def _print(card: Card, found: list[Estimate], shape: Shape, load: Load) -> None:
     print("  layout (x TP + y TP)   GPUs  requests/s  binds    prefill  decode   TTFT ms  ITL ms  sequences P/D")
     for each in found[:SHOWN]:
         p, d = each.prefill, each.decode
-        name = f"{p.count} x TP{p.worker.flags.tensor_parallel} + {d.count} x TP{d.worker.flags.tensor_parallel}"
         print(
-            f"  {name:22s} {each.gpus:4d}  {each.rate:10.2f}  {each.binds:7s}  {each.prefill_load:6.0%}  "
+            f"  {_name(each):22s} {each.gpus:4d}  {each.rate:10.2f}  {each.binds:7s}  {each.prefill_load:6.0%}  "
             f"{each.decode_load:6.0%}  {each.ttft * 1000:8.0f}  {each.itl * 1000:6.1f}  "
             f"{p.fit.sequences():.1f} / {d.fit.sequences():.1f}"
         )
@@ -133,22 +145,60 @@ def _reason(best: Estimate, load: Load) -> str:
     return why + (f"; no layout meets {' and '.join(missed)}" if missed else "")
 
 
-def _write(path: Path, gpu: str, best: Estimate, load: Load) -> None:
-    """Put replicas, tensor parallelism, GPU and load into a stack file; comments of the file are lost."""
-    document: dict[str, Any] = yaml.safe_load(path.read_text()) if path.exists() else {}
-    config = document.setdefault("config", {})
-    serving = config.setdefault("llm-d-pd:serving", {})
-    serving.setdefault("accelerator", CARDS[gpu][1].value)
-    serving["gpu"] = gpu
-    asked = {"inputTokens": load.input_tokens, "outputTokens": load.output_tokens}
-    optional = {"requestsPerSecond": load.requests_per_second, "concurrency": load.concurrency}
-    serving["load"] = {**asked, **{key: value for key, value in optional.items() if value}}
+def _write(path: Path, given: argparse.Namespace, best: Estimate, load: Load) -> None:
+    """Put GPU, load, replicas and tensor parallelism into a stack file; what else it says stays, comments too."""
+    text = path.read_text() if path.exists() else ""
+    config = (yaml.safe_load(text) or {}).get("config") or {}
+    serving = config.get("llm-d-pd:serving") or {}
+    asked = {
+        "inputTokens": load.input_tokens,
+        "outputTokens": load.output_tokens,
+        "requestsPerSecond": load.requests_per_second,
+        "concurrency": load.concurrency,
+        "ttft": given.ttft,
+        "itl": given.itl,
+        "prefixHitRate": load.prefix_hit_rate or None,
+        "measured": {"prefill": load.measured_prefill, "decode": load.measured_decode}
+        if load.measured_prefill and load.measured_decode
+        else None,
+    }
+    values: dict[tuple[str, ...], Any] = {
+        **({} if "accelerator" in serving else {("accelerator",): CARDS[given.gpu][1].value}),
+        **({} if (serving.get("model") or {}).get("name") else {("model", "name"): given.model}),
+        **({("release",): given.release} if given.release else {}),
+        **({("model", "maxModelLen"): given.max_model_len} if given.max_model_len else {}),
+        **({("model", "blockSize"): given.block_size} if given.block_size else {}),
+        ("gpu",): given.gpu,
+        ("load",): {key: value for key, value in asked.items() if value},
+    }
     for role, tier in (("prefill", best.prefill), ("decode", best.decode)):
-        part = serving.setdefault(role, {})
-        part["replicas"] = tier.count
-        part["tensorParallel"] = tier.worker.flags.tensor_parallel
-    path.write_text(yaml.safe_dump(document, sort_keys=False))
+        values[role, "replicas"] = tier.count
+        values[role, "tensorParallel"] = tier.worker.flags.tensor_parallel
+    for place, value in values.items():
+        text = stack_file.put(text, ("config", "llm-d-pd:serving", *place), value)
+    path.write_text(text)
     print(f"\nwritten: {path.name}")
+    if given.kv_cache_dtype != "auto":
+        print(f"not written: --kv-cache-dtype={given.kv_cache_dtype} belongs into extraArgs of both tiers")
+
+
+def _plot(given: argparse.Namespace, shape: Shape, card: Card, load: Load, best: Estimate) -> int:
+    """Draw the layouts of as many GPUs as the best one has, from one stream to 1024."""
+    try:
+        from sizing import plot  # noqa: PLC0415
+    except ImportError:
+        print("--plot needs matplotlib: `pip install matplotlib`", file=sys.stderr)
+        return 2
+    points = []
+    for streams in (2**power for power in range(11)):
+        under = load._replace(requests_per_second=None, concurrency=streams, ttft=None, itl=None)
+        for each in layouts.layouts(_options(given, shape, card, best.gpus), under):
+            if each.gpus == best.gpus:
+                points.append(plot.Point(streams, each.itl, each.rate, _name(each)))
+    title = f"{given.model} on {best.gpus} x {card.name}: {load.input_tokens} tokens in, {load.output_tokens} out"
+    plot.draw(Path(given.plot), title, points, best)
+    print(f"\nwritten: {given.plot}")
+    return 0
 
 
 def _fetch(model: str) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import ceil, sqrt
-from typing import Any
+from typing import Any, NamedTuple
 
 from sizing.memory import Fit
 from sizing.rates import Worker
@@ -18,12 +18,14 @@ from sizing.transfer import Transfer
 PREFILL_SHARE, DECODE_SHARE = 0.90, 0.92
 """Share of a tier's rate that a steady load reaches."""
 
+HALVINGS = 20
+"""Of a range, until the answer is exact to a millionth of it."""
+
 IDLE = 0.5
 """A tier below this load, beside one at its limit, makes a ratio lopsided."""
 
 
-@dataclass(frozen=True)
-class Load:
+class Load(NamedTuple):
     """What is asked of the stack; times in seconds."""
 
     input_tokens: int
@@ -79,8 +81,7 @@ class Tier:
         return self.count * self.worker.flags.tensor_parallel
 
 
-@dataclass(frozen=True)
-class Estimate:
+class Estimate(NamedTuple):
     """What a layout does under a load."""
 
     prefill: Tier
@@ -114,7 +115,7 @@ def streams_at(worker: Worker, fit: Fit, load: Load) -> float:
     low, high = 1.0, most
     if worker.step(high, load.context) <= load.itl:
         return high
-    for _ in range(30):
+    for _ in range(HALVINGS):
         middle = (low + high) / 2
         low, high = (middle, high) if worker.step(middle, load.context) <= load.itl else (low, middle)
     return low
@@ -165,7 +166,7 @@ def _streams(decode: Tier, load: Load, rate: float) -> float:
     """Streams of each decode worker at a rate (Little's law): the least that generate so many tokens per second."""
     each, most = rate * load.output_tokens / decode.count, float(decode.fit.max_num_seqs)
     low, high = 0.0, most
-    for _ in range(30):
+    for _ in range(HALVINGS):
         middle = (low + high) / 2
         low, high = (middle, high) if decode.worker.decode(middle, load.context) < each else (low, middle)
     return high
@@ -175,7 +176,7 @@ def _closed(prefill: Tier, decode: Tier, load: Load, p: float, limit: float) -> 
     """Requests per second that a fixed number of streams makes: each waits, is computed, and is generated."""
     assert load.concurrency is not None
     low, high = 0.0, limit
-    for _ in range(40):
+    for _ in range(HALVINGS):
         rate = (low + high) / 2
         busy = rate * load.uncached / (prefill.count * p)
         first = load.uncached / p * (1 + _wait(busy, prefill.count))
@@ -197,7 +198,7 @@ def aggregated(decode: Tier, load: Load, gpus: int) -> float:
     replicas = max(1, gpus // decode.worker.flags.tensor_parallel)
     p = load.measured_prefill or decode.worker.prefill(load.input_tokens)
     low, high = 0.0, p / max(1.0, load.uncached)
-    for _ in range(40):
+    for _ in range(HALVINGS):
         rate = (low + high) / 2
         share = rate * load.uncached / p
         single = Tier(decode.worker, decode.fit, 1)

@@ -5,8 +5,8 @@ Source: vllm-project/vllm, vllm/v1/core/kv_cache_utils.py (`get_kv_cache_groups`
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from math import ceil
+from typing import NamedTuple
 
 from sizing.parts import Kind, Layers
 from sizing.shape import Shape
@@ -16,16 +16,14 @@ INDEX_BYTES = 132
 """An FP8 key of 128 and its scale (DeepSeek-V3.2's indexer)."""
 
 
-@dataclass(frozen=True)
-class Group:
+class Group(NamedTuple):
     """Layers that take blocks of the pool together, one block of each."""
 
     kind: Kind
     window: int = 0
 
 
-@dataclass(frozen=True)
-class Cache:
+class Cache(NamedTuple):
     """How a rank's pool is cut."""
 
     page: int

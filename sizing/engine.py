@@ -5,15 +5,14 @@ vllm/config/cache.py (`gpu_memory_utilization`) and vllm/engine/arg_utils.py (`g
 sampler and of CUDA memory outside torch are fits to published start-up logs; tests/sizing/logs.yaml has what they give.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 Version = tuple[int, ...]
 
 GIB = 2**30
 
 
-@dataclass(frozen=True)
-class Engine:
+class Engine(NamedTuple):
     """A version of vLLM."""
 
     version: Version
@@ -32,6 +31,11 @@ class Engine:
     def sampler(self) -> float:
         """Copies of the float32 logits that the profiled sampler holds: PyTorch's sort before 0.17, then FlashInfer."""
         return SORTING if self.version < (0, 17) else FLASHINFER
+
+    @property
+    def counts_sequences(self) -> bool:
+        """Whether "GPU KV cache size" in the log is the number of sequences times their length: since 0.22."""
+        return self.version >= (0, 22)
 
     def outside(self, ranks: int, *, rocm: bool) -> tuple[float, float, float]:
         """GiB that CUDA or ROCm and the collectives take outside torch: least, likely, most."""

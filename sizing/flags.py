@@ -1,10 +1,9 @@
 """What of a worker's command line changes its memory."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Flags:
+class Flags(NamedTuple):
     """A worker of one tier. None: vLLM's default."""
 
     tensor_parallel: int = 1

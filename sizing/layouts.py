@@ -1,7 +1,7 @@
 """Every sensible layout of a model on a card for a load, best first."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from sizing import balance, memory
 from sizing.balance import Estimate, Load, Tier
@@ -16,8 +16,7 @@ CACHE = 64_000
 """Tokens that a prefill worker's cache holds at least, beside two of the longest sequences."""
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(NamedTuple):
     """What a layout may be made of."""
 
     shape: Shape

@@ -7,8 +7,9 @@ predicted here, with a least and a most: `Band`.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import ceil
+from typing import NamedTuple
 
 from sizing import cache, quantization
 from sizing.cache import Cache
@@ -53,8 +54,7 @@ class Band:
         return Band(self.least + other.least, self.likely + other.likely, self.most + other.most)
 
 
-@dataclass(frozen=True)
-class Fit:
+class Fit(NamedTuple):
     """Memory of one GPU of a worker. GiB, unless said."""
 
     card: Card
@@ -75,13 +75,21 @@ class Fit:
     hybrid: bool
     """Whether layers with a window have caches of their own size."""
 
+    @property
+    def other(self) -> float:
+        """What is neither weights nor activations nor cache."""
+        return self.outside.likely + self.graphs.likely
+
     def blocks(self, which: str = "likely") -> int:
         """Blocks of the pool at the least, likely or most of the band."""
         return self.cache.blocks(getattr(self.pool, which) * GIB)
 
-    def tokens(self, which: str = "likely") -> int:
-        """Tokens of one kind of layer that the pool holds; with windows or states more fit than this says."""
-        return self.cache.tokens(getattr(self.pool, which) * GIB, self.length or 1, by_concurrency=False)
+    def tokens(self, which: str = "likely", *, by_concurrency: bool = False) -> int:
+        """Tokens of one kind of layer that the pool holds; with windows or states more fit than this says.
+
+        With `by_concurrency`, the sequences at full length times that length.
+        """
+        return self.cache.tokens(getattr(self.pool, which) * GIB, self.length or 1, by_concurrency=by_concurrency)
 
     def sequences(self, which: str = "likely", length: int | None = None) -> float:
         """Sequences of this length, or of full length, that the pool holds."""
@@ -217,7 +225,7 @@ def invalid(shape: Shape, flags: Flags) -> list[str]:
 def tensor_parallels(shape: Shape, flags: Flags, most: int = 8) -> list[int]:
     """Valid degrees of tensor parallelism up to `most`, powers of two."""
     degrees = [2**power for power in range(most.bit_length()) if 2**power <= most]
-    return [each for each in degrees if not invalid(shape, replace(flags, tensor_parallel=each))]
+    return [each for each in degrees if not invalid(shape, flags._replace(tensor_parallel=each))]
 
 
 def has_window(shape: Shape) -> bool:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Part(StrEnum):
@@ -29,8 +30,7 @@ class Kind(StrEnum):
     LINEAR = "linear"
 
 
-@dataclass(frozen=True)
-class Tensors:
+class Tensors(NamedTuple):
     """Weights of one part, all layers together."""
 
     part: Part

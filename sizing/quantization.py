@@ -6,8 +6,8 @@ zero point 0.02 bytes, groups of 32 with 16-bit scale 0.06, MXFP4 1/32, NVFP4 1/
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from sizing.parts import Part, Unknown
 
@@ -29,13 +29,12 @@ WORDS: Mapping[Part, tuple[str, ...]] = {
 FP8, MXFP4, NVFP4 = 1.0, 0.5 + 1 / 32, 0.5 + 1 / 16
 
 
-@dataclass(frozen=True)
-class Quantization:
+class Quantization(NamedTuple):
     """Bytes per parameter of the quantized parts, and which parts stay as they are."""
 
     method: str = ""
     size: float = 2.0
-    kept: Mapping[Part, float] = field(default_factory=dict)
+    kept: Mapping[Part, float] = MappingProxyType({})
     """Fraction of a part's layers that is not quantized, besides `KEPT`."""
     cache_fp8: bool = False
     """Whether the checkpoint asks for an FP8 KV cache, which vLLM takes from some methods and versions only."""

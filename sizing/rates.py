@@ -8,6 +8,8 @@ Two measured numbers (`serving.load.measured`) are better than any of them.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
 
 from sizing import memory
 from sizing.cache import element, per_token
@@ -19,8 +21,7 @@ from sizing.shape import Shape
 TERA, GIGA = 1e12, 1e9
 
 
-@dataclass(frozen=True)
-class Efficiency:
+class Efficiency(NamedTuple):
     """What of the data sheet a kind of model reaches on a kind of GPU."""
 
     mfu: tuple[float, float, float, float]
@@ -86,14 +87,14 @@ class Worker:
     card: Card
     flags: Flags
 
-    @property
+    @cached_property
     def _efficiency(self) -> Efficiency:
         return efficiency(self.shape, self.card)
 
     def _by_ranks(self, values: tuple[float, float, float, float]) -> float:
         return values[min(3, (self.flags.tensor_parallel).bit_length() - 1)]
 
-    @property
+    @cached_property
     def flops(self) -> float:
         """FLOP/s of the worker's matrix products by the data sheet, in the type that the checkpoint computes in."""
         kind = memory.effective(self.shape, self.flags).computes_in
@@ -120,16 +121,19 @@ class Worker:
 
     def _weights(self, streams: float) -> float:
         """Bytes of weights that a step touches: all but the embedding, and of the experts those that are chosen."""
-        quant, total = memory.effective(self.shape, self.flags), 0.0
+        always, mixed = self._touched
+        about = self.shape.experts
+        return always + (mixed * (1 - (1 - about.per_token / about.count) ** streams) if about else mixed)
+
+    @cached_property
+    def _touched(self) -> tuple[float, float]:
+        """Bytes that each step reads, and bytes of all experts."""
+        quant, sizes = memory.effective(self.shape, self.flags), [0.0, 0.0]
         for each in self.shape.tensors:
-            if each.part in (Part.VISION, Part.EMBEDDING) and not (each.part is Part.EMBEDDING and self.shape.tied):
-                continue
-            share = 1.0
-            if each.part is Part.EXPERTS and self.shape.experts:
-                about = self.shape.experts
-                share = 1 - (1 - about.per_token / about.count) ** streams
-            total += each.parameters * quant.bytes_of(each.part, self.shape.dtype) * share
-        return total
+            if each.part is not Part.VISION and (each.part is not Part.EMBEDDING or self.shape.tied):
+                of = each.parameters * quant.bytes_of(each.part, self.shape.dtype)
+                sizes[each.part is Part.EXPERTS] += of
+        return sizes[0], sizes[1]
 
 
 def _attention(shape: Shape, tokens: int) -> float:

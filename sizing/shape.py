@@ -8,7 +8,7 @@ huggingface/transformers for defaults of absent fields.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from sizing import quantization
 from sizing.parts import Experts, Kind, Layers, Part, Tensors, Unknown
@@ -62,8 +62,7 @@ class Shape:
         return total
 
 
-@dataclass(frozen=True)
-class _Read:
+class _Read(NamedTuple):
     """Body of a model between embeddings and head."""
 
     layers: tuple[Layers, ...]

@@ -6,9 +6,8 @@ Nothing here goes to the network.
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from sizing import shape, table
 from sizing.parts import Unknown
@@ -17,8 +16,7 @@ from sizing.shape import Shape
 SIDECAR = "hf_quant_config.json"
 
 
-@dataclass(frozen=True)
-class Located:
+class Located(NamedTuple):
     """A shape, or why there is none, and where it is from."""
 
     shape: Shape | Unknown

@@ -7,10 +7,9 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 FILE = Path(__file__).with_name("models.json")
 
@@ -27,8 +26,7 @@ _GUESSES: tuple[tuple[str, dict[str, Any]], ...] = (
 """What the end of a name says about the weights."""
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(NamedTuple):
     """A model of the table."""
 
     config: Mapping[str, Any]

@@ -1,7 +1,7 @@
 """What a prompt's KV cache takes on its way from a prefill worker to a decode worker."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from sizing.cache import element, per_token, state_bytes
 from sizing.parts import Kind
@@ -29,8 +29,7 @@ SLOWER = 2.0
 """Times that a transfer takes longer beside others, while requests are served."""
 
 
-@dataclass(frozen=True)
-class Transfer:
+class Transfer(NamedTuple):
     """The transfer of one prompt."""
 
     bytes: float

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
 
 from sizing import memory
 from sizing.card import Card
 from sizing.engine import Engine
 from sizing.flags import Flags
+from sizing.host import Host, faults
 from sizing.memory import Fit
 from sizing.shape import Shape
 from sizing.transfer import Path, Transfer, transfer
@@ -22,6 +24,9 @@ PREFILL, DECODE = "prefill", "decode"
 NEAR = 0.95
 """Proven only if the longest length is below this share of the requested one: the estimate is not more exact."""
 
+PROMPT = 4000
+"""Tokens of the prompt with which TCP is judged where no load is stated; the comparison depends little on it."""
+
 SHORTEST = 1024
 """Tokens below which a length is no advice."""
 
@@ -32,8 +37,7 @@ CROWDED = 0.95
 """From this utilization on, CUDA graphs, which are captured after the KV cache is allocated, may not fit."""
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(NamedTuple):
     """Something wrong, or likely wrong."""
 
     path: str
@@ -53,6 +57,7 @@ class Workers:
     count: int
     certain: bool = True
     """False: its image or its arguments change memory in ways that are not known."""
+    host: Host | None = None
 
 
 @dataclass(frozen=True)
@@ -82,16 +87,39 @@ class Question:
         flags = self.tiers[role].flags
         return Tier(Worker(self.shape, self.card, flags), self.fit(role), self.tiers[role].count)
 
+    @cached_property
+    def estimate(self) -> Estimate | None:
+        """What the stack's own layout does under the load; None: no load is stated."""
+        from sizing import balance  # noqa: PLC0415
+
+        if self.load is None:
+            return None
+        moved = self.moved(self.load.input_tokens)
+        return balance.estimate(self.tier(PREFILL), self.tier(DECODE), self.load, moved)
+
+    def moved(self, tokens: int) -> Transfer:
+        """The transfer of a prompt of so many tokens."""
+        ranks = (self.tiers[PREFILL].flags.tensor_parallel, self.tiers[DECODE].flags.tensor_parallel)
+        dtype = memory.cache_dtype(self.shape, self.tiers[PREFILL].flags)
+        return transfer(self.shape, tokens, ranks, self.path, gbit=self.card.nic or 400, dtype=dtype)
+
 
 def findings(asked: Question) -> Iterator[Finding]:
-    """What is wrong, proven things first."""
+    """What is wrong with the memory of workers, then with their speed."""
     sound = True
+    for each in in_memory(asked):
+        sound = sound and not each.proven
+        yield each
+    if sound and asked.load and asked.estimate:
+        yield from _speed(asked, asked.load, asked.estimate)
+    elif sound and asked.path is Path.TCP:
+        yield from _fabric(asked, PROMPT, PROMPT)
+
+
+def in_memory(asked: Question) -> Iterator[Finding]:
+    """What is wrong with the memory of workers; only of these some are proven."""
     for role in (PREFILL, DECODE):
-        for each in _memory(asked, role):
-            sound = sound and not each.proven
-            yield each
-    if asked.load and sound:
-        yield from _speed(asked, asked.load)
+        yield from _memory(asked, role)
 
 
 def _memory(asked: Question, role: str) -> Iterator[Finding]:
@@ -122,6 +150,9 @@ def _memory(asked: Question, role: str) -> Iterator[Finding]:
         )
         return
     yield from _length(asked, role, fit, name, certain=certain)
+    if host := asked.tiers[role].host:
+        for setting, *words in faults(host, ranks):
+            yield Finding(f"{role}.{setting}", None, False, *words)
     kv = max((each.kv_heads for each in asked.shape.layers), default=0)
     if kv and ranks > kv:
         yield Finding(
@@ -167,7 +198,7 @@ def _length(asked: Question, role: str, fit: Fit, name: str, *, certain: bool) -
             asked.tiers[role].flags.max_model_len,
             proven,
             f"does not fit a {role} worker on {asked.tiers[role].flags.tensor_parallel} x {name}: weights "
-            f"{fit.weights.likely:.1f}, activations {fit.activation.likely:.1f}, other {_other(fit):.1f}, which leaves "
+            f"{fit.weights.likely:.1f}, activations {fit.activation.likely:.1f}, other {fit.other:.1f}, which leaves "
             f"{pool}; {would}",
             "vLLM would load the model for minutes, and then stop: one request of that length needs more cache",
             _instead(asked, role, fit.longest()),
@@ -193,21 +224,17 @@ def _length(asked: Question, role: str, fit: Fit, name: str, *, certain: bool) -
         )
 
 
-def _other(fit: Fit) -> float:
-    return fit.outside.likely + fit.graphs.likely
-
-
 def _instead(asked: Question, role: str, longest: int = 0) -> str:
     """The change that would help: a length, a degree of tensor parallelism, another card."""
     flags, ways = asked.tiers[role].flags, []
     if longest >= SHORTEST:
         ways.append(f"serving.model.maxModelLen: {longest}")
     for ranks in memory.tensor_parallels(asked.shape, flags):
-        wider = replace(flags, tensor_parallel=ranks)
+        wider = flags._replace(tensor_parallel=ranks)
         if ranks > flags.tensor_parallel and _does(asked, asked.card, wider):
             ways.append(f"serving.{role}.tensorParallel: {ranks}")
             break
-    if flags.kv_cache_dtype == "auto" and _does(asked, asked.card, replace(flags, kv_cache_dtype="fp8")):
+    if flags.kv_cache_dtype == "auto" and _does(asked, asked.card, flags._replace(kv_cache_dtype="fp8")):
         ways.append("--kv-cache-dtype=fp8 in extraArgs of both tiers")
     cards = [card.name for card in asked.others if card != asked.card and _does(asked, card, flags)]
     if cards:
@@ -220,25 +247,10 @@ def _does(asked: Question, card: Card, flags: Flags) -> bool:
     return fit.sequences("least") >= 1
 
 
-def moved(asked: Question, load: Load, gbit: float) -> Transfer:
-    """The transfer of a prompt of the load."""
-    ranks = (asked.tiers[PREFILL].flags.tensor_parallel, asked.tiers[DECODE].flags.tensor_parallel)
-    dtype = memory.cache_dtype(asked.shape, asked.tiers[PREFILL].flags)
-    return transfer(asked.shape, load.input_tokens, ranks, asked.path, gbit=gbit or 400, dtype=dtype)
-
-
-def estimate(asked: Question, load: Load) -> Estimate:
-    """What the stack's own layout does under the load."""
-    from sizing import balance  # noqa: PLC0415
-
-    return balance.estimate(asked.tier(PREFILL), asked.tier(DECODE), load, moved(asked, load, asked.card.nic))
-
-
-def _speed(asked: Question, load: Load) -> Iterator[Finding]:
+def _speed(asked: Question, load: Load, found: Estimate) -> Iterator[Finding]:
     from sizing import balance  # noqa: PLC0415
     from sizing.rates import efficiency  # noqa: PLC0415
 
-    found = estimate(asked, load)
     about = efficiency(asked.shape, asked.card)
     band = f"estimated within a factor of {1 + about.band:.2f} ({about.basis})"
     if load.measured_prefill and load.measured_decode:
@@ -278,17 +290,7 @@ def _speed(asked: Question, load: Load) -> Iterator[Finding]:
                 "requests take longer than the target",
                 "more GPUs per prefill worker" if name == "ttft" else "more decode workers, or GPUs per decode worker",
             )
-    alone = load.uncached / balance.prefill_rate(found.prefill, load)
-    if found.transfer and found.transfer.seconds > 0.5 * alone:
-        yield Finding(
-            "rdma" if asked.path is Path.TCP else "load",
-            None,
-            False,
-            f"the cache of a prompt ({found.transfer.bytes / 1e9:.1f} GB over {asked.path}) takes "
-            f"{found.transfer.seconds:.1f} s, and computing it {alone:.1f} s",
-            "decode workers would be faster to compute prompts themselves",
-            "an RDMA fabric, or serving.routing.selectivePd for long prompts only",
-        )
+    yield from _fabric(asked, load.input_tokens, load.uncached, load.measured_prefill)
     if (won := balance.gain(found, load)) < 1 / slack:
         yield Finding(
             "load",
@@ -301,26 +303,20 @@ def _speed(asked: Question, load: Load) -> Iterator[Finding]:
         )
 
 
-def rows(asked: Question) -> list[dict[str, object]]:
-    """A row per tier: GiB of each GPU, tokens of the cache, sequences at full length."""
-    table: list[dict[str, object]] = []
-    for role in (PREFILL, DECODE):
-        fit, flags = asked.fit(role), asked.tiers[role].flags
-        table.append(
-            {
-                "tier": role,
-                "workers": asked.tiers[role].count,
-                "tensorParallel": flags.tensor_parallel,
-                "weightsGiB": round(fit.weights.likely, 1),
-                "activationsGiB": round(fit.activation.likely, 1),
-                "otherGiB": round(_other(fit), 1),
-                "cacheGiB": round(fit.pool.likely, 1),
-                "cacheGiBRange": [round(max(0.0, fit.pool.least), 1), round(fit.pool.most, 1)],
-                "cacheTokens": max(0, fit.tokens()),
-                "sequences": round(fit.sequences(), 1),
-            }
+def _fabric(asked: Question, tokens: int, uncached: float, measured: float | None = None) -> Iterator[Finding]:
+    """A transfer that takes longer than half of the prefill."""
+    prefill = asked.tier(PREFILL).worker
+    alone, took = uncached / (measured or prefill.prefill(tokens)), asked.moved(tokens)
+    if took.seconds > 0.5 * alone:
+        yield Finding(
+            "rdma" if asked.path is Path.TCP else "load",
+            None,
+            False,
+            f"has the KV cache of a prompt of {tokens} tokens ({took.bytes / 1e9:.1f} GB) take {took.seconds:.1f} s "
+            f"over {asked.path.upper()}, and computing the prompt takes {alone:.1f} s",
+            "decode workers would be faster to compute prompts themselves",
+            "an RDMA fabric, or serving.routing.selectivePd for long prompts only",
         )
-    return table
 
 
 def kinds(shape: Shape) -> str:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sizing import source
-from verify import apikey, collect, outputs, report
+from verify import apikey, collect, load, load_report, outputs, report
 from verify.cluster import Cluster
-from verify.finding import VerifyError
+from verify.finding import Unreachable, VerifyError
 from verify.steps import Verification
 
 
@@ -44,6 +44,10 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="also write what a maintainer needs who cannot see the cluster; secrets and addresses are removed",
     )
+    parser.add_argument("--load", action="store_true", help="then send a load, and print measured rates for sizing")
+    parser.add_argument("--input-tokens", type=_count, help="of each prompt of the load (default: serving.load)")
+    parser.add_argument("--output-tokens", type=_count, help="of each answer of the load (default: serving.load)")
+    parser.add_argument("--concurrency", type=_count, help="requests of the load at a time (default: serving.load)")
     parser.add_argument("--json", action="store_true", help="one JSON document instead of a screen")
     return parser
 
@@ -65,6 +69,8 @@ def main(words: Sequence[str] | None = None) -> int:
         located = source.locate(declared.model, arguments.shape, Path.cwd())
         done = Verification(cluster, declared, lambda finding: show(report.line(finding)), shape=located.shape)
         show(f"stack {declared.stack}, namespace {declared.namespace}, {cluster.server}\n")
+        tokens = (arguments.input_tokens, arguments.output_tokens)
+        asked = load.Load.of(declared.load, tokens, arguments.concurrency) if arguments.load else None
         url = arguments.url.rstrip("/") if arguments.url else None
         done.run(arguments.requests, arguments.timeout, tcp=arguments.tcp, url=url, key=key)
     except VerifyError as error:
@@ -80,6 +86,14 @@ def main(words: Sequence[str] | None = None) -> int:
     show(f"\n{report.requests(done.trials)}\n\n{report.verdict(done)}" if done.trials else f"\n{report.verdict(done)}")
     if arguments.report:
         _write(arguments, "\n".join(said), done)
+    if asked and not done.failed:
+        try:
+            show("")
+            measured = load.measure(done, asked, show)
+        except (VerifyError, Unreachable) as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 1
+        show(f"\n{load_report.report(measured, declared.sizing)}")
     return int(done.failed)
 
 

@@ -89,6 +89,14 @@ class Cluster:
         date = self._send("GET", "/version", {}, None, None).headers.get("Date")
         return parsedate_to_datetime(date).timestamp() if date else time.time()
 
+    def create(self, path: str, document: Object) -> Object:
+        """Create an object in a list. Raises `Unreachable`."""
+        return dict(json.loads(self._kubernetes(path, {}, "POST", document)))
+
+    def delete(self, path: str, **query: str) -> None:
+        """Delete an object. Raises `Unreachable`."""
+        self._kubernetes(path, query, "DELETE")
+
     def log(self, namespace: str, pod: str, container: str, **query: str) -> str:
         """Read a container's log. Raises `Unreachable`."""
         path = f"/api/v1/namespaces/{namespace}/pods/{pod}/log"
@@ -125,10 +133,10 @@ class Cluster:
                 raise _refusal(method, path, response.status, complaint)
         return Reply(response.status, response.headers, response)
 
-    def _kubernetes(self, path: str, query: Mapping[str, str]) -> str:
-        response = self._send("GET", path, query, None, None)
+    def _kubernetes(self, path: str, query: Mapping[str, str], method: str = "GET", body: object = None) -> str:
+        response = self._send(method, path, query, body, None)
         if response.status >= 400:
-            raise _refusal("GET", path, response.status, _status(response) or {})
+            raise _refusal(method, path, response.status, _status(response) or {})
         return Reply(response.status, response.headers, response).text()
 
     def _send(
@@ -170,7 +178,7 @@ def _status(response: BaseHTTPResponse) -> Object | None:
 
 def _refusal(method: str, path: str, code: int, status: Object) -> Unreachable:
     message = status.get("message") or f"HTTP {code}"
-    verb = "create" if method == "POST" else "get"
+    verb = {"POST": "create", "DELETE": "delete"}.get(method, "get")
     namespace, resource = _resource(path)
     if code == 401:
         return Unreachable(message, "the kubeconfig's credentials are refused: log in to the cluster again")

@@ -1,7 +1,7 @@
 """Metrics of vLLM and of its simulator, in Prometheus' text format."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 _SAMPLE = re.compile(r"([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})?\s+(\S+)(?:\s+-?\d+)?")
@@ -104,3 +104,43 @@ def _sum(samples: Iterable[Sample], *names: str) -> float | None:
 def _source(samples: Iterable[Sample], source: str) -> float | None:
     """Sum the prompt tokens of one source (vllm/v1/metrics/stats.py, PromptTokenStats, vLLM 0.17.1)."""
     return _sum([one for one in samples if one.labels.get("source") == source], "vllm:prompt_tokens_by_source_total")
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """A histogram of Prometheus, summed over its label sets."""
+
+    buckets: Mapping[float, float]
+    """Observations up to each bound."""
+    count: float
+    total: float
+
+    @classmethod
+    def of(cls, samples: Iterable[Sample], name: str) -> "Histogram":
+        """The histogram of a name; empty if there is none."""
+        buckets: dict[float, float] = {}
+        sums = {"_count": 0.0, "_sum": 0.0}
+        for each in samples:
+            if each.name == f"{name}_bucket":
+                bound = float(each.labels["le"])
+                buckets[bound] = buckets.get(bound, 0) + each.value
+            elif each.name.removeprefix(name) in sums:
+                sums[each.name.removeprefix(name)] += each.value
+        return cls(buckets, sums["_count"], sums["_sum"])
+
+    def since(self, before: "Histogram") -> "Histogram":
+        """What was observed after `before`."""
+        grown = {bound: count - before.buckets.get(bound, 0) for bound, count in self.buckets.items()}
+        return Histogram(grown, self.count - before.count, self.total - before.total)
+
+    def quantile(self, share: float) -> float:
+        """The value below which a share of the observations lies, by the straight line within its bucket, as
+        `histogram_quantile` of Prometheus."""
+        wanted, low, below = share * self.count, 0.0, 0.0
+        for bound, count in sorted(self.buckets.items()):
+            if count >= wanted:
+                return (
+                    low if bound == float("inf") else low + (bound - low) * (wanted - below) / max(count - below, 1e-9)
+                )
+            low, below = bound, count
+        return low

@@ -3,8 +3,8 @@
 import json
 import shutil
 import subprocess
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from verify.finding import VerifyError
@@ -43,6 +43,10 @@ class Outputs:
     provider: str
     """The gateway provider; `standalone` = an Envoy in place of Gateway and HTTPRoute."""
     workloads: Mapping[str, Workload]
+    sizing: Sequence[Mapping[str, Any]] = ()
+    """What sizing predicts of each tier; empty: the stack is not sized."""
+    load: Mapping[str, Any] = field(default_factory=dict)
+    """The stated load; empty: none is stated."""
 
     @property
     def standalone(self) -> bool:
@@ -89,6 +93,8 @@ def parse(stack: str, text: str) -> Outputs:
             gateway=document["gateway"]["name"],
             provider=document["gateway"]["provider"],
             workloads={role: _workload(document["workloads"][role]) for role in ROLES},
+            sizing=document.get("sizing") or (),
+            load=document.get("load") or {},
         )
     except KeyError as missing:
         raise VerifyError(

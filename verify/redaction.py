@@ -15,7 +15,9 @@ _SECRETS = (
     re.compile(r"\b(?:hf_|sk-|ghp_|gho_|glpat-|xox[abp]-|AKIA)[\w-]{10,}"),
     re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*"),
     # A value after the word: `token=x`, `'api_key': ['x']`, `--api-key x`; never a number, such as `max_tokens=16`.
-    re.compile(rf"(?i)(?<=[\W_]){_WORD}[\"']?(?:\s*[:=]\s*|\s+)[\[\"'(]*(?!\(?removed\))(?P<value>[^\s\"',;\])}}]{{6,}})"),
+    re.compile(
+        rf"(?i)(?<=[\W_]){_WORD}[\"']?(?:\s*[:=]\s*|\s+)[\[\"'(]*(?!\(?removed\))(?P<value>[^\s\"',;\])}}]{{6,}})"
+    ),
     re.compile(rf"(?i)^{_WORD}[\"']?\s*[:=]\s*[\[\"'(]*(?!\(?removed\))(?P<value>[^\s\"',;\])}}]{{6,}})", re.M),
 )
 _V4 = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.]*\d)")

@@ -7,7 +7,20 @@ from functools import partial
 
 from sizing.parts import Unknown
 from sizing.shape import Shape
-from verify import apikey, asking, crashes, fallbacks, kinds, request, routing, rule, tiers, traffic, transfers
+from verify import (
+    apikey,
+    asking,
+    crashes,
+    fallbacks,
+    kinds,
+    prediction,
+    request,
+    routing,
+    rule,
+    tiers,
+    traffic,
+    transfers,
+)
 from verify.asking import RequestPath
 from verify.cluster import Cluster, Object
 from verify.finding import Finding, Outcome, Unreachable, failed, unseen, warning
@@ -15,6 +28,7 @@ from verify.legs import Counted, Counters, Trial
 from verify.outputs import ROLES, Outputs
 from verify.pods import name
 from verify.request import WITH_KEY, GatewayClient
+from verify.routing import Endpoint
 from verify.tiers import Tier
 
 
@@ -32,6 +46,13 @@ class Verification:
     """The model's, from which the bytes of a prompt's KV cache follow."""
     _tiers: dict[str, Tier] = field(default_factory=dict)
     _tcp: bool = False
+    endpoint: Endpoint | None = None
+    """Where requests go; None: no gateway was found."""
+
+    @property
+    def tiers(self) -> Mapping[str, Tier]:
+        """Tiers that were found, by role."""
+        return self._tiers
 
     @property
     def failed(self) -> bool:
@@ -52,6 +73,7 @@ class Verification:
         self._workers()
         pool, decision = self._picker()
         path = self._request_path(pool)
+        self.endpoint = path.endpoint if path else None
         if path is None or not (url or path.endpoint.service or path.endpoint.address):
             self._found(unseen("request", "none was sent: there is no gateway to send it to"))
         elif gateway := self._gateway(path, seconds, url, key):
@@ -59,6 +81,9 @@ class Verification:
         if decode := self._tiers.get("decode"):
             self._found(fallbacks.judge_sidecar(self.cluster, self.outputs.namespace, decode))
             self._found(fallbacks.judge_transport(self.cluster, self.outputs.namespace, decode, tcp=tcp))
+        for row in self.outputs.sizing:
+            if tier := self._tiers.get(row["tier"]):
+                self._found(prediction.judge(self.cluster, self.outputs.namespace, tier, row))
 
     def _found(self, finding: Finding) -> None:
         self.findings.append(finding)

@@ -1,6 +1,6 @@
 """What is asked of the stack: sizing compares it with what the workers can do."""
 
-from typing import Self
+from typing import Any, Self
 
 from pydantic import model_validator
 
@@ -36,6 +36,11 @@ class Load(Strict):
     """Part of a prompt that a worker has cached."""
     measured: Measured | None = None
     """Measured rates of one worker of each tier."""
+
+    @property
+    def stated(self) -> dict[str, Any]:
+        """What the stack file says, for the stack output; without measured rates."""
+        return self.model_dump(by_alias=True, exclude_unset=True, exclude={"measured"})
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:

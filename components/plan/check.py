@@ -68,6 +68,5 @@ def notes(context: Context, tiers: Tiers) -> list[str]:
         *security_context.notes(tiers),
         *timing.notes(context, tiers),
         *monitoring.notes(context),
-        *sizing.notes(context, tiers),
     ]
     return list(dict.fromkeys(found))

@@ -10,6 +10,7 @@ from components.names import CONFIG_FILE, PICKER_PORTS, POOL_GROUP
 from components.plan import fabric, gateway, locked_memory, pod_rights, sized, workers
 from components.plan.agreement import differences
 from components.plan.check import notes as suspected
+from components.plan.checks import sizing
 from components.plan.context import Context
 from components.plan.endpoint import endpoint
 from components.plan.isolation import isolation
@@ -32,7 +33,7 @@ def resolve(settings: Serving, token: pulumi.Output[str] | None = None) -> Servi
     operator = not context.provider.collectors
     tiers = workers.tiers(context)
     about = sized.inputs(context)
-    asked, _ = sized.assess(about, tiers)
+    asked, located = sized.assess(about, tiers)
     return ServingPlan(
         cluster=settings.cluster,
         # What is taken over is named before, and what cannot be stops everything.
@@ -51,8 +52,10 @@ def resolve(settings: Serving, token: pulumi.Output[str] | None = None) -> Servi
         isolation=isolation(context, tiers),
         sizing=about,
         sized=sized.table(asked) if asked else [],
+        report=sized.report(asked) if asked else "",
         notes=[
             *_notes(context, tiers),
+            *sizing.notes(context, asked, located),
             *pod_rights.warnings(context, tiers),
             *locked_memory.warnings(context, tiers),
         ],

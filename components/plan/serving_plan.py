@@ -44,5 +44,7 @@ class ServingPlan:
     """What sizing needs besides the tiers."""
     sized: list[dict[str, Any]]
     """Memory of each tier's workers; empty where the GPU product or the model's shape is unknown."""
+    report: str
+    """The same as text, with what the workers carry under the stated load."""
     notes: list[str]
     """Legal, but worth a warning."""

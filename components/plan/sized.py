@@ -23,6 +23,7 @@ from components.releases.vllm import flags_of, value_of
 if TYPE_CHECKING:
     from sizing.card import Card
     from sizing.flags import Flags
+    from sizing.host import Host
     from sizing.source import Located
     from sizing.verdict import Finding, Question
 
@@ -97,7 +98,7 @@ def assess(
         return None, located
     workers = {
         role.value: verdict.Workers(
-            _flags(tier), tier.replicas, certain=role not in settings.own_images and _certain(tier)
+            _flags(tier), tier.replicas, role not in settings.own_images and _certain(tier), _host(tier)
         )
         for role, tier in tiers.items()
     }
@@ -124,13 +125,13 @@ def problems(asked: Question) -> Iterator[Problem]:
     """What is proven to fail."""
     from sizing import verdict  # noqa: PLC0415
 
-    for each in verdict.findings(asked):
+    for each in verdict.in_memory(asked):
         if each.proven:
             yield Problem(f"serving.{each.path}", each.value, each.wrong, each.outcome, each.change)
 
 
-def suspicions(asked: Question | None, located: Located | None, storage: float | None = None) -> Iterator[str]:
-    """What is likely to fail, and what is not known."""
+def suspicions(asked: Question | None, located: Located | None, storage: float | None) -> Iterator[str]:
+    """What is likely to fail, and what is not known; `storage`: bytes of each worker's volume for the weights."""
     if located is None:
         return
     if asked is None:
@@ -220,8 +221,29 @@ def _flags(tier: ResolvedTier) -> Flags:
     )
 
 
+def _host(tier: ResolvedTier) -> Host:
+    from sizing.host import Host  # noqa: PLC0415
+
+    def gib(quantity: str) -> float:
+        return float(amount(quantity)) / 2**30
+
+    return Host(
+        gib(tier.limits["memory"]),
+        gib(tier.shm_size),
+        _number(tier, "--cpu-offload-gb") or 0.0,
+        _number(tier, "--kv-offloading-size") or 0.0,
+    )
+
+
 def table(asked: Question) -> list[dict[str, Any]]:
     """A row per tier, for the stack output."""
-    from sizing import verdict  # noqa: PLC0415
+    from sizing import summary  # noqa: PLC0415
 
-    return verdict.rows(asked)
+    return summary.rows(asked)
+
+
+def report(asked: Question) -> str:
+    """The same and the load, as text."""
+    from sizing import summary  # noqa: PLC0415
+
+    return summary.report(asked)

@@ -105,6 +105,18 @@ def _notes(**changes: Any) -> list[str]:
         (_stack("H200", LLAMA, decode__extraArgs=["--gpu-memory-utilization=0.97"]), "graphs are captured after"),
         (_stack("H200", LLAMA, model__maxModelLen=120_000), "1.5 sequences of that length"),
         (_stack("H200", R1, 8, 8, model__storage="500Gi"), "model.storage is 500 GiB, and the weights have 627"),
+        (
+            _stack("H200", LLAMA, decode__memory="8Gi"),
+            "serving.decode.memory gives a worker 8 GiB of the node's memory, and it takes 12 or more: 6 processes",
+        ),
+        (
+            _stack("H200", LLAMA, prefill__extraArgs=["--cpu-offload-gb=70"]),
+            "it takes 76 or more: 3 processes of at least 2 GiB, and 70 GiB of weights or KV cache that flags move",
+        ),
+        (
+            _stack("H200", LLAMA, decode__shmSize="64Mi"),
+            "serving.decode.shmSize gives the processes of 4 GPUs 64 MiB of /dev/shm",
+        ),
         (_stack("H200", LLAMA, gpuResource="nvidia.com/mig-3g.40gb"), "may be a part of a GPU"),
         ({"load__inputTokens": 100, "load__outputTokens": 10}, "set serving.gpu"),
         (
@@ -115,7 +127,11 @@ def _notes(**changes: Any) -> list[str]:
             _stack("H200", LLAMA, load={"inputTokens": 8000, "outputTokens": 100, "concurrency": 4, "ttft": 200}),
             "serving.load.ttft is missed",
         ),
-        (_stack("H200", LLAMA, load={"inputTokens": 8000, "outputTokens": 100}), "over tcp) takes 6.6 s"),
+        (
+            _stack("H200", LLAMA, load={"inputTokens": 8000, "outputTokens": 100}),
+            "serving.rdma has the KV cache of a prompt of 8000 tokens (2.6 GB) take 6.6 s over TCP",
+        ),
+        (_stack("H200", LLAMA), "of 4000 tokens (1.3 GB) take 3.3 s over TCP, and computing the prompt takes 0.7 s"),
         (
             _stack("H200", LLAMA, load={"inputTokens": 1000, "outputTokens": 100, "concurrency": 4, "itl": 5}),
             "serving.load.itl is missed",
@@ -202,16 +218,26 @@ def test_numbers_of_a_load_may_be_text() -> None:
 
 
 NVIDIA: dict[str, Any] = {"accelerator": "nvidia", "model__name": LLAMA, "rdma": {"resource": "rdma/ib"}}
+LOAD = {"inputTokens": 4000, "outputTokens": 500, "requestsPerSecond": 5, "ttft": 2000, "itl": 40}
+MEASURED = {"prefill": 6000, "decode": 5000}
 AMD: dict[str, Any] = {"rdma": {"resource": "rdma/ib"}}
 
 
-@pytest.mark.parametrize(("stack", "gpu"), [(AMD, "MI300X"), (NVIDIA, "H200")])
-def test_the_page_has_the_rows_of_the_shipped_stacks(stack: dict[str, Any], gpu: str) -> None:
-    page = Path("docs/sizing.md").read_text()
-    for row in resolve(settings(gpu=gpu, **stack)).sized:
-        tier, workers, ranks, weights, acts, other, cache, span, tokens, sequences = row.values()
-        cells = [gpu, tier, workers, ranks, weights, acts, other, f"{cache} {span}", tokens, sequences]
-        assert f"| {' | '.join(map(str, cells))} |" in page
+@pytest.mark.parametrize(
+    "stack", [{**AMD, "gpu": "MI300X"}, {**NVIDIA, "gpu": "H200"}, {**NVIDIA, "gpu": "H200", "load": LOAD}]
+)
+def test_the_page_has_what_a_preview_prints(stack: dict[str, Any]) -> None:
+    assert resolve(settings(**stack)).report in Path("docs/sizing.md").read_text()
+
+
+def test_rows_have_rates_where_a_load_is_stated() -> None:
+    plan = resolve(settings(**NVIDIA, gpu="H200", load={**LOAD, "measured": MEASURED}))
+    prefill, decode = plan.sized
+    assert (prefill["tokensPerSecond"], decode["tokensPerSecond"]) == (6000, 5000)
+    assert (prefill["busy"], decode["busy"]) == (0.93, 0.54), "5 * 4000 / (4 * 6000 * 0.90), 5 * 500 / (5000 * 0.92)"
+    assert (
+        "(serving.load.measured)" in resolve(settings(**NVIDIA, gpu="H200", load={**LOAD, "measured": MEASURED})).report
+    )
 
 
 def test_the_page_has_the_refusal_of_the_shipped_stack() -> None:

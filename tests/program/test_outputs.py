@@ -46,11 +46,11 @@ def test_values_of_the_stack_outputs() -> None:
     assert outputs["model"] == "amd/Llama-3.3-70B-Instruct-FP8-KV"
     assert (outputs["namespace"], outputs["inferencePool"], outputs["release"]) == ("llm-d-pd", "gaie-pd", "0.6")
     assert outputs["hostNetwork"] is False
-    assert "sizing" not in outputs
-    assert [row["tier"] for row in run_program({**AMD, "gpu": "MI300X"}).stack_outputs["sizing"]] == [
-        "prefill",
-        "decode",
-    ]
+    assert not {"sizing", "load"} & outputs.keys()
+    sized = run_program({**AMD, "gpu": "MI300X", "load": {"inputTokens": 400, "outputTokens": 50, "itl": 40}})
+    assert [row["tier"] for row in sized.stack_outputs["sizing"]] == ["prefill", "decode"]
+    assert sized.stack_outputs["load"] == {"inputTokens": 400, "outputTokens": 50, "itl": 40}
+    assert any(each.startswith("info: sizing on MI300X, GiB per GPU") for each in sized.messages)
     assert run_program({**AMD, "hostNetwork": True}).stack_outputs["hostNetwork"] is True
     assert (outputs["context"], outputs["server"]) == ("gpus", "https://127.0.0.1:1")
     assert outputs["workloads"] == {

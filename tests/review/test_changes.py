@@ -84,6 +84,9 @@ def test_errors_are_listed_once_without_colours() -> None:
     error = {"severity": "error", "message": "\x1b[31mPulumi.amd.yaml cannot be deployed\x1b[0m\n"}
     warning = {"severity": "warning", "message": "mind this"}
     assert previewed(diagnostics=[error, warning, error]).errors == ("Pulumi.amd.yaml cannot be deployed",)
+    table = {"severity": "info", "message": "sizing on H200, GiB per GPU\n  tier\n"}
+    assert previewed(diagnostics=[error, table]).sizing == "sizing on H200, GiB per GPU\n  tier"
+    assert previewed(diagnostics=[{"severity": "info", "message": "target cluster: a"}]).sizing == ""
     assert read("amd", "error: \x1b[1mno stack named 'amd'").errors == ("error: no stack named 'amd'",)
     assert read("amd", "").errors == ("Pulumi printed nothing",)
 

@@ -48,6 +48,12 @@ def test_a_preview_without_changes_is_one_sentence() -> None:
     assert written() == f"{marker('sandbox')}\nWhat it would do.\n\n### Stack `amd`: no changes, 20 unchanged\n"
 
 
+def test_the_sizes_of_a_stack_stand_before_its_changes() -> None:
+    preview = Preview("amd", (change(Field("a", "1", "2")),), sizing="sizing on H200, GiB per GPU\n  tier")
+    text = document("sandbox", "", [preview], "", LIMIT)
+    assert text.index("```text\nsizing on H200, GiB per GPU\n  tier\n```") < text.index("<b>update</b>")
+
+
 def test_a_long_text_shows_only_lines_that_differ() -> None:
     before = "\n".join(f"line {number}" for number in range(100))
     assert diff(written(change(Field("data.x", before, before.replace("line 50", "other"))))) == [

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kubernetes import config
-
+from access import kubeconfig as kubeconfigs
+from access.server import ApiServer
 from sandbox.cluster.api import Api, ApiError, connections
 from sandbox.home import CHECKOUT, Home, stack_outputs
 from sandbox.modelserver import choice
@@ -175,7 +175,7 @@ class Pair:
 
     def verify(self) -> dict[str, Finding]:
         """Run `verify` with one request; return its findings by step."""
-        cluster = Cluster(config.new_client_from_config(str(self.home.host_kubeconfig)))
+        cluster = Cluster(ApiServer.connect(kubeconfigs.read(str(self.home.host_kubeconfig))))
         deployed = parse(STACK, json.dumps(stack_outputs(self.home)[STACK]))
         real = choice.read(self.home.root)
         assert real

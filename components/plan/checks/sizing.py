@@ -1,11 +1,18 @@
 """Whether the model fits the GPUs, and the workers the load."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from components.config.problem import Problem
 from components.plan import sized
 from components.plan.context import Context
 from components.plan.workers import Tiers
+
+if TYPE_CHECKING:
+    from sizing.source import Located
+    from sizing.verdict import Question
 
 
 def check(context: Context, tiers: Tiers) -> Iterator[Problem]:
@@ -28,8 +35,8 @@ def check(context: Context, tiers: Tiers) -> Iterator[Problem]:
         yield from sized.problems(asked)
 
 
-def notes(context: Context, tiers: Tiers) -> Iterator[str]:
-    """What is likely not to fit, or to be slower than the load asks for."""
+def notes(context: Context, asked: Question | None, located: Located | None) -> Iterator[str]:
+    """What is likely not to fit, or to be slower than the load asks for, of the question that `sized.assess` made."""
     settings = context.settings
     if settings.gpu is None:
         if settings.load is not None:
@@ -38,5 +45,4 @@ def notes(context: Context, tiers: Tiers) -> Iterator[str]:
     if settings.gpu_resource is not None:
         yield f"serving.gpu: the model is not sized, a {settings.gpu_resource} may be a part of a GPU"
         return
-    about = sized.inputs(context)
-    yield from sized.suspicions(*sized.assess(about, tiers), about.storage)
+    yield from sized.suspicions(asked, located, sized.inputs(context).storage)

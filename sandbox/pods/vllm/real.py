@@ -1,5 +1,7 @@
 """`vllm serve` in a container of the sandbox: checks the flags, then runs the real vLLM.
 
+`vllm bench` runs as it is, with the tiny model's tokenizer.
+
 `sandbox/modelserver/substitutions.py` changes the pod's command line and environment; this module prints the changes.
 """
 
@@ -17,10 +19,15 @@ from sandbox.pods.vllm.parser import VERSIONS, plain
 
 def main(words: Sequence[str], *, version: str, python: str, model: str, cache: str, tensor_parallel: int) -> NoReturn:
     """Become vLLM, or exit as vLLM does. `python`, `model` (a folder) and `cache` are paths in the container."""
-    translated(words, version)
+    if words[:1] != ["bench"]:
+        translated(words, version)
     interfaces = frozenset(one.name for one in Path("/sys/class/net").iterdir())
     machine = Machine(f"{cache}/{MODELS}", cache, tensor_parallel, interfaces)
     _, _, level = VERSIONS[version]
+    if words[:1] == ["bench"]:
+        client = [f"--model={model}" if word.startswith("--model=") else word for word in words]
+        _, environment, _ = substituted([], os.environ, machine)
+        os.execve(python, [python, "-m", "vllm.entrypoints.cli.main", *client], environment)
     line, environment, differences = substituted(plain(words[1:], level), os.environ, machine)
     for one in differences:
         print(f"sandbox: {one}", file=sys.stderr)

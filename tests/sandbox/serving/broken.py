@@ -7,8 +7,8 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-from kubernetes import config
-
+from access import kubeconfig as kubeconfigs
+from access.server import ApiServer
 from sandbox.cluster.api import Api, ApiError
 from tests.recorder import plain, run_program
 from tests.sandbox.serving.defects import Defect, Objects
@@ -86,7 +86,7 @@ def _settles(api: Api, namespace: str, patience: float, but: str) -> bool:
 
 def verify(kubeconfig: Path, namespace: str) -> list[Finding]:
     tiers = {role: Workload(f"ms-pd-llm-d-modelservice-{role}", 1, 1, rdma=False) for role in ("prefill", "decode")}
-    cluster = Cluster(config.new_client_from_config(str(kubeconfig)))
+    cluster = Cluster(ApiServer.connect(kubeconfigs.read(str(kubeconfig))))
     outputs = Outputs("test", namespace, MODEL, "gaie-pd", "", "", "infra-pd-inference-gateway", "istio", tiers)
     verification = Verification(cluster, outputs, lambda _: None)
     verification.run(requests=2, seconds=5)

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from kubernetes import config
 
+from access import kubeconfig as kubeconfigs
+from access.server import ApiServer
 from sandbox.cluster.api import connect
 from sandbox.errors import SandboxError
 from sandbox.home import CHECKOUT
@@ -197,7 +198,7 @@ def test_verify_names_the_missing_right(serving: Deployment, tmp_path: Path) -> 
     document["users"][0]["user"] = {"token": token["status"]["token"]}
     kubeconfig = tmp_path / "kubeconfig"
     kubeconfig.write_text(yaml.safe_dump(document))
-    cluster = Cluster(config.new_client_from_config(str(kubeconfig)))
+    cluster = Cluster(ApiServer.connect(kubeconfigs.read(str(kubeconfig))))
 
     done = Verification(cluster, parse("amd", json.dumps(serving.outputs)), lambda _: None)
     done.run(requests=1, seconds=10)
