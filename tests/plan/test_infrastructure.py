@@ -319,15 +319,12 @@ IMPOSSIBLE: list[tuple[dict[str, Any], str, str, str]] = [
     ({**GKE, "hostNetwork": True}, "serving.hostNetwork", "not on the node's own", "hostNetwork: false"),
     ({**GKE, "gpusPerNode": 4}, "serving.gpusPerNode", "is not the 8 GPUs", "set it to 8"),
     ({**EFA, "release": "0.4"}, "serving.release", "has no vLLM image", 'serving.release: "0.6"'),
-    ({"infrastructure": "coreweave"}, "serving.infrastructure", "accelerator: amd", "infrastructure: rdma-shared"),
-    ({**NVIDIA, "infrastructure": "oci-amd"}, "serving.infrastructure", "BM.GPU.MI300X.8", "rdma-sriov"),
     # rdma settings that contradict
     ({"infrastructure": "none", "rdma": {"resource": "rdma/ib"}}, "serving.rdma", "has no RDMA device", "config rm"),
     ({"infrastructure": "digitalocean", "decode__rdma": {"count": 1}}, "serving.decode.rdma", "no RDMA", "config rm"),
     ({**GKE, "rdma": {"resource": "rdma/ib"}}, "serving.rdma", "in annotations", "config rm --path serving.rdma"),
     ({"infrastructure": "oci-amd", "decode__rdma": None}, "serving.decode.rdma", "off the fabric", "none"),
     ({**GKE, "prefill__rdma": None}, "serving.prefill.rdma", "off the fabric", "infrastructure: none"),
-    ({"rdma": {"count": 2}}, "serving.rdma.resource", "no serving.infrastructure", "set serving.infrastructure"),
     ({"infrastructure": "rdma-sriov", "rdma": {"resource": "amd.com/gpu"}}, "serving.rdma.resource", "GPU", "rdma/ib"),
     # annotation and resource
     (

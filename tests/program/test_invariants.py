@@ -16,7 +16,7 @@ from components.serving_namespace import ServingNamespace
 from components.target_cluster import TargetCluster
 from tests.program.expected import EVERY, MODELS, Combination
 from tests.program.policies import violations
-from tests.program.wire import AMD, changed, containers, default, recorded, requests, vllm
+from tests.program.wire import AMD, changed, default, recorded, requests, vllm
 from tests.recorder import Declared, Recorder, run_program
 
 COMPONENTS = [ServingNamespace, ModelGateway, InferencePool, EndpointPicker, PrefillTier, DecodeTier]
@@ -135,44 +135,6 @@ def test_the_gateway_is_not_waited_for_where_its_controller_comes_later() -> Non
     [gateway] = [each for each in after.declared.values() if each.name == GATEWAY]
     assert "annotations" not in gateway.inputs["metadata"]
     assert not gateway.request.customTimeouts.create
-
-
-def test_pool_picker_route_and_workers_agree(recorder: Recorder) -> None:
-    objects = recorder.objects
-    [pool] = [each for key, each in objects.items() if key.startswith("InferencePool/")]
-    [route] = [each for key, each in objects.items() if key.startswith("HTTPRoute/")]
-    [rule] = [each for key, each in objects.items() if key.startswith("DestinationRule/")]
-    picker = pool["spec"]["endpointPickerRef"]
-    service = objects[f"Service/{picker['name']}"]
-    group, _, version = pool["apiVersion"].partition("/")
-
-    [backend] = route["spec"]["rules"][0]["backendRefs"]
-    assert (backend["group"], backend["kind"], backend["name"]) == (group, "InferencePool", pool["metadata"]["name"])
-    assert version == "v1"
-    [target] = pool["spec"]["targetPorts"]
-    assert backend["port"] == target["number"]
-    assert route["spec"]["parentRefs"][0]["name"] in {
-        key.partition("/")[2] for key in objects if key.startswith("Gateway/")
-    }
-
-    assert picker["port"]["number"] in {port["port"] for port in service["spec"]["ports"]}
-    assert rule["spec"]["host"] == f"{picker['name']}.{service['metadata']['namespace']}.svc.cluster.local"
-    deployment = objects[f"Deployment/{picker['name']}"]["spec"]
-    assert service["spec"]["selector"].items() <= deployment["template"]["metadata"]["labels"].items()
-    args = deployment["template"]["spec"]["containers"][0]["args"]
-    assert f"--pool-name={pool['metadata']['name']}" in args
-    assert f"--pool-namespace={pool['metadata']['namespace']}" in args
-    assert f"--pool-group={group}" in args
-
-    labels = pool["spec"]["selector"]["matchLabels"].items()
-    for role, container in (("prefill", "containers"), ("decode", "initContainers")):
-        template = objects[f"Deployment/ms-pd-llm-d-modelservice-{role}"]["spec"]["template"]
-        assert labels <= template["metadata"]["labels"].items()
-        assert target["number"] in {port["containerPort"] for port in template["spec"][container][0]["ports"]}
-
-
-def test_every_container_tells_its_last_words(recorder: Recorder) -> None:
-    assert {each.get("terminationMessagePolicy") for each in containers(recorder)} == {"FallbackToLogsOnError"}
 
 
 def test_the_policy_pack_finds_nothing(recorder: Recorder) -> None:

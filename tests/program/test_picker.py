@@ -1,4 +1,4 @@
-"""Selective P/D (D9), and what an EPP setting may touch (D13)."""
+"""Settings of the EPP: the objects that they change. `tests/plan/test_releases.py` has its configurations."""
 
 from typing import Any
 
@@ -7,67 +7,6 @@ import yaml
 
 from tests.program.wire import AMD, changed, default, ran
 from tests.recorder import Recorder
-
-
-def _config(recorder: Recorder) -> dict[str, Any]:
-    document = yaml.safe_load(recorder.objects["ConfigMap/gaie-pd-epp"]["data"]["pd-config.yaml"])
-    assert isinstance(document, dict)
-    return document
-
-
-def _plugins(recorder: Recorder) -> dict[str, Any]:
-    return {each["type"]: each.get("parameters") for each in _config(recorder)["plugins"]}
-
-
-def _profile(recorder: Recorder, role: str) -> dict[str, int | None]:
-    [profile] = [each for each in _config(recorder)["schedulingProfiles"] if each["name"] == role]
-    return {each["pluginRef"]: each.get("weight") for each in profile["plugins"]}
-
-
-def test_a_threshold_of_release_0_4_needs_the_prefix_cache() -> None:
-    recorder = ran({**AMD, "release": "0.4", "routing": {"selectivePd": {"threshold": 100}}})
-    plugins = _plugins(recorder)
-    assert plugins["pd-profile-handler"] == {"threshold": 100, "hashBlockSize": 64}
-    assert plugins["prefix-cache-scorer"]["blockSize"] == 64, "handler and scorer must count in the same blocks"
-    assert "prefix-cache-scorer" in _profile(recorder, "decode")
-
-
-def test_uncached_tokens_of_release_0_6_have_a_decider() -> None:
-    recorder = ran({**AMD, "routing": {"selectivePd": {"nonCachedTokens": 16}}})
-    plugins = _plugins(recorder)
-    assert plugins["prefix-based-pd-decider"] == {"nonCachedTokens": 16}
-    assert plugins["disagg-profile-handler"] == {"deciders": {"prefill": "prefix-based-pd-decider"}}
-    assert "always-disagg-pd-decider" not in plugins
-    assert _config(recorder)["featureGates"] == ["prepareDataPlugins"]
-
-
-def test_always_is_a_decider_of_its_own_since_0_6() -> None:
-    plugins = _plugins(default())
-    assert plugins["disagg-profile-handler"] == {"deciders": {"prefill": "always-disagg-pd-decider"}}
-    assert "prefix-based-pd-decider" not in plugins
-
-
-@pytest.mark.parametrize(
-    "serving",
-    [
-        {},
-        {"release": "0.4"},
-        {"release": "0.4", "routing": {"selectivePd": {"threshold": 1}}},
-        {"routing": {"selectivePd": {"nonCachedTokens": 1}}},
-    ],
-)
-def test_every_plugin_that_is_referred_to_exists_before_it_is(serving: dict[str, Any]) -> None:
-    recorder = ran({**AMD, **serving})
-    names = list(_plugins(recorder))
-    for role in ("prefill", "decode"):
-        profile = _profile(recorder, role)
-        assert profile.keys() <= set(names)
-        assert f"{role}-filter" in profile
-        assert "max-score-picker" in profile
-    handler = _plugins(recorder).get("disagg-profile-handler")
-    if handler:
-        assert names.index(handler["deciders"]["prefill"]) < names.index("disagg-profile-handler")
-
 
 PICKED = {"endpoint-picker-deployment", "endpoint-picker-config"}
 
@@ -116,3 +55,17 @@ def test_the_access_log_is_a_telemetry_object() -> None:
         "targetRefs": [{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "infra-pd-inference-gateway"}],
         "accessLogging": [{"providers": [{"name": "envoy"}]}],
     }
+
+
+def _picker(serving: dict[str, Any]) -> dict[str, Any]:
+    spec: dict[str, Any] = ran({**AMD, **serving}).objects["Deployment/gaie-pd-epp"]["spec"]["template"]["spec"]
+    return spec
+
+
+def test_a_picker_with_a_configuration_of_the_users_may_write_to_tmp() -> None:
+    """Its plugins may be others than the program's: the precise prefix cache keeps tokenizers there."""
+    config = yaml.safe_load(ran(AMD).objects["ConfigMap/gaie-pd-epp"]["data"]["pd-config.yaml"])
+    own = _picker({"routing": {"config": config}})
+    assert {each["name"]: each for each in own["volumes"]}["scratch"] == {"name": "scratch", "emptyDir": {}}
+    assert {"name": "scratch", "mountPath": "/tmp"} in own["containers"][0]["volumeMounts"]
+    assert [each["name"] for each in _picker({})["volumes"]] == ["plugins-config-volume"]

@@ -64,39 +64,6 @@ def test_the_private_network_has_no_route_outside(cluster: Running) -> None:
     assert "OSError" in outside.stderr or "TimeoutError" in outside.stderr
 
 
-def test_the_same_api_server_answers_inside_and_outside(cluster: Running) -> None:
-    read = (
-        "import sys; from pathlib import Path; from sandbox.cluster.api import connect\n"
-        "with connect(Path(sys.argv[1])) as api: print(api.get('/api/v1/namespaces/default')['metadata']['uid'])"
-    )
-    inside = cluster.run(sys.executable, "-c", read, str(cluster.home.kubeconfig))
-    assert inside.stdout.strip() == identity(cluster), inside.stderr
-
-
-def test_every_kind_of_the_stacks_is_served(cluster: Running) -> None:
-    served = {
-        (group, resource["name"])
-        for group in (
-            "gateway.networking.k8s.io/v1",
-            "inference.networking.k8s.io/v1",
-            "inference.networking.x-k8s.io/v1alpha2",
-            "networking.istio.io/v1",
-            "monitoring.coreos.com/v1",
-        )
-        for resource in get(cluster, f"/apis/{group}")["resources"]  # type: ignore[attr-defined]
-    }
-    assert served >= {
-        ("gateway.networking.k8s.io/v1", "gateways"),
-        ("gateway.networking.k8s.io/v1", "httproutes"),
-        ("inference.networking.k8s.io/v1", "inferencepools"),
-        ("inference.networking.x-k8s.io/v1alpha2", "inferenceobjectives"),
-        ("networking.istio.io/v1", "destinationrules"),
-        ("monitoring.coreos.com/v1", "podmonitors"),
-        ("monitoring.coreos.com/v1", "servicemonitors"),
-        ("monitoring.coreos.com/v1", "prometheusrules"),
-    }
-
-
 @pytest.mark.thorough
 def test_data_survive_stop_and_kill_and_sandboxes_are_independent(cluster: Running, home: Home) -> None:
     others, other_processes = identity(cluster), set(running.processes(cluster.home))

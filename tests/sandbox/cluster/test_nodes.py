@@ -11,8 +11,6 @@ from kubernetes import client, config
 from sandbox.errors import SandboxError
 from tests.sandbox.running import Running, provide_nodes
 
-VENDOR = {"sandbox.llm-d-pd/vendor": "amd"}
-
 
 @pytest.fixture(scope="module")
 def api(cluster: Running) -> Any:
@@ -61,46 +59,6 @@ def ready(pod: Any) -> bool:
 def refused(pod: Any) -> bool:
     found = condition(pod, "PodScheduled")
     return found is not None and found.status == "False"
-
-
-def test_gpus_are_placed_and_refused_by_the_real_scheduler(api: Any, namespace: str) -> None:
-    for number in range(3):
-        pod(api, namespace, f"p{number}", {"amd.com/gpu": "8"})
-    pods = eventually(
-        lambda: api.list_namespaced_pod(namespace).items,
-        lambda pods: sum(map(ready, pods)) == 2 and any(map(refused, pods)),
-    )
-    placed = [one for one in pods if ready(one)]
-    assert {one.spec.node_name for one in placed} == {"amd-0", "amd-1"}
-    assert all(one.status.pod_ip.startswith("10.244.") for one in placed)
-    [waiting] = [one for one in pods if not ready(one)]
-    assert "Insufficient amd.com/gpu" in condition(waiting, "PodScheduled").message
-
-
-def test_rdma_is_shared_by_many_pods_of_a_node(api: Any, namespace: str) -> None:
-    for number in range(3):
-        pod(
-            api,
-            namespace,
-            f"p{number}",
-            {"rdma/ib": "1", "amd.com/gpu": "1"},
-            nodeSelector={"kubernetes.io/hostname": "amd-0"},
-        )
-    pods = eventually(lambda: api.list_namespaced_pod(namespace).items, lambda pods: all(map(ready, pods)))
-    assert [one.spec.node_name for one in pods] == ["amd-0"] * 3
-
-
-def test_host_network_pods_share_the_nodes_address_and_ports(api: Any, namespace: str) -> None:
-    for number in range(3):
-        ports = [{"containerPort": 8000, "hostPort": 8000}]
-        pod(api, namespace, f"p{number}", {}, hostNetwork=True, ports=ports, nodeSelector=VENDOR)
-    pods = eventually(
-        lambda: api.list_namespaced_pod(namespace).items,
-        lambda pods: sum(map(ready, pods)) == 2 and any(map(refused, pods)),
-    )
-    assert {one.status.pod_ip for one in pods if ready(one)} == {"10.244.254.1", "10.244.254.2"}
-    [waiting] = [one for one in pods if not ready(one)]
-    assert "free ports" in condition(waiting, "PodScheduled").message
 
 
 def named(api: Any, start: str) -> dict[str, Any]:

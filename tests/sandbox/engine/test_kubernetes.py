@@ -1,4 +1,4 @@
-"""The Kubernetes plugin: creation, updates, replacements, waits, refresh, and what the stand-in refuses."""
+"""The Kubernetes plugin: ignored fields, replacements, waits, refresh, and what the stand-in refuses."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -14,100 +14,6 @@ from tests.sandbox.engine.harness import Stack, deployment, obj, on_cluster, pro
 from tests.sandbox.running import Running
 
 Live = Callable[[str], dict[str, Any]]
-CONFIG_MAP = "core/v1:ConfigMap"
-
-
-@pytest.mark.thorough
-def test_create_uses_pulumis_field_manager_and_adds_nothing(stack: Stack, namespace: str, live: Live) -> None:
-    skip = {"annotations": {"pulumi.com/skipAwait": "true"}, "labels": {"app": "x"}}
-    token_of = {"annotations": {"kubernetes.io/service-account.name": "account"}}
-    stack.declare(
-        p=provider(),
-        plain=obj(CONFIG_MAP, "plain", namespace, data={"k": "v"}, metadata=skip),
-        workers=deployment("workers", namespace),
-        account=obj("core/v1:ServiceAccount", "account", namespace),
-        token=obj(
-            "core/v1:Secret",
-            "token",
-            namespace,
-            type="kubernetes.io/service-account-token",
-            metadata=token_of,
-            opts={"depends_on": ["account"]},
-        ),
-    )
-    stack.up().ok()
-
-    plain = live("configmaps/plain")["metadata"]
-    assert [(m["manager"], m["operation"]) for m in plain["managedFields"]] == [("pulumi-kubernetes", "Update")]
-    assert plain["labels"] == {"app": "x"} and plain["annotations"] == {"pulumi.com/skipAwait": "true"}
-    assert live("deployments/workers")["status"]["availableReplicas"] == 1
-    assert "data" in stack.resources()["token"]["outputs"], "a service account's Secret is awaited until it is filled"
-    assert {r["id"] for r in stack.resources().values() if r["type"].startswith("kubernetes:")} >= {
-        f"{namespace}/plain"
-    }
-
-
-def everything(namespace: str, image: str, value: str, token: str) -> dict[str, Any]:
-    """Objects with values that the API server spells differently."""
-    container = {
-        "env": [{"name": "EMPTY", "value": ""}, {"name": "A", "value": "1"}],
-        "resources": {"limits": {"cpu": "1000m", "memory": "1024Mi"}, "requests": {"cpu": 0.5}},
-        "securityContext": {},
-        "ports": [{"containerPort": 80}],
-    }
-    gateway = {"gatewayClassName": "x", "listeners": [{"name": "http", "port": 80, "protocol": "HTTP"}]}
-    return {
-        "p": provider(),
-        "workers": deployment("workers", namespace, image=image, container=container, metadata={"annotations": {}}),
-        "settings": obj("core/v1:ConfigMap", "settings", namespace, data={"k": value, "same": ""}),
-        "token": obj("core/v1:Secret", "token", namespace, stringData={"HF_TOKEN": {"secret": token}}),
-        "gateway": obj("gateway.networking.k8s.io/v1:Gateway", "gateway", namespace, spec=gateway),
-    }
-
-
-@pytest.mark.thorough
-def test_only_changed_fields_of_the_program_change(stack: Stack, api: Api, namespace: str, live: Live) -> None:
-    stack.declare(**everything(namespace, "pause:1", "1", "hf_first")).up().ok()
-    before = {path: live(path)["metadata"]["uid"] for path in ("deployments/workers", "secrets/token")}
-    label = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings", "labels": {"other": "stays"}}}
-    api.apply(f"/api/v1/namespaces/{namespace}/configmaps/settings", label)
-
-    stack.preview("--expect-no-changes").ok()
-
-    stack.declare(**everything(namespace, "pause:2", "2", "hf_second"))
-    ran = stack.preview("--json", "--expect-no-changes")
-    assert ran.code == 7, ran.output
-    found = {name: (step["op"], list(step["detailedDiff"])) for name, step in proposed(ran).items()}
-    assert found == {
-        "workers": ("update", ["spec.template.spec.containers[0].image"]),
-        "settings": ("update", ["data.k"]),
-        "token": ("update", ["stringData.HF_TOKEN"]),
-    }
-
-    stack.up().ok()
-    assert {path: live(path)["metadata"]["uid"] for path in before} == before
-    assert live("deployments/workers")["spec"]["template"]["spec"]["containers"][0]["image"] == "pause:2"
-    assert live("configmaps/settings")["data"] == {"k": "2", "same": ""}
-    assert live("configmaps/settings")["metadata"]["labels"] == {"other": "stays"}
-    stack.preview("--expect-no-changes").ok()
-
-
-@pytest.mark.thorough
-def test_a_field_of_another_manager_is_a_conflict(stack: Stack, api: Api, namespace: str, live: Live) -> None:
-    def settings(value: str, **more: str) -> dict[str, Any]:
-        return obj("core/v1:ConfigMap", "settings", namespace, data={"k": value, **more})
-
-    stack.declare(p=provider(), settings=settings("program", old="x")).up().ok()
-    other = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}, "data": {"k": "other"}}
-    api.apply(f"/api/v1/namespaces/{namespace}/configmaps/settings", other)
-
-    stack.declare(p=provider(), settings=settings("changed", old="x"))
-    assert 'conflict with "sandbox": .data.k' in stack.up().failed().output
-    assert live("configmaps/settings")["data"] == {"k": "other", "old": "x"}
-
-    stack.declare(p=provider(enablePatchForce=True), settings=settings("changed")).up().ok()
-    after = live("configmaps/settings")["data"]
-    assert after == {"k": "changed"}, "a field that the program drops goes, though our create had made it"
 
 
 @pytest.mark.thorough

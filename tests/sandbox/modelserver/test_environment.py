@@ -1,16 +1,12 @@
-"""The environment of real vLLM: what the machine needs, changed packages, stubs of libraries, and the choice."""
+"""The environment of real vLLM: what the machine needs, and changed packages."""
 
-import ctypes
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from sandbox.errors import SandboxError
-from sandbox.modelserver import choice, environment
-from sandbox.modelserver.choice import Vllm
+from sandbox.modelserver import environment
 from sandbox.modelserver.recipe import _read_progress_delay
-from sandbox.modelserver.stubs import Library, Symbol, compile_stub, missing, read
 from sandbox.toolchain.cache import Cache
 
 
@@ -122,72 +118,3 @@ def test_another_nixl_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SandboxError, match=r"nixl 0\.10\.1"):
         _read_progress_delay(tmp_path)
     assert "SANDBOX" not in file.read_text()
-
-
-def library(defined: list[Symbol], undefined: list[Symbol], needed: list[str]) -> Library:
-    return Library({each.name: each for each in defined}, frozenset(undefined), frozenset(needed))
-
-
-def test_each_symbol_is_defined_by_the_library_that_needs_it() -> None:
-    malloc = Symbol("cudaMalloc", "U", "libcudart.so.12")
-    kept = library(
-        [Symbol("own", "T")],
-        [
-            malloc,
-            Symbol("own", "U"),
-            Symbol("cuFileRead", "U"),
-            Symbol("_ZN2at4cuda5cacheE", "U"),
-            Symbol("PyList_New", "U"),
-            Symbol("_ZTISt9exception", "U"),
-            Symbol("malloc", "U", "GLIBC_2.2.5"),
-        ],
-        ["libcudart.so.12", "libcufile.so.0", "libtorch_cuda.so", "libc.so.6"],
-    )
-    dropped = library([Symbol("_ZN2at4cuda5cacheE", "B"), Symbol("_ZN2at6unusedEv", "T")], [], [])
-    assert missing([kept], [dropped]) == {
-        "libcudart.so.12": [malloc],
-        "libcufile.so.0": [],
-        "libtorch_cuda.so": [Symbol("_ZN2at4cuda5cacheE", "B"), Symbol("cuFileRead", "U")],
-    }
-
-
-def test_a_program_with_versioned_symbols_loads_with_the_stub(tmp_path: Path) -> None:
-    """The program links the real library, then the stub replaces it."""
-    real = tmp_path / "libcudart.so.12"
-    script = tmp_path / "versions"
-    script.write_text("libcudart.so.12 { global: cudaGetDevice; };\n")
-    gcc = ["gcc", "-shared", "-fPIC", "-nostdlib", "-x", "c", "-"]
-    subprocess.run(
-        [*gcc, "-o", real, f"-Wl,--version-script={script}", "-Wl,-soname,libcudart.so.12"],
-        input="int cudaGetDevice(void) { return 0; }",
-        text=True,
-        check=True,
-    )
-    user = tmp_path / "libuser.so"
-    subprocess.run(
-        [*gcc, "-x", "none", real, "-o", user, "-Wl,-z,now", f"-Wl,-rpath,{tmp_path}"],
-        input="int cudaGetDevice(void); int device(void) { return cudaGetDevice(); }",
-        text=True,
-        check=True,
-    )
-    asked = missing([read(user)], [])
-    real.unlink()
-    compile_stub(real, asked["libcudart.so.12"])
-    assert ctypes.CDLL(str(user)).device() == 100  # cudaErrorNoDevice
-
-
-def test_a_new_sandbox_has_vllms_cache_of_the_model(tmp_path: Path) -> None:
-    cached = tmp_path / "model" / "vllm-cache" / "modelinfos" / "llama.json"
-    cached.parent.mkdir(parents=True)
-    cached.write_text("{}")
-    sandbox = tmp_path / "sandbox"
-    sandbox.mkdir()
-    for ranks in (1, 2):
-        chosen = Vllm("/venv", str(tmp_path / "model"), ranks)
-        choice.write(sandbox, chosen)
-        assert choice.read(sandbox) == chosen
-    cache = sandbox / "model-server-cache"
-    assert (cache / "modelinfos" / "llama.json").read_text() == "{}"
-    assert cache.stat().st_mode & 0o7777 == 0o1777
-    choice.write(sandbox, None)
-    assert choice.read(sandbox) is None

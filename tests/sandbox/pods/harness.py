@@ -123,23 +123,6 @@ def ended(pod: Object) -> bool:
     return pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
 
 
-def processes(mark: str) -> list[int]:
-    """Return the machine's numbers of first processes of containers that have these words in the command line."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            if mark.encode() in (folder / "cmdline").read_bytes() and _is_first(folder):
-                found.append(int(folder.name))
-        except OSError:
-            continue
-    return found
-
-
-def _is_first(folder: Path) -> bool:
-    numbers = next(line for line in (folder / "status").read_text().splitlines() if line.startswith("NSpid:"))
-    return numbers.split()[-1] == "1"
-
-
 def network(pid: int) -> str:
     return str(Path(f"/proc/{pid}/ns/net").readlink())
 

@@ -11,13 +11,9 @@ from tests.sandbox.pods.harness import (
     condition,
     container,
     ended,
-    network,
-    networks,
-    processes,
     ready,
     shell,
 )
-from tests.sandbox.running import soon
 
 pytestmark = pytest.mark.thorough
 
@@ -90,19 +86,6 @@ def test_a_process_that_ignores_sigterm_is_killed_after_its_grace(pods: Pods) ->
     pods.until(ready)
     pods.delete(gracePeriodSeconds="1")
     pods.until_gone()
-
-
-def test_a_pod_deleted_without_grace_leaves_nothing(pods: Pods) -> None:
-    mark = f"mark-{pods.namespace}"
-    pods.run(shell(f"{FOREVER} # {mark}"))
-    pods.until(ready)
-    [pid] = processes(mark)
-    own = network(pid)
-    pods.delete(gracePeriodSeconds="0")
-    pods.until_gone()
-    assert soon(lambda: not processes(mark))
-    assert soon(lambda: own not in networks())
-    assert soon(lambda: not (pods.logs / f"{pods.namespace}_p").exists())
 
 
 def test_logs_are_followed_until_the_container_ends(pods: Pods) -> None:

@@ -41,23 +41,6 @@ def test_up_makes_every_pod_ready_on_nodes_with_enough_gpus(amd: Deployment) -> 
     assert max(used.values()) <= 8
 
 
-def test_outputs_have_a_request_to_paste(amd: Deployment) -> None:
-    outputs = amd.outputs
-    assert outputs["model"] == "amd/Llama-3.3-70B-Instruct-FP8-KV"
-    assert outputs["workloads"]["decode"] == {
-        "name": "ms-pd-llm-d-modelservice-decode",
-        "replicas": 1,
-        "gpus": 4,
-        "tensorParallel": 4,
-        "gpuResource": "amd.com/gpu",
-        "rdma": True,
-    }
-    assert outputs["gatewayUrl"].startswith(
-        "kubectl --namespace llm-d-pd port-forward service/infra-pd-inference-gateway"
-    )
-    assert outputs["request"].startswith("curl ")
-
-
 def test_a_second_preview_proposes_nothing(amd: Deployment) -> None:
     amd.pulumi("preview", "--expect-no-changes")
 
