@@ -121,17 +121,17 @@ clean:
 clean-tools:
 	rm -rf "$${XDG_CACHE_HOME:-$$HOME/.cache}/llm-d-pd"
 
-# The virtual environments: created if missing, updated if a requirements file is newer.
-$(SANDBOXED): requirements-sandbox.txt requirements.txt constraints.txt
-	$(call installed,requirements-sandbox.txt)
+# The virtual environments: created if missing, updated if a lock file is newer.
+$(SANDBOXED): requirements-sandbox.lock requirements.lock
+	$(call installed,requirements-sandbox.lock)
 	@touch $@
 
-$(DEVELOPED): requirements-dev.txt requirements-sandbox.txt requirements.txt constraints.txt
-	$(call installed,requirements-dev.txt)
+$(DEVELOPED): requirements-dev.lock requirements-sandbox.lock requirements.lock
+	$(call installed,requirements-dev.lock)
 	@touch $@ $(SANDBOXED)
 
-$(PACKED): policy/requirements.txt policy/constraints.txt | $(SANDBOXED)
-	@$(PYTHON) -m sandbox.installing policy/.venv policy/requirements.txt
+$(PACKED): policy/requirements.lock | $(SANDBOXED)
+	@$(PYTHON) -m sandbox.installing policy/.venv policy/requirements.lock
 	@touch $@
 
 define installed

@@ -29,7 +29,7 @@ def stage(progress: Progress) -> Iterator[tuple[Home, Engine]]:
         nodes.provide(home.host_kubeconfig, description.default(), "amd")
         if namespace := session.istio_namespace(stack):
             istio.provide(home.host_kubeconfig, namespace, progress)
-        yield home, prepare(home, CHECKOUT, "amd", tools=tools, cache=home.root / "cache")
+        yield home, prepare(home, CHECKOUT, "amd", tools=tools)
     finally:
         lifecycle.throw_away(home, progress)
 

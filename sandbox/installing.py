@@ -1,36 +1,45 @@
-"""`python3 -m sandbox.installing <folder> <requirements file>`: makes a virtual environment with these packages.
+"""`python3 -m sandbox.installing <folder> <lock file>`: makes a virtual environment with these packages.
 
-Standard library only: it runs before anything is installed.
+pip refuses a package whose digest the lock file does not have. Standard library only: it runs before anything is
+installed.
 """
 
+import platform
 import subprocess
 import sys
 from pathlib import Path
 
 from sandbox.progress import Progress
 
-_SECONDS = {"requirements-sandbox.txt": 30.0, "requirements-dev.txt": 60.0, "policy/requirements.txt": 30.0}
+_SECONDS = {"requirements-sandbox.lock": 30.0, "requirements-dev.lock": 60.0, "policy/requirements.lock": 30.0}
 """Expected seconds, measured on two cores, downloads included."""
 
 
-def main(folder: Path, requirements: str) -> int:
+def main(folder: Path, lock: str) -> int:
     """Make the environment if it is missing, and install the packages; return 1 after an error message."""
     pip = [str(folder / "bin" / "python"), "-m", "pip"]
-    with Progress().step(f"Installing {requirements} into {folder}", expected=_SECONDS.get(requirements)):
+    with Progress().step(f"Installing {lock} into {folder}", expected=_SECONDS.get(lock)):
         if (
             not _works(pip)
             and subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=False).returncode
         ):
             problem = f"{sys.executable} can't make virtual environments: install its package for that, as python3-venv"
-        elif subprocess.run([*pip, *_INSTALL, requirements], check=False).returncode:
-            problem = f"pip could not install {requirements}: see above; it needs its package index"
+        elif subprocess.run([*pip, *_INSTALL, lock], check=False).returncode:
+            problem = (
+                f"pip could not install {lock}: see above. It needs its package index. The lock file has wheels for "
+                "CPython 3.11 to 3.14 with glibc on x86_64 and aarch64; this is "
+                f"{platform.python_implementation()} {platform.python_version()} on {platform.machine()}"
+            )
         else:
             return 0
     print(f"error: {problem}", file=sys.stderr)
     return 1
 
 
-_INSTALL = ("install", "--disable-pip-version-check", "--quiet", "--requirement")
+_INSTALL = (
+    *("install", "--disable-pip-version-check", "--quiet"),
+    *("--require-hashes", "--only-binary=:all:", "--requirement"),
+)
 
 
 def _works(pip: list[str]) -> bool:

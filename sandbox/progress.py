@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
@@ -35,8 +35,10 @@ class Progress:
         print(text, file=self._stream, flush=True)
 
     @contextmanager
-    def step(self, text: str, *, expected: float | None = None) -> Iterator[None]:
-        """Show `text` while the body runs, then its duration. `expected` is in seconds."""
+    def step(
+        self, text: str, *, expected: float | None = None, state: Callable[[], str] | None = None
+    ) -> Iterator[None]:
+        """Show `text` and `state()` while the body runs, then its duration. `expected` is in seconds."""
         of = f" of about {clock(expected)}" if expected else ""
         start = time.monotonic()
         ended = threading.Event()
@@ -47,7 +49,7 @@ class Progress:
 
         def watch() -> None:
             while not ended.wait(self._every):
-                line(f"{clock(time.monotonic() - start)}{of}")
+                line(f"{clock(time.monotonic() - start)}{of}{f', {state()}' if state else ''}")
 
         if self._terminal or expected:
             line(f"(about {clock(expected)})" if expected else "…")

@@ -24,7 +24,6 @@ from sandbox.modelserver import choosing
 from sandbox.progress import Progress
 from sandbox.stack_file import accelerator, mapping, serving
 from sandbox.toolchain import CONTROL_PLANE, ISTIO, SANDBOX, places, provide
-from sandbox.toolchain.cache import Cache
 
 _OF_RELEASE = {"0.4": ("epp-v0.4.0", "pd-sidecar-v0.4.0"), "0.6": ("epp-v0.7.1", "pd-sidecar-v0.7.1")}
 _NEWEST = "0.6"
@@ -83,14 +82,12 @@ class Session:
         needed = set[str]().union(*(needed_tools(file, pods=pods) for file in files))
         tools = places(SANDBOX) | provide([*CONTROL_PLANE, "pulumi", *sorted(needed)], report)
         with ThreadPoolExecutor(1) as beside:
-            preparing = beside.submit(
-                prepare, home, checkout, stack, tools={"pulumi": tools["pulumi"]}, cache=Cache.of_user().root
-            )
+            preparing = beside.submit(prepare, home, checkout, stack, tools={"pulumi": tools["pulumi"]})
             lifecycle.start(home, tools, report, cluster.description.admission)
             if preparing.done():
                 engine = preparing.result()
             else:
-                with report.step("preparing Pulumi"):  # the first run looks for official plugins on the network
+                with report.step("preparing Pulumi"):
                     engine = preparing.result()
         for note in engine.notes:
             report.say(note)

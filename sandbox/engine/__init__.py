@@ -1,9 +1,8 @@
 """The real Pulumi CLI, connected only to the sandbox's API server.
 
-Callers make one call, before they enter the private namespaces, because it may try one short download of the official
-plugin and language host. It needs neither a running control plane nor an existing kubeconfig file::
+Callers make one call. It needs neither a running control plane nor an existing kubeconfig file::
 
-    engine = prepare(home, checkout, "amd", tools={"pulumi": Path(...), ...}, cache=Path("~/.cache/..."))
+    engine = prepare(home, checkout, "amd", tools={"pulumi": Path(...), ...})
     for note in engine.notes:      # notes for the user: stand-ins in use, dropped `config set` values
         print(note)
     subprocess.run(["pulumi", "up", "--stack", "amd"], env=engine.env, cwd=engine.cwd)

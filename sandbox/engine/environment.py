@@ -1,19 +1,15 @@
-"""The environment of the Pulumi CLI and of the shell, and the CLI's plugins: official ones if they are available.
+"""The environment of the Pulumi CLI and of the shell, and the CLI's plugins: official ones if this machine has them.
 
 No package registry has the official language host or Kubernetes plugin. `find_official` looks on PATH, beside the CLI
-and among the user's Pulumi plugins, then tries one short download. If that fails, the cache keeps the reason, and there
-is no second download.
+(the official archive of the CLI has the language host) and among the user's Pulumi plugins. Nothing downloads the
+Kubernetes plugin, because no public file states its digest.
 """
 
 import os
-import platform
 import shlex
 import shutil
 import subprocess
 import sys
-import tarfile
-import time
-import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -41,15 +37,15 @@ class Engine:
     notes: list[str]
 
 
-def prepare(home: Home, checkout: Path, stack: str, *, tools: Mapping[str, Path], cache: Path) -> Engine:
+def prepare(home: Home, checkout: Path, stack: str, *, tools: Mapping[str, Path]) -> Engine:
     """Prepare everything for `pulumi … --stack <stack>` except the cluster. Fast if nothing has changed.
 
-    `tools` maps plain names to executables and must have `pulumi`; `cache` is the user's folder for downloads.
+    `tools` maps plain names to executables and must have `pulumi`.
     Raises `SandboxError` for a stack without a file, an unreadable project, or a failed CLI command.
     """
     view = View(folder=home.view, checkout=checkout.resolve(), stack=stack)
     view.require_tracked()
-    found = find_official(tools["pulumi"], cache, os.environ)
+    found = find_official(tools["pulumi"], os.environ)
     bin_folder = home.root / "bin"
     plugins = home.state / "pulumi" / "plugins"
     _link(bin_folder, tools)
@@ -141,59 +137,34 @@ def _about(found: "Official") -> list[str]:
     missing = [name for name, place in ((HOST, found.host), (PLUGIN, found.plugin)) if place is None]
     if not missing:
         return []
-    why = "neither on this machine nor downloadable" if found.reason else "not on this machine"
-    return [f"Using the sandbox's stand-ins for {' and '.join(missing)}: {why}."]
+    return [
+        f"Using the sandbox's stand-ins for {' and '.join(missing)}: not on this machine. "
+        "docs/sandbox.md says how to use the official ones."
+    ]
 
 
 HOST = "pulumi-language-python"
 PLUGIN = "pulumi-resource-kubernetes"
 
-BASE = "https://get.pulumi.com/releases"
-"""Address of Pulumi's published executables."""
-
-CONNECT_SECONDS = 5
-"""Seconds that a machine without internet waits, once."""
-
-DOWNLOAD_SECONDS = 180
-"""Limit for the SDK archive with the language host, about 100 MB. A slower download is not worth the time."""
-
 
 @dataclass(frozen=True)
 class Official:
-    """Folders of the official executables; None = a stand-in is used, with the reason."""
+    """Folders of the official executables; None = a stand-in is used."""
 
     host: Path | None
     plugin: Path | None
-    reason: str = ""
 
 
-def find_official(cli: Path, cache: Path, environ: Mapping[str, str]) -> Official:
-    """Find both executables; download missing ones into `cache`, with one attempt in total."""
-    path = environ.get("PATH", "")
-    downloads = cache / f"pulumi-official-{version('pulumi')}-{version('pulumi-kubernetes')}"
-    places = [cli.resolve().parent, *_user_plugins(environ), downloads]
+def find_official(cli: Path, environ: Mapping[str, str]) -> Official:
+    """Find both executables on this machine."""
+    places = [cli.resolve().parent, *_user_plugins(environ)]
 
     def where(name: str) -> Path | None:
-        on_path = shutil.which(name, path=path)
-        found = [Path(on_path).parent] if on_path else [place for place in places if (place / name).is_file()]
-        return found[0] if found else None
+        if on_path := shutil.which(name, path=environ.get("PATH", "")):
+            return Path(on_path).parent
+        return next((place for place in places if (place / name).is_file()), None)
 
-    host, plugin = where(HOST), where(PLUGIN)
-    if host and plugin:
-        return Official(host, plugin)
-    failed = downloads / "unavailable"
-    if not failed.is_file():
-        downloads.mkdir(parents=True, exist_ok=True)
-        try:
-            for name, present in ((PLUGIN, plugin), (HOST, host)):
-                if not present:
-                    _download(_url(name), downloads)
-        except (OSError, tarfile.TarError, KeyError) as error:
-            failed.write_text(f"{type(error).__name__}: {error}\n")
-    reason = (
-        f"not downloadable ({failed.read_text().strip()}; delete {failed} to try again)" if failed.is_file() else ""
-    )
-    return Official(where(HOST), where(PLUGIN), reason)
+    return Official(where(HOST), where(PLUGIN))
 
 
 def _user_plugins(environ: Mapping[str, str]) -> list[Path]:
@@ -203,31 +174,3 @@ def _user_plugins(environ: Mapping[str, str]) -> list[Path]:
     folders = home.joinpath("plugins").glob(f"resource-kubernetes-v{minor}.*")
     patches = {int(folder.name.rpartition(".")[2]): folder for folder in folders if folder.name[-1].isdigit()}
     return [patches[patch] for patch in sorted(patches, reverse=True)]
-
-
-def _url(name: str) -> str:
-    """Return the URL of an executable's archive. Raises KeyError if Pulumi publishes none for this machine."""
-    machine = {"x86_64": ("amd64", "x64"), "aarch64": ("arm64", "arm64")}[platform.machine()]
-    if name == PLUGIN:
-        return f"{BASE}/plugins/{PLUGIN}-v{version('pulumi-kubernetes')}-linux-{machine[0]}.tar.gz"
-    return f"{BASE}/sdk/pulumi-v{version('pulumi')}-linux-{machine[1]}.tar.gz"
-
-
-def _download(url: str, folder: Path) -> None:
-    """Download the archive and keep the needed executables (the language host has an `-exec` script)."""
-    deadline = time.monotonic() + DOWNLOAD_SECONDS
-    with (
-        urllib.request.urlopen(url, timeout=CONNECT_SECONDS) as response,
-        tarfile.open(fileobj=response, mode="r|gz") as archive,
-    ):
-        for member in archive:
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"{url} took more than {DOWNLOAD_SECONDS} s")
-            name = Path(member.name).name
-            source = archive.extractfile(member) if name.startswith((HOST, PLUGIN)) else None
-            if source:
-                unfinished = folder / f"{name}.{os.getpid()}"
-                with unfinished.open("wb") as target:
-                    shutil.copyfileobj(source, target)
-                unfinished.chmod(0o755)
-                unfinished.replace(folder / name)

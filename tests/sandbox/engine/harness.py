@@ -15,7 +15,6 @@ from sandbox.engine import Engine, prepare
 from sandbox.home import Home
 from sandbox.progress import Progress
 from sandbox.toolchain import provide
-from sandbox.toolchain.cache import Cache
 
 PROJECT = "tiny"
 
@@ -155,9 +154,7 @@ def _prepared_home(session: Path) -> Path:
 
 def prepared(folder: Path, project: Path, stack: str = "dev") -> Engine:
     """An engine for a project, with a home below `folder`."""
-    return prepare(
-        Home(folder / "home"), project, stack, tools=provide(["pulumi"], Progress()), cache=Cache.of_user().root
-    )
+    return prepare(Home(folder / "home"), project, stack, tools=provide(["pulumi"], Progress()))
 
 
 def on_cluster(folder: Path, cluster: Any, **options: Any) -> Stack:

@@ -1,10 +1,5 @@
 """The engine: nothing of the caller, official executables if available, and failures of programs."""
 
-import http.server
-import io
-import tarfile
-import threading
-from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
@@ -55,70 +50,15 @@ def test_an_official_plugin_of_the_user_is_used(tmp_path: Path, monkeypatch: pyt
         assert used.read_text().startswith("#!/bin/sh")
 
 
-class Releases(http.server.BaseHTTPRequestHandler):
-    """Serves the archives of `archives` and counts requests."""
-
-    archives: dict[str, bytes]
-    requests: list[str]
-
-    def do_GET(self) -> None:
-        type(self).requests.append(self.path)
-        found = next((body for name, body in self.archives.items() if name in self.path), None)
-        self.send_response(200 if found else 404)
-        self.end_headers()
-        self.wfile.write(found or b"")
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-@pytest.fixture
-def releases(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Releases]]:
-    Releases.archives, Releases.requests = {}, []
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Releases)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    monkeypatch.setattr(environment, "BASE", f"http://127.0.0.1:{server.server_port}")
-    yield Releases
-    server.shutdown()
-
-
-def archive(**members: str) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
-        for name, text in members.items():
-            info = tarfile.TarInfo(f"pulumi/{name}")
-            info.size = len(text)
-            tar.addfile(info, io.BytesIO(text.encode()))
-    return buffer.getvalue()
-
-
-def test_official_executables_are_downloaded_once(tmp_path: Path, releases: type[Releases]) -> None:
-    releases.archives = {
-        "/plugins/": archive(**{environment.PLUGIN: "plugin", "README.md": "x"}),
-        "/sdk/": archive(**{environment.HOST: "host", f"{environment.HOST}-exec": "exec", "pulumi": "the CLI"}),
-    }
-    for _ in range(2):
-        found = environment.find_official(
-            tmp_path / "pulumi", tmp_path / "cache", {"PATH": "", "PULUMI_HOME": str(tmp_path)}
-        )
-    assert found.host is not None and found.host == found.plugin
-    assert {f.name: f.read_text() for f in found.host.iterdir()} == {
-        environment.PLUGIN: "plugin",
-        environment.HOST: "host",
-        f"{environment.HOST}-exec": "exec",
-    }
-    assert all(f.stat().st_mode & 0o111 for f in found.host.iterdir())
-    assert len(releases.requests) == 2
-
-
-def test_a_failed_download_is_not_tried_again(tmp_path: Path, releases: type[Releases]) -> None:
-    for _ in range(2):
-        found = environment.find_official(
-            tmp_path / "pulumi", tmp_path / "cache", {"PATH": "", "PULUMI_HOME": str(tmp_path)}
-        )
-    assert (found.host, found.plugin) == (None, None)
-    assert "404" in found.reason and "to try again" in found.reason
-    assert len(releases.requests) == 1
+def test_the_language_host_beside_the_cli_is_used(tmp_path: Path) -> None:
+    """As in the official archive of the CLI, also if a link names the CLI."""
+    (tmp_path / "official").mkdir()
+    for name in ("pulumi", environment.HOST):
+        (tmp_path / "official" / name).touch()
+    (tmp_path / "pulumi").symlink_to("official/pulumi")
+    nowhere = {"PATH": "", "PULUMI_HOME": str(tmp_path)}
+    assert environment.find_official(tmp_path / "pulumi", nowhere) == environment.Official(tmp_path / "official", None)
+    assert environment.find_official(tmp_path / "none" / "pulumi", nowhere) == environment.Official(None, None)
 
 
 @pytest.mark.thorough

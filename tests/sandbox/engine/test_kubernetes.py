@@ -221,9 +221,7 @@ def test_refresh_sees_the_drift_that_a_preview_does_not(stack: Stack, api: Api, 
 @pytest.fixture
 def stand_in(tmp_path: Path, cluster: Running, monkeypatch: pytest.MonkeyPatch) -> Stack:
     """A stack that uses the stand-ins even if the official executables are on the machine."""
-    monkeypatch.setattr(
-        environment, "find_official", lambda *_: environment.Official(None, None, "this test wants the stand-ins")
-    )
+    monkeypatch.setattr(environment, "find_official", lambda *_: environment.Official(None, None))
     stack = on_cluster(tmp_path, cluster)
     stack.engine.env["PULUMI_IGNORE_AMBIENT_PLUGINS"] = "true"
     return stack

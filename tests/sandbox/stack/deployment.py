@@ -131,9 +131,7 @@ def deployment(cluster: Running, stack: str, count: int = 2) -> Deployment:
     progress = Progress()
     if lifecycle.isolated(cluster.home):
         istio.provide(cluster.host_kubeconfig, "istio-system", progress)
-    engine = prepare(
-        cluster.home, CHECKOUT, stack, tools=provide(["pulumi"], progress), cache=cluster.home.root / "cache"
-    )
+    engine = prepare(cluster.home, CHECKOUT, stack, tools=provide(["pulumi"], progress))
     return Deployment(cluster, engine, stack)
 
 
