@@ -8,17 +8,16 @@ gc.disable()  # the program lives for a second, and collecting garbage would tak
 import pulumi
 
 from components import cluster, config, exports, plan
-from components.decode_tier import DecodeTier
-from components.endpoint_picker import EndpointPicker
-from components.inference_pool import InferencePool
+from components.generation import Generation
 from components.model_gateway import ModelGateway
 from components.monitoring import Monitoring
+from components.names import suffix
 from components.network_isolation import NetworkIsolation
 from components.plan.platform_args import TargetClusterArgs
 from components.pods import pairing
-from components.prefill_tier import PrefillTier
 from components.serving_namespace import ServingNamespace
 from components.target_cluster import TargetCluster
+from preflight import generations
 from preflight.program import before_anything
 from verify import during_up
 
@@ -34,34 +33,29 @@ for note in serving.notes:
     pulumi.warn(note)
 
 uid, state = before_anything(serving, target)
-if changed := pairing.changes(serving, state.inputs):
-    serving = pairing.replacing(serving, changed)
-    pulumi.warn(pairing.note(serving, changed))
+config.refuse(pulumi.get_stack(), list(generations.problems(serving, state)))
+for note in generations.notes(serving, state):
+    pulumi.warn(note)
+serving = pairing.replacing(serving, pairing.changes(serving, state.inputs))
 
-TargetCluster("target-cluster", TargetClusterArgs(uid=uid))
 chosen = pulumi.ResourceOptions(provider=cluster.provider(serving.cluster, adopt=serving.adopt))
 namespace = ServingNamespace("serving-namespace", serving.namespace, chosen)
 within = pulumi.ResourceOptions.merge(chosen, namespace.first)
 
-pool = InferencePool("inference-pool", serving.pool, within)
-picker = EndpointPicker("endpoint-picker", serving.picker, within)
-gateway = ModelGateway("model-gateway", serving.gateway, within)
-prefill = PrefillTier("prefill", serving.prefill, within)
-decode = DecodeTier("decode", serving.decode, within)
+generation = Generation(serving, within)
+gateway = ModelGateway("model-gateway", serving.gateway, within, generation.declare)
+last = [*generation.deployments.values(), *gateway.switch]
+recorded = None if state.ordered else pulumi.Output.all(*(each.urn for each in last)).apply(bool)
+TargetCluster("target-cluster", TargetClusterArgs(uid=uid, ordered=recorded))
 if serving.monitoring:
     Monitoring("monitoring", serving.monitoring, within)
 if serving.isolation:
-    NetworkIsolation("network-isolation", serving.isolation, within)
+    NetworkIsolation(f"network-isolation{suffix(serving.generation)}", serving.isolation, within)
 
 during_up.start(
     serving.namespace.namespace,
     target.context,
-    {
-        serving.picker.name: picker.deployment.id,
-        serving.prefill.worker.name: prefill.deployment.id,
-        serving.decode.worker.name: decode.deployment.id,
-        serving.gateway.name: gateway.address,
-    },
+    {name: each.urn for name, each in generation.deployments.items()} | {serving.gateway.name: gateway.address},
     serving.waiting,
 )
 exports.publish(exports.contract(serving, target, gateway))

@@ -27,6 +27,8 @@ def contract(plan: ServingPlan, target: Target, gateway: ModelGateway) -> dict[s
         "namespace": plan.namespace.namespace,
         "context": target.context or "",
         "server": target.server or "",
+        # Of the route itself: after a failed run it still leads to the old generation.
+        "generation": gateway.generation,
         "inferencePool": plan.pool.name,
         "gateway": {
             "provider": gateways.of(plan.gateway).word.value,

@@ -2,12 +2,24 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import IntEnum
 from typing import Any
 
 from pulumi._types import input_type_to_dict, is_input_type
 
 SKIP_AWAIT = {"pulumi.com/skipAwait": "true"}
 """Annotation: Pulumi does not wait for the object's readiness."""
+
+
+class Stage(IntEnum):
+    """When an object of the model gateway is made; each stage waits for all that the one before it waited for."""
+
+    FIRST = 0
+    """At once. The workers wait for those of their generation."""
+    PROXIES = 1
+    """After the workers."""
+    SWITCH = 3
+    """Leads requests to the generation."""
 
 
 def data(typed: Any) -> Any:
@@ -42,6 +54,10 @@ class Manifest:
     """A change of this field deletes the object and makes it anew; None: every change is an update in place."""
     minutes: int | None = None
     """How long Pulumi waits for it; None: as long as the plugin does by default."""
+    stage: Stage = Stage.FIRST
+    """When it is made."""
+    generation: str | None = None
+    """Word of the generation that it belongs to; None: it belongs to the stack."""
     address: Callable[[Any], str] | None = None
     """Reads the gateway's address from the object's status; None: the object has no address."""
 

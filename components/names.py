@@ -29,15 +29,25 @@ CONFIG_FILE = "pd-config.yaml"
 NAMESPACE_NAME = "kubernetes.io/metadata.name"
 """Label with its name that the API server gives every namespace."""
 
+INSTANCE = "llm-d.ai/instance"
+"""Label with the install and its generation; selectors of both have it."""
+
 PART_OF = {"app.kubernetes.io/part-of": "llm-d-pd"}
 
 
 @dataclass(frozen=True)
 class Names:
-    """All names of one install."""
+    """All names of one install, with those of one generation of its workers."""
 
     postfix: str
     namespace: str
+    generation: str = ""
+    """Word of the generation (`serving.rollout.generation`); empty: the names have the postfix alone."""
+
+    @property
+    def instance(self) -> str:
+        """What the names of a generation's objects have in the place of the postfix, and their instance label."""
+        return f"{self.postfix}-{self.generation}" if self.generation else self.postfix
 
     @property
     def gateway(self) -> str:
@@ -45,9 +55,14 @@ class Names:
         return f"infra-{self.postfix}-inference-gateway"
 
     @property
+    def envoy(self) -> str:
+        """The standalone Envoy of a generation, without its Service."""
+        return f"infra-{self.instance}-inference-gateway"
+
+    @property
     def gateway_selector(self) -> dict[str, str]:
         """Pods of the standalone Envoy. Must not match pods of a Gateway API controller. Immutable."""
-        return {"llm-d.ai/gateway": self.gateway}
+        return {"llm-d.ai/gateway": self.envoy}
 
     @property
     def route(self) -> str:
@@ -57,7 +72,7 @@ class Names:
     @property
     def pool(self) -> str:
         """InferencePool."""
-        return f"gaie-{self.postfix}"
+        return f"gaie-{self.instance}"
 
     @property
     def pool_service(self) -> str:
@@ -67,12 +82,12 @@ class Names:
     @property
     def picker(self) -> str:
         """Everything of the endpoint picker, and its istio DestinationRule."""
-        return f"gaie-{self.postfix}-epp"
+        return f"gaie-{self.instance}-epp"
 
     @property
     def picker_cluster_role(self) -> str:
         """Cluster-scoped, so it carries the namespace too."""
-        return f"gaie-{self.postfix}-{self.namespace}-epp"
+        return f"gaie-{self.instance}-{self.namespace}-epp"
 
     @property
     def reader_cluster_role(self) -> str:
@@ -94,18 +109,28 @@ class Names:
         """PrometheusRule."""
         return f"llm-d-{self.postfix}-alerts"
 
+    @property
+    def trial(self) -> str:
+        """The generation's second HTTPRoute or Service, which only requests with the trial's header take."""
+        return f"llm-d-{self.instance}-trial"
+
+    @property
+    def settle(self) -> str:
+        """The Job that waits until the proxies lead to the generation."""
+        return f"llm-d-{self.instance}-settle"
+
     def dashboard(self, word: str) -> str:
         """ConfigMap of a Grafana dashboard."""
         return f"llm-d-{self.postfix}-dashboard-{word}"
 
     @property
     def workers(self) -> str:
-        """ServiceAccount of the workers, and the stem of their Deployments."""
+        """ServiceAccount of the workers of all generations."""
         return f"ms-{self.postfix}-llm-d-modelservice"
 
     def tier(self, role: Role) -> str:
         """Deployment of a tier."""
-        return f"{self.workers}-{role}"
+        return f"ms-{self.instance}-llm-d-modelservice-{role}"
 
     def tier_monitor(self, role: Role) -> str:
         """PodMonitor of a tier."""
@@ -113,22 +138,27 @@ class Names:
 
     @property
     def labels(self) -> dict[str, str]:
-        """Labels of every object."""
-        return {**PART_OF, "llm-d.ai/instance": self.postfix}
+        """Labels of every object that belongs to the stack, whatever the generation."""
+        return {**PART_OF, INSTANCE: self.postfix}
+
+    @property
+    def generation_labels(self) -> dict[str, str]:
+        """Labels of every object of the generation."""
+        return {**PART_OF, INSTANCE: self.instance}
 
     @property
     def picker_labels(self) -> dict[str, str]:
         """Labels of the picker's objects; the ServiceMonitor finds the Service by the name."""
-        return {**self.labels, "app.kubernetes.io/name": self.picker}
+        return {**self.generation_labels, "app.kubernetes.io/name": self.picker}
 
     @property
     def pool_selector(self) -> dict[str, str]:
         """Pods that serve: both tiers of this install only. Immutable."""
-        return {"llm-d.ai/inference-serving": "true", "llm-d.ai/instance": self.postfix}
+        return {"llm-d.ai/inference-serving": "true", INSTANCE: self.instance}
 
     def worker_selector(self, role: Role) -> dict[str, str]:
         """Pods of one tier. Immutable: nothing in it may depend on a release or a setting."""
-        return {"llm-d.ai/instance": self.postfix, "llm-d.ai/role": role.value}
+        return {INSTANCE: self.instance, "llm-d.ai/role": role.value}
 
     def worker_labels(self, role: Role, accelerator: str, model: str) -> dict[str, str]:
         """Labels of a tier's pods; `llm-d.ai/role` is what the picker's filters read."""
@@ -154,6 +184,18 @@ class Names:
             *(self.tier(role) for role in Role),
         ]
         return max(candidates, key=len)
+
+
+def word_of(name: str, postfix: str) -> str | None:
+    """The generation that an object of a generation belongs to, by its name; None: it is no such object's name."""
+    word = rf"-{re.escape(postfix)}(?:-([a-z0-9]{{1,8}}))?"
+    found = re.fullmatch(rf"gaie{word}|ms{word}-llm-d-modelservice-.*|infra{word}-inference-gateway", name)
+    return found and next((each for each in found.groups() if each), "")
+
+
+def suffix(generation: str) -> str:
+    """What follows the names of a generation's Pulumi resources; nothing for the generation without a word."""
+    return f"-{generation}" if generation else ""
 
 
 def gateway_service(gateway: str, suffix: str) -> str:

@@ -1,5 +1,7 @@
 """The prefill tier: computes the KV cache of prompts."""
 
+from collections.abc import Sequence
+
 import pulumi
 
 from components.manifests import Manifest
@@ -14,11 +16,17 @@ class PrefillTier(pulumi.ComponentResource):
     workload_name: pulumi.Output[str]
     """The Deployment."""
 
-    def __init__(self, name: str, args: PrefillTierArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        args: PrefillTierArgs,
+        opts: pulumi.ResourceOptions | None = None,
+        after: Sequence[pulumi.Resource] = (),
+    ) -> None:
         super().__init__("llm-d-pd:index:PrefillTier", name, None, opts)
         args = PrefillTierArgs.of(args)
         child = pulumi.ResourceOptions(parent=self)
-        made = declare(name, objects(args), child, {worker_pod.DEPLOYMENT: worker_pod.options(args.worker)})
+        made = declare(name, objects(args), child, {worker_pod.DEPLOYMENT: worker_pod.options(args.worker, after)})
         self.deployment = made[worker_pod.DEPLOYMENT]
         self.workload_name = pulumi.Output.from_input(args.worker.name)
         self.register_outputs({"workloadName": self.workload_name})

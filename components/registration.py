@@ -6,12 +6,14 @@ from typing import Any
 import pulumi
 
 from components.manifests import Manifest
+from components.names import suffix
 
 
 class _Declared(pulumi.CustomResource):
     """The object of a manifest, under the type token that the SDK's own class has."""
 
     metadata: pulumi.Output[Any]
+    spec: pulumi.Output[Any]
     status: pulumi.Output[Any]
 
     def __init__(self, name: str, manifest: Manifest, opts: pulumi.ResourceOptions) -> None:
@@ -40,5 +42,6 @@ def declare(
             own.additional_secret_outputs = ["data", "stringData"]
         options = pulumi.ResourceOptions.merge(opts, own)
         options = pulumi.ResourceOptions.merge(options, (special or {}).get(each.resource))
-        made[each.resource] = _Declared(f"{name}-{each.resource}", each, options)
+        resource = f"{name}-{each.resource}{suffix(each.generation or '')}"
+        made[each.resource] = _Declared(resource, each, options)
     return made

@@ -10,9 +10,12 @@ class TargetCluster(pulumi.ComponentResource):
 
     uid: pulumi.Output[str]
     """UID of the namespace kube-system; empty while no cluster has been seen."""
+    ordered: pulumi.Output[bool]
+    """Whether the state has the order in which a generation is made and deleted: the dependencies of its objects."""
 
     def __init__(self, name: str, args: TargetClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("llm-d-pd:index:TargetCluster", name, None, opts)
         args = TargetClusterArgs.of(args)
         self.uid = pulumi.Output.from_input(args.uid)
-        self.register_outputs({"uid": self.uid})
+        self.ordered = pulumi.Output.from_input(True) if args.ordered is None else args.ordered
+        self.register_outputs({"uid": self.uid, "ordered": self.ordered})

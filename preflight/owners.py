@@ -1,14 +1,14 @@
 """The owner of an object that exists under a name of the stack."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from components.names import INSTANCE
 from preflight.answers import Object
 from preflight.declared import Declared
 
-INSTANCE = "llm-d.ai/instance"
 PART_OF = "app.kubernetes.io/part-of"
 HELM = "meta.helm.sh/release-name"
 PLUGIN = "pulumi-kubernetes"
@@ -56,18 +56,18 @@ class Found:
         entries = self.metadata.get("managedFields") or []
         return sorted({each["manager"] for each in entries if not each.get("subresource")})
 
-    def kind_of_owner(self, postfix: str) -> Owner:
-        """The kind of its owner; `postfix` is this install's."""
+    def kind_of_owner(self, own: Collection[str]) -> Owner:
+        """The kind of its owner; `own` are the instance labels of this install."""
         labelled = self.labels.get(PART_OF) == "llm-d-pd"
-        if labelled and self.labels.get(INSTANCE, postfix) != postfix:
+        if labelled and INSTANCE in self.labels and self.labels[INSTANCE] not in own:
             return Owner.OTHER_INSTALL
         if self.release:
             return Owner.HELM
         return Owner.UNRECORDED if labelled and PLUGIN in self.managers else Owner.UNKNOWN
 
-    def owner(self, postfix: str) -> str:
+    def owner(self, own: Collection[str]) -> str:
         """Its owner in words."""
-        kind = self.kind_of_owner(postfix)
+        kind = self.kind_of_owner(own)
         if kind is Owner.OTHER_INSTALL:
             return f"the install with postfix {self.labels[INSTANCE]}"
         if kind is Owner.HELM:

@@ -107,7 +107,7 @@ def replaced_by(pod: Object, plan: ServingPlan) -> bool:
     if metadata.get("namespace") != plan.namespace.namespace:
         return False
     names = {plan.picker.name, plan.prefill.worker.name, plan.decode.worker.name}
-    names |= {plan.gateway.name} if plan.gateway.standalone else set()
+    names |= {plan.gateway.standalone.name} if plan.gateway.standalone else set()
     return bool(made_by(pod) & names) or (metadata.get("labels") or {}).get(GATEWAY_LABEL) == plan.gateway.name
 
 

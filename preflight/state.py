@@ -23,16 +23,18 @@ class State:
 
     inputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """What the program said of each object, as the plugin keeps it, by the same key."""
+    ordered: bool = False
+    """Whether it has the dependencies of the generation's objects, or has no object yet that could lack them."""
 
     @classmethod
     def of(cls, resources: Iterable[tuple[str, Any]]) -> "State":
         """Read (type, outputs) of all resources; whatever is no plain object is passed over."""
-        cluster, place, uids, inputs = "", "", {}, {}
+        cluster, ordered, place, uids, inputs = "", False, "", {}, {}
         for kind, outputs in resources:
             if not isinstance(outputs, Mapping):
                 continue
             if kind == TARGET:
-                cluster = str(outputs.get("uid") or "")
+                cluster, ordered = str(outputs.get("uid") or ""), outputs.get("ordered") is True
             if kind == "pulumi:pulumi:Stack":
                 place = f"context {outputs.get('context')}, server {outputs.get('server')}" if outputs else ""
             metadata = outputs.get("metadata")
@@ -41,4 +43,4 @@ class State:
                 uids[key] = str(metadata["uid"])
                 if isinstance(said := outputs.get("__inputs"), Mapping):
                     inputs[key] = said
-        return cls(True, cluster, place, uids, inputs)
+        return cls(True, cluster, place, uids, inputs, ordered or not uids)

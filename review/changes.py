@@ -19,6 +19,9 @@ _MEANING = {
     "import": "create",
 }
 _QUIET = ("same", "read", "refresh", "read-discard", "discard")
+COST = "cost of this change:"
+"""First words of the program's note on what a change costs (`components/pods/change_cost.py`)."""
+
 _OWN = ("pulumi:pulumi:Stack",)
 _SIZING = "sizing on "
 """First words of the program's table of GPU memory, a message of the preview."""
@@ -46,6 +49,8 @@ class Preview:
     errors: tuple[str, ...] = ()
     sizing: str = ""
     """The table of GPU memory; empty: the stack is not sized."""
+    costs: tuple[str, ...] = ()
+    """What the program says that the change costs."""
 
 
 def read(stack: str, text: str) -> Preview:
@@ -61,9 +66,10 @@ def read(stack: str, text: str) -> Preview:
     ]
     errors = tuple(dict.fromkeys(text for severity, text in said if severity == "error"))
     sizing = next((text for severity, text in said if severity == "info" and text.startswith(_SIZING)), "")
+    costs = tuple(dict.fromkeys(text[text.index(COST) :] for _, text in said if COST in text))
     changes = sorted(_changes(steps), key=lambda one: (ORDER.index(one.operation), one.subject))
     unchanged = (document.get("changeSummary") or {}).get("same", 0)
-    return Preview(stack, tuple(changes), unchanged, errors, sizing)
+    return Preview(stack, tuple(changes), unchanged, errors, sizing, costs)
 
 
 def _changes(steps: Iterable[Mapping[str, Any]]) -> Iterable[Change]:

@@ -52,6 +52,8 @@ def section(preview: Preview, more: str, limit: int) -> str:
         head += "\n" + _fenced("text", _cut("\n\n".join(preview.errors).splitlines(), LINES))
     if preview.sizing:
         head += "\n" + _fenced("text", _cut(preview.sizing.splitlines(), LINES))
+    for cost in preview.costs:
+        head += "\n" + _fenced("text", cost.splitlines())
     return head + _fitting(preview.changes, more, limit - _size(head))
 
 

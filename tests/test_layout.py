@@ -34,6 +34,7 @@ LAYERS: dict[str, int] = {
     "cluster": 6,
     "target_cluster": 6,
     "client_commands": 6,
+    "generation": 7,
     "exports": 7,
     "objects": 7,
 }

@@ -20,6 +20,7 @@ from components.config.fields import (
     wrong,
 )
 from components.config.gateway import Gateway
+from components.config.generations import Generations
 from components.config.kv_transfer import KvTransfer
 from components.config.load import Load
 from components.config.routing import Routing
@@ -209,6 +210,8 @@ class Serving(Strict):
     """Computes the KV cache of prompts."""
     decode: Decode = Decode()
     """Generates tokens."""
+    rollout: Generations = Generations()
+    """How a change of the workers reaches clients."""
     ports: Ports = Ports()
     """Ports of the workers."""
     images: Images = Images()

@@ -70,6 +70,13 @@ class Provider(Word):
     STANDALONE = "standalone"
 
 
+class ChangeStrategy(Word):
+    """What becomes of a change that restarts workers which serve."""
+
+    IN_PLACE = "inPlace"
+    BLUE_GREEN = "blueGreen"
+
+
 class Preflight(Word):
     """What an `up` and a preview make of the live cluster before the first resource."""
 

@@ -20,7 +20,7 @@ from components.gateways import (
 )
 from components.gateways.args import ModelGatewayArgs
 from components.gateways.provider import GatewayProvider
-from components.manifests import Manifest
+from components.manifests import Manifest, Stage
 
 PROVIDERS: Mapping[Provider, Mapping[ReleaseName, GatewayProvider]] = {
     Provider.ISTIO: istio.RELEASES,
@@ -43,8 +43,12 @@ def of(args: ModelGatewayArgs) -> GatewayProvider:
     return PROVIDERS[args.provider][args.release]
 
 
-def objects(args: ModelGatewayArgs) -> Sequence[Manifest]:
-    """Every object of a model gateway, those first that others must wait for."""
+def objects(args: ModelGatewayArgs, stage: Stage | None = None) -> Sequence[Manifest]:
+    """The objects of a model gateway that are made in a stage, those first that others wait for; None: all of them."""
+    return [each for each in _objects(args) if stage in (None, each.stage)]
+
+
+def _objects(args: ModelGatewayArgs) -> Sequence[Manifest]:
     provider = of(args)
     api = gateway_api.objects(provider, args) if provider.class_name else []
     own = [] if args.existing else provider.configure(args)

@@ -7,6 +7,8 @@ from components.config.vocabulary import FailureMode, Provider, ReleaseName, Ser
 class StandaloneArgs(Args):
     """The stack's own Envoy, where there is no gateway controller."""
 
+    name: str
+    """Deployment, ConfigMap and ServiceAccount."""
     image: ImageArgs
     """Envoy's image, with bash."""
     replicas: int
@@ -110,8 +112,12 @@ class ModelGatewayArgs(Args):
     """In front of the Service."""
     request_timeout: int
     """Seconds after which a load balancer that needs a limit ends a request."""
+    generation: str = ""
+    """Word of the generation that the route leads to; empty: the one without a word."""
     labels: dict[str, str]
-    """Labels of every object."""
+    """Labels of the objects that stay whatever the generation."""
+    generation_labels: dict[str, str]
+    """Labels of the objects that belong to the generation."""
     own_labels: dict[str, str] = {}
     """Further labels of the Gateway."""
     floating_user: bool = False

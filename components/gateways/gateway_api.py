@@ -5,7 +5,7 @@ from typing import Any
 
 from components.gateways.args import IngressArgs, ListenerArgs, ModelGatewayArgs
 from components.gateways.provider import GATEWAY_API, GatewayProvider
-from components.manifests import SKIP_AWAIT, Manifest
+from components.manifests import SKIP_AWAIT, Manifest, Stage
 from components.names import HTTP_PORT, PART_OF, POOL_GROUP
 
 PROGRAMMED = {"pulumi.com/waitFor": "condition=Programmed"}
@@ -26,6 +26,7 @@ def objects(provider: GatewayProvider, args: ModelGatewayArgs) -> Sequence[Manif
         args.namespace,
         args.labels,
         {"spec": _route(provider, args)},
+        stage=Stage.SWITCH,
     )
     return [*gateway, route]
 

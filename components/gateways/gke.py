@@ -30,7 +30,7 @@ def connect(args: ModelGatewayArgs) -> Sequence[Manifest]:
         "HealthCheckPolicy": {"timeoutSec": 2, "checkIntervalSec": 2, "config": check},
         "GCPBackendPolicy": {"timeoutSec": args.request_timeout, "logging": {"enabled": True}},
     }
-    one = partial(Manifest, namespace=args.namespace, labels=args.labels)
+    one = partial(Manifest, namespace=args.namespace, labels=args.generation_labels, generation=args.generation)
     made = [
         one(
             kind.lower(), "networking.gke.io/v1", kind, args.pool, body={"spec": {"targetRef": target, "default": each}}
@@ -61,7 +61,7 @@ def _reader(args: ModelGatewayArgs) -> Sequence[Manifest]:
         "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": role},
         "subjects": [{"kind": "ServiceAccount", "name": reader, "namespace": args.namespace}],
     }
-    one = partial(Manifest, labels=args.labels)
+    one = partial(Manifest, labels=args.generation_labels, generation=args.generation)
     return [
         one("metrics-reader", "v1", "ServiceAccount", reader, args.namespace),
         one(
@@ -94,7 +94,7 @@ def _collector(args: ModelGatewayArgs) -> Sequence[Manifest]:
         "subjects": [{"kind": "ServiceAccount", "name": "collector", "namespace": collector}],
     }
     bound = f"{collector}:collector:{args.namespace}-{role}"
-    one = partial(Manifest, namespace=args.namespace, labels=args.labels)
+    one = partial(Manifest, namespace=args.namespace, labels=args.generation_labels, generation=args.generation)
     return [
         one("token-role", f"{RBAC}/v1", "Role", role, body={"rules": [rule]}),
         one("token-role-binding", f"{RBAC}/v1", "RoleBinding", bound, body=binding),

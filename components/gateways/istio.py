@@ -60,8 +60,9 @@ def connect(args: ModelGatewayArgs) -> Sequence[Manifest]:
             "DestinationRule",
             args.picker,
             args.namespace,
-            args.labels,
+            args.generation_labels,
             {"spec": _picker_rule(args)},
+            generation=args.generation,
         )
     ]
 

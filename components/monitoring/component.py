@@ -30,6 +30,7 @@ class Monitoring(pulumi.ComponentResource):
 def objects(args: MonitoringArgs) -> list[Manifest]:
     """Monitors, dashboards and alerts."""
     within, names = (args.namespace, args.labels), Names(args.postfix, args.namespace)
+    labels = args.generation_labels
     made = [
         Manifest(
             role,
@@ -37,13 +38,14 @@ def objects(args: MonitoringArgs) -> list[Manifest]:
             "PodMonitor",
             tier.name,
             args.namespace,
-            {**args.labels, "app.kubernetes.io/component": role},
+            {**labels, "app.kubernetes.io/component": role},
             {"spec": monitors.worker_spec(args, role, tier)},
+            generation=args.generation,
         )
         for role, tier in args.tiers.items()
     ]
-    spec = {"spec": monitors.picker_spec(args)}
-    made.append(Manifest("picker", MONITORING, "ServiceMonitor", args.picker_monitor, *within, spec))
+    picker = (args.picker_monitor, args.namespace, labels, {"spec": monitors.picker_spec(args)})
+    made.append(Manifest("picker", MONITORING, "ServiceMonitor", *picker, generation=args.generation))
     if args.dashboards:
         made += [_dashboard(args, names, each) for each in dashboards(args)]
     if args.alerts:

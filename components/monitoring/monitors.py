@@ -47,8 +47,10 @@ def picker_spec(args: MonitoringArgs) -> dict[str, Any]:
 
 
 def _labels(args: MonitoringArgs, role: str) -> list[dict[str, Any]]:
+    word = {"action": "replace", "replacement": args.generation, "targetLabel": "generation"}
     return [
         {"action": "replace", "sourceLabels": ["__meta_kubernetes_namespace"], "targetLabel": "namespace"},
         {"action": "replace", "replacement": args.pool, "targetLabel": "pool"},
         {"action": "replace", "replacement": role, "targetLabel": "role"},
+        *([word] if args.generation else []),
     ]

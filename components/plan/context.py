@@ -44,7 +44,7 @@ class Context:
             profile(settings.infrastructure),
             mode(settings),
             chosen(settings.gateway, settings.release),
-            Names(settings.postfix, settings.namespace),
+            Names(settings.postfix, settings.namespace, settings.rollout.generation),
         )
 
     def tier(self, role: Role) -> Prefill | Decode:

@@ -58,7 +58,9 @@ def resolve(context: Context, decode: ResolvedTier) -> ModelGatewayArgs:
             path=gateway.route.path,
             headers=gateway.route.headers,
         ),
+        generation=names.generation,
         labels=names.labels,
+        generation_labels=names.generation_labels,
         own_labels=gateway.labels,
         floating_user=context.random_users,
         confined=settings.security.pod_security is PodSecurity.RESTRICTED,
@@ -89,6 +91,7 @@ def _standalone(context: Context) -> StandaloneArgs:
     return StandaloneArgs(
         image=context.image(gateway.image, ENVOY),
         replicas=gateway.replicas,
+        name=names.envoy,
         selector=names.gateway_selector,
         failure_mode=context.failure_mode,
         workers=names.pool_service,

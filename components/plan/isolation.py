@@ -36,7 +36,7 @@ def isolation(context: Context, tiers: Tiers) -> NetworkIsolationArgs | None:
         return None
     reached = [role for role, tier in tiers.items() if not tier.host_network]  # no policy reaches a node's network
     policies = {"picker": _picker(context, reached), **{role.value: _tier(context, role) for role in reached}}
-    return NetworkIsolationArgs(namespace=settings.namespace, labels=names.labels, policies=policies)
+    return NetworkIsolationArgs(namespace=settings.namespace, labels=names.generation_labels, policies=policies)
 
 
 def _picker(context: Context, reached: list[Role]) -> PolicyArgs:

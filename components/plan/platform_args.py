@@ -14,6 +14,8 @@ class TargetClusterArgs(Args):
 
     uid: str
     """UID of its namespace kube-system; empty: unknown."""
+    ordered: pulumi.Output[bool] | None = None
+    """Whether the state has the dependencies of the generation's objects, once that is so; None: it has them."""
 
 
 class ServingNamespaceArgs(Args):
@@ -135,10 +137,14 @@ class MonitoringArgs(Args):
     """Where."""
     postfix: str
     """The install."""
+    generation: str = ""
+    """Word of the generation that the monitors belong to, a label of its series; empty: no label."""
     pool: str
-    """InferencePool, a label of every series."""
+    """Label of every series of the install, whatever the generation."""
     labels: dict[str, str]
-    """Labels of every object."""
+    """Labels of dashboards and alerts."""
+    generation_labels: dict[str, str]
+    """Labels of the monitors."""
     decisions: str
     """The picker's counter of decisions."""
     transfer_failures: list[str]

@@ -6,7 +6,7 @@ import yaml
 from components.args import PlacementArgs, TolerationArgs
 from components.config.settings import Serving
 from components.config.vocabulary import PodSecurity, Preflight, Role, SecurityLevel, ServiceType
-from components.names import CONFIG_FILE, PICKER_PORTS, POOL_GROUP
+from components.names import CONFIG_FILE, PICKER_PORTS, POOL_GROUP, Names
 from components.plan import fabric, gateway, locked_memory, pod_rights, sized, workers
 from components.plan.agreement import differences
 from components.plan.check import notes as suspected
@@ -41,6 +41,8 @@ def resolve(settings: Serving, token: pulumi.Output[str] | None = None) -> Servi
         waiting=settings.waiting,
         adopt=settings.adopt,
         release=settings.release,
+        generation=settings.rollout.generation,
+        strategy=settings.rollout.strategy,
         endpoint=endpoint(context),
         namespace=_namespace(context, token, pod_rights.label(context, tiers.values())),
         gateway=gateway.resolve(context, tiers[Role.DECODE]),
@@ -82,7 +84,7 @@ def _pool(context: Context) -> InferencePoolArgs:
     return InferencePoolArgs(
         namespace=settings.namespace,
         name=names.pool,
-        labels=names.labels,
+        labels=names.generation_labels,
         selector=names.pool_selector,
         target_port=settings.ports.serving,
         picker=names.picker,
@@ -142,8 +144,10 @@ def _monitoring(context: Context, tiers: Tiers) -> MonitoringArgs:
     return MonitoringArgs(
         namespace=settings.namespace,
         postfix=settings.postfix,
-        pool=names.pool,
+        generation=names.generation,
+        pool=Names(names.postfix, names.namespace).pool,  # one name in the series of all generations
         labels={**names.labels, **monitoring.labels},
+        generation_labels={**names.generation_labels, **monitoring.labels},
         decisions=context.release.metrics.decisions,
         transfer_failures=list(context.release.metrics.transfer_failures),
         dashboards=monitoring.dashboards,

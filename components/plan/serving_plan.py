@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from components.config.settings import Cluster
-from components.config.vocabulary import Preflight, ReleaseName, Waiting
+from components.config.vocabulary import ChangeStrategy, Preflight, ReleaseName, Waiting
 from components.gateways.args import ModelGatewayArgs
 from components.plan.endpoint import Endpoint
 from components.plan.isolation_args import NetworkIsolationArgs
@@ -30,6 +30,10 @@ class ServingPlan:
     adopt: bool
     """Whether objects that exist already are taken over."""
     release: ReleaseName
+    generation: str
+    """Word of the generation that this run makes or changes; empty: the one without a word."""
+    strategy: ChangeStrategy
+    """Whether a change may restart workers that serve."""
     endpoint: Endpoint
     """How requests get in."""
     namespace: ServingNamespaceArgs

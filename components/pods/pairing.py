@@ -8,7 +8,6 @@ replaces the tier.
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import ceil
 from typing import Any
 
 from components.accelerators import PROFILES
@@ -20,9 +19,6 @@ from components.releases.vllm import PAIR_FLAGS, PAIR_TRANSFER_IGNORED, PAIR_VAR
 
 VARIABLES = (*PAIR_VARIABLES, *(name for each in PROFILES.values() for name in each.pair_variables))
 """Variables that workers must have alike, of every accelerator: the state may be from another one."""
-
-PAGE = "docs/changes.md"
-"""Page about such a change without an outage."""
 
 
 @dataclass(frozen=True)
@@ -59,33 +55,6 @@ def replacing(plan: ServingPlan, changed: Sequence[Change]) -> ServingPlan:
         return args.model_copy(update={"worker": args.worker.model_copy(update={"rollout": rollout})})
 
     return replace(plan, prefill=tier(plan.prefill), decode=tier(plan.decode))
-
-
-def note(plan: ServingPlan, changed: Sequence[Change]) -> str:
-    """What the replacement costs, and what the way without an outage needs."""
-    workers = [tier.worker for tier in (plan.prefill, plan.decode)]
-    replaced = [worker for worker in workers if worker.role in {each.role for each in changed}]
-    tiers = " and ".join(worker.role for worker in replaced)
-    lines = dict.fromkeys(f"  {each.field}: {each.before or 'unset'} → {each.after or 'unset'}" for each in changed)
-    load, drain = (
-        ceil(max(getattr(worker.rollout, field) for worker in replaced) / 60)
-        for field in ("startup_budget", "termination_grace")
-    )
-    outage = (
-        f"no request is answered until the new workers are Ready: at most {load} minutes"
-        if any(worker.role is Role.DECODE for worker in replaced)
-        else f"decode workers compute the prompts until the new workers are Ready: at most {load} minutes"
-    )
-    gpus = sum(worker.replicas * worker.gpus for worker in workers)
-    return "\n".join(
-        [
-            f"all {tiers} workers are replaced at once, because old and new ones cannot exchange KV blocks:",
-            *lines,
-            f"{outage} (rollout.startupBudget, after pulling the image), after the old workers have finished their "
-            f"requests: at most {drain} minutes (rollout.terminationGrace)",
-            f"without an outage: a second install, which needs {gpus} more GPUs meanwhile ({PAGE})",
-        ]
-    )
 
 
 def _changed(worker: ResolvedTier, former: Mapping[str, Any]) -> Iterator[Change]:

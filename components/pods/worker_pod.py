@@ -65,10 +65,14 @@ def _shape(worker: ResolvedTier) -> dict[str, str]:
     return {"llm-d.ai/pod-shape": f"{worker.gpus} x GPU, {network} network"}
 
 
-def options(worker: ResolvedTier) -> pulumi.ResourceOptions:
-    """How long Pulumi waits for the tier's Deployment, and when it is replaced instead of rolled."""
+def options(worker: ResolvedTier, after: Sequence[pulumi.Resource]) -> pulumi.ResourceOptions:
+    """How long Pulumi waits for the tier's Deployment, and when it is replaced instead of rolled.
+
+    It is made after the resources in `after`, and deleted before them.
+    """
     rollout = worker.rollout
     return pulumi.ResourceOptions(
+        depends_on=list(after),
         custom_timeouts=pulumi.CustomTimeouts(
             create=f"{rollout.create_timeout}s",
             update=f"{rollout.update_timeout}s",

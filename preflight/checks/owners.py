@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
+from components.names import INSTANCE
 from components.plan.worker_args import ResolvedTier
 from preflight import selectors
 from preflight.answers import Question
 from preflight.declared import Declared
 from preflight.facts import Facts
 from preflight.finding import Finding, Severity
-from preflight.owners import INSTANCE, PLUGIN, Found, Owner
+from preflight.owners import PLUGIN, Found, Owner
 
 CHECK = "existing objects"
 ADOPT = "`pulumi config set --path serving.adopt true`, then `pulumi up` takes them over in place"
@@ -24,7 +25,7 @@ def check(facts: Facts) -> Iterator[Finding]:
     found = not_in_state(facts)
     workers = {tier.name: tier for tier in (facts.plan.prefill.worker, facts.plan.decode.worker)}
     wanted = selectors.planned(facts.plan)
-    postfix = facts.plan.pool.labels[INSTANCE]
+    own = _instances(facts)
     fixed, kept, others = [], [], []
     for each in found:
         planned, live = wanted.get(each.declared.short), selectors.of(each.declared, each.live)
@@ -34,12 +35,12 @@ def check(facts: Facts) -> Iterator[Finding]:
             kept.append(each)
         else:
             others.append(each)
-    for owner, several in _by_owner(others, lambda each: each.owner(postfix)):
-        yield _existing(facts, owner, several, several[0].kind_of_owner(postfix))
+    for owner, several in _by_owner(others, lambda each: each.owner(own)):
+        yield _existing(facts, owner, several, several[0].kind_of_owner(own))
     for each in fixed:
-        yield _immovable(facts, each, each.owner(postfix), workers.get(each.declared.name))
+        yield _immovable(facts, each, each.owner(own), workers.get(each.declared.name))
     for each in kept:
-        yield _outliving(each, each.owner(postfix), wanted[each.declared.short])
+        yield _outliving(each, each.owner(own), wanted[each.declared.short])
 
 
 def not_in_state(facts: Facts) -> list[Found]:
@@ -56,8 +57,12 @@ def is_own(facts: Facts, found: Found) -> bool:
     """Whether the state has it; without a state: whether its labels and field manager are this program's."""
     if facts.state.known:
         return facts.state.uids.get(found.declared.key) == found.metadata.get("uid")
-    postfix = facts.plan.pool.labels[INSTANCE]
-    return PLUGIN in found.managers and found.kind_of_owner(postfix) is Owner.UNRECORDED
+    return PLUGIN in found.managers and found.kind_of_owner(_instances(facts)) is Owner.UNRECORDED
+
+
+def _instances(facts: Facts) -> set[str]:
+    """Instance labels of the objects of the stack and of its generation."""
+    return {labels[INSTANCE] for labels in (facts.plan.namespace.labels, facts.plan.pool.labels)}
 
 
 def _existing(facts: Facts, owner: str, found: list[Found], kind: Owner) -> Finding:

@@ -135,7 +135,7 @@ def test_a_state_is_read_from_types_and_outputs() -> None:
     state = State.of(
         [
             ("pulumi:pulumi:Stack", {"context": "c", "server": "s"}),
-            ("llm-d-pd:index:TargetCluster", {"uid": "1111"}),
+            ("llm-d-pd:index:TargetCluster", {"uid": "1111", "ordered": True}),
             ("kubernetes:core/v1:Service", {"metadata": metadata}),
             ("kubernetes:rbac.authorization.k8s.io/v1:ClusterRole", {"metadata": {"name": "r", "uid": "v"}}),
             ("kubernetes:core/v1:Secret", None),
@@ -143,4 +143,4 @@ def test_a_state_is_read_from_types_and_outputs() -> None:
         ]
     )
     uids = {"Service/llm-d-pd/gaie-pd-epp": "u", "ClusterRole//r": "v"}
-    assert state == State(True, "1111", "context c, server s", uids)
+    assert state == State(True, "1111", "context c, server s", uids, ordered=True)

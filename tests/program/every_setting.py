@@ -183,7 +183,8 @@ API_KEY = {"security.apiKey": {"secret": "keys"}, **OWN_NAMESPACE}
 POLICIES = {f"network-isolation-{who}" for who in ("picker", *TIERS)}
 
 GATEWAYS: dict[str, Change] = {
-    "gateway.provider": Change("kgateway", GATEWAY | PARAMETERS | RULE),
+    "rollout.strategy": Change("blueGreen", set()),
+    "gateway.provider": Change("kgateway", GATEWAY | PARAMETERS | RULE | WORKERS),
     "gateway.existing.name": Change("z", ROUTE, EXISTING),
     "gateway.existing.namespace": Change("z", ROUTE, EXISTING),
     "gateway.existing.listener": Change("z", ROUTE, EXISTING),
@@ -292,7 +293,7 @@ EVERY_SETTING: dict[str, Change] = {
     "images.mirrors": Change({"ghcr.io/llm-d": "registry.example.com:5000/llm-d"}, WORKERS | PICKER),
     "images.pullSecrets": Change(["pull"], WORKERS | PICKER, OWN_NAMESPACE),
     "images.pullPolicy": Change("IfNotPresent", WORKERS | PICKER),
-    "monitoring.enabled": Change(False, WATCHING | METRICS | PICKER),
+    "monitoring.enabled": Change(False, WATCHING | METRICS | PICKER | WORKERS),
     "monitoring.dashboards": Change(False, DASHBOARDS),
     "monitoring.alerts": Change(False, ALERTS),
     "monitoring.runbooks": Change("https://docs.example.com/llm-d-pd", ALERTS),

@@ -17,6 +17,7 @@ TYPES: dict[str, Any] = {
     "namespace": str,
     "context": str,
     "server": str,
+    "generation": str,
     "inferencePool": str,
     "gateway": {"provider": str, "name": str, "service": str},
     "release": str,

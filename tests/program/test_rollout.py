@@ -96,14 +96,14 @@ def _state(former: Recorder) -> dict[str, Any]:
 
 
 def _second_run(before: dict[str, Any], after: dict[str, Any]) -> tuple[set[str], list[str]]:
-    """The tiers that are replaced whatever of their pods changes, and the warnings about it."""
+    """The tiers that are replaced whatever of their pods changes, and the notes on the cost."""
     second = run_program({**AMD, **after}, recorder=Recorder(_state(ran({**AMD, **before}))))
     replaced = {
         each.name.removesuffix("-deployment")
         for each in second.declared.values()
         if "spec.template" in each.request.replaceOnChanges and each.request.deleteBeforeReplace
     }
-    return replaced, [message for message in second.messages if "workers are replaced at once" in message]
+    return replaced, [message for message in second.messages if "cost of this change:" in message]
 
 
 BOTH = {"prefill", "decode"}
@@ -145,18 +145,58 @@ def test_workers_that_cannot_exchange_kv_blocks_replace_their_tier(
 ) -> None:
     found, warnings = _second_run(before, after)
     assert found == replaced
-    assert len(warnings) == bool(replaced)
+    assert any("cannot exchange KV blocks, because these differ" in each for each in warnings) == bool(replaced)
     for field in fields:
         assert field in warnings[0]
 
 
-def test_the_warning_says_what_the_replacement_costs() -> None:
+def test_the_preview_says_what_a_replacement_costs() -> None:
     slow = {"rollout": {"startupBudget": 5400, "terminationGrace": 300}}
     after = {"model": {**AMD["model"], "blockSize": 64}, "prefill": slow}
     _, [warning] = _second_run({}, after)
-    assert warning.startswith("warning: all prefill and decode workers are replaced at once")
-    assert "at most 90 minutes" in warning
-    assert "at most 27 minutes" in warning  # 32000 tokens at 20 a second
-    assert "needs 8 more GPUs" in warning
+    assert warning.splitlines() == [
+        "warning: cost of this change:",
+        "4 prefill pods are replaced all at once, because old and new workers cannot exchange KV blocks: at most 95 "
+        "minutes; each pod has 5 for its requests (rollout.terminationGrace) and 90 to load (rollout.startupBudget), "
+        "after pulling the image",
+        "1 decode pod is replaced all at once, because old and new workers cannot exchange KV blocks: at most 57 "
+        "minutes; each pod has 27 for its requests (rollout.terminationGrace) and 30 to load (rollout.startupBudget), "
+        "after pulling the image",
+        "old and new workers cannot exchange KV blocks, because these differ:",
+        "  --block-size: 128 → 64",
+        "no request is answered while no decode worker is Ready: an outage of at most 30 minutes, which begins when "
+        "the last old worker has finished its requests",
+        "without an outage: another word in serving.rollout.generation, which needs 8 more GPUs meanwhile "
+        "(docs/changes.md)",
+    ]
     _, [warning] = _second_run({}, {"prefill": FP8})
     assert "decode workers compute the prompts" in warning
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "says"),
+    [
+        ({}, {"prefill": {"env": {"A": "b"}}}, ["4 prefill pods are replaced in 4 rounds", "by the other workers"]),
+        ({}, {"decode": {"env": {"A": "b"}}}, ["1 decode pod is replaced in 1 round", "an outage of at most 30 min"]),
+        (
+            {"decode": {"replicas": 2}},
+            {"decode": {"replicas": 2, "labels": {"a": "b"}}},
+            ["2 decode pods are replaced in 2 rounds", "old and new workers exchange KV blocks", "by the other"],
+        ),
+        (
+            {},
+            {"decode": {"sidecar": {"cpu": "3"}, "rollout": {"maxUnavailable": 0, "maxSurge": 1}}},
+            ["1 decode pod is replaced in 1 round", "requests are served meanwhile"],
+        ),
+        ({}, {"prefill": {"tensorParallel": 2}}, ["all at once, because one pod takes other GPUs"]),
+    ],
+)
+def test_the_preview_says_what_a_rollout_costs(before: dict[str, Any], after: dict[str, Any], says: list[str]) -> None:
+    _, [warning] = _second_run(before, after)
+    for each in says:
+        assert each in warning
+
+
+@pytest.mark.parametrize("after", [{}, {"decode": {"replicas": 2}}, {"routing": {"cpu": "1"}}, {"postfix": "other"}])
+def test_a_change_that_restarts_no_worker_costs_nothing(after: dict[str, Any]) -> None:
+    assert _second_run({}, after)[1] == []

@@ -13,8 +13,8 @@ from components.config.settings import Serving
 from tests.program.every_setting import EVERY_SETTING, WORKERS
 from tests.program.wire import AMD, changed, default, ran
 
-ABOUT_A_CLUSTER = {"preflight", "adopt"}
-"""What they do takes a cluster that answers: test_preflight."""
+ABOUT_A_CLUSTER = {"preflight", "adopt", "rollout.generation"}
+"""What they do takes a cluster that answers: test_preflight; and a state: test_generations."""
 ABOUT_SIZING = r"gpu$|load\.|model\.shape"
 """They change notes and an output: tests/plan/test_sizing.py."""
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from components.pods.change_cost import TITLE
 from review.changes import Preview, read
 from review.fields import SECRET, Field, differences
 
@@ -89,6 +90,12 @@ def test_errors_are_listed_once_without_colours() -> None:
     assert previewed(diagnostics=[{"severity": "info", "message": "target cluster: a"}]).sizing == ""
     assert read("amd", "error: \x1b[1mno stack named 'amd'").errors == ("error: no stack named 'amd'",)
     assert read("amd", "").errors == ("Pulumi printed nothing",)
+
+
+def test_the_cost_of_a_change_is_taken_from_the_diagnostics() -> None:
+    said = {"severity": "warning", "message": f"\x1b[33mwarning: \x1b[0m{TITLE}\n1 decode pod is replaced\n"}
+    other = {"severity": "warning", "message": "mind this"}
+    assert previewed(diagnostics=[other, said, said]).costs == (f"{TITLE}\n1 decode pod is replaced",)
 
 
 def test_list_items_go_by_name_and_lists_of_words_are_lines() -> None:

@@ -76,6 +76,12 @@ def test_a_failed_preview_shows_its_errors_and_changes() -> None:
     assert "<b>update</b>" in text
 
 
+def test_the_cost_of_a_change_stands_before_the_changes() -> None:
+    preview = Preview("amd", (change(Field("a", "1", "2")),), 20, (), ("cost of this change:\nan outage",))
+    text = document("sandbox", "What it would do.", [preview], "see `there`", LIMIT)
+    assert text.index("```text\ncost of this change:\nan outage\n```") < text.index("<details>")
+
+
 def test_texts_cannot_close_their_fence_or_tag() -> None:
     text = written(change(Field("a", "x", "```\n</details>\n````"), subject="Deployment <img src=x>/`a`"))
     assert "`````diff\n" in text and text.count("`````") == 2

@@ -24,7 +24,7 @@ from components.gateways.standalone.certificates import files
 from components.gateways.standalone.envoy import bootstrap
 from components.gateways.standalone.listeners import scheme
 from components.gateways.standalone.pod import CONFIG_FILE, deployment_spec
-from components.manifests import SKIP_AWAIT, Manifest
+from components.manifests import SKIP_AWAIT, Manifest, Stage
 
 MINUTES = 10
 """Envoy needs seconds, a new node for it or a cloud's load balancer minutes."""
@@ -34,7 +34,7 @@ def configure(args: ModelGatewayArgs) -> Sequence[Manifest]:
     """Envoy, its configuration and Services."""
     own = args.standalone
     assert own, "the plan fills it for every provider with proxies of the stack's own"
-    labels = {**args.labels, **own.selector, "app.kubernetes.io/component": "inference-gateway"}
+    component = {"app.kubernetes.io/component": "inference-gateway"}
     config = yaml.safe_dump(bootstrap(args, own), sort_keys=False)
     data = {CONFIG_FILE: config, **{name: yaml.safe_dump(each) for name, each in files(args).items()}}
     return [
@@ -44,27 +44,31 @@ def configure(args: ModelGatewayArgs) -> Sequence[Manifest]:
             "envoy-config",
             "v1",
             "ConfigMap",
-            args.name,
+            own.name,
             args.namespace,
-            args.labels,
+            args.generation_labels,
             {"data": data},
-            formerly="parameters",  # istio's
+            formerly=None if args.generation else "parameters",  # istio's
+            stage=Stage.PROXIES,
+            generation=args.generation,
         ),
         Manifest(
             "envoy",
             "apps/v1",
             "Deployment",
-            args.name,
+            own.name,
             args.namespace,
-            labels,
+            {**args.generation_labels, **own.selector, **component},
             {"spec": deployment_spec(args, own, config)},
             annotations={} if args.awaited else SKIP_AWAIT,
             # Envoy reads its file once: a pod that starts before the ConfigMap is written would keep the old one.
             after="envoy-config",
             minutes=MINUTES,
+            stage=Stage.PROXIES,
+            generation=args.generation,
         ),
         *([_workers(args, own)] if own.failure_mode is FailureMode.FAIL_OPEN else []),
-        _service(args, own, labels),
+        _service(args, own, {**args.labels, "llm-d.ai/gateway": args.name, **component}),
     ]
 
 
@@ -88,6 +92,7 @@ def _service(args: ModelGatewayArgs, own: StandaloneArgs, labels: dict[str, str]
         {"spec": spec},
         annotations={**args.service.annotations, **({} if awaited else SKIP_AWAIT)},
         minutes=MINUTES,
+        stage=Stage.SWITCH,
         address=_address,
     )
 
@@ -103,7 +108,15 @@ def _workers(args: ModelGatewayArgs, own: StandaloneArgs) -> Manifest:
     port = {"name": "http", "port": args.pool_port, "targetPort": args.pool_port, "protocol": "TCP"}
     spec = {"type": "ClusterIP", "clusterIP": "None", "selector": own.worker_selector, "ports": [port]}
     return Manifest(
-        "workers", "v1", "Service", own.workers, args.namespace, args.labels, {"spec": spec}, annotations=SKIP_AWAIT
+        "workers",
+        "v1",
+        "Service",
+        own.workers,
+        args.namespace,
+        args.generation_labels,
+        {"spec": spec},
+        annotations=SKIP_AWAIT,
+        generation=args.generation,
     )
 
 

@@ -15,7 +15,7 @@ from components.gateways.standalone.parts import Json, address
 def bootstrap(args: ModelGatewayArgs, own: StandaloneArgs) -> Json:
     """All of Envoy's configuration."""
     return {
-        "node": {"id": args.name, "cluster": args.namespace},  # who asks for certificates, even where files answer
+        "node": {"id": own.name, "cluster": args.namespace},  # who asks for certificates, even where files answer
         "admin": {"address": address("127.0.0.1", ADMIN_PORT)},
         "static_resources": {"listeners": listeners(args, own), "clusters": clusters(args, own)},
     }

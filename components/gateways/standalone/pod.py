@@ -29,7 +29,7 @@ def deployment_spec(args: ModelGatewayArgs, own: StandaloneArgs, config: str) ->
         "automountServiceAccountToken": False,
         "terminationGracePeriodSeconds": args.termination_grace,
         "containers": [_container(args, own)],
-        "volumes": [{"name": "config", "configMap": {"name": args.name}}, *mounted],
+        "volumes": [{"name": "config", "configMap": {"name": own.name}}, *mounted],
     }
     if own.image.pull_secrets:
         pod["imagePullSecrets"] = [{"name": each} for each in own.image.pull_secrets]
@@ -39,7 +39,7 @@ def deployment_spec(args: ModelGatewayArgs, own: StandaloneArgs, config: str) ->
         "selector": {"matchLabels": own.selector},
         "template": {
             "metadata": {
-                "labels": {**args.labels, **own.selector},
+                "labels": {**args.generation_labels, **own.selector},
                 # Envoy reads its file only at start: another configuration is another pod.
                 "annotations": {"llm-d.ai/config-sha256": sha256(config.encode()).hexdigest()},
             },

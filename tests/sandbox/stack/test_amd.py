@@ -156,7 +156,7 @@ def test_another_block_size_replaces_both_tiers_and_old_and_new_workers_never_se
         "decode-deployment": "replace",
     }
     preview = amd.pulumi("preview", "--color=never").stdout
-    assert "all prefill and decode workers are replaced at once" in preview
+    assert "all at once, because old and new workers cannot exchange KV blocks" in preview
     assert "--block-size: 128 → 64" in preview
     with serving_together(amd) as seen:
         amd.up()

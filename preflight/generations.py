@@ -1,0 +1,103 @@
+"""The generations that the stack's state has, and the changes of a generation that are refused before anything is made.
+
+Which generation serves is read from the main HTTPRoute, or the Service of the stack's own Envoy, as the state has it.
+"""
+
+import re
+from collections.abc import Iterator
+
+from components.config.problem import Problem
+from components.config.vocabulary import ChangeStrategy
+from components.gateways import live
+from components.names import INSTANCE, word_of
+from components.plan import ServingPlan
+from components.pods import change_cost, pairing
+from preflight.state import State
+
+SETTING = "serving.rollout.generation"
+
+
+def serving(plan: ServingPlan, state: State) -> str | None:
+    """The word of the generation that clients reach; None: none, or that is not known."""
+    for switch in (f"HTTPRoute/{_namespace(plan)}/{plan.gateway.route.name}", _service(plan)):
+        word = live.generation((state.inputs.get(switch) or {}).get("spec") or {}, _postfix(plan))
+        if word is not None:
+            return word
+    return None
+
+
+def present(plan: ServingPlan, state: State) -> set[str]:
+    """The words of all generations with workers in the state."""
+    tiers = re.compile(rf"Deployment/{re.escape(_namespace(plan))}/(ms-.*)$")
+    found = (word_of(match[1], _postfix(plan)) for key in state.inputs if (match := tiers.match(key)))
+    return {word for word in found if word is not None}
+
+
+def beside(plan: ServingPlan, state: State) -> bool:
+    """Whether this run makes or changes a generation while another one serves."""
+    return serving(plan, state) not in (None, plan.generation)
+
+
+def problems(plan: ServingPlan, state: State) -> Iterator[Problem]:
+    """What must not be done to generations."""
+    word, now, there = plan.generation, serving(plan, state), present(plan, state)
+    if now is None:
+        return
+    unfinished = sorted(there - {now, word})
+    if word not in there and unfinished:
+        yield Problem(
+            SETTING,
+            word,
+            f"is a third generation: {spoken(now)} serves, and {spoken(unfinished[0])} is unfinished in the state",
+            "the GPUs of three generations would be needed at a time",
+            f"set it to {unfinished[0] or repr('')}, and `pulumi up` changes the unfinished generation; or `pulumi up` "
+            "the previous commit, which deletes it",
+        )
+    elif word not in there and not state.ordered:
+        yield Problem(
+            SETTING,
+            word,
+            f"is another generation than the one that serves ({spoken(now)}), whose order of deletion is not recorded",
+            "its endpoint picker would be deleted together with its workers, and requests under way would fail",
+            f"`pulumi up` once with {now or repr('')}, which changes no pod; then set {word or repr('')} again",
+        )
+    changed = pairing.changes(plan, state.inputs)
+    restarts = change_cost.restarts(plan, state.inputs, changed) if word == now else []
+    if restarts and plan.strategy is ChangeStrategy.BLUE_GREEN:
+        tiers = " and ".join(each.worker.role for each in restarts)
+        yield Problem(
+            SETTING,
+            word,
+            f"is the generation that serves, and this change restarts its {tiers} workers "
+            "(serving.rollout.strategy: blueGreen)",
+            change_cost.service(restarts),
+            f"`pulumi config set --path {SETTING} {'c' if word == 'b' else 'b'}`, or serving.rollout.strategy: inPlace",
+        )
+
+
+def notes(plan: ServingPlan, state: State) -> Iterator[str]:
+    """What this run costs, and what is not checked."""
+    now, changed = serving(plan, state), pairing.changes(plan, state.inputs)
+    if plan.strategy is ChangeStrategy.BLUE_GREEN and not state.known:
+        yield "serving.rollout.strategy: blueGreen is not checked: the state of the stack cannot be read"
+    if beside(plan, state):
+        yield change_cost.second(plan, state.inputs, spoken(plan.generation), spoken(now or ""))
+    elif restarts := change_cost.restarts(plan, state.inputs, changed):
+        yield change_cost.note(plan, restarts, changed)
+
+
+def spoken(word: str) -> str:
+    """A generation in a sentence."""
+    return f"generation {word}" if word else "the generation without a word"
+
+
+def _namespace(plan: ServingPlan) -> str:
+    return plan.namespace.namespace
+
+
+def _service(plan: ServingPlan) -> str:
+    return f"Service/{_namespace(plan)}/{plan.gateway.name}"
+
+
+def _postfix(plan: ServingPlan) -> str:
+    return plan.namespace.labels[INSTANCE]

@@ -1,0 +1,205 @@
+"""A second generation beside the first: other objects, the same Gateway; what is refused, and what a preview says."""
+
+import json
+from typing import Any
+
+import pulumi
+import pytest
+
+from tests.program.expected import FOLDER
+from tests.program.test_installs import _pods as pods
+from tests.program.test_installs import _selectors as selectors
+from tests.program.wire import AMD, default, ran
+from tests.recorder import Recorder, run_program
+
+STAY = {
+    "Namespace/llm-d-pd",
+    "Gateway/infra-pd-inference-gateway",
+    "ConfigMap/infra-pd-inference-gateway",
+    "HTTPRoute/llm-d-pd-disaggregation",
+    "ServiceAccount/ms-pd-llm-d-modelservice",
+    "Secret/llm-d-hf-token",
+    "ConfigMap/llm-d-pd-dashboard-disaggregation",
+    "ConfigMap/llm-d-pd-dashboard-serving",
+    "PrometheusRule/llm-d-pd-alerts",
+}
+"""Objects of the stack; all others belong to a generation."""
+LOCKED = {"security": {"level": "locked"}}
+BLUE_GREEN = {"strategy": "blueGreen"}
+
+
+def generation(word: str, **more: Any) -> dict[str, Any]:
+    return {**AMD, "rollout": {"generation": word}, **more}
+
+
+def test_a_generation_has_objects_and_resources_of_its_own_and_the_rest_of_the_stack_stays() -> None:
+    one, other = ran({**AMD, **LOCKED}), ran(generation("b", **LOCKED))
+    assert one.objects.keys() & other.objects.keys() == STAY
+    shared = {urn for urn, each in one.declared.items() if each.is_object} & other.declared.keys()
+    assert {one.declared[urn].key for urn in shared} == STAY
+    assert {key for key in STAY if one.objects[key] != other.objects[key]} == {"HTTPRoute/llm-d-pd-disaggregation"}
+    [rule] = other.objects["HTTPRoute/llm-d-pd-disaggregation"]["spec"]["rules"]
+    assert [each["name"] for each in rule["backendRefs"]] == ["gaie-pd-b"]
+
+
+@pytest.mark.parametrize("settings", [LOCKED, {"hostNetwork": True}, {"gateway": {"provider": "standalone"}}])
+def test_no_selector_of_one_generation_matches_a_pod_of_the_other(settings: dict[str, Any]) -> None:
+    """Names, labels and selectors of the first are those that commit c753344 deployed (`test_upgrading`)."""
+    runs = [ran({**AMD, **settings}), ran(generation("b", **settings))]
+    for mine, other in (runs, runs[::-1]):
+        found = {**selectors(mine), **_further(mine)}
+        for key, selector in found.items():
+            assert not any(selector.items() <= labels.items() for labels in pods(other).values()), key
+    deployed = json.loads((FOLDER / "deployed-c753344.json").read_text())["amd"]
+    for key, each in deployed.items():
+        selector = each.get("spec", {}).get("selector") or {}
+        for labels in pods(runs[1]).values():
+            wanted = selector.get("matchLabels", selector)
+            assert not (wanted and wanted.items() <= labels.items()) or key.startswith("ServiceMonitor/")
+
+
+def _further(recorder: Recorder) -> dict[str, dict[str, str]]:
+    """Selectors of policies and of anti-affinities."""
+    found = {
+        key: each["spec"]["podSelector"]["matchLabels"]
+        for key, each in recorder.objects.items()
+        if key.startswith("NetworkPolicy/")
+    }
+    for key, each in recorder.objects.items():
+        if key.startswith("Deployment/"):
+            apart = each["spec"]["template"]["spec"].get("affinity", {}).get("podAntiAffinity", {})
+            for term in apart.get("requiredDuringSchedulingIgnoredDuringExecution", []):
+                found[f"{key} apart"] = term["labelSelector"]["matchLabels"]
+    return found
+
+
+def test_policies_of_a_generation_admit_its_own_peers_only() -> None:
+    text = json.dumps(
+        {k: v["spec"] for k, v in ran(generation("b", **LOCKED)).objects.items() if "NetworkPolicy/" in k}
+    )
+    assert '"llm-d.ai/instance": "pd-b"' in text
+    assert '"llm-d.ai/instance": "pd"' not in text
+    assert '"gaie-pd-epp"' not in text
+
+
+def test_series_of_all_generations_have_the_labels_of_the_dashboards() -> None:
+    def labels(recorder: Recorder, name: str) -> dict[str, str]:
+        spec = recorder.objects[f"PodMonitor/{name}"]["spec"]
+        return {
+            each["targetLabel"]: each.get("replacement", "") for each in spec["podMetricsEndpoints"][0]["relabelings"]
+        }
+
+    one = labels(default(), "ms-pd-llm-d-modelservice-decode-podmonitor")
+    other = labels(ran(generation("b")), "ms-pd-b-llm-d-modelservice-decode-podmonitor")
+    assert {**one, "generation": "b"} == other
+    assert one["pool"] == "gaie-pd"
+
+
+def test_standalone_switches_the_selector_of_the_one_service() -> None:
+    one, other = (ran(generation(word, gateway={"provider": "standalone"})) for word in ("", "b"))
+    service = "Service/infra-pd-inference-gateway"
+    assert one.objects[service]["metadata"] == other.objects[service]["metadata"]
+    assert other.objects[service]["spec"]["selector"] == {"llm-d.ai/gateway": "infra-pd-b-inference-gateway"}
+    assert {"Deployment/infra-pd-b-inference-gateway", "ConfigMap/infra-pd-b-inference-gateway"} <= other.objects.keys()
+    [envoy] = [each for each in other.declared.values() if each.name == "model-gateway-envoy-b"]
+    assert {urn.rpartition("::")[2] for urn in envoy.request.dependencies} >= {
+        "decode-b-deployment",
+        "prefill-b-deployment",
+    }
+
+
+def state_of(*runs: Recorder, ordered: bool = True) -> Recorder:
+    """A stack in whose state the objects of these runs are; of two with one name, the last."""
+    kept: dict[str, Any] = {
+        each.urn: {
+            "type": each.type,
+            "outputs": {"metadata": {**each.inputs["metadata"], "uid": "1"}, "__inputs": each.inputs},
+        }
+        for run in runs
+        for each in run.declared.values()
+        if each.is_object
+    }
+    target = {"uid": "", **({"ordered": True} if ordered else {})}
+    return Recorder({**kept, "target": {"type": "llm-d-pd:index:TargetCluster", "outputs": target}})
+
+
+def _workers(run: Recorder) -> Recorder:
+    """The run without the objects that are the stack's: what an unfinished generation leaves."""
+    left = Recorder()
+    left.declared = {urn: each for urn, each in run.declared.items() if each.is_object and each.key not in STAY}
+    return left
+
+
+def _refused(recorder: Recorder, serving: dict[str, Any]) -> str:
+    with pytest.raises(pulumi.RunError) as caught:
+        run_program(serving, recorder=recorder)
+    assert not recorder.declared
+    return str(caught.value)
+
+
+def test_a_second_generation_says_its_cost() -> None:
+    recorder = run_program(generation("b", model={"name": "amd/other"}), recorder=state_of(default()))
+    [said] = [message for message in recorder.messages if "cost of this change" in message]
+    assert said.splitlines() == [
+        "warning: cost of this change:",
+        "generation b is made beside the generation without a word: 8 more GPUs until the old workers are deleted",
+        "requests are served meanwhile, by the old generation until the new one is Ready",
+        "no KV block is transferred between the generations",
+        "`pulumi up` takes at most 67 minutes: 40 for the new workers, 27 for the streams of the old ones. Logins and "
+        "time limits of a CI job must last as long",
+    ]
+
+
+def test_a_stack_without_the_recorded_order_records_it_first() -> None:
+    text = _refused(state_of(default(), ordered=False), generation("b"))
+    assert "serving.rollout.generation" in text
+    assert "`pulumi up` once with ''" in text
+    recorder = run_program(AMD, recorder=state_of(default(), ordered=False))
+    [target] = [outputs for urn, outputs in recorder.outputs.items() if "TargetCluster" in urn]
+    assert target["ordered"] is True
+
+
+def test_a_third_generation_is_refused_with_both_ways_out() -> None:
+    before = (default(), _workers(ran(generation("b"))))
+    text = _refused(state_of(*before), generation("c"))
+    assert "is a third generation: the generation without a word serves, and generation b is unfinished" in text
+    assert "set it to b" in text
+    assert "the previous commit" in text
+    for word in ("", "b"):
+        assert run_program(generation(word), recorder=state_of(*before)).objects
+
+
+def test_the_route_says_which_generation_serves_and_not_the_settings() -> None:
+    """After a failed trial of b the route still leads to the first one, so b may be changed without an outage."""
+    state = state_of(default(), _workers(ran(generation("b"))))
+    again = {**generation("b"), "rollout": {"generation": "b", **BLUE_GREEN}, "decode": {"env": {"A": "b"}}}
+    assert run_program(again, recorder=state).stack_outputs["generation"] == "b"
+    switched = state_of(default(), ran(generation("b")))
+    assert "restarts its decode workers" in _refused(switched, again)
+
+
+@pytest.mark.parametrize(
+    "change", [{"decode": {"env": {"A": "b"}}}, {"prefill": {"labels": {"a": "b"}}}, {"release": "0.4"}]
+)
+def test_blue_green_refuses_a_change_that_restarts_serving_workers(change: dict[str, Any]) -> None:
+    text = _refused(state_of(default()), {**AMD, "rollout": BLUE_GREEN, **change})
+    assert "serving.rollout.strategy: blueGreen" in text
+    assert "`pulumi config set --path serving.rollout.generation b`" in text
+
+
+def test_blue_green_refuses_nothing_else_and_changes_no_object() -> None:
+    quiet = {**AMD, "rollout": BLUE_GREEN}
+    assert run_program(quiet, recorder=state_of(default())).objects == default().objects
+    assert run_program({**quiet, "decode": {"replicas": 2}}, recorder=state_of(default())).objects
+    assert run_program(
+        {**quiet, "rollout": {"generation": "b", **BLUE_GREEN}, "release": "0.4"}, recorder=state_of(default())
+    )
+
+
+@pytest.mark.parametrize("word", ["B", "a-b", "ninechars", "_"])
+def test_a_word_is_one_to_eight_small_letters_and_digits(word: str) -> None:
+    assert "serving.rollout.generation" in _refused(Recorder(), generation(word))
+
+
+def test_the_word_counts_for_the_length_of_names() -> None:
+    assert "makes names too long" in _refused(Recorder(), generation("eight888", postfix="p" * 30))
