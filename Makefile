@@ -15,7 +15,7 @@
 #   make tools | test | test-thorough | test-vllm | test-all | lint | bench | bench-datapath   to change the program
 #   make clean | clean-tools                                           delete files of this checkout; the per-user cache
 #
-# SANDBOX=<name> selects another sandbox beside the first.
+# SANDBOX=<name> selects another sandbox beside the first. DOWNLOAD=never builds every tool.
 
 STACK ?= amd
 NODES ?=

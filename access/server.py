@@ -141,9 +141,10 @@ def _pool(login: Login, proxy: Proxy | None, options: dict[str, Any]) -> PoolMan
             raise NoAccess("a socks5 proxy needs the package PySocks: `pip install -r requirements.txt`") from None
         return SOCKSProxyManager(proxy.url, username=proxy.user, password=proxy.password, **options)
     given = f"{proxy.user}:{proxy.password}" if proxy.user is not None else None
+    sent = {name.title(): value for name, value in make_headers(proxy_basic_auth=given).items()}  # some want capitals
     return ProxyManager(
         proxy.url,
-        proxy_headers=make_headers(proxy_basic_auth=given),
+        proxy_headers=sent,
         proxy_ssl_context=login.tls,  # client-go trusts the proxy by the cluster's authority, too
         **options,
     )

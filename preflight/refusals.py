@@ -54,6 +54,11 @@ KNOWN = (
     ),
     Refusal("admission webhook", rf"{WEBHOOK} denied the request"),
     Refusal(
+        "namespace",
+        r"namespaces \"(?P<name>[^\"]+)\" not found",
+        remedy="make the namespace {name}, or correct {setting}",
+    ),
+    Refusal(
         "admission webhook",
         r"failed calling webhook \"(?P<name>[^\"]+)\"",
         "serving.namespace",
@@ -68,6 +73,7 @@ ELSEWHERE = (
     r"attempting to grant RBAC permissions not currently held",  # rights
     r"field is immutable",  # owners; the plugin replaces its own objects
     r"because it is being terminated",  # namespace
+    r"the server could not find the requested resource",  # kinds
 )
 """Refusals that another check reports, or that stop nothing."""
 

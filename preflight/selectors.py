@@ -5,9 +5,8 @@ too many selects nothing.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from components.plan import ServingPlan
 from preflight.answers import Object
 from preflight.declared import Declared
 
@@ -17,24 +16,14 @@ KINDS = ("Deployment", "InferencePool", "PodMonitor", "ServiceMonitor", "Service
 """Kinds with a selector: they are read as a whole."""
 
 
-def planned(plan: ServingPlan) -> dict[str, Mapping[str, str]]:
-    """The selectors that the plan sets, by `Kind/name`."""
-    selectors: dict[str, Mapping[str, str]] = {
-        f"Deployment/{plan.picker.name}": plan.picker.selector,
-        f"Service/{plan.picker.name}": plan.picker.selector,
-        f"InferencePool/{plan.pool.name}": plan.pool.selector,
-    }
-    for tier in (plan.prefill.worker, plan.decode.worker):
-        selectors[f"Deployment/{tier.name}"] = tier.selector
-    if plan.monitoring:
-        selectors |= {f"PodMonitor/{each.name}": each.selector for each in plan.monitoring.tiers.values()}
-        selectors[f"ServiceMonitor/{plan.monitoring.picker_monitor}"] = plan.monitoring.picker_selector
-    return selectors
+def planned(declared: Sequence[Declared]) -> dict[str, Mapping[str, str]]:
+    """The selectors that the program sets, by `Kind/name`."""
+    return {each.short: of(each, each.document) for each in declared if each.kind in KINDS}
 
 
-def of(declared: Declared, live: Object) -> Mapping[str, str]:
-    """The labels that a live object selects by."""
-    at = live
+def of(declared: Declared, document: Object) -> Mapping[str, str]:
+    """The labels that an object selects by."""
+    at = document
     for key in FIELDS.get(declared.kind, USUAL):
         at = at.get(key) or {}
     return at

@@ -46,7 +46,7 @@ def preview(arguments: argparse.Namespace, home: Home, report: Progress) -> int:
 
 
 def policy(arguments: argparse.Namespace, home: Home, report: Progress) -> int:
-    """Preview the stack with the policy pack: what is against a policy, and what to change."""
+    """Preview the stack with the policy pack, which reports violations and their remedies."""
     session = _ready(arguments, home, report)
     pack = ("--policy-pack", str(CHECKOUT / "policy"))
     return session.call("pulumi", "preview", *pack, "--stack", arguments.stack, *arguments.rest)
@@ -76,7 +76,7 @@ def verify(arguments: argparse.Namespace, home: Home, report: Progress) -> int:
 
 
 def _past_api_server(home: Home, stack: str) -> tuple[str, ...]:
-    """Return where `verify` sends requests with an API key, which the API server would not pass on."""
+    """Return the URL to which `verify` sends requests with an API key, because the API server drops the key."""
     try:
         with connect(home.host_kubeconfig) as api:
             target = find(home, stack, api)
@@ -86,14 +86,14 @@ def _past_api_server(home: Home, stack: str) -> tuple[str, ...]:
 
 
 def preflight(arguments: argparse.Namespace, home: Home, report: Progress) -> int:
-    """Look at the cluster and say what stands in the way of an `up`; as on a real cluster."""
+    """Check the cluster and report what would make an `up` fail, as on a real cluster."""
     session = _ready(arguments, home, report)
     command = (sys.executable, "-m", "preflight", "--stack", arguments.stack, *arguments.rest)
     return session.call("env", f"PYTHONPATH={CHECKOUT}", *command)
 
 
 def chat(arguments: argparse.Namespace, home: Home, report: Progress) -> int:
-    """Send your prompt to the stack, print the answer as it arrives and the path that it took."""
+    """Send your prompt to the stack; print the answer as it arrives, then the path of the request."""
     _require_running(home)
     return talking.chat(home, arguments.stack, report, arguments.prompt or talking.GREETING)
 
@@ -105,7 +105,7 @@ def logs(arguments: argparse.Namespace, home: Home, _: Progress) -> int:
 
 
 def status(arguments: argparse.Namespace, home: Home, report: Progress) -> int:
-    """Say what runs where, what waits and why, and the stacks' outputs."""
+    """Print the pods of each node, the waiting pods with the reason, and the outputs of the stacks."""
     _require_running(home)
     if arguments.follow:
         return talking.follow(home)
@@ -135,7 +135,7 @@ def pr_diff(arguments: argparse.Namespace, home: Home, report: Progress) -> int:
 
 
 def down(arguments: argparse.Namespace, home: Home, report: Progress) -> int:
-    """Stop the sandbox; its objects are back at the next start, unless they are purged."""
+    """Stop the sandbox. The next start restores its objects, unless `--purge` deletes them."""
     if arguments.purge:
         lifecycle.throw_away(home, report)
         report.say(f"The sandbox {home.name!r} and all its data are gone.")
@@ -199,9 +199,9 @@ def _require_choice(arguments: argparse.Namespace, home: Home) -> None:
     if own:
         raise SandboxError(
             f"stack {arguments.stack} has serving.infrastructure: {own}, and no cluster was chosen: the default nodes "
-            f"offer rdma/ib and nothing else of it. Nothing was started. Type:\n"
+            f"offer no other device than rdma/ib. Nothing was started. Type:\n"
             f"  make {arguments.command} STACK={arguments.stack} CLUSTER={own}\n"
-            f"The sandbox remembers it. CLUSTER={description.DEFAULT} takes the two nodes all the same."
+            f"The sandbox remembers it. CLUSTER={description.DEFAULT} chooses the default nodes."
         )
 
 
@@ -218,27 +218,27 @@ def _parser() -> argparse.ArgumentParser:
             own.add_argument("--stack", required=True, help="a stack: the middle of a Pulumi.<stack>.yaml")
             own.add_argument("--nodes", type=int, help="simulated nodes of the cluster's first group, kept")
             own.add_argument("--set", action="append", default=[], metavar="PATH=VALUE", help="a setting, kept")
-            own.epilog = "What follows `--` goes to pulumi (or bash) as it is."
+            own.epilog = "Arguments after `--` are passed on to pulumi (or bash)."
     up_parser = commands.choices["up"]
     up_parser.add_argument(
         "--model-server",
         choices=choosing.KINDS,
-        help="what pods of vLLM images run (first the simulator, then as it is)",
+        help="program in pods of vLLM images (default: the last choice, at first the simulator)",
     )
-    up_parser.add_argument("--model-server-tp", type=int, help="largest tensor parallelism of real vLLM (1)")
+    up_parser.add_argument("--model-server-tp", type=int, help="largest tensor parallelism of real vLLM (default: 1)")
     chat_parser, logs_parser = commands.choices["chat"], commands.choices["logs"]
     chat_parser.add_argument("--stack", required=True, help="a deployed stack")
-    chat_parser.add_argument("--prompt", help="what to ask")
+    chat_parser.add_argument("--prompt", help="the prompt")
     logs_parser.add_argument("--pod", default="", help="prefill, decode, epp, gateway, or part of a pod's name")
-    logs_parser.add_argument("--container", default="", help="one container of it (default: all)")
+    logs_parser.add_argument("--container", default="", help="one container of the pod (default: all)")
     for own in (logs_parser, commands.choices["status"]):
-        own.add_argument("--follow", action="store_true", help="go on until Ctrl-C")
+        own.add_argument("--follow", action="store_true", help="continue until Ctrl-C")
     diff_parser = commands.choices["pr-diff"]
     diff_parser.add_argument("--base", required=True, help="a commit, such as origin/main")
-    diff_parser.add_argument("--stack", action="append", default=[], help="one of the stacks (default: all)")
+    diff_parser.add_argument("--stack", action="append", default=[], help="a stack; may be repeated (default: all)")
     diff_parser.add_argument("--output", help="a file (default: standard output)")
     down_parser = commands.choices["down"]
-    down_parser.add_argument("--purge", action="store_true", help="delete its data too")
+    down_parser.add_argument("--purge", action="store_true", help="delete the data of the sandbox, too")
     return parser
 
 
@@ -254,5 +254,5 @@ def main(words: Sequence[str] | None = None) -> int:
         print(f"\nerror: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\nstopped; nothing of it is left running", file=sys.stderr)
+        print("\nstopped; no process of the command is left", file=sys.stderr)
         return 130

@@ -99,7 +99,7 @@ class Session:
         for assignment in assignments:
             path, _, value = assignment.partition("=")
             if self.call("pulumi", "config", "set", "--path", "--stack", self.stack, "--", path, value):
-                raise SandboxError(f"--set {assignment} was not taken: see above; nothing after it was done")
+                raise SandboxError(f"--set {assignment} was refused: see above; the settings after it were not changed")
 
     def choose_model_server(self, kind: str | None, tensor_parallel: int | None) -> None:
         """Choose the model server for vLLM images (None keeps the choice), and make its settings."""
@@ -143,7 +143,7 @@ class Session:
         if healing.engine_runs(self.home):
             return  # the engine still runs, so its lock stays, and Pulumi itself reports it
         if healing.stale_locks(self.home, self.stack):
-            self.report.say("An earlier run was killed: taking back its lock.")
+            self.report.say("An earlier run was killed: removing its lock.")
             self.call("pulumi", "cancel", "--yes", "--stack", self.stack)
         pending = healing.has_pending(self.home, self.stack)
         if pending or not healing.ended_well(self.home, self.stack):

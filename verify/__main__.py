@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from sizing import source
@@ -81,11 +82,10 @@ def main(words: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\nstopped", file=sys.stderr)
         return 130
-    if arguments.json:
-        print(report.document(done))
     show(f"\n{report.requests(done.trials)}\n\n{report.verdict(done)}" if done.trials else f"\n{report.verdict(done)}")
     if arguments.report:
         _write(arguments, "\n".join(said), done)
+    more: dict[str, object] = {}
     if asked and not done.failed:
         try:
             show("")
@@ -94,6 +94,9 @@ def main(words: Sequence[str] | None = None) -> int:
             print(f"error: {error}", file=sys.stderr)
             return 1
         show(f"\n{load_report.report(measured, declared.sizing)}")
+        more["load"] = asdict(measured)
+    if arguments.json:
+        print(report.document(done, **more))
     return int(done.failed)
 
 

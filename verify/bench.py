@@ -17,6 +17,7 @@ from verify.cluster import Cluster, Object
 from verify.finding import VerifyError
 from verify.pods import name
 from verify.tiers import VLLM
+from verify.waiting import why
 
 MARK = "verify-load: "
 """First words of a line with a result."""
@@ -84,14 +85,19 @@ def job(template: Object, namespace: str, runs: Sequence[Run], served: str, seco
         "env": _environment(container.get("env") or []),
         "resources": _RESOURCES,
         "securityContext": _confined(container.get("securityContext") or {}),
-        "volumeMounts": container.get("volumeMounts") or [],
     }
+    volumes = [one for one in pod.get("volumes") or [] if "hostPath" not in one]
+    names = {one["name"] for one in volumes}
+    client["volumeMounts"] = [one for one in container.get("volumeMounts") or [] if one["name"] in names]
     spec = {
         **{key: pod[key] for key in _KEPT if key in pod},
+        "affinity": _beside(
+            template["metadata"]["labels"], claimed=any("persistentVolumeClaim" in one for one in volumes)
+        ),
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
         "containers": [client],
-        "volumes": pod.get("volumes") or [],
+        "volumes": volumes,
     }
     return {
         "apiVersion": "batch/v1",
@@ -103,6 +109,17 @@ def job(template: Object, namespace: str, runs: Sequence[Run], served: str, seco
             "ttlSecondsAfterFinished": 600,
             "template": {"metadata": {"labels": {"app.kubernetes.io/name": "verify-load"}}, "spec": spec},
         },
+    }
+
+
+def _beside(labels: Mapping[str, str], claimed: bool) -> Object:
+    """On a node with a worker, which has the image: if possible, and with a claim always, because only one node may be
+    able to mount it."""
+    term = {"labelSelector": {"matchLabels": dict(labels)}, "topologyKey": "kubernetes.io/hostname"}
+    if claimed:
+        return {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
+    return {
+        "podAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 1, "podAffinityTerm": term}]}
     }
 
 
@@ -120,7 +137,9 @@ def _environment(declared: Sequence[Object]) -> list[Object]:
 
 def _confined(context: Object) -> Object:
     """A worker's security context without its rights on the node."""
-    return {key: value for key, value in context.items() if key not in ("privileged", "capabilities")}
+    dropped = (context.get("capabilities") or {}).get("drop")
+    kept = {key: value for key, value in context.items() if key not in ("privileged", "capabilities")}
+    return {**kept, **({"capabilities": {"drop": dropped}} if dropped else {})}
 
 
 def run(cluster: Cluster, wanted: Object, say: Callable[[str], None]) -> dict[str, dict[str, Any]]:
@@ -129,14 +148,22 @@ def run(cluster: Cluster, wanted: Object, say: Callable[[str], None]) -> dict[st
     jobs = f"/apis/batch/v1/namespaces/{namespace}/jobs"
     cluster.create(jobs, wanted)
     say(f"Job {called} sends the load …")
+    waits = ""
     try:
-        deadline = time.monotonic() + wanted["spec"]["activeDeadlineSeconds"] + READY
-        while not _ended(cluster.get(f"{jobs}/{called}")):
-            if time.monotonic() > deadline:
+        start = time.monotonic()
+        while True:
+            ended = _ended(cluster.get(f"{jobs}/{called}"))
+            pods = cluster.get(f"/api/v1/namespaces/{namespace}/pods", labelSelector=f"job-name={called}")["items"]
+            if ended:
+                break
+            if time.monotonic() > start + wanted["spec"]["activeDeadlineSeconds"] + READY:
                 raise VerifyError(f"Job {called} does not end: `kubectl -n {namespace} describe job {called}`")
+            pending = next((pod for pod in pods if pod["status"].get("phase") == "Pending"), None)
+            if pending and time.monotonic() > start + READY and waits != why(pending):
+                waits = why(pending)
+                say(f"its pod does not start yet: {waits}")
             time.sleep(POLL)
-        pods = cluster.get(f"/api/v1/namespaces/{namespace}/pods", labelSelector=f"job-name={called}")["items"]
-        text = "".join(cluster.log(namespace, name(pod), VLLM) for pod in pods)
+        text = "".join(cluster.log(namespace, name(pod), VLLM) for pod in pods) or waits
     finally:
         cluster.delete(f"{jobs}/{called}", propagationPolicy="Background")
     return results(text)

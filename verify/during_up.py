@@ -68,7 +68,7 @@ class _During:
             self._follow()
 
     def _follow(self) -> None:
-        from verify.cluster import Cluster  # noqa: PLC0415  (imports the Kubernetes client, which takes half a second)
+        from verify.cluster import Cluster  # noqa: PLC0415  (most runs need none of it)
         from verify.finding import Unreachable, VerifyError  # noqa: PLC0415
         from verify.watch import EVERY, Watch  # noqa: PLC0415
 

@@ -43,14 +43,15 @@ def verdict(done: Verification) -> str:
     return f"{'NOT verified' if done.failed else 'Verified'}: {outcomes}"
 
 
-def document(done: Verification) -> str:
-    """Format everything as JSON: `ok`, `steps` and `requests`."""
+def document(done: Verification, **more: object) -> str:
+    """Format everything as JSON: `ok`, `steps` and `requests`, and what else is given."""
     content: dict[str, Any] = {
         "ok": not done.failed,
         "stack": done.outputs.stack,
         "server": done.cluster.server,
         "steps": [asdict(finding) for finding in done.findings],
         "requests": [asdict(trial) for trial in done.trials],
+        **more,
     }
     return json.dumps(content, indent=2)
 

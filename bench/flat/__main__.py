@@ -23,7 +23,7 @@ KINDS: dict[str, Any] = {
 }
 
 WORDS = {"roleRef": "role_ref", "automountServiceAccountToken": "automount_service_account_token"}
-"""Python arguments of fields that differ from the field's name in snake case."""
+"""Python arguments of the fields with a name in camel case."""
 
 token = pulumi.Config().require_secret("hfToken")
 provider = k8s.Provider("cluster", kubeconfig="", enable_config_map_mutable=True, enable_secret_mutable=True)

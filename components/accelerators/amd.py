@@ -62,6 +62,7 @@ PROFILE = AcceleratorProfile(
     visible_devices=("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES"),
     products={card.name: card for card in _CARDS},
     product_labels=("amd.com/gpu.product-name", "beta.amd.com/gpu.product-name"),
+    memory_labels=("amd.com/gpu.vram", "beta.amd.com/gpu.vram"),
     # KV blocks of tiers with different tensor parallelism have the same layout only with this backend.
     mixed_tp_attention="ROCM_ATTN",
     # vllm/envs.py and vllm/platforms/rocm.py, vLLM 0.11 to 0.17

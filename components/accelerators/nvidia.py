@@ -93,4 +93,5 @@ PROFILE = AcceleratorProfile(
     visible_devices=("CUDA_VISIBLE_DEVICES",),
     products={card.name: card for card in _CARDS},
     product_labels=("nvidia.com/gpu.product",),
+    memory_labels=("nvidia.com/gpu.memory",),
 )

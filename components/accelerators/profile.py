@@ -67,3 +67,5 @@ class AcceleratorProfile:
     """GPU products by the word of `serving.gpu`, for sizing and preflight."""
     product_labels: tuple[str, ...] = ()
     """Node labels with the product's name, as the vendor's labeller sets them."""
+    memory_labels: tuple[str, ...] = ()
+    """Node labels of the same labeller with the memory of one GPU: in MiB, or in GiB with a `G`."""

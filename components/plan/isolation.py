@@ -1,6 +1,7 @@
-"""Who may speak to whom: decides the NetworkPolicies of `serving.security.level: locked`.
+"""Decides the NetworkPolicies of `serving.security.level: locked`: which peers may connect to which pods.
 
-They protect our own pods. The Gateway's are its controller's, and whom it serves is the Gateway's business.
+The policies protect the endpoint picker and the workers. A Gateway's proxies belong to its controller, so no policy
+selects them.
 """
 
 from components.config.vocabulary import Role, SecurityLevel
@@ -11,10 +12,10 @@ from components.plan.isolation_args import NetworkIsolationArgs, PassageArgs, Pe
 from components.plan.workers import OTHER, Tiers
 
 DNS = PassageArgs(tcp=[53, 5353], udp=[53, 5353])
-"""To everybody: name servers are pods, or the node itself. 5353 is where OpenShift's pods listen behind port 53."""
+"""Name resolution, at every address: name servers are pods, or run on the node. OpenShift's listen on 5353."""
 
 API_SERVER = PassageArgs(tcp=[443, 6443])
-"""To everybody: it is no pod, and a policy is asked after its Service's address has become its own."""
+"""The API server, at every address: it is no pod, and policies see the server's address instead of its Service's."""
 
 INTERNET = PassageArgs(
     peers=[
@@ -26,7 +27,7 @@ INTERNET = PassageArgs(
     ],
     tcp=[443],
 )
-"""Hugging Face and the stores behind it have no fixed addresses; nothing of a private network is among them."""
+"""Every public address, because Hugging Face and its stores have no fixed ones; private networks are left out."""
 
 
 def isolation(context: Context, tiers: Tiers) -> NetworkIsolationArgs | None:
@@ -34,7 +35,8 @@ def isolation(context: Context, tiers: Tiers) -> NetworkIsolationArgs | None:
     settings, names = context.settings, context.names
     if settings.security.level is SecurityLevel.STANDARD:
         return None
-    reached = [role for role, tier in tiers.items() if not tier.host_network]  # no policy reaches a node's network
+    # No policy applies to pods on the host network.
+    reached = [role for role, tier in tiers.items() if not tier.host_network]
     policies = {"picker": _picker(context, reached), **{role.value: _tier(context, role) for role in reached}}
     return NetworkIsolationArgs(namespace=settings.namespace, labels=names.generation_labels, policies=policies)
 
@@ -51,7 +53,7 @@ def _picker(context: Context, reached: list[Role]) -> PolicyArgs:
             *_monitoring(context, PICKER_PORTS["metrics"]),
             *([PassageArgs(peers=workers, tcp=[events.listens])] if events.listens else []),
         ],
-        # It reads the metrics of every worker on the pool's port: on decode, through the sidecar.
+        # The picker reads the metrics of every worker on the pool's port: on decode, through the sidecar.
         egress=[
             PassageArgs(peers=workers, tcp=[context.settings.ports.serving, *([events.asks] if events.asks else [])]),
             API_SERVER,
@@ -63,7 +65,7 @@ def _picker(context: Context, reached: list[Role]) -> PolicyArgs:
 
 def _tier(context: Context, role: Role) -> PolicyArgs:
     names, serving = context.names, context.settings.ports.serving
-    # Prefill requests, NIXL's side channel, and KV blocks: for those UCX takes whichever ports are free, on both sides.
+    # Every port: prefill requests, NIXL's side channel, and KV blocks, for which UCX uses any free ports on both sides.
     other = PassageArgs(peers=[PeerArgs(pods=names.worker_selector(OTHER[role]))])
     events = context.cache_events
     pickers = [PeerArgs(pods=names.picker_selector)]
@@ -85,7 +87,7 @@ def _tier(context: Context, role: Role) -> PolicyArgs:
 
 
 def _gateway(context: Context) -> list[PeerArgs]:
-    """Where the Gateway's requests come from."""
+    """Return the peers that send the Gateway's requests."""
     ranges = [PeerArgs(addresses=each) for each in context.settings.security.gateway_ranges]
     if context.provider.service_suffix is None:  # a load balancer outside the cluster
         return ranges
@@ -101,7 +103,7 @@ def _gateway(context: Context) -> list[PeerArgs]:
 
 
 def _health_checks(context: Context, *ports: int) -> list[PassageArgs]:
-    """A load balancer outside the cluster asks by itself; the kubelet, on the pod's own node, is always let in."""
+    """Health checks of a load balancer outside the cluster. Probes come from the pod's own node and need no rule."""
     ranges = [PeerArgs(addresses=each) for each in context.provider.health_checks]
     return [PassageArgs(peers=ranges, tcp=list(ports))] if ranges else []
 
@@ -117,6 +119,6 @@ def _monitoring(context: Context, port: int) -> list[PassageArgs]:
 
 
 def _traces(context: Context) -> list[PassageArgs]:
-    """To everybody: the collector is known by a name only."""
+    """Connections to the collector of traces, at every address: only its name is known."""
     tracing = context.settings.tracing
     return [PassageArgs(tcp=[int(tracing.endpoint.rpartition(":")[2])])] if tracing else []

@@ -20,11 +20,11 @@ from components.plan.worker_args import DecodeTierArgs, PrefillTierArgs
 
 @dataclass(frozen=True)
 class ServingPlan:
-    """Arguments of every component, and what a user should know besides."""
+    """Arguments of every component, and warnings for the user."""
 
     cluster: Cluster
     preflight: Preflight
-    """What is made of the live cluster before anything is touched."""
+    """Whether the preflight stops at an error, only warns, or is off."""
     waiting: Waiting
     """What is said and done while `up` waits for pods."""
     adopt: bool
@@ -35,7 +35,7 @@ class ServingPlan:
     strategy: ChangeStrategy
     """Whether a change may restart workers that serve."""
     endpoint: Endpoint
-    """How requests get in."""
+    """The address for clients, and the path and headers of their requests."""
     namespace: ServingNamespaceArgs
     gateway: ModelGatewayArgs
     pool: InferencePoolArgs
@@ -51,4 +51,4 @@ class ServingPlan:
     report: str
     """The same as text, with what the workers carry under the stated load."""
     notes: list[str]
-    """Legal, but worth a warning."""
+    """Warnings about legal settings."""

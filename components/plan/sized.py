@@ -81,11 +81,10 @@ def inputs(context: Context) -> SizingInput:
 
 
 def assess(
-    settings: SizingInput, tiers: Mapping[Role, ResolvedTier], gpu: str | None = None
+    settings: SizingInput, tiers: Mapping[Role, ResolvedTier], card: Card | None = None
 ) -> tuple[Question | None, Located | None]:
     """The question that a stack asks for a GPU product; None: the product or the shape is unknown."""
-    name = gpu or (settings.gpu.value if settings.gpu else None)
-    card = products(settings.accelerator).get(name or "")
+    card = card or products(settings.accelerator).get(settings.gpu.value if settings.gpu else "")
     if card is None or not settings.whole:
         return None, None
     from sizing import source, verdict  # noqa: PLC0415

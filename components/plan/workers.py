@@ -32,7 +32,7 @@ PULL_ALLOWANCE = 600
 """Seconds allowed for scheduling and pulling a 10-GB image, before the start-up budget begins to count."""
 
 DELETE_ALLOWANCE = 600
-"""Seconds for a tier's end besides its pods' grace: what the provider waits by default."""
+"""Seconds for the deletion of a tier beyond its pods' grace: the default of Pulumi's Kubernetes provider."""
 
 LEAST_GRACE = 120
 """Seconds for the prompts that a prefill worker has queued (the longest takes 16) and for fetching their KV cache."""
@@ -50,7 +50,7 @@ DISK = "ephemeral-storage"
 """Resource of a node's disk, which an emptyDir takes."""
 
 LOG_FILE = "UCX_LOG_FILE"
-"""UCX's variable for where it prints."""
+"""UCX's variable for the file of its messages."""
 
 OTHER = {Role.PREFILL: Role.DECODE, Role.DECODE: Role.PREFILL}
 
@@ -60,7 +60,7 @@ Tiers = Mapping[Role, ResolvedTier]
 
 
 def tiers(context: Context) -> Tiers:
-    """Both tiers. Settings that contradict each other make tiers, too: the checks look at them."""
+    """Return both tiers, also for settings that contradict each other, because the checks need the tiers."""
     return {role: _tier(context, role) for role in Role}
 
 
@@ -147,7 +147,7 @@ def _tier(context: Context, role: Role) -> ResolvedTier:
 
 
 def _whole_node(context: Context, role: Role, field: str) -> bool:
-    """Whether a worker that has a node to itself decides this field, and not the tier's settings."""
+    """Whether this field follows from the fact that a worker has a whole node, and not from the tier's settings."""
     said = field in context.tier(role).model_fields_set
     return context.mode.whole_node or (context.infrastructure.whole_node is not None and not said)
 
@@ -242,7 +242,7 @@ def _api_key(context: Context) -> SecretKeyArgs | None:
 
 
 def _user(context: Context, role: Role, image_user: int | None) -> int | None:
-    """The user that vLLM's container is given; None: the image's."""
+    """Return the user that the pod sets for vLLM's container; None: it sets none, and the image decides."""
     for own in (context.tier(role).security_context.run_as_user, context.settings.security.run_as_user):
         if own is not None:
             return own
@@ -263,7 +263,7 @@ RESTRICTED = ConfinementArgs(
 
 
 def _confinement(context: Context, tier: Tier, user: int | None) -> ConfinementArgs:
-    """The tier's own, else what `security.podSecurity` demands; root is of the group root, as in the images."""
+    """Return the tier's own fields, then those that `security.podSecurity` demands; root has the group root."""
     base = RESTRICTED if context.settings.security.pod_security is PodSecurity.RESTRICTED else ConfinementArgs()
     own = tier.security_context.model_dump(exclude={"run_as_user"}, exclude_unset=True)
     group = {"run_as_group": 0} if user == 0 else {}
@@ -271,7 +271,7 @@ def _confinement(context: Context, tier: Tier, user: int | None) -> ConfinementA
 
 
 def _volume_group(context: Context, image: Image, user: int | None) -> int | None:
-    """A new volume belongs to root, and the images' user may not write to it."""
+    """Return the group that lets the image's user write to a new claim, which belongs to root; None: not needed."""
     security, model = context.settings.security, context.settings.model
     if "fs_group" in security.model_fields_set:
         return security.fs_group
@@ -280,7 +280,7 @@ def _volume_group(context: Context, image: Image, user: int | None) -> int | Non
 
 
 def _attention_backend(context: Context, tier: Tier) -> str | None:
-    """`--attention-backend` as the program sets it: where the accelerator needs one and the tier chooses none."""
+    """Return `--attention-backend`; None where the accelerator needs none, or the tier sets its own."""
     mixed = _tensor_parallel(context, Role.PREFILL) != _tensor_parallel(context, Role.DECODE)
     own = own_attention_backend(tier.extra_args)
     return context.accelerator.mixed_tp_attention if mixed and not own else None

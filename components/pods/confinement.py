@@ -1,13 +1,13 @@
-"""What a container that needs no rights is kept from: the picker and the routing sidecar."""
+"""The security context of containers that need no rights: the picker and the routing sidecar."""
 
 import pulumi_kubernetes as k8s
 
 
 def confined() -> k8s.core.v1.SecurityContextArgs:
-    """What Pod Security's restricted level asks for, and a root that cannot be written to.
+    """Return what Pod Security's level `restricted` demands, with a read-only root file system.
 
-    No user is named: the images of both releases say 65532, the kubelet refuses one that says root, and OpenShift
-    refuses pods that name a user outside the namespace's own range.
+    It names no user, because OpenShift refuses a user outside the range of the namespace. The images of both releases
+    have the user 65532, and the kubelet refuses an image that runs as root.
     """
     return k8s.core.v1.SecurityContextArgs(
         run_as_non_root=True,

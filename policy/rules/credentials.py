@@ -1,4 +1,4 @@
-"""Secrets belong into Secrets."""
+"""No credential in an environment variable or an argument."""
 
 import re
 from collections.abc import Iterator
@@ -9,13 +9,13 @@ from policy.workloads import Container, pods
 NAMES = re.compile(
     r"(?:^|_)(?:TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?|API_?KEY|ACCESS_?KEY|PRIVATE_?KEY)(?:_VALUE)?$", re.IGNORECASE
 )
-"""Variables that hold a secret; TOKENIZERS_PARALLELISM and AWS_WEB_IDENTITY_TOKEN_FILE do not."""
+"""Names of variables with a secret value. TOKENIZERS_PARALLELISM and AWS_WEB_IDENTITY_TOKEN_FILE do not match."""
 
 VALUES = re.compile(
     r"\b(?:hf_[A-Za-z0-9]{20}|sk-[A-Za-z0-9_-]{20}|gh[pousr]_[A-Za-z0-9]{20}|github_pat_|AKIA[0-9A-Z]{16}"
     r"|eyJ[\w-]+\.eyJ[\w-]+)|-----BEGIN [A-Z ]*PRIVATE KEY"
 )
-"""How tokens of Hugging Face, OpenAI, GitHub and AWS, JSON web tokens and private keys begin."""
+"""Beginnings of tokens of Hugging Face, OpenAI, GitHub and AWS, of JSON web tokens, and of private keys."""
 
 
 def _check(subject: Object) -> Iterator[Violation]:

@@ -24,7 +24,7 @@ def check(facts: Facts) -> Iterator[Finding]:
     """What is in the way of creating the stack's objects."""
     found = not_in_state(facts)
     workers = {tier.name: tier for tier in (facts.plan.prefill.worker, facts.plan.decode.worker)}
-    wanted = selectors.planned(facts.plan)
+    wanted = selectors.planned(facts.objects)
     own = _instances(facts)
     fixed, kept, others = [], [], []
     for each in found:

@@ -10,13 +10,14 @@ import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import urlencode
 
 import urllib3
 import yaml
 from urllib3.exceptions import HTTPError
 
+from access.server import ApiServer
 from sandbox.errors import SandboxError
 
 CONNECTIONS = 64
@@ -91,18 +92,10 @@ def connect(kubeconfig: Path) -> Iterator["Api"]:
         yield Api(pool, headers)
 
 
-class Pool(Protocol):
-    """Connections as urllib3 has them."""
-
-    def urlopen(self, method: str, path: str, /, *, headers: dict[str, str], **options: Any) -> Any:
-        """Send a request; `path` includes the query."""
-        ...
-
-
 class Api:
     """Requests to one API server. Raises `ApiError` when it refuses, `Unreachable` when it is gone."""
 
-    def __init__(self, pool: Pool, headers: dict[str, str]) -> None:
+    def __init__(self, pool: urllib3.HTTPConnectionPool | ApiServer, headers: dict[str, str]) -> None:
         self._pool, self._headers = pool, headers
 
     def get(self, path: str, **query: str) -> Object:

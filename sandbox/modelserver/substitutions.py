@@ -187,8 +187,8 @@ VARIABLES: tuple[Substitution, ...] = (
 SETTINGS: Mapping[str, tuple[object, str]] = {
     "prefill.replicas": (1, "what two cores carry"),
     "decode.replicas": (1, "what two cores carry"),
-    "ucx.protoInfo": (True, "`make verify` reads from it which way KV blocks take"),
-    "ucx.logLevel": ("info", "`make verify` reads from it which way KV blocks take"),
+    "ucx.protoInfo": (True, "`make verify` reads the transport of KV blocks from it"),
+    "ucx.logLevel": ("info", "`make verify` reads the transport of KV blocks from it"),
 }
 """Settings of the sandbox's copy of the stack file, below `serving`, each with the reason. `SET=` wins over them."""
 

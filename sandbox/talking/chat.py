@@ -219,7 +219,7 @@ def _explain(api: Api, target: Target, answer: Answer, identity: str, report: Pr
         for line in path.lines(*found, listed):
             report.say(line)
     else:
-        report.say("The gateway didn't write this request down: its path is unknown (make logs POD=gateway)")
+        report.say("The path is unknown: the gateway's access log has no line for this request (make logs POD=gateway)")
     speed = answer.tokens / answer.total if answer.total else 0
     first, total = (f"{seconds * 1000:.0f} ms" for seconds in (answer.first_token, answer.total))
     report.say(

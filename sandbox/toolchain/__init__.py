@@ -100,9 +100,8 @@ def _cached(name: str, key: str, cache: Cache, sources: Mapping[str, Source]) ->
 
 def _place(key: str, cache: Cache, sources: Mapping[str, Source]) -> Path:
     """Return the folder that has the results, built or downloaded, or will have them."""
-    built = _entry(key, cache, sources)
-    official = None if built.exists() else downloading.entry(key, sources[key], cache)
-    return official if official and official.exists() else built
+    official = downloading.entry(key, sources[key], cache)
+    return official if official and official.exists() else _entry(key, cache, sources)
 
 
 def _entry(key: str, cache: Cache, sources: Mapping[str, Source]) -> Path:

@@ -194,7 +194,7 @@ def test_an_unknown_argument_is_refused(part: str) -> None:
 
 
 def test_children_inherit_nothing_but_the_parent() -> None:
-    """An alias or ignored change of the component is not copied to its children (D3)."""
+    """An alias or ignored change of the component is not copied to its children."""
     options = pulumi.ResourceOptions(aliases=[pulumi.Alias(name="old")], ignore_changes=["x"])
     recorder = record(lambda: EndpointPicker("it", _plan("full").picker, options))
     children = [each.request for each in recorder.declared.values() if each.is_object]

@@ -1,4 +1,4 @@
-"""The picker's configurations, typed by hand from facts.md 3.3 and the findings with the real pickers."""
+"""What a release decides: images, flags, and the EPP's configuration, typed by hand from llm-d-inference-scheduler."""
 
 from typing import Any
 

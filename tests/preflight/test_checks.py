@@ -9,6 +9,8 @@ import preflight
 from components.config.vocabulary import Provider, ReleaseName
 from components.gateways import PROVIDERS
 from preflight.checks import gateway_class, kinds, namespace, prerequisites, quota, rights, version
+from preflight.facts import Facts
+from preflight.state import State
 from tests.preflight.typed import CLASSES, OWN_PODS, SPACE, Typed, facts, listed, plan, pod
 
 LEVEL = "pod-security.kubernetes.io/enforce"
@@ -247,6 +249,9 @@ def test_missing_rights_are_reported_by_kind() -> None:
     assert "get, create, patch, delete services in namespace llm-d-pd" in finding.evidence
     assert "get, create, patch, delete clusterroles.rbac.authorization.k8s.io;" in finding.evidence
     assert "get /metrics" in finding.evidence
+    assert finding.severity == "error"
+    [note] = rights.check(Facts(plan(), Typed(rights=False), State(), preview=True))
+    assert note.severity == "note"
 
 
 def test_rules_about_single_names_or_other_groups_grant_nothing() -> None:

@@ -1,20 +1,14 @@
 """What the preflight takes for the stack's objects is what the program tells the engine, whatever the switches."""
 
-from itertools import product
 from typing import Any
 
 import pulumi
 import pytest
 
-from components.config.vocabulary import Provider, ReleaseName
 from components.plan import resolve
 from preflight.declared import Declared, objects
 from tests.recorder import Recorder, record, run_program
 from tests.stack_file import settings, stack_file
-
-ABSENT = [("data-science-gateway", "0.4")]
-"""What the guide of that release does not have."""
-EVERY = [each for each in product(map(str, Provider), map(str, ReleaseName)) if each not in ABSENT]
 
 
 def _registered(recorder: Recorder) -> set[str]:
@@ -38,14 +32,6 @@ def _declared(changes: dict[str, Any], token: str | None) -> list[Declared]:
 
     record(declare)
     return found
-
-
-@pytest.mark.parametrize(("provider", "release"), EVERY)
-def test_every_object_of_a_provider_is_known(provider: str, release: str) -> None:
-    changes: dict[str, Any] = {"gateway__provider": provider, "release": release}
-    if provider == "istio":
-        changes["gateway__accessLogging"] = True
-    _agree(changes, "hf_secret")
 
 
 @pytest.mark.parametrize(

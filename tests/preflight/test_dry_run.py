@@ -146,6 +146,7 @@ def test_the_limit_is_named_where_it_is_not_the_request() -> None:
 @pytest.mark.parametrize(
     ("message", "code", "check"),
     [
+        ('namespaces "elsewhere" not found', 404, "namespace"),
         ('admission webhook "v.example.com" denied the request: no', 403, "admission webhook"),
         (
             'Internal error occurred: failed calling webhook "v.example.com": connection refused',

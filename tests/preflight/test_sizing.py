@@ -53,3 +53,19 @@ def test_two_products_and_nodes_without_gpus_say_nothing() -> None:
     large = {"model__name": "deepseek-ai/DeepSeek-R1", "decode__tensorParallel": 8}
     assert _found([node("a", **MI300X), node("b", **MI325X)], **large) == []
     assert _found([node("a", gpu=0, **MI300X)], **large) == []
+
+
+R1 = {"model__name": "deepseek-ai/DeepSeek-R1", "decode__tensorParallel": 8}
+
+
+@pytest.mark.parametrize(
+    ("labels", "memory"), [({"amd.com/gpu.vram": "65536"}, "64 GiB"), ({"beta.amd.com/gpu.vram": "64G"}, "64 GiB")]
+)
+def test_a_gpu_that_is_not_known_is_sized_by_its_memory(labels: dict[str, Any], memory: str) -> None:
+    unknown = {PRODUCT: "AMD_Instinct_MI999", **labels}
+    findings = _found([node("a", **unknown), node("b", **unknown)], **R1)
+    assert {finding.path for finding in findings} == {"serving.prefill.tensorParallel", "serving.decode.tensorParallel"}
+    assert f"(nodes have GPUs of at most {memory})" in findings[0].evidence
+    assert _found([node("a", **unknown), node("b")], **R1) == []
+    assert _found([node("a", **unknown), node("b", **{"amd.com/gpu.vram": "999G"})], **R1) == []
+    assert _found([node("a", **unknown)], **R1, gpu="MI325X") == []

@@ -11,7 +11,7 @@ from preflight.checks.istio import ISTIODS, TAGS
 from preflight.facts import Facts
 from preflight.finding import Finding
 from preflight.state import State
-from tests.preflight.typed import CLASSES, SPACE, Typed, facts, listed, whole
+from tests.preflight.typed import SPACE, Typed, facts, listed, whole
 
 EXISTING: dict[str, Any] = {"createNamespace": False}
 DECODE = "Deployment ms-pd-llm-d-modelservice-decode"
@@ -113,8 +113,6 @@ def tag(name: str, revision: str) -> dict[str, Any]:
 
 OFF = {"ENABLE_GATEWAY_API_INFERENCE_EXTENSION": ""}
 OTHERS = {"PILOT_GATEWAY_API_CONTROLLER_NAME": "openshift.io/gateway-controller/v1"}
-ACCEPTED = {"conditions": [{"type": "Accepted", "status": "True"}]}
-ISTIOS = {"metadata": {"name": "istio"}, "spec": {"controllerName": "istio.io/gateway-controller"}, "status": ACCEPTED}
 
 
 @pytest.mark.parametrize(
@@ -141,13 +139,13 @@ ISTIOS = {"metadata": {"name": "istio"}, "spec": {"controllerName": "istio.io/ga
     ],
 )
 def test_istio(istiods: list[Any], tags: list[Any], settings: dict[str, Any], expected: str) -> None:
-    answers = {ISTIODS.path: listed(*istiods), TAGS.path: listed(*tags), CLASSES: listed(ISTIOS)}
+    answers = {ISTIODS.path: listed(*istiods), TAGS.path: listed(*tags)}
     found = findings(istio, answers, **settings)
     assert [expected in each.evidence and each.severity == "error" for each in found] == ([True] if expected else [])
 
 
 def test_a_namespace_of_a_revision_needs_no_label_at_the_gateway() -> None:
-    answers = {ISTIODS.path: listed(istiod(REVISION="1-28")), TAGS.path: listed(), CLASSES: listed(ISTIOS)}
+    answers = {ISTIODS.path: listed(istiod(REVISION="1-28")), TAGS.path: listed()}
     labelled = {SPACE: {"metadata": {"labels": {"istio.io/rev": "1-28"}}}}
     assert findings(istio, {**answers, **labelled}) == []
     [finding] = findings(istio, answers)

@@ -53,7 +53,8 @@ class Typed:
             status = {"allowed": self.rights, "resourceRules": rules if self.rights else []}
             return Answer(201, {"spec": json.loads(question.body)["spec"], "status": status})
         if question.path in self.answers:
-            return Answer(200, self.answers[question.path])
+            body = self.answers[question.path]
+            return Answer(200, listed(*map(question.kept, body["items"])) if question.kept else body)
         return Answer(self.codes.get(question.path, 404), {"message": "typed refusal"})
 
     def _dry_run(self, question: Question) -> Answer:
@@ -128,7 +129,13 @@ def whole(**changes: Any) -> dict[str, Any]:
     return {
         "/version": {"gitVersion": "v1.34.1"},
         **{f"/apis/{name}": {"resources": [{"kind": each} for each in all]} for name, all in groups.items()},
-        CLASSES: listed({"metadata": {"name": "istio"}, "spec": {"controllerName": "i"}, "status": accepted}),
+        CLASSES: listed(
+            {
+                "metadata": {"name": "istio"},
+                "spec": {"controllerName": "istio.io/gateway-controller"},
+                "status": accepted,
+            }
+        ),
         NODES: listed(node("a")),
         PODS: listed(),
         f"{SPACE}/secrets/llm-d-hf-token": {"data": {"HF_TOKEN": "eA=="}},

@@ -1,4 +1,4 @@
-"""What others build on: the stack outputs (D16) and the URNs: a changed URN needs an alias."""
+"""The stack outputs and the URNs, which other programs use. A changed URN needs an alias."""
 
 from pathlib import Path
 from typing import Any

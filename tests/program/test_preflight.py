@@ -87,6 +87,13 @@ def test_an_error_is_a_warning_unless_it_is_enforced(cluster: Typed) -> None:
     assert "1. error: gateway class (serving.gateway.provider)" in _refused(preflight="enforce")
 
 
+def test_who_may_only_look_previews(cluster: Typed) -> None:
+    cluster.rights = False
+    recorder = run_program({**AMD, "preflight": "enforce"}, preview=True)
+    assert any("note: rights" in message for message in recorder.messages)
+    assert "error: rights" in _refused(preflight="enforce")
+
+
 @pytest.mark.parametrize("preflight", ["enforce", "warn", "off"])
 def test_another_cluster_stops_everybody(cluster: Typed, preflight: str) -> None:
     recorder = _stack_of("2222")

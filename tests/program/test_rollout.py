@@ -1,4 +1,4 @@
-"""How long a tier may take, and when it is rolled or replaced (D12)."""
+"""How long a tier may take, and when it is rolled or replaced."""
 
 from typing import Any
 

@@ -77,7 +77,7 @@ def test_a_failed_preview_shows_its_errors_and_changes() -> None:
 
 
 def test_the_cost_of_a_change_stands_before_the_changes() -> None:
-    preview = Preview("amd", (change(Field("a", "1", "2")),), 20, (), ("cost of this change:\nan outage",))
+    preview = Preview("amd", (change(Field("a", "1", "2")),), 20, costs=("cost of this change:\nan outage",))
     text = document("sandbox", "What it would do.", [preview], "see `there`", LIMIT)
     assert text.index("```text\ncost of this change:\nan outage\n```") < text.index("<details>")
 

@@ -110,7 +110,7 @@ def test_preview_shows_changes_and_passes_pulumis_exit_code(checkout: Checkout, 
     output = checkout.run("preview", "--stack", "amd", "--set", "serving.decode.replicas=-1", code=1)
     assert "serving.decode.replicas = -1" in output
     output = checkout.run("preview", "--stack", "amd", "--set", "serving[x=1", code=1)
-    assert "--set serving[x=1 was not taken" in output
+    assert "--set serving[x=1 was refused" in output
     assert "Previewing" not in output
     checkout.run("preview", "--stack", "amd", "--set", "serving.decode.replicas=1", "--", "--expect-no-changes")
 

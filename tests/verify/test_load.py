@@ -26,11 +26,15 @@ TEMPLATE: dict[str, Any] = {
                 "args": ["org/model", "--port=8200"],
                 "env": [{"name": "HF_HOME", "value": "/models"}, {"name": "UCX_TLS", "value": "rc"}, KEY],
                 "resources": {"limits": {"nvidia.com/gpu": "4"}},
-                "securityContext": {"privileged": True, "runAsUser": 2000, "capabilities": {"add": ["IPC_LOCK"]}},
-                "volumeMounts": [{"name": "models", "mountPath": "/models"}],
+                "securityContext": {
+                    "privileged": True,
+                    "runAsUser": 2000,
+                    "capabilities": {"add": ["IPC_LOCK"], "drop": ["ALL"]},
+                },
+                "volumeMounts": [{"name": "models", "mountPath": "/models"}, {"name": "ib", "mountPath": "/dev/ib"}],
             }
         ],
-        "volumes": [{"name": "models", "emptyDir": {}}],
+        "volumes": [{"name": "models", "emptyDir": {}}, {"name": "ib", "hostPath": {"path": "/dev/ib"}}],
     },
 }
 RUN = bench.Run("stack", "http://gate.ns.svc:80", 4000, 500, 24, 8, headers={"Host": "a.com"})
@@ -42,7 +46,8 @@ def test_the_job_is_a_worker_without_gpu_and_rights() -> None:
     (client,) = pod["spec"]["containers"]
     assert pod["metadata"] == {"labels": {"app.kubernetes.io/name": "verify-load"}}, "no selector of the stack"
     assert (client["image"], client["volumeMounts"]) == ("e.com/vllm:1", [{"name": "models", "mountPath": "/models"}])
-    assert client["securityContext"] == {"runAsUser": 2000}
+    assert client["securityContext"] == {"runAsUser": 2000, "capabilities": {"drop": ["ALL"]}}
+    assert [one["name"] for one in pod["spec"]["volumes"]] == ["models"], "nothing of the node"
     assert "nvidia.com/gpu" not in str(client["resources"])
     assert [one["name"] for one in client["env"]] == ["HF_HOME", "OPENAI_API_KEY"]
     assert client["env"][1]["valueFrom"] == KEY["valueFrom"]
@@ -55,6 +60,15 @@ def test_the_job_is_a_worker_without_gpu_and_rights() -> None:
     seeds = {bench.Run("a", "http://a", 1, 1, 1).seed for _ in range(3)}
     assert len(seeds) == 3, "a worker has the prompts of a former seed in its cache"
     assert "--header Host=a.com" in script
+
+
+@pytest.mark.parametrize(
+    ("volume", "how"), [({"emptyDir": {}}, "preferred"), ({"persistentVolumeClaim": {}}, "required")]
+)
+def test_a_claim_is_mounted_where_a_worker_has_it(volume: dict[str, Any], how: str) -> None:
+    template = {**TEMPLATE, "spec": {**TEMPLATE["spec"], "volumes": [{"name": "models", **volume}]}}
+    made = bench.job(template, NAMESPACE, [RUN], "llama", 600)["spec"]["template"]["spec"]
+    assert list(made["affinity"]["podAffinity"]) == [f"{how}DuringSchedulingIgnoredDuringExecution"]
 
 
 def test_the_shell_of_a_worker_is_run_first() -> None:

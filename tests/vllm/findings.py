@@ -43,7 +43,7 @@ FINDINGS = (
         ),
     ),
     Finding(
-        "`kv_transfer_params` of a client reaches vLLM, which connects where it says.",
+        "vLLM uses the `kv_transfer_params` of a client and connects to the address in it.",
         "not mentioned",
         "in the mode `locked`, workers may open connections to the tiers, DNS and the model's source only; "
         "[security](security.md#kv_transfer_params-of-a-client) says what remains",
@@ -59,7 +59,7 @@ FINDINGS = (
     ),
     Finding(
         "Requests that decode refuses leave KV blocks on the prefill worker for 480 seconds.",
-        "`verify` and the alert took their end for failed transfers",
+        "`verify` and the alert counted their end as failed transfers",
         "expired blocks alone are no finding; a known limit of the routing sidecar 0.7.1",
         "the same, without the counter",
         ("vllm/test_transfer.py::test_a_refused_request_leaves_blocks_and_no_finding",),
@@ -84,7 +84,7 @@ FINDINGS = (
     Finding(
         "UCX buffers its output.",
         "the table of reads was missing in the log",
-        "`UCX_LOG_FILE=stderr` wherever UCX shall report",
+        "`UCX_LOG_FILE=stderr` where the program asks UCX for a report",
         "the same",
         ("vllm/test_transfer.py::test_verify_sees_transfers_and_their_transport",),
     ),

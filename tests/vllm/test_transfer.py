@@ -40,6 +40,8 @@ def test_verify_sees_transfers_and_their_transport(pair: Pair) -> None:
     document = json.loads(done.stdout[done.stdout.index("{") : done.stdout.rindex("}") + 1])
     findings = {one["step"]: one for one in document["steps"]}
     assert findings["KV transfer"]["outcome"] == "ok", findings
+    assert "its KV cache is" in findings["KV transfer"]["evidence"]
+    assert findings["KV source"]["outcome"] == "ok", findings
     assert findings["transport"]["outcome"] == "ok", findings
     assert "tcp/eth0" in findings["transport"]["evidence"]
     assert done.returncode == 0, done.stdout

@@ -29,7 +29,7 @@ SYSTEM_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 
 
 def check(context: Context, tiers: Tiers) -> Iterator[Problem]:
-    """What the API server would refuse, or the pods find taken."""
+    """Find what the API server would refuse, and what would keep the pods from starting or transferring KV blocks."""
     yield from _names(context)
     yield from _buffer(context, tiers)
     for tier in tiers.values():
@@ -99,7 +99,7 @@ def _ports(context: Context, tier: ResolvedTier) -> Iterator[Problem]:
 
 
 def _buffer(context: Context, tiers: Tiers) -> Iterator[Problem]:
-    """Where NixlConnector buffers KV blocks. What an image of the user's own takes is not known."""
+    """Check the device in which NixlConnector buffers KV blocks; the devices of the user's images are unknown."""
     devices = context.accelerator.kv_buffer_devices
     for role, tier in tiers.items():
         given = tier.kv_transfer.get("kv_buffer_device", fabric.DEFAULT_BUFFER)
@@ -129,7 +129,7 @@ def _devices(context: Context, tier: ResolvedTier) -> Iterator[Problem]:
 def _transports(context: Context, tier: ResolvedTier) -> Iterator[Problem]:
     role, path = tier.role, _path(context, tier.role, "tls")
     names = tier.ucx.get("UCX_TLS", "").split(",")
-    if _own(context, role, "tls"):  # an infrastructure's own list goes with the accelerators that it has
+    if _own(context, role, "tls"):  # the list of an infrastructure fits its accelerators
         yield from _known_transports(context, tier, path, names)
         yield from _gpu_transports(context, tier, path, names)
     if names == [""]:
@@ -218,7 +218,7 @@ def _moved_from_gpus_by_ucx(tier: ResolvedTier) -> bool:
 
 
 def notes(context: Context, tiers: Tiers) -> Iterator[str]:
-    """What works on some clusters and is a mistake on others."""
+    """Warn about settings that work on some clusters and not on others."""
     for role, tier in tiers.items():
         yield from _unknown(context, role)
         yield from _beside_the_fabric(context, tier)
@@ -272,7 +272,7 @@ def _adapters(context: Context, tier: ResolvedTier) -> Iterator[str]:
 
 
 def _own(context: Context, role: Role, field: str) -> Any:
-    """What the user sets of UCX for a tier: the tier's before the stack's."""
+    """Return the user's UCX setting for a tier; the tier's has priority over the stack's."""
     own = getattr(context.tier(role).ucx, field)
     return getattr(context.settings.ucx, field) if own is None else own
 
@@ -284,7 +284,7 @@ def _path(context: Context, role: Role, field: str) -> str:
 
 
 def _unknown_transports(names: list[str]) -> list[str]:
-    """Those that the UCX of the releases' images does not have."""
+    """Return the names that the UCX of the releases' images does not have."""
     return sorted(_plain(names) - WITHIN_POD - BETWEEN_PODS)
 
 

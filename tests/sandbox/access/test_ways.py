@@ -100,7 +100,7 @@ WAYS: dict[str, Way] = {
     "token file goes before token": Way({"tokenFile": "token", "token": "expired"}),
     "exec program, a relative path, prints a token": Way(_exec("token")),
     "exec program prints a certificate": Way(_exec("certificate")),
-    "exec program fails": Way(_exec("fail"), refused="./login failed: no ticket"),
+    "exec program fails": Way(_exec("fail"), refused="/login failed: no ticket"),
     "expired token": Way({"token": "expired"}, refused="Unauthorized"),
     "impersonation": Way({"certificate": "data", "as": "nobody"}, refused='User "nobody" cannot list'),
     "auth-provider": Way({"auth-provider": {"name": "gcp"}}, refused="auth-provider is gone"),
@@ -147,7 +147,7 @@ class Stage:
 
     @property
     def enter(self) -> list[str]:
-        return [*self.cluster.enter, "unshare", "--mount", "sh", "-c", INSIDE.format(folder=self.folder), "sh"]
+        return _enter(self.cluster, self.folder)
 
     def kubeconfig(self, way: Way) -> Path:
         """Return the sandbox's kubeconfig with another login and another way to the server."""
@@ -193,7 +193,7 @@ def stage(cluster: Running, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     (folder / "ca.crt").write_bytes((pki / "ca.crt").read_bytes())
     (folder / "hosts").write_text(f"127.0.0.1 localhost\n{ADDRESS} {NAME}\n")
     _program(folder / "login", token, pki)
-    proxy = [*cluster.enter, sys.executable, "-m", "pproxy", "-v", "--auth", "0"]
+    proxy = [*_enter(cluster, folder), sys.executable, "-m", "pproxy", "-v", "--auth", "0"]
     certificate = ["--ssl", f"{pki / 'apiserver.crt'},{pki / 'apiserver.key'}"]
     listening = [f"http://127.0.0.1:{HTTP}", f"socks5://127.0.0.1:{SOCKS}", f"http+ssl://127.0.0.1:{HTTPS}"]
     listening += [f"http://127.0.0.1:{LOCKED_HTTP}#user:se:cret", f"socks5://127.0.0.1:{LOCKED_SOCKS}#user:se:cret"]
@@ -224,6 +224,10 @@ def test_preflight_verify_and_up_agree(stage: Stage, name: str) -> None:
     live = "proxy-url" in way.cluster or "HTTPS_PROXY" in way.env
     assert bool(used) == (live and not way.refused and str(DEAD) not in str(way)), used
     assert "se:cret" not in str(said)
+
+
+def _enter(cluster: Running, folder: Path) -> list[str]:
+    return [*cluster.enter, "unshare", "--mount", "sh", "-c", INSIDE.format(folder=folder), "sh"]
 
 
 def _administrator(api: Api) -> str:

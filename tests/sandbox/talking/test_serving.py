@@ -126,9 +126,12 @@ def test_verify_proves_the_legs(serving: Deployment) -> None:
     assert found["ok"]
     assert {step for step, outcome in outcomes.items() if outcome == "ok"} == {
         *("prefill", "decode", "pool", "picker", "route", "gateway", "models", "request", "legs"),
-        *("prefill spread", "sidecar"),
+        *("prefill spread", "kinds", "sidecar"),
     }
     assert {step for step, outcome in outcomes.items() if outcome == "not visible"} == {"KV transfer", "transport"}
+    [kinds] = [step["evidence"] for step in found["steps"] if step["step"] == "kinds"]
+    assert "chat: prefill → decode; token numbers: HTTP 400" in kinds
+    assert "This EPP never disaggregates token numbers and a list of texts" in kinds
     for request in found["requests"]:
         assert set(request["legs"]["prefill"]) <= names(serving, "prefill")
         assert set(request["legs"]["decode"]) == names(serving, "decode")
@@ -139,8 +142,8 @@ def test_verify_fits_on_a_screen(serving: Deployment) -> None:
 
     assert done.returncode == 0, done.stdout + done.stderr
     lines = done.stdout.splitlines()
-    assert len(lines) <= 45
-    assert lines[-1] == "Verified: 11 ok, 2 not visible"
+    assert len(lines) <= 50
+    assert lines[-1] == "Verified: 12 ok, 2 not visible"
     unwrapped = " ".join(done.stdout.split())
     assert re.search(r"request 3: gateway → prefill \S+ → decode \S+; first token \d+ ms", unwrapped)
 

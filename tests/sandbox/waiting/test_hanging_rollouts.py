@@ -120,30 +120,40 @@ def refused(api: Api, word: str) -> bool:
     return any(one["type"] == "ReplicaFailure" and word in one["message"] for one in conditions)
 
 
-@contextmanager
-def models(stack: Deployment, number: int) -> Iterator[Callable[[], int]]:
-    """Send a signal to each new prefill model server; the body gets a function that counts them."""
-    ended, found = threading.Event(), set(model_servers(stack))
-    old = set(found)
+class Strikes:
+    """Sends a signal to each new prefill model server, until `release`; SIGKILL to the first two of them."""
 
-    def strike() -> None:
-        while not ended.wait(0.01):
-            for pid in model_servers(stack) - found:
-                found.add(pid)
-                if number == signal.SIGSTOP or len(found - old) <= 2:
+    def __init__(self, stack: Deployment, number: signal.Signals) -> None:
+        self._stack, self._number, self._old = stack, number, model_servers(stack)
+        self.struck: list[int] = []
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._strike, daemon=True)
+        self._thread.start()
+
+    def _strike(self) -> None:
+        while not self._ended.wait(0.01):
+            for pid in model_servers(self._stack) - self._old - {*self.struck}:
+                if self._number == signal.SIGSTOP or len(self.struck) < 2:
                     with suppress(ProcessLookupError):
-                        os.kill(pid, number)
+                        os.kill(pid, self._number)
+                self.struck.append(pid)
 
-    thread = threading.Thread(target=strike)
-    thread.start()
-    try:
-        yield lambda: len(found - old)
-    finally:
-        ended.set()
-        thread.join()
-        for pid in found - old:
+    def release(self) -> None:
+        """Let all servers go on."""
+        self._ended.set()
+        self._thread.join()
+        for pid in self.struck:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
+
+
+@contextmanager
+def strikes(stack: Deployment, number: signal.Signals) -> Iterator[Strikes]:
+    made = Strikes(stack, number)
+    try:
+        yield made
+    finally:
+        made.release()
 
 
 def model_servers(stack: Deployment) -> set[int]:
@@ -158,12 +168,6 @@ def test_an_image_that_is_missing_is_explained_and_the_wait_goes_on(amd: Deploym
         assert run.goes_on()
     amd.up()
     assert all(map(ready, prefill(amd)))
-
-
-def test_an_image_name_that_no_registry_has_ends_the_wait(amd: Deployment, tmp_path: Path) -> None:
-    with up(amd, tmp_path, prefill__image="Registry.Example.com/UPPER:1") as run:
-        run.explains(lambda: waits(amd, "InvalidImageName"), "InvalidImageName", "serving.prefill.image")
-        assert run.ends() and ENDED in run.screen
 
 
 def test_a_wrong_flag_ends_the_wait_and_the_next_up_converges(amd: Deployment, tmp_path: Path) -> None:
@@ -223,30 +227,28 @@ def test_a_probe_that_fails_heals(amd: Deployment, tmp_path: Path) -> None:
         pods = {pod.metadata.uid for pod in prefill(amd)}
         return any(one.reason == "Unhealthy" and one.involved_object.uid in pods for one in events)
 
-    with models(amd, signal.SIGSTOP), up(amd, tmp_path, **rolled(3)) as run:
+    with strikes(amd, signal.SIGSTOP) as stopped, up(amd, tmp_path, **rolled(3)) as run:
         run.explains(unhealthy, "probe failed", "serving.prefill.rollout.startupBudget")
-        for pid in model_servers(amd):
-            os.kill(pid, signal.SIGCONT)
+        stopped.release()
         assert run.ends() == 0, run.screen
 
 
 def test_a_crash_heals(amd: Deployment, tmp_path: Path) -> None:
-    with models(amd, signal.SIGKILL), up(amd, tmp_path, **rolled(4)) as run:
+    with strikes(amd, signal.SIGKILL), up(amd, tmp_path, **rolled(4)) as run:
         run.explains(lambda: waits(amd, "CrashLoop"), "ended 2 times, last with code 137", "serving.prefill")
         assert run.ends() == 0, run.screen
         assert ENDED not in run.screen
 
 
 def test_a_node_that_is_gone_is_replaced(amd: Deployment, api: Api, tmp_path: Path) -> None:
-    with models(amd, signal.SIGSTOP) as count, up(amd, tmp_path, **rolled(5)) as run:
-        assert soon(lambda: count() == 1, 60)
+    with strikes(amd, signal.SIGSTOP) as stopped, up(amd, tmp_path, **rolled(5)) as run:
+        assert soon(lambda: len(stopped.struck) == 1, 60)
         [pod] = [one for one in prefill(amd) if not one.metadata.deletion_timestamp]
         node = pod.spec.node_name
         made = api.get(f"/api/v1/nodes/{node}")
         api.delete(f"/api/v1/nodes/{node}")
         run.explains(lambda: True, f"node {node} does not exist any more")
-        for server in model_servers(amd):
-            os.kill(server, signal.SIGCONT)
+        stopped.release()
         assert run.ends(150) == 0, run.screen
     made["metadata"] = {key: made["metadata"][key] for key in ("name", "labels")}
     api.create("/api/v1/nodes", made)
@@ -281,14 +283,13 @@ def test_a_preempted_worker_is_scheduled_again(amd: Deployment, api: Api, tmp_pa
     gpus = {"limits": {"amd.com/gpu": "8"}}
     spec = {"priorityClassName": "urgent", "containers": [{"name": "c", "image": "pause:1", "resources": gpus}]}
     try:
-        with models(amd, signal.SIGSTOP) as count, up(amd, tmp_path, **rolled(7)) as run:
-            assert soon(lambda: count() == 1, 60)
+        with strikes(amd, signal.SIGSTOP) as stopped, up(amd, tmp_path, **rolled(7)) as run:
+            assert soon(lambda: len(stopped.struck) == 1, 60)
             [pod] = [one for one in prefill(amd) if not one.metadata.deletion_timestamp]
             there = {**spec, "nodeSelector": {"kubernetes.io/hostname": pod.spec.node_name}}
             api.create(f"{CORE}/pods", {"metadata": {"name": "urgent"}, "spec": there})
             run.explains(lambda: preempted(api), "Preempted by pod", "serving.prefill.priorityClass")
-            for server in model_servers(amd):
-                os.kill(server, signal.SIGCONT)
+            stopped.release()
             assert run.ends(150) == 0, run.screen
     finally:
         api.delete(f"{classes}/urgent")

@@ -1,0 +1,1 @@
+"""The ways to the API server of the sandbox, through real proxies."""

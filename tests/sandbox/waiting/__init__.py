@@ -1,0 +1,1 @@
+"""Roll-outs that hang, in the sandbox with the real CLI."""
