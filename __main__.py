@@ -38,13 +38,14 @@ for note in generations.notes(serving, state):
     pulumi.warn(note)
 serving = pairing.replacing(serving, pairing.changes(serving, state.inputs))
 
+during_up.start(serving.namespace.namespace, target.context, serving.waiting)
 chosen = pulumi.ResourceOptions(provider=cluster.provider(serving.cluster, adopt=serving.adopt))
 namespace = ServingNamespace("serving-namespace", serving.namespace, chosen)
 within = pulumi.ResourceOptions.merge(chosen, namespace.first)
 
 generation = Generation(serving, within)
 gateway = ModelGateway("model-gateway", serving.gateway, within, generation.declare)
-last = [*generation.deployments.values(), *gateway.switch]
+last = [*(tier.deployment for tier in generation.tiers), *gateway.switch]
 recorded = None if state.ordered else pulumi.Output.all(*(each.urn for each in last)).apply(bool)
 TargetCluster("target-cluster", TargetClusterArgs(uid=uid, ordered=recorded))
 if serving.monitoring:
@@ -52,10 +53,4 @@ if serving.monitoring:
 if serving.isolation:
     NetworkIsolation(f"network-isolation{suffix(serving.generation)}", serving.isolation, within)
 
-during_up.start(
-    serving.namespace.namespace,
-    target.context,
-    {name: each.urn for name, each in generation.deployments.items()} | {serving.gateway.name: gateway.address},
-    serving.waiting,
-)
 exports.publish(exports.contract(serving, target, gateway))

@@ -11,7 +11,7 @@ import ssl
 import subprocess
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ Entry = Mapping[str, Any]
 class Login:
     """What a request needs to be somebody's."""
 
-    headers: HTTPHeaderDict
+    headers: HTTPHeaderDict = field(repr=False)
     tls: ssl.SSLContext
     renewable: bool
     """Whether logging in again may give another credential: a program or a file gave this one."""

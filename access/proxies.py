@@ -5,7 +5,7 @@ Sources: kubernetes/client-go, tools/clientcmd (`proxy-url`); golang.org/x/net, 
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -21,7 +21,7 @@ class Proxy:
 
     url: str
     user: str | None = None
-    password: str = ""
+    password: str = field(default="", repr=False)
 
 
 def proxy_of(cluster: Mapping[str, Any], server: str) -> Proxy | None:

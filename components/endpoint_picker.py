@@ -9,7 +9,7 @@ from components.manifests import SKIP_AWAIT, Manifest, data
 from components.names import CONFIG_FILE, PICKER_PORTS, POOL_GROUP
 from components.plan.platform_args import EndpointPickerArgs
 from components.pods.picker_pod import deployment_spec
-from components.registration import declare
+from components.registration import declare_all
 
 RBAC = "rbac.authorization.k8s.io/v1"
 FOLLOW = ["list", "watch"]
@@ -25,7 +25,7 @@ class EndpointPicker(pulumi.ComponentResource):
     def __init__(self, name: str, args: EndpointPickerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("llm-d-pd:index:EndpointPicker", name, None, opts)
         args = EndpointPickerArgs.of(args)
-        self.deployment = declare(name, objects(args), pulumi.ResourceOptions(parent=self))["deployment"]
+        declare_all(name, objects(args), pulumi.ResourceOptions(parent=self))
         self.service_name = pulumi.Output.from_input(args.name)
         self.register_outputs({"serviceName": self.service_name})
 
@@ -40,7 +40,7 @@ def objects(args: EndpointPickerArgs) -> list[Manifest]:
         "type": "ClusterIP",
         "selector": args.selector,
         "ports": [
-            _port("grpc-ext-proc", PICKER_PORTS["grpc"]),
+            _port("grpc-ext-proc", PICKER_PORTS["grpc"], args.app_protocol),
             _port("http-metrics", PICKER_PORTS["metrics"]),
             *([_port("tcp-kv-events", args.events_port)] if args.events_port else []),
         ],
@@ -58,15 +58,17 @@ def objects(args: EndpointPickerArgs) -> list[Manifest]:
     ]
 
 
-def _port(name: str, port: int) -> dict[str, Any]:
-    """istio reads the protocol from the name, so the prefix matters."""
-    return {"name": name, "port": port, "targetPort": port, "protocol": "TCP"}
+def _port(name: str, port: int, app_protocol: str | None = None) -> dict[str, Any]:
+    """istio reads the protocol from the name where no `appProtocol` says it, so the prefix matters."""
+    given = {"appProtocol": app_protocol} if app_protocol else {}
+    return {"name": name, "port": port, "targetPort": port, "protocol": "TCP", **given}
 
 
 def _rules(args: EndpointPickerArgs) -> list[dict[str, Any]]:
     """What the release's picker follows: pods, its own pool, and kinds of the inference extension."""
     pool = {"apiGroups": [POOL_GROUP], "resources": ["inferencepools"], "resourceNames": [args.pool], "verbs": FOLLOW}
-    rules = [_rule("", ["pods"], FOLLOW), pool, _rule("inference.networking.x-k8s.io", args.kinds, FOLLOW)]
+    kinds = [_rule(group, kinds, FOLLOW) for group, kinds in args.kinds.items()]
+    rules = [_rule("", ["pods"], FOLLOW), pool, *kinds]
     if args.replicas > 1:  # they elect their leader by a Lease, and say so in Events
         rules += [
             _rule("coordination.k8s.io", ["leases"], ["get", "create", "update"]),

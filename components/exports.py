@@ -49,9 +49,16 @@ def contract(plan: ServingPlan, target: Target, gateway: ModelGateway) -> dict[s
             }
             for tier in (plan.prefill, plan.decode)
         },
+        **({"priorities": _priorities(plan)} if plan.pool.objectives else {}),
         **({"sizing": plan.sized} if plan.sized else {}),
         **({"load": plan.sizing.load.stated} if plan.sizing.load else {}),
     }
+
+
+def _priorities(plan: ServingPlan) -> dict[str, str]:
+    """The header of a request, by the name of its priority."""
+    prefix = f"{plan.pool.name}-"
+    return {name.removeprefix(prefix): f"{plan.pool.objective_header}: {name}" for name in plan.pool.objectives}
 
 
 def publish(outputs: dict[str, Any]) -> None:

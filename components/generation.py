@@ -21,8 +21,7 @@ class Generation:
 
     def __init__(self, plan: ServingPlan, opts: pulumi.ResourceOptions) -> None:
         self.plan, self.opts = plan, opts
-        self.deployments: dict[str, pulumi.Resource] = {}
-        """Deployments of the endpoint picker and the tiers, by name."""
+        self.tiers: list[PrefillTier | DecodeTier] = []
 
     def declare(self, connected: Sequence[pulumi.Resource]) -> Sequence[pulumi.Resource]:
         """Register everything; `connected` are objects of the gateway that workers must not be without."""
@@ -30,11 +29,8 @@ class Generation:
         pool = InferencePool(f"inference-pool{own}", plan.pool, self.opts)
         picker = EndpointPicker(f"endpoint-picker{own}", plan.picker, self.opts)
         after = [pool, picker, *connected]
-        prefill = PrefillTier(f"prefill{own}", plan.prefill, self.opts, after)
-        decode = DecodeTier(f"decode{own}", plan.decode, self.opts, after)
-        self.deployments = {
-            plan.picker.name: picker.deployment,
-            plan.prefill.worker.name: prefill.deployment,
-            plan.decode.worker.name: decode.deployment,
-        }
-        return [prefill, decode]
+        self.tiers = [
+            PrefillTier(f"prefill{own}", plan.prefill, self.opts, after),
+            DecodeTier(f"decode{own}", plan.decode, self.opts, after),
+        ]
+        return self.tiers

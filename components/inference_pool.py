@@ -5,7 +5,7 @@ import pulumi
 from components.manifests import Manifest
 from components.names import POOL_GROUP
 from components.plan.platform_args import InferencePoolArgs
-from components.registration import declare
+from components.registration import declare_all
 
 
 class InferencePool(pulumi.ComponentResource):
@@ -17,13 +17,13 @@ class InferencePool(pulumi.ComponentResource):
     def __init__(self, name: str, args: InferencePoolArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("llm-d-pd:index:InferencePool", name, None, opts)
         args = InferencePoolArgs.of(args)
-        declare(name, objects(args), pulumi.ResourceOptions(parent=self))
+        declare_all(name, objects(args), pulumi.ResourceOptions(parent=self))
         self.pool_name = pulumi.Output.from_input(args.name)
         self.register_outputs({"poolName": self.pool_name})
 
 
 def objects(args: InferencePoolArgs) -> list[Manifest]:
-    """The InferencePool."""
+    """The InferencePool, and an InferenceObjective for each priority."""
     spec = {
         "selector": {"matchLabels": args.selector},
         "targetPorts": [{"number": args.target_port}],
@@ -36,4 +36,18 @@ def objects(args: InferencePoolArgs) -> list[Manifest]:
         },
     }
     kind = (f"{POOL_GROUP}/v1", "InferencePool")
-    return [Manifest("pool", *kind, args.name, args.namespace, args.labels, {"spec": spec})]
+    pool = Manifest("pool", *kind, args.name, args.namespace, args.labels, {"spec": spec})
+    ref = {"group": POOL_GROUP, "kind": "InferencePool", "name": args.name}
+    objectives = [
+        Manifest(
+            name,
+            args.objective_version,
+            "InferenceObjective",
+            name,
+            args.namespace,
+            args.labels,
+            {"spec": {"priority": priority, "poolRef": ref}},
+        )
+        for name, priority in args.objectives.items()
+    ]
+    return [pool, *objectives]

@@ -47,10 +47,7 @@ class ModelGateway(pulumi.ComponentResource):
         after: list[pulumi.Resource] = []
         for stage in Stage:
             waiting = pulumi.ResourceOptions(parent=self, depends_on=list(after))
-            manifests = gateways.objects(args, stage)
-            made = declare(name, manifests, waiting)
-            for manifest in manifests:
-                declared = made[manifest.resource]
+            for manifest, declared in declare(name, gateways.objects(args, stage), waiting):
                 if manifest.address:
                     self.address = declared.status.apply(manifest.address)
                 if manifest.generation is not None:

@@ -156,6 +156,10 @@ class Names:
         """Pods that serve: both tiers of this install only. Immutable."""
         return {"llm-d.ai/inference-serving": "true", INSTANCE: self.instance}
 
+    def objective(self, name: str) -> str:
+        """InferenceObjective of one priority, which requests name in a header."""
+        return f"{self.pool}-{name}"
+
     def worker_selector(self, role: Role) -> dict[str, str]:
         """Pods of one tier. Immutable: nothing in it may depend on a release or a setting."""
         return {INSTANCE: self.instance, "llm-d.ai/role": role.value}

@@ -7,7 +7,7 @@ import pulumi_kubernetes as k8s
 
 from components.manifests import Manifest, data
 from components.plan.isolation_args import NetworkIsolationArgs, PassageArgs, PeerArgs, PolicyArgs
-from components.registration import declare
+from components.registration import declare_all
 
 
 class NetworkIsolation(pulumi.ComponentResource):
@@ -19,7 +19,7 @@ class NetworkIsolation(pulumi.ComponentResource):
     def __init__(self, name: str, args: NetworkIsolationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("llm-d-pd:index:NetworkIsolation", name, None, opts)
         args = NetworkIsolationArgs.of(args)
-        declare(name, objects(args), pulumi.ResourceOptions(parent=self))
+        declare_all(name, objects(args), pulumi.ResourceOptions(parent=self))
         self.policies = pulumi.Output.from_input([policy.name for policy in args.policies.values()])
         self.register_outputs({"policies": self.policies})
 

@@ -7,7 +7,7 @@ import pulumi
 from components.manifests import Manifest
 from components.plan.worker_args import PrefillTierArgs
 from components.pods import worker_pod
-from components.registration import declare
+from components.registration import declare_all
 
 
 class PrefillTier(pulumi.ComponentResource):
@@ -26,7 +26,7 @@ class PrefillTier(pulumi.ComponentResource):
         super().__init__("llm-d-pd:index:PrefillTier", name, None, opts)
         args = PrefillTierArgs.of(args)
         child = pulumi.ResourceOptions(parent=self)
-        made = declare(name, objects(args), child, {worker_pod.DEPLOYMENT: worker_pod.options(args.worker, after)})
+        made = declare_all(name, objects(args), child, {worker_pod.DEPLOYMENT: worker_pod.options(args.worker, after)})
         self.deployment = made[worker_pod.DEPLOYMENT]
         self.workload_name = pulumi.Output.from_input(args.worker.name)
         self.register_outputs({"workloadName": self.workload_name})

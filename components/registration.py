@@ -1,6 +1,6 @@
 """Registers Kubernetes objects: what all objects of this program have in common."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pulumi
@@ -26,9 +26,11 @@ def declare(
     manifests: Sequence[Manifest],
     opts: pulumi.ResourceOptions,
     special: Mapping[str, pulumi.ResourceOptions] | None = None,
-) -> dict[str, _Declared]:
-    """Register the objects of a component called `name`; `special` has options of single ones. Returned by `resource`,
-    as the keys of `special` are."""
+) -> Iterator[tuple[Manifest, _Declared]]:
+    """Register the objects of a component called `name`; yields each manifest with its resource.
+
+    `special` has the options of single objects, by `resource`.
+    """
     made: dict[str, _Declared] = {}
     for each in manifests:
         own = pulumi.ResourceOptions(depends_on=[made[each.after]] if each.after else None)
@@ -40,8 +42,17 @@ def declare(
             own.replace_on_changes, own.delete_before_replace = [each.replaced_on], True
         if each.kind == "Secret":  # what a controller writes into it stays encrypted in the state
             own.additional_secret_outputs = ["data", "stringData"]
-        options = pulumi.ResourceOptions.merge(opts, own)
-        options = pulumi.ResourceOptions.merge(options, (special or {}).get(each.resource))
+        own = pulumi.ResourceOptions.merge(own, (special or {}).get(each.resource))
         resource = f"{name}-{each.resource}{suffix(each.generation or '')}"
-        made[each.resource] = _Declared(resource, each, options)
-    return made
+        made[each.resource] = _Declared(resource, each, pulumi.ResourceOptions.merge(opts, own))
+        yield each, made[each.resource]
+
+
+def declare_all(
+    name: str,
+    manifests: Sequence[Manifest],
+    opts: pulumi.ResourceOptions,
+    special: Mapping[str, pulumi.ResourceOptions] | None = None,
+) -> dict[str, _Declared]:
+    """Register the objects of a component; their resources by `resource`."""
+    return {manifest.resource: made for manifest, made in declare(name, manifests, opts, special)}

@@ -40,9 +40,8 @@ class Cluster:
         while True:
             answer = self._asked(question, path)
             more = (answer.body.get("metadata") or {}).get("continue")
-            if not answer.ok and not (
-                answer.code == 410 and more
-            ):  # 410: the list has changed, and goes on as it is now
+            expired = answer.code == 410 and more  # the list has changed too much: it goes on as it is now
+            if not answer.ok and not expired:
                 return answer
             items += map(question.kept, answer.items)
             if not more:

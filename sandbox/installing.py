@@ -1,6 +1,6 @@
 """`python3 -m sandbox.installing <folder> <lock file>`: makes a virtual environment with these packages.
 
-pip refuses a package whose digest the lock file does not have. Standard library only: it runs before anything is
+pip refuses a package if the lock file does not have its digest. Standard library only: it runs before anything is
 installed.
 """
 
@@ -14,6 +14,12 @@ from sandbox.progress import Progress
 _SECONDS = {"requirements-sandbox.lock": 30.0, "requirements-dev.lock": 60.0, "policy/requirements.lock": 30.0}
 """Expected seconds, measured on two cores, downloads included."""
 
+INSTALL = (
+    *("install", "--disable-pip-version-check", "--quiet"),
+    *("--require-hashes", "--only-binary=:all:", "--requirement"),
+)
+"""pip's words before a lock file."""
+
 
 def main(folder: Path, lock: str) -> int:
     """Make the environment if it is missing, and install the packages; return 1 after an error message."""
@@ -24,7 +30,7 @@ def main(folder: Path, lock: str) -> int:
             and subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=False).returncode
         ):
             problem = f"{sys.executable} can't make virtual environments: install its package for that, as python3-venv"
-        elif subprocess.run([*pip, *_INSTALL, lock], check=False).returncode:
+        elif subprocess.run([*pip, *INSTALL, lock], check=False).returncode:
             problem = (
                 f"pip could not install {lock}: see above. It needs its package index. The lock file has wheels for "
                 "CPython 3.11 to 3.14 with glibc on x86_64 and aarch64; this is "
@@ -34,12 +40,6 @@ def main(folder: Path, lock: str) -> int:
             return 0
     print(f"error: {problem}", file=sys.stderr)
     return 1
-
-
-_INSTALL = (
-    *("install", "--disable-pip-version-check", "--quiet"),
-    *("--require-hashes", "--only-binary=:all:", "--requirement"),
-)
 
 
 def _works(pip: list[str]) -> bool:

@@ -21,11 +21,12 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from sandbox.errors import SandboxError
 from sandbox.home import CHECKOUT
+from sandbox.progress import Progress
 
 PYTHONS = ((3, 11), (3, 12), (3, 13), (3, 14))
 MACHINES = ("x86_64", "aarch64")
 _NEWEST_GLIBC = 45
-"""Minor version of the newest glibc 2 whose wheels are taken."""
+"""Wheels for glibc 2.5 up to, and without, this minor version of glibc 2 are taken."""
 _HEAD = "# Made by `python -m sandbox.locking` from {}. pip checks every digest.\n"
 
 
@@ -137,15 +138,17 @@ def _base(lock: Lock) -> Lock:
 
 
 def _write(file: str, head: str, wanted: Iterable[str], index: str) -> None:
-    lines = []
-    for pin in wanted:
-        asked = urllib.request.Request(
-            f"{index.rstrip('/')}/{pin.partition('==')[0]}/", headers={"Accept": "application/vnd.pypi.simple.v1+json"}
-        )
-        with urllib.request.urlopen(asked, timeout=30) as answer:
-            found = digests(pin, json.load(answer)["files"])
-        lines.append(" \\\n    ".join((pin, *(f"--hash=sha256:{digest}" for digest in found))))
+    with Progress().step(f"asking for the digests in {file}"):
+        lines = [" \\\n    ".join((pin, *(f"--hash=sha256:{one}" for one in _asked(pin, index)))) for pin in wanted]
     (CHECKOUT / file).write_text(head + "\n".join(lines) + "\n")
+
+
+def _asked(pin: str, index: str) -> list[str]:
+    asked = urllib.request.Request(
+        f"{index.rstrip('/')}/{pin.partition('==')[0]}/", headers={"Accept": "application/vnd.pypi.simple.v1+json"}
+    )
+    with urllib.request.urlopen(asked, timeout=30) as answer:
+        return digests(pin, json.load(answer)["files"])
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ LAYERS: dict[str, int] = {
     "config": 1,
     "accelerators": 2,
     "quantity": 1,
-    "args": 2,
+    "args": 1,
     "manifests": 2,
     "releases": 2,
     "names": 2,

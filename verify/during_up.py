@@ -25,43 +25,55 @@ END, OFF = "end", "off"
 """Words of `serving.waiting`."""
 PATIENCE = 5.0
 """Seconds before the first look: an `up` that waits for nothing has ended by then."""
+_AWAITED = ("kubernetes:apps/v1:Deployment", "kubernetes:gateway.networking.k8s.io/v1:Gateway")
 _CLI = "pulumi"
 _GENERATIONS = 6
 """Ancestors that are looked at: the language host is the program's parent or, with the official one, its parent's."""
 
 
-def start(namespace: str, context: str | None, awaited: Mapping[str, pulumi.Output[Any]], waiting: str) -> None:
-    """Explain until all of `awaited` is there: an output of each Deployment and of the Gateway, by its name.
+def start(namespace: str, context: str | None, waiting: str) -> None:
+    """Explain what the resources wait for that the program declares from now on. Does nothing in a preview.
 
-    `waiting`: `end` ends the wait for what cannot heal, `explain` does not, `off` says nothing. Nothing in a preview.
+    `waiting`: `end` ends the wait for what cannot heal, `explain` does not, `off` says nothing.
     """
     if waiting == OFF or pulumi.runtime.is_dry_run():
         return
-    pending = set(awaited)
-    during = _During(namespace, context, pending, end=waiting == END)
-    during.tasks = [asyncio.ensure_future(_until(output, pending, name)) for name, output in awaited.items()]
+    during = _During(namespace, context, end=waiting == END)
+    pulumi.runtime.register_stack_transformation(during.note)
     threading.Thread(target=contextvars.copy_context().run, args=(during.run,), daemon=True).start()
-
-
-async def _until(output: pulumi.Output[Any], pending: set[str], name: str) -> None:
-    with suppress(Exception):  # Pulumi reports the failure of a resource itself
-        await output.future()
-        pending.discard(name)
 
 
 class _During:
     """The thread beside the program."""
 
-    def __init__(self, namespace: str, context: str | None, pending: set[str], *, end: bool) -> None:
-        self._namespace, self._context, self._pending, self._end = namespace, context, pending, end
+    def __init__(self, namespace: str, context: str | None, *, end: bool) -> None:
+        self._namespace, self._context, self._end = namespace, context, end
         self._began = time.monotonic()
+        self.pending: set[str] = set()
+        """Names of Deployments, and of the Gateway, that `up` waits for now. A Deployment that failed stays."""
         self.tasks: list[asyncio.Future[None]] = []
         """A task without a reference would be collected before its end."""
+
+    def note(self, declared: pulumi.ResourceTransformationArgs) -> None:
+        """Remember a resource that `up` waits for; change nothing of it."""
+        if declared.type_ in _AWAITED:
+            metadata = declared.props["metadata"]
+            name = metadata["name"] if isinstance(metadata, Mapping) else metadata.name
+            self.pending.add(name)
+            self.tasks.append(asyncio.ensure_future(self._until(declared.resource, name)))
+
+    async def _until(self, resource: Any, name: str) -> None:
+        await asyncio.sleep(0)  # the resource is still being constructed
+        with suppress(Exception):  # Pulumi reports the failure of a resource itself
+            await resource.id.future()
+            self.pending.discard(name)
 
     def run(self) -> None:
         """Look until nothing is awaited, the wait is ended, or the engine has gone."""
         time.sleep(PATIENCE)
-        if not self._pending:
+        while not self.tasks:  # nothing is declared yet: a slow machine
+            time.sleep(PATIENCE)
+        if not self.pending:
             return
         gc.enable()  # the program disables it, because it lives for a second
         with suppress(Exception):  # whatever goes wrong here is no reason to fail
@@ -73,8 +85,8 @@ class _During:
         from verify.watch import EVERY, Watch  # noqa: PLC0415
 
         cluster = Cluster.connect(self._context)
-        watch = Watch(cluster, self._namespace, lambda: self._pending, self._started(cluster.now()))
-        while self._pending:
+        watch = Watch(cluster, self._namespace, lambda: self.pending, self._started(cluster.now()))
+        while self.pending:
             try:
                 for told in watch.look():
                     if told.ends and self._end and (cli := running_cli()):

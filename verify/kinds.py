@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from verify.finding import Finding, ok, warning
@@ -31,7 +32,7 @@ def try_out(
     found: dict[str, Trial] = {}
     now: Counted = counters.read()
     for kind, (path, body) in requests(prompt, words).items():
-        found[kind], now = counters.try_out(lambda path=path, body=body: gateway.ask(path, model, body), now)
+        found[kind], now = counters.try_out(partial(gateway.ask, path, model, body), now)
     return found
 
 

@@ -78,7 +78,6 @@ _EXITS = 3
 Codes = Mapping[tuple[str, str], set[int]]
 """Exit codes of a container so far, by the pod's UID and the container's name."""
 
-
 UNKNOWN = "nothing in `serving` is known to change this"
 
 
@@ -167,12 +166,13 @@ class Seen:
 
     def _refused(self) -> Iterator[Trouble]:
         for one in self._newest().values():
+            role = role_of(one["spec"]["template"]["metadata"].get("labels") or {})
             for condition in one.get("status", {}).get("conditions") or []:
                 if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
                     message = condition.get("message", "")
                     yield Trouble(
                         _owner(one) or name(one),
-                        role := role_of(one["spec"]["template"]["metadata"].get("labels") or {}),
+                        role,
                         "refused",
                         name(one),
                         f"it may not make its pods: {message}",
@@ -182,14 +182,16 @@ class Seen:
                     )
 
     def _preempted(self) -> Iterator[Trouble]:
-        known = {workload_of(pod): role_of(_labels(pod)) for pod in self.pods}
+        """Yield pods that made room for others, while their workload waits for the next ones."""
+        waiting = [pod for pod in self.pods if not is_ready(pod)]
+        known = {workload_of(pod): role_of(_labels(pod)) for pod in waiting}
         for event in self.events:
             victim = event["involvedObject"].get("name", "")
             workload = next((one for one in known if victim.startswith(f"{one}-")), "")
             if event.get("reason") == _PREEMPTED and workload:
                 what = f"{_PREEMPTED}: {event.get('message', '')}"
                 role = known[workload]
-                yield Trouble(workload, role, f"preempted {victim}", victim, what, setting_for(what, role))
+                yield Trouble(workload, role, f"preempted {victim}", victim, what, setting_for(what, role) or UNKNOWN)
 
     def _lost(self, node: str) -> str:
         """Return why a node does not run its pods; empty if it is Ready, or may not be read."""

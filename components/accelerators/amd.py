@@ -45,6 +45,10 @@ PROFILE = AcceleratorProfile(
     source="the llm-d AMD guide, operators and host-network stacks",
     gpu_resource="amd.com/gpu",
     images={
+        # llm-d/llm-d d557f83e, guides/recipes/modelserver/components/images/amd-vllm; vLLM's docker/Dockerfile.rocm has
+        # no USER. The image that the P/D guide takes, llm-d-rocm:v0.9.0, crash-loops in P/D pods (llm-d/llm-d#2522).
+        ReleaseName.V0_10: Image("docker.io/vllm/vllm-openai-rocm:v0.30.0", user=0, home="/root"),
+        ReleaseName.V0_9: Image("docker.io/vllm/vllm-openai-rocm:v0.26.0", user=0, home="/root"),
         ReleaseName.V0_6: Image("ghcr.io/llm-d/llm-d-rocm:v0.6.0", user=0, home="/root"),
         ReleaseName.V0_4: Image(
             "ghcr.io/vcave/llm-d/llm-d-rocm:v0.4.5-debug",

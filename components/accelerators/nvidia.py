@@ -84,6 +84,9 @@ PROFILE = AcceleratorProfile(
     source="the llm-d NVIDIA guide",
     gpu_resource="nvidia.com/gpu",
     images={  # USER and HOME: llm-d/llm-d v0.6.0, docker/Dockerfile.cuda; of 0.4, llm-d/llm-d#485
+        # llm-d/llm-d d557f83e, …/components/images/gpu-vllm/release; vLLM's docker/Dockerfile has no USER
+        ReleaseName.V0_10: Image("docker.io/vllm/vllm-openai:v0.30.0", user=0, home="/root"),
+        ReleaseName.V0_9: Image("docker.io/vllm/vllm-openai:v0.26.0", user=0, home="/root"),
         ReleaseName.V0_6: Image("ghcr.io/llm-d/llm-d-cuda:v0.6.0", user=2000, home="/home/vllm"),
         ReleaseName.V0_4: Image("ghcr.io/llm-d/llm-d-cuda:v0.4.0", user=2000, home="/home/vllm"),
     },

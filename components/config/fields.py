@@ -7,6 +7,8 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
+from components.config.vocabulary import ReleaseName
+
 
 def wrong(what: str, outcome: str, change: str) -> PydanticCustomError:
     """A value that pydantic shall refuse, with our own words for what is wrong, the outcome and the change."""
@@ -188,6 +190,19 @@ def version_text(value: Any) -> Any:
             f'quote it in the stack file: "{value}", or `pulumi config set --path --type string …`',
         )
     return value
+
+
+def release_text(value: Any) -> Any:
+    """A release that YAML took for a number, which loses the 0 at the end of 0.10: say which one was meant."""
+    meant = [each.value for each in ReleaseName if isinstance(value, float) and float(each.value) == value]
+    if not meant:
+        return version_text(value)
+    raise wrong(
+        f"is the number {value} to YAML, which has no difference between 0.1 and 0.10; text is needed",
+        "one release would be taken for another",
+        f'write release: "{meant[0]}" in the stack file, or `pulumi config set --path --type string '
+        f"serving.release {meant[0]}`",
+    )
 
 
 def documented(title: str, **schema: Any) -> Any:

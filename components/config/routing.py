@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from components.config.fields import Count, LabelKey, LabelValue, Quantity, null_word, wrong
+from components.config.flow_control import FlowControl
 from components.config.strict import Strict
 from components.config.tiers import Toleration
 from components.config.vocabulary import FailureMode, Preset
@@ -50,6 +51,11 @@ class Routing(Strict):
     or above all their load (tuning.md)."""
     config: Annotated[dict[str, Any] | None, BeforeValidator(null_word)] = None
     """An EndpointPickerConfig of your own instead of `preset` and `selectivePd`: checked, then passed on as it is."""
+    experimental_plugins: bool = False
+    """Let `config` have plugins of stability Alpha (`--allow-experimental-plugins`; release 0.9 and newer)."""
+    peak_prefill_throughput: Count | None = None
+    """Prompt tokens per second that one prefill worker computes at most, by which preset `guide` of release 0.9 and
+    newer decides when a warm worker is too busy; unset is the EPP's 15928 (a 32B model on 2 x H100)."""
     replicas: Count = 1
     """Pickers; with more than one they elect a leader, which alone is Ready and picks, and the others stand by."""
     selective_pd: Annotated[
@@ -58,6 +64,9 @@ class Routing(Strict):
         BeforeValidator(_when),
     ] = "always"
     """`always`: every request is disaggregated; or `{threshold: N}` / `{nonCachedTokens: N}`."""
+    flow_control: Annotated[FlowControl | None, BeforeValidator(null_word)] = None
+    """Queues in the EPP and priorities (flow-control.md); unset: requests go to workers at once. Release 0.6 and
+    newer."""
     failure_mode: FailureMode | None = None
     """While the picker does not answer; default: the release's chart (0.4 FailClose, 0.6 FailOpen)."""
     verbosity: Annotated[int, Field(ge=0, le=10)] = 1

@@ -16,7 +16,7 @@ from components.config.fields import (
     Quantity,
     Registry,
     null_word,
-    version_text,
+    release_text,
     wrong,
 )
 from components.config.gateway import Gateway
@@ -129,8 +129,8 @@ class Images(Strict):
     """Where images come from."""
 
     mirror: Registry | None = None
-    """Put in place of the registry in default images: of `ghcr.io` in the release's, of `docker.io` in that of the
-    gateway standalone; such as registry.example.com/ghcr."""
+    """Put in place of the registry in default images: of `ghcr.io` and `docker.io` in the release's, of `docker.io` in
+    that of the gateway standalone; such as registry.example.com/ghcr."""
     mirrors: dict[Registry, Registry] = {}
     """Registries, or folders of one, and where to take their default images from instead, before `mirror`; of several
     that fit the longest counts. Those that images come from are ghcr.io, docker.io (standalone), cr.agentgateway.dev
@@ -163,7 +163,7 @@ class Serving(Strict):
     """GPU vendor: GPU resource, images, KV transfer flags, defaults."""
     model: Model
     """What is served."""
-    release: Annotated[ReleaseName, BeforeValidator(version_text)] = ReleaseName.V0_6
+    release: Annotated[ReleaseName, BeforeValidator(release_text)] = ReleaseName.V0_6
     """llm-d release: all images and flag dialects together."""
     namespace: DnsLabel = "llm-d-pd"
     """Where everything lives."""

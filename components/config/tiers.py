@@ -329,6 +329,11 @@ class Sidecar(Strict):
     """Memory request and limit."""
     log_level: ZapLogLevel = ZapLogLevel.INFO
     """`--zap-log-level`; the guide's debug prints every request."""
+    prefill_retries: Annotated[int, Field(ge=0)] | None = None
+    """How often a prefill leg that failed with a 5xx is tried again (`--prefill-max-retries`); unset is the sidecar's
+    0. Release 0.9 and newer; before, decode computes such a prompt."""
+    prefill_retry_backoff: Count | None = None
+    """Milliseconds before each try (`--prefill-retry-backoff`); unset is the sidecar's 200."""
 
 
 class Decode(Tier):

@@ -55,8 +55,27 @@ class Infrastructure(Word):
 class ReleaseName(Word):
     """llm-d release: moves all images and flag dialects together (`components/releases`)."""
 
+    V0_10 = "0.10"
+    V0_9 = "0.9"
     V0_6 = "0.6"
     V0_4 = "0.4"
+
+    @property
+    def parts(self) -> tuple[int, ...]:
+        """Its numbers, by which releases are ordered: 0.10 comes after 0.9."""
+        return tuple(map(int, self.value.split(".")))
+
+    def __lt__(self, other: str) -> bool:
+        return self.parts < ReleaseName(other).parts
+
+    def __le__(self, other: str) -> bool:
+        return self.parts <= ReleaseName(other).parts
+
+    def __gt__(self, other: str) -> bool:
+        return self.parts > ReleaseName(other).parts
+
+    def __ge__(self, other: str) -> bool:
+        return self.parts >= ReleaseName(other).parts
 
 
 class Provider(Word):
@@ -99,6 +118,27 @@ class ServiceType(Word):
     CLUSTER_IP = "ClusterIP"
     NODE_PORT = "NodePort"
     LOAD_BALANCER = "LoadBalancer"
+
+
+class Fairness(Word):
+    """Whose turn it is among the senders of requests of one priority."""
+
+    ROUND_ROBIN = "roundRobin"
+    GLOBAL_STRICT = "globalStrict"
+
+
+class Ordering(Word):
+    """Which request of a sender goes first: the first to come, or the one whose deadline is next."""
+
+    FCFS = "fcfs"
+    EDF = "edf"
+
+
+class FailurePolicy(Word):
+    """What becomes of a request whose KV blocks do not arrive."""
+
+    FAIL = "fail"
+    RECOMPUTE = "recompute"
 
 
 class PodSecurity(Word):

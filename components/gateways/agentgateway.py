@@ -161,7 +161,7 @@ AGENTGATEWAY = GatewayProvider(
 )
 
 RELEASES = {
-    ReleaseName.V0_6: AGENTGATEWAY,
+    **dict.fromkeys(ReleaseName, AGENTGATEWAY),
     ReleaseName.V0_4: GatewayProvider(
         word=Provider.AGENTGATEWAY,
         class_name="agentgateway-v2",

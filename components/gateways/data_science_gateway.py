@@ -54,7 +54,7 @@ DATA_SCIENCE = replace(
 )
 
 RELEASES = {
-    ReleaseName.V0_6: DATA_SCIENCE,
+    **dict.fromkeys(ReleaseName, DATA_SCIENCE),
     ReleaseName.V0_4: replace(
         DATA_SCIENCE, missing="the guide's infra chart has that class since v1.4.0, of release 0.6"
     ),

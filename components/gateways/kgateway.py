@@ -153,13 +153,12 @@ KGATEWAY = GatewayProvider(
     },
 )
 
-RELEASES = {
-    ReleaseName.V0_6: replace(
-        AGENTGATEWAY,
-        word=Provider.KGATEWAY,
-        about="Deprecated in the guide: the same as `agentgateway` of this release, and a warning.",
-        facts=(),
-        note="is deprecated in the guide: what it makes there is the Gateway of provider agentgateway, so say that",
-    ),
-    ReleaseName.V0_4: KGATEWAY,
-}
+IS_AGENTGATEWAY = replace(
+    AGENTGATEWAY,
+    word=Provider.KGATEWAY,
+    about="Deprecated in the guide: the same as `agentgateway` of this release, and a warning.",
+    facts=(),
+    note="is deprecated in the guide: what it makes there is the Gateway of provider agentgateway, so say that",
+)
+
+RELEASES = {**dict.fromkeys(ReleaseName, IS_AGENTGATEWAY), ReleaseName.V0_4: KGATEWAY}

@@ -41,6 +41,13 @@ PROFILE = InfrastructureProfile(
     },
     unlimited_cpu="libfabric's progress threads come on top of vLLM's; throttled ones slow every transfer",
     images={
+        ReleaseName.V0_9: Image(
+            "public.ecr.aws/deep-learning-containers/vllm:0.26.0-gpu-py312-cu130-ubuntu22.04-ec2",
+            user=0,
+            home="/root",
+            why="AWS's own image of vLLM with libfabric, which the guide of 0.9 names "
+            "(guides/recipes/modelserver/components/images/gpu-vllm/aws-efa/release); the one of 0.10 is not known",
+        ),
         ReleaseName.V0_6: Image(
             "ghcr.io/llm-d/llm-d-aws:v0.6.0",
             user=2000,  # llm-d/llm-d v0.6.0, docker/Dockerfile.cuda, from which it is built

@@ -11,6 +11,7 @@ from components.config.vocabulary import Role
 from components.monitoring.monitors import PICKER
 from components.monitoring.queries import Series
 from components.plan.platform_args import AlertArgs, MonitoringArgs
+from components.releases.metrics import Metrics
 
 TREND = "10m"
 """Window of the rates: long enough that a single request fires no alert."""
@@ -42,8 +43,8 @@ def alerts(args: MonitoringArgs, limits: AlertArgs) -> Iterator[Alert]:
     """All alerts of an install."""
     series = Series(args.namespace, args.pool)
     yield from _reachable(series, limits)
-    yield from _disaggregated(series, args.decisions, limits)
-    yield from _transferred(series, args.transfer_failures, limits)
+    yield from _disaggregated(series, args.metrics, limits)
+    yield from _transferred(series, args.metrics.transfer_failures, limits)
 
 
 def _reachable(series: Series, limits: AlertArgs) -> Iterator[Alert]:
@@ -97,7 +98,8 @@ def _reachable(series: Series, limits: AlertArgs) -> Iterator[Alert]:
     )
 
 
-def _disaggregated(series: Series, decisions: str, limits: AlertArgs) -> Iterator[Alert]:
+def _disaggregated(series: Series, metrics: Metrics, limits: AlertArgs) -> Iterator[Alert]:
+    decisions = metrics.decisions
     alone = series.rate(decisions, window=TREND, decision_type="decode-only")
     share, lasting = DRIFT[limits.selective]
     yield Alert(
@@ -117,10 +119,10 @@ def _disaggregated(series: Series, decisions: str, limits: AlertArgs) -> Iterato
         "15m",
         "warning",
         "Prefill workers finish fewer requests than the EPP assigns to them",
-        "Prefill workers refuse or fail, so the routing sidecars let decode workers compute the prompts. The logs of "
+        f"Prefill workers refuse or fail, so {limits.prefill_failure}. The logs of "
         "the container routing-proxy in the decode pods name the worker and the status.",
     )
-    failed, asked = "inference_objective_request_error_total", "inference_objective_request_total"
+    failed, asked = metrics.errors, metrics.requests
     yield Alert(
         "LlmdPickerErrors",
         f"{series.rate(failed, window=TREND)} / {series.rate(asked, window=TREND)} > 0.05",

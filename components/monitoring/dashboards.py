@@ -3,6 +3,7 @@
 from components.monitoring.panels import Dashboard, Line, Panel, Row, Unit
 from components.monitoring.queries import Series
 from components.plan.platform_args import MonitoringArgs
+from components.releases.metrics import Metrics
 
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
 """Legend and share. A mean would hide the slow requests."""
@@ -11,10 +12,10 @@ QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
 def dashboards(args: MonitoringArgs) -> tuple[Dashboard, ...]:
     """All dashboards of an install."""
     series = Series(args.namespace, args.pool)
-    return serving(series), disaggregation(series, args.decisions, args.transfer_failures)
+    return serving(series, args.metrics), disaggregation(series, args.metrics, queues=args.queues)
 
 
-def serving(series: Series) -> Dashboard:
+def serving(series: Series, metrics: Metrics) -> Dashboard:
     """Latency, throughput, and how full the tiers are."""
     return Dashboard(
         "serving",
@@ -48,7 +49,7 @@ def serving(series: Series) -> Dashboard:
                         "Whole request",
                         "From the gateway's call of the EPP to the last byte of the answer, as the EPP measures it.",
                         Unit.SECONDS,
-                        _quantiles(series, "inference_objective_request_duration_seconds"),
+                        _quantiles(series, metrics.duration),
                     ),
                 ),
             ),
@@ -100,7 +101,7 @@ def serving(series: Series) -> Dashboard:
                         Unit.NUMBER,
                         (
                             Line("{{role}}", series.gauge("sum", "up", "role")),
-                            Line("known to the EPP", series.gauge("max", "inference_pool_ready_pods")),
+                            Line("known to the EPP", series.gauge("max", metrics.ready)),
                         ),
                     ),
                     Panel(
@@ -109,8 +110,8 @@ def serving(series: Series) -> Dashboard:
                         Unit.NUMBER,
                         (
                             Line(
-                                "{{model_server_pod}}",
-                                series.gauge("max", "inference_pool_per_pod_queue_size", "model_server_pod"),
+                                f"{{{{{metrics.queue_by}}}}}",
+                                series.gauge("max", metrics.queue, metrics.queue_by),
                             ),
                         ),
                     ),
@@ -120,11 +121,12 @@ def serving(series: Series) -> Dashboard:
     )
 
 
-def disaggregation(series: Series, decisions: str, failures: list[str]) -> Dashboard:
+def disaggregation(series: Series, metrics: Metrics, *, queues: bool) -> Dashboard:
     """Decisions, KV transfer, and the EPP."""
+    decisions, failures = metrics.decisions, metrics.transfer_failures
     share = f"{series.rate(decisions, decision_type='prefill-decode')} / {series.rate(decisions)}"
     transferred, spent = "vllm:nixl_bytes_transferred", "vllm:nixl_xfer_time_seconds"
-    errors = series.rate("inference_objective_request_error_total")
+    errors = series.rate(metrics.errors)
     return Dashboard(
         "disaggregation",
         "llm-d P/D: disaggregation",
@@ -203,19 +205,39 @@ def disaggregation(series: Series, decisions: str, failures: list[str]) -> Dashb
                         "Time of a decision",
                         "Time that the EPP adds to each request.",
                         Unit.SECONDS,
-                        _quantiles(series, "inference_extension_scheduler_e2e_duration_seconds"),
+                        _quantiles(series, metrics.scheduling),
                     ),
                     Panel(
                         "Requests and errors",
                         "Requests that the EPP handled, and requests that it refused or failed.",
                         Unit.PER_SECOND,
                         (
-                            Line("requests", series.rate("inference_objective_request_total")),
+                            Line("requests", series.rate(metrics.requests)),
                             Line("errors", f"{errors} or vector(0)"),
                         ),
                     ),
+                    *(_queues(series, metrics) if queues else ()),
                 ),
             ),
+        ),
+    )
+
+
+def _queues(series: Series, metrics: Metrics) -> tuple[Panel, ...]:
+    """Panels about requests that wait in the EPP."""
+    waited = series.rate(f"{metrics.queue_duration}_bucket", "le", "priority")
+    return (
+        Panel(
+            "Requests in the queues of the EPP",
+            "By priority. Requests wait while all workers are full.",
+            Unit.NUMBER,
+            (Line("priority {{priority}}", series.gauge("sum", metrics.queued, "priority")),),
+        ),
+        Panel(
+            "Wait in the queues of the EPP, p90",
+            "By priority.",
+            Unit.SECONDS,
+            (Line("priority {{priority}}", f"histogram_quantile(0.9, {waited})"),),
         ),
     )
 

@@ -13,7 +13,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from components.config.vocabulary import ReleaseName, Role
+from components.config.vocabulary import Role
 from components.plan import fabric
 from components.plan.context import Context
 from components.plan.worker_args import ResolvedTier
@@ -90,7 +90,7 @@ def differences(context: Context, tiers: Tiers) -> Iterator[Difference]:
         return
     yield from _transfers(context, prefill, decode)
     compare = fabric.connector_config(decode).get("enforce_handshake_compat", True)
-    hashed = context.settings.release is not ReleaseName.V0_4 and compare
+    hashed = context.release.handshake_hash and compare
     attention = partial(_attention, context)
     if hashed:
         yield from _images(context, tiers)
@@ -201,7 +201,7 @@ def _attention(context: Context, tier: ResolvedTier) -> _Said:
     if found := own_attention_backend(tier.extra_args):
         place, name = found
         return _Said(f"serving.{tier.role}.extraArgs[{place}]", tier.extra_args[place], name.upper())
-    if context.settings.release is ReleaseName.V0_4 and ATTENTION_VARIABLE in tier.env:
+    if context.release.attention_variable and ATTENTION_VARIABLE in tier.env:
         return _variable(context, tier, name=ATTENTION_VARIABLE)
     return _Said("", "", tier.attention_backend or "")
 

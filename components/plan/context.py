@@ -15,6 +15,7 @@ from components.names import Names
 from components.plan.mode import Mode, mode
 from components.releases import RELEASES, Release
 from components.releases.picker_events import CacheEvents, cache_events
+from components.releases.router_dialect import AFFINITY
 
 
 def below(registry: str, name: str) -> bool:
@@ -90,7 +91,18 @@ class Context:
         routing = self.settings.routing
         if routing.config is not None:
             return routing.config
-        return self.release.picker_config(self.uncached, routing.preset).document()
+        config = self.release.picker_config(self.uncached, routing.preset)
+        if routing.peak_prefill_throughput is not None:
+            config = config.given(AFFINITY, peakPrefillThroughput=routing.peak_prefill_throughput)
+        if routing.flow_control is not None and self.release.queues is not None:
+            config = self.release.queues(config, routing.flow_control)
+        return config.document()
+
+    @property
+    def priorities(self) -> dict[str, int]:
+        """Names of the stack's InferenceObjectives, and their priorities."""
+        flow = self.settings.routing.flow_control
+        return {self.names.objective(each.name): each.priority for each in flow.priorities} if flow else {}
 
     @property
     def cache_events(self) -> CacheEvents:
@@ -111,7 +123,9 @@ class Context:
         if not self.release.traces:
             return {}
         traces = self.traces(service)
-        return traces.variables if traces else {"OTEL_TRACES_SAMPLER_ARG": "0"}
+        if traces:
+            return traces.variables
+        return {"OTEL_TRACES_SAMPLER_ARG": "0"} if self.release.traces_unasked else {}
 
     def vllm_port(self, role: Role) -> int:
         """vLLM's HTTP port: behind the sidecar on decode, the pool's target port on prefill."""

@@ -7,19 +7,25 @@ from typing import Any
 
 from components.accelerators import Image
 from components.args import TolerationArgs
+from components.config.kv_transfer import KvTransfer
 from components.config.tiers import Rdma
 from components.config.vocabulary import Role
 from components.infrastructures import Device, Fabric
 from components.plan.context import Context
 from components.plan.worker_args import DeviceArgs, HostPathArgs
+from components.releases.release import APART, BOTH
+from components.releases.vllm import ROLES_SINCE, vllm_of
 
 NIXL = "NixlConnector"
 """vLLM's connector that moves KV blocks by NIXL."""
 
-BOTH = "kv_both"
-"""`kv_role` of both tiers unless a tier says another. NixlConnector of vLLM 0.11 to 0.17 takes every role alike
-(vllm-project/vllm, docs/features/nixl_connector_usage.md, "KV Role Options"); newer ones deprecate this one
-(vllm-project/vllm#43807)."""
+MORIIO = "MoRIIOConnector"
+"""vLLM's connector that moves KV blocks by AMD's MoRI-IO; the prefill worker writes them into decode's memory."""
+
+HANDSHAKE = 6301
+NOTIFY = 61005
+"""First ports of MoRI-IO, one for each GPU from there on (llm-d/llm-d d557f83e,
+guides/pd-disaggregation/modelserver/amd/vllm/moriio/base; vllm-project/vllm, …/v1/moriio/moriio_common.py)."""
 
 UCX = "UCX"
 """NIXL's default backend."""
@@ -83,7 +89,7 @@ def _attachments(device: DeviceArgs, network: str) -> str:
 def env(context: Context, role: Role) -> dict[str, str]:
     """Further variables of a tier. The tier's value wins, then the infrastructure's, then the accelerator's."""
     profile = {name: each.value for name, each in context.infrastructure.env.items()}
-    every = {**context.accelerator.env, **profile, **context.tier(role).env}
+    every = {**context.release.worker_env, **context.accelerator.env, **profile, **context.tier(role).env}
     return {name: value for name, value in sorted(every.items()) if isinstance(value, str)}
 
 
@@ -91,13 +97,49 @@ def kv_transfer(context: Context, role: Role) -> dict[str, Any]:
     """`--kv-transfer-config` of a tier. The tier's field wins, then the stack's, then the infrastructure's."""
     stack, tier = context.settings.kv_transfer, context.tier(role).kv_transfer
     connector = tier.connector or stack.connector or NIXL
-    fields = {"kv_connector": connector, "kv_role": BOTH, **({} if tier.connector else stack.extra), **tier.extra}
+    basic = {"kv_connector": connector, "kv_role": kv_role(context, role, connector), **_said(stack), **_said(tier)}
+    fields = {**basic, **({} if tier.connector else stack.extra), **tier.extra}
+    if own := _in_config(context, role, connector):
+        fields["kv_connector_extra_config"] = {**own, **connector_config(fields)}
     within = nixl(fields)
     if within is None or within is fields:
         return _completed(context, fields)
     config = connector_config(fields)
     connectors = [_completed(context, each) if each is within else each for each in config["connectors"]]
     return {**fields, "kv_connector_extra_config": {**config, "connectors": connectors}}
+
+
+def moriio(context: Context, connector: str) -> bool:
+    """Whether the tiers transfer by MoRI-IO as the release's routing sidecar knows it."""
+    return connector == MORIIO and f"kvTransfer.connector={MORIIO}" not in context.release.lacks
+
+
+def _said(given: KvTransfer) -> dict[str, Any]:
+    return {"kv_load_failure_policy": given.failure_policy.value} if given.failure_policy else {}
+
+
+def _in_config(context: Context, role: Role, connector: str) -> dict[str, Any]:
+    """Fields of `kv_connector_extra_config` that have settings of their own, and those that MoRI-IO needs."""
+    stack, tier = context.settings.kv_transfer, context.tier(role).kv_transfer
+    lease, backends = tier.lease_seconds or stack.lease_seconds, tier.backends or stack.backends
+    fields: dict[str, Any] = {"kv_lease_duration": lease} if lease else {}
+    if backends:
+        fields["backends"] = backends
+    if moriio(context, connector):
+        ports = {"http_port": context.vllm_port(role), "handshake_port": HANDSHAKE, "notify_port": NOTIFY}
+        fields |= {name: str(port) for name, port in ports.items()}
+    return fields
+
+
+def kv_role(context: Context, role: Role, connector: str = NIXL) -> str:
+    """`kv_role` of a tier in its release; of an image of the user's, by the version of vLLM in its tag."""
+    if moriio(context, connector):  # it has no other mode
+        return APART[role]
+    own = context.tier(role).image
+    version = vllm_of(own) if own else None
+    if version is None:
+        return context.release.kv_roles[role]
+    return APART[role] if version >= ROLES_SINCE else BOTH
 
 
 def _completed(context: Context, connector: Mapping[str, Any]) -> dict[str, Any]:

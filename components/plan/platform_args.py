@@ -7,6 +7,7 @@ from pydantic import field_validator
 
 from components.args import Args, ImageArgs, PlacementArgs
 from components.config.vocabulary import FailureMode, PodSecurity
+from components.releases.metrics import Metrics
 
 
 class TargetClusterArgs(Args):
@@ -63,6 +64,12 @@ class InferencePoolArgs(Args):
     """Its ext_proc port."""
     failure_mode: FailureMode
     """While the picker does not answer."""
+    objectives: dict[str, int] = {}
+    """InferenceObjectives and their priorities."""
+    objective_version: str = ""
+    """Their API version."""
+    objective_header: str = ""
+    """Header of a request that names one."""
 
 
 class EndpointPickerArgs(Args):
@@ -78,8 +85,8 @@ class EndpointPickerArgs(Args):
     """Labels that select its pods."""
     pool: str
     """Its InferencePool."""
-    kinds: list[str]
-    """Kinds of inference.networking.x-k8s.io that it follows."""
+    kinds: dict[str, list[str]]
+    """Kinds that it follows, by API group."""
     cluster_role: str
     """ClusterRole and ClusterRoleBinding of the picker: it asks the API server who reads its metrics."""
     reader_role: str
@@ -94,6 +101,8 @@ class EndpointPickerArgs(Args):
     """Environment variables."""
     config: str
     """EndpointPickerConfig as YAML text."""
+    app_protocol: str | None = None
+    """`appProtocol` of its ext_proc port."""
     events_port: int | None = None
     """Port on which it listens for events of the workers' caches; None: it does not."""
     scratch: bool
@@ -126,6 +135,8 @@ class AlertArgs(Args):
     """Bytes per second below which a KV transfer cannot have been RDMA; None: it is not meant to be."""
     startup: int
     """Seconds that a worker may take to serve."""
+    prefill_failure: str
+    """What follows from a prefill leg that fails."""
     runbooks: str
     """Where the docs folder is."""
 
@@ -145,10 +156,10 @@ class MonitoringArgs(Args):
     """Labels of dashboards and alerts."""
     generation_labels: dict[str, str]
     """Labels of the monitors."""
-    decisions: str
-    """The picker's counter of decisions."""
-    transfer_failures: list[str]
-    """vLLM's counters of KV transfers gone wrong."""
+    metrics: Metrics
+    """Names of the metrics."""
+    queues: bool
+    """Whether requests may wait in the picker."""
     dashboards: bool
     """Make Grafana dashboards."""
     alerts: AlertArgs | None = None

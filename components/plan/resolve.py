@@ -90,6 +90,9 @@ def _pool(context: Context) -> InferencePoolArgs:
         picker=names.picker,
         picker_port=PICKER_PORTS["grpc"],
         failure_mode=context.failure_mode,
+        objectives=context.priorities,
+        objective_version=context.release.objectives,
+        objective_header=context.release.objective_header,
     )
 
 
@@ -109,6 +112,8 @@ def _picker(context: Context) -> EndpointPickerArgs:
         "--v": str(routing.verbosity),
         "--tracing": "true" if settings.tracing and release.traces else "false",
     }
+    if routing.experimental_plugins:
+        flags["--allow-experimental-plugins"] = "true"
     if routing.replicas > 1:
         flags["--ha-enable-leader-election"] = "true"
     if not monitored:  # without monitoring the picker has no right to review a scraper's token
@@ -119,7 +124,8 @@ def _picker(context: Context) -> EndpointPickerArgs:
         labels=names.picker_labels,
         selector=names.picker_selector,
         pool=names.pool,
-        kinds=list(release.picker_kinds),
+        kinds={group: list(kinds) for group, kinds in release.picker_kinds.items()},
+        app_protocol=release.picker_protocol,
         cluster_role=names.picker_cluster_role,
         reader_role=names.reader_cluster_role,
         metrics_secret=names.metrics_secret if monitored else None,
@@ -148,8 +154,8 @@ def _monitoring(context: Context, tiers: Tiers) -> MonitoringArgs:
         pool=Names(names.postfix, names.namespace).pool,  # one name in the series of all generations
         labels={**names.labels, **monitoring.labels},
         generation_labels={**names.generation_labels, **monitoring.labels},
-        decisions=context.release.metrics.decisions,
-        transfer_failures=list(context.release.metrics.transfer_failures),
+        metrics=context.release.metrics,
+        queues=settings.routing.flow_control is not None,
         dashboards=monitoring.dashboards,
         alerts=_alerts(context, tiers) if monitoring.alerts else None,
         tiers={
@@ -171,6 +177,7 @@ def _alerts(context: Context, tiers: Tiers) -> AlertArgs:
     return AlertArgs(
         selective=context.uncached is not None or settings.routing.config is not None,
         slow_transfer=settings.monitoring.min_transfer_rate * 10**6 if rdma else None,
+        prefill_failure=context.release.prefill_failure,
         startup=max(tier.rollout.startup_budget for tier in tiers.values()),
         runbooks=settings.monitoring.runbooks,
     )

@@ -273,12 +273,10 @@ class SidecarArgs(Args):
     """Image."""
     port: int
     """Port that the pool sends requests to."""
-    vllm_port: int
-    """vLLM's port in the same pod."""
-    connector_flag: str
-    """Flag for the KV connector in this release's dialect."""
-    log_level: str
-    """`--zap-log-level`."""
+    flags: dict[str, str]
+    """Command-line flags after `--port`, in order."""
+    own_address: str | None = None
+    """Variable with the pod's address; None: it needs none."""
     env: dict[str, str]
     """Environment variables."""
     resources: dict[str, str]

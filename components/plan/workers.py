@@ -46,6 +46,9 @@ SLOWEST_STREAM = 20
 SHM_SIZE = "16Gi"
 """Size of a worker's /dev/shm, unless a setting, the mode or the infrastructure says otherwise (guides)."""
 
+POD_IP = "POD_IP"
+"""The sidecar's variable for its pod's address, which prefill workers write KV blocks to."""
+
 DISK = "ephemeral-storage"
 """Resource of a node's disk, which an emptyDir takes."""
 
@@ -66,13 +69,30 @@ def tiers(context: Context) -> Tiers:
 
 def sidecar(context: Context) -> SidecarArgs:
     """The routing sidecar of the decode tier."""
-    given = context.settings.decode.sidecar
+    given, release = context.settings.decode.sidecar, context.release
+    flags = {
+        release.server_port_flag: str(context.vllm_port(Role.DECODE)),
+        release.connector_flag: "nixlv2",
+        "--zap-encoder": "json",
+        "--zap-log-level": given.log_level.value,
+        "--secure-proxy": "false",  # the default is a TLS server, and the gateway speaks plain HTTP
+    }
+    if release.traces and not release.traces_unasked:
+        flags["--tracing"] = "true" if context.settings.tracing else "false"
+    if given.prefill_retries is not None:
+        flags["--prefill-max-retries"] = str(given.prefill_retries)
+    if given.prefill_retry_backoff is not None:
+        flags["--prefill-retry-backoff"] = f"{given.prefill_retry_backoff}ms"
+    moriio = fabric.moriio(context, fabric.kv_transfer(context, Role.DECODE)["kv_connector"])
+    if moriio:
+        flags["--moriio-write-mode"] = "true"
+        flags["--moriio-tp-size"] = str(_tensor_parallel(context, Role.DECODE))
+        flags["--moriio-local-pod-ip"] = f"$({POD_IP})"
     return SidecarArgs(
-        image=context.image(given.image, context.release.sidecar_image, "Always"),
+        own_address=POD_IP if moriio else None,
+        image=context.image(given.image, release.sidecar_image, "Always"),
         port=context.settings.ports.serving,
-        vllm_port=context.vllm_port(Role.DECODE),
-        connector_flag=context.release.connector_flag,
-        log_level=given.log_level,
+        flags=flags,
         env=context.span_variables(f"{context.names.tier(Role.DECODE)}-sidecar"),
         resources={"cpu": given.cpu, "memory": given.memory},
     )

@@ -18,17 +18,19 @@ def container(sidecar: SidecarArgs, *, on_host: bool) -> k8s.core.v1.ContainerAr
         image=sidecar.image.name,
         image_pull_policy=sidecar.image.pull_policy,
         restart_policy="Always",
-        args=[
-            f"--port={sidecar.port}",
-            f"--vllm-port={sidecar.vllm_port}",
-            f"{sidecar.connector_flag}=nixlv2",
-            "--zap-encoder=json",
-            f"--zap-log-level={sidecar.log_level}",
-            "--secure-proxy=false",  # the default is a TLS server, and the gateway speaks plain HTTP
-        ],
-        env=[k8s.core.v1.EnvVarArgs(name=name, value=value) for name, value in sidecar.env.items()] or None,
+        args=[f"--port={sidecar.port}", *(f"{flag}={value}" for flag, value in sidecar.flags.items())],
+        env=_environment(sidecar) or None,
         ports=[container_port(sidecar.port, on_host=on_host)],
         resources=equal_resources(sidecar.resources),
         security_context=confined(),
         termination_message_policy="FallbackToLogsOnError",
     )
+
+
+def _environment(sidecar: SidecarArgs) -> list[k8s.core.v1.EnvVarArgs]:
+    plain = [k8s.core.v1.EnvVarArgs(name=name, value=value) for name, value in sidecar.env.items()]
+    if sidecar.own_address is None:
+        return plain
+    address = k8s.core.v1.ObjectFieldSelectorArgs(field_path="status.podIP")
+    source = k8s.core.v1.EnvVarSourceArgs(field_ref=address)
+    return [*plain, k8s.core.v1.EnvVarArgs(name=sidecar.own_address, value_from=source)]

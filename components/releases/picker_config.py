@@ -1,13 +1,19 @@
 """The picker's configuration as typed data: its shape, which every picker decodes strictly."""
 
-from collections.abc import Container, Mapping
-from typing import Any, Literal
+from collections.abc import Container, Iterable, Iterator, Mapping
+from typing import Any, Literal, Self
 
 from pydantic import ConfigDict, Field
 
 from components.config.strict import Strict
 from components.config.vocabulary import Preset, Role
-from components.releases.picker_dialect import CACHE
+from components.releases.picker_dialect import CACHE, Job
+
+DEFAULT_POLICIES = ("fcfs-ordering-policy", "global-strict-fairness-policy")
+"""Flow control policies that the picker lists by itself."""
+
+FLOW_GATE = "flowControl"
+"""Gate of the queues before the workers."""
 
 LONGEST_CONTEXT_BLOCKS = 8192
 """Blocks of 16 tokens in a prompt of 131072, the longest context of the guides' models. The guides' 256 see the first
@@ -31,11 +37,17 @@ WEIGHTS: Mapping[Preset, Mapping[str, int]] = {
 """What each preset weighs, each score being 0 to 1; of these a release takes those that it has."""
 
 
-class _Part(Strict):
+Referred = tuple[str, str, Job]
+"""A reference to a plugin: its path, the plugin's name, and the job that the plugin must have."""
+
+
+class Part(Strict):
+    """A part of a configuration; keys are those of the file, or Python names."""
+
     model_config = ConfigDict(populate_by_name=True)  # written by our own code, too
 
 
-class Plugin(_Part):
+class Plugin(Part):
     """A plugin with its parameters; pickers decode those loosely, so that a misspelt one is ignored."""
 
     type: str
@@ -51,7 +63,7 @@ class Plugin(_Part):
         return self.name or self.type
 
 
-class Reference(_Part):
+class Reference(Part):
     """A plugin within a profile."""
 
     plugin_ref: str
@@ -60,7 +72,7 @@ class Reference(_Part):
     """How much its score counts."""
 
 
-class Profile(_Part):
+class Profile(Part):
     """How pods of one role are chosen: filters, scorers and a picker, in order."""
 
     name: str
@@ -69,7 +81,7 @@ class Profile(_Part):
     """What takes part."""
 
 
-class SaturationDetector(_Part):
+class SaturationDetector(Part):
     """From when on a worker counts as full."""
 
     queue_depth_threshold: int | None = None
@@ -80,14 +92,14 @@ class SaturationDetector(_Part):
     """Age of a worker's figures from which on they mean nothing, such as 200ms."""
 
 
-class Extractor(_Part):
+class Extractor(Part):
     """What reads a data source."""
 
     plugin_ref: str
     """Its name."""
 
 
-class Source(_Part):
+class Source(Part):
     """Where figures of the workers come from."""
 
     plugin_ref: str
@@ -96,27 +108,42 @@ class Source(_Part):
     """Plugins that read them."""
 
 
-class Data(_Part):
+class Data(Part):
     """Sources of the workers' figures."""
 
     sources: list[Source] = []
     """All of them."""
 
 
-class PriorityBand(_Part):
+class Band(Part):
     """Requests of one priority."""
 
     priority: int | None = None
     """The priority."""
-    max_bytes: int | None = None
-    """Most that waits."""
     fairness_policy_ref: str | None = None
     """Policy among the senders of requests."""
     ordering_policy_ref: str | None = None
     """Policy among a sender's requests."""
 
 
-class FlowControl(_Part):
+class PriorityBand(Band):
+    """Requests of one priority, in bytes."""
+
+    max_bytes: int | None = None
+    """Most that waits."""
+
+
+def referred_policies(defaults: Mapping[str, Band | None], bands: Iterable[Band]) -> Iterator[Referred]:
+    """Policies of default bands, by their names, and of priority bands; without those that a picker lists by itself."""
+    named = [*defaults.items(), *((f"priorityBands[{place}]", each) for place, each in enumerate(bands))]
+    for at, band in named:
+        refs = {"fairness": band.fairness_policy_ref, "ordering": band.ordering_policy_ref} if band else {}
+        for key, name in refs.items():
+            if name and name not in DEFAULT_POLICIES:
+                yield f"flowControl.{at}.{key}PolicyRef", name, Job.POLICY
+
+
+class FlowControl(Part):
     """Queues before the workers."""
 
     max_bytes: int | None = None
@@ -128,12 +155,16 @@ class FlowControl(_Part):
     priority_bands: list[PriorityBand] = []
     """Bands."""
 
+    def references(self) -> Iterator[Referred]:
+        """Policies of the bands."""
+        yield from referred_policies({"defaultPriorityBand": self.default_priority_band}, self.priority_bands)
 
-class PickerConfig(_Part):
-    """An EndpointPickerConfig."""
 
-    api_version: Literal["inference.networking.x-k8s.io/v1alpha1"] = "inference.networking.x-k8s.io/v1alpha1"
-    """Group and version, the same in every supported release."""
+class EndpointPickerConfig(Part):
+    """What the configurations of all pickers have."""
+
+    api_version: str
+    """Group and version."""
     kind: Literal["EndpointPickerConfig"] = "EndpointPickerConfig"
     """Kind."""
     feature_gates: list[str] | None = None
@@ -142,6 +173,35 @@ class PickerConfig(_Part):
     """All plugins; one that another's parameters name stands before it."""
     scheduling_profiles: list[Profile] = []
     """One profile per role; without any, the picker makes one for all workers."""
+
+    def document(self) -> dict[str, Any]:
+        """As it stands in the file."""
+        return self.model_dump(by_alias=True, exclude_none=True)
+
+    def lists(self, kind: str) -> bool:
+        """Whether there is a plugin of a type."""
+        return any(each.type == kind for each in self.plugins)
+
+    def given(self, kind: str, **parameters: Any) -> Self:
+        """The same with further parameters of the plugins of a type."""
+        plugins = [
+            each.model_copy(update={"parameters": {**(each.parameters or {}), **parameters}})
+            if each.type == kind
+            else each
+            for each in self.plugins
+        ]
+        return self.model_copy(update={"plugins": plugins})
+
+    def references(self) -> Iterator[Referred]:
+        """Plugins that the sections name, beside those of the profiles."""
+        yield from ()
+
+
+class PickerConfig(EndpointPickerConfig):
+    """The configuration of the pickers up to v0.8."""
+
+    api_version: Literal["inference.networking.x-k8s.io/v1alpha1"] = "inference.networking.x-k8s.io/v1alpha1"
+    """Group and version."""
     saturation_detector: SaturationDetector | None = None
     """From when on a worker counts as full."""
     data: Data | None = None
@@ -149,9 +209,21 @@ class PickerConfig(_Part):
     flow_control: FlowControl | None = None
     """Queues before the workers."""
 
-    def document(self) -> dict[str, Any]:
-        """As it stands in the file."""
-        return self.model_dump(by_alias=True, exclude_none=True)
+    def references(self) -> Iterator[Referred]:
+        """Sources, their extractors, and the policies of the queues, which nobody reads while the gate is off."""
+        if self.data:
+            yield from referred_sources("data", self.data.sources)
+        if self.flow_control and FLOW_GATE in (self.feature_gates or []):
+            yield from self.flow_control.references()
+
+
+def referred_sources(section: str, sources: Iterable[Source]) -> Iterator[Referred]:
+    """Data sources and their extractors."""
+    for place, source in enumerate(sources):
+        here = f"{section}.sources[{place}]"
+        yield f"{here}.pluginRef", source.plugin_ref, Job.SOURCE
+        for position, each in enumerate(source.extractors):
+            yield f"{here}.extractors[{position}].pluginRef", each.plugin_ref, Job.EXTRACTOR
 
 
 def scorers(preset: Preset, known: Container[str], *, cached: bool) -> dict[str, int]:

@@ -22,6 +22,10 @@ class Job(StrEnum):
     HANDLER = "profile handler"
     HEADERS = "headers handler"
     DECIDER = "decider"
+    PRODUCER = "data producer"
+    DETECTOR = "saturation detector"
+    LIMITS = "usage limit policy"
+    PARSER = "parser"
     POLICY = "flow control policy"
     SOURCE = "data source"
     EXTRACTOR = "extractor"
@@ -42,6 +46,10 @@ class PluginType:
     """Parameters without which the picker refuses the file, with dots between the levels."""
     deprecated: str = ""
     """What upstream has in its place; empty: it is not deprecated."""
+    alpha: bool = False
+    """Whether the picker takes it with --allow-experimental-plugins only; its parameters are not checked then."""
+    former: Mapping[str, str] = field(default_factory=dict)
+    """Parameters that are accepted with a warning, and what takes their place."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +68,10 @@ class Handler:
     """Parameters of an older version and their successors, which cannot be mixed with them."""
     only_its_profiles: bool = False
     """Whether a further profile makes it choose a prefill worker again and again, without end."""
+    writes_headers: bool = False
+    """Whether it names the prefill worker to the sidecar by itself, without a headers handler."""
+    order_at: str | None = None
+    """The order of the stages; where prefill comes first, every request is disaggregated and a decider is refused."""
 
 
 @dataclass(frozen=True)
@@ -98,10 +110,18 @@ class PickerDialect:
     """Plugins that need a tokenizer at a Unix socket of the picker's pod, and their parameters about it."""
     successors: Mapping[str, str]
     """Plugins of other releases and what they are called here."""
+    reads_cache: bool = True
+    """Whether a decider knows what a worker has cached only by a prefix cache in the decode profile."""
+    former_versions: Mapping[str, str] = field(default_factory=dict)
+    """Deprecated values of `apiVersion` and their successors."""
+    strict: bool = False
+    """Whether an unknown parameter is refused, a gate may have a value, and plugins may stand in any order (since v0.9:
+    llm-d-router#1134; pkg/epp/config/loader, `buildPluginDAG`)."""
 
 
 CACHE = "prefix-cache-scorer"
 PRECISE = "precise-prefix-cache-scorer"
+PRECISE_PRODUCER = "precise-prefix-cache-producer"
 
 ROLE_LABEL = "llm-d.ai/role"
 ROLE_FILTERS: Mapping[str, Role | None] = {

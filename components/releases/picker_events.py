@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from components.releases.picker_dialect import PRECISE
+from components.releases.picker_dialect import PRECISE, PRECISE_PRODUCER
 
 SOCKET_PORT = 5557
 """vLLM's port for events, where `podDiscoveryConfig.socketPort` names no other."""
@@ -45,7 +45,7 @@ def _configured(config: Mapping[str, Any]) -> Iterator[tuple[bool, Mapping[str, 
         if not isinstance(plugin, Mapping):
             continue
         given = (plugin.get("parameters") or {}) if isinstance(plugin.get("parameters"), Mapping) else {}
-        precise = plugin.get("type") == PRECISE
+        precise = plugin.get("type") in (PRECISE, PRECISE_PRODUCER)
         events = given.get("kvEventsConfig")
         if precise or isinstance(events, Mapping):
             yield precise, events if isinstance(events, Mapping) else {}

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from components.config.vocabulary import Role
-from components.releases.picker_config import PickerConfig, Plugin, Profile
+from components.releases.picker_config import EndpointPickerConfig, Plugin, Profile
 from components.releases.picker_dialect import CACHE, PRECISE, ROLE_FILTERS, ROLE_LABEL, Handler, Job, PickerDialect
 
 
@@ -14,7 +14,7 @@ from components.releases.picker_dialect import CACHE, PRECISE, ROLE_FILTERS, ROL
 class Reading:
     """A configuration and the dialect of the picker that reads it."""
 
-    config: PickerConfig
+    config: EndpointPickerConfig
     dialect: PickerDialect
 
     @cached_property
@@ -106,7 +106,7 @@ def _passes(plugin: Plugin, role: Role) -> bool | None:
         return ROLE_FILTERS[plugin.type] is role
     if plugin.type == "by-label" and given.get("label") == ROLE_LABEL:
         return role.value in (given.get("validValues") or [])
-    if plugin.type == "by-label-selector":
+    if plugin.type in ("by-label-selector", "label-selector-filter"):
         rules = [("In", key, [value]) for key, value in (given.get("matchLabels") or {}).items()]
         rules += [
             (str(each.get("operator")), each.get("key"), each.get("values") or [])

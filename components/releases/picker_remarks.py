@@ -3,14 +3,16 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from components.releases.picker_config import PickerConfig
+from components.releases.picker_config import EndpointPickerConfig
 from components.releases.picker_dialect import PickerDialect
 from components.releases.picker_reading import Reading, parameter
 
 
-def remarks(config: PickerConfig, dialect: PickerDialect) -> Iterator[str]:
+def remarks(config: EndpointPickerConfig, dialect: PickerDialect) -> Iterator[str]:
     """Each in words, with its path within the configuration."""
     read = Reading(config, dialect)
+    if config.api_version in dialect.former_versions:
+        yield f"apiVersion {config.api_version} is deprecated; write {dialect.former_versions[config.api_version]}"
     for place, plugin in enumerate(config.plugins):
         path = f"plugins[{place}]"
         known = dialect.plugins.get(plugin.type)
@@ -18,7 +20,10 @@ def remarks(config: PickerConfig, dialect: PickerDialect) -> Iterator[str]:
             continue
         if known.deprecated:
             yield f"{path}.type {plugin.type} is deprecated; write {known.deprecated}"
-        for key in _ignored(plugin.parameters or {}, known.parameters):
+        for key in known.former.keys() & (plugin.parameters or {}).keys():
+            yield f"{path}.parameters.{key} is deprecated: {known.former[key]}"
+        strict = known.alpha or (dialect.strict and known.parameters)
+        for key in () if strict else _ignored(plugin.parameters or {}, known.parameters):
             yield f"{path}.parameters.{key} is no parameter of {plugin.type} in this version: the picker ignores it"
         socket = dialect.tokenizer_at.get(plugin.type)
         if socket and parameter(plugin, f"{socket}.useTCP") is not True:

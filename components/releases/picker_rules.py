@@ -11,12 +11,17 @@ from typing import Any
 from components.config.problem import Hidden, Problem
 from components.config.vocabulary import Role
 from components.config.wording import nearest
-from components.releases.picker_config import PickerConfig, Plugin, Profile
+from components.releases.picker_config import EndpointPickerConfig, Plugin, Profile
 from components.releases.picker_dialect import CACHE, Job, PickerDialect
 from components.releases.picker_reading import Reading, first, parameter
 
 REFUSED = "the picker would refuse the file and crash-loop"
 NEVER = "every request would be answered, and none ever disaggregated"
+_PRODUCER = "since v0.9 it is one of approx-prefix-cache-producer"
+MOVED = dict.fromkeys(
+    ("autoTune", "blockSizeTokens", "blockSize", "maxPrefixBlocksToMatch", "lruCapacityPerServer"), _PRODUCER
+)
+"""Parameters that other plugins have today."""
 KINDS = {
     int: "a whole number",
     float: "a number",
@@ -25,17 +30,23 @@ KINDS = {
     list: "a list",
     dict: "an object",
 }
+ALSO: Mapping[Job, tuple[Job, ...]] = {Job.EXTRACTOR: (Job.PRODUCER, Job.SCORER)}
+"""Jobs whose plugins may do another one, too: a data producer reads notifications about workers itself, and so does the
+older precise prefix cache."""
+GATE_VALUES = ("true", "false", "t", "f", "1", "0")
+"""Values of a feature gate (Go's strconv.ParseBool)."""
 MISSPELT = 0.85
 """Likeness to a parameter from which on another word is a misspelling of it, and not a parameter of another version."""
-DEFAULT_POLICIES = ("fcfs-ordering-policy", "global-strict-fairness-policy")
-"""Flow control policies that the picker lists by itself."""
 
 
-def mistakes(config: PickerConfig, dialect: PickerDialect) -> Iterator[Problem]:
-    """Every mistake; paths are those within the configuration, such as `plugins[3].parameters.threshold`."""
+def mistakes(config: EndpointPickerConfig, dialect: PickerDialect, *, experimental: bool = False) -> Iterator[Problem]:
+    """Every mistake; paths are those within the configuration, such as `plugins[3].parameters.threshold`.
+
+    `experimental`: the picker takes Alpha plugins, too.
+    """
     read = Reading(config, dialect)
     yield from _sections(read)
-    yield from _plugins(read)
+    yield from _plugins(read, experimental=experimental)
     yield from _profiles(read)
     yield from _disaggregation(read)
 
@@ -44,38 +55,27 @@ def _sections(read: Reading) -> Iterator[Problem]:
     config, dialect = read.config, read.dialect
     gates = config.feature_gates or []
     for place, gate in enumerate(gates):
-        if gate not in dialect.gates:
+        name, switch, value = gate.partition("=")
+        if name in dialect.gates and (not switch or (dialect.strict and value.strip().lower() in GATE_VALUES)):
+            continue
+        if name not in dialect.gates or not dialect.strict:
             hint = nearest(gate, dialect.gates)
             yield Problem(f"featureGates[{place}]", gate, "is no gate of this picker" + hint, REFUSED, "delete it")
+        else:
+            yield Problem(f"featureGates[{place}]", gate, "is neither true nor false", REFUSED, f"write {name}=false")
     for section in ("saturationDetector", "data", "flowControl"):
         if section in config.document() and section not in dialect.sections:
             yield Problem(section, Hidden(), "is of a newer picker than this release's", REFUSED, "delete it")
-    sources = config.data.sources if config.data else []
-    if dialect.data_gate in gates and not sources:
+    if dialect.data_gate in gates and not config.document().get("data", {}).get("sources"):
         wrong = f"is missing, and the gate {dialect.data_gate} needs it"
         yield Problem("data", Hidden(), wrong, REFUSED, "add its sources, or delete the gate")
-    for place, source in enumerate(sources):
-        here = f"data.sources[{place}]"
-        yield from _referred(read, f"{here}.pluginRef", source.plugin_ref, Job.SOURCE)
-        for position, each in enumerate(source.extractors):
-            yield from _referred(read, f"{here}.extractors[{position}].pluginRef", each.plugin_ref, Job.EXTRACTOR)
-    flow = config.flow_control
-    if flow is None or "flowControl" not in gates:
-        return
-    bands = [("defaultPriorityBand", flow.default_priority_band)] if flow.default_priority_band else []
-    for at, band in [*bands, *((f"priorityBands[{place}]", each) for place, each in enumerate(flow.priority_bands))]:
-        for key, name in (("fairness", band.fairness_policy_ref), ("ordering", band.ordering_policy_ref)):
-            if name and name not in DEFAULT_POLICIES:
-                yield from _referred(read, f"flowControl.{at}.{key}PolicyRef", name, Job.POLICY)
+    for path, name, job in config.references():
+        if read.job(name) not in (job, *ALSO.get(job, ())):
+            names = ", ".join(each for each, known in dialect.plugins.items() if known.job is job)
+            yield Problem(path, name, f"refers to no {job}", REFUSED, f"list one in plugins: {names}")
 
 
-def _referred(read: Reading, path: str, name: str, job: Job) -> Iterator[Problem]:
-    if read.job(name) is not job:
-        names = ", ".join(each for each, known in read.dialect.plugins.items() if known.job is job)
-        yield Problem(path, name, f"refers to no {job}", REFUSED, f"list one in plugins: {names}")
-
-
-def _plugins(read: Reading) -> Iterator[Problem]:
+def _plugins(read: Reading, *, experimental: bool) -> Iterator[Problem]:
     names: set[str] = set()
     for place, plugin in enumerate(read.config.plugins):
         path = f"plugins[{place}]"
@@ -89,7 +89,17 @@ def _plugins(read: Reading) -> Iterator[Problem]:
             wrong = "is no plugin that this release's picker is known to have" + hint
             yield Problem(f"{path}.type", plugin.type, wrong, REFUSED, "use one of " + ", ".join(read.dialect.plugins))
             continue
-        yield from _parameters(f"{path}.parameters", plugin.parameters or {}, known.parameters)
+        if known.alpha and not experimental:
+            yield Problem(
+                f"{path}.type",
+                plugin.type,
+                "is an Alpha plugin, which the picker takes with --allow-experimental-plugins only",
+                REFUSED,
+                "set serving.routing.experimentalPlugins: true, or leave the plugin out",
+            )
+        if not known.alpha:
+            strict = read.dialect.strict and bool(known.parameters)  # the picker passes over those of other plugins
+            yield from _parameters(f"{path}.parameters", plugin.parameters or {}, known.parameters, strict=strict)
         for need in known.needs:
             if not parameter(plugin, need):
                 yield Problem(f"{path}.parameters.{need}", Hidden(), "is missing", REFUSED, "add it")
@@ -120,12 +130,17 @@ def _number(value: Any) -> float:
     return value if isinstance(value, (int, float)) and not isinstance(value, bool) else 0
 
 
-def _parameters(path: str, given: Mapping[str, Any], known: Mapping[str, Any]) -> Iterator[Problem]:
+def _parameters(path: str, given: Mapping[str, Any], known: Mapping[str, Any], *, strict: bool) -> Iterator[Problem]:
     for key, value in given.items():
         here = f"{path}.{key}"
         if key not in known:
             near = get_close_matches(key, known, n=1, cutoff=MISSPELT)
-            if near:
+            if strict:
+                moved = MOVED.get(key, "")
+                hint = f"; did you mean {near[0]}?" if near else f"; {moved}" if moved else ""
+                change = f"delete it; parameters here: {', '.join(known) or 'none'}"
+                yield Problem(here, value, "is no parameter of this plugin" + hint, REFUSED, change)
+            elif near:
                 wrong = f"is no parameter of this plugin; did you mean {near[0]}?"
                 outcome = "the picker would ignore it silently, and use its default"
                 yield Problem(here, value, wrong, outcome, f"rename it; parameters here: {', '.join(known)}")
@@ -136,7 +151,7 @@ def _parameters(path: str, given: Mapping[str, Any], known: Mapping[str, Any]) -
         if not _is(value, kind):
             yield Problem(here, value, f"is not {KINDS[kind]}", REFUSED, f"write {KINDS[kind]}")
         elif kind is not known[key]:
-            yield from _parameters(here, value, known[key])
+            yield from _parameters(here, value, known[key], strict=strict)
 
 
 def _is(value: Any, kind: type) -> bool:
@@ -212,7 +227,8 @@ def _filters(read: Reading, path: str, profile: Profile, role: Role) -> Iterator
 
 def _disaggregation(read: Reading) -> Iterator[Problem]:
     headers = read.listed(Job.HEADERS)
-    if not headers:
+    known_handlers = [read.handler[1]] if read.handler else read.dialect.handlers.values()
+    if not headers and not any(each.writes_headers for each in known_handlers):
         [name, *_] = [name for name, known in read.dialect.plugins.items() if known.job is Job.HEADERS]
         outcome = f"a prefill worker would be chosen, and no header would name it: {NEVER}"
         yield Problem("plugins", Hidden(), "has no headers handler", outcome, f"add {name}")
@@ -239,16 +255,29 @@ def _disaggregation(read: Reading) -> Iterator[Problem]:
         change = f"write {known.deprecated[flat[0]]} instead"
         at = f"plugins[{place}].parameters.{flat[0]}"
         yield Problem(at, parameter(plugin, flat[0]), wrong, REFUSED, change)
+    if known.order_at and _prefill_first(parameter(plugin, known.order_at)):
+        key, given = first(plugin, known.decider_at)
+        if given:
+            path = f"plugins[{place}].parameters.{key}"
+            yield Problem(path, given, "goes with stageOrder: decode-first only", REFUSED, "delete one of both")
+        return
     key, given = first(plugin, known.decider_at)
     decider = given or known.decider
     path = f"plugins[{place}].parameters.{key}"
-    before = {each.called: each for each in read.config.plugins[:place]}
+    listed = read.config.plugins if read.dialect.strict else read.config.plugins[:place]
+    before = {each.called: each for each in listed}
     if not isinstance(decider, str):
         yield Problem(path, None, "names no decider", NEVER, "name a decider that is listed before it")
     elif decider not in before or read.job(decider) is not Job.DECIDER:
-        yield Problem(path, decider, "is no decider that is listed before it", REFUSED, "list one before this plugin")
+        where = "" if read.dialect.strict else " before it"
+        yield Problem(path, decider, f"is no decider that is listed{where}", REFUSED, "list one before this plugin")
     else:
         yield from _selective(read, before[decider])
+
+
+def _prefill_first(order: Any) -> bool:
+    """Whether a stage order is prefill-first, as the picker reads it (`ParseStageOrder`)."""
+    return str(order).lower().replace("-", "").replace("_", "") in ("prefillfirst", "prefill")
 
 
 def _no_handler(read: Reading) -> Problem:
@@ -277,7 +306,7 @@ def _selective(read: Reading, decides: Plugin) -> Iterator[Problem]:
         yield Problem(path, amount, "means never", NEVER, "give a number from 1, or use the decider that always does")
     if amount <= 0:
         return
-    if read.cache is None:
+    if read.dialect.reads_cache and read.cache is None:
         outcome = "nothing would count as cached, or the decider never see what is: the number would mean nothing"
         yield Problem(path, amount, f"needs a {CACHE} in the decode profile", outcome, f"list {CACHE} and refer to it")
     if dialect.cache_gate and dialect.cache_gate not in (config.feature_gates or []):

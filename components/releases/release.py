@@ -1,13 +1,22 @@
 """What an llm-d release decides, so that an illegal mix cannot be spelled."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from components.config.flow_control import FlowControl
 from components.config.routing import Selective
-from components.config.vocabulary import FailureMode, Preset, ReleaseName
+from components.config.vocabulary import FailureMode, Preset, ReleaseName, Role
 from components.releases.metrics import Metrics
-from components.releases.picker_config import PickerConfig
+from components.releases.picker_config import EndpointPickerConfig, PickerConfig
 from components.releases.picker_dialect import PickerDialect
+
+BOTH = "kv_both"
+"""A worker that may be on either end of a transfer. NixlConnector of vLLM 0.11 to 0.17 takes every role alike
+(vllm-project/vllm, docs/features/nixl_connector_usage.md, "KV Role Options"); newer ones deprecate this one
+(vllm-project/vllm#43807)."""
+
+APART = {Role.PREFILL: "kv_producer", Role.DECODE: "kv_consumer"}
+"""What vLLM wants since 0.23 (vllm-project/vllm#43807, #43874; llm-d/llm-d#1715)."""
 
 
 @dataclass(frozen=True)
@@ -30,12 +39,12 @@ class Release:
     sidecar_image: str
     picker_flags: Mapping[str, str]
     """Flags of the picker that this release needs beside those that all take."""
-    picker_kinds: Sequence[str]
-    """Kinds of inference.networking.x-k8s.io that it follows where they are served."""
+    picker_kinds: Mapping[str, Sequence[str]]
+    """Kinds that it follows where they are served, by API group."""
     picker_resources: PickerResources
     picker_dialect: PickerDialect
     """What its configuration may say."""
-    picker_config: Callable[[int | None, Preset], PickerConfig]
+    picker_config: Callable[[int | None, Preset], EndpointPickerConfig]
     """The picker's configuration: None disaggregates every request, a number only prompts with that many uncached
     units (`selective_unit`); the preset says what it weighs among the workers of a role."""
     selective_unit: str
@@ -45,15 +54,43 @@ class Release:
     failure_mode: FailureMode
     connector_flag: str
     """The sidecar's flag for the KV connector."""
+    server_port_flag: str
+    """The sidecar's flag for vLLM's port."""
     wider_prefill: bool
     """Whether vLLM's decode workers fetch KV blocks of prefill workers with more GPUs than they have."""
     traces: bool
-    """Whether picker and sidecar make spans; if so, they do it unasked unless their environment says no."""
+    """Whether picker and sidecar make spans."""
+    traces_unasked: bool
+    """Whether they make spans unless their environment says no; otherwise a flag asks for them."""
     vllm_traces: bool
     """Whether vLLM's images have what it needs to send traces: vLLM requires OpenTelemetry's packages since 0.17
     (vllm-project/vllm#34466), and stops at `--otlp-traces-endpoint` without them (vllm-project/vllm#27109)."""
     metrics: Metrics
     """What it calls the metrics that other releases call otherwise."""
+    lacks: Mapping[str, str] = field(default_factory=dict)
+    """Settings that its programs do not have, by path, with the reason; those of `kvTransfer` in a tier, too."""
+    queues: Callable[[EndpointPickerConfig, FlowControl], EndpointPickerConfig] | None = None
+    """The picker's configuration with flow control; None: it has none."""
+    objectives: str = "inference.networking.x-k8s.io/v1alpha2"
+    """Version of InferenceObjective that its picker follows."""
+    objective_header: str = "x-gateway-inference-objective"
+    """Header of a request with the name of its InferenceObjective."""
+    kv_roles: Mapping[Role, str] = field(default_factory=lambda: dict.fromkeys(Role, BOTH))
+    """`kv_role` of a tier unless it says another."""
+    picker_shape: type[EndpointPickerConfig] = PickerConfig
+    """Shape of the picker's configuration."""
+    picker_protocol: str | None = None
+    """`appProtocol` of the picker's ext_proc port."""
+    watched: Sequence[tuple[str, str]] = ()
+    """Version and kind of what the picker waits for at its start, whether it is served or not."""
+    worker_env: Mapping[str, str] = field(default_factory=dict)
+    """Variables that vLLM of the release needs with every accelerator."""
+    attention_variable: bool = False
+    """Whether vLLM reads VLLM_ATTENTION_BACKEND."""
+    handshake_hash: bool = True
+    """Whether NIXL's handshake compares a hash of both configurations."""
+    prefill_failure: str = "the routing sidecars let decode workers compute the prompts"
+    """What follows from a prefill leg that fails, in the words of an alert."""
 
     def selective_value(self, selective: Selective) -> int | None:
         """The number that this release reads from `selectivePd`, if it is given."""

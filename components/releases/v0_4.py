@@ -8,6 +8,7 @@ from components.releases.metrics import FAILURES, Metrics
 from components.releases.picker_config import LONGEST_CONTEXT_BLOCKS, PickerConfig, Plugin, profiles, scorers
 from components.releases.picker_dialect import CACHE, COMMON, PRECISE, Handler, Job, PickerDialect, PluginType
 from components.releases.release import PickerResources, Release
+from components.releases.v0_6 import LACKS
 
 GUIDE_BLOCK = 5
 """Characters per hash block in the guide. Its threshold of 0 never counts them."""
@@ -105,16 +106,26 @@ V0_4 = Release(
     sidecar_image="ghcr.io/llm-d/llm-d-routing-sidecar:v0.4.0",
     # The picker's default is still the metric's name before vLLM 0.10, which no worker exports.
     picker_flags={"--kv-cache-usage-percentage-metric": "vllm:kv_cache_usage_perc"},
-    picker_kinds=("inferenceobjectives",),
+    picker_kinds={"inference.networking.x-k8s.io": ("inferenceobjectives",)},
     picker_resources=PickerResources(),
     picker_dialect=DIALECT,
+    lacks={
+        **LACKS,
+        "routing.flowControl": "its picker has the gate, and no section of its configuration for limits and priorities",
+        "kvTransfer.failurePolicy": "vLLM 0.11 has no kv_load_failure_policy, and recomputes",
+    },
     picker_config=picker_config,
     selective_unit="threshold",
     ignored_unit="nonCachedTokens",
     failure_mode=FailureMode.FAIL_CLOSE,
+    server_port_flag="--vllm-port",
     connector_flag="--connector",
     wider_prefill=False,
     traces=False,
+    traces_unasked=False,
     vllm_traces=False,
-    metrics=Metrics(decisions="llm_d_inference_scheduler_pd_decision_total", transfer_failures=FAILURES),
+    watched=(("inference.networking.x-k8s.io/v1alpha2", "InferenceObjective"),),
+    attention_variable=True,
+    handshake_hash=False,
+    metrics=Metrics(decisions="llm_d_inference_scheduler_pd_decision_total", transfer_failures=[*FAILURES]),
 )

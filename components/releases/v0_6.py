@@ -4,7 +4,8 @@ Source: the newest helmfile version of the guide (inferencepool v1.4.0, modelser
 """
 
 from components.config.vocabulary import FailureMode, Preset, ReleaseName, Role
-from components.releases.metrics import FAILURES, Metrics
+from components.releases.flow_control import queues
+from components.releases.metrics import EXPIRED, FAILURES, Metrics
 from components.releases.picker_config import LONGEST_CONTEXT_BLOCKS, PickerConfig, Plugin, profiles, scorers
 from components.releases.picker_dialect import CACHE, COMMON, PRECISE, Handler, Job, PickerDialect, PluginType
 from components.releases.release import PickerResources, Release
@@ -192,26 +193,42 @@ def picker_config(non_cached_tokens: int | None, preset: Preset) -> PickerConfig
     return PickerConfig(feature_gates=["prepareDataPlugins"], plugins=plugins, scheduling_profiles=profiles(weights))
 
 
+_NO_RETRIES = "the routing sidecar tries again since v0.9 (llm-d-router#1206)"
+LACKS = {
+    "routing.flowControl.maxRequests": "its queues are limited by bytes only",
+    "routing.flowControl.saturation.concurrency": "its detector knows queues and KV caches only",
+    "routing.experimentalPlugins": "the picker has plugins of stability Alpha, and a flag for them, since v0.10",
+    "decode.sidecar.prefillRetries": _NO_RETRIES,
+    "decode.sidecar.prefillRetryBackoff": _NO_RETRIES,
+    "kvTransfer.connector=MoRIIOConnector": "the routing sidecar has flags for it since v0.10",
+    "kvTransfer.leaseSeconds": "vLLM has the lease since vllm-project/vllm#41383; the one of the release has "
+    "VLLM_NIXL_ABORT_REQUEST_TIMEOUT, a variable for the tiers' env",
+}
+"""What came after v0.7 of picker and sidecar, and after vLLM 0.17."""
+
 V0_6 = Release(
     name=ReleaseName.V0_6,
     vllm="0.17.1",
     picker_image="ghcr.io/llm-d/llm-d-inference-scheduler:v0.7.1",
     sidecar_image="ghcr.io/llm-d/llm-d-routing-sidecar:v0.7.1",
     picker_flags={},  # any of the metric-name flags is a fatal error since v0.7
-    picker_kinds=("inferenceobjectives", "inferencemodelrewrites"),
+    picker_kinds={"inference.networking.x-k8s.io": ("inferenceobjectives", "inferencemodelrewrites")},
     picker_resources=PickerResources(cpu="4", memory="8Gi", memory_limit="16Gi"),
     picker_dialect=DIALECT,
+    lacks=LACKS,
+    queues=queues,
     picker_config=picker_config,
     selective_unit="nonCachedTokens",
     ignored_unit="threshold",
     failure_mode=FailureMode.FAIL_OPEN,
+    server_port_flag="--vllm-port",
     connector_flag="--kv-connector",
     wider_prefill=True,  # vLLM from 0.13 on (vllm-project/vllm#27274)
     traces=True,
+    traces_unasked=True,
     vllm_traces=True,
     metrics=Metrics(
         decisions="llm_d_inference_scheduler_disagg_decision_total",
-        # Blocks that decode never fetched, which the prefill worker then drops.
-        transfer_failures=(*FAILURES, "vllm:nixl_num_kv_expired_reqs_total"),
+        transfer_failures=[*FAILURES, EXPIRED],
     ),
 )

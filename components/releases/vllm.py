@@ -176,6 +176,23 @@ PAIR_VARIABLES = (ATTENTION_VARIABLE, LAYOUT_VARIABLE)
 accelerator."""
 
 
+ROLES_SINCE = (0, 23)
+"""vLLM that wants a producer and a consumer of NixlConnector, and warns of `kv_both` (vllm-project/vllm#43807)."""
+
+_VLLM_IMAGE = re.compile(r"(?:.*/)?vllm(?:-openai[a-z-]*)?:v?(\d+)\.(\d+)[^/]*")
+_LLM_D_IMAGE = re.compile(r"(?:.*/)?llm-d-(?:cuda|rocm|aws|xpu|cpu)[a-z0-9-]*:v?0\.(\d+)[^/]*")
+_IN_LLM_D = {4: (0, 11), 6: (0, 17), 7: (0, 19), 8: (0, 23), 9: (0, 26)}
+"""vLLM in the images of llm-d 0.x (release pages of llm-d/llm-d)."""
+
+
+def vllm_of(image: str) -> tuple[int, int] | None:
+    """The version of vLLM that an image's tag says, as vLLM's own and llm-d's do; None: it says none."""
+    if found := _VLLM_IMAGE.fullmatch(image):
+        return int(found[1]), int(found[2])
+    found = _LLM_D_IMAGE.fullmatch(image)
+    return _IN_LLM_D.get(int(found[1])) if found else None
+
+
 def copied(image: str) -> str:
     """Repository and tag of an image reference: a copy in another registry is the same vLLM."""
     return "/".join(image.split("/")[-2:])

@@ -11,13 +11,14 @@ from preflight.checks import namespace, quota
 from preflight.dry_run import Trial, asked_within, trials
 from preflight.facts import Facts
 from preflight.finding import Finding, Severity, some
-from preflight.pods import made_by, replaced_by
+from preflight.pods import made_by
 from preflight.quantity import Amounts, thousandths
 from preflight.refusals import Refusal
 
 CHECK = "admission"
 OTHER = Refusal("API server", "", remedy="correct {setting}")
-BUSY = (0, 408, 429, 503, 504)  # 0: no answer in time
+BUSY = (408, 429, 503, 504)
+"""Codes of no answer in time."""
 NOT_KNOWN = "`pulumi up` may be refused half-way"
 MAY_NOT = "this user may not create pods"
 
@@ -41,8 +42,12 @@ def check(facts: Facts) -> Iterator[Finding]:
     """Each refusal once, with the objects that it concerns; then what could not be asked."""
     asked = list(trials(facts))
     facts.collect([each.question for each in asked])
+    every = list(filter(None, (_refused(facts, each) for each in asked)))
+    invalid = [each.trial.declared for each in every if each.kind is OTHER and not each.trial.pod]
     refused: dict[tuple[str, str], list[Refused]] = {}
-    for found in filter(None, (_refused(facts, each) for each in asked)):
+    for found in every:
+        if found.kind is OTHER and found.trial.pod and found.trial.declared in invalid:
+            continue  # the fault of its Deployment again, under another path
         what = found.names.get("name") or found.names.get("level") or refusals.words(found.why)
         refused.setdefault((found.kind.check, what), []).append(found)
     yield from (_finding(facts, several) for several in refused.values())
@@ -53,7 +58,12 @@ def _refused(facts: Facts, trial: Trial) -> Refused | None:
     """What refuses an object; None: nothing, or another check reports it."""
     answer = facts.asked(trial.question)
     elsewhere = (*refusals.ELSEWHERE, refusals.NO_DRY_RUN, refusals.NOT_PERMITTED)
-    if answer.ok or answer.code in (401, 409, *BUSY) or any(re.search(each, answer.why) for each in elsewhere):
+    if (
+        answer.ok
+        or answer.missed
+        or answer.code in (401, 409, *BUSY)
+        or any(re.search(each, answer.why) for each in elsewhere)
+    ):
         return None
     for kind in (*refusals.KNOWN, OTHER):
         if match := re.search(kind.pattern, answer.why):
@@ -73,8 +83,7 @@ def _beyond(facts: Facts, found: Refused) -> bool:
     """Whether a quota refuses also when the running pods of the same Deployment, which `up` replaces, are gone."""
     if found.names["name"] in quota.exhausted(facts):
         return False  # all replicas together are that check's
-    there = facts.asked(quota.pods(facts)).items
-    pods = [each for each in there if found.trial.pod and replaced_by(each, facts.plan)]
+    pods = quota.running(facts) if found.trial.pod else []
     free = quota.counted_for(each for each in pods if found.trial.declared.name in made_by(each))
     used, most = _listed(found.names["used"]), _listed(found.names["most"])
     return any(

@@ -7,9 +7,10 @@ from difflib import get_close_matches
 
 from components.accelerators import PROFILES
 from components.config.vocabulary import Role
-from preflight.answers import Question
+from preflight.answers import Answer, Question
 from preflight.facts import Facts
 from preflight.finding import Finding, Severity
+from preflight.matching import pod_rules
 from preflight.nodes import Node, nodes, slim_node
 from preflight.packing import Packing
 from preflight.pods import UNFINISHED, Wanted, slim, wanted
@@ -18,6 +19,14 @@ from preflight.quantity import spoken
 NODES = Question("/api/v1/nodes?limit=500", kept=slim_node)
 PODS = Question(f"/api/v1/pods?limit=500&fieldSelector={UNFINISHED},spec.nodeName!=", kept=slim)
 """Pods on nodes. With pages of 500, as kubectl has them, the objects of a large cluster are never in memory at once."""
+
+_ON_NODE = "/api/v1/pods?resourceVersion=0&limit=500&fieldSelector=spec.nodeName="
+
+FEW = 20
+"""Nodes up to which the pods of all are listed in any case."""
+
+SAMPLE = 50
+"""Nodes of a larger cluster whose pods are looked at first, for each kind of pods."""
 
 SHOWN = 4
 """Nodes, or pods that hold devices, that a finding names."""
@@ -33,33 +42,67 @@ ABOUT_ADAPTERS = ("rdma", "roce", "hca", "sriov", "efa", "vnic", "nic", "ib", "h
 
 
 def asks(facts: Facts) -> list[Question]:
-    """All nodes and all pods, each once."""
-    return [NODES, PODS]
+    """All nodes. Which pods matter is known then."""
+    return [NODES]
 
 
 def check(facts: Facts) -> Iterator[Finding]:
     """Find devices that no node offers, then pods that fit on no node."""
-    for question, what in ((NODES, "nodes"), (PODS, "pods")):
-        answer = facts.asked(question)
-        if answer.missed:
-            return
-        if not answer.ok:
-            yield Finding(
-                "capacity",
-                Severity.WARNING,
-                "serving.preflight",
-                f"{what} of the cluster cannot be listed: {answer.why}",
-                "whether the pods fit is not checked",
-                f"let this user list {what} (`kubectl auth can-i list {what} --all-namespaces`)",
-            )
-            return
-    fleet = nodes(facts.asked(NODES).items, facts.asked(PODS).items, facts.plan)
+    if not facts.asked(NODES).ok:
+        yield from _unlisted(facts.asked(NODES), "nodes")
+        return
+    fleet = nodes(facts.asked(NODES).items, (), facts.plan)
     pods = wanted(facts.plan)
     gpus = {tier.worker.gpu_resource for tier in (facts.plan.prefill, facts.plan.decode)}
     unknown = list(_not_offered(fleet, pods, gpus))
     yield from (finding for _, finding in unknown)
     absent = {name for name, _ in unknown}
-    yield from _misfits(fleet, [pod for pod in pods if not absent & pod.devices.keys()], facts.namespace)
+    pods = [pod for pod in pods if not absent & pod.devices.keys()]
+    if len(fleet) > FEW and _fit_on_some(facts, fleet, pods):
+        return
+    if not facts.asked(PODS).ok:
+        yield from _unlisted(facts.asked(PODS), "pods")
+        return
+    fleet = nodes(facts.asked(NODES).items, facts.asked(PODS).items, facts.plan)
+    yield from _misfits(fleet, pods, facts.namespace)
+
+
+def _unlisted(answer: Answer, what: str) -> Iterator[Finding]:
+    if not answer.missed:
+        yield Finding(
+            "capacity",
+            Severity.WARNING,
+            "serving.preflight",
+            f"{what} of the cluster cannot be listed: {answer.why}",
+            "whether the pods fit is not checked",
+            f"let this user list {what} (`kubectl auth can-i list {what} --all-namespaces`)",
+        )
+
+
+def _fit_on_some(facts: Facts, fleet: Sequence[Node], pods: Sequence[Wanted]) -> bool:
+    """Whether a sample of the nodes holds all pods: then the many pods of a large cluster need not be listed.
+
+    The server has an index of pods by node. Rules about other domains than the node need the pods of all nodes.
+    """
+    kinds = {pod.who: pod for pod in pods}.values()
+    rules = (
+        rule for pod in kinds for kind in ("podAffinity", "podAntiAffinity") for rule in pod_rules(pod.placement, kind)
+    )
+    if any(rule["topologyKey"] != "kubernetes.io/hostname" for rule in rules):
+        return False
+    empty = Packing(fleet, facts.namespace)
+    chosen: dict[str, Question] = {}
+    for pod in kinds:
+        able = [node.name for node in fleet if not empty.obstacles(pod, node)]
+        spread = able[:: max(1, len(able) // SAMPLE)][:SAMPLE]
+        chosen |= {name: Question(f"{_ON_NODE}{name},{UNFINISHED}", kept=slim) for name in spread}
+    facts.collect(chosen.values())
+    there = [facts.asked(each) for each in chosen.values()]
+    if not all(answer.ok for answer in there):
+        return False
+    sample = [node for node in facts.asked(NODES).items if node["metadata"]["name"] in chosen]
+    held = [pod for answer in there for pod in answer.items]
+    return Packing(nodes(sample, held, facts.plan), facts.namespace).place(pods)
 
 
 def _not_offered(fleet: Sequence[Node], pods: Sequence[Wanted], gpus: Container[str]) -> Iterator[tuple[str, Finding]]:

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from components import gateways
-from components.config.vocabulary import ReleaseName
 from components.gateways.provider import Source
+from components.releases import RELEASES
 from preflight.answers import Question
 from preflight.declared import BUILT_IN
 from preflight.facts import Facts
@@ -16,12 +16,10 @@ SOURCES = {
     "gateway.networking.k8s.io": Source("serving.gateway", "the Gateway API's CRDs (v1.4 or newer, standard channel)"),
     "inference.networking.k8s.io": Source("serving.release", "the Gateway API inference extension's CRDs"),
     "inference.networking.x-k8s.io": Source("serving.release", "the Gateway API inference extension's CRDs"),
+    "llm-d.ai": Source("serving.release", "the CRDs of llm-d-router (config/crd/bases of its tag)"),
     "monitoring.coreos.com": Source("serving.monitoring.enabled", "the Prometheus operator's CRDs"),
 }
 """Sources of the kinds beside those of a gateway provider, by API group."""
-
-WATCHED = {ReleaseName.V0_4: [("inference.networking.x-k8s.io/v1alpha2", "InferenceObjective")]}
-"""Kinds that a release's picker watches from its start, though the program makes none; newer pickers look first."""
 
 
 def asks(facts: Facts) -> list[Question]:
@@ -44,7 +42,7 @@ def _used(facts: Facts) -> dict[str, set[str]]:
     for each in facts.objects:
         if each.api_version not in BUILT_IN:
             used.setdefault(each.api_version, set()).add(each.kind)
-    for version, kind in WATCHED.get(facts.plan.release, []):
+    for version, kind in RELEASES[facts.plan.release].watched:
         used.setdefault(version, set()).add(kind)
     return used
 
@@ -61,7 +59,7 @@ def _missing(facts: Facts, version: str, kinds: list[str]) -> Finding:
     without = (
         ", or `pulumi config set --path serving.monitoring.enabled false`" if "monitoring" in source.setting else ""
     )
-    picker = any(version == each for each, _ in WATCHED.get(facts.plan.release, []))
+    picker = any(version == each for each, _ in RELEASES[facts.plan.release].watched)
     return Finding(
         "custom kinds",
         Severity.ERROR,

@@ -55,12 +55,12 @@ def check(facts: Facts) -> Iterator[Finding]:
                 names = {each["metadata"]["name"] for each in selecting}
                 cut.setdefault(f"{way.source.name} to {way.target.name}", set()).update(names)
     if cut:
-        names = sorted(set(chain.from_iterable(cut.values())))
+        theirs = sorted(set(chain.from_iterable(cut.values())))
         yield Finding(
             CHECK,
             Severity.WARNING,
             "serving.security.level",
-            f"NetworkPolicy {', '.join(names)} in namespace {facts.namespace} selects the stack's pods and does not "
+            f"NetworkPolicy {', '.join(theirs)} in namespace {facts.namespace} selects the stack's pods and does not "
             f"admit {', '.join(cut)}",
             "where the cluster's network enforces policies, requests would fail or be answered without disaggregation",
             "`pulumi config set --path serving.security.level locked` declares policies that admit what serving needs "

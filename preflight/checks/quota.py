@@ -38,6 +38,11 @@ def exhausted(facts: Facts) -> set[str]:
     return {each["metadata"]["name"] for each in _unscoped(facts) if any(_quota(facts, each))}
 
 
+def running(facts: Facts) -> list[Object]:
+    """The pods that `up` replaces."""
+    return [each for each in facts.asked(pods(facts)).items if replaced_by(each, facts.plan)]
+
+
 def counted_for(running: Iterable[Object]) -> Amounts:
     """What running pods take of quotas."""
     return total(*(counted(requested(each), limited(each)) for each in running))
@@ -48,10 +53,10 @@ def _quota(facts: Facts, quota: Object) -> Iterator[Finding]:
     hard = amounts(status.get("hard") or quota["spec"].get("hard"))
     used = amounts(status.get("used"))
     name = quota["metadata"]["name"]
-    running = counted_for(pod for pod in facts.asked(pods(facts)).items if replaced_by(pod, facts.plan))
+    free_again = counted_for(running(facts))
     needed = total(*(counted(pod.requests, pod.limits) for pod in wanted(facts.plan)), _new(facts))
     for resource, most in hard.items():
-        free = most - used.get(resource, 0) + running.get(resource, 0)
+        free = most - used.get(resource, 0) + free_again.get(resource, 0)
         if resource in needed and needed[resource] > free:
             yield Finding(
                 "quota",

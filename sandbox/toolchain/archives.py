@@ -6,6 +6,7 @@ Prometheus 3.13.5 and for Pulumi's Kubernetes plugin 4.32.0. Each version is the
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,11 @@ class Archive:
     digest: str
     """Of the archive: the algorithm's name in `hashlib`, a colon, hexadecimal digits."""
     members: tuple[str, ...]
+
+    @property
+    def host(self) -> str:
+        """Host of `url`."""
+        return urlsplit(self.url).netloc
 
 
 def _archives(url: str, members: tuple[str, ...], digests: Mapping[tuple[str, str], str]) -> Mapping[str, Archive]:

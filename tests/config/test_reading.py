@@ -1,4 +1,4 @@
-"""What stands beside `serving`: foreign keys, the token, encrypted values. All problems are reported at once."""
+"""Keys beside `serving`: foreign keys, the token, encrypted values. All problems are reported at once."""
 
 import json
 

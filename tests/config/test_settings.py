@@ -24,7 +24,14 @@ WRONG: list[tuple[dict[str, Any], str, str, str]] = [  # tests/corpus has others
     ({"hostNetwork": "true"}, "serving.hostNetwork", "is text", "config set --path serving.hostNetwork true"),
     ({"prefill__extraArgs": [1]}, "serving.prefill.extraArgs[0]", "text is needed", "in quotes"),
     ({"prefill__env": ["A=1"]}, "serving.prefill.env", "is a list, an object is needed", "write an object"),
+    # versions that YAML takes for numbers
+    ({"release": 0.6}, "serving.release", "is the number 0.6 to YAML", 'release: "0.6"'),
+    ({"release": 0.9}, "serving.release", "is the number 0.9 to YAML", "--type string serving.release 0.9"),
+    ({"release": 0.10}, "serving.release", "is the number 0.1 to YAML", 'release: "0.10"'),
+    ({"release": 7.5}, "serving.release", "is a number to YAML", "--type string"),
+    ({"postfix": 7}, "serving.postfix", "is a number to YAML", "--type string"),
     # closed vocabularies
+    ({"release": "0.5"}, "serving.release", "is none of 0.10, 0.9, 0.6, 0.4", "one of them"),
     ({"prefill__capabilities": ["ALL"]}, "serving.prefill.capabilities[0]", "IPC_LOCK", "one of them"),
     # ranges
     ({"ports__nixl": 65536}, "serving.ports.nixl", "is above 65535", "at most 65535"),

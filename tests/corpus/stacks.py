@@ -1,7 +1,7 @@
-"""The corpus of bad stack files, and what has to be said of each.
+"""The corpus of bad stack files, with the expected report of each.
 
-A file of `files/` holds many: the `config:` of one each, after three comments: the setting (`at`), what is wrong with
-it and what to change, both in part.
+A file of `files/` holds several `config:` blocks. Three comments before each block give the setting (`at`), and parts
+of the report's texts `wrong` and `change`.
 """
 
 import re

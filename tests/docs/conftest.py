@@ -1,4 +1,4 @@
-"""The real Pulumi CLI for what the pages say about it."""
+"""Tools for the tests of the pages, such as the real Pulumi CLI."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The project's pages, and what in them can be held against the truth."""
+"""The pages of the documentation, and the parts of them that tests compare with the project."""
 
 import re
 import shlex

@@ -1,4 +1,4 @@
-"""Reads the text of a stack file as the CLI does: settings and secrets to the program, keys of its own to itself."""
+"""Reads the text of a stack file as the CLI does, which passes settings and secrets to the program."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Every command and every setting that the pages name is a real one, and every recipe gives a stack that deploys."""
+"""Every command and every setting in the pages exists, and every recipe gives a stack that deploys."""
 
 import json
 import os

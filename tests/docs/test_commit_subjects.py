@@ -1,4 +1,4 @@
-"""The commit hook takes subjects of the form that CONTRIBUTING.md asks for, and no others."""
+"""The commit hook accepts subjects of the form in CONTRIBUTING.md, and no others."""
 
 import subprocess
 import sys

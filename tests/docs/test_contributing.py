@@ -1,4 +1,4 @@
-"""Every how-to of CONTRIBUTING.md, followed to the letter in a copy of the tree, does what it says."""
+"""Every how-to of CONTRIBUTING.md, applied to a copy of the tree, has the described result."""
 
 import json
 import re

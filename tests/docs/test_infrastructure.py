@@ -1,4 +1,4 @@
-"""The files of infrastructures and the page that is written from them."""
+"""The files of infrastructures, and the page that is generated from them."""
 
 from pathlib import Path
 

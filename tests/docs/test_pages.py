@@ -1,4 +1,4 @@
-"""Links lead somewhere, stack files in the pages are good ones, and output in them is what is really printed."""
+"""Links in the pages have a target, stack files in them deploy, and output in them is what the program prints."""
 
 import re
 from itertools import pairwise

@@ -1,4 +1,4 @@
-"""docs/policy.md has the pack's rules, and a screen that the pack printed."""
+"""docs/policy.md has the rules of the policy pack, and a violation as the pack prints it."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""What an editor says of a stack file (its JSON schema) and what the program says of it are the same."""
+"""The JSON schema of stack files accepts and refuses the same files as the program."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""docs/using.md says of `verify` what is so: its steps, its words on a command line, and what each step catches."""
+"""docs/using.md has the steps of `verify`, its command line, and the defects that each step finds."""
 
 import re
 import sys

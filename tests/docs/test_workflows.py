@@ -1,4 +1,4 @@
-"""The workflows: what GitHub would refuse, and what would quietly be wrong."""
+"""The workflows: their syntax, their rights, and the results of their scripts."""
 
 import os
 import re
@@ -62,8 +62,7 @@ def test_every_stack_with_the_pinned_engine_and_pinned_packages(name: str) -> No
     assert sorted(job(name)["strategy"]["matrix"]["stack"]) == stacks
     text = (ROOT / f".github/workflows/{name}.yml").read_text()
     assert (
-        "python -m sandbox.toolchain.downloading pulumi" in text
-        and "sandbox.installing .venv requirements.lock" in text
+        "python -m sandbox.toolchain.official pulumi" in text and "sandbox.installing .venv requirements.lock" in text
     )
     assert not re.search(r"curl|pip install|pulumi install(?! --no-dependencies)", text)
     version = PULUMI["x86_64"].url.split("/")[-2].removeprefix("v")

@@ -1,4 +1,4 @@
-"""The corpus of field cases: what people met with P/D serving, and what the program has to make of it.
+"""The corpus of field cases: problems that people had with P/D serving, and the program's expected reaction.
 
 A file of `cases/` holds the cases of one kind. CONTRIBUTING.md says what a case looks like.
 """

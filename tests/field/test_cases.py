@@ -1,4 +1,4 @@
-"""Every field case: what the program does today is what the case says, and every open case is still wrong."""
+"""The program reacts to every field case as the case says; an open case is still handled wrongly."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""The real promtool, on rules and expressions of the program."""
+"""Runs the real promtool on the program's rules and expressions."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""Alerts, by the real promtool: each fires when it should and not otherwise."""
+"""Each alert fires in its typed cases, and not in others, as the real promtool evaluates it."""
 
 from pathlib import Path
 from typing import Any

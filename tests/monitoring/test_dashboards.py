@@ -1,4 +1,4 @@
-"""Dashboards as Grafana gets them: panels typed by hand, of one install only, with uids of their own."""
+"""Dashboards as Grafana reads them: panels typed by hand, series of one install only, a uid for each install."""
 
 from typing import Any
 

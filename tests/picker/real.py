@@ -1,4 +1,4 @@
-"""The real pickers and sidecars of both releases, started for a moment and without a cluster."""
+"""Runs the real EPP and routing sidecar of each release for a moment, without a cluster."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The tables of what a picker understands, before the real picker: it alone knows."""
+"""The tables of plugins, parameters and feature gates of each release, compared with the real EPP."""
 
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,7 @@ NEEDS_A_SERVICE = {"predicted-latency-scorer"}
 OTHERWISE: dict[Any, Any] = {int: "text", float: "text", bool: "text", str: 1, list: "text", dict: "text"}
 """A value of another type, for each type."""
 
-TYPES = [(release.value, name) for release, each in RELEASES.items() for name in each.picker_dialect.plugins]
+TYPES = [(release, name) for release in real.PICKERS for name in RELEASES[ReleaseName(release)].picker_dialect.plugins]
 PARAMETERS = [
     (release, name, key)
     for release, name in TYPES

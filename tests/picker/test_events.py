@@ -1,4 +1,4 @@
-"""Ports for events of the workers' caches, where a configuration of the user's own wants them."""
+"""Ports for KV cache events, which a configuration of the user may need."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A user's own picker configuration: checked by the same rules, each problem with its path, passed on unchanged."""
+"""An EPP configuration of the user is checked by the same rules, with paths of problems, and passed on unchanged."""
 
 import copy
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Configurations that people publish: our rules and the real picker of each release say the same of every one."""
+"""Published EPP configurations: the program's rules and the real EPP of each release agree about each of them."""
 
 import copy
 import json

@@ -1,4 +1,4 @@
-"""What the program renders for picker and sidecar, before the real ones of the release."""
+"""The real EPP and sidecar of each release accept the flags and configurations that the program renders."""
 
 import http.client
 import socket

@@ -1,4 +1,4 @@
-"""Spans of the real sidecar at a real collector: those that are asked for, and none unasked."""
+"""Spans of the real routing sidecar at a real collector, with and without `serving.tracing`."""
 
 import threading
 from typing import Any

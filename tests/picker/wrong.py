@@ -1,4 +1,4 @@
-"""Configurations that are wrong in one place each, and what the real picker says of them."""
+"""EPP configurations with one mistake each, and the reaction of the real EPP."""
 
 import copy
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""A GPU vendor is its profile: what a made-up one says reaches the workers, and nothing of a real one does."""
+"""A GPU vendor is its profile: every value of an invented vendor reaches the workers, and none of a real vendor."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What goes with what: the table of legal cells against one typed by hand, and the page made of it."""
+"""The table of legal combinations against one typed by hand, and the page that is generated from it."""
 
 import pytest
 
@@ -13,8 +13,7 @@ ONE_VENDOR = {
     "gke-roce": "nvidia",
     "oci-amd": "amd",
 }
-ONE_RELEASE = {"aws-efa": "0.6"}
-PROVIDERS_RELEASE = {"data-science-gateway": "0.6"}
+ITS_RELEASES = {"aws-efa": {"0.6", "0.9"}, "data-science-gateway": {"0.6", "0.9", "0.10"}}
 ELSEWHERE = {
     "gke": {"openshift-roce", "coreweave", "aks", "oci-amd", "aws-efa", "digitalocean"},
     "data-science-gateway": {"gke-roce", "coreweave", "aks", "oci-amd", "aws-efa", "digitalocean"},
@@ -25,8 +24,7 @@ def refused(cell: Cell) -> bool:
     where = str(cell.infrastructure)
     return (
         ONE_VENDOR.get(where, cell.accelerator) != cell.accelerator
-        or ONE_RELEASE.get(where, cell.release) != cell.release
-        or PROVIDERS_RELEASE.get(cell.provider, cell.release) != cell.release
+        or any(cell.release not in ITS_RELEASES.get(each, {cell.release}) for each in (where, cell.provider))
         or where in ELSEWHERE.get(cell.provider, set())
     )
 

@@ -1,4 +1,4 @@
-"""Where images come from: mirrors, one version of Envoy, and what the images of a release can do."""
+"""Images: mirrors, the version of Envoy, and features of the images of a release."""
 
 import re
 from typing import Any

@@ -1,4 +1,4 @@
-"""What an infrastructure decides, what goes over it field by field, and what contradicts it."""
+"""Values of an infrastructure, settings that override its fields, and settings that contradict it."""
 
 import json
 from typing import Any
@@ -318,7 +318,7 @@ class TestNamespace:
 IMPOSSIBLE: list[tuple[dict[str, Any], str, str, str]] = [
     ({**GKE, "hostNetwork": True}, "serving.hostNetwork", "not on the node's own", "hostNetwork: false"),
     ({**GKE, "gpusPerNode": 4}, "serving.gpusPerNode", "is not the 8 GPUs", "set it to 8"),
-    ({**EFA, "release": "0.4"}, "serving.release", "has no vLLM image", 'serving.release: "0.6"'),
+    ({**EFA, "release": "0.4"}, "serving.release", "has no vLLM image", 'serving.release: "0.9"'),
     # rdma settings that contradict
     ({"infrastructure": "none", "rdma": {"resource": "rdma/ib"}}, "serving.rdma", "has no RDMA device", "config rm"),
     ({"infrastructure": "digitalocean", "decode__rdma": {"count": 1}}, "serving.decode.rdma", "no RDMA", "config rm"),

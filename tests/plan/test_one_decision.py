@@ -1,4 +1,4 @@
-"""Host network and RDMA are each decided in one place: another decision there changes all that depends on it."""
+"""Host network and RDMA are decided in one place each: another decision there changes everything that depends on it."""
 
 import json
 from typing import Any

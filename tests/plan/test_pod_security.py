@@ -1,4 +1,4 @@
-"""The Pod Security Standards: the table, and every pod of a stack judged by it."""
+"""The table of the Pod Security Standards, and its result for every pod of a stack."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The gateway providers: the table of their files, where they are read, and the page that is made of them."""
+"""Gateway providers: the table of their files, the parts that read them, and the page that is generated from them."""
 
 import ast
 import re

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 import yaml
 
+from components.config.vocabulary import ReleaseName
 from components.plan import resolve
-from tests.stack_file import settings
+from tests.stack_file import problems, settings
 
 HEAD = {"apiVersion": "inference.networking.x-k8s.io/v1alpha1", "kind": "EndpointPickerConfig"}
 
@@ -86,6 +87,74 @@ plugins:
 )
 
 
+SELECTIVE_0_9 = """
+plugins:
+- {type: prefix-based-pd-decider, parameters: {nonCachedTokens: 48}}
+- {type: disagg-profile-handler, parameters: {deciders: {prefill: prefix-based-pd-decider}}}
+- {type: prefill-filter}
+- {type: decode-filter}
+- type: approx-prefix-cache-producer
+  parameters: {autoTune: false, blockSizeTokens: 64, maxPrefixTokensToMatch: 131072}
+- {type: inflight-load-producer}
+- {type: prefix-cache-affinity-filter}
+- {type: token-load-scorer}
+- {type: active-request-scorer}
+- {type: max-score-picker}
+schedulingProfiles:
+- name: prefill
+  plugins:
+  - {pluginRef: prefill-filter}
+  - {pluginRef: prefix-cache-affinity-filter}
+  - {pluginRef: token-load-scorer}
+  - {pluginRef: max-score-picker}
+- name: decode
+  plugins: [{pluginRef: decode-filter}, {pluginRef: active-request-scorer}, {pluginRef: max-score-picker}]
+"""
+"""llm-d/llm-d-router v0.10.0, …/profilehandler/disagg/prefix_based_pd_decider.go reads the default prefix producer."""
+
+
+@pytest.mark.parametrize("release", ["0.9", "0.10"])
+def test_selective_prefill_in_the_configuration_of_llm_d_router(release: str) -> None:
+    plan = resolve(settings(release=release, routing__selectivePd={"nonCachedTokens": 48}))
+    head = {"apiVersion": "llm-d.ai/v1alpha1", "kind": "EndpointPickerConfig"}
+    assert yaml.safe_load(plan.picker.config) == {**head, **yaml.safe_load(SELECTIVE_0_9)}
+
+
+def test_settings_for_parts_that_only_newer_pickers_have() -> None:
+    plan = resolve(settings(release="0.9", routing={"peakPrefillThroughput": 5000, "experimentalPlugins": True}))
+    plugins = {each["type"]: each.get("parameters") for each in yaml.safe_load(plan.picker.config)["plugins"]}
+    assert plugins["prefix-cache-affinity-filter"] == {"peakPrefillThroughput": 5000}
+    assert plan.picker.flags["--allow-experimental-plugins"] == "true"
+    older = problems(release="0.6", routing={"peakPrefillThroughput": 5000, "experimentalPlugins": True})
+    assert list(older) == ["serving.routing.experimentalPlugins", "serving.routing.peakPrefillThroughput"]
+    assert list(problems(release="0.9", routing={"peakPrefillThroughput": 1, "preset": "load-aware"}))
+
+
+def test_releases_are_ordered_by_their_numbers() -> None:
+    words = [ReleaseName(each) for each in ("0.6", "0.10", "0.4", "0.9")]
+    assert [each.value for each in sorted(words)] == ["0.4", "0.6", "0.9", "0.10"]
+    assert max(words) == "0.10"
+    assert ReleaseName.V0_10 >= ReleaseName.V0_9 > ReleaseName.V0_6
+    assert ReleaseName.V0_9 <= ReleaseName.V0_10
+
+
+@pytest.mark.parametrize(
+    ("image", "roles"),
+    [
+        (None, ["kv_producer", "kv_consumer"]),
+        ("docker.io/vllm/vllm-openai:v0.22.1", ["kv_both", "kv_both"]),
+        ("vllm/vllm-openai-rocm:v0.23.0", ["kv_producer", "kv_consumer"]),
+        ("ghcr.io/llm-d/llm-d-cuda:v0.6.0", ["kv_both", "kv_both"]),
+        ("registry.example/llm-d/llm-d-rocm:v0.8.1", ["kv_producer", "kv_consumer"]),
+        ("registry.example/mine:1", ["kv_producer", "kv_consumer"]),
+    ],
+)
+def test_a_workers_role_is_that_of_its_vllm(image: str | None, roles: list[str]) -> None:
+    own = {"prefill__image": image, "decode__image": image} if image else {}
+    plan = resolve(settings(release="0.9", **own))
+    assert [each.worker.kv_transfer["kv_role"] for each in (plan.prefill, plan.decode)] == roles
+
+
 @pytest.mark.parametrize(
     ("release", "selective", "expected"),
     [
@@ -117,7 +186,7 @@ def test_a_release_moves_all_pins_and_dialects_together() -> None:
     assert new.picker.image.name == "ghcr.io/llm-d/llm-d-inference-scheduler:v0.7.1"
     assert old.decode.sidecar.image.name == "ghcr.io/llm-d/llm-d-routing-sidecar:v0.4.0"
     assert new.decode.sidecar.image.name == "ghcr.io/llm-d/llm-d-routing-sidecar:v0.7.1"
-    assert (old.decode.sidecar.connector_flag, new.decode.sidecar.connector_flag) == ("--connector", "--kv-connector")
+    assert ["--connector" in old.decode.sidecar.flags, "--kv-connector" in new.decode.sidecar.flags] == [True, True]
     metric = "--kv-cache-usage-percentage-metric"
     assert old.picker.flags[metric] == "vllm:kv_cache_usage_perc"
     assert metric not in new.picker.flags, "a fatal error since v0.7"
@@ -131,6 +200,8 @@ def test_a_release_moves_all_pins_and_dialects_together() -> None:
         ("amd", "0.4", "ghcr.io/vcave/llm-d/llm-d-rocm:v0.4.5-debug"),
         ("nvidia", "0.6", "ghcr.io/llm-d/llm-d-cuda:v0.6.0"),
         ("nvidia", "0.4", "ghcr.io/llm-d/llm-d-cuda:v0.4.0"),
+        ("nvidia", "0.9", "docker.io/vllm/vllm-openai:v0.26.0"),
+        ("amd", "0.9", "docker.io/vllm/vllm-openai-rocm:v0.26.0"),
     ],
 )
 def test_the_vllm_image_follows_accelerator_and_release(accelerator: str, release: str, image: str) -> None:

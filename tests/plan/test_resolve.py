@@ -1,4 +1,4 @@
-"""What the plan decides, and why it is right. Pure: no resources, no mocks."""
+"""Decisions of the plan: values that follow from settings."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""What is legal and may be a mistake: accepted, with a warning that names the setting."""
+"""Legal settings that may be a mistake: accepted, with a warning that names the setting."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The preStop hook as it is rendered, before a real server with vLLM's metrics: the simulator of vLLM."""
+"""The rendered preStop hook, run against servers with vLLM's metrics."""
 
 import http.client
 import json

@@ -1,4 +1,4 @@
-"""What precedes vLLM where only a script of the node knows the environment, in a real shell."""
+"""The shell script before vLLM, which sources a script of the node for environment variables."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""The pack and the program say the same: what the program deploys passes, and remedies are settings that exist."""
+"""The objects of the program pass the policy pack, and the remedies of the pack name settings that exist."""
 
 import re
 from typing import Any

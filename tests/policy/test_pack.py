@@ -1,4 +1,4 @@
-"""The pack as Pulumi runs it: the real CLI, the pack in a process and an environment of its own."""
+"""The policy pack under the real CLI, in a separate process and virtual environment."""
 
 import subprocess
 from pathlib import Path

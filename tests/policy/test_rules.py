@@ -1,4 +1,4 @@
-"""Every rule lets a good object pass and names what is wrong with a bad one."""
+"""Every rule accepts a correct object and names the fault of a wrong one."""
 
 from collections.abc import Iterator
 from typing import Any

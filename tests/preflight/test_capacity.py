@@ -6,6 +6,7 @@ import pytest
 
 from preflight.checks import capacity
 from preflight.finding import Finding, Severity
+from preflight.pods import UNFINISHED
 from preflight.quantity import spoken, thousandths
 from tests.preflight.typed import NODES, PODS, Typed, facts, listed, node, pod
 
@@ -296,3 +297,49 @@ def test_what_an_update_needs_beyond_the_running_pods_is_found(cpu: str, memory:
     running.append(pod("e", "a", namespace="llm-d-pd", owner="gaie-pd-epp-1", cpu="4", memory="8Gi"))
     findings = [each.evidence for each in found([full], running)]
     assert (evidence in " ".join(findings)) if evidence else not findings, findings
+
+
+def _large(free: int, **pods: Any) -> tuple[list[Finding], Typed]:
+    """Findings on 60 nodes, and the cluster that was asked; all but `free` nodes have pods with all GPUs."""
+    busy = [pod(f"p{number}", f"n{number}", gpu="8") for number in range(60 - free)]
+    answers = {NODES: listed(*(node(f"n{number}") for number in range(60))), **pods}
+    for number in range(60):
+        path = f"/api/v1/pods?resourceVersion=0&limit=500&fieldSelector=spec.nodeName=n{number},{UNFINISHED}"
+        answers[path] = listed(*busy[number : number + 1])
+    cluster = Typed(answers)
+    return list(capacity.check(facts(cluster))), cluster
+
+
+def test_of_a_large_cluster_the_pods_of_some_nodes_are_listed() -> None:
+    found, cluster = _large(30)
+    assert not found
+    assert len(cluster.asked) == 51
+    assert PODS not in [each.path for each in cluster.asked]
+
+
+def test_of_a_large_cluster_all_pods_are_listed_where_some_nodes_hold_not_enough() -> None:
+    assert not _large(0, **{PODS: listed()})[0]
+    found, cluster = _large(0)
+    assert ["pods of the cluster cannot be listed" in each.evidence for each in found] == [True]
+    assert cluster.asked[-1].path == PODS
+
+
+def test_pods_of_a_large_cluster_that_cannot_be_listed_are_said_once() -> None:
+    found = list(capacity.check(facts(Typed({NODES: listed(*(node(f"n{number}") for number in range(60)))}))))
+    assert ["pods of the cluster cannot be listed" in each.evidence for each in found] == [True]
+
+
+def test_a_rule_about_zones_needs_the_pods_of_all_nodes() -> None:
+    rule = {"labelSelector": {"matchLabels": {"app": "x"}}, "topologyKey": "topology.kubernetes.io/zone"}
+    required = {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [rule]}}
+    cluster = Typed({NODES: listed(*(node(f"n{number}") for number in range(60))), PODS: listed()})
+    assert not list(capacity.check(facts(cluster, decode__affinity=required)))
+    assert [each.path for each in cluster.asked] == [NODES, PODS]
+
+
+def test_sidecars_and_overhead_of_other_pods_count() -> None:
+    other = pod("job", "a", cpu="100")
+    sidecar = {"resources": {"requests": {"cpu": "100"}}, "restartPolicy": "Always"}
+    other["spec"] |= {"initContainers": [sidecar], "overhead": {"cpu": "40"}}
+    found = list(capacity.check(facts(Typed({NODES: listed(node("a")), PODS: listed(other)}))))
+    assert "16 of 256 cpu free" in found[0].evidence

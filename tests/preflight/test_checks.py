@@ -179,6 +179,9 @@ def test_a_claim_for_one_node_is_a_warning() -> None:
     changes: dict[str, Any] = {"model__claim": "w", "model__tokenSecret": None}
     [finding] = prerequisites.check(facts(Typed(claim), **EXISTING, **changes))
     assert (finding.severity, "ReadWriteOnce only" in finding.evidence) == ("warning", True)
+    claim[f"{SPACE}/persistentvolumeclaims/w"]["spec"]["accessModes"] = ["ReadWriteOncePod"]
+    [finding] = prerequisites.check(facts(Typed(claim), **EXISTING, **changes))
+    assert (finding.severity, "all but one of them" in finding.outcome) == ("error", True)
     lost = {
         f"{SPACE}/persistentvolumeclaims/w": {"spec": {"accessModes": ["ReadWriteMany"]}, "status": {"phase": "Lost"}}
     }

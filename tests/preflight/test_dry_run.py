@@ -7,11 +7,13 @@ import pulumi
 import pytest
 
 import preflight
+from access.server import ApiServer
 from components.plan import resolve
 from preflight.answers import Answer, Question
+from preflight.cluster import Cluster
 from preflight.finding import Finding, Severity
 from preflight.state import State
-from tests.preflight.typed import OWN_PODS, SPACE, Typed, listed, plan, pod, whole
+from tests.preflight.typed import OWN_PODS, SPACE, Typed, listed, plan, pod, serving, whole
 from tests.recorder import record
 from tests.stack_file import settings
 
@@ -138,9 +140,18 @@ def test_a_plugins_words_are_passed_on_with_the_setting(words: str, check: str, 
 
 def test_the_limit_is_named_where_it_is_not_the_request() -> None:
     words = "maximum memory usage per Container is 100Gi, but limit is 120Gi"
-    changes = {"decode__memory": "80Gi", "decode__memoryLimit": "120Gi"}
+    changes: dict[str, Any] = {"decode__memory": "80Gi", "decode__memoryLimit": "120Gi"}
     [finding] = found({DECODE + '-preflight"': forbidden(words)}, **changes)
     assert finding.path == "serving.decode.memoryLimit"
+
+
+def test_a_fault_of_a_deployment_is_not_repeated_for_its_pod() -> None:
+    why = "spec.affinity.podAffinity: Invalid value"
+    dry = {DECODE + '-preflight"': refused(f'Pod "p" is invalid: {why}', 422)}
+    [finding] = found({**dry, DEPLOYMENT: refused('Deployment.apps "d" is invalid: spec.template.' + why, 422)})
+    assert "spec.template.spec.affinity" in finding.evidence
+    [finding] = found(dry)
+    assert finding.path == "serving.decode.affinity"
 
 
 @pytest.mark.parametrize(
@@ -243,3 +254,12 @@ def test_a_level_that_the_stack_itself_changes_refuses_nothing() -> None:
     [finding] = found({POD: forbidden(SECURITY)}, {SPACE: namespace})
     assert finding.check == "Pod Security"
     assert "Pod Security" not in [each.check for each in found({POD: forbidden(SECURITY)}, {SPACE: namespace}, **own)]
+
+
+def test_an_object_that_exists_is_sent_as_an_apply() -> None:
+    cluster = Typed()
+    with serving(cluster) as server:
+        connected = Cluster("typed", ApiServer({"server": server}, {}))
+        for apply in (True, False):
+            connected.ask(Question("/x?dryRun=All", '{"kind": "Service"}', apply))
+    assert [each.apply for each in cluster.asked] == [True, False]

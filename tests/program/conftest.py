@@ -1,4 +1,4 @@
-"""Every test of the program reads a kubeconfig of its own, never the machine's; no API server answers there."""
+"""Gives every test of the program a kubeconfig without an API server, instead of the machine's."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Tables of the docs about differences between objects, compared with what differs."""
+"""Tables in the docs about differences between objects, compared with the real differences."""
 
 from dataclasses import dataclass
 from fnmatch import fnmatchcase

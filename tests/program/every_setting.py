@@ -1,4 +1,4 @@
-"""Every setting with another value, and the resources that it is about."""
+"""Every setting with another value than its default, and the resources that it changes."""
 
 from typing import Any, NamedTuple
 
@@ -19,6 +19,9 @@ TIER_MONITORS = {"monitoring-prefill", "monitoring-decode"}
 MONITORS = TIER_MONITORS | {"monitoring-picker"}
 DASHBOARDS = {"monitoring-dashboard-serving", "monitoring-dashboard-disaggregation"}
 ALERTS = {"monitoring-alerts"}
+FLOW = PICKER_CONFIG | {"monitoring-dashboard-disaggregation"}
+"""The queues of the EPP: its configuration, and two panels."""
+ONE = [{"name": "one", "priority": 1}]
 WATCHING = MONITORS | DASHBOARDS | ALERTS
 METRICS = {
     f"endpoint-picker-metrics-{what}"
@@ -157,6 +160,9 @@ def _tier(tier: str) -> dict[str, Change]:
         f"{tier}.securityContext.dropCapabilities": Change(["ALL"], own),
         f"{tier}.securityContext.seccompProfile": Change("RuntimeDefault", own),
         f"{tier}.kvTransfer.connector": Change("MultiConnector", own, NIXL_WITHIN),
+        f"{tier}.kvTransfer.failurePolicy": Change("recompute", own),
+        f"{tier}.kvTransfer.leaseSeconds": Change(60, own, {"release": "0.9"}),
+        f"{tier}.kvTransfer.backends": Change(["UCX"], own),
         f"{tier}.kvTransfer.extra": Change({"kv_role": "kv_both", "kv_buffer_size": 1e10}, own),
         f"{tier}.rollout.startupBudget": Change(3600, own | ALERTS),
         f"{tier}.rollout.terminationGrace": Change(90, own if tier == "prefill" else own | PARAMETERS),
@@ -261,7 +267,10 @@ EVERY_SETTING: dict[str, Change] = {
     "rdma.network": Change("rails/rail-0", WORKERS),
     "infrastructure": Change("rdma-sriov", WORKERS),
     **_ucx("ucx", WORKERS),
-    "kvTransfer.connector": Change("MoRIIOConnector", WORKERS),
+    "kvTransfer.connector": Change("MoRIIOConnector", WORKERS, {"release": "0.9"}),
+    "kvTransfer.failurePolicy": Change("recompute", WORKERS),
+    "kvTransfer.leaseSeconds": Change(60, WORKERS, {"release": "0.9"}),
+    "kvTransfer.backends": Change(["UCX", "GDS"], WORKERS),
     "kvTransfer.extra": Change({"kv_buffer_device": "cpu"}, WORKERS),
     **GATEWAYS,
     **SECURITY,
@@ -269,6 +278,24 @@ EVERY_SETTING: dict[str, Change] = {
     "routing.selectivePd.nonCachedTokens": Change({"nonCachedTokens": 16}, PICKER_CONFIG | ALERTS),
     "routing.preset": Change("load-aware", PICKER_CONFIG),
     "routing.config": Change(OWN, PICKER_CONFIG | ALERTS),
+    "routing.flowControl.maxBytes": Change("1Gi", FLOW),
+    "routing.flowControl.maxRequests": Change(100, FLOW, {"release": "0.9"}),
+    "routing.flowControl.requestTtl": Change(30, FLOW),
+    "routing.flowControl.saturation.queueDepth": Change(1, FLOW),
+    "routing.flowControl.saturation.kvCache": Change(0.5, FLOW),
+    "routing.flowControl.saturation.concurrency": Change(8, FLOW, {"release": "0.9"}),
+    **{
+        f"routing.flowControl.priorities[].{field}": Change(value, reaches, {"routing.flowControl.priorities": ONE})
+        for field, value, reaches in (
+            ("name", "other", {"inference-pool-gaie-pd-one", "inference-pool-gaie-pd-other"}),
+            ("priority", 2, PICKER_CONFIG | {"inference-pool-gaie-pd-one"}),
+            ("fairness", "roundRobin", PICKER_CONFIG),
+            ("ordering", "edf", PICKER_CONFIG),
+            ("maxBytes", "1M", PICKER_CONFIG),
+        )
+    },
+    "routing.experimentalPlugins": Change(True, PICKER, {"release": "0.9"}),
+    "routing.peakPrefillThroughput": Change(5000, PICKER_CONFIG, {"release": "0.9"}),
     "routing.replicas": Change(2, PICKER | {"endpoint-picker-role"}),
     "routing.failureMode": Change("FailClose", POOL),
     "routing.verbosity": Change(4, PICKER),
@@ -285,6 +312,8 @@ EVERY_SETTING: dict[str, Change] = {
     "decode.sidecar.cpu": Change(4, {"decode-deployment"}),
     "decode.sidecar.memory": Change("4Gi", {"decode-deployment"}),
     "decode.sidecar.image": Change("registry.example.com/sidecar:1", {"decode-deployment"}),
+    "decode.sidecar.prefillRetries": Change(2, {"decode-deployment"}, {"release": "0.9"}),
+    "decode.sidecar.prefillRetryBackoff": Change(500, {"decode-deployment"}, {"release": "0.9"}),
     "decode.sidecar.logLevel": Change("error", {"decode-deployment"}),
     "ports.serving": Change(9000, POOL | ROUTE | WORKERS),
     "ports.decodeVllm": Change(9200, {"decode-deployment"}),

@@ -1,4 +1,4 @@
-"""The expected values in tests/expected, laid over each other for one combination of switches."""
+"""Reads the expected objects in tests/expected: the layers that apply to one combination of switches."""
 
 import copy
 from dataclasses import asdict, dataclass
@@ -42,7 +42,7 @@ class Combination:
 
 
 EITHER = (False, True)
-EVERY = [Combination(*switches) for switches in product(MODELS, ("0.4", "0.6"), EITHER, EITHER, EITHER)]
+EVERY = [Combination(*switches) for switches in product(MODELS, ("0.4", "0.6", "0.9", "0.10"), EITHER, EITHER, EITHER)]
 
 
 def expected(combination: Combination) -> dict[str, Any]:

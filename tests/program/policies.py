@@ -1,4 +1,4 @@
-"""What the policy pack says to everything that the program declares."""
+"""Violations that the policy pack finds in the objects of a run."""
 
 from policy.rule import ObjectRule, Stack
 from policy.rules import RULES

@@ -1,7 +1,7 @@
-"""What NetworkPolicies let through, by the API's own rules (networking.k8s.io/v1): a pure evaluation of the objects.
+"""Connections that NetworkPolicies allow, by the rules of their API (networking.k8s.io/v1).
 
-A pod that no policy selects is open. One that some policy selects takes, in that direction, what any of them allows. A
-connection needs both: that it may leave its source, and that it may come in at its target.
+A pod that no policy selects may use every connection. For a pod that a policy selects, in that direction, only the
+connections that one of its policies allows are possible. A connection must be allowed at its source and at its target.
 """
 
 from collections.abc import Mapping, Sequence

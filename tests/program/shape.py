@@ -1,4 +1,4 @@
-"""Kubernetes objects in a form that a person can type and compare: lists that have keys become mappings."""
+"""Kubernetes objects in a form that a person can type and compare: lists of named entries become mappings."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""docs/differences.md says all that differs from the guide, and nothing else."""
+"""docs/differences.md lists every difference from the guide, and no other."""
 
 from dataclasses import asdict
 from functools import cache

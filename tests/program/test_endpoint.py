@@ -1,4 +1,4 @@
-"""Listeners, Service and Ingress of a stack's own Gateway: on the wire, in the outputs, and what cannot be."""
+"""Listeners, Service and Ingress of the stack's Gateway: objects, outputs and refusals."""
 
 import shlex
 from typing import Any

@@ -38,4 +38,4 @@ def test_the_program_declares_exactly_the_expected_objects(combination: Combinat
 
 
 def test_the_combinations_are_all_there() -> None:
-    assert len(set(EVERY)) == 32
+    assert len(set(EVERY)) == 64

@@ -1,4 +1,4 @@
-"""What the stack decides about a gateway's proxies: their end, idle connections, metadata, image."""
+"""Settings of a gateway's proxies: termination, idle connections, metadata, image, security context."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Every gateway provider x release: declared as typed by hand, its settings on the wire, its Service in the outputs."""
+"""Every gateway provider with every release: its objects, its settings in them, and its Service in the outputs."""
 
 import copy
 from dataclasses import asdict

@@ -1,4 +1,4 @@
-"""Every infrastructure x accelerator x release: declared as typed by hand, or refused with its reason."""
+"""Every infrastructure with every accelerator and release: objects as typed by hand, or a refusal with its reason."""
 
 import copy
 from dataclasses import asdict
@@ -24,7 +24,7 @@ ELSEWHERE = {
     ("nvidia", "oci-amd"): "amd: BM.GPU.MI300X.8",
 }
 """What is refused whatever the release, and the reason."""
-WITHOUT_IMAGE = {("nvidia", "aws-efa", "0.4")}
+WITHOUT_IMAGE = {("nvidia", "aws-efa", "0.4"), ("nvidia", "aws-efa", "0.10")}
 CELLS = [(*each,) for each in product(map(str, Accelerator), map(str, Infrastructure), map(str, ReleaseName))]
 LEGAL = [cell for cell in CELLS if cell[:2] not in ELSEWHERE and cell not in WITHOUT_IMAGE]
 

@@ -1,4 +1,4 @@
-"""Two installs of different postfix in one namespace: nothing shared, no pod selected by the other."""
+"""Two installs with different postfixes in one namespace share no object, and select no pod of each other."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What holds for every combination: parents, provider, edges, outputs, shared strings."""
+"""Properties of every combination: parents, provider, dependencies, outputs, arguments."""
 
 from typing import Any
 

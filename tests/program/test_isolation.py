@@ -1,4 +1,4 @@
-"""`security.level: locked`: what serving needs comes through, other pods do not, for each provider and release."""
+"""`security.level: locked` allows the connections that serving needs, and no others, for each provider and release."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What the program makes of a preflight: warns, stops or goes on; what it remembers; what adopt asks of the plugin."""
+"""The program after a preflight: it warns, stops or continues; what it remembers; what adopt asks of the plugin."""
 
 from collections.abc import Iterator
 from pathlib import Path

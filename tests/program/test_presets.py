@@ -1,4 +1,4 @@
-"""Presets, standing by and tracing, object by object against what was typed by hand."""
+"""Presets, standby pickers and tracing: objects as typed by hand."""
 
 import copy
 from typing import Any

@@ -1,4 +1,4 @@
-"""What cannot work is refused before the first resource is registered."""
+"""Settings that cannot work are refused before the first resource is registered."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The requests among the stack outputs, pasted into a shell before a real server of that model."""
+"""The requests among the stack outputs, run in a shell against a real server of that model."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""How long a tier may take, and when it is rolled or replaced."""
+"""Time limits of a tier, and the changes that roll or replace it."""
 
 from typing import Any
 

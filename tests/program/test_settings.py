@@ -1,4 +1,4 @@
-"""Every setting of the model reaches the wire, and exactly the resources that it is about."""
+"""Every setting changes exactly the resources that it is about."""
 
 import copy
 import re
@@ -13,8 +13,8 @@ from components.config.settings import Serving
 from tests.program.every_setting import EVERY_SETTING, WORKERS
 from tests.program.wire import AMD, changed, default, ran
 
-ABOUT_A_CLUSTER = {"preflight", "adopt", "rollout.generation"}
-"""What they do takes a cluster that answers: test_preflight; and a state: test_generations."""
+ABOUT_A_CLUSTER = {"preflight", "adopt", "rollout.generation", "waiting"}
+"""What they do takes a cluster or a state: test_preflight, test_generations, tests/verify/test_during_up.py."""
 ABOUT_SIZING = r"gpu$|load\.|model\.shape"
 """They change notes and an output: tests/plan/test_sizing.py."""
 

@@ -1,4 +1,4 @@
-"""An existing Gateway and a part of its requests: on the wire, in the outputs, and what is refused."""
+"""A stack on an existing Gateway, with a part of its requests: objects, outputs and refusals."""
 
 import shlex
 from typing import Any

@@ -1,4 +1,4 @@
-"""Our own Envoy: its configuration judged by Envoy itself for every combination of options, its settings declared."""
+"""The standalone Envoy: Envoy itself accepts the configuration of every combination of options; effects of settings."""
 
 import re
 import subprocess

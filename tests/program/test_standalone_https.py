@@ -1,4 +1,4 @@
-"""HTTPS by our own Envoy, its Service and Ingress: on the wire, in the outputs, and what cannot be."""
+"""HTTPS by the standalone Envoy, its Service and Ingress: objects, outputs and refusals."""
 
 from typing import Any
 

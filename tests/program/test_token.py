@@ -1,4 +1,4 @@
-"""The Hugging Face token: in one Secret, marked secret, and nowhere else."""
+"""The Hugging Face token is in one Secret, marked as secret, and nowhere else."""
 
 import json
 from base64 import b64encode

@@ -1,4 +1,4 @@
-"""docs/upgrading.md says all that the first `pulumi up` changes in a stack that commit c753344 deployed."""
+"""docs/upgrading.md lists every change of the first `pulumi up` for a stack that commit c753344 deployed."""
 
 import json
 from functools import cache

@@ -1,4 +1,4 @@
-"""What a user may set on workers, and what becomes of it in their pods."""
+"""Settings of the workers, and their effect on the pods."""
 
 from typing import Any
 

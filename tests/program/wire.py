@@ -1,4 +1,4 @@
-"""What a run registered, in a form that two runs can be compared in."""
+"""The requests of a run to the engine, in a form in which two runs can be compared."""
 
 import json
 from collections.abc import Iterator, Mapping

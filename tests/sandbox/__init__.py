@@ -2,5 +2,5 @@
 
 `cluster`, `engine`, `gateways`, `modelserver`, `network`, `pods`, `talking` and `toolchain` test the folders of the
 same name in `sandbox/`, and the tests beside this file test its commands. `faults`, `monitoring`, `preflight`,
-`serving` and `stack` test the product with the real engine and API server.
+`serving`, `stack` and `waiting` test the product with the real engine and API server.
 """

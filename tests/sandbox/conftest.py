@@ -5,16 +5,13 @@ from collections.abc import Iterator
 import pytest
 
 from sandbox.cluster.api import Api, connect
-from tests.sandbox.running import Running, private_home, start, throw_away
+from tests.sandbox.running import Running, separate
 
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Running]:
-    home = private_home("session")
-    try:
-        yield start(home)
-    finally:
-        throw_away(home)
+    with separate("session") as started:
+        yield started
 
 
 @pytest.fixture(scope="module")

@@ -4,10 +4,13 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
+
+import pytest
 
 from sandbox.cluster import description, lifecycle, nodes
 from sandbox.cluster.admission import Admission
@@ -77,6 +80,21 @@ def throw_away(home: Home) -> None:
     """Delete a sandbox with all its files."""
     lifecycle.throw_away(home, Progress())
     home.lock.unlink()
+
+
+@contextmanager
+def separate(
+    purpose: str, admission: Admission | None = None, variables: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[Running]:
+    """Start a sandbox of this test process with these environment variables; delete it afterwards."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in variables.items():
+            patch.setenv(name, value)
+        home = private_home(purpose)
+        try:
+            yield start(home, admission)
+        finally:
+            throw_away(home)
 
 
 def processes(home: Home, *, pods: bool = True) -> dict[int, str]:

@@ -152,7 +152,7 @@ def nothing_is_left(checkout: Checkout, before: Set[int]) -> bool:
 
 
 TOO_MANY = ("up", "--stack", "amd", "--nodes", "1", "--set", "serving.prefill.replicas=5")
-ADVICE = "→ serving.prefill.replicas"
+ADVICE = "serving.prefill.replicas or serving.prefill.tensorParallel"
 
 
 @pytest.mark.thorough
@@ -178,6 +178,8 @@ def test_the_next_up_repairs_a_killed_one(checkout: Checkout, deployed: str) -> 
     os.killpg(command.pid, signal.SIGKILL)
     command.communicate(timeout=60)
     assert nothing_is_left(checkout, before)
+    checkout.run("verify", "--stack", "amd", code=1)
+    assert healing.stale_locks(checkout.home, "amd"), "a command that only looks takes nothing back"
     output = checkout.run("up", "--stack", "amd", "--nodes", "2", "--set", "serving.prefill.replicas=4")
     assert "An earlier run was killed" in output
     assert output.count("Ready, 1 GPU\n") == 4

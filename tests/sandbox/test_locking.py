@@ -4,6 +4,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,7 @@ def test_every_tested_version_is_locked() -> None:
     assert pins(CHECKOUT / "policy/constraints.txt") == locked(LOCKS[3])
 
 
-def wheel(tags: str, version: str = "1.2") -> dict[str, object]:
+def wheel(tags: str, version: str = "1.2") -> dict[str, Any]:
     return {"filename": f"thing-{version}-{tags}.whl", "hashes": {"sha256": f"digest of {version} {tags}"}}
 
 
@@ -48,10 +49,7 @@ def test_every_wheel_for_linux_is_locked_and_no_other_file() -> None:
         wheel("py3-none-any", version="1.2.1"),
         {"filename": "thing-1.2.tar.gz", "hashes": {"sha256": "sources"}},
     ]
-    assert digests("thing==1.2", [*old, *new, *others]) == sorted(
-        str(dict(one)["hashes"]["sha256"])  # type: ignore[index]
-        for one in (*old, *new)
-    )
+    assert digests("thing==1.2", [*old, *new, *others]) == sorted(one["hashes"]["sha256"] for one in (*old, *new))
 
 
 def test_a_version_without_a_wheel_for_one_target_is_refused() -> None:

@@ -2,55 +2,60 @@
 
 import os
 import signal
-import threading
 from typing import Any
 
 import pulumi
 import pytest
 
-from tests.recorder import record, run_program
+from tests.recorder import run_program
 from tests.verify.fake import FakeCluster
 from verify import cluster, during_up, watch
 from verify.waiting import Trouble
 from verify.watch import Told
 
+DECLARED: list[Any] = [None]
 SERVING = {"accelerator": "amd", "model": {"name": "amd/Llama-3.3-70B-Instruct-FP8-KV"}}
 
 
 @pytest.fixture
-def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
-    """Calls of `start`, which starts nothing."""
-    calls: list[tuple[Any, ...]] = []
-    monkeypatch.setattr(during_up, "start", lambda *words: calls.append(words))
-    return calls
+def ran(monkeypatch: pytest.MonkeyPatch) -> list[during_up._During]:
+    """The watches that ran, which look at nothing."""
+    found: list[during_up._During] = []
+
+    def run(self: during_up._During) -> None:
+        found.append(self)
+
+    monkeypatch.setattr(during_up._During, "run", run)
+    return found
 
 
-def test_the_program_names_what_up_waits_for(started: list[tuple[Any, ...]]) -> None:
-    run_program({**SERVING, "cluster": {"context": None}, "waiting": "explain"})
-    [(namespace, _, awaited, waiting)] = started
-    assert (namespace, waiting) == ("llm-d-pd", "explain")
-    assert set(awaited) == {
+@pytest.mark.parametrize("provider", ["istio", "standalone"])
+def test_the_program_names_what_up_waits_for(
+    monkeypatch: pytest.MonkeyPatch, ran: list[during_up._During], provider: str
+) -> None:
+    noted: set[str] = set()
+    note = during_up._During.note
+
+    def keep(self: during_up._During, declared: Any) -> None:
+        note(self, declared)
+        noted.update(self.pending)
+
+    monkeypatch.setattr(during_up._During, "note", keep)
+    run_program({**SERVING, "gateway": {"provider": provider}})
+    assert noted == {
         "gaie-pd-epp",
         "ms-pd-llm-d-modelservice-prefill",
         "ms-pd-llm-d-modelservice-decode",
         "infra-pd-inference-gateway",
     }
+    [during] = ran
+    assert not during.pending, "all of them are there"
 
 
-@pytest.mark.parametrize(("preview", "waiting", "threads"), [(False, "end", 1), (True, "end", 0), (False, "off", 0)])
-def test_only_an_up_is_watched(monkeypatch: pytest.MonkeyPatch, preview: bool, waiting: str, threads: int) -> None:
-    made: list[Any] = []
-    monkeypatch.setattr(during_up, "PATIENCE", 0.0)
-    monkeypatch.setattr(during_up._During, "run", lambda self: made.append(set(self._pending)))
-
-    def declare() -> None:
-        during_up.start("serving", None, {"prefill": pulumi.Output.from_input("id")}, waiting)
-
-    before = threading.active_count()
-    record(declare, preview=preview)
-    for thread in threading.enumerate()[before:]:
-        thread.join(5)
-    assert len(made) == threads
+@pytest.mark.parametrize(("preview", "waiting", "count"), [(False, "end", 1), (True, "end", 0), (False, "off", 0)])
+def test_only_an_up_is_watched(ran: list[during_up._During], preview: bool, waiting: str, count: int) -> None:
+    run_program({**SERVING, "waiting": waiting}, preview=preview)
+    assert len(ran) == count
 
 
 def told(*, ends: bool) -> Told:
@@ -84,7 +89,9 @@ def test_what_cannot_heal_interrupts_the_cli_once(
     monkeypatch.setattr(os, "kill", lambda pid, number: sent.append((pid, number)))
     monkeypatch.setattr(pulumi, "warn", screen.append)
     monkeypatch.setattr(pulumi.log, "error", screen.append)
-    during_up._During("serving", None, pending, end=end).run()
+    during = during_up._During("serving", None, end=end)
+    during.pending, during.tasks = pending, DECLARED
+    during.run()
     assert sent == interrupts
     assert any("prefill waits: p-1: vllm ended 3 times" in line for line in screen)
     assert any("the wait is ended as with Ctrl-C" in line for line in screen) == bool(interrupts)
@@ -93,4 +100,6 @@ def test_what_cannot_heal_interrupts_the_cli_once(
 def test_nothing_is_asked_where_nothing_is_awaited(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(during_up, "PATIENCE", 0.0)
     monkeypatch.setattr(cluster.Cluster, "connect", lambda context: pytest.fail("it connects"))
-    during_up._During("serving", None, set(), end=True).run()
+    during = during_up._During("serving", None, end=True)
+    during.tasks = DECLARED
+    during.run()

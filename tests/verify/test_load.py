@@ -1,15 +1,22 @@
 """`--load`: the Job, what is sent, and the report. Real vLLM: tests/vllm/test_load.py."""
 
+import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from tests.verify.fake import NAMESPACE, named
+from tests.verify.fake import NAMESPACE, named, outputs
 from verify import bench
 from verify.finding import VerifyError
-from verify.load import Load, Measured
+from verify.load import Load, Measured, measure
 from verify.load_report import report
 from verify.metrics import Histogram, parse
+from verify.outputs import Workload
+from verify.proxies import Proxies
+from verify.routing import Endpoint
+from verify.steps import Verification
+from verify.tiers import Tier
 
 KEY = {"name": "VLLM_API_KEY", "valueFrom": {"secretKeyRef": {"name": "keys", "key": "k"}}}
 TEMPLATE: dict[str, Any] = {
@@ -137,6 +144,58 @@ def _result(**more: Any) -> dict[str, Any]:
         "max_concurrency": 8,
         **more,
     }
+
+
+class Measuring(Fleet):
+    """A cluster whose workers count one more transfer of 2 MB at each look, and whose Job has run."""
+
+    def __init__(self, results: dict[str, Any]) -> None:
+        super().__init__({"conditions": [{"type": "Complete", "status": "True"}]})
+        self.results, self.looks = results, 4
+
+    def create(self, path: str, document: Any) -> Any:
+        self.script = document["spec"]["template"]["spec"]["containers"][0]["command"][2]
+        return super().create(path, document)
+
+    def get(self, path: str, **query: str) -> Any:
+        return {"spec": {"template": TEMPLATE}} if "/deployments/" in path else super().get(path, **query)
+
+    def log(self, namespace: str, pod: str, container: str, **query: str) -> str:
+        return "".join(f"{bench.MARK}{label} {json.dumps(result)}\n" for label, result in self.results.items())
+
+    def pod(self, namespace: str, name: str, port: int, path: str) -> Any:
+        self.looks += 1
+        name = "vllm:nixl_bytes_transferred"
+        text = f'{name}_bucket{{le="4e6"}} {self.looks}\n{name}_count {self.looks}\n{name}_sum {self.looks * 2e6}\n'
+        return SimpleNamespace(text=lambda: text)
+
+
+def test_the_load_is_measured_and_the_fastest_run_within_the_target_is_taken() -> None:
+    steps = {1: (1000.0, 20.0), 2: (1800.0, 35.0), 4: (2500.0, 55.0)}
+    fast = {f"decode{step}": _result(output_throughput=rate, p50_itl_ms=itl) for step, (rate, itl) in steps.items()}
+    whole = {"stack": _result(), "prefill": {"completed": 16, "total_input_tokens": 64000, "duration": 8.0}, **fast}
+    cluster = Measuring(whole)
+    ready = {"conditions": [{"type": "Ready", "status": "True"}], "podIP": "10.0.0.7"}
+    spec = {"containers": [{"name": "vllm", "ports": [{"name": "vllm", "containerPort": 8200}]}]}
+    worker = named("w", spec=spec, status=ready)
+    done = Verification(cluster, outputs(), lambda _: None)
+    done._tiers |= {role: Tier(role, Workload(role, 1, 1, rdma=False), [worker], 1) for role in ("prefill", "decode")}
+    done.endpoint = Endpoint(Proxies(NAMESPACE, "gate", [], "", None), "gate", "", 80, path="/pre")
+    measured = measure(done, Load(4000, 500, 8, itl=40.0), lambda _: None)
+    assert measured.prefill == 8000
+    assert measured.decode
+    assert measured.decode["output_throughput"] == 1800, "four times the streams take 55 ms"
+    assert (measured.bytes.count, measured.bytes.total) == (1, 2e6)
+    assert "--base-url=http://gate.serving.svc:80/pre" in cluster.script
+    assert "--base-url=http://10.0.0.7:8200" in cluster.script
+    assert "--random-input-len=16 --random-output-len=500 --random-prefix-len=3984 --num-prompts=64" in cluster.script
+    slow = Measuring(
+        {**whole, "decode1": _result(output_throughput=900.0, p50_itl_ms=50.0), "decode2": fast["decode4"]}
+    )
+    done.cluster = slow
+    found = measure(done, Load(4000, 500, 8, itl=40.0), lambda _: None).decode
+    assert found
+    assert found["output_throughput"] == 900, "no run is within the target: the one nearest to it"
 
 
 def test_the_report_has_percentiles_and_the_block_to_paste() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from sizing import shape
+from sizing.parts import Unknown
 from tests.verify.test_traffic import GOOD, trial
 from verify.finding import Outcome
 from verify.metrics import Worker, worker
@@ -81,7 +82,7 @@ def test_other_clients_and_unknown_models_are_not_judged() -> None:
     noisy = [trial(decode=2, answer=replace(GOOD, prompt_tokens=717))]
     assert judge_transfer(counted(), moved(REAL / 2), ["d"], [], trials=noisy, model=model()).outcome is Outcome.OK
     assert judge_transfer(counted(), moved(REAL / 2), ["d"], [], trials=ASKED).outcome is Outcome.OK
-    assert model_of(shape.Unknown("odd"), []) is None
+    assert model_of(Unknown("odd"), []) is None
 
 
 @pytest.mark.parametrize(
@@ -104,7 +105,7 @@ def test_prompts_that_decode_computes_again_are_a_silent_fallback() -> None:
     def judged(external: float, computed: float) -> Outcome | None:
         after = counted(external=external, computed=computed)
         found = judge_sources(counted(external=0.0, computed=0.0), after, ["d"], ASKED)
-        return found and found.outcome
+        return found.outcome if found else None
 
     assert judged(717, 1) is Outcome.OK
     assert judged(512, 205) is Outcome.WARNING

@@ -145,7 +145,7 @@ def event(reason: str, message: str, kind: str = "Warning", uid: str = "1") -> d
             "ResourceQuota",
         ),
         (
-            Seen([pod({"running": {}}, ready=True)], events=[event("Preempted", "Preempted by pod 7", "Normal", "0")]),
+            Seen([pod({"running": {}})], events=[event("Preempted", "Preempted by pod 7", "Normal", "0")]),
             "Preempted by pod 7",
             "serving.prefill.priorityClass",
         ),
@@ -180,6 +180,11 @@ def test_pods_of_an_older_replica_set_do_not_count() -> None:
     old, new = pod(waits("InvalidImageName"), revision="aaa"), pod({"running": {}}, revision="bbb")
     sets = [replica_set("bbb", 2), replica_set("aaa", 1, "exceeded quota")]
     assert not Seen([old, new], sets).troubles({})
+
+
+def test_a_preemption_is_past_when_the_next_pod_is_ready() -> None:
+    past = [event("Preempted", "Preempted by pod 7", "Normal", "0")]
+    assert not Seen([pod({"running": {}}, ready=True)], events=past).troubles({})
 
 
 def test_pods_with_the_same_reason_are_told_once() -> None:
@@ -223,12 +228,14 @@ def test_every_setting_named_exists() -> None:
     assert named <= settings().keys()
 
 
-def watched(*looks: dict[str, Any], awaited: tuple[str, ...] = (PREFILL,), **answers: Any) -> list[list[Told]]:
+def watched(
+    *looks: dict[str, Any], awaited: tuple[str, ...] = (PREFILL,), answers: Mapping[str, Any] | None = None
+) -> list[list[Told]]:
     """What a watch tells at each look at a pod; looks are `SURE` seconds apart."""
     cluster = FakeCluster({}, {f"{PREFILL}-aaa-x/vllm": "loading\nerror: no such flag --x, token=abcdef\nusage"})
     watch, found = Watch(cluster, NAMESPACE, lambda: awaited, STARTED), []
     for number, each in enumerate(looks):
-        cluster._answers = {f"{CORE}/pods": [each], **answers}
+        cluster._answers = {f"{CORE}/pods": [each], **(answers or {})}
         found.append(watch.look(number * SURE))
     return found
 
@@ -290,14 +297,14 @@ def test_what_up_does_not_wait_for_is_not_told() -> None:
 )
 def test_a_refusal_ends_the_wait_if_it_repeats_itself(message: str, final: bool) -> None:
     sets = {f"{APPS}/replicasets": [replica_set("aaa", 1, message)]}
-    assert bool(ends(watched(*[pod({"running": {}}, ready=False)] * 3, **sets))) == final
+    assert bool(ends(watched(*[pod({"running": {}}, ready=False)] * 3, answers=sets))) == final
 
 
 @pytest.mark.parametrize(("made", "final"), [(BEFORE, True), (AFTER, False)])
 def test_a_missing_secret_ends_the_wait_in_a_namespace_that_preflight_saw(made: str, final: bool) -> None:
     lacks = pod(waits("CreateContainerConfigError", 'secret "hf" not found'))
     namespace = {f"/api/v1/namespaces/{NAMESPACE}": {"metadata": {"creationTimestamp": made}}}
-    assert bool(ends(watched(lacks, lacks, lacks, **namespace))) == final
+    assert bool(ends(watched(lacks, lacks, lacks, answers=namespace))) == final
 
 
 def test_an_invalid_image_name_ends_the_wait() -> None:

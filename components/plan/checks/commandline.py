@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from components.config.problem import Hidden, Problem
-from components.config.vocabulary import ReleaseName, Role
+from components.config.vocabulary import Role
 from components.plan.context import Context
 from components.plan.worker_args import ResolvedTier
 from components.plan.workers import Tiers
@@ -103,7 +103,7 @@ def _said_of_variables(context: Context, role: Role) -> Iterator[str]:
             )
     for name, value in context.tier(role).env.items():
         path = f"serving.{role}.env.{name}"
-        read = name == ATTENTION_VARIABLE and context.settings.release is ReleaseName.V0_4
+        read = name == ATTENTION_VARIABLE and context.release.attention_variable
         if name in MISLEADING_VARIABLES and not read:
             yield f"{path}: {MISLEADING_VARIABLES[name]}"
         elif name in EXPOSING_VARIABLES and value != "0":

@@ -72,7 +72,12 @@ def _ports(context: Context, tier: ResolvedTier) -> Iterator[Problem]:
             "the last workers' side channels could not be opened, and vLLM would stop at start",
             f"use at most {65536 - len(side_channel)}",
         )
-    used: dict[str, range] = {"serving": range(ports.serving, ports.serving + 1), "nixl": side_channel}
+    used: dict[str, range] = {}
+    if tier.kv_transfer["kv_connector"] == fabric.MORIIO:
+        first = {"MoRI-IO's handshakes": fabric.HANDSHAKE, "MoRI-IO's notifications": fabric.NOTIFY}
+        used |= {name: range(port, port + tier.tensor_parallel) for name, port in first.items()}
+    fixed = {*used}
+    used |= {"serving": range(ports.serving, ports.serving + 1), "nixl": side_channel}
     if role is Role.DECODE:
         used["decodeVllm"] = range(ports.decode_vllm, ports.decode_vllm + 1)
     for (one, first), (other, second) in combinations(used.items(), 2):
@@ -81,7 +86,7 @@ def _ports(context: Context, tier: ResolvedTier) -> Iterator[Problem]:
             yield Problem(
                 f"{both}.{other}",
                 second[0],
-                f"collides with {both}.{one} in the {role} pod: both use {clash[0]}"
+                f"collides with {one if one in fixed else f'{both}.{one}'} in the {role} pod: both use {clash[0]}"
                 + (" (one side channel port per GPU)" if "nixl" in (one, other) else ""),
                 "the second of the two to start could not bind, and restart without end",
                 "give them ports apart; the guide's are 8000, 8200 and 5600",

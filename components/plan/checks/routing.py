@@ -10,9 +10,9 @@ from components.config.problem import Problem
 from components.config.routing import Selective
 from components.config.wording import as_problem
 from components.plan.context import Context
-from components.releases.picker_config import PickerConfig
 from components.releases.picker_remarks import remarks
 from components.releases.picker_rules import REFUSED, mistakes
+from components.releases.router_dialect import AFFINITY
 
 UNITS = {"threshold": "characters", "nonCachedTokens": "tokens"}
 OWN = "serving.routing.config"
@@ -21,6 +21,7 @@ OWN = "serving.routing.config"
 def check(context: Context) -> Iterator[Problem]:
     """The user's own configuration; or selective P/D in the unit of another release, then what would be rendered."""
     own = context.settings.routing.config
+    yield from _of_newer(context)
     if own is not None:
         yield from _beside_own(context)
         if context.settings.routing.image is None:
@@ -35,9 +36,10 @@ def notes(context: Context) -> Iterator[str]:
     own = context.settings.routing.config
     if own is None:
         return
+    release = context.release
     if context.settings.routing.image is None:
         found = list(
-            remarks(PickerConfig.model_validate(own, by_alias=True, by_name=False), context.release.picker_dialect)
+            remarks(release.picker_shape.model_validate(own, by_alias=True, by_name=False), release.picker_dialect)
         )
         if found:
             yield f"{OWN} is taken by the picker of release {context.release.name}, but: {'; '.join(found)}"
@@ -53,7 +55,7 @@ def notes(context: Context) -> Iterator[str]:
 def _beside_own(context: Context) -> Iterator[Problem]:
     routing = context.settings.routing
     given = routing.model_dump(by_alias=True, mode="json", exclude_unset=True)
-    for key in {"preset", "selectivePd"} & given.keys():
+    for key in {"preset", "selectivePd", "peakPrefillThroughput", "flowControl"} & given.keys():
         yield Problem(
             f"serving.routing.{key}",
             given[key],
@@ -66,14 +68,38 @@ def _beside_own(context: Context) -> Iterator[Problem]:
 def _own(context: Context, own: dict[str, Any]) -> Iterator[Problem]:
     """The shape first: what the rules say of a configuration supposes that it is one."""
     try:
-        config = PickerConfig.model_validate(own, by_alias=True, by_name=False)
+        config = context.release.picker_shape.model_validate(own, by_alias=True, by_name=False)
     except ValidationError as error:
         for detail in error.errors(include_url=False):
-            found = as_problem(detail, own, PickerConfig)
+            found = as_problem(detail, own, context.release.picker_shape)
             yield replace(found, path=OWN + found.path.removeprefix("serving"), outcome=REFUSED)
         return
-    for mistake in mistakes(config, context.release.picker_dialect):
+    experimental = context.settings.routing.experimental_plugins
+    for mistake in mistakes(config, context.release.picker_dialect, experimental=experimental):
         yield replace(mistake, path=f"{OWN}.{mistake.path}")
+
+
+def _of_newer(context: Context) -> Iterator[Problem]:
+    """What excludes each other, and a parameter of a plugin that the preset of the release does not have."""
+    routing, release = context.settings.routing, context.release
+    full = routing.flow_control.saturation if routing.flow_control else None
+    if full and full.concurrency and (full.queue_depth or full.kv_cache):
+        yield Problem(
+            "serving.routing.flowControl.saturation.concurrency",
+            full.concurrency,
+            "is set beside queueDepth or kvCache, and the picker has one detector",
+            "the others would be ignored silently",
+            "keep one kind",
+        )
+    peak = routing.peak_prefill_throughput
+    if peak and routing.config is None and not release.picker_config(context.uncached, routing.preset).lists(AFFINITY):
+        yield Problem(
+            "serving.routing.peakPrefillThroughput",
+            peak,
+            f"is a parameter of {AFFINITY}, which preset {routing.preset} of release {release.name} does not have",
+            "it would be ignored silently",
+            "leave it out, or use preset guide with release 0.9 or newer",
+        )
 
 
 def _units(context: Context) -> Iterator[Problem]:

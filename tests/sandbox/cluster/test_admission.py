@@ -9,6 +9,7 @@ from sandbox.cluster import description, nodes
 from sandbox.cluster.api import Api, ApiError, connect
 from sandbox.cluster.description import Choice
 from sandbox.errors import SandboxError
+from sandbox.home import Home
 from sandbox.progress import Progress
 from sandbox.session import Session
 from tests.sandbox import running
@@ -50,15 +51,11 @@ PODS = "/api/v1/namespaces/default/pods"
 def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Running, Choice]]:
     file = tmp_path_factory.mktemp("strict") / "strict.yaml"
     file.write_text(STRICT)
-    home = running.private_home("admission")
-    try:
-        choice = description.choose(home, str(file))
-        cluster = running.start(home, choice.description.admission)
+    choice = description.choose(Home(file.parent), str(file))
+    with running.separate("admission", choice.description.admission) as cluster:
         nodes.provide(cluster.host_kubeconfig, choice, "nvidia")
         nodes.provide_policies(cluster.host_kubeconfig, choice)
         yield cluster, choice
-    finally:
-        running.throw_away(home)
 
 
 @pytest.fixture

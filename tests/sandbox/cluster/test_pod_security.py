@@ -24,14 +24,10 @@ INVALID = ("windowsOptions", "procMount")
 @pytest.fixture(scope="module", params=["baseline", "restricted"])
 def strict(request: pytest.FixtureRequest) -> Iterator[tuple[Api, Level]]:
     """A control plane; its namespaces without a label have this level."""
-    home = running.private_home(f"level-{request.param}")
-    try:
-        cluster = running.start(home, Admission(PodSecurity(request.param)))
-        with connect(cluster.host_kubeconfig) as api:
-            assert running.soon(lambda: bool(api.get(f"{NAMESPACE}/serviceaccounts")["items"]))
-            yield api, Level(request.param)
-    finally:
-        running.throw_away(home)
+    level = Admission(PodSecurity(request.param))
+    with running.separate(f"level-{request.param}", level) as cluster, connect(cluster.host_kubeconfig) as api:
+        assert running.soon(lambda: bool(api.get(f"{NAMESPACE}/serviceaccounts")["items"]))
+        yield api, Level(request.param)
 
 
 def refused(api: Api, spec: dict[str, Any]) -> bool:

@@ -12,14 +12,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 
 from sandbox.cluster import lifecycle
 from sandbox.cluster.api import Api, ApiError, connect
 from sandbox.cluster.control_plane import ControlPlane
 from sandbox.errors import SandboxError
-from tests.sandbox.running import Running, private_home, start, throw_away
+from tests.sandbox.running import Running, separate
 from tests.sandbox.stack.deployment import Deployment, deployment
 
 _RESET = struct.pack("ii", 1, 0)
@@ -219,25 +218,19 @@ def _ended(pid: int) -> bool:
 @contextmanager
 def opened(purpose: str) -> Iterator[Stage]:
     """Start the cluster; delete it afterwards."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(lifecycle.NO_NAMESPACES, "1")
-        home = private_home(purpose)
+    with separate(purpose, variables={lifecycle.NO_NAMESPACES: "1"}) as cluster:
+        amd, home = deployment(cluster, "amd", count=NODES), cluster.home
+        kubeconfig: dict[str, Any] = yaml.safe_load(home.kubeconfig.read_text())
+        [entry] = kubeconfig["clusters"]
+        relay = Relay(int(entry["cluster"]["server"].rpartition(":")[2]))
+        entry["cluster"]["server"] = f"https://127.0.0.1:{relay.port}"
+        through = home.root / "through-relay"
+        through.write_text(yaml.safe_dump(kubeconfig))
+        engine = replace(amd.engine, env={**amd.engine.env, "KUBECONFIG": str(through)})
+        components = Components(ControlPlane(home.cluster, {}, isolated=False))
         try:
-            cluster = start(home)
-            amd = deployment(cluster, "amd", count=NODES)
-            kubeconfig: dict[str, Any] = yaml.safe_load(home.kubeconfig.read_text())
-            [entry] = kubeconfig["clusters"]
-            relay = Relay(int(entry["cluster"]["server"].rpartition(":")[2]))
-            entry["cluster"]["server"] = f"https://127.0.0.1:{relay.port}"
-            through = home.root / "through-relay"
-            through.write_text(yaml.safe_dump(kubeconfig))
-            engine = replace(amd.engine, env={**amd.engine.env, "KUBECONFIG": str(through)})
-            components = Components(ControlPlane(home.cluster, {}, isolated=False))
-            try:
-                with connect(home.host_kubeconfig) as api:
-                    yield Stage(cluster, relay, api, replace(amd, engine=engine), components)
-            finally:
-                components.stop()
-                relay.close()
+            with connect(home.host_kubeconfig) as api:
+                yield Stage(cluster, relay, api, replace(amd, engine=engine), components)
         finally:
-            throw_away(home)
+            components.stop()
+            relay.close()

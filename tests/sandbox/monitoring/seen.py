@@ -1,7 +1,6 @@
 """A stack under load in its dashboards. `python -m tests.sandbox.monitoring.seen` draws the pictures."""
 
 import json
-import os
 import sys
 import time
 from collections.abc import Iterator
@@ -12,10 +11,9 @@ from typing import Any
 from sandbox.cluster.api import Api
 from sandbox.cluster.keeper import SIMULATOR
 from tests.recorder import ROOT
-from tests.sandbox import running
 from tests.sandbox.monitoring import charts
 from tests.sandbox.monitoring.prometheus import Lines, Prometheus, watching
-from tests.sandbox.running import Running, private_home
+from tests.sandbox.running import Running, separate
 from tests.sandbox.serving.traffic import Load, Traffic, traffic
 from tests.sandbox.stack.deployment import Deployment, deployment, destroyed_afterwards
 
@@ -49,14 +47,8 @@ class Seen:
 @contextmanager
 def paced_cluster() -> Iterator[Running]:
     """A separate sandbox with slow simulators."""
-    home = private_home("monitoring")
-    before = os.environ.get(SIMULATOR)
-    os.environ[SIMULATOR] = PACE
-    try:
-        yield running.start(home)
-    finally:
-        os.environ.pop(SIMULATOR) if before is None else os.environ.update({SIMULATOR: before})
-        running.throw_away(home)
+    with separate("monitoring", variables={SIMULATOR: PACE}) as started:
+        yield started
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import pytest
 
 from sandbox.cluster.api import connect
 from sandbox.engine import Engine
-from tests.sandbox.running import Running, private_home, start, throw_away
+from tests.sandbox.running import Running, separate
 from tests.sandbox.stack.deployment import Deployment, deployment, destroyed_afterwards
 
 pytestmark = pytest.mark.thorough
@@ -23,13 +23,9 @@ def amd(cluster: Running) -> Iterator[Deployment]:
 @pytest.fixture(scope="module")
 def elsewhere(amd: Deployment) -> Iterator[Deployment]:
     """The same stack and state, on a second cluster under the same context name."""
-    home = private_home("another")
-    try:
-        other = start(home)
-        env = {**amd.engine.env, "KUBECONFIG": str(home.kubeconfig)}
+    with separate("another") as other:
+        env = {**amd.engine.env, "KUBECONFIG": str(other.home.kubeconfig)}
         yield replace(amd, cluster=other, engine=Engine(env, amd.engine.cwd, amd.engine.notes))
-    finally:
-        throw_away(home)
 
 
 @pytest.mark.parametrize(

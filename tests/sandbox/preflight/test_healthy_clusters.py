@@ -77,11 +77,13 @@ def _full(stage: Stage) -> Iterator[None]:
 
 @contextmanager
 def _labelled(stage: Stage, level: str) -> Iterator[None]:
-    stage.api.patch(SPACE, {"metadata": {"labels": {LEVEL: level}}})
+    """The namespace, whose label stays the program's."""
+    before = stage.api.get(SPACE)["metadata"]["labels"].get(LEVEL)
+    stage.api.patch(SPACE, {"metadata": {"labels": {LEVEL: level}}}, fieldManager="pulumi-kubernetes")
     try:
         yield
     finally:
-        stage.api.patch(SPACE, {"metadata": {"labels": {LEVEL: "privileged"}}})
+        stage.api.patch(SPACE, {"metadata": {"labels": {LEVEL: before}}}, fieldManager="pulumi-kubernetes")
 
 
 @contextmanager
@@ -134,7 +136,7 @@ HEALTHY: dict[str, tuple[Way, dict[str, Any]]] = {
     "defaults of a LimitRange": (_limits, {}),
     "Pod Security restricted": (
         lambda stage: _labelled(stage, "restricted"),
-        {"rdma": None, "security": {"podSecurity": "restricted"}},
+        {"rdma": None, "security": {"podSecurity": "restricted", "runAsUser": 1000}},
     ),
     "policies that admit": (_policies, {}),
     "an admission policy": (

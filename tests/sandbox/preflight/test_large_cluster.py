@@ -1,23 +1,27 @@
 """What a preflight costs on a cluster of 1,000 nodes and 10,000 pods."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sandbox.cluster.api import Api, connect
 from sandbox.home import CHECKOUT
-from tests.sandbox.running import Running, private_home, start, throw_away
+from tests.sandbox.running import Running, private_home, processes, start, throw_away
 
 pytestmark = pytest.mark.thorough
 
 NODES, PODS, GPU_NODES = 1000, 10_000, 100
 SECONDS, MEGABYTES = 2.0, 100.0
-"""What a preview may take more with a preflight than without."""
+"""What a preview may take more with a preflight than without: CPU time of preflight, API server and etcd together,
+which does not depend on what else this machine does, and memory."""
+RUNS = 3
 
 MEASURED = """
 import json, resource, time
@@ -33,14 +37,15 @@ def megabytes():
 serving = plan(createNamespace=False)
 cluster = Cluster.connect(kubeconfig.read())
 preflight.identify(serving, cluster, State())
-before, seconds = megabytes(), []
-for _ in range(3):
-    start = time.perf_counter()
+before, start, wall = megabytes(), time.process_time(), []
+for _ in range(RUNS):
+    began = time.perf_counter()
     report = preflight.run(serving, cluster)
-    seconds.append(time.perf_counter() - start)
+    wall.append(time.perf_counter() - began)
 checks = [each.check for each in report.findings]
-print(json.dumps({"seconds": min(seconds), "megabytes": megabytes() - before, "checks": checks}))
-"""
+cpu = (time.process_time() - start) / RUNS
+print(json.dumps({"cpu": cpu, "wall": min(wall), "megabytes": megabytes() - before, "checks": checks}))
+""".replace("RUNS", str(RUNS))
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +61,7 @@ def large() -> Iterator[Running]:
 
 
 def test_a_preflight_of_a_large_cluster_is_fast_and_small(large: Running) -> None:
+    before = _server_seconds(large)
     done = subprocess.run(
         [*large.enter, "env", f"KUBECONFIG={large.home.kubeconfig}", sys.executable, "-c", MEASURED],
         cwd=CHECKOUT,
@@ -66,11 +72,23 @@ def test_a_preflight_of_a_large_cluster_is_fast_and_small(large: Running) -> Non
     )
     assert not done.returncode, done.stderr
     measured = json.loads(done.stdout)
+    measured["server"] = (_server_seconds(large) - before) / RUNS
     print(measured)
     assert "capacity" not in measured["checks"]
     assert "API server" not in measured["checks"]
-    assert measured["seconds"] < SECONDS
+    assert measured["cpu"] + measured["server"] < SECONDS
     assert measured["megabytes"] < MEGABYTES
+
+
+def _server_seconds(cluster: Running) -> float:
+    """CPU seconds of the API server and of etcd so far."""
+    ticks = 0
+    for pid, command in processes(cluster.home).items():
+        if command.startswith(("kube-apiserver", "etcd")) or "/kube-apiserver " in command or "/etcd " in command:
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+    assert ticks
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _fill(api: Api) -> None:

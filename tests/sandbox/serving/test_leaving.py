@@ -16,7 +16,7 @@ from sandbox.home import Home
 from sandbox.progress import Progress
 from tests.sandbox import running
 from tests.sandbox.pods.harness import network, networks
-from tests.sandbox.running import Running, private_home, soon
+from tests.sandbox.running import Running, separate, soon
 from tests.sandbox.serving.traffic import traffic
 from tests.sandbox.stack.deployment import Deployment, deployment
 
@@ -26,13 +26,10 @@ IN_PODS = ("/opt/vllm/simulator", "/app/epp", "/app/pd-sidecar", "/usr/local/bin
 
 @pytest.fixture(scope="module")
 def deployed() -> Iterator[Deployment]:
-    home = private_home("leaving")
-    try:
-        made = deployment(running.start(home), "amd")
+    with separate("leaving") as started:
+        made = deployment(started, "amd")
         made.up()
         yield made
-    finally:
-        running.throw_away(home)
 
 
 @pytest.fixture

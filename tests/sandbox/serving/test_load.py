@@ -1,6 +1,5 @@
 """Events of the stack with 32 clients, half of them with 30-second streams: the rows of docs/using.md."""
 
-import os
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -10,8 +9,7 @@ from math import inf
 import pytest
 
 from sandbox.cluster.keeper import SIMULATOR
-from tests.sandbox import running
-from tests.sandbox.running import Running, private_home
+from tests.sandbox.running import Running, separate
 from tests.sandbox.serving.events import BEGIN, END, EVENTS, PAGE, Event, table
 from tests.sandbox.serving.traffic import Load, traffic
 from tests.sandbox.stack.deployment import deployment, destroyed_afterwards
@@ -40,14 +38,8 @@ class Storm:
 @pytest.fixture(scope="module")
 def slow_cluster() -> Iterator[Running]:
     """A cluster with 50 ms per token, so that streams are in progress during an event."""
-    home = private_home("load")
-    before = os.environ.get(SIMULATOR)
-    os.environ[SIMULATOR] = "--inter-token-latency=50ms --max-num-seqs=64"
-    try:
-        yield running.start(home)
-    finally:
-        os.environ.pop(SIMULATOR) if before is None else os.environ.update({SIMULATOR: before})
-        running.throw_away(home)
+    with separate("load", variables={SIMULATOR: "--inter-token-latency=50ms --max-num-seqs=64"}) as started:
+        yield started
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ Placed pods are Ready at once; test_providers has the providers with a controlle
 import json
 import re
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from functools import cache
 
 import pytest
@@ -20,7 +20,7 @@ from components.plan.combinations import Cell, legal
 from sandbox.cluster import description, lifecycle
 from sandbox.cluster.admission import Admission
 from sandbox.cluster.description import GPU_RESOURCE, Description
-from tests.sandbox.running import Running, private_home, provide_nodes, start, throw_away
+from tests.sandbox.running import provide_nodes, separate
 from tests.sandbox.stack.deployment import Deployment, deployment, destroyed_afterwards, gpus, ready
 from tests.sandbox.stack.test_providers import SERVED
 
@@ -69,24 +69,13 @@ def stacks() -> Iterator[Stacks]:
         @cache
         def made(accelerator: Accelerator, admission: Admission) -> Deployment:
             held.close()
-            simulated = held.enter_context(_started(admission))
+            simulated = held.enter_context(separate("combinations", admission, {lifecycle.NO_NAMESPACES: "1"}))
             stack = held.enter_context(destroyed_afterwards(deployment(simulated, accelerator.value)))
             stack.api.create_namespace(V1Namespace(metadata=V1ObjectMeta(name="combinations")))
             stack.configure(rdma=None, namespace="combinations", createNamespace=False)
             return stack
 
         yield made
-
-
-@contextmanager
-def _started(admission: Admission) -> Iterator[Running]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(lifecycle.NO_NAMESPACES, "1")
-        home = private_home("combinations")
-        try:
-            yield start(home, admission)
-        finally:
-            throw_away(home)
 
 
 @pytest.mark.parametrize("cell", covering(legal()), ids=lambda cell: "-".join(map(str, cell)))

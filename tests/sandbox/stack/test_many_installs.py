@@ -14,7 +14,7 @@ import yaml
 from sandbox.cluster import lifecycle
 from sandbox.cluster.api import Api, connect
 from sandbox.cluster.control_plane import AUDIT, ControlPlane
-from tests.sandbox.running import Running, private_home, start, throw_away
+from tests.sandbox.running import Running, separate
 from tests.sandbox.stack.deployment import Deployment, deployment
 
 pytestmark = pytest.mark.thorough
@@ -48,14 +48,9 @@ def _plan(number: int, stack: Deployment) -> Install:
 
 @pytest.fixture(scope="module")
 def audited() -> Iterator[Running]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(lifecycle.NO_NAMESPACES, "1")
-        patch.setenv(AUDIT, str(Path(__file__).with_name("audit.yaml")))
-        home = private_home("audited")
-        try:
-            yield start(home)
-        finally:
-            throw_away(home)
+    policy = str(Path(__file__).with_name("audit.yaml"))
+    with separate("audited", variables={lifecycle.NO_NAMESPACES: "1", AUDIT: policy}) as started:
+        yield started
 
 
 @pytest.fixture(scope="module")

@@ -1,1 +1,1 @@
-"""Builds of the tools."""
+"""Builds and downloads of the tools."""

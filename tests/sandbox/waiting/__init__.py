@@ -1,1 +1,1 @@
-"""Roll-outs that hang, in the sandbox with the real CLI."""
+"""Rollouts that hang, on the real engine: what Pulumi's screen says, and what ends the wait."""

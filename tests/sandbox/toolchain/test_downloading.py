@@ -16,7 +16,7 @@ import pytest
 
 from sandbox.errors import SandboxError
 from sandbox.progress import Progress
-from sandbox.toolchain import building, downloading, provide
+from sandbox.toolchain import building, downloading, official, provide
 from sandbox.toolchain.archives import Archive
 from sandbox.toolchain.cache import Cache
 from sandbox.toolchain.catalog import SOURCES, Executables, Source
@@ -218,6 +218,22 @@ def test_a_long_download_shows_how_much_there_is(
     assert re.search(
         rf"^downloading tool from 127\.0\.0\.1:\d+  0\.\d s, \d+ of {len(GOOD)} MB$", said, re.MULTILINE
     ), said
+
+
+def test_the_command_for_workflows_prints_the_folder_or_the_reason(
+    tmp_path: Path, address: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    for how in ("good", "absent"):
+        monkeypatch.setitem(SOURCES, how, source(tmp_path / how, f"{address}/{how}/tool.tar.gz"))
+    assert official.main("good") == official.main("good") == 0
+    first, second = capsys.readouterr().out.split()
+    assert first == second and (Path(first) / "one").read_text() == "official one"
+    assert official.main("absent") == 1
+    assert f"{address}/absent/tool.tar.gz: HTTP Error 404: Not Found\n" in capsys.readouterr().err
+    assert official.main("crds") == 1
+    assert "no official archive of crds" in capsys.readouterr().err
+    assert len(Releases.asked) == 2
 
 
 @pytest.mark.parametrize("key", ["etcd", "kubernetes", "pulumi"])

@@ -1,0 +1,63 @@
+"""Settings of the queues in the endpoint picker."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from components.config.fields import Count, Fraction, ObjectName, Quantity, wrong
+from components.config.strict import Strict
+from components.config.vocabulary import Fairness, Ordering
+
+
+class Priority(Strict):
+    """Requests of one priority. A request names it by the InferenceObjective that the stack makes for it."""
+
+    name: ObjectName
+    """Its name, within this stack."""
+    priority: Annotated[int, Field(ge=-(2**31), le=2**31 - 1)]
+    """Higher ones go first. Below 0, requests are rejected instead of queued by some EPPs while workers are full."""
+    fairness: Fairness | None = None
+    """Whose turn it is among senders (the header for fairness names one); unset is the EPP's globalStrict."""
+    ordering: Ordering | None = None
+    """Which request of a sender goes first; unset is the EPP's fcfs."""
+    max_bytes: Quantity | None = None
+    """Most that waits with this priority; unset is the EPP's 1 GB."""
+
+
+class Saturation(Strict):
+    """From when on workers count as full, so that requests wait in the EPP."""
+
+    queue_depth: Count | None = None
+    """Requests that wait at a worker; unset is the EPP's 5."""
+    kv_cache: Fraction | None = None
+    """Fraction of a worker's KV cache in use; unset is the EPP's 0.8."""
+    concurrency: Count | None = None
+    """Requests that a worker has, in place of the other two, as the EPP counts them. Release 0.9 and newer."""
+
+
+def _apart(given: list[Priority]) -> list[Priority]:
+    for field in ("name", "priority"):
+        values = [getattr(each, field) for each in given]
+        if len({*values}) < len(values):
+            raise wrong(
+                f"has two entries with the same {field}",
+                "one InferenceObjective or queue would take the place of the other",
+                "give each entry its own",
+            )
+    return given
+
+
+class FlowControl(Strict):
+    """Queues in the EPP, in which requests wait while all workers are full, and priorities."""
+
+    max_bytes: Quantity | None = None
+    """Most that waits in all queues; a request beyond it is answered with 429. Unset: no limit."""
+    max_requests: Count | None = None
+    """The same in requests. Release 0.9 and newer."""
+    request_ttl: Count | None = None
+    """Seconds that a request may wait: then 503, or 429 from release 0.9 on. Unset is the EPP's: no limit in 0.6, 60
+    from 0.9 on."""
+    saturation: Saturation = Saturation()
+    """From when on workers count as full."""
+    priorities: Annotated[list[Priority], AfterValidator(_apart)] = []
+    """Priorities beside 0, the one of requests that name none."""
