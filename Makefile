@@ -106,6 +106,7 @@ lint: $(DEVELOPED)
 
 bench: $(DEVELOPED)
 	$(PYTHON) -m bench.program_cost $(ARGS)
+	$(PYTHON) -m bench.sizing_cost
 
 bench-datapath: $(DEVELOPED)
 	$(PYTHON) -m bench.datapath

@@ -36,6 +36,7 @@ uid, state = before_anything(serving, target)
 config.refuse(pulumi.get_stack(), list(generations.problems(serving, state)))
 for note in generations.notes(serving, state):
     pulumi.warn(note)
+serving = generations.resolved(serving, state)
 serving = pairing.replacing(serving, pairing.changes(serving, state.inputs))
 
 during_up.start(serving.namespace.namespace, target.context, serving.waiting)

@@ -27,7 +27,7 @@ Entry = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Login:
-    """What a request needs to be somebody's."""
+    """What a request needs to have the rights of a user."""
 
     headers: HTTPHeaderDict = field(repr=False)
     tls: ssl.SSLContext

@@ -18,8 +18,12 @@ class Stage(IntEnum):
     """At once. The workers wait for those of their generation."""
     PROXIES = 1
     """After the workers."""
+    TRIAL = 2
+    """Asks the generation before the switch."""
     SWITCH = 3
     """Leads requests to the generation."""
+    SETTLE = 4
+    """After the switch. The former generation is deleted after it."""
 
 
 def data(typed: Any) -> Any:

@@ -1,7 +1,8 @@
 """The model gateway: where requests come in."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import pulumi
 
@@ -18,6 +19,10 @@ Workers = Callable[[Sequence[pulumi.Resource]], Sequence[pulumi.Resource]]
 
 def _none(_: Sequence[pulumi.Resource]) -> Sequence[pulumi.Resource]:
     return ()
+
+
+def _word(postfix: str, spec: Mapping[str, Any]) -> str:
+    return live.generation(spec, postfix) or ""
 
 
 class ModelGateway(pulumi.ComponentResource):
@@ -50,11 +55,11 @@ class ModelGateway(pulumi.ComponentResource):
             for manifest, declared in declare(name, gateways.objects(args, stage), waiting):
                 if manifest.address:
                     self.address = declared.status.apply(manifest.address)
-                if manifest.generation is not None:
+                if manifest.generation is not None or stage is Stage.SWITCH:
                     after.append(declared)
                 if stage is Stage.SWITCH:
                     self.switch.append(declared)
-                    self.generation = declared.spec.apply(partial(live.generation, postfix=args.labels[INSTANCE]))
+                    self.generation = declared.spec.apply(partial(_word, args.labels[INSTANCE]))
             if stage is Stage.FIRST:
                 after = [*workers(after)]
         self.gateway_name = pulumi.Output.from_input(args.existing.name if args.existing else args.name)

@@ -32,6 +32,9 @@ NAMESPACE_NAME = "kubernetes.io/metadata.name"
 INSTANCE = "llm-d.ai/instance"
 """Label with the install and its generation; selectors of both have it."""
 
+TRIAL_LABEL = {"llm-d.ai/trial": "true"}
+"""Label of the pods that may read the workers' counters to try a generation."""
+
 PART_OF = {"app.kubernetes.io/part-of": "llm-d-pd"}
 
 
@@ -115,9 +118,9 @@ class Names:
         return f"llm-d-{self.instance}-trial"
 
     @property
-    def settle(self) -> str:
-        """The Job that waits until the proxies lead to the generation."""
-        return f"llm-d-{self.instance}-settle"
+    def jobs(self) -> str:
+        """What the names of the generation's Jobs begin with."""
+        return f"llm-d-{self.instance}"
 
     def dashboard(self, word: str) -> str:
         """ConfigMap of a Grafana dashboard."""

@@ -10,7 +10,7 @@ from components import cluster, plan
 from components.config.problem import distinct
 from components.config.reading import settings_of
 from components.plan import ServingPlan
-from preflight import stack
+from preflight import generations, stack
 from preflight.answers import Unreachable
 from preflight.cluster import Cluster
 from preflight.finding import Report
@@ -43,12 +43,17 @@ async def _looked(name: str) -> Report:
         text = "\n\n".join(problem.text() for problem in distinct(problems))
         raise stack.StackError(f"Pulumi.{name}.yaml cannot be deployed:\n\n{text}")
     serving: ServingPlan = plan.resolve(settings, config.token)
+    known = stack.state(name)
+    if refused := list(generations.problems(serving, known)):
+        text = "\n\n".join(problem.text() for problem in refused)
+        raise stack.StackError(f"Pulumi.{name}.yaml cannot be deployed:\n\n{text}")
+    serving = generations.resolved(serving, known)
     target = cluster.find(serving.cluster)
     try:
         found = Cluster.connect(target.kubeconfig, target.context)
     except Unreachable as error:
         return Report(str(target), unreachable=str(error))
-    return preflight.run(serving, found, stack.state(name))
+    return preflight.run(serving, found, known)
 
 
 if __name__ == "__main__":

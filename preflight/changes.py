@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 from preflight.answers import Object
 from preflight.quantity import thousandths
 
-KEYS = ("name", "mountPath", "containerPort", "key", "topologyKey")
-"""Fields by which items of a list are told apart."""
+KEYS = ("name", "mountPath", "containerPort")
+"""Fields by which items of a list are told apart. Lists without one are compared as a whole: nothing has a default."""
 
 WATCHED = ("schedulingGates", "schedulerName", "nodeSelector", "runtimeClassName", "priorityClassName", "hostNetwork")
 """Fields that decide where and when a pod runs: reported also where the program leaves them unset."""
@@ -50,12 +50,14 @@ def _differing(sent: Any, came: Any, path: str) -> Iterator[Change]:
     if isinstance(sent, Mapping) and isinstance(came, Mapping):
         for key, value in sent.items():
             yield from _differing(value, came.get(key), f"{path}.{key}".lstrip("."))
+    elif path == "tolerations":
+        yield from (
+            Change(path, f"the toleration {_spoken(each)} is removed") for each in sent if each not in (came or [])
+        )
     elif isinstance(sent, list) and isinstance(came, list) and (key := _key(sent)):
         found = {each.get(key): each for each in came}
         for each in sent:
             yield from _differing(each, found.get(each[key]), f"{path}[{each[key]}]")
-    elif isinstance(sent, list) and isinstance(came, list) and path == "tolerations":
-        yield from (Change(path, f"the toleration {_spoken(each)} is removed") for each in sent if each not in came)
     elif not _same(sent, came):
         harmless = any(f"].{field}" in path for field in HARMLESS)
         if came is None:

@@ -23,7 +23,7 @@ PLURALS = {
 """Names of kinds in paths, where it isn't the kind in small letters with an s."""
 
 RBAC = "rbac.authorization.k8s.io/v1"
-BUILT_IN = ("v1", "apps/v1", "policy/v1", "networking.k8s.io/v1", RBAC)
+BUILT_IN = ("v1", "apps/v1", "batch/v1", "policy/v1", "networking.k8s.io/v1", RBAC)
 
 
 @dataclass(frozen=True)

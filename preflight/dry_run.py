@@ -42,7 +42,7 @@ class Trial:
 
 
 def trials(facts: Facts) -> Iterator[Trial]:
-    """What can be asked: what the stack makes or has already, and the pods of its Deployments.
+    """What can be asked: what the stack makes or changes, and the pods of its Deployments.
 
     Objects of others under the stack's names are another check's. A namespace that is not there cannot be asked.
     """
@@ -52,12 +52,29 @@ def trials(facts: Facts) -> Iterator[Trial]:
         answer, document = facts.asked(question(each)), without_secrets(each.document)
         if answer.absent:
             yield Trial(each, document, Question(f"{each.collection}{QUERY}", json.dumps(document)))
-        elif answer.ok and (facts.plan.adopt or is_own(facts, Found(each, answer.body))):
+        elif answer.ok and _applied(facts, Found(each, answer.body), document):
             # With force: a field of another manager is another check's finding.
             yield Trial(each, document, Question(f"{each.path}{QUERY}&force=true", json.dumps(document), apply=True))
         if each.kind == "Deployment":
             pod = _pod(facts, each)
             yield Trial(each, pod, Question(f"/api/v1/namespaces/{each.namespace}/pods{QUERY}", json.dumps(pod)))
+
+
+def _applied(facts: Facts, found: Found, document: Object) -> bool:
+    """Whether `up` sends an object that exists: the stack has it or takes it over, and says something new of it."""
+    ours = facts.plan.adopt or is_own(facts, found)
+    return ours and facts.state.inputs.get(found.declared.key) != document
+
+
+def afresh(trial: Trial) -> Question:
+    """The same object as a new one under a generated name.
+
+    An apply is merged with what the plugin wrote when it created the object. The plugin takes that over before it
+    applies (pulumi-kubernetes 4.32), and a dry run cannot: the API server may refuse the mixture of old and new fields.
+    """
+    metadata = {key: value for key, value in trial.sent["metadata"].items() if key != "name"}
+    document = {**trial.sent, "metadata": {**metadata, "generateName": f"{trial.declared.name}-preflight-"}}
+    return Question(f"{trial.declared.collection}{QUERY}", json.dumps(document))
 
 
 def asked_within(facts: Facts) -> bool:

@@ -5,6 +5,7 @@ Which generation serves is read from the main HTTPRoute, or the Service of the s
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from components.config.problem import Problem
 from components.config.vocabulary import ChangeStrategy
@@ -84,6 +85,17 @@ def notes(plan: ServingPlan, state: State) -> Iterator[str]:
         yield change_cost.second(plan, state.inputs, spoken(plan.generation), spoken(now or ""))
     elif restarts := change_cost.restarts(plan, state.inputs, changed):
         yield change_cost.note(plan, restarts, changed)
+
+
+def resolved(plan: ServingPlan, state: State) -> ServingPlan:
+    """The plan in which the generation without a word, too, has a second route while another generation serves.
+
+    It keeps the route as long as the state has it, so that an `up` without a change changes nothing.
+    """
+    route = f"HTTPRoute/{_namespace(plan)}/{plan.gateway.trial}"
+    if plan.gateway.beside or not (beside(plan, state) or route in state.inputs):
+        return plan
+    return replace(plan, gateway=plan.gateway.model_copy(update={"beside": True}))
 
 
 def spoken(word: str) -> str:

@@ -2,15 +2,16 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from review import generations
 from review.fields import Field, differences
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
-ORDER = ("delete", "replace", "update", "create")
-"""Operations, the most dangerous first."""
+ORDER = ("delete", "replace", "renew", "update", "create")
+"""Operations, the most dangerous first. `renew`: made for another generation, in the place of one that is deleted."""
 
 _MEANING = {
     "create-replacement": "replace",
@@ -78,7 +79,16 @@ def _changes(steps: Iterable[Mapping[str, Any]]) -> Iterable[Change]:
     for step in steps:
         if step["op"] not in _QUIET and not _is_own(step):
             by_urn.setdefault(step["urn"], []).append(step)
+    made = {urn: each[0]["newState"]["inputs"] for urn, each in by_urn.items() if _only(each, "create", "newState")}
+    deleted = {urn: each[0]["oldState"]["inputs"] for urn, each in by_urn.items() if _only(each, "delete", "oldState")}
+    renewed = generations.pairs(made, deleted)
+    for urn, (former, inputs) in renewed.items():
+        del by_urn[former]
+        fields = differences(inputs, made[urn], whole_secret=made[urn].get("kind") == "Secret")
+        yield Change("renew", _subject(urn, made[urn]), tuple(fields), ())
     for urn, all_steps in by_urn.items():
+        if urn in renewed:
+            continue
         operations = {_MEANING.get(step["op"], step["op"]) for step in all_steps}
         operation = next((each for each in ORDER if each in operations), "update")
         before: Mapping[str, Any] = next((step["oldState"] for step in all_steps if step.get("oldState")), {})
@@ -94,6 +104,11 @@ def _changes(steps: Iterable[Mapping[str, Any]]) -> Iterable[Change]:
         reasons = {path for path, each in detailed.items() if "replace" in str(each.get("kind"))}
         reasons |= {str(key) for step in all_steps for key in step.get("replaceReasons") or []}
         yield Change(operation, subject, tuple(found), tuple(sorted(reasons)))
+
+
+def _only(steps: Sequence[Mapping[str, Any]], operation: str, side: str) -> bool:
+    """Whether an object is only made, or only deleted, and its inputs are known."""
+    return [step["op"] for step in steps] == [operation] and bool((steps[0].get(side) or {}).get("inputs"))
 
 
 def _is_own(step: Mapping[str, Any]) -> bool:

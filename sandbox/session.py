@@ -25,17 +25,22 @@ from sandbox.progress import Progress
 from sandbox.stack_file import accelerator, mapping, serving
 from sandbox.toolchain import CONTROL_PLANE, ISTIO, SANDBOX, places, provide
 
-_OF_RELEASE = {"0.4": ("epp-v0.4.0", "pd-sidecar-v0.4.0"), "0.6": ("epp-v0.7.1", "pd-sidecar-v0.7.1")}
-_NEWEST = "0.6"
+_OF_RELEASE = {
+    "0.4": ("epp-v0.4.0", "pd-sidecar-v0.4.0"),
+    "0.6": ("epp-v0.7.1", "pd-sidecar-v0.7.1"),
+    "0.9": ("epp-v0.10.0", "pd-sidecar-v0.10.0"),
+    "0.10": ("epp-v0.11.0", "pd-sidecar-v0.11.0"),
+}
+_DEFAULT = "0.6"
 _ALWAYS = ("llm-d-inference-sim", "envoy")
 
 
 def needed_tools(stack_file: Path, *, pods: bool) -> set[str]:
-    """Return names of `toolchain.DATA_PATH`: the gateway controller, which preflight needs, and with `pods` the rest.
+    """Return names of tools: the gateway controller, which preflight needs, and with `pods` the rest.
 
     Raises `SandboxError` for a file that isn't YAML.
     """
-    of_release = _OF_RELEASE.get(str(serving(stack_file).get("release", _NEWEST)), ())
+    of_release = _OF_RELEASE.get(str(serving(stack_file).get("release", _DEFAULT)), ())
     return {*((*of_release, *_ALWAYS) if pods else ()), *(ISTIO if istio_namespace(stack_file) else ())}
 
 
@@ -95,10 +100,15 @@ class Session:
         return cls(home, stack, engine, view, report, cluster)
 
     def set(self, assignments: Sequence[str]) -> None:
-        """Run `pulumi config set --path` for each path=value, on the sandbox's copy of the stack file."""
+        """Run `pulumi config set --path` for each path=value, on the sandbox's copy of the stack file.
+
+        A value in double quotes is text, as in the stack file.
+        """
         for assignment in assignments:
             path, _, value = assignment.partition("=")
-            if self.call("pulumi", "config", "set", "--path", "--stack", self.stack, "--", path, value):
+            quoted = len(value) > 1 and value[0] == value[-1] == '"'
+            kind, value = (["--type", "string"], value[1:-1]) if quoted else ([], value)
+            if self.call("pulumi", "config", "set", "--path", *kind, "--stack", self.stack, "--", path, value):
                 raise SandboxError(f"--set {assignment} was refused: see above; the settings after it were not changed")
 
     def choose_model_server(self, kind: str | None, tensor_parallel: int | None) -> None:

@@ -42,7 +42,7 @@ class Situation:
         sets = api.get("/apis/apps/v1/replicasets")["items"]
         namespaces = sorted({*(pod.namespace for pod in listed), *(one["metadata"]["namespace"] for one in sets)})
         troubles = [(place, one) for place in namespaces for one in watch.read(reading, place).troubles({})]
-        return cls(api.get("/api/v1/nodes")["items"], listed, [told(reading, place, one) for place, one in troubles])
+        return cls(api.get("/api/v1/nodes")["items"], listed, [shown(reading, place, one) for place, one in troubles])
 
     def lines(self) -> list[str]:
         """Return lines for the user: each node with its pods and GPUs, then what waits."""
@@ -82,7 +82,7 @@ class _Reading:
             raise Unreachable(str(error), "") from None
 
 
-def told(source: watch.Source, namespace: str, trouble: Trouble) -> str:
+def shown(source: watch.Source, namespace: str, trouble: Trouble) -> str:
     """Return why pods wait, the end of the log, and the setting, with what the sandbox itself can change."""
     lines = "".join(f"\n      | {line}" for line in watch.last_lines(source, namespace, trouble))
     here = "".join(f"; {remedy}" for pattern, remedy in _HERE if re.search(pattern, trouble.what))

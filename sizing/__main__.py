@@ -85,7 +85,7 @@ def main(words: list[str] | None = None) -> int:
     if (given.write or given.plot) and not given.gpu:
         print("--write and --plot need --gpu", file=sys.stderr)
         return 2
-    (card, (best, *_)), *_ = fitting
+    card, best = fitting[0][0], fitting[0][1][0]
     if given.write:
         _write(ROOT / f"Pulumi.{given.write}.yaml", given, best, load)
     return _plot(given, located.shape, card, load, best) if given.plot else 0

@@ -10,7 +10,7 @@ def put(text: str, path: Sequence[str], value: Any) -> str:
     """The text with `value` at `path`: in place of what is there, else behind the last key of the deepest mapping."""
     node = yaml.compose(text)
     if not isinstance(node, yaml.MappingNode):
-        return yaml.safe_dump(_nested(path, value), sort_keys=False)
+        return str(yaml.safe_dump(_nested(path, value), sort_keys=False))
     for depth, key in enumerate(path):
         found = next((each for name, each in node.value if name.value == key), None)
         if found is None:
@@ -32,7 +32,7 @@ def _added(text: str, node: yaml.MappingNode, path: Sequence[str], value: Any) -
     end = _end(node)
     line = text.find("\n", end - 1) + 1 or len(text)
     margin = " " * node.start_mark.column
-    lines = yaml.safe_dump(_nested(path, value), sort_keys=False).splitlines()
+    lines = str(yaml.safe_dump(_nested(path, value), sort_keys=False)).splitlines()
     new = "".join(f"{margin}{each}\n" for each in lines)
     return text[:line] + ("" if text[:line].endswith("\n") else "\n") + new + text[line:]
 
@@ -52,4 +52,4 @@ def _nested(path: Sequence[str], value: Any) -> dict[str, Any]:
 
 
 def _written(value: Any) -> str:
-    return yaml.safe_dump([value], default_flow_style=True, sort_keys=False, width=10_000).strip()[1:-1]
+    return str(yaml.safe_dump([value], default_flow_style=True, sort_keys=False, width=10_000)).strip()[1:-1]

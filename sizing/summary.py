@@ -1,6 +1,7 @@
 """A stack's sizing in short: rows for the stack output, and text for the preview and the pull request's comment."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from sizing.balance import Estimate
 from sizing.verdict import DECODE, PREFILL, Question
@@ -9,9 +10,9 @@ TITLE = "sizing on "
 """First words of the text."""
 
 
-def rows(asked: Question) -> list[dict[str, object]]:
+def rows(asked: Question) -> list[dict[str, Any]]:
     """A row per tier: GiB of each GPU, tokens of the cache, sequences at full length; with a load, how busy it is."""
-    table: list[dict[str, object]] = []
+    table: list[dict[str, Any]] = []
     for role in (PREFILL, DECODE):
         fit, flags = asked.fit(role), asked.tiers[role].flags
         table.append(
@@ -53,7 +54,7 @@ def report(asked: Question) -> str:
     head = ("tier", "workers", "weights", "activations", "other", "KV cache (range)", "tokens", "sequences")
     lines = [f"{TITLE}{asked.card.name}, GiB per GPU; sequences of {length or 'full'} tokens", _line(head)]
     for row in rows(asked):
-        least, most = row["cacheGiBRange"]  # type: ignore[misc]  # two numbers
+        least, most = row["cacheGiBRange"]
         cells = (
             row["tier"],
             f"{row['workers']} x TP{row['tensorParallel']}",

@@ -101,7 +101,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def _write(arguments: argparse.Namespace, verification: str, done: Verification | None) -> None:
-    """Write the report's file; a stack whose `up` failed has a state, but no outputs."""
+    """Write the report's file; after a failed `up` there is a state, but no outputs."""
     try:
         settings = collect.settings_of(arguments.stack)
         context = arguments.context or (done.outputs.context if done else collect.context_of(settings))

@@ -30,11 +30,11 @@ _KINDS = {
     "/apis/networking.istio.io/v1": ("destinationrules",),
     "/apis/policy/v1": ("poddisruptionbudgets",),
 }
-"""Kinds whose objects say how requests and KV blocks go. No Secret is read."""
+"""Kinds with objects that say how requests and KV blocks go. No Secret is read."""
 _SHOWN = re.compile(
     r"^(UCX|VLLM|NIXL|NCCL|RCCL|FI|HIP|ROCM|CUDA|NVIDIA|LD|PYTHON|TORCH|TRITON|OMP|HF_HUB|HF_HOME|XDG|HOME|PATH)(_|$)"
 )
-"""Variables whose values are shown. Those of any other, and of a name that sounds like a secret, are removed."""
+"""Variables that are shown with their values. Other values, and those of a name like a secret's, are removed."""
 _HIDDEN = re.compile(r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL", re.IGNORECASE)
 _TELLING = re.compile(
     r"\b(error|warn(ing)?|critical|fatal|panic|exception|traceback)\b|nixl|ucx|ucp_|uct_|rdma|kv[ _-]?(cache|transfer)|"

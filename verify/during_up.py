@@ -88,12 +88,12 @@ class _During:
         watch = Watch(cluster, self._namespace, lambda: self.pending, self._started(cluster.now()))
         while self.pending:
             try:
-                for told in watch.look():
-                    if told.ends and self._end and (cli := running_cli()):
-                        pulumi.log.error(f"{told}\n\n{ENDED}")
+                for shown in watch.look():
+                    if shown.ends and self._end and (cli := running_cli()):
+                        pulumi.log.error(f"{shown}\n\n{ENDED}")
                         os.kill(cli, signal.SIGINT)
                         return
-                    pulumi.warn(str(told))
+                    pulumi.warn(str(shown))
             except (Unreachable, VerifyError):
                 pass  # the API server may be back at the next look; the plugin reports that it is gone
             time.sleep(EVERY)

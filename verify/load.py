@@ -49,7 +49,9 @@ class Load:
     @classmethod
     def of(cls, stated: Mapping[str, Any], tokens: tuple[int | None, int | None], concurrency: int | None) -> "Load":
         """From the stack output `load`, and from the command line, which wins. Raises `VerifyError`."""
-        lengths = [given or stated.get(key) for given, key in zip(tokens, ("inputTokens", "outputTokens"), strict=True)]
+        lengths: list[Any] = [
+            given or stated.get(key) for given, key in zip(tokens, ("inputTokens", "outputTokens"), strict=True)
+        ]
         if not all(lengths):
             raise VerifyError(
                 "--load needs the length of prompts and answers: set serving.load.inputTokens and outputTokens and "

@@ -63,6 +63,6 @@ def _alone_line(role: str, letter: str, rate: float | None, rows: Sequence[Mappi
         )
     predicted = next((row.get("tokensPerSecond") for row in rows if row.get("tier") == role), None)
     compared = (
-        f"; sizing predicted {predicted}, the measurement is {rate / predicted:.2f} times that" if predicted else ""
+        f"; sizing expects {predicted}, the measurement is {rate / predicted:.2f} times that" if predicted else ""
     )
     return f"one {role} worker alone: {letter} = {rate:.0f} tokens/s ({how}){compared}"

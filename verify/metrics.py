@@ -58,7 +58,7 @@ class Worker:
     """Failed transfers and notifications. Expired blocks do not count: refused decode requests cause them, too."""
 
     external: float | None = None
-    """Prompt tokens whose KV cache came from another worker."""
+    """Prompt tokens with a KV cache from another worker."""
     computed: float | None = None
     """Prompt tokens that the worker computed itself; vLLM 0.17 and newer."""
 

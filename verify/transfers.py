@@ -122,7 +122,7 @@ def judge_transfer(
 
 
 def _sized(evidence: str, size: float, trials: Sequence[Trial], model: Model | None) -> Finding:
-    """Compare the transferred bytes with the KV caches of the prompts, where nobody else asked for transfers."""
+    """Compare the transferred bytes with the KV caches of the prompts, where no other client caused transfers."""
     step = "KV transfer"
     tokens = [trial.answer.prompt_tokens for trial in trials]
     alone = sum(trial.of("decode") for trial in trials) == len(trials)

@@ -49,7 +49,7 @@ REMEDIES: tuple[tuple[str, str], ...] = (
     (r"ended \d+ times?", "the log above; serving.{role}.extraArgs, serving.{role}.env and {image}"),
     (
         r"^node ",
-        "nothing in `serving`: Kubernetes replaces its pods after five minutes where there is room",
+        "nothing in `serving`: Kubernetes replaces its pods after five minutes where they fit",
     ),
 )
 """What to change, by words of a message."""
@@ -113,7 +113,7 @@ class Trouble:
     """Whether a Secret or ConfigMap is missing."""
     pod: Object | None = field(default=None, compare=False)
     status: Object | None = field(default=None, compare=False)
-    """The container whose log says more."""
+    """The container with the log that says more."""
 
     @property
     def text(self) -> str:
@@ -182,7 +182,7 @@ class Seen:
                     )
 
     def _preempted(self) -> Iterator[Trouble]:
-        """Yield pods that made room for others, while their workload waits for the next ones."""
+        """Yield pods that were preempted, while their workload waits for the next ones."""
         waiting = [pod for pod in self.pods if not is_ready(pod)]
         known = {workload_of(pod): role_of(_labels(pod)) for pod in waiting}
         for event in self.events:

@@ -13,7 +13,7 @@ from verify.waiting import Seen, Trouble, exits, when, workload_of
 from verify.words import complaint
 
 EVERY = 3.0
-"""Seconds from one look to the next. A trouble is told when two looks in a row have found it."""
+"""Seconds from one look to the next. A trouble is shown when two looks in a row have found it."""
 SURE = 10.0
 """Seconds that a trouble must last before it ends the wait."""
 _LINES, _SHOWN, _LONGEST = "50", 3, 240
@@ -31,7 +31,7 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True)
-class Told:
+class Shown:
     """A trouble with the last lines of its container's log."""
 
     trouble: Trouble
@@ -55,10 +55,10 @@ class Watch:
         self._codes: dict[tuple[str, str], set[int]] = {}
         self._ready: set[str] = set()
         self._since: dict[tuple[str, str], float] = {}
-        self._told: set[tuple[str, str]] = set()
+        self._shown: set[tuple[str, str]] = set()
         self._existed: bool | None = None
 
-    def look(self, now: float | None = None) -> list[Told]:
+    def look(self, now: float | None = None) -> list[Shown]:
         """Return the troubles that are new, and the one that ends the wait. Raises `Unreachable` without any pods."""
         now = time.monotonic() if now is None else now
         seen = read(self._source, self._namespace, self._started)
@@ -70,9 +70,9 @@ class Watch:
         found = []
         for key, trouble in present.items():
             ends = self._ends(trouble) and now - self._since[key] >= SURE
-            if ends or (key in before and key not in self._told):
-                self._told.add(key)
-                found.append(Told(trouble, last_lines(self._source, self._namespace, trouble), ends))
+            if ends or (key in before and key not in self._shown):
+                self._shown.add(key)
+                found.append(Shown(trouble, last_lines(self._source, self._namespace, trouble), ends))
         return found
 
     def _remember(self, pod: Object) -> None:
@@ -89,7 +89,7 @@ class Watch:
         return not trouble.absent or self._namespace_existed()
 
     def _namespace_existed(self) -> bool:
-        """Whether the namespace is older than this `up`: in a new one, Secrets come when somebody makes them."""
+        """Whether the namespace is older than this `up`: in a new one, Secrets come when a user makes them."""
         if self._existed is None:
             try:
                 made = self._source.get(f"/api/v1/namespaces/{self._namespace}")

@@ -47,7 +47,7 @@ def _apart(given: list[Priority]) -> list[Priority]:
     return given
 
 
-class FlowControl(Strict):
+class Queueing(Strict):
     """Queues in the EPP, in which requests wait while all workers are full, and priorities."""
 
     max_bytes: Quantity | None = None

@@ -1,9 +1,31 @@
 """How a change of the workers reaches clients: in place, or by a second generation beside the first."""
 
-from pydantic import Field
+from typing import Annotated
 
+from pydantic import BeforeValidator, Field
+
+from components.config.fields import Count, ObjectName, null_word
 from components.config.strict import Strict
 from components.config.vocabulary import ChangeStrategy
+
+
+class Trial(Strict):
+    """Requests that a Job sends to a generation before the route leads to it."""
+
+    header: str = Field(default="x-llm-d-generation", pattern=r"^[a-z0-9-]{1,64}$")
+    """Header of the requests that only the new generation gets; its value is the word, `-` without one."""
+    requests: Count = 8
+    """How many requests, with 8 tokens of answer each."""
+    max_errors: Annotated[int, Field(ge=0)] = 0
+    """How many of them may fail."""
+    prompt: str | None = Field(default=None, min_length=1)
+    """Text of the prompts, each after another number. Default: words, more than `routing.selectivePd` asks for."""
+    url: str | None = Field(default=None, pattern=r"^https?://[^/\s]+(/\S*)?$")
+    """What the Job asks, up to `/v1`; default: the gateway's Service inside the cluster."""
+    headers: dict[str, str] = {}
+    """What the requests carry besides, such as what a policy of the gateway asks for. No secrets."""
+    ca_secret: ObjectName | None = None
+    """Secret with `ca.crt`, by which an https `url` is verified. Unset: the certificate is not verified."""
 
 
 class Generations(Strict):
@@ -16,3 +38,9 @@ class Generations(Strict):
     strategy: ChangeStrategy = ChangeStrategy.IN_PLACE
     """`inPlace`: a change replaces the workers of the running generation, and the preview says the cost. `blueGreen`: a
     preview refuses a change that restarts a worker which serves, unless `generation` has another word."""
+    trial: Annotated[Trial | None, BeforeValidator(null_word)] = None
+    """Ask the new generation before it serves: `{}` for the defaults. If the trial fails, `up` fails, and the old
+    generation serves. null: a generation serves as soon as its workers are Ready, whatever they answer."""
+    settle: Annotated[int, Field(ge=0)] | None = None
+    """Seconds in which every answer on a new connection must come from the new generation, before the old one is
+    deleted; default: the gateway provider's (gateways.md). 0: the old one is deleted at once, and requests may fail."""

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from components.config.fields import Count, LabelKey, LabelValue, Quantity, null_word, wrong
-from components.config.flow_control import FlowControl
+from components.config.flow_control import Queueing
 from components.config.strict import Strict
 from components.config.tiers import Toleration
 from components.config.vocabulary import FailureMode, Preset
@@ -64,7 +64,7 @@ class Routing(Strict):
         BeforeValidator(_when),
     ] = "always"
     """`always`: every request is disaggregated; or `{threshold: N}` / `{nonCachedTokens: N}`."""
-    flow_control: Annotated[FlowControl | None, BeforeValidator(null_word)] = None
+    flow_control: Annotated[Queueing | None, BeforeValidator(null_word)] = None
     """Queues in the EPP and priorities (flow-control.md); unset: requests go to workers at once. Release 0.6 and
     newer."""
     failure_mode: FailureMode | None = None

@@ -11,6 +11,7 @@ from components.config.gateway import Gateway
 from components.config.vocabulary import Platform, Provider, ReleaseName
 from components.gateways import (
     agentgateway,
+    asking,
     data_science_gateway,
     gateway_api,
     gke,
@@ -53,7 +54,9 @@ def _objects(args: ModelGatewayArgs) -> Sequence[Manifest]:
     api = gateway_api.objects(provider, args) if provider.class_name else []
     own = [] if args.existing else provider.configure(args)
     ingress = [gateway_api.ingress(args, args.ingress)] if args.ingress else []
-    return [*api, *own, *provider.connect(args), *ingress]
+    settle = [asking.settle(provider, args, args.settle)] if args.beside and args.settle else []
+    tried = asking.trial(provider, args, args.trying) if args.beside and args.trying else []
+    return [*api, *own, *provider.connect(args), *ingress, *tried, *settle]
 
 
 def honouring(setting: str, release: ReleaseName) -> list[Provider]:

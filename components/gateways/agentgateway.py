@@ -16,6 +16,7 @@ from components.gateways.provider import (
     REFUSED_BY_OTHERS,
     REQUESTS,
     SHORT_LEVELS,
+    TIME_NOT_PROOF,
     Fact,
     GatewayProvider,
     Parameters,
@@ -116,6 +117,7 @@ _SHARED = (
         "kubernetes-sigs/gateway-api-inference-extension: conformance/reports/v1.4.0/gateway/agentgateway/"
         "inference-v1.0.0-report.yaml",
     ),
+    TIME_NOT_PROOF,
 )
 
 FACTS = (

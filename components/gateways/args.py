@@ -1,6 +1,6 @@
 """Arguments of the model gateway."""
 
-from components.args import Args, ImageArgs
+from components.args import Args, ImageArgs, PlacementArgs
 from components.config.vocabulary import FailureMode, Provider, ReleaseName, ServiceType
 
 
@@ -45,6 +45,78 @@ class RouteArgs(Args):
     """Prefix of the path. The gateway takes it off."""
     headers: dict[str, str] = {}
     """Headers with exact values."""
+
+
+class AskingArgs(Args):
+    """How a Job inside the cluster asks the gateway, and where it runs."""
+
+    name: str
+    """What the Job's name begins with."""
+    host: str
+    """Name of the gateway's Service, as the cluster's DNS knows it."""
+    port: int
+    """Port of the Service."""
+    tls: bool
+    """HTTPS; the certificate is not verified, because it is for the clients' name."""
+    path: str
+    """Before `/v1`: empty or such as `/llama`."""
+    headers: dict[str, str]
+    """What a request carries."""
+    seconds: int
+    """How long every answer must come from the generation; where answers name none, how long is waited."""
+    image: ImageArgs
+    """The image of a worker, which has python3."""
+    labels: dict[str, str]
+    """Further labels of the pod, such as a queue's."""
+    placement: PlacementArgs
+    """Where it may run: as the workers."""
+    near: dict[str, str]
+    """Labels of the workers; the pod is best on one of their nodes, which have the image."""
+
+
+class CountersArgs(Args):
+    """Where the counters of a tier's workers are."""
+
+    name: str
+    """Headless Service."""
+    selector: dict[str, str]
+    """Labels of the workers."""
+    port: int
+    """vLLM's port."""
+
+
+class KeyArgs(Args):
+    """A key of a Secret."""
+
+    name: str
+    """The Secret."""
+    key: str
+    """Its key."""
+
+
+class TrialArgs(Args):
+    """Requests to a generation before it serves."""
+
+    asking: AskingArgs
+    """Where the Job runs."""
+    url: str
+    """What is asked, up to `/v1`."""
+    headers: dict[str, str]
+    """What a request carries besides, the header of the second route among it."""
+    model: str
+    """Name of the model."""
+    prompt: str
+    """What follows the beginning of each prompt, which is never the same."""
+    requests: int
+    """How many."""
+    max_errors: int
+    """How many may fail."""
+    workers: dict[str, CountersArgs]
+    """Counters by role."""
+    api_key: KeyArgs | None = None
+    """The API key; None: none is needed."""
+    ca_secret: str | None = None
+    """Secret with `ca.crt`; None: a certificate is not verified."""
 
 
 class CertificateArgs(Args):
@@ -114,6 +186,16 @@ class ModelGatewayArgs(Args):
     """Seconds after which a load balancer that needs a limit ends a request."""
     generation: str = ""
     """Word of the generation that the route leads to; empty: the one without a word."""
+    trial: str
+    """Name of the generation's second HTTPRoute."""
+    beside: bool
+    """Whether another generation serves or served: this one then has the second HTTPRoute and the Job `settle`."""
+    trial_header: str = "x-llm-d-generation"
+    """Header of the requests that the second HTTPRoute takes."""
+    trying: TrialArgs | None = None
+    """The Job that the main route waits for; None: the generation is not asked before it serves."""
+    settle: AskingArgs | None = None
+    """The Job that waits until the proxies lead to the generation; None: nothing is waited for."""
     labels: dict[str, str]
     """Labels of the objects that stay whatever the generation."""
     generation_labels: dict[str, str]

@@ -1,9 +1,10 @@
 """Gateway, HTTPRoute and Ingress: the objects that are the same for every controller."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from components.gateways.args import IngressArgs, ListenerArgs, ModelGatewayArgs
+from components.gateways.args import IngressArgs, ListenerArgs, ModelGatewayArgs, RouteArgs
+from components.gateways.asking import HEADER
 from components.gateways.provider import GATEWAY_API, GatewayProvider
 from components.manifests import SKIP_AWAIT, Manifest, Stage
 from components.names import HTTP_PORT, PART_OF, POOL_GROUP
@@ -28,7 +29,29 @@ def objects(provider: GatewayProvider, args: ModelGatewayArgs) -> Sequence[Manif
         {"spec": _route(provider, args)},
         stage=Stage.SWITCH,
     )
-    return [*gateway, route]
+    return [*gateway, route, *([_trial(provider, args)] if args.beside else [])]
+
+
+def _trial(provider: GatewayProvider, args: ModelGatewayArgs) -> Manifest:
+    """A second HTTPRoute, for requests with one more header. A pool that no accepted HTTPRoute names has no cluster in
+    istio's proxies, and the first requests after a switch would fail."""
+    word = {args.trial_header: args.generation or "-"}
+    spec = _route(provider, args.model_copy(update={"route": given_headers(args.route, word)}))
+    return Manifest(
+        "trial-route",
+        f"{GATEWAY_API}/v1",
+        "HTTPRoute",
+        args.trial,
+        args.namespace,
+        args.generation_labels,
+        {"spec": spec},
+        generation=args.generation,
+    )
+
+
+def given_headers(route: RouteArgs, more: Mapping[str, str]) -> RouteArgs:
+    """The route for requests that have more headers."""
+    return route.model_copy(update={"headers": {**route.headers, **more}})
 
 
 def ingress(gateway: ModelGatewayArgs, args: IngressArgs) -> Manifest:
@@ -127,7 +150,7 @@ def _route(provider: GatewayProvider, args: ModelGatewayArgs) -> dict[str, Any]:
     return {
         "parentRefs": [_parent(args)],
         **({"hostnames": given.hostnames} if given.hostnames else {}),
-        "rules": [{"matches": [match], **_stripped(given.path), "backendRefs": [backend], **timeouts}],
+        "rules": [{"matches": [match], **_filters(provider, args), "backendRefs": [backend], **timeouts}],
     }
 
 
@@ -139,9 +162,13 @@ def _parent(args: ModelGatewayArgs) -> dict[str, str]:
     return {**reference, "name": args.existing.name, "namespace": args.existing.namespace, **listener}
 
 
-def _stripped(path: str) -> dict[str, Any]:
-    """The filter that takes the route's prefix off the path: vLLM serves /v1/…."""
-    if path == "/":
-        return {}
-    rewrite = {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}
-    return {"filters": [{"type": "URLRewrite", "urlRewrite": {"path": rewrite}}]}
+def _filters(provider: GatewayProvider, args: ModelGatewayArgs) -> dict[str, Any]:
+    """Takes the route's prefix off the path, because vLLM serves /v1/…; names the generation in the answer."""
+    filters: list[dict[str, Any]] = []
+    if args.route.path != "/":
+        rewrite = {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}
+        filters.append({"type": "URLRewrite", "urlRewrite": {"path": rewrite}})
+    if args.generation and provider.names_generation:
+        named = {"set": [{"name": HEADER, "value": args.generation}]}
+        filters.append({"type": "ResponseHeaderModifier", "responseHeaderModifier": named})
+    return {"filters": filters} if filters else {}

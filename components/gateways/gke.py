@@ -12,7 +12,7 @@ from typing import Any
 
 from components.config.vocabulary import Platform, Provider, ReleaseName, ServiceType
 from components.gateways.args import ModelGatewayArgs
-from components.gateways.provider import REFUSED_OUTSIDE, Fact, GatewayProvider, Source, Subject
+from components.gateways.provider import REFUSED_OUTSIDE, TIME_NOT_PROOF, Fact, GatewayProvider, Source, Subject
 from components.manifests import Manifest
 from components.names import POOL_GROUP
 
@@ -123,6 +123,7 @@ FACTS = (
         "kubernetes-sigs/gateway-api-inference-extension: conformance/reports/v0.5.0/gateway/gke-gateway, "
         "conformance/tests/epp_unavailable_fail_open.go",
     ),
+    TIME_NOT_PROOF,
 )
 
 GKE = GatewayProvider(
@@ -139,6 +140,7 @@ GKE = GatewayProvider(
         "monitoring.googleapis.com": Source("serving.monitoring.enabled", "Google's managed Prometheus"),
     },
     bare_route=True,
+    settle=300,
     service_suffix=None,
     service_type=ServiceType.LOAD_BALANCER,
     platform=Platform.GKE,

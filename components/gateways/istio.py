@@ -171,6 +171,13 @@ FACTS = (
         f"{_TAGS}: pilot/pkg/config/kube/gateway/conversion.go `buildHTTPDestination`",
     ),
     Fact(
+        Subject.SETTLE,
+        "istiod collects changes for at least 100 ms and at most 10 s (`PILOT_DEBOUNCE_AFTER`, `PILOT_DEBOUNCE_MAX`) "
+        "and then sends them to every proxy by its open stream. Nothing reports that all proxies have them, so the Job "
+        "`settle` asks for 30 s. Answers name their generation (`x-llm-d-generation`).",
+        f"{_TAGS}: pilot/pkg/features/tuning.go, pilot/pkg/xds/discovery.go `debounce`",
+    ),
+    Fact(
         Subject.FILTERS,
         "A CORS filter switches the endpoint picker off for its rule: any worker answers, without disaggregation. "
         "Other filters keep it.",
@@ -196,6 +203,8 @@ ISTIO = GatewayProvider(
         ),
     },
     labels={"istio.io/enable-inference-extproc": "true"},
+    names_generation=True,
+    settle=30,
     copies_metadata=True,
     parameters=CONFIG_MAP,
     service_suffix="-istio",

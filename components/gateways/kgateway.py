@@ -16,6 +16,7 @@ from components.gateways.provider import (
     REFUSED_BY_OTHERS,
     REQUESTS,
     SHORT_LEVELS,
+    TIME_NOT_PROOF,
     Fact,
     GatewayProvider,
     Parameters,
@@ -128,6 +129,7 @@ FACTS = (
         "Each pool has its own endpoint picker. kgateway-dev/kgateway#11667 reports 503 with two pools.",
         f"{_TAG}: internal/kgateway/translator/irtranslator/route.go `translateRouteAction`",
     ),
+    TIME_NOT_PROOF,
 )
 
 KGATEWAY = GatewayProvider(

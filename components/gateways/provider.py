@@ -100,6 +100,7 @@ class Subject(StrEnum):
     FAILURE = "the endpoint picker fails"
     HEADERS = "headers for the endpoint picker's choice, sent by a client"
     WEIGHTS = "two pools in one rule"
+    SETTLE = "the route leads to another pool"
     FILTERS = "filters on the route"
 
 
@@ -110,6 +111,15 @@ class Fact:
     subject: Subject
     says: str
     source: str
+
+
+TIME_NOT_PROOF = Fact(
+    Subject.SETTLE,
+    "Time, not proof: the Job `settle` waits and asks nothing, and answers do not name their generation. The switch "
+    "from one generation to the other is not proven here.",
+    "the sandbox does not serve Gateways of this class",
+)
+"""Of every controller that the sandbox cannot run."""
 
 
 @dataclass(frozen=True)
@@ -149,6 +159,10 @@ class GatewayProvider:
     """What configures a Gateway; None: nothing does."""
     fixed_user: int | None = None
     """User that the proxies always run as, because nothing can be said to the controller; None: it can be said."""
+    names_generation: bool = False
+    """Whether its answers name the generation that gave them (`x-llm-d-generation`): the header is set by the route."""
+    settle: int = 60
+    """Seconds after a change of the route until all proxies and load balancers follow it (`rollout.settle`)."""
     bare_route: bool = False
     """Whether the controller refuses an HTTPRoute with a port and time limits."""
     service_suffix: str | None = ""

@@ -1,20 +1,29 @@
 """Decisions about the model gateway."""
 
-from components.config.vocabulary import Exposure, PodSecurity
+from typing import Any
+
+from components.args import PlacementArgs
+from components.config.generations import Trial
+from components.config.vocabulary import Exposure, PodSecurity, Role
 from components.gateways.args import (
+    AskingArgs,
     CertificateArgs,
+    CountersArgs,
     ExistingArgs,
     IngressArgs,
+    KeyArgs,
     ListenerArgs,
     ModelGatewayArgs,
     RouteArgs,
     ServiceArgs,
     StandaloneArgs,
+    TrialArgs,
 )
 from components.names import HTTP_PORT, gateway_service
 from components.plan.context import Context
+from components.plan.endpoint import endpoint
 from components.plan.worker_args import ResolvedTier
-from components.plan.workers import longest_answer
+from components.plan.workers import Tiers, longest_answer
 
 CHART_TIMEOUT = 300
 """Seconds (inferencepool charts): shorter than the longest answers."""
@@ -35,8 +44,9 @@ IDLE_BEHIND_INGRESS = 660
 """Seconds: longer than the longest keep-alive of a load balancer that speaks HTTP (Google's, 600)."""
 
 
-def resolve(context: Context, decode: ResolvedTier) -> ModelGatewayArgs:
-    """Arguments of the model gateway, in front of this decode tier."""
+def resolve(context: Context, tiers: Tiers) -> ModelGatewayArgs:
+    """Arguments of the model gateway, in front of these tiers."""
+    decode = tiers[Role.DECODE]
     settings, names, gateway, provider = context.settings, context.names, context.settings.gateway, context.provider
     requests = {"cpu": gateway.cpu, "memory": gateway.memory}
     limits = {"cpu": gateway.cpu_limit, "memory": gateway.memory_limit}
@@ -59,6 +69,9 @@ def resolve(context: Context, decode: ResolvedTier) -> ModelGatewayArgs:
             headers=gateway.route.headers,
         ),
         generation=names.generation,
+        trial=names.trial,
+        beside=bool(names.generation or settings.rollout.trial),
+        **_asked(context, tiers),
         labels=names.labels,
         generation_labels=names.generation_labels,
         own_labels=gateway.labels,
@@ -83,6 +96,58 @@ def resolve(context: Context, decode: ResolvedTier) -> ModelGatewayArgs:
         metrics_interval=settings.monitoring.picker_interval if settings.monitoring.enabled else None,
         registry=context.mirrored(provider.registry) if provider.registry else None,
         standalone=_standalone(context) if provider.own_proxies else None,
+    )
+
+
+def _asked(context: Context, tiers: Tiers) -> dict[str, Any]:
+    """The Jobs that ask the generation, and the header of its second route."""
+    settings, asking = context.settings, _asking(context, tiers[Role.DECODE])
+    given = settings.rollout.trial
+    return {
+        "settle": asking if asking.seconds else None,
+        **({"trial_header": given.header, "trying": _trial(context, tiers, given, asking)} if given else {}),
+    }
+
+
+def _asking(context: Context, decode: ResolvedTier) -> AskingArgs:
+    """Asks the Gateway's Service, on the plain listener if there is one."""
+    settings, target = context.settings, endpoint(context)
+    tls = settings.gateway.tls if not settings.gateway.http and not settings.gateway.existing else None
+    headers = {"Host": target.host} if settings.gateway.route.hostnames and target.host else {}
+    return AskingArgs(
+        name=context.names.jobs,
+        host=f"{target.service}.{target.namespace}.svc",
+        port=tls.port if tls else HTTP_PORT,
+        tls=tls is not None,
+        path=target.path,
+        headers={**headers, **target.headers},
+        seconds=context.provider.settle if settings.rollout.settle is None else settings.rollout.settle,
+        image=decode.image,
+        labels=settings.decode.labels,
+        placement=PlacementArgs(node_selector=decode.placement.node_selector, tolerations=decode.placement.tolerations),
+        near=decode.selector,
+    )
+
+
+def _trial(context: Context, tiers: Tiers, given: Trial, asking: AskingArgs) -> TrialArgs:
+    """standalone has a Service for each generation instead of a header."""
+    own, key = context.provider.own_proxies, context.settings.security.api_key
+    host = f"{context.names.trial}.{context.settings.namespace}.svc" if own else asking.host
+    words = max(200, 2 * (context.uncached or 0))
+    return TrialArgs(
+        asking=asking,
+        url=given.url or f"{'https' if asking.tls else 'http'}://{host}:{asking.port}{asking.path}",
+        headers={**given.headers, given.header: context.names.generation or "-"},
+        model=tiers[Role.DECODE].model.served_name,
+        prompt=given.prompt or "word " * words,
+        requests=given.requests,
+        max_errors=given.max_errors,
+        workers={
+            role.value: CountersArgs(name=tier.name, selector=tier.selector, port=tier.port)
+            for role, tier in tiers.items()
+        },
+        api_key=KeyArgs(name=key.secret, key=key.key) if key else None,
+        ca_secret=given.ca_secret,
     )
 
 

@@ -5,7 +5,7 @@ selects them.
 """
 
 from components.config.vocabulary import Role, SecurityLevel
-from components.names import NAMESPACE_NAME, PICKER_PORTS, gateway_pods
+from components.names import INSTANCE, NAMESPACE_NAME, PICKER_PORTS, TRIAL_LABEL, gateway_pods
 from components.plan.context import Context
 from components.plan.endpoint import endpoint
 from components.plan.isolation_args import NetworkIsolationArgs, PassageArgs, PeerArgs, PolicyArgs
@@ -81,6 +81,7 @@ def _tier(context: Context, role: Role) -> PolicyArgs:
             picker,
             other,
             *_monitoring(context, context.vllm_port(role)),
+            *_trial(context, context.vllm_port(role)),
         ],
         egress=[other, DNS, *published, *([INTERNET] if downloads else []), *_traces(context)],
     )
@@ -116,6 +117,12 @@ def _monitoring(context: Context, port: int) -> list[PassageArgs]:
     collector = context.provider.collectors.get(settings.gateway.autopilot, "llm-d-monitoring")
     namespaces = settings.security.monitoring_namespace or {NAMESPACE_NAME: collector}
     return [PassageArgs(peers=[PeerArgs(namespaces=namespaces)], tcp=[port])]
+
+
+def _trial(context: Context, port: int) -> list[PassageArgs]:
+    """The Job that tries the generation reads the workers' counters."""
+    trial = PeerArgs(pods={INSTANCE: context.names.instance, **TRIAL_LABEL})
+    return [PassageArgs(peers=[trial], tcp=[port])] if context.settings.rollout.trial else []
 
 
 def _traces(context: Context) -> list[PassageArgs]:

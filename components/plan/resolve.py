@@ -45,7 +45,7 @@ def resolve(settings: Serving, token: pulumi.Output[str] | None = None) -> Servi
         strategy=settings.rollout.strategy,
         endpoint=endpoint(context),
         namespace=_namespace(context, token, pod_rights.label(context, tiers.values())),
-        gateway=gateway.resolve(context, tiers[Role.DECODE]),
+        gateway=gateway.resolve(context, tiers),
         pool=_pool(context),
         picker=_picker(context),
         prefill=PrefillTierArgs(worker=tiers[Role.PREFILL]),

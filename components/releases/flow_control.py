@@ -6,7 +6,7 @@ apix/config/v1alpha1/endpointpickerconfig_types.go.
 
 from math import ceil
 
-from components.config.flow_control import FlowControl, Priority
+from components.config.flow_control import Priority, Queueing
 from components.config.vocabulary import Fairness, Ordering
 from components.quantity import amount
 from components.releases import picker_config as older
@@ -22,7 +22,7 @@ POLICIES = {
 UTILIZATION, CONCURRENCY = "utilization-detector", "concurrency-detector"
 
 
-def queues(config: EndpointPickerConfig, given: FlowControl) -> EndpointPickerConfig:
+def queues(config: EndpointPickerConfig, given: Queueing) -> EndpointPickerConfig:
     """The configuration of a picker up to v0.8 with queues: bytes are numbers, and it has one detector."""
     saturation = given.saturation
     detector = older.SaturationDetector(
@@ -42,7 +42,7 @@ def queues(config: EndpointPickerConfig, given: FlowControl) -> EndpointPickerCo
     )
 
 
-def router_queues(config: EndpointPickerConfig, given: FlowControl) -> EndpointPickerConfig:
+def router_queues(config: EndpointPickerConfig, given: Queueing) -> EndpointPickerConfig:
     """The configuration of a picker of llm-d-router with queues: the detector is a plugin."""
     saturation = given.saturation
     utilization = {"queueDepthThreshold": saturation.queue_depth, "kvCacheUtilThreshold": saturation.kv_cache}
@@ -65,7 +65,7 @@ def router_queues(config: EndpointPickerConfig, given: FlowControl) -> EndpointP
     return gated.model_copy(update={"flow_control": section, "plugins": plugins})
 
 
-def _gated(config: EndpointPickerConfig, given: FlowControl) -> EndpointPickerConfig:
+def _gated(config: EndpointPickerConfig, given: Queueing) -> EndpointPickerConfig:
     """With the gate, and the policies that the picker does not list by itself."""
     named = {name for each in given.priorities for name in _refs(each).values()} - {*DEFAULT_POLICIES}
     plugins = [*config.plugins, *(Plugin(type=name) for name in sorted(named))]
@@ -81,5 +81,5 @@ def _bytes(quantity: str | None) -> int | None:
     return ceil(amount(quantity)) if quantity else None
 
 
-def _seconds(given: FlowControl) -> str | None:
+def _seconds(given: Queueing) -> str | None:
     return f"{given.request_ttl}s" if given.request_ttl else None

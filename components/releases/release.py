@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from components.config.flow_control import FlowControl
+from components.config.flow_control import Queueing
 from components.config.routing import Selective
 from components.config.vocabulary import FailureMode, Preset, ReleaseName, Role
 from components.releases.metrics import Metrics
@@ -69,7 +69,7 @@ class Release:
     """What it calls the metrics that other releases call otherwise."""
     lacks: Mapping[str, str] = field(default_factory=dict)
     """Settings that its programs do not have, by path, with the reason; those of `kvTransfer` in a tier, too."""
-    queues: Callable[[EndpointPickerConfig, FlowControl], EndpointPickerConfig] | None = None
+    queues: Callable[[EndpointPickerConfig, Queueing], EndpointPickerConfig] | None = None
     """The picker's configuration with flow control; None: it has none."""
     objectives: str = "inference.networking.x-k8s.io/v1alpha2"
     """Version of InferenceObjective that its picker follows."""
@@ -87,6 +87,8 @@ class Release:
     """Variables that vLLM of the release needs with every accelerator."""
     attention_variable: bool = False
     """Whether vLLM reads VLLM_ATTENTION_BACKEND."""
+    known_ucx: bool = True
+    """Whether UCX in its images is the one whose transports are known (`plan/checks/network.py`)."""
     handshake_hash: bool = True
     """Whether NIXL's handshake compares a hash of both configurations."""
     prefill_failure: str = "the routing sidecars let decode workers compute the prompts"

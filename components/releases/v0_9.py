@@ -41,6 +41,7 @@ V0_9 = Release(
     vllm_traces=True,
     metrics=ROUTER,
     kv_roles=APART,
+    known_ucx=False,
     # torch 2.11 asks for the user's name, which a user without an entry in /etc/passwd lacks (vllm-project/vllm#44548).
     worker_env={"USER": "llm-d"},
     prefill_failure="the requests end with an error",  # llm-d-router#1206

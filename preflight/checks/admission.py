@@ -8,7 +8,7 @@ from components.config.vocabulary import PodSecurity
 from preflight import refusals
 from preflight.answers import Question
 from preflight.checks import namespace, quota
-from preflight.dry_run import Trial, asked_within, trials
+from preflight.dry_run import Trial, afresh, asked_within, trials
 from preflight.facts import Facts
 from preflight.finding import Finding, Severity, some
 from preflight.pods import made_by
@@ -57,6 +57,8 @@ def check(facts: Facts) -> Iterator[Finding]:
 def _refused(facts: Facts, trial: Trial) -> Refused | None:
     """What refuses an object; None: nothing, or another check reports it."""
     answer = facts.asked(trial.question)
+    if answer.code == 422 and trial.question.apply:
+        answer = facts.asked(afresh(trial))
     elsewhere = (*refusals.ELSEWHERE, refusals.NO_DRY_RUN, refusals.NOT_PERMITTED)
     if (
         answer.ok

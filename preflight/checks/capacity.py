@@ -7,6 +7,7 @@ from difflib import get_close_matches
 
 from components.accelerators import PROFILES
 from components.config.vocabulary import Role
+from preflight import generations
 from preflight.answers import Answer, Question
 from preflight.facts import Facts
 from preflight.finding import Finding, Severity
@@ -26,7 +27,7 @@ FEW = 20
 """Nodes up to which the pods of all are listed in any case."""
 
 SAMPLE = 50
-"""Nodes of a larger cluster whose pods are looked at first, for each kind of pods."""
+"""Nodes of a larger cluster from which the pods are listed first, for each component."""
 
 SHOWN = 4
 """Nodes, or pods that hold devices, that a finding names."""
@@ -35,6 +36,11 @@ PENDING = "Pending, and `pulumi up` fail at its timeout"
 TOLERATED = (
     "; not on a cluster with the admission plugin ExtendedResourceToleration (GKE and AKS have it), where pods "
     "tolerate taints with the name of a device that they ask for"
+)
+SECOND = (
+    ";\nthe generation that serves keeps its GPUs until the new one serves. With fewer GPUs: "
+    "`serving.rollout.generation` as it was, with rollout.maxSurge: 1 and rollout.maxUnavailable: 0 of both tiers "
+    "where a preview says that old and new workers exchange KV blocks, else in place with the outage that it states"
 )
 GPU_RESOURCE = "serving.gpuResource"
 ABOUT_GPUS = "gpu"
@@ -64,7 +70,9 @@ def check(facts: Facts) -> Iterator[Finding]:
         yield from _unlisted(facts.asked(PODS), "pods")
         return
     fleet = nodes(facts.asked(NODES).items, facts.asked(PODS).items, facts.plan)
-    yield from _misfits(fleet, pods, facts.namespace)
+    second = SECOND if generations.beside(facts.plan, facts.state) else ""
+    for finding in _misfits(fleet, pods, facts.namespace):
+        yield replace(finding, remedy=f"{finding.remedy}{second}")
 
 
 def _unlisted(answer: Answer, what: str) -> Iterator[Finding]:

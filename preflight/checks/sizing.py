@@ -58,7 +58,7 @@ def check(facts: Facts) -> Iterator[Finding]:
 
 
 def _by_memory(facts: Facts) -> Iterator[Finding]:
-    """Size the model for the largest GPU, if all nodes with GPUs say how large theirs is."""
+    """Size the model for the largest GPU, if the labels of all nodes with GPUs state the memory."""
     profile, about = PROFILES[facts.plan.sizing.accelerator], facts.plan.sizing
     found = [_gib(labels, profile.memory_labels) for labels in _with_gpus(facts)]
     if about.gpu is None and found and all(found):

@@ -95,10 +95,10 @@ def not_real(image: str, program: Program, version: str) -> str:
 
 
 def _program(name: str, tag: str) -> Program | None:
-    if name == "llm-d-inference-scheduler":
+    if name in ("llm-d-inference-scheduler", "llm-d-router-endpoint-picker"):
         entrypoint = ("/app/epp", f"--refresh-metrics-interval={METRICS_INTERVAL}")  # the pod's arguments follow
         return Program(f"epp-{tag}", "/app/epp", entrypoint, whole=False, user=_NONROOT)
-    if name == "llm-d-routing-sidecar":
+    if name in ("llm-d-routing-sidecar", "llm-d-router-disagg-sidecar"):
         return Program(f"pd-sidecar-{tag}", "/app/pd-sidecar", ("/app/pd-sidecar",), whole=False, user=_NONROOT)
     if name == "pilot":
         return Program(

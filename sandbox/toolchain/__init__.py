@@ -5,6 +5,7 @@ modules.
 """
 
 import os
+import shutil
 import sys
 import time
 from collections.abc import Iterable, Mapping
@@ -15,7 +16,7 @@ from pathlib import Path
 from sandbox.progress import Progress, clock
 from sandbox.toolchain import catalog, downloading
 from sandbox.toolchain.cache import Cache
-from sandbox.toolchain.catalog import PACKAGED, SOURCES, Executables, Source
+from sandbox.toolchain.catalog import GIVEN, PACKAGED, SOURCES, Executables, Source
 
 CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "crds")
 """Tools of the control plane; "crds" is the folder of the CRDs as JSON."""
@@ -57,7 +58,8 @@ def provide(
     cache.delete_dropped()
     names = list(names)
     packaged = {name: PACKAGED[name].path for name in names if name in PACKAGED}
-    wanted = {name: _source_of(name, sources) for name in names if name not in PACKAGED}
+    packaged |= {name: catalog.given(name) for name in names if name in GIVEN}
+    wanted = {name: _source_of(name, sources) for name in names if name not in packaged}
     with ThreadPoolExecutor() as asking:
         ready = dict(
             zip(wanted, asking.map(lambda name: _ready(name, wanted[name], cache, sources), wanted), strict=True)
@@ -71,9 +73,13 @@ def provide(
 
 
 def places(names: Iterable[str]) -> dict[str, Path]:
-    """Return the present or future path of each tool in the user's cache or the virtual environment; build nothing."""
+    """Return the present or future path of each tool in the user's cache or the virtual environment; build nothing.
+
+    The programs that come from PATH only are there, too, if they are on it: a later change of settings may need them.
+    """
     cache = Cache.of_user()
-    return {
+    given = {name: Path(path) for name in GIVEN if (path := shutil.which(name))}
+    return given | {
         name: PACKAGED[name].path if name in PACKAGED else _cached(name, _source_of(name, SOURCES), cache, SOURCES)
         for name in names
     }

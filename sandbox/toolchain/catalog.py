@@ -252,6 +252,26 @@ SOURCES: dict[str, Source] = {
     ),
 }
 
+GIVEN = {
+    "epp-v0.10.0": "0.9",
+    "pd-sidecar-v0.10.0": "0.9",
+    "epp-v0.11.0": "0.10",
+    "pd-sidecar-v0.11.0": "0.10",
+}
+"""Programs of newer releases of llm-d, by the release: no Go module offers them, so they come from PATH only."""
+
+
+def given(name: str) -> Path:
+    """Path of such a program. Raises `SandboxError` when it is not on PATH."""
+    found = shutil.which(name)
+    if found is None:
+        raise SandboxError(
+            f"the sandbox cannot run release {GIVEN[name]} of llm-d by itself: its endpoint picker and its routing "
+            f"sidecar are no Go modules that can be had. Put {name} on PATH (CONTRIBUTING.md), or use release 0.6"
+        )
+    return Path(found)
+
+
 PACKAGED = {"envoy": Packaged("envoy", "_bin/envoy")}
 
 

@@ -164,7 +164,7 @@ def test_a_component_says_the_same_however_its_arguments_come(
 @pytest.mark.parametrize("way", [_build, _from_mapping, _through_the_host])
 def test_the_remembered_cluster_is_an_output(way: Callable[[Component, Any], Recorder]) -> None:
     recorder = way(TargetCluster, TargetClusterArgs(uid="1111"))
-    assert [outputs for outputs in recorder.outputs.values() if outputs] == [{"uid": "1111"}]
+    assert [outputs for outputs in recorder.outputs.values() if outputs] == [{"uid": "1111", "ordered": True}]
 
 
 def test_a_token_from_a_mapping_is_a_secret_whatever_it_was() -> None:

@@ -284,7 +284,7 @@ def test_a_release(followed: Followed) -> None:
     assert decode["initContainers"][0]["image"] == "ghcr.io/llm-d/llm-d-routing-sidecar:v0.8.0"
     assert vllm(run, "decode")["image"] == "ghcr.io/llm-d/llm-d-rocm:v0.7.0"
     assert "featureGates" not in run["objects"]["ConfigMap/gaie-pd-epp"]["data"]["pd-config.yaml"]
-    assert "| `0.7` `0.6` `0.4` | `0.6` |" in followed.text("docs/settings.md")
+    assert "| `0.10` `0.9` `0.7` `0.6` `0.4` | `0.6` |" in followed.text("docs/settings.md")
 
 
 def test_a_setting(followed: Followed) -> None:

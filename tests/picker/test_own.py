@@ -85,3 +85,16 @@ def test_nothing_else_decides_beside_it(key: str, value: Any) -> None:
 
 def test_without_one_the_preset_decides() -> None:
     assert not problems(routing__config=None, routing__preset="load-aware")
+
+
+def test_the_picker_takes_the_settings_of_flow_control(tmp_path: Path) -> None:
+    priorities = [
+        {"name": "chat", "priority": 10, "fairness": "roundRobin", "ordering": "edf", "maxBytes": "1M"},
+        {"name": "batch", "priority": -1},
+    ]
+    flow = {"maxBytes": "1Gi", "requestTtl": 30, "saturation": {"queueDepth": 2, "kvCache": 0.7}}
+    plan = resolve(settings(routing__flowControl={**flow, "priorities": priorities}))
+    verdict = real.judge("0.6", plan.picker.config, tmp_path)
+    assert verdict.accepted, verdict
+    broken = plan.picker.config.replace("edf-ordering-policy", "edf-policy")
+    assert not real.judge("0.6", broken, tmp_path).accepted

@@ -13,7 +13,7 @@ from components.config.vocabulary import Platform, Provider, ReleaseName
 from components.gateways import PROVIDERS, available, honouring, on, page
 
 ROOT = Path(__file__).resolve().parents[2]
-SHARED = {"__init__", "args", "gateway_api", "page", "provider"}
+SHARED = {"__init__", "args", "asking", "gateway_api", "live", "page", "provider", "settle_job", "trial_job"}
 """Files of components/gateways that are no provider's."""
 
 

@@ -28,6 +28,13 @@ def test_what_is_in_extra_wins() -> None:
     assert plan.decode.worker.kv_transfer["kv_connector_extra_config"] == {"backends": ["UCX"]}
 
 
+def test_a_transport_of_another_ucx_is_a_warning_where_the_images_may_have_it() -> None:
+    assert problems(release="0.6", ucx__tls="rc,tcp,rocm,new_transport")
+    assert not problems(release="0.9", ucx__tls="rc,tcp,rocm,new_transport", accelerator="amd")
+    notes = resolve(settings(release="0.9", ucx__tls="rc,tcp,rocm,new_transport", accelerator="amd")).notes
+    assert [each for each in notes if "new_transport" in each]
+
+
 def test_the_sidecar_tries_a_prefill_again() -> None:
     plan = resolve(settings(release="0.9", decode__sidecar={"prefillRetries": 2, "prefillRetryBackoff": 500}))
     # llm-d/llm-d-router v0.10.0, pkg/sidecar/proxy/options.go

@@ -8,6 +8,7 @@ from preflight.checks import capacity
 from preflight.finding import Finding, Severity
 from preflight.pods import UNFINISHED
 from preflight.quantity import spoken, thousandths
+from preflight.state import State
 from tests.preflight.typed import NODES, PODS, Typed, facts, listed, node, pod
 
 RDMA: dict[str, Any] = {"rdma": {"resource": "rdma/ib"}}
@@ -343,3 +344,16 @@ def test_sidecars_and_overhead_of_other_pods_count() -> None:
     other["spec"] |= {"initContainers": [sidecar], "overhead": {"cpu": "40"}}
     found = list(capacity.check(facts(Typed({NODES: listed(node("a")), PODS: listed(other)}))))
     assert "16 of 256 cpu free" in found[0].evidence
+
+
+def test_the_pods_of_the_generation_that_serves_keep_their_gpus() -> None:
+    """A second generation counts beside it; the same word takes its place."""
+    old = pod("w", "a", namespace="llm-d-pd", owner="ms-pd-llm-d-modelservice-decode-5f4", gpu="8")
+    cluster = Typed({NODES: listed(node("a")), PODS: listed(old)})
+    route = {"spec": {"rules": [{"backendRefs": [{"name": "gaie-pd"}]}]}}
+    state = State(known=True, inputs={"HTTPRoute/llm-d-pd/llm-d-pd-disaggregation": route})
+    assert list(capacity.check(facts(cluster, state, **RDMA))) == []
+    [finding, *_] = capacity.check(facts(cluster, state, **RDMA, rollout={"generation": "b"}))
+    assert finding.severity is Severity.ERROR
+    assert "the generation that serves keeps its GPUs" in finding.remedy
+    assert "rollout.maxSurge" in finding.remedy

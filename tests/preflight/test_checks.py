@@ -55,13 +55,29 @@ def test_kinds_are_looked_for_in_the_version_that_is_used() -> None:
     assert [path for path, _ in findings(kinds, answers, monitoring={"enabled": False})] == ["serving.release"]
 
 
+PRIORITIES = {"flowControl": {"priorities": [{"name": "chat", "priority": 1}]}}
+
+
+def test_a_release_with_priorities_needs_its_own_kind_of_objective() -> None:
+    older = {"resources": [{"kind": "InferenceObjective"}]}
+    answers = {
+        "/apis": served(inference_networking_x_k8s_io=["v1alpha2"]),
+        "/apis/inference.networking.x-k8s.io/v1alpha2": older,
+    }
+    missing = "InferenceObjective is not served in llm-d.ai/v1alpha2: nothing of the group is served"
+    found = findings(kinds, answers, release="0.9", routing=PRIORITIES)
+    assert ("serving.release", missing) in found
+    assert not [each for each in findings(kinds, answers, release="0.6", routing=PRIORITIES) if "Objective" in each[1]]
+    assert not [each for each in findings(kinds, answers, release="0.9") if "Objective" in each[1]]
+
+
 def test_every_group_that_a_plan_can_use_has_a_source() -> None:
     used = set()
     for provider, release in product(map(str, Provider), map(str, ReleaseName)):
         found = findings(kinds, {}, gateway={"provider": provider}, release=release)
         used |= {evidence.split(" in ")[1].partition("/")[0] for _, evidence in found}
-    istio = findings(kinds, {}, gateway={"accessLogging": True})
-    used |= {evidence.split(" in ")[1].partition("/")[0] for _, evidence in istio}
+    for more in ({"gateway": {"accessLogging": True}}, {"release": "0.9", "routing": PRIORITIES}):
+        used |= {evidence.split(" in ")[1].partition("/")[0] for _, evidence in findings(kinds, {}, **more)}
     of_providers = {group for releases in PROVIDERS.values() for each in releases.values() for group in each.kinds}
     assert used == kinds.SOURCES.keys() | of_providers
 

@@ -39,6 +39,7 @@ def _declared(changes: dict[str, Any], token: str | None) -> list[Declared]:
     [
         ({"monitoring__enabled": False, "postfix": "two", "namespace": "elsewhere"}, "hf_secret"),
         ({"createNamespace": False}, None),
+        ({"routing__flowControl": {"priorities": [{"name": "chat", "priority": 1}]}, "release": "0.9"}, "t"),
         ({"gateway__provider": "gke", "gateway__autopilot": True, "monitoring__enabled": True}, "hf_secret"),
         ({"gateway__existing": {"name": "shared", "namespace": "gateways"}, "gateway__route": {"path": "/a"}}, "t"),
         ({"gateway__ingress": {"host": "a.example.com"}}, "t"),

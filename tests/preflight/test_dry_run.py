@@ -11,6 +11,7 @@ from access.server import ApiServer
 from components.plan import resolve
 from preflight.answers import Answer, Question
 from preflight.cluster import Cluster
+from preflight.declared import objects
 from preflight.finding import Finding, Severity
 from preflight.state import State
 from tests.preflight.typed import OWN_PODS, SPACE, Typed, listed, plan, pod, serving, whole
@@ -75,6 +76,15 @@ def test_what_the_stack_has_already_is_applied_and_what_others_have_is_not_asked
     assert all(each.endswith("&force=true") for each in applied)
     assert service not in "".join(each.path for each in asked(cluster) if "services" in each.path)
     assert any('"serviceAccountName": "ms-pd-llm-d-modelservice"' in each.body for each in asked(cluster))
+
+
+def test_what_the_stack_does_not_change_is_not_asked_for() -> None:
+    service = next(each for each in objects(plan(**EXISTING)) if each.key == "Service/llm-d-pd/gaie-pd-epp")
+    live = {f"{SPACE}/services/gaie-pd-epp": {"metadata": {"uid": "1"}, "spec": service.document["spec"]}}
+    for inputs, applied in ((service.document, 0), ({**service.document, "spec": {}}, 1)):
+        cluster = Typed(whole(**live))
+        preflight.run(plan(**EXISTING), cluster, State(True, uids={service.key: "1"}, inputs={service.key: inputs}))
+        assert len([each for each in asked(cluster) if each.apply]) == applied
 
 
 def test_no_secret_is_sent() -> None:
@@ -171,6 +181,18 @@ def test_a_refusal_of_several_objects_is_one_finding(message: str, code: int, ch
     [finding] = found({DEPLOYMENT: refused(message, code)})
     assert (finding.severity, finding.check) == (Severity.ERROR, check)
     assert "Deployment gaie-pd-epp, Deployment ms-pd-llm-d-modelservice-prefill, Deployment" in finding.evidence
+
+
+def test_what_only_the_merge_with_the_live_object_refuses_is_no_finding() -> None:
+    picker = "/apis/apps/v1/namespaces/llm-d-pd/deployments/gaie-pd-epp"
+    live = {"metadata": {"uid": "1"}, "spec": {"selector": {"matchLabels": {"inferencepool": "gaie-pd-epp"}}}}
+    state = State(True, uids={"Deployment/llm-d-pd/gaie-pd-epp": "1"})
+    mixture = refused('Deployment.apps "gaie-pd-epp" is invalid: may not specify more than 1 volume type', 422)
+    cluster = Typed(whole(**{picker: live}), dry={f"{picker}?dryRun": mixture})
+    assert preflight.run(plan(**EXISTING), cluster, state).findings == []
+    cluster.dry['"generateName": "gaie-pd-epp-preflight-"'] = mixture
+    [finding] = preflight.run(plan(**EXISTING), cluster, state).findings
+    assert "the API server refuses Deployment gaie-pd-epp:\nmay not specify more than" in finding.evidence
 
 
 def test_running_pods_of_the_tier_count_as_free_in_a_quota() -> None:

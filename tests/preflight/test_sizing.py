@@ -63,9 +63,10 @@ R1 = {"model__name": "deepseek-ai/DeepSeek-R1", "decode__tensorParallel": 8}
 )
 def test_a_gpu_that_is_not_known_is_sized_by_its_memory(labels: dict[str, Any], memory: str) -> None:
     unknown = {PRODUCT: "AMD_Instinct_MI999", **labels}
+    large: dict[str, Any] = {"amd.com/gpu.vram": "999G"}
     findings = _found([node("a", **unknown), node("b", **unknown)], **R1)
     assert {finding.path for finding in findings} == {"serving.prefill.tensorParallel", "serving.decode.tensorParallel"}
     assert f"(nodes have GPUs of at most {memory})" in findings[0].evidence
     assert _found([node("a", **unknown), node("b")], **R1) == []
-    assert _found([node("a", **unknown), node("b", **{"amd.com/gpu.vram": "999G"})], **R1) == []
+    assert _found([node("a", **unknown), node("b", **large)], **R1) == []
     assert _found([node("a", **unknown)], **R1, gpu="MI325X") == []

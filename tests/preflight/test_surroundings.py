@@ -35,7 +35,10 @@ SENT: dict[str, Any] = {
             "volumeMounts": [{"name": "shm", "mountPath": "/dev/shm", "readOnly": False}],
         }
     ],
-    "tolerations": [{"key": "amd.com/gpu", "operator": "Exists"}],
+    "tolerations": [
+        {"key": "gpu", "operator": "Equal", "value": "a"},
+        {"key": "gpu", "operator": "Equal", "value": "b"},
+    ],
     "volumes": [{"name": "shm", "emptyDir": {}}],
 }
 
@@ -77,7 +80,11 @@ def test_defaults_and_spellings_of_the_server_are_no_change() -> None:
             "containers[vllm].resources.limits.memory is 512Mi instead of 1024Mi",
             False,
         ),
-        ({"tolerations": []}, None, False),
+        (
+            {"tolerations": SENT["tolerations"][:1]},
+            "the toleration {'key': 'gpu', 'operator': 'Equal', 'value': 'b'} is removed",
+            False,
+        ),
     ],
 )
 def test_changes_of_a_pod(parts: dict[str, Any], what: str | None, harmless: bool) -> None:

@@ -1,5 +1,7 @@
 """Every setting with another value than its default, and the resources that it changes."""
 
+import copy
+import re
 from typing import Any, NamedTuple
 
 from components.config.vocabulary import Preset, ReleaseName
@@ -40,6 +42,7 @@ OWN_NAMESPACE = {"createNamespace": False}
 
 
 TRACED = {"tracing.endpoint": "http://otel:4317"}
+CLAIM = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
 OWN = RELEASES[ReleaseName.V0_6].picker_config(16, Preset.LOAD_AWARE).document()
 
 
@@ -49,6 +52,17 @@ class Change(NamedTuple):
     value: Any
     reaches: set[str]
     given: dict[str, Any] = {}
+
+
+def with_setting(serving: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
+    """Settings with another value at a path, in which `[]` is the first item of a list."""
+    result = copy.deepcopy(serving)
+    *above, last = re.sub(r"\[\]", ".0", path).split(".")
+    at: Any = result
+    for key in above:
+        at = at[0] if key == "0" else at.setdefault(key, {})
+    at[last] = value
+    return result
 
 
 def _taints(holder: str, reaches: set[str]) -> dict[str, Change]:
@@ -105,7 +119,7 @@ def _volumes(tier: str, own: set[str]) -> dict[str, Change]:
             change("emptyDir.sizeLimit", "2Gi"),
             change("emptyDir.medium", "Memory"),
             change("csi", {"driver": "b.example.com"}, csi={"driver": "a.example.com"}),
-            change("ephemeral", {"volumeClaimTemplate": {"spec": {"b": 1}}}, ephemeral={"volumeClaimTemplate": {}}),
+            change("ephemeral", {"volumeClaimTemplate": {"spec": CLAIM}}, ephemeral={"volumeClaimTemplate": {}}),
         ]
     )
 
@@ -188,8 +202,25 @@ LOCKED = {"security.level": "locked"}
 API_KEY = {"security.apiKey": {"secret": "keys"}, **OWN_NAMESPACE}
 POLICIES = {f"network-isolation-{who}" for who in ("picker", *TIERS)}
 
+TRIAL: dict[str, Any] = {
+    "requests": 3,
+    "maxErrors": 1,
+    "prompt": "a prompt",
+    "url": "http://gateway.example.com",
+    "headers": {"a": "b"},
+    "caSecret": "ca",
+}
+
 GATEWAYS: dict[str, Change] = {
     "rollout.strategy": Change("blueGreen", set()),
+    "rollout.settle": Change(5, set()),
+    **{
+        f"rollout.trial.{key}": Change(value, reaches, {"rollout.trial": {"header": "x-a"}})
+        for key, value, reaches in (
+            ("header", "x-b", {"model-gateway-trial-route", "model-gateway-trial"}),
+            *((key, value, {"model-gateway-trial"}) for key, value in TRIAL.items()),
+        )
+    },
     "gateway.provider": Change("kgateway", GATEWAY | PARAMETERS | RULE | WORKERS),
     "gateway.existing.name": Change("z", ROUTE, EXISTING),
     "gateway.existing.namespace": Change("z", ROUTE, EXISTING),

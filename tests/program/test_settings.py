@@ -1,6 +1,5 @@
 """Every setting changes exactly the resources that it is about."""
 
-import copy
 import re
 import typing
 from enum import Enum
@@ -10,7 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from components.config.settings import Serving
-from tests.program.every_setting import EVERY_SETTING, WORKERS
+from tests.program.every_setting import EVERY_SETTING, WORKERS, with_setting
 from tests.program.wire import AMD, changed, default, ran
 
 ABOUT_A_CLUSTER = {"preflight", "adopt", "rollout.generation", "waiting"}
@@ -43,16 +42,6 @@ def _settings(model: type[BaseModel], prefix: str = "") -> dict[str, Any]:
     return found
 
 
-def _with(serving: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
-    result = copy.deepcopy(serving)
-    *above, last = re.sub(r"\[\]", ".0", path).split(".")
-    at: Any = result
-    for key in above:
-        at = at[0] if key == "0" else at.setdefault(key, {})
-    at[last] = value
-    return result
-
-
 def test_every_setting_is_here() -> None:
     one_word = {
         path
@@ -69,9 +58,9 @@ def test_a_setting_changes_exactly_what_it_is_about(path: str) -> None:
     change = EVERY_SETTING[path]
     before = AMD
     for needed, value in change.given.items():
-        before = _with(before, needed, value)
+        before = with_setting(before, needed, value)
     at = "routing.selectivePd" if path.startswith("routing.selectivePd") else path
-    after = _with(before, at, change.value)
+    after = with_setting(before, at, change.value)
     names = changed(ran(before), ran(after))
     components = {"inference-pool", "endpoint-picker", "model-gateway", "prefill", "decode", "monitoring"}
     assert names - (components if path in ("createNamespace", "monitoring.enabled") else set()) == change.reaches
@@ -79,4 +68,4 @@ def test_a_setting_changes_exactly_what_it_is_about(path: str) -> None:
 
 def test_prefill_and_decode_agree_on_attention_when_their_parallelism_becomes_equal() -> None:
     """The one setting of a tier that reaches the other: ROCM_ATTN is for tiers of different parallelism only."""
-    assert changed(default(), ran(_with(AMD, "prefill.tensorParallel", 4))) == WORKERS
+    assert changed(default(), ran(with_setting(AMD, "prefill.tensorParallel", 4))) == WORKERS

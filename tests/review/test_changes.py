@@ -92,6 +92,32 @@ def test_errors_are_listed_once_without_colours() -> None:
     assert read("amd", "").errors == ("Pulumi printed nothing",)
 
 
+def _object(op: str, instance: str, name: str, **fields: Any) -> dict[str, Any]:
+    """A step that makes or deletes an object of a generation."""
+    labels = {"llm-d.ai/instance": instance}
+    inputs = {"kind": "Deployment", "metadata": {"name": name, "namespace": "llm", "labels": labels}, **fields}
+    state = {"type": "kubernetes:apps/v1:Deployment", "custom": True, "inputs": inputs}
+    side = "newState" if op == "create" else "oldState"
+    return {"op": op, "urn": f"urn:pulumi:amd::p::x$kubernetes:apps/v1:Deployment::{name}", side: state}
+
+
+def test_the_objects_of_two_generations_are_pairs_with_the_difference_inside() -> None:
+    found = previewed(
+        _object("create", "pd-b", "ms-pd-b-decode", spec={"pool": "gaie-pd-b", "model": "pd/x", "size": 64}),
+        _object("delete", "pd", "ms-pd-decode", spec={"pool": "gaie-pd", "model": "pd/x", "size": 128}),
+        _object("create", "pd-b", "ms-pd-b-new", spec={}),
+        _object("delete", "pd", "ms-pd-old", spec={}),
+        _object("delete", "other", "ms-other-decode", spec={}),
+    )
+    assert [(one.operation, one.subject) for one in found.changes] == [
+        ("delete", "Deployment llm/ms-other-decode"),
+        ("delete", "Deployment llm/ms-pd-old"),
+        ("renew", "Deployment llm/ms-pd-b-decode"),
+        ("create", "Deployment llm/ms-pd-b-new"),
+    ]
+    assert found.changes[2].fields == (Field("spec.size", "128", "64"),)
+
+
 def test_the_cost_of_a_change_is_taken_from_the_diagnostics() -> None:
     said = {"severity": "warning", "message": f"\x1b[33mwarning: \x1b[0m{TITLE}\n1 decode pod is replaced\n"}
     other = {"severity": "warning", "message": "mind this"}

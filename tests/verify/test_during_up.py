@@ -11,7 +11,7 @@ from tests.recorder import run_program
 from tests.verify.fake import FakeCluster
 from verify import cluster, during_up, watch
 from verify.waiting import Trouble
-from verify.watch import Told
+from verify.watch import Shown
 
 DECLARED: list[Any] = [None]
 SERVING = {"accelerator": "amd", "model": {"name": "amd/Llama-3.3-70B-Instruct-FP8-KV"}}
@@ -58,8 +58,8 @@ def test_only_an_up_is_watched(ran: list[during_up._During], preview: bool, wait
     assert len(ran) == count
 
 
-def told(*, ends: bool) -> Told:
-    return Told(Trouble("p", "prefill", "k", "p-1", "vllm ended 3 times", "serving.prefill.extraArgs"), (), ends)
+def shown(*, ends: bool) -> Shown:
+    return Shown(Trouble("p", "prefill", "k", "p-1", "vllm ended 3 times", "serving.prefill.extraArgs"), (), ends)
 
 
 @pytest.mark.parametrize(
@@ -70,10 +70,10 @@ def test_what_cannot_heal_interrupts_the_cli_once(
 ) -> None:
     sent: list[tuple[int, int]] = []
     screen: list[str] = []
-    looks = iter([[told(ends=False)], [told(ends=True)], [told(ends=True)], []])
+    looks = iter([[shown(ends=False)], [shown(ends=True)], [shown(ends=True)], []])
     pending = {"p"}
 
-    def look(self: object) -> list[Told]:
+    def look(self: object) -> list[Shown]:
         found = next(looks)
         if not found:
             pending.clear()

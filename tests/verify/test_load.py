@@ -8,6 +8,7 @@ import pytest
 
 from tests.verify.fake import NAMESPACE, named, outputs
 from verify import bench
+from verify.cluster import Cluster
 from verify.finding import VerifyError
 from verify.load import Load, Measured, measure
 from verify.load_report import report
@@ -98,7 +99,7 @@ def test_results_are_read_from_the_log_or_its_end_is_shown() -> None:
         bench.results("ValueError: no route to host")
 
 
-class Fleet(bench.Cluster):
+class Fleet(Cluster):
     """A cluster whose Job has ended, and which keeps what is asked of it."""
 
     def __init__(self, status: dict[str, Any]) -> None:
@@ -185,7 +186,7 @@ def test_the_load_is_measured_and_the_fastest_run_within_the_target_is_taken() -
     assert measured.prefill == 8000
     assert measured.decode
     assert measured.decode["output_throughput"] == 1800, "four times the streams take 55 ms"
-    assert (measured.bytes.count, measured.bytes.total) == (1, 2e6)
+    assert measured.bytes == Histogram({4e6: 1}, 1, 2e6)
     assert "--base-url=http://gate.serving.svc:80/pre" in cluster.script
     assert "--base-url=http://10.0.0.7:8200" in cluster.script
     assert "--random-input-len=16 --random-output-len=500 --random-prefix-len=3984 --num-prompts=64" in cluster.script
@@ -218,7 +219,7 @@ vllm:nixl_bytes_transferred_sum 4.8e7
     assert lines[2].split() == ["time", "to", "first", "token,", "ms", "50.0", "90.0", "99.0"]
     assert lines[4].split() == ["KV", "transfer,", "MB", "1.5", "1.9", "2.0"]
     assert (
-        "P = 9012 tokens/s (prompts of 4000 tokens, 4 at a time); sizing predicted 5759, the measurement is 1.56 times"
+        "P = 9012 tokens/s (prompts of 4000 tokens, 4 at a time); sizing expects 5759, the measurement is 1.56 times"
         in text
     )
     assert lines[-1] == "      measured: {prefill: 9012, decode: 5511}"

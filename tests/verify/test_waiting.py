@@ -12,7 +12,7 @@ from tests.verify.fake import APPS, CORE, NAMESPACE, FakeCluster
 from verify import during_up, waiting
 from verify.finding import Unreachable
 from verify.waiting import Seen, setting_for
-from verify.watch import SURE, Told, Watch
+from verify.watch import SURE, Shown, Watch
 
 BEFORE, STARTED, AFTER = "2026-11-28T09:00:00Z", "2026-11-28T10:00:00Z", "2026-11-28T10:00:09Z"
 PREFILL = "ms-pd-prefill"
@@ -28,7 +28,7 @@ def pod(
     conditions: tuple[Mapping[str, Any], ...] = (),
     **status: Any,
 ) -> dict[str, Any]:
-    """A prefill pod whose containers have these states."""
+    """A prefill pod with containers that are in these states."""
     names = ("vllm", "sidecar")
     statuses = [
         {"name": names[number], "state": state, "restartCount": restarts, "lastState": last or {}, "ready": ready}
@@ -187,7 +187,7 @@ def test_a_preemption_is_past_when_the_next_pod_is_ready() -> None:
     assert not Seen([pod({"running": {}}, ready=True)], events=past).troubles({})
 
 
-def test_pods_with_the_same_reason_are_told_once() -> None:
+def test_pods_with_the_same_reason_are_shown_once() -> None:
     assert len(Seen([unscheduled("full"), unscheduled("full")]).troubles({})) == 1
 
 
@@ -230,7 +230,7 @@ def test_every_setting_named_exists() -> None:
 
 def watched(
     *looks: dict[str, Any], awaited: tuple[str, ...] = (PREFILL,), answers: Mapping[str, Any] | None = None
-) -> list[list[Told]]:
+) -> list[list[Shown]]:
     """What a watch tells at each look at a pod; looks are `SURE` seconds apart."""
     cluster = FakeCluster({}, {f"{PREFILL}-aaa-x/vllm": "loading\nerror: no such flag --x, token=abcdef\nusage"})
     watch, found = Watch(cluster, NAMESPACE, lambda: awaited, STARTED), []
@@ -244,15 +244,15 @@ def crash(count: int, code: int = 2, **more: Any) -> dict[str, Any]:
     return pod(waits("CrashLoopBackOff"), restarts=count - 1, last=ended(code), **more)
 
 
-def ends(told: list[list[Told]]) -> list[int]:
+def ends(shown: list[list[Shown]]) -> list[int]:
     """The looks after which the wait is ended."""
-    return [number for number, each in enumerate(told) if any(one.ends for one in each)]
+    return [number for number, each in enumerate(shown) if any(one.ends for one in each)]
 
 
 def test_the_second_look_tells_with_the_log_and_without_secrets() -> None:
-    first, [told], third = watched(crash(1), crash(1), crash(1))
+    first, [shown], third = watched(crash(1), crash(1), crash(1))
     assert not first and not third
-    assert str(told) == (
+    assert str(shown) == (
         f"prefill waits: {PREFILL}-aaa-x: container vllm ended 1 time, last with code 2; its log: loading | error: no "
         "such flag --x, token=(removed) | usage; change: the log above; serving.prefill.extraArgs, serving.prefill.env "
         "and serving.prefill.image"
@@ -280,7 +280,7 @@ def test_what_may_heal_does_not_end_the_wait(look: list[dict[str, Any]]) -> None
     assert not ends(watched(*look))
 
 
-def test_what_up_does_not_wait_for_is_not_told() -> None:
+def test_what_up_does_not_wait_for_is_not_shown() -> None:
     assert not any(watched(crash(3), crash(3), awaited=("decode",)))
 
 

@@ -68,6 +68,7 @@ def configure(args: ModelGatewayArgs) -> Sequence[Manifest]:
             generation=args.generation,
         ),
         *([_workers(args, own)] if own.failure_mode is FailureMode.FAIL_OPEN else []),
+        *([_trial(args, own)] if args.beside else []),
         _service(args, own, {**args.labels, "llm-d.ai/gateway": args.name, **component}),
     ]
 
@@ -94,6 +95,22 @@ def _service(args: ModelGatewayArgs, own: StandaloneArgs, labels: dict[str, str]
         minutes=MINUTES,
         stage=Stage.SWITCH,
         address=_address,
+    )
+
+
+def _trial(args: ModelGatewayArgs, own: StandaloneArgs) -> Manifest:
+    """A Service that leads to this generation's Envoy, whichever the stack's Service leads to."""
+    ports = [{key: value for key, value in _port(args, each).items() if key != "nodePort"} for each in args.listeners]
+    return Manifest(
+        "trial",
+        "v1",
+        "Service",
+        args.trial,
+        args.namespace,
+        args.generation_labels,
+        {"spec": {"type": "ClusterIP", "selector": own.selector, "ports": ports}},
+        annotations=SKIP_AWAIT,
+        generation=args.generation,
     )
 
 
@@ -149,6 +166,12 @@ FACTS = (
         f"{_HERE}/clusters.py; envoyproxy/envoy release/v1.36: source/extensions/filters/http/ext_proc/ext_proc.cc",
     ),
     Fact(
+        Subject.SETTLE,
+        "Each generation has an Envoy, and the selector of the stack's one Service changes. Open connections stay with "
+        "the old Envoy until it ends. Answers name their generation (`x-llm-d-generation`).",
+        f"{_HERE}/__init__.py, {_HERE}/listeners.py",
+    ),
+    Fact(
         Subject.HEADERS,
         "All are removed.",
         f"{_HERE}/listeners.py",
@@ -165,6 +188,8 @@ STANDALONE = GatewayProvider(
     facts=FACTS,
     configure=configure,
     own_proxies=True,
+    settle=30,
+    names_generation=True,
     log_levels=ENVOY_LEVELS,
     requests=REQUESTS,
     limits=LIMITS,

@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 from components.config.vocabulary import FailureMode
 from components.gateways.args import ListenerArgs, ModelGatewayArgs, StandaloneArgs
+from components.gateways.asking import HEADER
 from components.gateways.standalone.accesslog import FORMAT, PICKED, PREFILL
 from components.gateways.standalone.certificates import transport
 from components.gateways.standalone.parts import TYPES, Json, address
@@ -58,7 +59,7 @@ def _requests(args: ModelGatewayArgs, own: StandaloneArgs) -> Json:
         "stream_idle_timeout": "0s",  # a long prompt is silent for minutes
         "request_headers_timeout": "60s",
         "early_header_mutation_extensions": [_never_from_clients()],
-        "route_config": {"name": "requests", "virtual_hosts": [_host(own)]},
+        "route_config": {"name": "requests", "virtual_hosts": [_host(own)], **_named(args)},
         "http_filters": [_picking(own), _router()],
     }
     if args.access_logging:
@@ -66,6 +67,12 @@ def _requests(args: ModelGatewayArgs, own: StandaloneArgs) -> Json:
         log = {"@type": stdout, "log_format": {"json_format": dict(FORMAT)}}
         manager["access_log"] = [{"name": "envoy.access_loggers.stdout", "typed_config": log}]
     return manager
+
+
+def _named(args: ModelGatewayArgs) -> Json:
+    """Answers name the generation, where it has a word."""
+    header = {"header": {"key": HEADER, "value": args.generation}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+    return {"response_headers_to_add": [header]} if args.generation else {}
 
 
 def _never_from_clients() -> Json:

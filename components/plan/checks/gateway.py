@@ -42,6 +42,15 @@ def check(context: Context) -> Iterator[Problem]:
             "the Gateway would have a class and parameters that are untested with this release",
             "use serving.release: 0.6, or another provider that the cluster has",
         )
+    trial = context.settings.rollout.trial
+    if trial and not trial.url and provider.service_suffix is None:
+        yield Problem(
+            "serving.rollout.trial.url",
+            None,
+            f"is needed: {chosen} has no Service that a Job could ask",
+            "the trial of a generation would ask nobody, and `pulumi up` would fail",
+            "set it to a URL of the load balancer that pods reach, or serving.rollout.trial: null",
+        )
     for field, reason in provider.refused.items():
         for path, value in _written(context, field):
             others = " or ".join(honouring(field, context.release.name))

@@ -180,7 +180,7 @@ def _transports(context: Context, tier: ResolvedTier) -> Iterator[Problem]:
 def _known_transports(context: Context, tier: ResolvedTier, path: str, names: list[str]) -> Iterator[Problem]:
     """Names that the UCX of the release's images does not have; an image of the user's may have another UCX."""
     unknown = _unknown_transports(names)
-    if unknown and context.tier(tier.role).image is None:
+    if unknown and context.tier(tier.role).image is None and context.release.known_ucx:
         release = context.release.name
         yield Problem(
             path,
@@ -233,9 +233,9 @@ def notes(context: Context, tiers: Tiers) -> Iterator[str]:
 def _unknown(context: Context, role: Role) -> Iterator[str]:
     if unknown := _unknown_transports(_own(context, role, "tls") or []):
         yield (
-            f"{_path(context, role, 'tls')} names {', '.join(unknown)}, which UCX {UCX_VERSION} of the release's "
-            "images does not have: `ucx_info -d` in the tier's own image shows whether it does; UCX ignores a name "
-            "that it does not know"
+            f"{_path(context, role, 'tls')} names {', '.join(unknown)}, which UCX {UCX_VERSION} (releases 0.4 and 0.6) "
+            "does not have: `ucx_info -d` in the tier's own image shows whether it does; UCX ignores a name that it "
+            "does not know"
         )
 
 

@@ -140,6 +140,7 @@ _IMMUTABLE: dict[tuple[str, str], Path] = {
     ("v1", "Secret"): ("type",),
     ("v1", "Service"): ("spec", "clusterIP"),
     ("apps/v1", "Deployment"): ("spec", "selector"),
+    ("batch/v1", "Job"): ("spec", "template"),
     ("rbac.authorization.k8s.io/v1", "RoleBinding"): ("roleRef",),
     ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding"): ("roleRef",),
 }
@@ -186,6 +187,15 @@ def compare(
         replaces=replaces,
         deleteBeforeReplace=bool(replaces) and _same_name(old, new),
     )
+
+
+def replaced(found: pb.DiffResponse, path: Path) -> pb.DiffResponse:
+    """The comparison of an object that is replaced although its inputs may be as before; `path` is the reason."""
+    found.changes = pb.DiffResponse.DIFF_SOME
+    found.replaces.append(_text(path))
+    found.detailedDiff[_text(path)].kind = pb.PropertyDiff.UPDATE_REPLACE
+    found.deleteBeforeReplace = True
+    return found
 
 
 def compare_config(old: dict[str, Any], new: dict[str, Any]) -> pb.DiffResponse:

@@ -64,6 +64,8 @@ class Waiter:
             progress = rule(seen)
             if progress.ready:
                 return
+            if progress.failed:
+                raise NotReady(f"{name!r} failed", (*self._last_words(seen), *progress.reasons))
             self.say(progress.message)
         raise NotReady(f"{name!r} timed out waiting to be Ready", progress.reasons or (progress.message,))
 
@@ -75,6 +77,18 @@ class Waiter:
             finalizers = ", ".join(seen["metadata"].get("finalizers") or [])
             self.say("Waiting for deletion" + (f" (finalizers: {finalizers})" if finalizers else ""))
         raise NotReady(f"{obj['metadata']['name']!r} timed out waiting to be deleted")
+
+    def _last_words(self, job: Object) -> Iterator[str]:
+        """Yield what the containers of a Job's pods wrote as they ended."""
+        meta = job["metadata"]
+        path = f"/api/v1/namespaces/{meta['namespace']}/pods"
+        found = self.cluster.api.request("GET", path, {"labelSelector": f"batch.kubernetes.io/job-name={meta['name']}"})
+        for pod in found["items"]:
+            for each in (pod.get("status") or {}).get("containerStatuses") or []:
+                ended = (each.get("state") or {}).get("terminated") or {}
+                if ended.get("message"):
+                    place = f"{meta['namespace']}/{pod['metadata']['name']}"
+                    yield f"[Pod {place}]: [{ended.get('reason')}] {ended['message']}"
 
     def _states(self, obj: Object, seconds: float) -> Iterator[Object | None]:
         """Yield the object repeatedly until the timeout; None while it or its kind is absent.

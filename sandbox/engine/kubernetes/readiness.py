@@ -14,6 +14,8 @@ from sandbox.engine.kubernetes.values import UNKNOWN
 
 SKIP_AWAIT = "pulumi.com/skipAwait"
 WAIT_FOR = "pulumi.com/waitFor"
+REPLACE_UNREADY = "pulumi.com/replaceUnready"
+"""On a Job that is not complete: the next `up` replaces it, so that it runs again."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,8 @@ class Progress:
     ready: bool
     message: str = ""
     reasons: tuple[str, ...] = ()
+    failed: bool = False
+    """Whether it cannot become ready any more."""
 
 
 Rule = Callable[[Object], Progress]
@@ -130,6 +134,14 @@ def _deployment(live: Object) -> Progress:
     return Progress(False, "[1/2] Waiting for the Pods of the previous ReplicaSet to go", tuple(reasons))
 
 
+def _job(live: Object) -> Progress:
+    if _is_true(live, "Complete"):
+        return READY
+    found = [each for each in _list(live, "status", "conditions") if each["type"] == "Failed"]
+    reasons = tuple(f"[{each.get('reason')}] {each.get('message')}" for each in found)
+    return Progress(False, "Waiting for the Job to complete", reasons, failed=_is_true(live, "Failed"))
+
+
 def _token(live: Object) -> Progress:
     return Progress("token" in (live.get("data") or {}), "Waiting for the service account's token")
 
@@ -147,6 +159,7 @@ def _list(live: Object, *keys: str) -> list[Any]:
 
 _RULES: dict[tuple[str, str], Rule] = {
     ("apps/v1", "Deployment"): _deployment,
+    ("batch/v1", "Job"): _job,
     ("v1", "Service"): _load_balancer,
     ("v1", "Secret"): _token,
 }

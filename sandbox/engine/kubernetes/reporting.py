@@ -45,9 +45,9 @@ def of_object(inputs: dict[str, Any]) -> list[Refusal]:
     if metadata is UNKNOWN:
         return []
     found = [] if "name" in (metadata or {}) else [("metadata.name", "the sandbox makes no names: set one")]
-    known = (readiness.SKIP_AWAIT, readiness.WAIT_FOR)
+    known = (readiness.SKIP_AWAIT, readiness.WAIT_FOR, readiness.REPLACE_UNREADY)
     found += [
-        (f'metadata.annotations["{name}"]', f"the sandbox knows only {' and '.join(known)}")
+        (f'metadata.annotations["{name}"]', f"the sandbox knows only {', '.join(known)}")
         for name in readiness.annotations_of(inputs)
         if name.startswith("pulumi.com/") and name not in known
     ]

@@ -12,7 +12,7 @@ from pulumi.runtime.proto import plugin_pb2, provider_pb2_grpc
 from pulumi.runtime.proto import provider_pb2 as pb
 
 from sandbox.cluster.api import ApiError, Unreachable
-from sandbox.engine.kubernetes import diff, reporting, state
+from sandbox.engine.kubernetes import diff, readiness, reporting, state
 from sandbox.engine.kubernetes.cluster import Cluster, NoSuchKind
 from sandbox.engine.kubernetes.diff import inputs_as_lived
 from sandbox.engine.kubernetes.objects import Canceller, NotReady, Objects, Unfinished
@@ -65,9 +65,14 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
         return pb.CheckResponse(inputs=encode(marked(news, news)), failures=failures)
 
     def Diff(self, request: pb.DiffRequest, context: Any) -> pb.DiffResponse:
-        """Compare without a request to the API server."""
+        """Compare without a request to the API server, except for a Job that is replaced unless it is complete."""
         old, new = plain(decode(request.old_inputs)), plain(decode(request.news))
-        return diff.compare(old, decode(request.olds), new, list(request.ignoreChanges))
+        found = diff.compare(old, decode(request.olds), new, list(request.ignoreChanges))
+        if new["kind"] == "Job" and readiness.annotations_of(new).get(readiness.REPLACE_UNREADY) == "true":
+            live = self._objects.read(old)
+            if live is not None and self._objects.unready(new, live):
+                return diff.replaced(found, ("metadata", "annotations", readiness.REPLACE_UNREADY))
+        return found
 
     def Create(self, request: pb.CreateRequest, context: Any) -> pb.CreateResponse:
         """Create the object, or make a dry run in a preview."""

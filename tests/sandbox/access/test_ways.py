@@ -24,7 +24,7 @@ from tests.sandbox.running import Running, soon
 pytestmark = pytest.mark.thorough
 
 ADDRESS = "10.244.255.254"
-"""Of the API server in the sandbox's network. Nobody asks a proxy for 127.0.0.1 unless `proxy-url` says so."""
+"""Of the API server in the sandbox's network. HTTPS_PROXY has no effect on 127.0.0.1."""
 NAME = "kubernetes.default.svc"
 HTTP, HTTPS, SOCKS, LOCKED_HTTP, LOCKED_SOCKS, DEAD = range(28081, 28087)
 
@@ -71,7 +71,7 @@ class Way(NamedTuple):
     """Fields of the kubeconfig's cluster."""
     env: Mapping[str, str] = {}
     refused: str = ""
-    """Words of why nobody gets there; empty: everybody does."""
+    """Words of the reason why the server is not reached; empty: it is."""
 
 
 def _exec(*arguments: str) -> dict[str, Any]:
@@ -102,7 +102,7 @@ WAYS: dict[str, Way] = {
     "exec program prints a certificate": Way(_exec("certificate")),
     "exec program fails": Way(_exec("fail"), refused="/login failed: no ticket"),
     "expired token": Way({"token": "expired"}, refused="Unauthorized"),
-    "impersonation": Way({"certificate": "data", "as": "nobody"}, refused='User "nobody" cannot list'),
+    "impersonation": Way({"certificate": "data", "as": "guest"}, refused='User "guest" cannot list'),
     "auth-provider": Way({"auth-provider": {"name": "gcp"}}, refused="auth-provider is gone"),
     "in a pod": Way(env={"POD": "yes", "KUBERNETES_SERVICE_HOST": ADDRESS, "KUBERNETES_SERVICE_PORT": "6443"}),
     "name in the certificate": Way(cluster={"server": f"https://{NAME}:6443", "tls-server-name": "localhost"}),
@@ -113,14 +113,14 @@ WAYS: dict[str, Way] = {
     "proxy-url http with wrong credentials": _through(f"http://user:no@127.0.0.1:{LOCKED_HTTP}", "407"),
     "proxy-url socks5 with credentials": _through(f"socks5://user:se%3Acret@127.0.0.1:{LOCKED_SOCKS}"),
     "proxy-url socks5 with wrong credentials": _through(f"socks5://user:no@127.0.0.1:{LOCKED_SOCKS}", "closed"),
-    "proxy-url that nobody serves": _through(_DEAD, _GONE),
+    "proxy-url without a proxy": _through(_DEAD, _GONE),
     "proxy-url with another scheme": _through("ftp://127.0.0.1", "must be a URL with http, https or socks5"),
     "proxy-url goes before NO_PROXY": Way(cluster={"proxy-url": _DEAD}, env={"NO_PROXY": "*"}, refused=_GONE),
     "HTTPS_PROXY": _environment(f"http://127.0.0.1:{HTTP}"),
     "HTTPS_PROXY without a scheme": _environment(f"127.0.0.1:{HTTP}"),
     "HTTPS_PROXY is socks5": _environment(f"socks5://127.0.0.1:{SOCKS}"),
     "HTTPS_PROXY, a name": _environment(f"http://127.0.0.1:{HTTP}", host=NAME),
-    "HTTPS_PROXY that nobody serves": _environment(_DEAD, refused=_GONE),
+    "HTTPS_PROXY without a proxy": _environment(_DEAD, refused=_GONE),
     "HTTPS_PROXY, this machine": _environment(_DEAD, host="127.0.0.1"),
     "NO_PROXY, an address": _environment(_DEAD, f"1.2.3.4, {ADDRESS}"),
     "NO_PROXY, an address with its port": _environment(_DEAD, f"{ADDRESS}:6443"),
@@ -137,7 +137,7 @@ WAYS: dict[str, Way] = {
 
 @dataclass
 class Stage:
-    """The sandbox with its proxies, and a small stack whose every `up` asks the API server."""
+    """The sandbox with its proxies, and a small stack; each `up` of it sends requests to the API server."""
 
     cluster: Running
     stack: Stack

@@ -6,13 +6,21 @@ from typing import Any
 
 import pytest
 
+from components import kubeconfig
 from components.config.vocabulary import PodSecurity as Level
 from components.plan.pod_security import refused_by, violations
+from preflight.checks import admission
+from preflight.cluster import Cluster
+from preflight.facts import Facts
+from preflight.finding import Severity
+from preflight.state import State
 from sandbox.cluster.admission import Admission, PodSecurity
 from sandbox.cluster.api import Api, ApiError, connect
 from tests.plan.test_pod_security import PODS, STACKS
+from tests.preflight.typed import plan
 from tests.program.wire import AMD, ran
 from tests.sandbox import running
+from tests.sandbox.running import Running
 
 pytestmark = pytest.mark.thorough
 
@@ -22,12 +30,17 @@ INVALID = ("windowsOptions", "procMount")
 
 
 @pytest.fixture(scope="module", params=["baseline", "restricted"])
-def strict(request: pytest.FixtureRequest) -> Iterator[tuple[Api, Level]]:
+def plane(request: pytest.FixtureRequest) -> Iterator[tuple[Running, Level]]:
     """A control plane; its namespaces without a label have this level."""
-    level = Admission(PodSecurity(request.param))
-    with running.separate(f"level-{request.param}", level) as cluster, connect(cluster.host_kubeconfig) as api:
+    with running.separate(f"level-{request.param}", Admission(PodSecurity(request.param))) as cluster:
+        yield cluster, Level(request.param)
+
+
+@pytest.fixture(scope="module")
+def strict(plane: tuple[Running, Level]) -> Iterator[tuple[Api, Level]]:
+    with connect(plane[0].host_kubeconfig) as api:
         assert running.soon(lambda: bool(api.get(f"{NAMESPACE}/serviceaccounts")["items"]))
-        yield api, Level(request.param)
+        yield api, plane[1]
 
 
 def refused(api: Api, spec: dict[str, Any]) -> bool:
@@ -69,3 +82,15 @@ def test_the_pods_of_every_deployment(strict: tuple[Api, Level]) -> None:
                 if refused(api, spec) != bool(refused_by(level, violations(pod))):
                     wrong.append((changes, key))
     assert wrong == []
+
+
+def test_preflight_has_the_words_of_the_clusters_own_level(
+    strict: tuple[Api, Level], plane: tuple[Running, Level], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster, level = plane
+    monkeypatch.setenv("KUBECONFIG", str(cluster.host_kubeconfig))
+    changes = {"namespace": "default", "createNamespace": False, "rdma": {"resource": "rdma/ib"}}
+    facts = Facts(plan(**changes), Cluster.connect(kubeconfig.read()), State())
+    [finding] = [each for each in admission.check(facts) if each.severity is Severity.ERROR]
+    assert (finding.check, finding.path) == ("Pod Security", "serving.namespace")
+    assert f'violates PodSecurity "{level}:latest"' in finding.evidence

@@ -6,6 +6,7 @@ from sandbox.cluster.api import Object
 from sandbox.pods.environment import ConfigError, environment, resolver, service_links
 from sandbox.pods.images import UnknownImage, program
 
+NEWER = ("epp-v0.10.0", "pd-sidecar-v0.10.0")
 TOOLS = ("epp-v0.7.1", "epp-v0.4.0", "pd-sidecar-v0.7.1", "pd-sidecar-v0.4.0", "llm-d-inference-sim", "envoy")
 
 
@@ -14,6 +15,8 @@ TOOLS = ("epp-v0.7.1", "epp-v0.4.0", "pd-sidecar-v0.7.1", "pd-sidecar-v0.4.0", "
     [
         ("ghcr.io/llm-d/llm-d-inference-scheduler:v0.7.1", "epp-v0.7.1", None),
         ("mirror.example:5000/a/b/llm-d-inference-scheduler:v0.4.0", "epp-v0.4.0", None),
+        ("ghcr.io/llm-d/llm-d-router-endpoint-picker:v0.10.0", "epp-v0.10.0", None),
+        ("ghcr.io/llm-d/llm-d-router-disagg-sidecar:v0.10.0", "pd-sidecar-v0.10.0", None),
         ("ghcr.io/llm-d/llm-d-routing-sidecar:v0.4.0", "pd-sidecar-v0.4.0", None),
         ("ghcr.io/llm-d/llm-d-routing-sidecar:v0.7.1@sha256:0123", "pd-sidecar-v0.7.1", None),
         ("envoyproxy/envoy:v1.35-latest", "envoy", None),
@@ -29,7 +32,7 @@ TOOLS = ("epp-v0.7.1", "epp-v0.4.0", "pd-sidecar-v0.7.1", "pd-sidecar-v0.4.0", "
     ],
 )
 def test_the_end_of_its_name_identifies_an_image(image: str, tool: str, vllm: str | None) -> None:
-    found = program(image, TOOLS)
+    found = program(image, (*TOOLS, *NEWER))
     assert (found.tool, found.vllm) == (tool, vllm)
 
 

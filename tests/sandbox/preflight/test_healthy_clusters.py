@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,10 +12,13 @@ import preflight
 from components import kubeconfig
 from components.config.reading import settings_of
 from components.plan import ServingPlan, check, resolve
+from preflight.checks import admission, changed_pods
 from preflight.cluster import Cluster
-from preflight.finding import Report
+from preflight.facts import Facts
+from preflight.finding import Report, Severity
 from preflight.state import State
 from sandbox.cluster.api import connect
+from tests.program.every_setting import EVERY_SETTING, with_setting
 from tests.sandbox.preflight.broken import kueue, onlooker
 from tests.sandbox.preflight.stage import LEVEL, NAMESPACE, Stage
 from tests.sandbox.running import Running, soon
@@ -171,3 +175,19 @@ def test_what_was_deleted_or_paused_since_is_reported(
     assert [(str(each.severity), each.check) for each in report.findings] == [("warning", "drift")] * 2, report.text()
     assert "ConfigMap llm-d-pd-dashboard-serving is in the stack's state and not in the cluster" in report.text()
     assert "`kubectl -n llm-d-pd rollout resume deployment/ms-pd-llm-d-modelservice-decode`" in report.text()
+
+
+def test_no_setting_is_refused_or_called_a_change_of_the_cluster(
+    stage: Stage, state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(stage.amd.cluster.host_kubeconfig))
+    known, found = Facts(_plan({}), Cluster.connect(kubeconfig.read()), state), []
+    for path, change in EVERY_SETTING.items():
+        serving: dict[str, Any] = stack_file(**{"rdma": {"resource": "rdma/ib"}, "model__tokenSecret": None})
+        at = "routing.selectivePd" if path.startswith("routing.selectivePd") else path
+        for given, value in {**change.given, at: change.value}.items():
+            serving = with_setting(serving, given, value)
+        facts = replace(known, plan=resolve(settings_of(serving)[0], None))  # asks only for what is different
+        several = [*admission.check(facts), *changed_pods.check(facts)]
+        found += [f"{path}: {each.text()}" for each in several if each.severity is not Severity.NOTE]
+    assert found == []

@@ -1,7 +1,7 @@
 """Which cluster a stack is in: no name of it replaces an object, and preflight stops on another UID.
 
-The states are those of commit c753344, whose provider took `cluster.identifier`, else the name of the context, for its
-`clusterIdentifier`, and the state that this version leaves.
+The states are those of commit c753344 and that of this version. The provider of c753344 has `cluster.identifier`, or
+without it the name of the context, as its `clusterIdentifier`.
 """
 
 import json

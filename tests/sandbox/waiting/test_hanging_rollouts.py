@@ -43,7 +43,7 @@ class Up:
         return " ".join(self.file.read_text().split())
 
     def explains(self, appears: Callable[[], object], *words: str) -> None:
-        """Wait for the symptom; then the screen has all words in time, and no other trouble has been told."""
+        """Wait for the symptom; then the screen has all words in time, and no other trouble has been shown."""
         assert soon(lambda: bool(appears()), 60), f"it never appears\n{self.screen}"
         assert soon(lambda: all(word in self.screen for word in words), SECONDS), f"{words}\n{self.file.read_text()}"
 
@@ -55,13 +55,16 @@ class Up:
 
 
 @pytest.fixture(scope="module")
-def amd(cluster: Running) -> Iterator[Deployment]:
+def amd(cluster: Running, api: Api) -> Iterator[Deployment]:
+    """A stack in a namespace that is there before it, because a claim must be."""
+    api.apply(CORE, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
     with destroyed_afterwards(deployment(cluster, "amd")) as made:
         made.up(**SMALL)
         yield made
 
 
 SMALL = {
+    "createNamespace": False,
     "prefill__replicas": 1,
     "decode__replicas": 1,
     "decode__tensorParallel": 1,
@@ -204,21 +207,17 @@ def test_a_quota_heals(amd: Deployment, api: Api, tmp_path: Path) -> None:
 
 
 def test_a_claim_that_is_pending_heals(amd: Deployment, api: Api, tmp_path: Path) -> None:
-    size = {"storage": "1Gi"}
-    spec = {"accessModes": ["ReadWriteMany"], "storageClassName": "", "resources": {"requests": size}}
-    api.create(f"{CORE}/persistentvolumeclaims", {"metadata": {"name": "weights"}, "spec": spec})
-    volume = {f"prefill__volumes[0]__{key}": value for key, value in VOLUME.items()}
-    with up(amd, tmp_path, **volume) as run:
+    disk: dict[str, Any] = {"accessModes": ["ReadWriteMany"], "storageClassName": "local"}
+    claim = {**disk, "resources": {"requests": {"storage": "1Gi"}}}
+    api.create(f"{CORE}/persistentvolumeclaims", {"metadata": {"name": "scratch"}, "spec": claim})
+    volume = {"name": "scratch", "mountPath": "/scratch", "claim": "scratch"}
+    with up(amd, tmp_path, **{f"prefill.volumes[0].{key}": value for key, value in volume.items()}) as run:
         run.explains(
             lambda: unplaced(amd, "PersistentVolumeClaim"), "unbound immediate PersistentVolumeClaims", "claim"
         )
-        disk = {"capacity": size, "accessModes": ["ReadWriteMany"], "hostPath": {"path": "/tmp"}}
-        api.create("/api/v1/persistentvolumes", {"metadata": {"name": "disk"}, "spec": disk})
+        made = {**disk, "capacity": {"storage": "1Gi"}, "hostPath": {"path": "/tmp"}}
+        api.create("/api/v1/persistentvolumes", {"metadata": {"name": "disk"}, "spec": made})
         assert run.ends() == 0, run.screen
-    amd.up()
-
-
-VOLUME = {"name": "weights", "mountPath": "/weights", "claim": "weights"}
 
 
 def test_a_probe_that_fails_heals(amd: Deployment, tmp_path: Path) -> None:

@@ -1,0 +1,121 @@
+"""The script of the Job `trial`, against a gateway and workers of its own."""
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import pytest
+
+from components.gateways.asking import TRIAL_SCRIPT
+
+RIGHT: dict[str, Any] = {
+    "status": 200,
+    "word": "b",
+    "text": "an answer",
+    "prefill": 'vllm:request_success_total{finished_reason="length"}',
+    "decode": "vllm:nixl_bytes_transferred_sum",
+}
+"""What the generation does: answers, and the counters that grow with each request."""
+
+
+@contextmanager
+def generation(**wrong: Any) -> Iterator[tuple[int, list[Any]]]:
+    """A server that is gateway, prefill worker and decode worker at once; what it was asked."""
+    does = {**RIGHT, **wrong}
+    asked: list[Any] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            grown = [name for role in ("prefill", "decode") if (name := does[role])]
+            still = [name for name in ("vllm:request_success_total{}", "vllm:nixl_bytes_transferred_sum") if name]
+            lines = [f"{name} {len(asked) * 2.5}" for name in grown] or [f"{name} 3.0" for name in still]
+            self._answer(200, "\n".join(["# HELP x", *lines]))
+
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            asked.append((self.path, self.headers["x-llm-d-generation"], self.headers["Authorization"], body))
+            self._answer(does["status"], json.dumps({"choices": [{"text": does["text"]}]}))
+
+        def _answer(self, status: int, text: str) -> None:
+            self.send_response(status)
+            self.send_header("x-llm-d-generation", does["word"])
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield server.server_port, asked
+    finally:
+        server.shutdown()
+
+
+def tried(port: int, **more: str) -> tuple[int, str]:
+    env = {
+        "GENERATION": "b",
+        "NAMED": "true",
+        "URL": f"http://127.0.0.1:{port}/a",
+        "HEADERS": '{"x-llm-d-generation": "b"}',
+        "MODEL": "m",
+        "PROMPT": "word",
+        "REQUESTS": "3",
+        "MAX_ERRORS": "0",
+        "PREFILL": f"127.0.0.1:{port}",
+        "DECODE": f"127.0.0.1:{port}",
+        **more,
+    }
+    done = subprocess.run([sys.executable, "-c", TRIAL_SCRIPT], env=env, capture_output=True, text=True, check=False)
+    assert not done.stderr
+    return done.returncode, done.stdout.strip()
+
+
+def test_a_generation_that_answers_and_disaggregates_passes() -> None:
+    with generation() as (port, asked):
+        assert tried(port, API_KEY="k") == (0, "3 requests, 0 errors: the generation answers and disaggregates")
+    path, word, key, body = asked[0]
+    assert (path, word, key, body["model"]) == ("/a/v1/completions", "b", "Bearer k", "m")
+    assert len({one[3]["prompt"] for one in asked}) == 3
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"status": 404}, "3 of 3 requests failed, 0 may: status 404"),
+        ({"text": ""}, "the answer is empty"),
+        ({"word": "a"}, "the answer came from another generation (x-llm-d-generation: a)"),
+        ({"prefill": "", "decode": ""}, "no prefill worker was asked"),
+        ({"prefill": "", "decode": ""}, "no decode worker fetched KV blocks"),
+    ],
+)
+def test_a_wrong_generation_fails_with_the_reason(wrong: dict[str, Any], says: str) -> None:
+    with generation(**wrong) as (port, _):
+        code, text = tried(port)
+    assert code == 1
+    assert says in text
+
+
+def test_counters_that_do_not_exist_are_not_measurable() -> None:
+    with generation(decode="") as (port, _):
+        code, text = tried(port)
+    assert code == 0
+    assert "KV transfer: not measurable" in text
+
+
+def test_some_errors_may_be_allowed() -> None:
+    with generation(status=503) as (port, _):
+        assert "503" in tried(port, MAX_ERRORS="2")[1]
+    with generation(status=503, prefill="vllm:request_success_total") as (port, _):
+        assert tried(port, MAX_ERRORS="3")[0] == 0
+
+
+def test_nobody_there_fails() -> None:
+    code, text = tried(1)
+    assert (code, "cannot be read" in text) == (1, True)
