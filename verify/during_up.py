@@ -13,7 +13,6 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -57,8 +56,8 @@ class _During:
     def note(self, declared: pulumi.ResourceTransformationArgs) -> None:
         """Remember a resource that `up` waits for; change nothing of it."""
         if declared.type_ in _AWAITED:
-            metadata = declared.props["metadata"]
-            name = metadata["name"] if isinstance(metadata, Mapping) else metadata.name
+            metadata: Any = declared.props["metadata"]
+            name = str(metadata["name"])
             self.pending.add(name)
             self.tasks.append(asyncio.ensure_future(self._until(declared.resource, name)))
 

@@ -26,7 +26,7 @@ def _when(value: Any) -> Any:
         raise wrong(
             "is neither always nor an object: a bare number does not say in what unit",
             "releases count in different units, and read 0 as always or as never",
-            "write always, {threshold: N} (release 0.4, characters) or {nonCachedTokens: N} (0.6, tokens)",
+            "write always, {threshold: N} (release 0.4, characters) or {nonCachedTokens: N} (0.6 and newer, tokens)",
         )
     return value
 
@@ -68,17 +68,17 @@ class Routing(Strict):
     """Queues in the EPP and priorities (flow-control.md); unset: requests go to workers at once. Release 0.6 and
     newer."""
     failure_mode: FailureMode | None = None
-    """While the picker does not answer; default: the release's chart (0.4 FailClose, 0.6 FailOpen)."""
+    """While the picker does not answer; default: the release's chart (0.4 FailClose, newer FailOpen)."""
     verbosity: Annotated[int, Field(ge=0, le=10)] = 1
     """The picker's `--v` (chart: 1)."""
     image: str | None = Field(default=None, pattern=r"^\S+$")
     """The picker's image; default: the release's."""
     cpu: Quantity | None = None
-    """CPU request; default: the release's chart (0.4 none, 0.6 4)."""
+    """CPU request; default: the release's chart (0.4 none, newer 4)."""
     memory: Quantity | None = None
-    """Memory request; default: the release's chart (0.4 none, 0.6 8Gi)."""
+    """Memory request; default: the release's chart (0.4 none, newer 8Gi)."""
     memory_limit: Quantity | None = None
-    """Memory limit; default: the release's chart (0.4 none, 0.6 16Gi)."""
+    """Memory limit; default: the release's chart (0.4 none, newer 16Gi)."""
     node_selector: dict[LabelKey, LabelValue] = {}
     """Labels of the nodes that may run the picker."""
     tolerations: list[Toleration] = []

@@ -64,6 +64,8 @@ class AskingArgs(Args):
     """What a request carries."""
     seconds: int
     """How long every answer must come from the generation; where answers name none, how long is waited."""
+    service_account: str
+    """The workers' ServiceAccount, which has no rights; its token is not in the pod."""
     image: ImageArgs
     """The image of a worker, which has python3."""
     labels: dict[str, str]

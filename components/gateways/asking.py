@@ -136,6 +136,7 @@ def _pod(args: ModelGatewayArgs, asked: AskingArgs, script: str, variables: list
     placement = asked.placement
     pod: dict[str, Any] = {
         "restartPolicy": "Never",
+        "serviceAccountName": asked.service_account,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "affinity": {

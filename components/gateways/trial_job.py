@@ -76,6 +76,8 @@ def evidence(before: dict[str, dict[str, float]], after: dict[str, dict[str, flo
     """What the counters of both tiers say against the generation."""
     wrong = []
     computed = grown(before["PREFILL"], after["PREFILL"], (FINISHED,))
+    if computed is None and FINISHED in after["DECODE"]:
+        computed = 0.0  # a server that has the counter once it has answered
     if computed is None:
         print(f"prefill: not measurable, no {FINISHED}")
     elif computed == 0:

@@ -122,6 +122,7 @@ def _asking(context: Context, decode: ResolvedTier) -> AskingArgs:
         path=target.path,
         headers={**headers, **target.headers},
         seconds=context.provider.settle if settings.rollout.settle is None else settings.rollout.settle,
+        service_account=decode.service_account,
         image=decode.image,
         labels=settings.decode.labels,
         placement=PlacementArgs(node_selector=decode.placement.node_selector, tolerations=decode.placement.tolerations),

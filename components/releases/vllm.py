@@ -185,6 +185,13 @@ _IN_LLM_D = {4: (0, 11), 6: (0, 17), 7: (0, 19), 8: (0, 23), 9: (0, 26)}
 """vLLM in the images of llm-d 0.x (release pages of llm-d/llm-d)."""
 
 
+FAILING: Mapping[str, str] = {
+    "llm-d/llm-d-rocm:v0.9.0": "this image of llm-d 0.9 crash-loops in prefill and decode pods (llm-d/llm-d#2522): "
+    "leave it out, or use v0.8.1",
+}
+"""Images that upstream names and that do not serve, with the reason."""
+
+
 def vllm_of(image: str) -> tuple[int, int] | None:
     """The version of vLLM that an image's tag says, as vLLM's own and llm-d's do; None: it says none."""
     if found := _VLLM_IMAGE.fullmatch(image):

@@ -26,8 +26,8 @@ _ON_NODE = "/api/v1/pods?resourceVersion=0&limit=500&fieldSelector=spec.nodeName
 FEW = 20
 """Nodes up to which the pods of all are listed in any case."""
 
-SAMPLE = 50
-"""Nodes of a larger cluster from which the pods are listed first, for each component."""
+SAMPLE = 20
+"""Nodes of a larger cluster from which the pods are listed first, for each component; at least two for each pod."""
 
 SHOWN = 4
 """Nodes, or pods that hold devices, that a finding names."""
@@ -102,7 +102,8 @@ def _fit_on_some(facts: Facts, fleet: Sequence[Node], pods: Sequence[Wanted]) ->
     chosen: dict[str, Question] = {}
     for pod in kinds:
         able = [node.name for node in fleet if not empty.obstacles(pod, node)]
-        spread = able[:: max(1, len(able) // SAMPLE)][:SAMPLE]
+        size = max(SAMPLE, 2 * sum(each.who == pod.who for each in pods))
+        spread = able[:: max(1, len(able) // size)][:size]
         chosen |= {name: Question(f"{_ON_NODE}{name},{UNFINISHED}", kept=slim) for name in spread}
     facts.collect(chosen.values())
     there = [facts.asked(each) for each in chosen.values()]

@@ -28,9 +28,15 @@ def generation(**wrong: Any) -> Iterator[tuple[int, list[Any]]]:
     """A server that is gateway, prefill worker and decode worker at once; what it was asked."""
     does = {**RIGHT, **wrong}
     asked: list[Any] = []
+    reads: list[int] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            if "silent" in does:  # one server for both tiers: prefill is asked first, each time
+                reads.append(1)
+                text = "" if len(reads) % 2 else f"vllm:request_success_total {len(asked)}"
+                self._answer(200, f"{text}\nvllm:nixl_bytes_transferred_sum {len(asked)}\n")
+                return
             grown = [name for role in ("prefill", "decode") if (name := does[role])]
             still = [name for name in ("vllm:request_success_total{}", "vllm:nixl_bytes_transferred_sum") if name]
             lines = [f"{name} {len(asked) * 2.5}" for name in grown] or [f"{name} 3.0" for name in still]
@@ -93,6 +99,7 @@ def test_a_generation_that_answers_and_disaggregates_passes() -> None:
         ({"word": "a"}, "the answer came from another generation (x-llm-d-generation: a)"),
         ({"prefill": "", "decode": ""}, "no prefill worker was asked"),
         ({"prefill": "", "decode": ""}, "no decode worker fetched KV blocks"),
+        ({"silent": True}, "no prefill worker was asked"),
     ],
 )
 def test_a_wrong_generation_fails_with_the_reason(wrong: dict[str, Any], says: str) -> None:

@@ -146,6 +146,7 @@ def test_documented_outputs_are_the_outputs_of_the_program(tmp_path: Path, monke
     kubeconfig.write_text(json.dumps({"current-context": "c", "contexts": [context], "clusters": [cluster]}))
     monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
     serving = yaml.safe_load((ROOT / "Pulumi.amd.yaml").read_text())["config"]["llm-d-pd:serving"]
+    serving["routing"] = {"flowControl": {"priorities": [{"name": "chat", "priority": 1}]}}
     outputs = run_program(serving).stack_outputs
     page = (ROOT / "docs/cluster.md").read_text()
     assert [key for key in outputs if f"`{key}`" not in page] == []

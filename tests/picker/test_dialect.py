@@ -8,7 +8,7 @@ import yaml
 
 from components.config.vocabulary import Preset, ReleaseName
 from components.releases import RELEASES
-from components.releases.picker_config import PickerConfig, Plugin
+from components.releases.picker_config import EndpointPickerConfig, Plugin
 from components.releases.picker_dialect import Job
 from tests.picker import real
 
@@ -77,7 +77,7 @@ def _unknown(verdict: real.Verdict) -> bool:
     return any(each in verdict.reason for each in words)
 
 
-def text(config: PickerConfig) -> str:
+def text(config: EndpointPickerConfig) -> str:
     return yaml.safe_dump(config.document(), sort_keys=False)
 
 

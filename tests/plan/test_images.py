@@ -92,3 +92,11 @@ def test_older_images_may_lack_what_traces_need() -> None:
     assert len(notes(release="0.4")) == 1
     assert not notes(release="0.6")
     assert not notes(release="0.4", prefill__image="a.example.com/v:1", decode__image="a.example.com/v:1")
+
+
+def test_an_image_that_crash_loops_is_a_warning() -> None:
+    """llm-d/llm-d#2522; also from a copy in another registry."""
+    own = "registry.example.com/llm-d/llm-d-rocm:v0.9.0"
+    notes = plan(accelerator="amd", release="0.9", prefill__image=own, decode__image=own).notes
+    assert sum("llm-d/llm-d#2522" in each for each in notes) == 2
+    assert not [each for each in plan(accelerator="amd", release="0.9").notes if "#2522" in each]

@@ -314,7 +314,7 @@ def _large(free: int, **pods: Any) -> tuple[list[Finding], Typed]:
 def test_of_a_large_cluster_the_pods_of_some_nodes_are_listed() -> None:
     found, cluster = _large(30)
     assert not found
-    assert len(cluster.asked) == 51
+    assert len(cluster.asked) == 21
     assert PODS not in [each.path for each in cluster.asked]
 
 

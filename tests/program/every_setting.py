@@ -318,7 +318,8 @@ EVERY_SETTING: dict[str, Change] = {
     **{
         f"routing.flowControl.priorities[].{field}": Change(value, reaches, {"routing.flowControl.priorities": ONE})
         for field, value, reaches in (
-            ("name", "other", {"inference-pool-gaie-pd-one", "inference-pool-gaie-pd-other"}),
+            # The workers wait for the pool's objects.
+            ("name", "other", WORKERS | {"inference-pool-gaie-pd-one", "inference-pool-gaie-pd-other"}),
             ("priority", 2, PICKER_CONFIG | {"inference-pool-gaie-pd-one"}),
             ("fairness", "roundRobin", PICKER_CONFIG),
             ("ordering", "edf", PICKER_CONFIG),

@@ -6,7 +6,11 @@ from typing import Any
 import pulumi
 import pytest
 
+from components.config.reading import settings_of
+from components.plan import resolve
+from preflight import declared
 from tests.program.expected import FOLDER
+from tests.program.policies import violations
 from tests.program.test_installs import _pods as pods
 from tests.program.test_installs import _selectors as selectors
 from tests.program.wire import AMD, default, ran
@@ -333,6 +337,14 @@ def test_standalone_is_tried_by_the_service_of_the_new_generation() -> None:
     [container] = objects["Job/llm-d-pd-b-trial"]["spec"]["template"]["spec"]["containers"]
     env = {each["name"]: each["value"] for each in container["env"]}
     assert env["URL"] == "http://llm-d-pd-b-trial.llm-d-pd.svc:80"
+
+
+def test_the_policies_pass_and_preflight_knows_every_object() -> None:
+    serving = {**AMD, "rollout": {"generation": "b", "trial": {}}, "rdma": None}
+    recorder = ran(serving)
+    assert violations(recorder) == []
+    known = {each.short for each in declared.objects(resolve(settings_of(serving)[0], None))}
+    assert recorder.objects.keys() - known == {"Secret/llm-d-hf-token"}  # made with a token only
 
 
 def test_a_trial_without_a_way_in_is_refused() -> None:

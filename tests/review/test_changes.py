@@ -88,6 +88,8 @@ def test_errors_are_listed_once_without_colours() -> None:
     table = {"severity": "info", "message": "sizing on H200, GiB per GPU\n  tier\n"}
     assert previewed(diagnostics=[error, table]).sizing == "sizing on H200, GiB per GPU\n  tier"
     assert previewed(diagnostics=[{"severity": "info", "message": "target cluster: a"}]).sizing == ""
+    prefixed = {"severity": "info", "message": "info: sizing on H200, GiB per GPU\n  tier\n"}
+    assert previewed(diagnostics=[prefixed]).sizing == "sizing on H200, GiB per GPU\n  tier"
     assert read("amd", "error: \x1b[1mno stack named 'amd'").errors == ("error: no stack named 'amd'",)
     assert read("amd", "").errors == ("Pulumi printed nothing",)
 

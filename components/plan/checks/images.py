@@ -1,16 +1,22 @@
-"""Where default images come from."""
+"""Where default images come from, and images of the user's that are known to fail."""
 
 from collections.abc import Iterator
 
+from components.config.vocabulary import Role
 from components.gateways import PROVIDERS
 from components.plan import fabric
 from components.plan.context import Context, below
 from components.plan.gateway import ENVOY
+from components.releases.vllm import FAILING, copied
 
 
 def notes(context: Context) -> Iterator[str]:
-    """Mirrors of registries that no image comes from."""
+    """Mirrors of registries that no image comes from; images that crash-loop in P/D pods."""
     release = context.release
+    for role in Role:
+        image = context.tier(role).image or ""
+        if reason := next((why for name, why in FAILING.items() if copied(image).endswith(name)), None):
+            yield f"serving.{role}.image: {reason}"
     names = {fabric.image(context).name, release.picker_image, release.sidecar_image, ENVOY}
     names |= {each.registry for one in PROVIDERS.values() for each in one.values() if each.registry}
     for registry in context.settings.images.mirrors:

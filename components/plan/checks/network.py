@@ -72,15 +72,15 @@ def _ports(context: Context, tier: ResolvedTier) -> Iterator[Problem]:
             "the last workers' side channels could not be opened, and vLLM would stop at start",
             f"use at most {65536 - len(side_channel)}",
         )
-    used: dict[str, range] = {}
+    taken: dict[str, range] = {}
     if tier.kv_transfer["kv_connector"] == fabric.MORIIO:
         first = {"MoRI-IO's handshakes": fabric.HANDSHAKE, "MoRI-IO's notifications": fabric.NOTIFY}
-        used |= {name: range(port, port + tier.tensor_parallel) for name, port in first.items()}
-    fixed = {*used}
-    used |= {"serving": range(ports.serving, ports.serving + 1), "nixl": side_channel}
+        taken |= {name: range(port, port + tier.tensor_parallel) for name, port in first.items()}
+    fixed = {*taken}
+    taken |= {"serving": range(ports.serving, ports.serving + 1), "nixl": side_channel}
     if role is Role.DECODE:
-        used["decodeVllm"] = range(ports.decode_vllm, ports.decode_vllm + 1)
-    for (one, first), (other, second) in combinations(used.items(), 2):
+        taken["decodeVllm"] = range(ports.decode_vllm, ports.decode_vllm + 1)
+    for (one, first), (other, second) in combinations(taken.items(), 2):
         clash = sorted(set(first) & set(second))
         if clash:
             yield Problem(
@@ -92,7 +92,7 @@ def _ports(context: Context, tier: ResolvedTier) -> Iterator[Problem]:
                 "give them ports apart; the guide's are 8000, 8200 and 5600",
             )
     if tier.host_network:
-        for key, numbers in used.items():
+        for key, numbers in taken.items():
             for number in sorted(NODE_PORTS.keys() & set(numbers)):
                 yield Problem(
                     f"{both}.{key}",

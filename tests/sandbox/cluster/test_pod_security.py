@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from components import kubeconfig
+from access import kubeconfig
 from components.config.vocabulary import PodSecurity as Level
 from components.plan.pod_security import refused_by, violations
 from preflight.checks import admission

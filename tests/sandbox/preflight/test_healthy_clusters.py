@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import preflight
-from components import kubeconfig
+from access import kubeconfig
 from components.config.reading import settings_of
 from components.plan import ServingPlan, check, resolve
 from preflight.checks import admission, changed_pods

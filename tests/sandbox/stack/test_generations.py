@@ -10,8 +10,7 @@ import pytest
 
 from tests.sandbox.faults.command import processes
 from tests.sandbox.running import Running, soon
-from tests.sandbox.serving.load import Load
-from tests.sandbox.serving.traffic import traffic
+from tests.sandbox.serving.traffic import Load, traffic
 from tests.sandbox.stack.deployment import Deployment, deployment, destroyed_afterwards
 
 pytestmark = pytest.mark.thorough

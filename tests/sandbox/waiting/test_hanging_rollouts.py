@@ -25,6 +25,7 @@ pytestmark = pytest.mark.thorough
 
 NAMESPACE = "llm-d-pd"
 CORE = f"/api/v1/namespaces/{NAMESPACE}"
+DISK = "/api/v1/persistentvolumes/disk"
 PREFILL = "ms-pd-llm-d-modelservice-prefill"
 SECONDS = 15.0
 """A trouble is on the screen that long after Kubernetes shows it."""
@@ -61,6 +62,18 @@ def amd(cluster: Running, api: Api) -> Iterator[Deployment]:
     with destroyed_afterwards(deployment(cluster, "amd")) as made:
         made.up(**SMALL)
         yield made
+    for path in (CORE, DISK):  # the cluster is that of other tests, too
+        with suppress(ApiError):
+            api.delete(path)
+    assert soon(lambda: gone(api, CORE), 90)
+
+
+def gone(api: Api, path: str) -> bool:
+    try:
+        api.get(path)
+    except ApiError as error:
+        return error.code == 404
+    return False
 
 
 SMALL = {
