@@ -201,7 +201,7 @@ def word_of(name: str, postfix: str) -> str | None:
 
 
 def suffix(generation: str) -> str:
-    """What follows the names of a generation's Pulumi resources; nothing for the generation without a word."""
+    """What follows the names of a generation's Pulumi resources; nothing for the unnamed generation."""
     return f"-{generation}" if generation else ""
 
 

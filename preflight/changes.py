@@ -1,4 +1,4 @@
-"""What the cluster makes of a pod on its way in: a pod that was sent, compared with the one that came back."""
+"""What admission changes in a pod: the pod that was sent, compared with the one that came back."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -7,7 +7,7 @@ from preflight.answers import Object
 from preflight.quantity import thousandths
 
 KEYS = ("name", "mountPath", "containerPort")
-"""Fields by which items of a list are told apart. Lists without one are compared as a whole: nothing has a default."""
+"""Fields that identify the items of a list. Lists without one are compared as a whole: nothing has a default."""
 
 WATCHED = ("schedulingGates", "schedulerName", "nodeSelector", "runtimeClassName", "priorityClassName", "hostNetwork")
 """Fields that decide where and when a pod runs: reported also where the program leaves them unset."""
@@ -67,7 +67,7 @@ def _differing(sent: Any, came: Any, path: str) -> Iterator[Change]:
 
 
 def _key(items: Sequence[Any]) -> str | None:
-    """The field by which all items of a list are told apart."""
+    """The field that identifies each item of a list."""
     mappings = all(isinstance(each, Mapping) for each in items)
     return next((key for key in KEYS if mappings and items and all(key in each for each in items)), None)
 

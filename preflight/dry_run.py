@@ -62,8 +62,8 @@ def trials(facts: Facts) -> Iterator[Trial]:
 
 def _applied(facts: Facts, found: Found, document: Object) -> bool:
     """Whether `up` sends an object that exists: the stack has it or takes it over, and says something new of it."""
-    ours = facts.plan.adopt or is_own(facts, found)
-    return ours and facts.state.inputs.get(found.declared.key) != document
+    own = facts.plan.adopt or is_own(facts, found)
+    return own and facts.state.inputs.get(found.declared.key) != document
 
 
 def afresh(trial: Trial) -> Question:

@@ -58,7 +58,8 @@ def problems(plan: ServingPlan, state: State) -> Iterator[Problem]:
         yield Problem(
             SETTING,
             word,
-            f"is another generation than the one that serves ({spoken(now)}), whose order of deletion is not recorded",
+            f"is another generation than the one that serves ({spoken(now)}), and the state has no order in which to "
+            "delete that one",
             "its endpoint picker would be deleted together with its workers, and requests under way would fail",
             f"`pulumi up` once with {now or repr('')}, which changes no pod; then set {word or repr('')} again",
         )
@@ -88,7 +89,7 @@ def notes(plan: ServingPlan, state: State) -> Iterator[str]:
 
 
 def resolved(plan: ServingPlan, state: State) -> ServingPlan:
-    """The plan in which the generation without a word, too, has a second route while another generation serves.
+    """The plan in which the unnamed generation, too, has a second route while another generation serves.
 
     It keeps the route as long as the state has it, so that an `up` without a change changes nothing.
     """
@@ -100,7 +101,7 @@ def resolved(plan: ServingPlan, state: State) -> ServingPlan:
 
 def spoken(word: str) -> str:
     """A generation in a sentence."""
-    return f"generation {word}" if word else "the generation without a word"
+    return f"generation {word}" if word else "the unnamed generation"
 
 
 def _namespace(plan: ServingPlan) -> str:

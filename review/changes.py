@@ -66,8 +66,8 @@ def read(stack: str, text: str) -> Preview:
         for each in document.get("diagnostics") or []
     ]
     errors = tuple(dict.fromkeys(text for severity, text in said if severity == "error"))
-    told = (text.removeprefix("info: ") for severity, text in said if severity == "info")
-    sizing = next((text for text in told if text.startswith(_SIZING)), "")
+    infos = (text.removeprefix("info: ") for severity, text in said if severity == "info")
+    sizing = next((text for text in infos if text.startswith(_SIZING)), "")
     costs = tuple(dict.fromkeys(text[text.index(COST) :] for _, text in said if COST in text))
     changes = sorted(_changes(steps), key=lambda one: (ORDER.index(one.operation), one.subject))
     unchanged = (document.get("changeSummary") or {}).get("same", 0)

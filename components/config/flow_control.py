@@ -17,7 +17,7 @@ class Priority(Strict):
     priority: Annotated[int, Field(ge=-(2**31), le=2**31 - 1)]
     """Higher ones go first. Below 0, requests are rejected instead of queued by some EPPs while workers are full."""
     fairness: Fairness | None = None
-    """Whose turn it is among senders (the header for fairness names one); unset is the EPP's globalStrict."""
+    """Which sender comes next (the header for fairness names the sender); unset is the EPP's globalStrict."""
     ordering: Ordering | None = None
     """Which request of a sender goes first; unset is the EPP's fcfs."""
     max_bytes: Quantity | None = None

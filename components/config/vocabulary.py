@@ -121,21 +121,21 @@ class ServiceType(Word):
 
 
 class Fairness(Word):
-    """Whose turn it is among the senders of requests of one priority."""
+    """Which sender comes next among requests of one priority."""
 
     ROUND_ROBIN = "roundRobin"
     GLOBAL_STRICT = "globalStrict"
 
 
 class Ordering(Word):
-    """Which request of a sender goes first: the first to come, or the one whose deadline is next."""
+    """Which request of a sender goes first: the first that came, or the one with the next deadline."""
 
     FCFS = "fcfs"
     EDF = "edf"
 
 
 class FailurePolicy(Word):
-    """What becomes of a request whose KV blocks do not arrive."""
+    """What becomes of a request if its KV blocks do not arrive."""
 
     FAIL = "fail"
     RECOMPUTE = "recompute"

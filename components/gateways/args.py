@@ -187,7 +187,7 @@ class ModelGatewayArgs(Args):
     request_timeout: int
     """Seconds after which a load balancer that needs a limit ends a request."""
     generation: str = ""
-    """Word of the generation that the route leads to; empty: the one without a word."""
+    """Word of the generation that the route leads to; empty: the unnamed one."""
     trial: str
     """Name of the generation's second HTTPRoute."""
     beside: bool

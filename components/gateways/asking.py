@@ -16,13 +16,13 @@ TRIAL_SCRIPT = (Path(__file__).parent / "trial_job.py").read_text()
 CA_FOLDER = "/ca"
 
 USER = 65534
-"""`nobody`: the scripts read the image's python3 and write nothing."""
+"""User `65534`: the scripts read the image's python3 and write nothing."""
 
 PATIENCE = 600
 """Seconds besides `settle` until the proxies must lead to the generation."""
 
 PULL = 600
-"""Seconds for scheduling, and for pulling the image where no worker's node has room for the pod."""
+"""Seconds for scheduling, and for pulling the image where the nodes of the workers cannot hold the pod."""
 
 HEADER = "x-llm-d-generation"
 """Header of answers, and of requests that only the generation takes."""
@@ -74,7 +74,7 @@ def _common(provider: GatewayProvider, args: ModelGatewayArgs) -> dict[str, str]
     return {
         "GENERATION": args.generation,
         "NAMED": "true" if provider.names_generation else "false",
-        # NVIDIA's runtime shows all GPUs to an image that asks for them, unless it is told otherwise.
+        # NVIDIA's runtime shows all GPUs to an image that asks for them, unless this variable says otherwise.
         "NVIDIA_VISIBLE_DEVICES": "void",
     }
 

@@ -49,7 +49,8 @@ def main() -> int:
         if wrong := ask():
             right, last = time.monotonic(), wrong
         elif now - right >= seconds:
-            print(f"all answers for {seconds:.0f} s came from generation {WANTED or 'without a word'}")
+            generation = f"generation {WANTED}" if WANTED else "the unnamed generation"
+            print(f"all answers for {seconds:.0f} s came from {generation}")
             return 0
         time.sleep(PAUSE)
     print(f"after {limit:.0f} s the gateway still leads elsewhere: {last} (GET {os.environ['ASK']})")

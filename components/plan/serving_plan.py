@@ -31,7 +31,7 @@ class ServingPlan:
     """Whether objects that exist already are taken over."""
     release: ReleaseName
     generation: str
-    """Word of the generation that this run makes or changes; empty: the one without a word."""
+    """Word of the generation that this run makes or changes; empty: the unnamed one."""
     strategy: ChangeStrategy
     """Whether a change may restart workers that serve."""
     endpoint: Endpoint

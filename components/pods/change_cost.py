@@ -24,7 +24,7 @@ PAGE = "docs/changes.md"
 
 @dataclass(frozen=True)
 class Restart:
-    """A tier whose running pods this run replaces."""
+    """A tier with running pods that this run replaces."""
 
     worker: ResolvedTier
     """The tier after the run."""

@@ -210,7 +210,7 @@ class PickerConfig(EndpointPickerConfig):
     """Queues before the workers."""
 
     def references(self) -> Iterator[Referred]:
-        """Sources, their extractors, and the policies of the queues, which nobody reads while the gate is off."""
+        """Sources, their extractors, and the policies of the queues, which have no effect while the gate is off."""
         if self.data:
             yield from referred_sources("data", self.data.sources)
         if self.flow_control and FLOW_GATE in (self.feature_gates or []):

@@ -31,8 +31,8 @@ KINDS = {
     dict: "an object",
 }
 ALSO: Mapping[Job, tuple[Job, ...]] = {Job.EXTRACTOR: (Job.PRODUCER, Job.SCORER)}
-"""Jobs whose plugins may do another one, too: a data producer reads notifications about workers itself, and so does the
-older precise prefix cache."""
+"""Jobs with plugins that may do another one, too: a data producer reads notifications about workers itself, and so
+does the older precise prefix cache."""
 GATE_VALUES = ("true", "false", "t", "f", "1", "0")
 """Values of a feature gate (Go's strconv.ParseBool)."""
 MISSPELT = 0.85

@@ -88,7 +88,7 @@ class Release:
     attention_variable: bool = False
     """Whether vLLM reads VLLM_ATTENTION_BACKEND."""
     known_ucx: bool = True
-    """Whether UCX in its images is the one whose transports are known (`plan/checks/network.py`)."""
+    """Whether the transports of UCX in its images are known (`plan/checks/network.py`)."""
     handshake_hash: bool = True
     """Whether NIXL's handshake compares a hash of both configurations."""
     prefill_failure: str = "the routing sidecars let decode workers compute the prompts"

@@ -1,4 +1,4 @@
-"""Pods that the cluster changes on their way in: webhooks, meshes, queues and LimitRanges, as dry runs show them."""
+"""Pods that admission changes: webhooks, meshes, queues and LimitRanges, as dry runs show them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -33,7 +33,7 @@ def check(facts: Facts) -> Iterator[Finding]:
 
 def _finding(several: Mapping[Change, Sequence[Declared]], *, harmless: bool) -> Finding:
     change, who = next(iter(several.items()))
-    evidence = "\n".join(f"{each.what}: pods of {some(whose)}" for each, whose in several.items())
+    evidence = "\n".join(f"{each.what}: pods of {some(pods)}" for each, pods in several.items())
     path = setting(who[0].part, change.field)
     if harmless:
         outcome = "the pods run with it; capacity and quota are checked without it"

@@ -17,7 +17,7 @@ def asks(facts: Facts) -> list[Question]:
 
 
 def check(facts: Facts) -> Iterator[Finding]:
-    """Objects of the state that were deleted, that are being deleted, or whose roll-out is paused."""
+    """Objects of the state that were deleted, that are being deleted, or that have a paused roll-out."""
     own = [each for each in facts.objects if each.key in facts.state.uids]
     gone = [each for each in own if facts.asked(question(each)).absent]
     live = {each: facts.asked(question(each)).body for each in own if facts.asked(question(each)).ok}

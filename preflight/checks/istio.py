@@ -96,7 +96,7 @@ def _concerned(facts: Facts) -> bool:
 
 
 def _istiods(facts: Facts) -> list[Istiod]:
-    """Those whose controller the class of the stack's Gateway names."""
+    """Those with the controller that the class of the stack's Gateway names."""
     answer, classes = facts.asked(ISTIODS), facts.asked(CLASSES)
     chosen = [each for each in classes.items if each["metadata"]["name"] == facts.plan.gateway.class_name]
     controllers = {each["spec"]["controllerName"] for each in chosen} or {ISTIOS}

@@ -48,19 +48,19 @@ def check(facts: Facts) -> Iterator[Finding]:
         return
     policies = facts.asked(_policies(facts)).items
     cut: dict[str, set[str]] = {}
-    for way in _needed(facts):
-        for direction, end, other in (("Ingress", way.target, way.source), ("Egress", way.source, way.target)):
+    for path in _needed(facts):
+        for direction, end, other in (("Ingress", path.target, path.source), ("Egress", path.source, path.target)):
             selecting = [each for each in policies if end.here and _selects(each, end, direction)]
-            if selecting and not any(_admits(each, other, way.ports, direction, facts) for each in selecting):
+            if selecting and not any(_admits(each, other, path.ports, direction, facts) for each in selecting):
                 names = {each["metadata"]["name"] for each in selecting}
-                cut.setdefault(f"{way.source.name} to {way.target.name}", set()).update(names)
+                cut.setdefault(f"{path.source.name} to {path.target.name}", set()).update(names)
     if cut:
-        theirs = sorted(set(chain.from_iterable(cut.values())))
+        others = sorted(set(chain.from_iterable(cut.values())))
         yield Finding(
             CHECK,
             Severity.WARNING,
             "serving.security.level",
-            f"NetworkPolicy {', '.join(theirs)} in namespace {facts.namespace} selects the stack's pods and does not "
+            f"NetworkPolicy {', '.join(others)} in namespace {facts.namespace} selects the stack's pods and does not "
             f"admit {', '.join(cut)}",
             "where the cluster's network enforces policies, requests would fail or be answered without disaggregation",
             "`pulumi config set --path serving.security.level locked` declares policies that admit what serving needs "

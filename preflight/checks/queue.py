@@ -17,7 +17,7 @@ def asks(facts: Facts) -> list[Question]:
 
 
 def check(facts: Facts) -> Iterator[Finding]:
-    """A queue that is absent or stopped; a label that nobody reads."""
+    """A queue that is absent or stopped; a label that no controller reads."""
     for path, name in _queues(facts).items():
         groups = facts.asked(GROUPS)
         [version] = [each["preferredVersion"]["groupVersion"] for each in groups.body.get("groups") or []

@@ -16,7 +16,7 @@ Answer = tuple[int, str | None]
 
 @contextmanager
 def gateway(*answers: Answer) -> Iterator[tuple[int, list[str]]]:
-    """A server with these answers, the last one for ever; and the paths that it was asked, with their host."""
+    """A server with these answers, the last one again and again; and the paths that it was asked, with their host."""
     asked: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -79,12 +79,12 @@ def test_it_fails_with_the_last_wrong_answer(answer: Answer, word: str, says: st
     assert says in text
 
 
-def test_the_generation_without_a_word_is_no_header() -> None:
+def test_the_unnamed_generation_is_no_header() -> None:
     with gateway((200, "b"), (200, None)) as (port, _):
-        assert settled(port, "") == (0, "all answers for 1 s came from generation without a word")
+        assert settled(port, "") == (0, "all answers for 1 s came from the unnamed generation")
 
 
-def test_nobody_there_is_a_wrong_answer() -> None:
+def test_a_gateway_that_does_not_answer_is_a_wrong_answer() -> None:
     code, text = settled(1, "b", LIMIT="0.5")
     assert (code, "no answer" in text) == (1, True)
 

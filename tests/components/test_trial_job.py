@@ -123,6 +123,6 @@ def test_some_errors_may_be_allowed() -> None:
         assert tried(port, MAX_ERRORS="3")[0] == 0
 
 
-def test_nobody_there_fails() -> None:
+def test_a_gateway_that_does_not_answer_fails() -> None:
     code, text = tried(1)
     assert (code, "cannot be read" in text) == (1, True)

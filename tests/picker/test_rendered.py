@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from components.config.vocabulary import ReleaseName
 from components.plan import resolve
 from components.plan.serving_plan import ServingPlan
 from components.pods import sidecar as sidecar_pod
@@ -51,7 +52,10 @@ def test_the_real_picker_takes_flags_and_configuration_without_a_remark(
 
 
 def test_every_release_is_held_against_its_picker_and_sidecar() -> None:
-    for name, release in RELEASES.items():
+    """Except the releases from 0.9 on: no module proxy has their programs."""
+    assert RELEASES.keys() - real.PICKERS.keys() == {"0.9", "0.10"}
+    for name in real.PICKERS:
+        release = RELEASES[ReleaseName(name)]
         assert release.picker_image.rpartition(":")[2] in real.PICKERS[name]
         assert release.sidecar_image.rpartition(":")[2] in real.SIDECARS[name]
 

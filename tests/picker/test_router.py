@@ -1,4 +1,4 @@
-"""Configurations in the schema of llm-d-router (releases 0.9 and 0.10), whose EPPs the tests do not have.
+"""Configurations in the schema of llm-d-router (releases 0.9 and 0.10). The tests do not have these EPPs.
 
 Sources of the expected words: llm-d/llm-d-router v0.10.0, cmd/epp/runner/runner.go and pkg/epp/config/loader. What
 v0.11 removed: llm-d/llm-d-router#2509, #2815, #2844, #2865, #2869.

@@ -36,7 +36,7 @@ class Typed:
     dry: dict[str, Answer] = field(default_factory=dict)
     """Answers to dry runs, by a part of the path or of the object."""
     change: Callable[[Any], Any] | None = None
-    """What the cluster does to pods on their way in."""
+    """What admission changes in pods."""
     name: str = "context typed"
     asked: list[Question] = field(default_factory=list)
 

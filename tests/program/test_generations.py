@@ -113,7 +113,7 @@ def test_standalone_switches_the_selector_of_the_one_service() -> None:
 
 
 def state_of(*runs: Recorder, ordered: bool = True) -> Recorder:
-    """A stack in whose state the objects of these runs are; of two with one name, the last."""
+    """A stack with the objects of these runs in its state; of two with one name, the last."""
     kept: dict[str, Any] = {
         each.urn: {
             "type": each.type,
@@ -146,7 +146,7 @@ def test_a_second_generation_says_its_cost() -> None:
     [said] = [message for message in recorder.messages if "cost of this change" in message]
     assert said.splitlines() == [
         "warning: cost of this change:",
-        "generation b is made beside the generation without a word: 8 more GPUs until the old workers are deleted",
+        "generation b is made beside the unnamed generation: 8 more GPUs until the old workers are deleted",
         "requests are served meanwhile, by the old generation until the new one is Ready",
         "no KV block is transferred between the generations",
         "`pulumi up` takes at most 67 minutes: 40 for the new workers, 27 for the streams of the old ones. Logins and "
@@ -166,7 +166,7 @@ def test_a_stack_without_the_recorded_order_records_it_first() -> None:
 def test_a_third_generation_is_refused_with_both_ways_out() -> None:
     before = (default(), _workers(ran(generation("b"))))
     text = _refused(state_of(*before), generation("c"))
-    assert "is a third generation: the generation without a word serves, and generation b is unfinished" in text
+    assert "is a third generation: the unnamed generation serves, and generation b is unfinished" in text
     assert "set it to b" in text
     assert "the previous commit" in text
     for word in ("", "b"):
@@ -281,7 +281,7 @@ def test_settle_is_a_setting_and_zero_is_no_job() -> None:
     assert {"name": "SECONDS", "value": "5"} in container["env"]
 
 
-def test_the_way_back_to_the_generation_without_a_word_has_a_second_route_as_long_as_it_is_needed() -> None:
+def test_the_way_back_to_the_unnamed_generation_has_a_second_route_while_it_is_needed() -> None:
     extra = {"HTTPRoute/llm-d-pd-trial", "Job/llm-d-pd-settle"}
     assert not extra & default().objects.keys()
     back = run_program(AMD, recorder=state_of(ran(generation("b"))))
@@ -347,7 +347,7 @@ def test_the_policies_pass_and_preflight_knows_every_object() -> None:
     assert recorder.objects.keys() - known == {"Secret/llm-d-hf-token"}  # made with a token only
 
 
-def test_a_trial_without_a_way_in_is_refused() -> None:
+def test_a_trial_without_an_address_is_refused() -> None:
     serving = {**AMD, "gateway": {"provider": "gke"}, "rollout": {"trial": {}}}
     assert "serving.rollout.trial.url" in _refused(Recorder(), serving)
     assert ran({**serving, "rollout": {"trial": {"url": "https://models.example.com"}}}).objects

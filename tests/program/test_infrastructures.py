@@ -87,7 +87,7 @@ def test_an_illegal_cell_is_refused_with_its_reason(accelerator: str, infrastruc
 
 
 def test_cells_are_all_there() -> None:
-    assert (len(CELLS), len(LEGAL)) == (40, 29)
+    assert (len(CELLS), len(LEGAL)) == (80, 58)
 
 
 def test_the_neutral_choice_is_what_no_choice_is() -> None:

@@ -76,7 +76,7 @@ TYPED = {
     "zai-org/GLM-4.5": 355,
     "zai-org/GLM-5.2": 744,
 }
-"""Shipped shapes that nobody compared with a config.json: billions of parameters by the card or the name."""
+"""Shipped shapes that were not compared with a config.json: billions of parameters by the card or the name."""
 
 
 def test_each_shipped_shape_was_compared_or_has_the_published_parameters() -> None:

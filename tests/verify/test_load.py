@@ -100,7 +100,7 @@ def test_results_are_read_from_the_log_or_its_end_is_shown() -> None:
 
 
 class Fleet(Cluster):
-    """A cluster whose Job has ended, and which keeps what is asked of it."""
+    """A cluster that keeps what is asked of it; its Job has ended."""
 
     def __init__(self, status: dict[str, Any]) -> None:
         self.status, self.asked = status, list[str]()
@@ -148,7 +148,7 @@ def _result(**more: Any) -> dict[str, Any]:
 
 
 class Measuring(Fleet):
-    """A cluster whose workers count one more transfer of 2 MB at each look, and whose Job has run."""
+    """A cluster with workers that count one more transfer of 2 MB at each look; its Job has run."""
 
     def __init__(self, results: dict[str, Any]) -> None:
         super().__init__({"conditions": [{"type": "Complete", "status": "True"}]})

@@ -48,7 +48,7 @@ def check(context: Context) -> Iterator[Problem]:
             "serving.rollout.trial.url",
             None,
             f"is needed: {chosen} has no Service that a Job could ask",
-            "the trial of a generation would ask nobody, and `pulumi up` would fail",
+            "the trial of a generation would reach no gateway, and `pulumi up` would fail",
             "set it to a URL of the load balancer that pods reach, or serving.rollout.trial: null",
         )
     for field, reason in provider.refused.items():

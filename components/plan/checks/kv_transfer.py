@@ -98,7 +98,7 @@ def notes(tiers: Tiers) -> Iterator[str]:
     both = [tiers[role].tensor_parallel for role in Role if tiers[role].kv_transfer["kv_connector"] == fabric.MORIIO]
     if len({*both}) > 1:
         yield (
-            f"serving.kvTransfer.connector: {fabric.MORIIO} is told one tensor parallelism for both tiers "
+            f"serving.kvTransfer.connector: {fabric.MORIIO} has one tensor parallelism for both tiers "
             f"(--moriio-tp-size), and they have {both[0]} and {both[1]}: the guide has equal ones"
         )
     for role, tier in tiers.items():

@@ -74,8 +74,8 @@ def _ports(context: Context, tier: ResolvedTier) -> Iterator[Problem]:
         )
     taken: dict[str, range] = {}
     if tier.kv_transfer["kv_connector"] == fabric.MORIIO:
-        first = {"MoRI-IO's handshakes": fabric.HANDSHAKE, "MoRI-IO's notifications": fabric.NOTIFY}
-        taken |= {name: range(port, port + tier.tensor_parallel) for name, port in first.items()}
+        bases = {"MoRI-IO's handshakes": fabric.HANDSHAKE, "MoRI-IO's notifications": fabric.NOTIFY}
+        taken |= {name: range(port, port + tier.tensor_parallel) for name, port in bases.items()}
     fixed = {*taken}
     taken |= {"serving": range(ports.serving, ports.serving + 1), "nixl": side_channel}
     if role is Role.DECODE:

@@ -27,6 +27,8 @@ _WORKLOADS = {
     "decode-deployment": "ms-pd-llm-d-modelservice-decode",
     "endpoint-picker-deployment": _PICKER,
 }
+_LATER = {*_WORKLOADS, "model-gateway-route"}
+"""Resources that are not in the state while the EPP waits for its pod."""
 _FINALIZER = "faults.test/hold"
 
 
@@ -56,14 +58,13 @@ def _live(stage: Stage, stack: Deployment, name: str) -> dict[str, Any]:
 
 @contextmanager
 def _new_pods_wait(stage: Stage, stack: Deployment) -> Iterator[Reached]:
-    """All objects exist, and the Deployments wait for their pods."""
+    """The EPP waits for its pod. All objects exist but the workers and the route, which are made after the EPP."""
 
     def reached() -> bool:
         state = State.of(stack)
-        waiting = {("creating", name) for name in _WORKLOADS}
         missing = {name for name in stage.whole - state.names if not name.startswith("llm-d-pd-")}
-        made = set(state.pending) == waiting and missing == _WORKLOADS.keys()
-        return made and all(_live(stage, stack, name) for name in _WORKLOADS.values())
+        made = state.pending == [("creating", "endpoint-picker-deployment")] and missing == _LATER
+        return made and bool(_live(stage, stack, _PICKER))
 
     with stage.full():
         yield reached
@@ -72,7 +73,7 @@ def _new_pods_wait(stage: Stage, stack: Deployment) -> Iterator[Reached]:
 @contextmanager
 def _changed_pods_wait(stage: Stage, stack: Deployment) -> Iterator[Reached]:
     """Two Deployments are changed and wait for their new pods."""
-    changing = {name: _WORKLOADS[name] for name in ("prefill-deployment", "endpoint-picker-deployment")}
+    changing = {name: _WORKLOADS[name] for name in ("prefill-deployment", "decode-deployment")}
     before = {name: _live(stage, stack, name)["metadata"]["generation"] for name in changing.values()}
 
     def reached() -> bool:
@@ -94,22 +95,23 @@ def _answers_wait(stage: Stage, stack: Deployment) -> Iterator[Reached]:
 
 @contextmanager
 def _deletion_waits(stage: Stage, stack: Deployment) -> Iterator[Reached]:
-    """The prefill workers and their dependencies can't be deleted; the other workloads are gone."""
+    """The prefill workers can't be deleted, so the EPP stays, which goes after them; the decode workers are gone."""
     path, name = workload_path(stack), "prefill-deployment"
     stage.api.patch(path, {"metadata": {"finalizers": [_FINALIZER]}})
 
     def reached() -> bool:
         state = State.of(stack)
         deleting = "deletionTimestamp" in _live(stage, stack, PREFILL).get("metadata", {})
-        return deleting and state.pending == [("deleting", name)] and state.names & _WORKLOADS.keys() == {name}
+        left = state.names & _WORKLOADS.keys()
+        return deleting and state.pending == [("deleting", name)] and left == {name, "endpoint-picker-deployment"}
 
     yield reached
     stage.api.patch(path, [{"op": "remove", "path": "/metadata/finalizers/0"}], "application/json-patch+json")
 
 
 PHASES = {
-    "up": Phase("`up` from nothing", "up", _new_pods_wait, {"prefill__replicas": 1, "routing__verbosity": 1}),
-    "change": Phase("`up` that changes", "up", _changed_pods_wait, {"prefill__replicas": 2, "routing__verbosity": 3}),
+    "up": Phase("`up` from nothing", "up", _new_pods_wait, {"prefill__replicas": 1, "decode__replicas": 1}),
+    "change": Phase("`up` that changes", "up", _changed_pods_wait, {"prefill__replicas": 2, "decode__replicas": 2}),
     "refresh": Phase("`refresh`", "refresh", _answers_wait),
     "destroy": Phase("`destroy`", "destroy", _deletion_waits),
 }

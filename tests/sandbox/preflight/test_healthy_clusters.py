@@ -81,7 +81,7 @@ def _full(stage: Stage) -> Iterator[None]:
 
 @contextmanager
 def _labelled(stage: Stage, level: str) -> Iterator[None]:
-    """The namespace, whose label stays the program's."""
+    """The namespace; its label stays the program's."""
     before = stage.api.get(SPACE)["metadata"]["labels"].get(LEVEL)
     stage.api.patch(SPACE, {"metadata": {"labels": {LEVEL: level}}}, fieldManager="pulumi-kubernetes")
     try:

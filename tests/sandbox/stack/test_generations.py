@@ -68,7 +68,7 @@ def test_a_chain_of_changes_by_generation_loses_no_request(stack: Deployment) ->
             assert {"pd-b", "pd-c"} == instances(stack)
             stack.pulumi("up", "--yes", "--skip-preview")
             assert (instances(stack), stack.outputs["generation"]) == ({"pd-c"}, "c")
-            # Back to the generation without a word, as an `up` of an earlier commit goes.
+            # Back to the unnamed generation, as an `up` of an earlier commit goes.
             stack.up(rollout__generation=None, decode__tensorParallel=2, model__blockSize=None)
             assert (instances(stack), stack.outputs["generation"]) == ({"pd"}, "")
     assert len(load.requests) > 32
@@ -88,7 +88,7 @@ def test_a_generation_that_never_asks_prefill_is_not_served_and_the_same_word_re
             assert (instances(stack), stack.outputs["generation"]) == ({"pd", "pd-d"}, "")
             stack.configure(rollout__generation="e")
             assert "is a third generation" in stack.pulumi("preview", ok=False).stdout
-            stack.up(rollout__generation="d", **dict.fromkeys(wrong))
+            stack.up(rollout__generation="d", routing__selectivePd=None, rollout__trial__prompt=None)
             assert (instances(stack), stack.outputs["generation"]) == ({"pd-d"}, "d")
     assert [one for one in load.requests if one.trouble] == []
 
