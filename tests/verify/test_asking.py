@@ -151,3 +151,11 @@ def test_mistakes_in_backends_of_an_accepted_route_are_reported() -> None:
     assert (outcome, "port 8001 of InferencePool pool, which has 8000" in evidence) == (Outcome.WARNING, True)
     assert judged([pool, {**pool, "name": "other", "weight": 0}])[0] is Outcome.OK
     assert judged([pool, {**pool, "name": "other"}])[0] is Outcome.WARNING
+
+
+def test_the_route_without_the_trials_header_is_judged() -> None:
+    pool = {"group": "inference.networking.k8s.io", "kind": "InferencePool", "name": "pool"}
+    trial = accepted([{"matches": [{"headers": [{"name": "x", "value": "b"}]}], "backendRefs": [pool]}])
+    main = accepted([{"matches": [{"path": {"value": "/"}}], "backendRefs": [pool]}])
+    main["metadata"]["name"] = "main"
+    assert judge_route(FakeCluster({f"{GATEWAYS}/httproutes": [trial, main]}), outputs())[1] == main
