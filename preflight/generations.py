@@ -63,9 +63,9 @@ def problems(plan: ServingPlan, state: State) -> Iterator[Problem]:
             "its endpoint picker would be deleted together with its workers, and requests under way would fail",
             f"`pulumi up` once with {now or repr('')}, which changes no pod; then set {word or repr('')} again",
         )
-    changed = pairing.changes(plan, state.inputs)
-    restarts = change_cost.restarts(plan, state.inputs, changed) if word == now else []
-    if restarts and plan.strategy is ChangeStrategy.BLUE_GREEN:
+    if plan.strategy is not ChangeStrategy.BLUE_GREEN or word != now:
+        return
+    if restarts := change_cost.restarts(plan, state.inputs, pairing.changes(plan, state.inputs)):
         tiers = " and ".join(each.worker.role for each in restarts)
         yield Problem(
             SETTING,
