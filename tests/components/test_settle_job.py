@@ -2,14 +2,14 @@
 
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
 from components.gateways.asking import SCRIPT
+from tests.components.http_server import listening
 
 Answer = tuple[int, str | None]
 
@@ -31,12 +31,8 @@ def gateway(*answers: Answer) -> Iterator[tuple[int, list[str]]]:
         def log_message(self, *_: object) -> None:
             return
 
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield server.server_port, asked
-    finally:
-        server.shutdown()
+    with listening(Handler) as port:
+        yield port, asked
 
 
 def settled(port: int, word: str, **more: str) -> tuple[int, str]:

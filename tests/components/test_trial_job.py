@@ -3,15 +3,15 @@
 import json
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
 
 from components.gateways.asking import TRIAL_SCRIPT
+from tests.components.http_server import listening
 
 RIGHT: dict[str, Any] = {
     "status": 200,
@@ -56,12 +56,8 @@ def generation(**wrong: Any) -> Iterator[tuple[int, list[Any]]]:
         def log_message(self, *_: object) -> None:
             return
 
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield server.server_port, asked
-    finally:
-        server.shutdown()
+    with listening(Handler) as port:
+        yield port, asked
 
 
 def tried(port: int, **more: str) -> tuple[int, str]:
