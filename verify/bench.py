@@ -62,7 +62,8 @@ class Run:
             "--temperature=0",
             *((f"--max-concurrency={self.concurrency}",) if self.concurrency else ()),
             *((f"--request-rate={self.rate:g}",) if self.rate else ()),
-            *("--percentile-metrics=ttft,itl,e2el", "--metric-percentiles=50,90,99", "--disable-tqdm"),
+            # Not `itl`: a client reads several tokens at once, which makes the time between them 0.
+            *("--percentile-metrics=ttft,tpot,e2el", "--metric-percentiles=50,90,99", "--disable-tqdm"),
             *("--save-result", "--result-dir=.", f"--result-filename={self.label}.json"),
             *(["--header", *(f"{key}={value}" for key, value in self.headers.items())] if self.headers else ()),
             *(("--insecure",) if self.url.startswith("https:") else ()),

@@ -154,10 +154,10 @@ def _address(pod: Object) -> str:
 
 def _within(found: Sequence[Mapping[str, Any]], itl: float | None) -> Mapping[str, Any] | None:
     """The fastest run within the target, else the one with the shortest time per token."""
-    within = [each for each in found if itl is None or each["p50_itl_ms"] <= itl]
+    within = [each for each in found if itl is None or each["p50_tpot_ms"] <= itl]
     if within:
         return max(within, key=lambda each: float(each["output_throughput"]))
-    return min(found, key=lambda each: float(each["p50_itl_ms"]), default=None)
+    return min(found, key=lambda each: float(each["p50_tpot_ms"]), default=None)
 
 
 def _transfers(cluster: Cluster, outputs: Outputs, decode: Tier) -> tuple[Histogram, Histogram]:

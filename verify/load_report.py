@@ -17,7 +17,7 @@ def report(measured: Measured, rows: Sequence[Mapping[str, Any]]) -> str:
         f"{stack['completed']} requests{failed}",
         f"{'':28}{'p50':>10}{'p90':>10}{'p99':>10}",
         _row("time to first token, ms", [stack[f"p{each}_ttft_ms"] for each in (50, 90, 99)]),
-        _row("time per further token, ms", [stack[f"p{each}_itl_ms"] for each in (50, 90, 99)]),
+        _row("time per further token, ms", [stack[f"p{each}_tpot_ms"] for each in (50, 90, 99)]),
     ]
     if count:
         lines += [
@@ -36,9 +36,9 @@ def report(measured: Measured, rows: Sequence[Mapping[str, Any]]) -> str:
     )
     p, d = measured.prefill, measured.decode
     lines.append(_alone_line("prefill", "P", p, rows, f"prompts of {load.input_tokens} tokens, {QUEUE} at a time"))
-    how = f"{d['max_concurrency']} streams, {d['p50_itl_ms']:.1f} ms per token" if d else ""
+    how = f"{d['max_concurrency']} streams, {d['p50_tpot_ms']:.1f} ms per token" if d else ""
     lines.append(_alone_line("decode", "D", d["output_throughput"] if d else None, rows, how))
-    if d and load.itl and d["p50_itl_ms"] > load.itl:
+    if d and load.itl and d["p50_tpot_ms"] > load.itl:
         lines.append(f"no run of the decode worker was within {load.itl:g} ms per token")
     if p and d:
         lines += [

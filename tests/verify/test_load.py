@@ -138,7 +138,7 @@ def test_a_load_is_the_stated_one_unless_the_command_says_another() -> None:
 
 
 def _result(**more: Any) -> dict[str, Any]:
-    return {f"p{share}_{what}_ms": float(share) for share in (50, 90, 99) for what in ("ttft", "itl")} | {
+    return {f"p{share}_{what}_ms": float(share) for share in (50, 90, 99) for what in ("ttft", "tpot")} | {
         "completed": 32,
         "request_throughput": 4.9,
         "output_throughput": 2450.0,
@@ -173,7 +173,7 @@ class Measuring(Fleet):
 
 def test_the_load_is_measured_and_the_fastest_run_within_the_target_is_taken() -> None:
     steps = {1: (1000.0, 20.0), 2: (1800.0, 35.0), 4: (2500.0, 55.0)}
-    fast = {f"decode{step}": _result(output_throughput=rate, p50_itl_ms=itl) for step, (rate, itl) in steps.items()}
+    fast = {f"decode{step}": _result(output_throughput=rate, p50_tpot_ms=itl) for step, (rate, itl) in steps.items()}
     whole = {"stack": _result(), "prefill": {"completed": 16, "total_input_tokens": 64000, "duration": 8.0}, **fast}
     cluster = Measuring(whole)
     ready = {"conditions": [{"type": "Ready", "status": "True"}], "podIP": "10.0.0.7"}
@@ -191,7 +191,7 @@ def test_the_load_is_measured_and_the_fastest_run_within_the_target_is_taken() -
     assert "--base-url=http://10.0.0.7:8200" in cluster.script
     assert "--random-input-len=16 --random-output-len=500 --random-prefix-len=3984 --num-prompts=64" in cluster.script
     slow = Measuring(
-        {**whole, "decode1": _result(output_throughput=900.0, p50_itl_ms=50.0), "decode2": fast["decode4"]}
+        {**whole, "decode1": _result(output_throughput=900.0, p50_tpot_ms=50.0), "decode2": fast["decode4"]}
     )
     done.cluster = slow
     found = measure(done, Load(4000, 500, 8, itl=40.0), lambda _: None).decode
