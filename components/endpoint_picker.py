@@ -5,7 +5,7 @@ from typing import Any
 
 import pulumi
 
-from components.manifests import SKIP_AWAIT, Manifest, data
+from components.manifests import SKIP_AWAIT, Manifest
 from components.names import CONFIG_FILE, PICKER_PORTS, POOL_GROUP
 from components.plan.platform_args import EndpointPickerArgs
 from components.pods.picker_pod import deployment_spec
@@ -35,7 +35,7 @@ def objects(args: EndpointPickerArgs) -> list[Manifest]:
     place = (args.name, args.namespace, args.labels)
     # The plugin would wait until all are Ready, and of several only the leader ever is.
     awaited = {"pulumi.com/waitFor": "jsonpath={.status.readyReplicas}=1"} if args.replicas > 1 else {}
-    deployment = {"spec": data(deployment_spec(args))}
+    deployment = {"spec": deployment_spec(args)}
     service = {
         "type": "ClusterIP",
         "selector": args.selector,

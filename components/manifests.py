@@ -1,11 +1,9 @@
 """A Kubernetes object as data, and how Pulumi registers it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
-
-from pulumi._types import input_type_to_dict, is_input_type
 
 SKIP_AWAIT = {"pulumi.com/skipAwait": "true"}
 """Annotation: Pulumi does not wait for the object's readiness."""
@@ -26,13 +24,14 @@ class Stage(IntEnum):
     """After the switch. The former generation is deleted after it."""
 
 
-def data(typed: Any) -> Any:
-    """The SDK's typed arguments as fields in the API's spelling, without those that are unset."""
-    if is_input_type(type(typed)):
-        typed = input_type_to_dict(typed)
-    if isinstance(typed, Mapping):
-        return {key: data(value) for key, value in typed.items()}
-    return [data(each) for each in typed] if isinstance(typed, Sequence) and not isinstance(typed, str) else typed
+Fields = dict[str, Any]
+"""Fields of an object, or of a part of one, in the API's spelling. The SDK's typed arguments are not used: their import
+takes longer than the rest of the program. The API server checks the names of the fields (docs/decisions.md)."""
+
+
+def given(fields: Mapping[str, Any]) -> Fields:
+    """The fields that are set."""
+    return {key: value for key, value in fields.items() if value is not None}
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 
 import pulumi
-import pulumi_kubernetes as k8s
 
-from components.manifests import Manifest, data
+from components.manifests import Fields, Manifest, given
 from components.plan.isolation_args import NetworkIsolationArgs, PassageArgs, PeerArgs, PolicyArgs
 from components.registration import declare_all
 
@@ -34,47 +33,37 @@ def objects(args: NetworkIsolationArgs) -> list[Manifest]:
             policy.name,
             args.namespace,
             args.labels,
-            {"spec": data(_spec(policy))},
+            {"spec": _spec(policy)},
         )
         for whom, policy in args.policies.items()
     ]
 
 
-def _spec(policy: PolicyArgs) -> k8s.networking.v1.NetworkPolicySpecArgs:
-    return k8s.networking.v1.NetworkPolicySpecArgs(
-        pod_selector=_labels(policy.selector),
-        policy_types=["Ingress", "Egress"],
-        ingress=[
-            k8s.networking.v1.NetworkPolicyIngressRuleArgs(from_=_peers(each.peers), ports=_ports(each))
-            for each in policy.ingress
-        ],
-        egress=[
-            k8s.networking.v1.NetworkPolicyEgressRuleArgs(to=_peers(each.peers), ports=_ports(each))
-            for each in policy.egress
-        ],
-    )
+def _spec(policy: PolicyArgs) -> Fields:
+    return {
+        "podSelector": {"matchLabels": policy.selector},
+        "policyTypes": ["Ingress", "Egress"],
+        "ingress": [given({"from": _peers(each.peers), "ports": _ports(each)}) for each in policy.ingress],
+        "egress": [given({"to": _peers(each.peers), "ports": _ports(each)}) for each in policy.egress],
+    }
 
 
-def _peers(peers: Sequence[PeerArgs]) -> list[k8s.networking.v1.NetworkPolicyPeerArgs] | None:
+def _peers(peers: Sequence[PeerArgs]) -> list[Fields] | None:
     """None is everybody."""
     return [_peer(peer) for peer in peers] or None
 
 
-def _peer(peer: PeerArgs) -> k8s.networking.v1.NetworkPolicyPeerArgs:
+def _peer(peer: PeerArgs) -> Fields:
     if peer.addresses:
-        block = k8s.networking.v1.IPBlockArgs(cidr=peer.addresses, except_=peer.without or None)
-        return k8s.networking.v1.NetworkPolicyPeerArgs(ip_block=block)
-    return k8s.networking.v1.NetworkPolicyPeerArgs(
-        pod_selector=_labels(peer.pods) if peer.pods else None,
-        namespace_selector=_labels(peer.namespaces) if peer.namespaces else None,
-    )
+        return {"ipBlock": given({"cidr": peer.addresses, "except": peer.without or None})}
+    selectors = {
+        "podSelector": {"matchLabels": peer.pods} if peer.pods else None,
+        "namespaceSelector": {"matchLabels": peer.namespaces} if peer.namespaces else None,
+    }
+    return given(selectors)
 
 
-def _ports(passage: PassageArgs) -> list[k8s.networking.v1.NetworkPolicyPortArgs] | None:
+def _ports(passage: PassageArgs) -> list[Fields] | None:
     """None is every port."""
     ports = [*(("TCP", port) for port in passage.tcp), *(("UDP", port) for port in passage.udp)]
-    return [k8s.networking.v1.NetworkPolicyPortArgs(protocol=protocol, port=port) for protocol, port in ports] or None
-
-
-def _labels(labels: dict[str, str]) -> k8s.meta.v1.LabelSelectorArgs:
-    return k8s.meta.v1.LabelSelectorArgs(match_labels=labels)
+    return [{"protocol": protocol, "port": port} for protocol, port in ports] or None

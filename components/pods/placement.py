@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-import pulumi_kubernetes as k8s
-
 from components.args import PlacementArgs
+from components.manifests import Fields, given
 
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 
@@ -23,20 +22,22 @@ def affinity(placement: PlacementArgs) -> Mapping[str, Any] | None:
     return rules or None
 
 
-def tolerations(placement: PlacementArgs) -> list[k8s.core.v1.TolerationArgs] | None:
+def tolerations(placement: PlacementArgs) -> list[Fields] | None:
     """Taints that the pods accept."""
     return [
-        k8s.core.v1.TolerationArgs(
-            key=each.key,
-            operator=each.operator,
-            value=each.value,
-            effect=each.effect,
-            toleration_seconds=each.toleration_seconds,
+        given(
+            {
+                "key": each.key,
+                "operator": each.operator,
+                "value": each.value,
+                "effect": each.effect,
+                "tolerationSeconds": each.toleration_seconds,
+            }
         )
         for each in placement.tolerations
     ] or None
 
 
-def pull_secrets(names: list[str]) -> list[k8s.core.v1.LocalObjectReferenceArgs] | None:
+def pull_secrets(names: list[str]) -> list[Fields] | None:
     """Pull secrets of the pod."""
-    return [k8s.core.v1.LocalObjectReferenceArgs(name=name) for name in names] or None
+    return [{"name": name} for name in names] or None

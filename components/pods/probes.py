@@ -2,8 +2,7 @@
 
 from math import ceil
 
-import pulumi_kubernetes as k8s
-
+from components.manifests import Fields
 from components.names import VLLM_PORT_NAME
 
 STARTUP_PERIOD = 30
@@ -15,11 +14,11 @@ RESTART_GRACE = 30
 the pod's own grace is that of a worker with requests."""
 
 
-def _http(path: str) -> k8s.core.v1.HTTPGetActionArgs:
-    return k8s.core.v1.HTTPGetActionArgs(path=path, port=VLLM_PORT_NAME)
+def _http(path: str) -> Fields:
+    return {"path": path, "port": VLLM_PORT_NAME}
 
 
-def _ready(*, keyed: bool) -> k8s.core.v1.HTTPGetActionArgs:
+def _ready(*, keyed: bool) -> Fields:
     """What answers once the model is loaded. `keyed`: vLLM wants its API key for all that is below /v1.
 
     vLLM opens its port after the engine has loaded the model, so /health answers no earlier than /v1/models
@@ -28,30 +27,30 @@ def _ready(*, keyed: bool) -> k8s.core.v1.HTTPGetActionArgs:
     return _http("/health" if keyed else "/v1/models")
 
 
-def startup(budget: int, *, keyed: bool = False) -> k8s.core.v1.ProbeArgs:
+def startup(budget: int, *, keyed: bool = False) -> Fields:
     """`budget` seconds for loading the model; `keyed`: vLLM has an API key."""
     period = min(STARTUP_PERIOD, budget)
-    return k8s.core.v1.ProbeArgs(
-        http_get=_ready(keyed=keyed),
-        initial_delay_seconds=min(15, budget),
-        period_seconds=period,
-        timeout_seconds=5,
-        failure_threshold=ceil(budget / period),
-        termination_grace_period_seconds=RESTART_GRACE,
-    )
+    return {
+        "httpGet": _ready(keyed=keyed),
+        "initialDelaySeconds": min(15, budget),
+        "periodSeconds": period,
+        "timeoutSeconds": 5,
+        "failureThreshold": ceil(budget / period),
+        "terminationGracePeriodSeconds": RESTART_GRACE,
+    }
 
 
-def liveness() -> k8s.core.v1.ProbeArgs:
+def liveness() -> Fields:
     """Restart a worker after its engine died."""
-    return k8s.core.v1.ProbeArgs(
-        http_get=_http("/health"),
-        period_seconds=10,
-        timeout_seconds=5,
-        failure_threshold=3,
-        termination_grace_period_seconds=RESTART_GRACE,
-    )
+    return {
+        "httpGet": _http("/health"),
+        "periodSeconds": 10,
+        "timeoutSeconds": 5,
+        "failureThreshold": 3,
+        "terminationGracePeriodSeconds": RESTART_GRACE,
+    }
 
 
-def readiness(*, keyed: bool = False) -> k8s.core.v1.ProbeArgs:
+def readiness(*, keyed: bool = False) -> Fields:
     """Keep requests from a worker that cannot serve; asks vLLM itself, not the sidecar before it."""
-    return k8s.core.v1.ProbeArgs(http_get=_ready(keyed=keyed), period_seconds=5, timeout_seconds=2, failure_threshold=3)
+    return {"httpGet": _ready(keyed=keyed), "periodSeconds": 5, "timeoutSeconds": 2, "failureThreshold": 3}

@@ -2,16 +2,17 @@
 
 import json
 
-import pulumi_kubernetes as k8s
-
+from components.manifests import Fields, given
 from components.names import NIXL_PORT_NAME, TOKEN_KEY, VLLM_PORT_NAME
 from components.plan.worker_args import ReferenceArgs, ResolvedTier
 from components.plan.workers import MODEL_FOLDER
 from components.pods import drain, probes, volumes
+from components.pods.environment import variable_of_pod, variable_of_reference
 from components.pods.ports import container_port
 from components.pods.resources import security
 from components.releases.vllm import API_KEY_VARIABLE, CACHE_VARIABLE
 
+SIDE_CHANNEL = "VLLM_NIXL_SIDE_CHANNEL_HOST"
 KEEP_ALIVE = "120"
 """Seconds that vLLM keeps idle connections: longer than the sidecar's 90, or it meets resets (uvicorn: 5)."""
 
@@ -49,7 +50,7 @@ def command(worker: ResolvedTier) -> list[str]:
     return ["/bin/bash", "-ec", "\n".join([*worker.prelude, 'exec vllm serve "$@"']), "vllm"]
 
 
-def environment(worker: ResolvedTier) -> list[k8s.core.v1.EnvVarArgs]:
+def environment(worker: ResolvedTier) -> list[Fields]:
     """Environment variables, sorted by name so that a preview shows only what changed."""
     plain = {
         **{name: f"{volumes.CACHE}/{folder}" for name, folder in worker.caches.items()},
@@ -66,53 +67,40 @@ def environment(worker: ResolvedTier) -> list[k8s.core.v1.EnvVarArgs]:
         plain |= worker.traces.variables
     if worker.log_level:
         plain["VLLM_LOGGING_LEVEL"] = worker.log_level
-    variables = {name: k8s.core.v1.EnvVarArgs(name=name, value=value) for name, value in plain.items()}
+    variables: dict[str, Fields] = {name: {"name": name, "value": value} for name, value in plain.items()}
     references = dict(worker.references)
     if worker.model.token_secret:
         references[TOKEN_KEY] = ReferenceArgs(secret=worker.model.token_secret, key=TOKEN_KEY)
     if worker.api_key:
         references[API_KEY_VARIABLE] = ReferenceArgs(secret=worker.api_key.name, key=worker.api_key.key)
     for name, each in references.items():
-        variables[name] = k8s.core.v1.EnvVarArgs(name=name, value_from=_elsewhere(each))
+        variables[name] = variable_of_reference(name, each)
     # Peers fetch KV blocks from this address; unset it would be localhost.
-    variables["VLLM_NIXL_SIDE_CHANNEL_HOST"] = k8s.core.v1.EnvVarArgs(
-        name="VLLM_NIXL_SIDE_CHANNEL_HOST",
-        value_from=k8s.core.v1.EnvVarSourceArgs(
-            field_ref=k8s.core.v1.ObjectFieldSelectorArgs(field_path="status.podIP")
-        ),
-    )
+    variables[SIDE_CHANNEL] = variable_of_pod(SIDE_CHANNEL, "status.podIP")
     return [variables[name] for name in sorted(variables)]
 
 
-def _elsewhere(value: ReferenceArgs) -> k8s.core.v1.EnvVarSourceArgs:
-    optional = True if value.optional else None
-    if value.secret:
-        selector = k8s.core.v1.SecretKeySelectorArgs(name=value.secret, key=value.key, optional=optional)
-        return k8s.core.v1.EnvVarSourceArgs(secret_key_ref=selector)
-    return k8s.core.v1.EnvVarSourceArgs(
-        config_map_key_ref=k8s.core.v1.ConfigMapKeySelectorArgs(name=value.config_map, key=value.key, optional=optional)
-    )
-
-
-def container(worker: ResolvedTier) -> k8s.core.v1.ContainerArgs:
+def container(worker: ResolvedTier) -> Fields:
     """The container of a worker."""
-    return k8s.core.v1.ContainerArgs(
-        name="vllm",
-        image=worker.image.name,
-        image_pull_policy=worker.image.pull_policy,
-        command=command(worker),
-        args=arguments(worker),
-        env=environment(worker),
-        ports=[
+    keyed = worker.api_key is not None
+    container = {
+        "name": "vllm",
+        "image": worker.image.name,
+        "imagePullPolicy": worker.image.pull_policy,
+        "command": command(worker),
+        "args": arguments(worker),
+        "env": environment(worker),
+        "ports": [
             container_port(worker.port, VLLM_PORT_NAME, on_host=worker.host_network),
             container_port(worker.nixl_port, NIXL_PORT_NAME, on_host=worker.host_network),
         ],
-        resources=k8s.core.v1.ResourceRequirementsArgs(limits=worker.limits, requests=worker.resources),
-        security_context=security(worker),
-        startup_probe=probes.startup(worker.rollout.startup_budget, keyed=worker.api_key is not None),
-        liveness_probe=probes.liveness(),
-        readiness_probe=probes.readiness(keyed=worker.api_key is not None),
-        lifecycle=drain.lifecycle(worker),
-        termination_message_policy="FallbackToLogsOnError",
-        volume_mounts=volumes.mounts(worker),
-    )
+        "resources": given({"limits": worker.limits, "requests": worker.resources}),
+        "securityContext": security(worker),
+        "startupProbe": probes.startup(worker.rollout.startup_budget, keyed=keyed),
+        "livenessProbe": probes.liveness(),
+        "readinessProbe": probes.readiness(keyed=keyed),
+        "lifecycle": drain.lifecycle(worker),
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "volumeMounts": volumes.mounts(worker),
+    }
+    return given(container)

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 
 import pulumi
-import pulumi_kubernetes as k8s
 
-from components.manifests import Manifest, data
+from components.manifests import Fields, Manifest, given
 from components.plan.worker_args import ResolvedTier, RolloutArgs, Strategy
 from components.pods import placement, vllm
 from components.pods.volumes import volumes
@@ -18,9 +17,9 @@ SETTLED = 1
 or the next step of a roll-out, could come while the picker knows no worker of the tier (429)."""
 
 
-def objects(worker: ResolvedTier, sidecars: Sequence[k8s.core.v1.ContainerArgs] = ()) -> list[Manifest]:
+def objects(worker: ResolvedTier, sidecars: Sequence[Fields] = ()) -> list[Manifest]:
     """Deployment and PodDisruptionBudget of a tier; `sidecars` start before vLLM."""
-    spec, budget = data(_deployment(worker, sidecars)), data(_disruption_budget(worker))
+    spec, budget = _deployment(worker, sidecars), _disruption_budget(worker)
     shape, place = _shape(worker), (worker.name, worker.namespace, worker.labels)
     return [
         Manifest(DEPLOYMENT, "apps/v1", "Deployment", *place, {"spec": spec}, shape),
@@ -28,31 +27,30 @@ def objects(worker: ResolvedTier, sidecars: Sequence[k8s.core.v1.ContainerArgs] 
     ]
 
 
-def _deployment(worker: ResolvedTier, sidecars: Sequence[k8s.core.v1.ContainerArgs]) -> k8s.apps.v1.DeploymentSpecArgs:
-    return k8s.apps.v1.DeploymentSpecArgs(
-        replicas=worker.replicas,
-        progress_deadline_seconds=worker.rollout.progress_deadline,
-        min_ready_seconds=SETTLED,
-        strategy=_strategy(worker.rollout),
-        selector=k8s.meta.v1.LabelSelectorArgs(match_labels=worker.selector),
-        template=k8s.core.v1.PodTemplateSpecArgs(
-            metadata=k8s.meta.v1.ObjectMetaArgs(labels=worker.labels, annotations=worker.annotations or None),
-            spec=_pod(worker, sidecars),
-        ),
-    )
+def _deployment(worker: ResolvedTier, sidecars: Sequence[Fields]) -> Fields:
+    metadata = {"labels": worker.labels, "annotations": worker.annotations or None}
+    deployment = {
+        "replicas": worker.replicas,
+        "progressDeadlineSeconds": worker.rollout.progress_deadline,
+        "minReadySeconds": SETTLED,
+        "strategy": _strategy(worker.rollout),
+        "selector": {"matchLabels": worker.selector},
+        "template": {"metadata": given(metadata), "spec": _pod(worker, sidecars)},
+    }
+    return given(deployment)
 
 
-def _disruption_budget(worker: ResolvedTier) -> k8s.policy.v1.PodDisruptionBudgetSpecArgs:
+def _disruption_budget(worker: ResolvedTier) -> Fields:
     """A drain of nodes takes one worker at a time, and the next when its successor is Ready.
 
     Never `minAvailable`: for a tier of one it would say that its node can never be drained. A worker that is not Ready
     serves no request: while it loads, or crashes, it holds up no drain.
     """
-    return k8s.policy.v1.PodDisruptionBudgetSpecArgs(
-        max_unavailable=1,
-        selector=k8s.meta.v1.LabelSelectorArgs(match_labels=worker.selector),
-        unhealthy_pod_eviction_policy="AlwaysAllow",
-    )
+    return {
+        "maxUnavailable": 1,
+        "selector": {"matchLabels": worker.selector},
+        "unhealthyPodEvictionPolicy": "AlwaysAllow",
+    }
 
 
 def _shape(worker: ResolvedTier) -> dict[str, str]:
@@ -85,45 +83,43 @@ def options(worker: ResolvedTier, after: Sequence[pulumi.Resource]) -> pulumi.Re
     )
 
 
-def _pod(worker: ResolvedTier, sidecars: Sequence[k8s.core.v1.ContainerArgs]) -> k8s.core.v1.PodSpecArgs:
-    return k8s.core.v1.PodSpecArgs(
-        service_account_name=worker.service_account,
-        automount_service_account_token=False,  # neither vLLM nor the sidecar asks the API server
+def _pod(worker: ResolvedTier, sidecars: Sequence[Fields]) -> Fields:
+    pod = {
+        "serviceAccountName": worker.service_account,
+        "automountServiceAccountToken": False,  # neither vLLM nor the sidecar asks the API server
         # A Service called vllm would be VLLM_PORT=tcp://…, with which vLLM does not start (vllm-project/vllm#34199).
-        enable_service_links=False,
-        image_pull_secrets=placement.pull_secrets(worker.image.pull_secrets),
-        init_containers=list(sidecars) or None,
-        containers=[vllm.container(worker)],
-        volumes=volumes(worker),
-        termination_grace_period_seconds=worker.rollout.termination_grace,
-        security_context=_volume_rights(worker),
-        host_network=True if worker.host_network else None,
+        "enableServiceLinks": False,
+        "imagePullSecrets": placement.pull_secrets(worker.image.pull_secrets),
+        "initContainers": list(sidecars) or None,
+        "containers": [vllm.container(worker)],
+        "volumes": volumes(worker),
+        "terminationGracePeriodSeconds": worker.rollout.termination_grace,
+        "securityContext": _volume_rights(worker),
+        "hostNetwork": True if worker.host_network else None,
         # Without it a pod on the host's network would ask the node's DNS, which knows no Service.
-        dns_policy="ClusterFirstWithHostNet" if worker.host_network else None,
-        node_selector=worker.placement.node_selector or None,
-        tolerations=placement.tolerations(worker.placement),
-        affinity=placement.affinity(worker.placement),  # type: ignore[arg-type]  # a user's, passed on as written
-        priority_class_name=worker.placement.priority_class,
-        runtime_class_name=worker.placement.runtime_class,
-        scheduler_name=worker.placement.scheduler,
-    )
+        "dnsPolicy": "ClusterFirstWithHostNet" if worker.host_network else None,
+        "nodeSelector": worker.placement.node_selector or None,
+        "tolerations": placement.tolerations(worker.placement),
+        "affinity": placement.affinity(worker.placement),
+        "priorityClassName": worker.placement.priority_class,
+        "runtimeClassName": worker.placement.runtime_class,
+        "schedulerName": worker.placement.scheduler,
+    }
+    return given(pod)
 
 
-def _volume_rights(worker: ResolvedTier) -> k8s.core.v1.PodSecurityContextArgs | None:
+def _volume_rights(worker: ResolvedTier) -> Fields | None:
     groups = worker.confinement.supplemental_groups
-    if worker.fs_group is None and not groups:
-        return None
-    return k8s.core.v1.PodSecurityContextArgs(
-        fs_group=worker.fs_group,
-        fs_group_change_policy=None if worker.fs_group is None else "OnRootMismatch",
-        supplemental_groups=groups or None,
-    )
+    rights = {
+        "fsGroup": worker.fs_group,
+        "fsGroupChangePolicy": None if worker.fs_group is None else "OnRootMismatch",
+        "supplementalGroups": groups or None,
+    }
+    return given(rights) or None
 
 
-def _strategy(rollout: RolloutArgs) -> k8s.apps.v1.DeploymentStrategyArgs:
+def _strategy(rollout: RolloutArgs) -> Fields:
     if rollout.strategy is Strategy.RECREATE:
-        return k8s.apps.v1.DeploymentStrategyArgs(type="Recreate")
-    rolling = k8s.apps.v1.RollingUpdateDeploymentArgs(
-        max_surge=rollout.max_surge, max_unavailable=rollout.max_unavailable
-    )
-    return k8s.apps.v1.DeploymentStrategyArgs(type="RollingUpdate", rolling_update=rolling)
+        return {"type": "Recreate"}
+    rolling = {"maxSurge": rollout.max_surge, "maxUnavailable": rollout.max_unavailable}
+    return {"type": "RollingUpdate", "rollingUpdate": given(rolling)}

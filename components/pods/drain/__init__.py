@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-import pulumi_kubernetes as k8s
-
+from components.manifests import Fields
 from components.plan.worker_args import ResolvedTier
 
 HOOK = (Path(__file__).parent / "hook.py").read_text()
@@ -17,12 +16,10 @@ STOP = 10
 """Seconds of the grace that are left to vLLM for ending, once it has nothing to do."""
 
 
-def lifecycle(worker: ResolvedTier) -> k8s.core.v1.LifecycleArgs:
+def lifecycle(worker: ResolvedTier) -> Fields:
     """The hook of a worker; the routing sidecar, a native one, ends after vLLM and so needs none."""
     limit = max(worker.rollout.termination_grace - STOP, 0)
     numbers = [worker.port, limit, HOLD, *([worker.prefill_port] if worker.prefill_port else [])]
     # The images have vLLM on PATH, a Python program; -I and -S spare its packages and the user's PYTHONPATH.
     command = ["python3", "-I", "-S", "-c", HOOK, *map(str, numbers)]
-    return k8s.core.v1.LifecycleArgs(
-        pre_stop=k8s.core.v1.LifecycleHandlerArgs(exec_=k8s.core.v1.ExecActionArgs(command=command))
-    )
+    return {"preStop": {"exec": {"command": command}}}
