@@ -33,6 +33,9 @@ STACKS ?=
 OUT ?=
 ARGS ?=
 
+# Every preview, test and benchmark would compile the program again.
+unexport PYTHONDONTWRITEBYTECODE
+
 PYTHON = .venv/bin/python
 SANDBOXED = .venv/.sandbox-is-installed
 DEVELOPED = .venv/.dev-is-installed

@@ -5,6 +5,10 @@ import gc
 
 gc.disable()  # the program lives for a second, and collecting garbage would take a tenth of it
 
+from components import stack_state
+
+reading = stack_state.read()
+
 import pulumi
 
 from components import cluster, config, exports, plan
@@ -32,7 +36,7 @@ if serving.report:
 for note in serving.notes:
     pulumi.warn(note)
 
-uid, state = before_anything(serving, target)
+uid, state = before_anything(serving, target, reading)
 config.refuse(pulumi.get_stack(), list(generations.problems(serving, state)))
 for note in generations.notes(serving, state):
     pulumi.warn(note)

@@ -1,25 +1,18 @@
 """The preflight as part of the Pulumi program: after the plan, before the first resource."""
 
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from concurrent.futures import Future
 
-import grpc
 import pulumi
-from google.protobuf import json_format, struct_pb2
-from pulumi.runtime.proto import resource_pb2
-from pulumi.runtime.settings import get_monitor
 
 import preflight
 from components.cluster import Target
 from components.config.vocabulary import Preflight
 from components.plan import ServingPlan
+from components.stack_state import Resources
 from preflight.answers import Unreachable
 from preflight.cluster import Cluster
 from preflight.finding import Report, Severity
 from preflight.state import State
-
-STATE = "pulumi:pulumi:readStackResourceOutputs"
-"""The engine's own function for the outputs of all resources of a stack; here for our own before this run."""
 
 WITHOUT = (
     "`serving.preflight: enforce` (and `adopt`) does not go on without the cluster: mend the way to it, or "
@@ -27,23 +20,20 @@ WITHOUT = (
 )
 
 
-def before_anything(plan: ServingPlan, target: Target) -> tuple[str, State]:
+def before_anything(plan: ServingPlan, target: Target, reading: Future[Resources | None]) -> tuple[str, State]:
     """Look, report, and stop the program where it must; return the UID of the cluster to remember, and the state.
 
     Raises `pulumi.RunError` on another cluster than the stack's; with `enforce`, on any error and without a cluster.
     """
-    with ThreadPoolExecutor(1) as beside:
-        stack = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
-        reading = beside.submit(read_state, get_monitor(), stack)  # the engine decrypts it: longer than to connect
-        try:
-            cluster = Cluster.connect(target.kubeconfig, target.context)
-        except Unreachable as error:
-            report = Report(str(target), unreachable=str(error))
-            state = reading.result()
-        else:
-            state = reading.result()
-            off = plan.preflight is Preflight.OFF
-            report = preflight.identify(plan, cluster, state) if off else _looked(plan, cluster, state)
+    try:
+        cluster = Cluster.connect(target.kubeconfig, target.context)
+    except Unreachable as error:
+        report = Report(str(target), unreachable=str(error))
+        state = State.of(reading.result())
+    else:
+        state = State.of(reading.result())
+        off = plan.preflight is Preflight.OFF
+        report = preflight.identify(plan, cluster, state) if off else _looked(plan, cluster, state)
     _judge(plan, report)
     return report.uid or state.cluster, state
 
@@ -63,15 +53,3 @@ def _judge(plan: ServingPlan, report: Report) -> None:
         pulumi.warn(f"{report.text()}\n\nserving.preflight: {plan.preflight}, so this stops nothing.")
     else:
         pulumi.info(report.text())
-
-
-def read_state(monitor: Any, stack: str) -> State:
-    """The stack's state before this run, asked of the engine; unknown where it does not say."""
-    arguments = struct_pb2.Struct()
-    arguments.update({"stackName": stack})
-    try:
-        answer = monitor.Invoke(resource_pb2.ResourceInvokeRequest(tok=STATE, args=arguments))
-    except grpc.RpcError:
-        return State()
-    outputs = json_format.MessageToDict(getattr(answer, "return")).get("outputs") or {}
-    return State.of((each["type"], each.get("outputs")) for each in outputs.values())

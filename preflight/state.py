@@ -27,8 +27,10 @@ class State:
     """Whether it has the dependencies of the generation's objects, or has no object yet that could lack them."""
 
     @classmethod
-    def of(cls, resources: Iterable[tuple[str, Any]]) -> "State":
-        """Read (type, outputs) of all resources; whatever is no plain object is passed over."""
+    def of(cls, resources: Iterable[tuple[str, Any]] | None) -> "State":
+        """Read (type, outputs) of all resources; whatever is no plain object is passed over. None: not to be read."""
+        if resources is None:
+            return cls()
         cluster, ordered, place, uids, inputs = "", False, "", {}, {}
         for kind, outputs in resources:
             if not isinstance(outputs, Mapping):

@@ -15,6 +15,7 @@ LAYERS: dict[str, int] = {
     "accelerators": 2,
     "quantity": 1,
     "args": 1,
+    "stack_state": 1,
     "manifests": 2,
     "releases": 2,
     "names": 2,

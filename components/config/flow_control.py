@@ -57,7 +57,7 @@ class Queueing(Strict):
     request_ttl: Count | None = None
     """Seconds that a request may wait: then 503, or 429 from release 0.9 on. Unset is the EPP's: no limit in 0.6, 60
     from 0.9 on."""
-    saturation: Saturation = Saturation()
+    saturation: Saturation = Saturation.model_construct()
     """From when on workers count as full."""
     priorities: Annotated[list[Priority], AfterValidator(_apart)] = []
     """Priorities beside 0, the one of requests that name none."""

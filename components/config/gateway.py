@@ -127,7 +127,7 @@ class Gateway(Strict):
     """The cluster's gateway controller; `standalone` needs none and runs an Envoy of its own."""
     existing: Existing | None = None
     """A Gateway that is there, instead of one of this stack's."""
-    route: Route = Route()
+    route: Route = Route.model_construct()
     """Which requests are this stack's."""
     labels: dict[LabelKey, LabelValue] = {}
     """Further labels of the Gateway, such as `istio.io/rev` where istio runs under a revision."""
@@ -135,7 +135,7 @@ class Gateway(Strict):
     """The plain listener on port 80; `false` leaves that of `tls` alone."""
     tls: Tls | None = None
     """A listener for HTTPS; unset: none."""
-    service: GatewayService = GatewayService()
+    service: GatewayService = GatewayService.model_construct()
     """More of the gateway's Service."""
     ingress: Ingress | None = None
     """An Ingress in front of it; unset: none (infra chart: off)."""

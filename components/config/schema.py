@@ -86,6 +86,8 @@ class _Untitled(GenerateJsonSchema):
 
 def stack_schema() -> dict[str, Any]:
     """The JSON schema (2020-12) of a whole stack file."""
+    for each in _models_below(Strict):
+        each.model_rebuild()  # a default section is serialized by its own class
     serving = _closed(_described(Serving.model_json_schema(by_alias=True, schema_generator=_Untitled)))
     definitions = serving.pop("$defs")
     config = {

@@ -171,7 +171,7 @@ class Serving(Strict):
     """Whether the namespace is this stack's: false = it exists and is never changed or deleted."""
     postfix: DnsLabel = "pd"
     """Distinguishes installs: part of every name and of every selector."""
-    cluster: Cluster = Cluster()
+    cluster: Cluster = Cluster.model_construct()
     """Which cluster."""
     preflight: Annotated[Preflight, BeforeValidator(_off)] = Preflight.WARN
     """What is made of the live cluster before anything is touched (preflight.md): `enforce` stops at an error and
@@ -198,27 +198,27 @@ class Serving(Strict):
     (infrastructure.md); unset = what those say, and nothing else."""
     rdma: Annotated[Rdma | None, BeforeValidator(null_word)] = None
     """The fabric's RDMA device for each worker; unset = the infrastructure's, else TCP."""
-    ucx: Ucx = Ucx()
+    ucx: Ucx = Ucx.model_construct()
     """UCX variables of both tiers."""
-    kv_transfer: KvTransfer = KvTransfer()
+    kv_transfer: KvTransfer = KvTransfer.model_construct()
     """vLLM's KV connector in both tiers, which may have fields of their own."""
-    gateway: Gateway = Gateway()
+    gateway: Gateway = Gateway.model_construct()
     """Where requests come in."""
-    routing: Routing = Routing()
+    routing: Routing = Routing.model_construct()
     """Which workers serve a request."""
-    prefill: Prefill = Prefill()
+    prefill: Prefill = Prefill.model_construct()
     """Computes the KV cache of prompts."""
-    decode: Decode = Decode()
+    decode: Decode = Decode.model_construct()
     """Generates tokens."""
-    rollout: Generations = Generations()
+    rollout: Generations = Generations.model_construct()
     """How a change of the workers reaches clients."""
-    ports: Ports = Ports()
+    ports: Ports = Ports.model_construct()
     """Ports of the workers."""
-    images: Images = Images()
+    images: Images = Images.model_construct()
     """Where images come from."""
-    monitoring: Monitoring = Monitoring()
+    monitoring: Monitoring = Monitoring.model_construct()
     """Prometheus operator objects."""
     tracing: Annotated[Tracing | None, BeforeValidator(null_word)] = None
     """Where picker, sidecar and vLLM send traces; unset = none are made."""
-    security: Security = Security()
+    security: Security = Security.model_construct()
     """Who may reach the pods, and whom they may reach."""

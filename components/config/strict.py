@@ -7,7 +7,8 @@ from pydantic.alias_generators import to_camel
 class Strict(BaseModel):
     """Camel-case keys as in Kubernetes, no unknown key, no coercion, frozen.
 
-    Attribute docstrings are the docs; `schema` reads them when it writes those, so that no preview pays for it.
+    Attribute docstrings are the docs; `schema` reads them when it writes those, so that no preview pays for it. The
+    default of a section is `Section.model_construct()`: `Section()` would build a validator that nothing else uses.
     """
 
     model_config = ConfigDict(

@@ -264,9 +264,9 @@ class Tier(Strict):
     """`VLLM_LOGGING_LEVEL`; unset is vLLM's info."""
     rdma: Annotated[Rdma | None, BeforeValidator(null_word)] = None
     """This tier's RDMA device instead of the stack's; `null` = TCP."""
-    ucx: Ucx = Ucx()
+    ucx: Ucx = Ucx.model_construct()
     """This tier's UCX variables, each over the stack's."""
-    kv_transfer: KvTransfer = KvTransfer()
+    kv_transfer: KvTransfer = KvTransfer.model_construct()
     """This tier's KV connector, each field over the stack's; with a connector of its own, nothing of the stack's
     `extra`. Such as MultiConnector in prefill alone, or the roles kv_producer and kv_consumer of newer vLLM."""
     node_selector: dict[LabelKey, LabelValue] = {}
@@ -287,13 +287,13 @@ class Tier(Strict):
     """`schedulerName` of the pods; unset is the cluster's default scheduler."""
     capabilities: list[Capability] = []
     """Linux capabilities, such as IPC_LOCK for pinned memory; a list of your own takes the infrastructure's place."""
-    security_context: SecurityContext = SecurityContext()
+    security_context: SecurityContext = SecurityContext.model_construct()
     """Rights of vLLM's container, such as what a Pod Security level demands."""
     host_paths: list[HostPath] = []
     """Files and folders of the node, beside the infrastructure's; one with the same mount path takes its place."""
     volumes: list[Volume] = []
     """Further volumes: claims, ConfigMaps, Secrets, empty folders and what CSI drivers make."""
-    rollout: Rollout = Rollout()
+    rollout: Rollout = Rollout.model_construct()
     """Start-up, termination and replacement."""
 
     @property
@@ -345,5 +345,5 @@ class Decode(Tier):
     """GPUs per pod; `hostNetwork` makes it `gpusPerNode`."""
     cpu: Quantity = "16"
     """CPU request, and limit unless `cpuLimit` says another."""
-    sidecar: Sidecar = Sidecar()
+    sidecar: Sidecar = Sidecar.model_construct()
     """The routing sidecar."""

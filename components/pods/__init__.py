@@ -1,1 +1,1 @@
-"""Layer 5: functions that turn a plan's arguments into typed parts of pods. No decision and no resource is here."""
+"""Layer 5: turns the arguments of a plan into parts of pods, in the API's spelling. No decision, no resource."""

@@ -83,7 +83,7 @@ def arguments(release: str, **changes: Any) -> tuple[list[str], int]:
     serving, behind = _free_ports(2)
     plan = resolve(settings(release=release, ports={"serving": serving, "decodeVllm": behind}, **changes))
     container = sidecar_pod.container(plan.decode.sidecar, on_host=False)
-    return list(container.args), serving  # type: ignore[arg-type]  # typed as an input
+    return list(container["args"]), serving
 
 
 def status(port: int, path: str) -> int | None:

@@ -53,9 +53,9 @@ class TestMadeUp:
             assert worker.resources["memory"] == "123Gi"
             assert worker.attention_backend == "MU_ATTN"
             assert worker.kv_transfer["kv_buffer_device"] == "host"
-            variables = {each.name: each.value for each in vllm.environment(worker)}
+            variables = {each["name"]: each.get("value") for each in vllm.environment(worker)}
             assert (variables["MU_MODE"], variables["MU_CACHE"]) == ("fast", "/.cache/mu")
-            assert "/.cache" in {mount.mount_path for mount in volumes.mounts(worker)}
+            assert "/.cache" in {mount["mountPath"] for mount in volumes.mounts(worker)}
         assert "it is made up" in serving.notes
         assert any("the images of nvidia run as user 4711" in note for note in serving.notes)
 
@@ -63,7 +63,7 @@ class TestMadeUp:
         worker = plan(infrastructure="rdma-shared").decode.worker
         labels = {key: value for key, value in worker.labels.items() if key != "llm-d.ai/accelerator-vendor"}
         written = worker.model_copy(update={"labels": labels}).model_dump_json()
-        rendered = json.dumps([*vllm.arguments(worker), *(each.name for each in vllm.environment(worker))])
+        rendered = json.dumps([*vllm.arguments(worker), *(each["name"] for each in vllm.environment(worker))])
         assert not OF_A_REAL_ONE.findall((written + rendered).lower())
 
     def test_a_buffer_is_chosen_for_the_connector_that_has_one(self) -> None:

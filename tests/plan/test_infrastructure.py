@@ -185,10 +185,10 @@ class TestCapabilities:
         worker = plan(accelerator="nvidia", infrastructure="rdma-sriov", security__runAsUser=0).prefill.worker
         context = security(worker)
         assert context is not None
-        assert (context.run_as_user, context.run_as_group) == (0, 0)
+        assert (context["runAsUser"], context["runAsGroup"]) == (0, 0)
         other = security(plan(accelerator="nvidia", security__runAsUser=1000).prefill.worker)
         assert other is not None
-        assert (other.run_as_user, other.run_as_group) == (1000, None)
+        assert (other["runAsUser"], other.get("runAsGroup")) == (1000, None)
 
 
 RDMA = {"rdma": {"resource": "rdma/ib"}}

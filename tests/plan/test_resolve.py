@@ -126,7 +126,7 @@ class TestUcx:
         own = {"UCX_LOG_FILE": "file:/tmp/ucx.log"}
         serving = plan(ucx=asked, decode__env=own)
         assert serving.prefill.worker.ucx["UCX_LOG_FILE"] == "stderr"
-        decode = {each.name: each.value for each in vllm.environment(serving.decode.worker)}
+        decode = {each["name"]: each.get("value") for each in vllm.environment(serving.decode.worker)}
         assert decode["UCX_LOG_FILE"] == "file:/tmp/ucx.log"
 
     def test_unset_leaves_ucx_its_own_choice(self) -> None:
@@ -296,24 +296,24 @@ class TestWhatTheProgramSets:
         assert rendered - {None, "--attention-backend"} == set(SET_FLAGS)
 
     def test_variables(self) -> None:
-        rendered = {variable.name for variable in vllm.environment(plan(**self.FULLEST).decode.worker)}
+        rendered = {variable["name"] for variable in vllm.environment(plan(**self.FULLEST).decode.worker)}
         assert rendered - self.MAY_BE_SET == set(SET_VARIABLES)
 
     def test_volumes_and_mount_paths(self) -> None:
         worker = plan().decode.worker
-        assert {each.name for each in volumes.volumes(worker)} == set(VOLUMES)
-        assert {each.mount_path for each in volumes.mounts(worker)} == set(MOUNTED)
+        assert {each["name"] for each in volumes.volumes(worker)} == set(VOLUMES)
+        assert {each["mountPath"] for each in volumes.mounts(worker)} == set(MOUNTED)
 
     def test_a_variable_from_a_secret_takes_the_programs_place(self) -> None:
         value = {"secret": "s", "key": "k"}
         worker = plan(prefill__env={"HF_HOME": value, "TRITON_CACHE_DIR": value}).prefill.worker
-        named = {each.name: each.value for each in vllm.environment(worker)}
+        named = {each["name"]: each.get("value") for each in vllm.environment(worker)}
         assert len(vllm.environment(worker)) == len(named)
         assert (named["HF_HOME"], named["TRITON_CACHE_DIR"]) == (None, None)
 
     def test_a_tier_may_have_its_own_caches(self) -> None:
         worker = plan(prefill__env={"TRITON_CACHE_DIR": "/fast/triton"}).prefill.worker
-        values = {variable.name: variable.value for variable in vllm.environment(worker)}
+        values = {variable["name"]: variable.get("value") for variable in vllm.environment(worker)}
         assert values["TRITON_CACHE_DIR"] == "/fast/triton"
         assert values["VLLM_CACHE_ROOT"] == "/.cache/vllm"
 

@@ -34,7 +34,7 @@ def _hook(role: Role, port: int, *, grace: int = 60, prefill: int | None = None)
         ports["ports__serving"] = prefill or free_port()
     plan = resolve(settings(**ports, **{f"{role}__rollout": {"terminationGrace": grace}}))
     hook = drain.lifecycle(plan.decode.worker if role is Role.DECODE else plan.prefill.worker)
-    return list(hook.pre_stop.exec_.command)  # type: ignore[union-attr, arg-type]  # typed as inputs
+    return list(hook["preStop"]["exec"]["command"])
 
 
 def _seconds(command: list[str]) -> float:
