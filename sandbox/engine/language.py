@@ -32,7 +32,7 @@ from pulumi.runtime import reset_options, run_in_stack, set_all_config
 from pulumi.runtime.proto import language_pb2 as pb
 from pulumi.runtime.proto import language_pb2_grpc, plugin_pb2
 
-from sandbox.engine.serving import serve
+from sandbox.engine.plugin import serve
 from sandbox.home import CHECKOUT
 
 MONITOR_GONE = "Resource monitor has terminated, shutting down"

@@ -12,7 +12,7 @@ import yaml
 from components.gateways.standalone.certificates import files
 from components.gateways.standalone.envoy import bootstrap
 from components.plan import resolve
-from sandbox.gateways import accesslog as sandbox_log
+from sandbox.network import istio as sandbox_log
 from sandbox.progress import Progress
 from sandbox.toolchain import provide
 from tests.program.wire import AMD

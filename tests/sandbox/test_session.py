@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from sandbox import healing, session
+from sandbox import session
 from sandbox.cluster.api import Api
+from sandbox.engine import backend
 from sandbox.errors import SandboxError
 from sandbox.home import Home
 from sandbox.progress import Progress
@@ -78,7 +79,7 @@ def test_unrecorded_objects_are_those_of_pulumi_in_no_state(api: Api, tmp_path: 
     lost = _made(api, "healing-lost", "pulumi-kubernetes")
     another = _made(api, "healing-another", "kubectl-create")
     try:
-        assert {recorded, lost, another} & set(healing.unrecorded(home, api)) == {lost}
+        assert {recorded, lost, another} & set(backend.unrecorded(home, api)) == {lost}
     finally:
         for path in (recorded, lost, another):
             api.delete(path)

@@ -1,6 +1,6 @@
 """What `make status` says of pods that wait: as `up` does, and what the sandbox itself can change."""
 
-from sandbox import status
+from sandbox.client import status
 from tests.verify.fake import FakeCluster
 from verify.waiting import Trouble
 

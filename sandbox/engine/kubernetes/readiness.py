@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sandbox.cluster.api import Object
-from sandbox.engine.kubernetes.values import UNKNOWN
+from sandbox.engine.kubernetes.state import UNKNOWN
 
 SKIP_AWAIT = "pulumi.com/skipAwait"
 WAIT_FOR = "pulumi.com/waitFor"

@@ -14,8 +14,8 @@ from preflight.cluster import Cluster
 from preflight.facts import Facts
 from preflight.finding import Severity
 from preflight.state import State
-from sandbox.cluster.admission import Admission, PodSecurity
 from sandbox.cluster.api import Api, ApiError, connect
+from sandbox.cluster.control_plane import Admission, PodSecurity
 from tests.plan.test_pod_security import PODS, STACKS
 from tests.preflight.typed import plan
 from tests.program.wire import AMD, ran

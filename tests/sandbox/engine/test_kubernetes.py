@@ -8,7 +8,7 @@ import pytest
 
 from sandbox.cluster.api import Api, ApiError
 from sandbox.engine import environment
-from sandbox.engine.kubernetes import reporting
+from sandbox.engine.kubernetes import server
 from sandbox.engine.kubernetes.state import MANAGER, with_ignored
 from tests.sandbox.engine.harness import Stack, deployment, obj, on_cluster, proposed, provider
 from tests.sandbox.running import Running
@@ -244,7 +244,7 @@ def test_a_misspelt_field_is_refused(stand_in: Stack, namespace: str) -> None:
     ],
 )
 def test_features_of_the_official_plugin_alone_are_refused(metadata: dict[str, Any], expected: str) -> None:
-    refused = reporting.of_object({"kind": "ConfigMap", "metadata": {"namespace": "n", **metadata}})
+    refused = server.of_object({"kind": "ConfigMap", "metadata": {"namespace": "n", **metadata}})
     assert [expected in reason for _, reason in refused] == [True]
 
 

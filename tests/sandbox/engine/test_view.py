@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.engine.view import PLACEHOLDER
+from sandbox.engine.stack_files import PLACEHOLDER
 from sandbox.errors import SandboxError
 from tests.sandbox.engine.harness import Stack, prepared
 

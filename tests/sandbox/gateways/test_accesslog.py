@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from sandbox.gateways.accesslog import FORMAT, Access, read
+from sandbox.network.istio import FORMAT, Access, read_access
 
 LINE = {
     "start": "2026-01-01T10:00:00.250+00:00",
@@ -29,12 +29,12 @@ LINE = {
 
 
 def test_a_line_becomes_an_access() -> None:
-    access = read(json.dumps(LINE) + "\n")
+    access = read_access(json.dumps(LINE) + "\n")
     assert access
     assert access.start == datetime(2026, 1, 1, 10, 0, 0, 250_000, UTC)
     assert (access.decode, access.prefill, access.as_picked) == ("10.244.0.7:8000", "10.244.0.4:8000", True)
     assert (access.picked_us, access.first_byte_us, access.total_us) == (1877, 4129, 5903)
-    elsewhere = read(json.dumps({**LINE, "upstream": "10.244.0.8:8000"}))
+    elsewhere = read_access(json.dumps({**LINE, "upstream": "10.244.0.8:8000"}))
     assert elsewhere
     assert not elsewhere.as_picked
 
@@ -48,4 +48,4 @@ def test_every_field_has_its_operator() -> None:
     ["", "[2026-01-01][warning] hello", '{"start": ', '{"start": "x"}', json.dumps({**LINE, "start": None}), "[1]"],
 )
 def test_other_lines_are_ignored(line: str) -> None:
-    assert read(line) is None
+    assert read_access(line) is None

@@ -11,8 +11,8 @@ import dns.message
 import dns.rcode
 import pytest
 
-from sandbox.network.dns import answer, serve
-from sandbox.network.host_ports import FILE, HostPorts, Listener, key_of, listeners, read
+from sandbox.network.gateways import FILE, HostPorts, Listener, assigned_ports, key_of, listeners
+from sandbox.network.services import dns_answer, serve_dns
 from sandbox.network.store import World, service_endpoints
 
 SPACE = "models"
@@ -73,7 +73,7 @@ WORLD = world(["10.244.0.3", "10.244.0.1"])
     ],
 )
 def test_a_services_name_resolves_and_a_headless_one_to_ready_pods(name: str, addresses: list[str] | None) -> None:
-    reply = answer(WORLD, dns.message.make_query(name, "A"))
+    reply = dns_answer(WORLD, dns.message.make_query(name, "A"))
     assert dns.rcode.to_text(reply.rcode()) == ("NXDOMAIN" if addresses is None else "NOERROR")
     assert [one.to_text() for found in reply.answer for one in found] == (addresses or [])
 
@@ -83,7 +83,7 @@ async def _on_the_wire(question: dns.message.Message) -> tuple[dns.message.Messa
     many = world([f"10.244.1.{number}" for number in range(200)])
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    await serve("127.0.0.1", lambda: many, port)
+    await serve_dns("127.0.0.1", lambda: many, port)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
         other.sendto(b"nonsense", ("127.0.0.1", port))
     return await dns.asyncquery.udp_with_fallback(question, "127.0.0.1", timeout=20, port=port)
@@ -111,14 +111,14 @@ def test_listeners_of_gateways_and_standalone_envoys_sort_by_age() -> None:
 
 def test_listeners_get_ports_in_order_and_keep_them_across_a_restart(tmp_path: Path) -> None:
     ports = HostPorts(tmp_path, [8001, 8002])
-    assert read(tmp_path) == {}
+    assert assigned_ports(tmp_path) == {}
     ports.assign([A, B, C])
     assert json.loads((tmp_path / FILE).read_text()) == {"models/a": 8001, "models/b": 8002}
     ports.assign([B, key_of(C, 443)])
     again = HostPorts(tmp_path, [8001, 8002])
     again.assign([B, key_of(C, 443), A])
-    assert read(tmp_path) == {B: 8002, key_of(C, 443): 8001}
+    assert assigned_ports(tmp_path) == {B: 8002, key_of(C, 443): 8001}
     assert (again.holder(8001), again.holder(1)) == (key_of(C, 443), None)
     moved = HostPorts(tmp_path, [9001])
     moved.assign([A])
-    assert read(tmp_path) == {A: 9001}
+    assert assigned_ports(tmp_path) == {A: 9001}

@@ -13,7 +13,7 @@ import grpc
 import pytest
 
 from sandbox.cluster.api import Object
-from sandbox.pods.network import Addresses
+from sandbox.pods.nodes import Addresses
 from sandbox.pods.probes import Check, Failed
 
 

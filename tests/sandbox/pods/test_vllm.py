@@ -2,8 +2,8 @@
 
 import pytest
 
+from sandbox.modelserver.command_line import translated
 from sandbox.pods.images import program
-from sandbox.pods.vllm import translated
 from tests.program.expected import EVERY, Combination
 from tests.program.wire import recorded
 

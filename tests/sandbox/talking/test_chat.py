@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
+from sandbox.client import pods, route
+from sandbox.client.chat import Refused, stream
+from sandbox.client.pods import Pod
+from sandbox.client.route import Target
+from sandbox.client.status import decision
 from sandbox.errors import SandboxError
-from sandbox.gateways.accesslog import Access
-from sandbox.talking import path, pods
-from sandbox.talking.chat import Refused, stream
-from sandbox.talking.following import decision
-from sandbox.talking.pods import Pod
-from sandbox.talking.target import Target
+from sandbox.network.istio import Access
 
 
 @contextmanager
@@ -153,7 +153,7 @@ ALL = [GATEWAY, PICKER, PREFILL, SECOND, DECODE]
 
 
 def test_the_path_of_a_disaggregated_request() -> None:
-    lines = path.lines(GATEWAY, access("10.244.0.3:8000", "10.244.0.5:8000"), ALL)
+    lines = route.path_lines(GATEWAY, access("10.244.0.3:8000", "10.244.0.5:8000"), ALL)
 
     assert lines == [
         "  gateway  infra-pd-inference-gateway-istio-1 on amd-0",
@@ -164,19 +164,19 @@ def test_the_path_of_a_disaggregated_request() -> None:
 
 
 def test_the_path_of_a_request_with_decode_only() -> None:
-    lines = path.lines(GATEWAY, access(None, "10.244.0.5:8000"), ALL)
+    lines = route.path_lines(GATEWAY, access(None, "10.244.0.5:8000"), ALL)
 
     assert [line.split()[1] for line in lines[1:]] == ["picker", "decode"]
 
 
 def test_the_path_of_a_request_at_another_worker_than_chosen() -> None:
-    lines = path.lines(GATEWAY, access(None, "10.244.0.5:8000", "10.244.0.77:8000"), ALL)
+    lines = route.path_lines(GATEWAY, access(None, "10.244.0.5:8000", "10.244.0.77:8000"), ALL)
 
     assert lines[-1] == "→ decode   10.244.0.77:8000 (picked was 10.244.0.5:8000)"
 
 
 def test_the_path_of_an_answer_from_a_prefill_worker() -> None:
-    lines = path.lines(GATEWAY, access(None, "10.244.0.4:8000"), ALL)
+    lines = route.path_lines(GATEWAY, access(None, "10.244.0.4:8000"), ALL)
 
     assert lines[-1] == "→ prefill  ms-pd-prefill-2 on amd-0"
 
@@ -190,9 +190,9 @@ def test_a_decision_in_one_line() -> None:
 
 
 def test_gateway_pods_are_those_of_one_gateway() -> None:
-    assert path.gateway_pods(ALL) == [GATEWAY]
-    assert path.gateway_pods(ALL, "llm-d-pd", "infra-pd-inference-gateway") == [GATEWAY]
-    assert path.gateway_pods(ALL, "llm-d-pd", "another") == []
+    assert route.gateway_pods(ALL) == [GATEWAY]
+    assert route.gateway_pods(ALL, "llm-d-pd", "infra-pd-inference-gateway") == [GATEWAY]
+    assert route.gateway_pods(ALL, "llm-d-pd", "another") == []
 
 
 def test_pods_on_their_nodes_network_differ_by_port() -> None:

@@ -14,13 +14,13 @@ import yaml
 
 from access import kubeconfig as kubeconfigs
 from access.server import ApiServer
+from sandbox.client import route
+from sandbox.client.chat import ask, await_serving
+from sandbox.client.pods import print_logs
 from sandbox.cluster.api import connect
 from sandbox.errors import SandboxError
 from sandbox.home import CHECKOUT
 from sandbox.progress import Progress
-from sandbox.talking import await_serving, target
-from sandbox.talking.chat import chat
-from sandbox.talking.logs import logs
 from tests.sandbox.running import Running, soon
 from tests.sandbox.stack.deployment import Deployment, deployment, destroyed_afterwards
 from verify.cluster import Cluster
@@ -46,7 +46,7 @@ def names(serving: Deployment, role: str) -> set[str]:
 def test_the_first_prompt_is_answered_and_its_path_is_shown(serving: Deployment) -> None:
     answer, said = io.StringIO(), io.StringIO()
 
-    assert chat(serving.cluster.home, "amd", Progress(said), "How are you?", answer) == 0
+    assert ask(serving.cluster.home, "amd", Progress(said), "How are you?", answer) == 0
 
     assert len(answer.getvalue().split()) > 3
     stations = dict(re.findall(r"^(?:→|  ?) ?(\w+) +(\S+) on amd-\d", said.getvalue(), re.MULTILINE))
@@ -60,7 +60,7 @@ def test_the_first_prompt_is_answered_and_its_path_is_shown(serving: Deployment)
 
 def test_an_unknown_stack_is_an_error(serving: Deployment) -> None:
     with pytest.raises(SandboxError, match="make up STACK=nvidia"):
-        chat(serving.cluster.home, "nvidia", Progress(io.StringIO()))
+        ask(serving.cluster.home, "nvidia", Progress(io.StringIO()))
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_an_unknown_stack_is_an_error(serving: Deployment) -> None:
 def test_logs_of_each_container_by_name(serving: Deployment, pod: str, container: str, expected: str) -> None:
     out = io.StringIO()
 
-    assert logs(serving.cluster.home, pod, container, out=out) == 0
+    assert print_logs(serving.cluster.home, pod, container, out=out) == 0
 
     assert out.getvalue().strip()
     assert "no log" not in out.getvalue()
@@ -80,7 +80,7 @@ def test_logs_of_each_container_by_name(serving: Deployment, pod: str, container
 def test_logs_of_all_containers_carry_their_names(serving: Deployment) -> None:
     out = io.StringIO()
 
-    logs(serving.cluster.home, "decode", out=out)
+    print_logs(serving.cluster.home, "decode", out=out)
 
     assert {line.split("  ")[0] for line in out.getvalue().splitlines()} == {"routing-proxy", "vllm"}
 
@@ -88,24 +88,24 @@ def test_logs_of_all_containers_carry_their_names(serving: Deployment) -> None:
 def test_logs_list_the_choices_if_pod_or_container_is_ambiguous(serving: Deployment) -> None:
     home = serving.cluster.home
     with pytest.raises(SandboxError) as several:
-        logs(home, "prefill")
+        print_logs(home, "prefill")
     assert names(serving, "prefill") == set(re.findall(r"\S+-prefill-\S+", str(several.value)))
     with pytest.raises(SandboxError, match="no pod matches POD=absent"):
-        logs(home, "absent")
+        print_logs(home, "absent")
     with pytest.raises(SandboxError, match="no container 'envoy'; it has: routing-proxy, vllm"):
-        logs(home, "decode", "envoy")
+        print_logs(home, "decode", "envoy")
 
 
 def test_followed_status_shows_decisions_and_ends_on_ctrl_c(serving: Deployment, tmp_path: Path) -> None:
     home = serving.cluster.home
-    code = "import sys; from pathlib import Path; from sandbox.home import Home; from sandbox.talking import follow; "
-    code += "sys.exit(follow(Home(Path(sys.argv[1])), every=0.2))"
+    code = "import sys; from pathlib import Path; from sandbox.home import Home; "
+    code += "from sandbox.client.status import follow; sys.exit(follow(Home(Path(sys.argv[1])), every=0.2))"
     log = tmp_path / "log"
     with log.open("w") as out:
         watching = subprocess.Popen([sys.executable, "-c", code, str(home.root)], cwd=CHECKOUT, stdout=out, stderr=out)
     try:
         assert soon(lambda: "LEGS" in log.read_text()), log.read_text()
-        chat(home, "amd", Progress(io.StringIO()), "Who are you?", io.StringIO())
+        ask(home, "amd", Progress(io.StringIO()), "Who are you?", io.StringIO())
         [decode] = names(serving, "decode")
         decided = re.compile(rf"200 /v1/chat/completions  picked .*  prefill \S+ → decode {decode}")
         assert soon(lambda: decided.search(log.read_text()) is not None), log.read_text()
@@ -217,7 +217,7 @@ def test_verify_names_the_missing_right(serving: Deployment, tmp_path: Path) -> 
 
 def test_the_target_of_requests_is_the_stacks_own_gateway(serving: Deployment) -> None:
     with connect(serving.cluster.home.host_kubeconfig) as api:
-        found = target.find(serving.cluster.home, "amd", api)
+        found = route.find_target(serving.cluster.home, "amd", api)
 
     assert (found.namespace, found.gateway) == ("llm-d-pd", "infra-pd-inference-gateway")
     assert found.model == serving.outputs["model"]

@@ -16,10 +16,10 @@ import pytest
 
 from sandbox.errors import SandboxError
 from sandbox.progress import Progress
-from sandbox.toolchain import building, downloading, official, provide
-from sandbox.toolchain.archives import Archive
+from sandbox.toolchain import __main__ as command
+from sandbox.toolchain import building, downloading, provide
 from sandbox.toolchain.cache import Cache
-from sandbox.toolchain.catalog import SOURCES, Executables, Source
+from sandbox.toolchain.catalog import SOURCES, Archive, Executables, Source
 
 MACHINE = os.uname().machine
 
@@ -138,7 +138,7 @@ def test_a_wrong_digest_says_what_was_wanted_and_found_and_the_tool_is_built(
     assert (
         "error: a downloaded file is not the one that was released. It is deleted and was not unpacked.\n"
         f"  file:   {url}\n"
-        f"  wanted: sha256:{other} (sandbox/toolchain/archives.py)\n"
+        f"  wanted: sha256:{other} (sandbox/toolchain/catalog.py)\n"
         f"  found:  sha256:{DIGEST}\n"
         "tool is built instead.\n"
     ) in said
@@ -226,12 +226,12 @@ def test_the_command_for_workflows_prints_the_folder_or_the_reason(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     for how in ("good", "absent"):
         monkeypatch.setitem(SOURCES, how, source(tmp_path / how, f"{address}/{how}/tool.tar.gz"))
-    assert official.main("good") == official.main("good") == 0
+    assert command.main(["--official", "good"]) == command.main(["--official", "good"]) == 0
     first, second = capsys.readouterr().out.split()
     assert first == second and (Path(first) / "one").read_text() == "official one"
-    assert official.main("absent") == 1
+    assert command.main(["--official", "absent"]) == 1
     assert f"{address}/absent/tool.tar.gz: HTTP Error 404: Not Found\n" in capsys.readouterr().err
-    assert official.main("crds") == 1
+    assert command.main(["--official", "crds"]) == 1
     assert "no official archive of crds" in capsys.readouterr().err
     assert len(Releases.asked) == 2
 

@@ -1,13 +1,13 @@
-"""The view: the folder in which Pulumi runs, so that no command ever writes into the checkout.
+"""Stack files: read leniently, and copied into the view, the folder in which Pulumi runs.
 
-Its Pulumi.yaml is the tracked one with `main: <the checkout>`. Its stack file is a copy of the tracked one without
-values that another key encrypted. `pulumi config set` in the shell edits the copy. When the tracked file changes, the
-copy is made anew, with a note about dropped values.
+No command ever writes into the checkout. The view's Pulumi.yaml is the tracked one with `main: <the checkout>`. Its
+stack file is a copy of the tracked one without values that another key encrypted. `pulumi config set` in the shell
+edits the copy. When the tracked file changes, the copy is made anew, with a note about dropped values.
 """
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,27 @@ from typing import Any
 import yaml
 
 from sandbox.errors import SandboxError
+
+
+def serving(stack_file: Path) -> Mapping[str, Any]:
+    """Return `llm-d-pd:serving` of a stack file. Raises `SandboxError` for a file that isn't YAML."""
+    try:
+        document = yaml.load(stack_file.read_text(), Loader=yaml.CSafeLoader)
+    except yaml.YAMLError as error:
+        raise SandboxError(f"{stack_file} isn't YAML: {error}") from None
+    return mapping(mapping(mapping(document).get("config")).get("llm-d-pd:serving"))
+
+
+def accelerator(stack_file: Path) -> str:
+    """Return `serving.accelerator`, "" if it is no text. Raises `SandboxError` for a file that isn't YAML."""
+    chosen = serving(stack_file).get("accelerator")
+    return chosen if isinstance(chosen, str) else ""
+
+
+def mapping(value: object) -> Mapping[str, Any]:
+    """Return a mapping unchanged; an empty one for any other value."""
+    return value if isinstance(value, Mapping) else {}
+
 
 TOKEN = "llm-d-pd:hfToken"
 """The one secret of the program; optional, so Pulumi.yaml cannot declare it."""

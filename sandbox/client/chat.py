@@ -1,24 +1,101 @@
-"""Sends a prompt to the deployed stack, as a client would, and shows the answer."""
+"""Sends a prompt to the deployed stack, as a client would, and shows the answer, its path and its KV transfer."""
 
 import json
 import ssl
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from pathlib import Path
 from typing import TextIO
 
-from sandbox.cluster.api import Api, connect
+from sandbox.client import pods, route
+from sandbox.client.pods import Pod
+from sandbox.client.route import NotServed, Target, find_target
+from sandbox.cluster.api import Api, ApiError, connect
+from sandbox.engine.backend import stack_outputs
 from sandbox.errors import SandboxError
-from sandbox.gateways import accesslog
-from sandbox.home import Home, stack_outputs
+from sandbox.home import Home
 from sandbox.modelserver import choice
+from sandbox.network import istio
 from sandbox.progress import Progress
-from sandbox.talking import path, pods, transfers
-from sandbox.talking.target import NotServed, Target, find
+from verify import metrics
+from verify.metrics import Worker
+
+_COUNTING_SECONDS = 10.0
+"""Seconds to wait: vLLM counts a transfer one step later, and writes counters when the request has ended."""
+_BLOCK_SIZE = 128
+"""Tokens per block if the pod sets none: vLLM's default on a CPU."""
+
+
+def counted(api: Api) -> dict[str, Worker]:
+    """Return the counters of every decode worker that answers, by its pod."""
+    return {pod.name: worker for pod, worker in _decoding(api)}
+
+
+def _decoding(api: Api) -> Iterator[tuple[Pod, Worker]]:
+    for pod in pods.listed(api):
+        port = pod.port("vllm")
+        if pod.role == "decode" and port is not None:
+            with suppress(ApiError):
+                yield pod, metrics.worker(api.text(f"{pod.path}:{port}/proxy/metrics"))
+
+
+def transferred(api: Api, before: Mapping[str, Worker], model: Path) -> str:
+    """Return a line about the transfers since `before`, once counted; `model` is the folder of the model."""
+    deadline = time.monotonic() + _COUNTING_SECONDS
+    while True:
+        for pod, now in _decoding(api):
+            then = before.get(pod.name)
+            count, size, seconds, pieces = (
+                (getattr(now, what) or 0) - (getattr(then, what, None) or 0)
+                for what in ("transfers", "transferred", "transfer_seconds", "descriptors")
+            )
+            if count:
+                blocks = _count(size / block_bytes(model, _block_size(pod)), "block")
+                return (
+                    f"KV transfer over NIXL to {pod.name}: {size:,.0f} bytes, {blocks} in "
+                    f"{_count(pieces, 'descriptor')}, {_count(count, 'transfer')} in {seconds * 1000:.1f} ms."
+                )
+        if time.monotonic() > deadline:
+            return "No KV block came over NIXL: decode had them all, or computed them itself (make verify)."
+        time.sleep(0.2)
+
+
+def _count(number: float, noun: str) -> str:
+    return f"{number:g} {noun}" if number == 1 else f"{number:g} {noun}s"
+
+
+def block_bytes(model: Path, block_size: int) -> int:
+    """Return the bytes of one KV block of `block_size` tokens: keys and values of all layers, two bytes each."""
+    config = json.loads((model / "config.json").read_text())
+    heads = config["num_attention_heads"]
+    head = config.get("head_dim") or config["hidden_size"] // heads
+    return int(2 * config["num_hidden_layers"] * config.get("num_key_value_heads", heads) * head * block_size * 2)
+
+
+def differences(home: Home) -> Iterator[str]:
+    """Yield the substitutions between declared and running vLLM, from the pods' logs."""
+    if not choice.read(home.root):
+        return
+    with connect(home.host_kubeconfig) as api:
+        workers = [pod for pod in pods.listed(api) if pod.role in ("prefill", "decode") and pod.state == "Ready"]
+        for pod in {pod.role: pod for pod in workers}.values():
+            yield f"\nvLLM of {pod.name} is as its pod declares, except (declared → used):"
+            log = api.text(f"{pod.path}/log", container="vllm", limitBytes="20000")
+            yield from (
+                f"  {text.removeprefix('sandbox: ')}" for text in log.splitlines() if text.startswith("sandbox: ")
+            )
+
+
+def _block_size(pod: Pod) -> int:
+    words = [word for one in pod.containers for word in one.get("args") or []]
+    given = [word.partition("=")[2] for word in words if word.startswith("--block-size=")]
+    return int(given[-1]) if given else _BLOCK_SIZE
+
 
 _SILENCE_SECONDS = 60
 """The simulator answers in milliseconds; a queue behind a load test may take longer."""
@@ -70,7 +147,7 @@ def stream(target: Target, prompt: str, max_tokens: int, identity: str, hear: Ca
         "stream_options": {"include_usage": True},
     }
     connection = _connection(target)
-    marks = dict.fromkeys((accesslog.MARK, "x-request-id"), identity)
+    marks = dict.fromkeys((istio.MARK, "x-request-id"), identity)
     headers = {"Content-Type": "application/json", **marks, **target.headers, **target.authorization}
     start = time.monotonic()
     try:
@@ -145,7 +222,7 @@ _SIMULATED = (
 )
 
 
-def chat(home: Home, stack: str, report: Progress, prompt: str = GREETING, out: TextIO | None = None) -> int:
+def ask(home: Home, stack: str, report: Progress, prompt: str = GREETING, out: TextIO | None = None) -> int:
     """Send one chat completion through the stack's gateway; print the answer as it arrives, then its path.
 
     There is no second attempt, because a Ready stack answers. Returns 0, or 1 after an error status. Raises
@@ -153,11 +230,11 @@ def chat(home: Home, stack: str, report: Progress, prompt: str = GREETING, out: 
     """
     out = out or sys.stdout
     with connect(home.host_kubeconfig) as api:
-        target = find(home, stack, api)
+        target = find_target(home, stack, api)
         report.say(f"\nPOST {target.url}/chat/completions  {prompt!r}\n")
         identity = str(uuid.uuid4())
         real = choice.read(home.root)
-        before = transfers.counted(api) if real else {}
+        before = counted(api) if real else {}
         try:
             answer = stream(
                 target, prompt, MAX_TOKENS, identity, lambda piece: print(piece, end="", file=out, flush=True)
@@ -173,7 +250,7 @@ def chat(home: Home, stack: str, report: Progress, prompt: str = GREETING, out: 
         print(file=out, flush=True)
         _explain(api, target, answer, identity, report, server=_REAL if real else _SIMULATED)
         if real:
-            report.say(transfers.line(api, before, Path(real.model)))
+            report.say(transferred(api, before, Path(real.model)))
     return 0
 
 
@@ -189,7 +266,7 @@ def await_serving(home: Home, stack: str, report: Progress) -> None:
     with connect(home.host_kubeconfig) as api, report.step("waiting for the gateway to serve"):
         while True:
             try:
-                if serves(find(home, stack, api)) and _workers_ready(home, stack, api):
+                if serves(find_target(home, stack, api)) and _workers_ready(home, stack, api):
                     return
             except NotServed:
                 raise
@@ -213,10 +290,10 @@ def _workers_ready(home: Home, stack: str, api: Api) -> bool:
 
 def _explain(api: Api, target: Target, answer: Answer, identity: str, report: Progress, *, server: str) -> None:
     listed = pods.listed(api)
-    found = path.find(api, listed, target, identity)
+    found = route.find_access(api, listed, target, identity)
     report.say("")
     if found:
-        for line in path.lines(*found, listed):
+        for line in route.path_lines(*found, listed):
             report.say(line)
     else:
         report.say("The path is unknown: the gateway's access log has no line for this request (make logs POD=gateway)")

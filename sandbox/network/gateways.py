@@ -1,9 +1,17 @@
-"""Assigns this machine's ports to listeners of gateways: the oldest first, and the same after a restart."""
+"""Gateways: ports of this machine for their listeners, and a status for those without a controller.
+
+The oldest listener gets a port first, and the same after a restart. The sandbox can't build the controllers of
+kgateway, agentgateway and GKE. Their Gateways become Programmed, with a message that explains it, so that `up`
+completes; no request is served. Routes and pools get no status.
+"""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from sandbox.network.store import Key, World
 
@@ -61,7 +69,7 @@ class HostPorts:
 
     def __init__(self, folder: Path, ports: Iterable[int]) -> None:
         self._file, self._ports = folder / FILE, list(ports)
-        self.taken = {key: port for key, port in read(folder).items() if port in self._ports}
+        self.taken = {key: port for key, port in assigned_ports(folder).items() if port in self._ports}
 
     def assign(self, listeners: Iterable[Key]) -> None:
         """Assign ports to these listeners, oldest first, while there are free ones; free those of all others."""
@@ -85,7 +93,7 @@ class HostPorts:
         draft.replace(self._file)
 
 
-def read(folder: Path) -> Mapping[Key, int]:
+def assigned_ports(folder: Path) -> Mapping[Key, int]:
     """Return the host port of each listener of the sandbox in `folder`, by namespace and name."""
     try:
         content = json.loads((folder / FILE).read_text())
@@ -96,3 +104,70 @@ def read(folder: Path) -> Mapping[Key, int]:
 
 def _oldest_first(found: Mapping[Key, Listener]) -> Mapping[Key, Listener]:
     return dict(sorted(found.items(), key=lambda one: (one[1].since, one[0])))
+
+
+UNSERVED: Mapping[str, str] = MappingProxyType(
+    {
+        "kgateway": "kgateway.dev/kgateway",
+        "agentgateway": "agentgateway.dev/agentgateway",
+        "agentgateway-v2": "kgateway.dev/agentgateway",
+        "gke-l7-regional-external-managed": "networking.gke.io/gateway",
+        "gke-l7-rilb": "networking.gke.io/gateway",
+    }
+)
+"""`spec.controllerName` by GatewayClass, as in the controllers' installations."""
+
+SIMULATED: Mapping[str, str] = MappingProxyType(
+    {
+        "istio": "istio.io/gateway-controller",
+        "data-science-gateway-class": "openshift.io/gateway-controller/v1",
+    }
+)
+"""istiod's classes, for a machine that runs no pods."""
+
+NOT_SERVED = "not served here: the sandbox has no controller of GatewayClass"
+"""Beginning of the message of every condition below."""
+
+_GROUP = "/apis/gateway.networking.k8s.io/v1"
+
+
+def statuses(
+    world: Mapping[str, Mapping[tuple[str, str], Mapping[str, Any]]], *, simulated: bool
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield path and body of every missing class and status; `simulated`: for istiod's classes, too."""
+    classes = {**UNSERVED, **(SIMULATED if simulated else {})}
+    for name, controller in classes.items():
+        path, present = f"{_GROUP}/gatewayclasses/{name}", world["GatewayClass"].get(("", name))
+        if present is None:
+            head = {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "GatewayClass", "metadata": {"name": name}}
+            yield path, {**head, "spec": {"controllerName": controller}}
+        elif present["spec"]["controllerName"] == controller:
+            yield from _missing(path, present, name, ("Accepted",))
+    for (namespace, name), gateway in world["Gateway"].items():
+        class_name = gateway["spec"]["gatewayClassName"]
+        if class_name in classes:
+            path = f"{_GROUP}/namespaces/{namespace}/gateways/{name}"
+            yield from _missing(path, gateway, class_name, ("Accepted", "Programmed"))
+
+
+def _missing(
+    path: str, one: Mapping[str, Any], class_name: str, kinds: tuple[str, ...]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the status if the object lacks it for its present generation."""
+    generation = one["metadata"].get("generation", 0)
+    known = {each["type"]: each for each in one.get("status", {}).get("conditions") or ()}
+    if all(known.get(kind, {}).get("observedGeneration") == generation and kind in known for kind in kinds):
+        return
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    conditions = [
+        {
+            "type": kind,
+            "status": "True",
+            "reason": kind,
+            "message": f"{NOT_SERVED} {class_name}",
+            "observedGeneration": generation,
+            "lastTransitionTime": now,
+        }
+        for kind in kinds
+    ]
+    yield f"{path}/status", {"status": {"conditions": conditions}}

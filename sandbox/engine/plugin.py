@@ -1,4 +1,4 @@
-"""The gRPC server of a plugin process. The CLI reads its port from the first line of output."""
+"""The process of a Pulumi plugin: a gRPC server. The CLI reads its port from the first line of output."""
 
 import os
 import threading

@@ -1,12 +1,20 @@
-"""Substitutions between a pod's declared vLLM container and the vLLM that the sandbox runs.
+"""Real vLLM in a container: substitutions between what the pod declares and what vLLM gets, and its start.
 
-All other flags and variables reach vLLM unchanged. Standard library only: this runs in the container, before vLLM.
+All other flags and variables reach vLLM unchanged. `vllm bench` runs as it is, with the tiny model's tokenizer.
+Standard library only: this runs in the container, before vLLM.
 """
 
 import json
+import os
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from sandbox.modelserver.command_line import LEVELS, plain, translated
 
 MODELS = "models"
 """Folder of the cache. It holds a link to the tiny model under the name of each declared model."""
@@ -251,3 +259,26 @@ def _taken(words: Sequence[str], flag: str) -> tuple[str | None, list[str], int]
 
 def _shown(value: str | None) -> str:
     return "absent" if value is None else value or "set"
+
+
+def main(words: Sequence[str], *, version: str, python: str, model: str, cache: str, tensor_parallel: int) -> NoReturn:
+    """Become vLLM, or exit as vLLM does. `python`, `model` (a folder) and `cache` are paths in the container."""
+    if words[:1] != ["bench"]:
+        translated(words, version)
+    interfaces = frozenset(one.name for one in Path("/sys/class/net").iterdir())
+    machine = Machine(f"{cache}/{MODELS}", cache, tensor_parallel, interfaces)
+    if words[:1] == ["bench"]:
+        client = [f"--model={model}" if word.startswith("--model=") else word for word in words]
+        _, environment, _ = substituted([], os.environ, machine)
+        os.execve(python, [python, "-m", "vllm.entrypoints.cli.main", *client], environment)
+    line, environment, differences = substituted(plain(words[1:], LEVELS[version]), os.environ, machine)
+    for one in differences:
+        print(f"sandbox: {one}", file=sys.stderr)
+    link = Path(line[0])
+    before = os.umask(0)  # servers of any user make folders there
+    link.parent.mkdir(parents=True, exist_ok=True)
+    os.umask(before)
+    with suppress(FileExistsError):
+        link.symlink_to(model)
+    sys.stderr.flush()
+    os.execve(python, [python, "-m", "vllm.entrypoints.cli.main", "serve", *line], environment)

@@ -1,4 +1,7 @@
-"""Finds the remains of an interrupted `pulumi` that stop the next one: its lock, and unrecorded objects."""
+"""The stacks in Pulumi's file backend: their outputs, and the remains of an interrupted `pulumi`.
+
+Remains that stop the next command are the lock, and objects that no state records.
+"""
 
 import json
 import time
@@ -14,6 +17,20 @@ _PATIENCE = 60.0
 _LABEL = "app.kubernetes.io/part-of=llm-d-pd"
 _PLUGIN = "pulumi-kubernetes"
 """Field manager of Pulumi's Kubernetes plugin."""
+
+
+def stack_outputs(home: Home) -> dict[str, dict[str, Any]]:
+    """Return the outputs of every deployed stack by its name."""
+    return {
+        file.stem: resource["outputs"]
+        for file in sorted(_stacks(home, "*"))
+        for resource in _latest(file).get("resources") or []
+        if resource["type"] == "pulumi:pulumi:Stack" and resource.get("outputs")
+    }
+
+
+def _stacks(home: Home, stack: str) -> Iterator[Path]:
+    return (home.state / "backend" / ".pulumi" / "stacks").glob(f"*/{stack}.json")
 
 
 def stale_locks(home: Home, stack: str) -> list[Path]:
@@ -35,8 +52,7 @@ def engine_runs(home: Home) -> bool:
 
 def has_pending(home: Home, stack: str) -> bool:
     """Whether the stack's state records operations that never ended."""
-    files = (home.state / "backend" / ".pulumi" / "stacks").glob(f"*/{stack}.json")
-    return any(True for file in files for _ in _pending(file))
+    return any(_latest(file).get("pending_operations") for file in _stacks(home, stack))
 
 
 def ended_well(home: Home, stack: str) -> bool:
@@ -49,14 +65,14 @@ def unrecorded(home: Home, api: Api) -> list[str]:
     """Return the paths of the program's objects that Pulumi made and that are in no stack's state of this sandbox."""
     recorded = {
         (resource["inputs"]["kind"], resource["id"])
-        for state in (home.state / "backend" / ".pulumi" / "stacks").glob("*/*.json")
+        for state in _stacks(home, "*")
         for resource in _latest(state).get("resources") or []
         if "kind" in resource.get("inputs", {})
     }
     return [path for kind, identity, path in _made_by_pulumi(api) if (kind, identity) not in recorded]
 
 
-def delete(api: Api, path: str) -> None:
+def delete_object(api: Api, path: str) -> None:
     """Delete an object and wait until it is gone."""
     deadline = time.monotonic() + _PATIENCE
     try:
@@ -87,10 +103,6 @@ def _made_by_pulumi(api: Api) -> Iterator[tuple[str, str, str]]:
                     place, name = metadata.get("namespace"), metadata["name"]
                     within = f"{root}/namespaces/{place}" if place else root
                     yield kind["kind"], f"{place}/{name}" if place else name, f"{within}/{kind['name']}/{name}"
-
-
-def _pending(state: Path) -> Iterator[dict[str, Any]]:
-    yield from _latest(state).get("pending_operations") or []
 
 
 def _latest(state: Path) -> dict[str, Any]:

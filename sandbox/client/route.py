@@ -1,16 +1,24 @@
-"""Finds the target of a stack's requests: the model, and the port of this machine for its gateway."""
+"""The route of a stack's requests: model, port and headers to send them with, and the pods that they pass.
 
+The pods are those of the gateway's access log, with pod names in place of addresses.
+"""
+
+import time
 from base64 import b64decode
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from sandbox.client import pods
+from sandbox.client.pods import Pod
 from sandbox.cluster import lifecycle
-from sandbox.cluster.api import Api
+from sandbox.cluster.api import Api, ApiError
+from sandbox.engine.backend import stack_outputs
 from sandbox.errors import SandboxError
-from sandbox.gateways.unserved import NOT_SERVED
-from sandbox.home import Home, stack_outputs
-from sandbox.network import host_ports
+from sandbox.home import Home
+from sandbox.network import gateways, istio
+from sandbox.network.gateways import NOT_SERVED
+from sandbox.network.istio import Access
 from sandbox.network.store import Key
 
 _GATEWAY = "/apis/gateway.networking.k8s.io/v1/namespaces/{}/gateways/{}"
@@ -49,7 +57,7 @@ class Target:
         return f"{self.scheme}://127.0.0.1:{self.port}{self.path}/v1"
 
 
-def find(home: Home, stack: str, api: Api) -> Target:
+def find_target(home: Home, stack: str, api: Api) -> Target:
     """Find a stack's gateway, from the HTTPRoute that leads to its pool.
 
     Raises `SandboxError` when there is none, or its subclass `NotServed`.
@@ -63,11 +71,11 @@ def find(home: Home, stack: str, api: Api) -> Target:
     if not deployed:
         raise SandboxError(f"stack {stack!r} isn't deployed in the sandbox {home.name!r}: `make up STACK={stack}`")
     route = _route(api, stack, deployed)
-    port = host_ports.read(home.root).get(route.listener)
+    port = gateways.assigned_ports(home.root).get(route.listener)
     if port is None:
         raise SandboxError(
             f"the gateway {'/'.join(route.gateway)} has no port on this machine: its Service does not exist yet (`make "
-            f"status`), or {lifecycle.GATEWAYS} other listeners have all the ports ({home.root / host_ports.FILE})"
+            f"status`), or {lifecycle.GATEWAYS} other listeners have all the ports ({home.root / gateways.FILE})"
         )
     authorization = _authorization(api, deployed)
     return Target(*route.gateway, deployed["model"], port, route.scheme, route.path, route.headers, authorization)
@@ -117,7 +125,7 @@ def _route(api: Api, stack: str, deployed: dict[str, Any]) -> _Route:
         if condition["message"].startswith(NOT_SERVED):
             raise NotServed(f"{'/'.join(key)} is {condition['message']}")
     listener, first = _listener(gateway, parent.get("sectionName"))
-    own = key if first else host_ports.key_of(key, listener["port"])
+    own = key if first else gateways.key_of(key, listener["port"])
     return _Route(key, own, listener["protocol"].lower(), *_wanted(route))
 
 
@@ -140,3 +148,69 @@ def _wanted(route: dict[str, Any]) -> tuple[str, dict[str, str]]:
     if names := route.get("hostnames"):
         headers["Host"] = names[0].replace("*", "any", 1)
     return (match.get("path") or {}).get("value", "/").rstrip("/"), headers
+
+
+_LOG_SECONDS = 5.0
+"""Seconds that a gateway may take to log a request after its answer."""
+_RECENT = "200"
+
+
+def gateway_pods(listed: Sequence[Pod], namespace: str | None = None, gateway: str | None = None) -> list[Pod]:
+    """Return the pods of one Gateway, or of all."""
+    return [
+        pod
+        for pod in listed
+        if pod.role == "gateway"
+        and (namespace is None or pod.namespace == namespace)
+        and (gateway is None or pod.gateway == gateway)
+    ]
+
+
+def recent(api: Api, pod: Pod) -> Iterator[Access]:
+    """Yield the last requests through a gateway pod, oldest first; none while the pod starts or ends."""
+    try:
+        log = api.text(f"{pod.path}/log", tailLines=_RECENT)
+    except ApiError:
+        return
+    for line in log.splitlines():
+        access = istio.read_access(line)
+        if access:
+            yield access
+
+
+def find_access(api: Api, listed: Sequence[Pod], target: Target, request_id: str) -> tuple[Pod, Access] | None:
+    """Return the gateway pod that served a request and its log entry; None if it does not appear in time."""
+    deadline = time.monotonic() + _LOG_SECONDS
+    while time.monotonic() < deadline:
+        for pod in gateway_pods(listed, target.namespace, target.gateway):
+            for access in recent(api, pod):
+                if access.id == request_id:
+                    return pod, access
+        time.sleep(0.05)
+    return None
+
+
+def path_lines(gateway: Pod, access: Access, listed: Sequence[Pod]) -> list[str]:
+    """Format the path, one pod per line."""
+    served = access.upstream or access.decode
+    worker = pods.at(listed, served)
+    pickers = [pod for pod in listed if pod.role == "epp" and worker and pod.install == worker.install]
+    picker = next((pod for pod in pickers if pod.state == "Ready"), None)  # the others are replicas
+    decided = f", decided after {milliseconds(access.picked_us)}" if access.picked_us is not None else ""
+    stations = [("gateway", _place(gateway, None))]
+    stations += [("picker", _place(picker, None) + decided)] if access.decode else []
+    stations += [("prefill", _place(pods.at(listed, access.prefill), access.prefill))] if access.prefill else []
+    elsewhere = "" if access.as_picked or not access.decode else f" (picked was {access.decode})"
+    stations.append((worker.role if worker else "decode", _place(worker, served) + elsewhere))
+    return [f"{'  ' if not index else '→ '}{what:<8} {where}" for index, (what, where) in enumerate(stations)]
+
+
+def milliseconds(microseconds: int | None) -> str:
+    """Format a time of the access log."""
+    return "?" if microseconds is None else f"{microseconds / 1000:.1f} ms"
+
+
+def _place(pod: Pod | None, address: str | None) -> str:
+    if pod is None:
+        return address or "unknown"
+    return f"{pod.name} on {pod.node}"
