@@ -17,7 +17,7 @@ from sandbox.progress import Progress
 from sandbox.toolchain import provide
 from tests.program.wire import AMD
 from tests.recorder import Recorder, run_program
-from tests.sandbox.gateways.certificate import CHAIN, KEY
+from tests.sandbox.certificate import CHAIN, KEY
 from tests.stack_file import settings
 
 GATEWAY = "infra-pd-inference-gateway"

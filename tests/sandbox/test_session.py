@@ -1,16 +1,12 @@
-"""What a session needs and repairs: programs of a stack, and objects that no state records."""
+"""The programs that a stack needs."""
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from sandbox import session
-from sandbox.cluster.api import Api
-from sandbox.engine import backend
 from sandbox.errors import SandboxError
-from sandbox.home import Home
 from sandbox.progress import Progress
 from sandbox.toolchain import DATA_PATH, places, provide
 from sandbox.toolchain.catalog import GIVEN
@@ -55,31 +51,3 @@ def test_programs_of_newer_releases_come_from_path(tmp_path: Path, monkeypatch: 
     found = provide(["epp-v0.10.0", "pd-sidecar-v0.10.0"], Progress())
     assert found == {name: tmp_path / name for name in ("epp-v0.10.0", "pd-sidecar-v0.10.0")}
     assert found.items() <= places(DATA_PATH).items(), "a sandbox that runs knows them before a stack wants them"
-
-
-_MAPS = "/api/v1/namespaces/default/configmaps"
-
-
-def _made(api: Api, name: str, manager: str) -> str:
-    labels = {"app.kubernetes.io/part-of": "llm-d-pd"}
-    api.create(_MAPS, {"metadata": {"name": name, "labels": labels}, "data": {"key": "value"}}, manager=manager)
-    return f"{_MAPS}/{name}"
-
-
-def _state(home: Home, *resources: dict[str, Any]) -> None:
-    folder = home.state / "backend" / ".pulumi" / "stacks" / "llm-d-pd"
-    folder.mkdir(parents=True)
-    (folder / "other.json").write_text(json.dumps({"checkpoint": {"latest": {"resources": resources}}}))
-
-
-def test_unrecorded_objects_are_those_of_pulumi_in_no_state(api: Api, tmp_path: Path) -> None:
-    home = Home(tmp_path)
-    _state(home, {"inputs": {"kind": "ConfigMap"}, "id": "default/healing-recorded"}, {"id": "a-component"})
-    recorded = _made(api, "healing-recorded", "pulumi-kubernetes")
-    lost = _made(api, "healing-lost", "pulumi-kubernetes")
-    another = _made(api, "healing-another", "kubectl-create")
-    try:
-        assert {recorded, lost, another} & set(backend.unrecorded(home, api)) == {lost}
-    finally:
-        for path in (recorded, lost, another):
-            api.delete(path)

@@ -13,7 +13,6 @@ import pytest
 
 from sandbox.cluster import lifecycle
 from sandbox.cluster.api import connect
-from sandbox.cluster.control_plane import AUDIT, ControlPlane
 from sandbox.errors import SandboxError
 from sandbox.home import CHECKOUT, Home
 from sandbox.progress import Progress
@@ -122,12 +121,6 @@ def test_a_failed_start_reports_the_reason_and_leaves_nothing(home: Home, tmp_pa
     assert not home.cluster.exists()
 
 
-def test_two_starts_of_one_sandbox_do_not_race(cluster: Running) -> None:
-    before = running.processes(cluster.home)
-    assert lifecycle.start(cluster.home, {}, Progress()) is False
-    assert running.processes(cluster.home).keys() == before.keys()
-
-
 def test_a_later_process_with_the_keepers_number_is_no_keeper(tmp_path: Path) -> None:
     lifecycle.Keeper(os.getpid(), "another boot:1", 1, True).write(tmp_path)
     keeper = lifecycle.last_keeper(tmp_path)
@@ -142,31 +135,6 @@ def test_a_later_process_with_the_keepers_number_is_no_keeper(tmp_path: Path) ->
 def test_a_name_that_is_no_folder_is_refused(name: str) -> None:
     with pytest.raises(SandboxError, match="SANDBOX"):
         Home.of(CHECKOUT, name)
-
-
-def test_a_control_plane_of_an_earlier_version_stays_and_is_not_started(home: Home) -> None:
-    (home.cluster / "kwok" / "clusters" / "sandbox" / "etcd").mkdir(parents=True)  # kwokctl v0.7.0's layout
-    (home.cluster / "isolated").write_text("True")
-    with pytest.raises(SandboxError, match=r"(?s)earlier version.*make down PURGE=1"):
-        running.start(home)
-    assert (home.cluster / "kwok" / "clusters" / "sandbox" / "etcd").exists()
-
-
-@pytest.mark.thorough
-def test_an_audit_policy_stays_with_the_sandbox(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    policy = tmp_path / "policy.yaml"
-    policy.write_text("apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: Metadata}]\n")
-    monkeypatch.setenv(AUDIT, str(policy))
-    running.start(home)
-    lifecycle.stop(home, Progress())
-    monkeypatch.delenv(AUDIT)
-    policy.unlink()
-    log = ControlPlane(home.cluster, {}, isolated=True).audit_log
-    log.unlink()
-    get(running.start(home), "/api/v1/namespaces/default")
-    requests = [json.loads(line) for line in log.read_text().splitlines()]
-    users = {one["user"]["username"] for one in requests if one["requestURI"] == "/api/v1/namespaces/default"}
-    assert "kubernetes-admin" in users
 
 
 @pytest.mark.thorough

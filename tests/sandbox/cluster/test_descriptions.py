@@ -8,7 +8,6 @@ import pytest
 from sandbox import __main__ as commands
 from sandbox.cluster import control_plane, description
 from sandbox.cluster.control_plane import Admission, PodSecurity
-from sandbox.engine import stack_files
 from sandbox.errors import SandboxError
 from sandbox.home import Home
 from sandbox.progress import Progress
@@ -158,10 +157,3 @@ def test_a_setting_of_the_same_command_counts(cloud: Home) -> None:
 def test_other_commands_and_those_with_a_cluster_go_on(words: tuple[str, ...], cloud: Home) -> None:
     with pytest.raises(pytest.fail.Exception, match="it went on"):
         commands._ready(command(*words), cloud, Progress())
-
-
-@pytest.mark.parametrize("serving", ["text", "{}", "{accelerator: [amd]}"])
-def test_a_wrong_accelerator_is_left_to_the_program(serving: str, tmp_path: Path) -> None:
-    file = tmp_path / "Pulumi.x.yaml"
-    file.write_text(f"config: {{'llm-d-pd:serving': {serving}}}")
-    assert stack_files.accelerator(file) == ""

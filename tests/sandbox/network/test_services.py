@@ -1,18 +1,15 @@
 """Names, addresses and host ports of Services, from the API server's objects."""
 
-import asyncio
 import json
-import socket
 from pathlib import Path
 from typing import Any
 
-import dns.asyncquery
 import dns.message
 import dns.rcode
 import pytest
 
 from sandbox.network.gateways import FILE, HostPorts, Listener, assigned_ports, key_of, listeners
-from sandbox.network.services import dns_answer, serve_dns
+from sandbox.network.services import dns_answer
 from sandbox.network.store import World, service_endpoints
 
 SPACE = "models"
@@ -76,23 +73,6 @@ def test_a_services_name_resolves_and_a_headless_one_to_ready_pods(name: str, ad
     reply = dns_answer(WORLD, dns.message.make_query(name, "A"))
     assert dns.rcode.to_text(reply.rcode()) == ("NXDOMAIN" if addresses is None else "NOERROR")
     assert [one.to_text() for found in reply.answer for one in found] == (addresses or [])
-
-
-async def _on_the_wire(question: dns.message.Message) -> tuple[dns.message.Message, bool]:
-    """Ask a real server over UDP after an invalid message, and again over TCP if the answer is truncated."""
-    many = world([f"10.244.1.{number}" for number in range(200)])
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    await serve_dns("127.0.0.1", lambda: many, port)
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
-        other.sendto(b"nonsense", ("127.0.0.1", port))
-    return await dns.asyncquery.udp_with_fallback(question, "127.0.0.1", timeout=20, port=port)
-
-
-def test_an_answer_too_long_for_a_datagram_comes_over_tcp() -> None:
-    long = dns.message.make_query("workers.models.svc.cluster.local.", "A", use_edns=False)
-    reply, over_tcp = asyncio.run(_on_the_wire(long))
-    assert (len(reply.answer[0]), over_tcp) == (200, True)
 
 
 def test_endpoints_of_a_port_are_found_by_the_ports_name() -> None:

@@ -111,14 +111,6 @@ def container(pod: Object, name: str = "c") -> Object:
     return next((one for one in every if one["name"] == name), {"state": {}, "lastState": {}, "restartCount": 0})
 
 
-def condition(pod: Object, kind: str) -> bool:
-    return any(one["type"] == kind and one["status"] == "True" for one in pod.get("status", {}).get("conditions", []))
-
-
-def ready(pod: Object) -> bool:
-    return condition(pod, "Ready")
-
-
 def ended(pod: Object) -> bool:
     return pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
 

