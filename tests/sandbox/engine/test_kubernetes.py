@@ -1,6 +1,6 @@
 """The stand-in for the Kubernetes plugin: ignored fields, and what it refuses. Stacks test the rest."""
 
-from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,23 +8,23 @@ import pytest
 from sandbox.cluster.api import Api
 from sandbox.engine.kubernetes import server
 from sandbox.engine.kubernetes.state import MANAGER, with_ignored
-from tests.sandbox.engine.harness import Stack, deployment, provider
-
-Live = Callable[[str], dict[str, Any]]
+from tests.sandbox.engine.harness import deployment, on_cluster, provider
+from tests.sandbox.running import Running, provide_nodes
 
 
 @pytest.mark.thorough
-def test_a_field_that_is_ignored_stays_with_whoever_changed_it(
-    stack: Stack, api: Api, namespace: str, live: Live
-) -> None:
+def test_a_field_that_is_ignored_stays_with_whoever_changed_it(tmp_path: Path, cluster: Running, api: Api) -> None:
     """Measured on the official plugin 4.32: 4, then left to an autoscaler, scaled to 6, then fixed again."""
+    provide_nodes(cluster)
+    stack, namespace = on_cluster(tmp_path, cluster), "default"
+    path = f"/apis/apps/v1/namespaces/{namespace}/deployments/workers"
 
     def workers(replicas: int, image: str, *, ignored: bool) -> dict[str, Any]:
         opts = {"ignore_changes": ["spec.replicas"]} if ignored else {}
         return deployment("workers", namespace, image=image, replicas=replicas, opts=opts)
 
     def replicas() -> int:
-        return int(live("deployments/workers")["spec"]["replicas"])
+        return int(api.get(path)["spec"]["replicas"])
 
     stack.declare(p=provider(), workers=workers(4, "pause:1", ignored=False)).up().ok()
 
@@ -33,8 +33,7 @@ def test_a_field_that_is_ignored_stays_with_whoever_changed_it(
     stack.up().ok()
     assert replicas() == 4, "what the tier had, not what it would begin with"
 
-    path = f"/apis/apps/v1/namespaces/{namespace}/deployments/workers/scale"
-    api.patch(path, {"spec": {"replicas": 6}}, "application/merge-patch+json", fieldManager="autoscaler")
+    api.patch(f"{path}/scale", {"spec": {"replicas": 6}}, "application/merge-patch+json", fieldManager="autoscaler")
     stack.preview("--expect-no-changes").ok()
     stack.declare(p=provider(), workers=workers(1, "pause:2", ignored=True)).up().ok()
     assert replicas() == 6
@@ -48,6 +47,7 @@ def test_a_field_that_is_ignored_stays_with_whoever_changed_it(
     assert 'conflict with "autoscaler"' in refused
     assert ".spec.replicas" in refused
     assert replicas() == 6
+    stack.pulumi("destroy", "--yes", "--skip-preview").ok()
 
 
 REPLICAS: dict[str, Any] = {"f:spec": {"f:replicas": {}}}

@@ -1,4 +1,4 @@
-"""The chat client, and the path of a request as text."""
+"""The chat client, the path of a request as text, and what `make status` says of pods that wait."""
 
 import json
 import threading
@@ -11,13 +11,15 @@ from typing import Any
 
 import pytest
 
-from sandbox.client import pods, route
+from sandbox.client import pods, route, status
 from sandbox.client.chat import Refused, stream
 from sandbox.client.pods import Pod
 from sandbox.client.route import Target
 from sandbox.client.status import decision
 from sandbox.errors import SandboxError
 from sandbox.network.istio import Access
+from tests.verify.fake import FakeCluster
+from verify.waiting import Trouble
 
 
 @contextmanager
@@ -54,16 +56,6 @@ USAGE = 'data: {"choices": [], "usage": {"completion_tokens": 5}}\n\n'
 DONE = "data: [DONE]\n\n"
 
 
-def test_a_streamed_answer_arrives_piece_by_piece() -> None:
-    heard: list[str] = []
-    with answering(200, chunk("to") + chunk("kens") + USAGE + DONE) as target:
-        answer = stream(target, "hello", 8, "7", heard.append)
-
-    assert heard == ["to", "kens"]
-    assert answer.tokens == 5
-    assert 0 < answer.first_token <= answer.total
-
-
 def test_an_error_has_the_stacks_message() -> None:
     with answering(429, "no decode workers\n") as target, pytest.raises(Refused, match="HTTP 429 no decode workers"):
         stream(target, "hello", 8, "7", print)
@@ -71,13 +63,6 @@ def test_an_error_has_the_stacks_message() -> None:
 
 def test_an_incomplete_answer_is_an_error() -> None:
     with answering(200, chunk("to")) as target, pytest.raises(SandboxError, match="ended in the middle"):
-        stream(target, "hello", 8, "7", print)
-
-
-def test_a_closed_port_is_an_error() -> None:
-    with answering(200, DONE) as target:
-        pass
-    with pytest.raises(SandboxError, match=r"http://127.0.0.1:\d+/v1 broke off: .*Connection refused"):
         stream(target, "hello", 8, "7", print)
 
 
@@ -152,17 +137,6 @@ DECODE = pod("ms-pd-decode-1", "10.244.0.5", ports={"vllm": 8200, "": 8000}, rol
 ALL = [GATEWAY, PICKER, PREFILL, SECOND, DECODE]
 
 
-def test_the_path_of_a_disaggregated_request() -> None:
-    lines = route.path_lines(GATEWAY, access("10.244.0.3:8000", "10.244.0.5:8000"), ALL)
-
-    assert lines == [
-        "  gateway  infra-pd-inference-gateway-istio-1 on amd-0",
-        "→ picker   gaie-pd-epp-1 on amd-0, decided after 1.3 ms",
-        "→ prefill  ms-pd-prefill-1 on amd-0",
-        "→ decode   ms-pd-decode-1 on amd-0",
-    ]
-
-
 def test_the_path_of_a_request_with_decode_only() -> None:
     lines = route.path_lines(GATEWAY, access(None, "10.244.0.5:8000"), ALL)
 
@@ -189,15 +163,29 @@ def test_a_decision_in_one_line() -> None:
     assert "no worker chosen" in decision(access(None, None, "10.244.0.5:8000"), ALL)
 
 
-def test_gateway_pods_are_those_of_one_gateway() -> None:
-    assert route.gateway_pods(ALL) == [GATEWAY]
-    assert route.gateway_pods(ALL, "llm-d-pd", "infra-pd-inference-gateway") == [GATEWAY]
-    assert route.gateway_pods(ALL, "llm-d-pd", "another") == []
-
-
 def test_pods_on_their_nodes_network_differ_by_port() -> None:
     prefill = on_host(pod("p", "10.244.254.1", ports={"vllm": 8000}, role="prefill"))
     decode = on_host(pod("d", "10.244.254.1", ports={"vllm": 8200, "": 8001}, role="decode"))
 
     assert pods.at([prefill, decode], "10.244.254.1:8000") is prefill
     assert pods.at([prefill, decode], "10.244.254.1:8001") is decode
+
+
+def test_status_names_the_setting_and_what_the_sandbox_can_change() -> None:
+    full = Trouble("d", "decode", "unscheduled", "decode-1", "2 Insufficient amd.com/gpu.", "serving.decode.replicas")
+    assert status.shown(FakeCluster({}), "llm-d-pd", full) == (
+        "llm-d-pd: decode waits: decode-1: 2 Insufficient amd.com/gpu.\n"
+        "    → serving.decode.replicas; here: make up NODES=…, or other nodes: make up CLUSTER=…"
+    )
+
+
+def test_status_shows_the_end_of_the_log() -> None:
+    pod, container = {"metadata": {"name": "decode-1"}}, {"name": "vllm", "state": {"waiting": {}}}
+    ended = Trouble("d", "decode", "ends", "decode-1", "it ended", "the log above", pod=pod, status=container)
+    log = FakeCluster({}, {"decode-1/vllm": "one\ntwo\nerror: three\nfour\n"})
+    assert status.shown(log, "n", ended).splitlines()[1:] == [
+        "      | two",
+        "      | error: three",
+        "      | four",
+        "    → the log above",
+    ]

@@ -1,7 +1,8 @@
-"""`chat`, `status`, `logs` and `verify` with a stack that serves."""
+"""`chat`, `status`, `logs`, `verify` and the official OpenAI client with a stack that serves."""
 
 import io
 import json
+import os
 import re
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import openai
 import pytest
 import yaml
 
@@ -21,7 +23,9 @@ from sandbox.cluster.api import connect
 from sandbox.errors import SandboxError
 from sandbox.home import CHECKOUT
 from sandbox.progress import Progress
+from tests.docs.pages import blocks
 from tests.sandbox.running import Running, soon
+from tests.sandbox.serving.traffic import Traffic, traffic
 from tests.sandbox.stack.deployment import Deployment, deployment, destroyed_afterwards
 from verify.cluster import Cluster
 from verify.finding import Outcome
@@ -115,6 +119,89 @@ def test_followed_status_shows_decisions_and_ends_on_ctrl_c(serving: Deployment,
         watching.kill()
     assert re.search(rf"{decode} +amd-\d +Ready +0 +4 +\d+ +0 +0 +\d", log.read_text())
     assert "Traceback" not in log.read_text()
+
+
+ALL_TOKENS = {"ignore_eos": True}
+"""Otherwise the simulator ends its answers at random."""
+
+
+@pytest.fixture(scope="module")
+def gateway(serving: Deployment) -> Iterator[Traffic]:
+    with traffic(serving) as requests:
+        yield requests
+
+
+@pytest.fixture
+def model(gateway: Traffic) -> str:
+    return gateway.model
+
+
+@pytest.fixture
+def client(gateway: Traffic) -> openai.OpenAI:
+    return openai.OpenAI(base_url=f"http://127.0.0.1:{gateway.port}/v1", api_key="none", max_retries=0, timeout=120)
+
+
+def test_models_lists_the_model_of_the_stack(client: openai.OpenAI, model: str) -> None:
+    assert [one.id for one in client.models.list()] == [model]
+
+
+def test_a_chat_is_answered(client: openai.OpenAI, model: str) -> None:
+    answer = client.chat.completions.create(model=model, messages=[{"role": "user", "content": "hi"}], max_tokens=8)
+    assert answer.choices[0].message.content
+    assert answer.usage is not None
+    assert answer.usage.completion_tokens <= 8
+
+
+def test_a_streamed_chat_is_answered(client: openai.OpenAI, model: str) -> None:
+    chunks = list(
+        client.chat.completions.create(
+            model=model,
+            messages=[{"role": "user", "content": "hi"}],
+            max_tokens=8,
+            stream=True,
+            stream_options={"include_usage": True},
+            extra_body=ALL_TOKENS,
+        )
+    )
+    said = [chunk.choices[0].delta.content for chunk in chunks if chunk.choices and chunk.choices[0].delta.content]
+    assert len(said) == 8, "token by token"
+    assert chunks[-1].usage is not None
+    assert any(chunk.choices and chunk.choices[0].finish_reason for chunk in chunks)
+
+
+def test_a_completion_is_answered(client: openai.OpenAI, model: str) -> None:
+    answer = client.completions.create(model=model, prompt="Once upon a time", max_tokens=8)
+    assert answer.choices[0].text
+
+
+def test_a_streamed_completion_is_answered(client: openai.OpenAI, model: str) -> None:
+    chunks = client.completions.create(model=model, prompt="hi", max_tokens=8, stream=True, extra_body=ALL_TOKENS)
+    assert len([chunk for chunk in chunks if chunk.choices and chunk.choices[0].text]) == 8
+
+
+def test_errors_of_the_worker_are_passed_through(client: openai.OpenAI, model: str) -> None:
+    with pytest.raises(openai.NotFoundError, match="does not exist"):
+        client.completions.create(model="another/model", prompt="hi")
+    with pytest.raises(openai.BadRequestError, match="max_tokens must be at least 1, got -1"):
+        client.completions.create(model=model, prompt="hi", max_tokens=-1)
+
+
+def test_every_answer_had_a_prefill_leg(gateway: Traffic, client: openai.OpenAI, model: str) -> None:
+    def send() -> None:
+        client.completions.create(model=model, prompt="a new prompt", max_tokens=4)
+
+    assert gateway.counted(send).totals == (1, 1)
+
+
+def test_the_example_in_the_docs_runs(gateway: Traffic) -> None:
+    [example] = [block.text for block in blocks("python") if "openai" in block.text]
+    place = {"OPENAI_BASE_URL": f"http://127.0.0.1:{gateway.port}/v1", "OPENAI_API_KEY": "none"}
+    command = [sys.executable, "-c", example]
+    done = subprocess.run(command, env={**os.environ, **place}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    answer, streamed = done.stdout.split("\n", 1)
+    assert "CompletionUsage" in answer
+    assert streamed.strip()
 
 
 def test_verify_proves_the_legs(serving: Deployment) -> None:
