@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TextIO
 
-from sandbox.cluster.api import Api, ApiError, connect
+from sandbox.cluster.api import Api, ApiError, connect, is_true
 from sandbox.errors import SandboxError
 from sandbox.home import Home
 from sandbox.network.gateways import GATEWAY, STANDALONE
@@ -66,9 +66,7 @@ class Pod:
         """Ready, Terminating, or its phase."""
         if "deletionTimestamp" in self.object["metadata"]:
             return "Terminating"
-        conditions = self.object["status"].get("conditions") or []
-        ready = any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
-        return "Ready" if ready else str(self.object["status"].get("phase", "Pending"))
+        return "Ready" if is_true(self.object, "Ready") else str(self.object["status"].get("phase", "Pending"))
 
     @property
     def containers(self) -> list[dict[str, Any]]:

@@ -143,9 +143,7 @@ class ControlPlane:
         return self._mode.exists()
 
     def misfit(self) -> str | None:
-        """Return why this version can't start the existing control plane in this mode; None if it can."""
-        if (self.folder / "kwok").exists():
-            return "was made by an earlier version, with kwokctl, and this version can't start its control plane"
+        """Return why the existing control plane can't be started in this mode; None if it can."""
         if self.exists and self._mode.read_text() != str(self.isolated):
             made, start = ("without", "with") if self.isolated else ("with", "without")
             return f"was made {made} a private network and can't be started {start} one"

@@ -1,6 +1,7 @@
 """The process of a Pulumi plugin: a gRPC server. The CLI reads its port from the first line of output."""
 
 import os
+import signal
 import threading
 from collections.abc import Callable
 from concurrent import futures
@@ -13,7 +14,12 @@ WORKERS = 256
 
 
 def serve(add_to: Callable[[grpc.Server], None]) -> grpc.Server:
-    """Serve on a free port of 127.0.0.1 and print it. The server stops when the caller releases it."""
+    """Serve on a free port of 127.0.0.1 and print it, until the CLI interrupts the process.
+
+    The server stops when the caller releases it.
+    """
+    for interrupt in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(interrupt, lambda *_: os._exit(0))
     threading.Thread(target=_end_with_caller, daemon=True).start()
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=WORKERS), options=_GRPC_CHANNEL_OPTIONS)
     add_to(server)

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from sandbox.cluster.api import Api, connect
+from sandbox.cluster.api import Api, connect, is_true
 from sandbox.engine.stack_files import mapping, serving
 from sandbox.errors import SandboxError
 from sandbox.home import Home
@@ -122,7 +122,7 @@ def _replace_workers(home: Home, report: Progress) -> None:
     with connect(home.host_kubeconfig) as api:
         former = {one["metadata"]["uid"]: one for one in _workers(api)}
         for one in former.values():
-            grace = {} if _ready(one) else {"gracePeriodSeconds": "0"}
+            grace = {} if is_true(one, "Ready") else {"gracePeriodSeconds": "0"}
             api.delete(f"/api/v1/namespaces/{one['metadata']['namespace']}/pods/{one['metadata']['name']}", **grace)
         if former:
             with report.step("replacing the workers"):
@@ -132,11 +132,6 @@ def _replace_workers(home: Home, report: Progress) -> None:
 
 def _workers(api: Api) -> list[dict[str, Any]]:
     return list(api.get("/api/v1/pods", labelSelector=_WORKERS)["items"])
-
-
-def _ready(pod: dict[str, Any]) -> bool:
-    conditions = pod["status"].get("conditions") or []
-    return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
 
 
 def _settings(copy: Any, tracked: Any, *, real: bool) -> tuple[list[str], list[str]]:

@@ -7,7 +7,7 @@ Envoy logs one JSON line per request, with the picker's choices.
 
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from datetime import datetime
@@ -18,7 +18,7 @@ from typing import Any
 import yaml
 
 from sandbox import toolchain
-from sandbox.cluster.api import Api, ApiError, connect
+from sandbox.cluster.api import Api, ApiError, connect, is_true
 from sandbox.errors import SandboxError
 from sandbox.progress import Progress
 
@@ -164,10 +164,8 @@ def _with_access_log(one: dict[str, Any]) -> dict[str, Any]:
 
 def _accepted(api: Api, name: str) -> bool:
     try:
-        found = api.get(_CLASS.format(name))
+        return is_true(api.get(_CLASS.format(name)), "Accepted")
     except ApiError as error:
         if error.code == 404:
             return False
         raise
-    conditions: Iterable[dict[str, Any]] = found.get("status", {}).get("conditions") or ()
-    return any(one["type"] == "Accepted" and one["status"] == "True" for one in conditions)

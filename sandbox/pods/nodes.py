@@ -20,7 +20,7 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from sandbox.cluster import namespaces
-from sandbox.cluster.api import Api, ApiError, Object
+from sandbox.cluster.api import Api, ApiError, Object, is_true
 from sandbox.cluster.control_plane import ADDRESS, BRIDGE, KUBERNETES
 from sandbox.errors import SandboxError
 from sandbox.pods.logs import Find, Kubelet
@@ -152,8 +152,7 @@ class Heartbeat:
             self._uids.pop(name, None)
             return
         self._uids[name] = node["metadata"]["uid"]
-        conditions = node.get("status", {}).get("conditions") or []
-        if not any(one["type"] == "Ready" and one["status"] == "True" for one in conditions):
+        if not is_true(node, "Ready"):
             asyncio.get_running_loop().run_in_executor(None, _send, self._say_ready, name)
 
     async def beat(self) -> None:

@@ -4,8 +4,6 @@ What the stand-in lacks is refused. Failures have the official plugin's texts.
 """
 
 import importlib.metadata
-import os
-import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -319,8 +317,6 @@ def _silently(text: str) -> None:
 
 def main() -> None:
     """Serve until the CLI interrupts the process; the last argument is the engine's address."""
-    for interrupt in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(interrupt, lambda *_: os._exit(0))
     provider = KubernetesProvider(importlib.metadata.version("pulumi-kubernetes"), sys.argv[-1])
     server = serve(lambda server: provider_pb2_grpc.add_ResourceProviderServicer_to_server(provider, server))
     server.wait_for_termination()

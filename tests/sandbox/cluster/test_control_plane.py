@@ -180,27 +180,6 @@ def test_in_ci_missing_namespaces_are_an_error(home: Home) -> None:
     assert not running.processes(home)
 
 
-@pytest.mark.thorough
-def test_a_user_without_privileges_gets_the_same_in_a_user_namespace(home: Home) -> None:
-    script = (
-        f"trap '' INT; "  # as in a script's background job
-        f'{sys.executable} -c "{START.format(name=home.name)}" && {sys.executable} -c \''
-        "import os, signal; from tests.sandbox import running\n"
-        f'sandbox = running.Running(running.Home.of(name="{home.name}"))\n'
-        "assert os.getuid() == 4711\n"
-        'done = sandbox.run("sh", "-c", "ip -brief link; ps ax; exit 6")\n'
-        "for pid in running.processes(sandbox.home):\n"  # containers must receive SIGINT
-        '    [ignored] = [line for line in open(f"/proc/{pid}/status") if line.startswith("SigIgn")]\n'
-        "    assert not int(ignored.split()[1], 16) & 1 << signal.SIGINT - 1, ignored\n"
-        "print(done.stdout, done.stderr); assert done.returncode == 6'"
-    )
-    as_user = ["unshare", "--user", "--map-user=4711", "--map-group=4711", "sh", "-c", script]
-    done = subprocess.run(as_user, cwd=CHECKOUT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "sandbox0" in done.stdout
-    assert "kube-apiserver" not in done.stdout  # a command sees only its own processes
-
-
 def test_a_command_keeps_folder_environment_and_exit_code(cluster: Running, tmp_path: Path) -> None:
     done = subprocess.run(
         [*cluster.enter, "sh", "-c", 'pwd; echo "$GREETING"; exit 7'],
