@@ -1,10 +1,8 @@
-"""A small project under the real CLI: declare objects, run a command, read the cluster and the state."""
+"""A small project under the real CLI: declare objects and run a command."""
 
-import functools
 import json
-import shutil
 import subprocess
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +12,6 @@ from sandbox.engine import Engine, prepare
 from sandbox.home import Home
 from sandbox.progress import Progress
 from sandbox.toolchain import provide
-
-PROJECT = "tiny"
 
 PROGRAM = '''
 """Registers what objects.json declares."""
@@ -56,23 +52,7 @@ class Stack:
 
     folder: Path
     engine: Engine
-    enter: list[str] = field(default_factory=list)
-
-    @classmethod
-    def make(
-        cls,
-        folder: Path,
-        *,
-        enter: list[str] | None = None,
-    ) -> "Stack":
-        project = folder / "project"
-        project.mkdir(parents=True)
-        runtime = {"name": "python", "options": {"toolchain": "pip", "virtualenv": ".venv"}}
-        (project / "Pulumi.yaml").write_text(yaml.safe_dump({"name": PROJECT, "runtime": runtime}))
-        (project / "Pulumi.dev.yaml").write_text("config: {}\n")
-        (project / "__main__.py").write_text(PROGRAM)
-        shutil.copytree(_prepared_home(folder.parent), folder / "home", symlinks=True)
-        return cls(project, prepared(folder, project), enter or [])
+    enter: list[str]
 
     def pulumi(self, *arguments: str, timeout: float = 120) -> Ran:
         done = subprocess.run(
@@ -99,27 +79,21 @@ class Stack:
         return self.pulumi("preview", *arguments, **options)
 
 
-@functools.cache
-def _prepared_home(session: Path) -> Path:
-    """A home after `pulumi stack init`, which saves each test half a second."""
-    folder = session / "prepared"
-    project = folder / "project"
-    project.mkdir(parents=True)
-    (project / "Pulumi.yaml").write_text(yaml.safe_dump({"name": PROJECT, "runtime": "python"}))
-    (project / "Pulumi.dev.yaml").write_text("config: {}\n")
-    prepared(folder, project)
-    return folder / "home"
-
-
 def prepared(folder: Path, project: Path, stack: str = "dev") -> Engine:
     """An engine for a project, with a home below `folder`."""
     return prepare(Home(folder / "home"), project, stack, tools=provide(["pulumi"], Progress()))
 
 
-def on_cluster(folder: Path, cluster: Any, **options: Any) -> Stack:
-    stack = Stack.make(folder, enter=cluster.enter, **options)
-    stack.engine.env["KUBECONFIG"] = str(cluster.home.kubeconfig)
-    return stack
+def on_cluster(folder: Path, cluster: Any) -> Stack:
+    project = folder / "project"
+    project.mkdir(parents=True)
+    runtime = {"name": "python", "options": {"toolchain": "pip", "virtualenv": ".venv"}}
+    (project / "Pulumi.yaml").write_text(yaml.safe_dump({"name": "tiny", "runtime": runtime}))
+    (project / "Pulumi.dev.yaml").write_text("config: {}\n")
+    (project / "__main__.py").write_text(PROGRAM)
+    engine = prepared(folder, project)
+    engine.env["KUBECONFIG"] = str(cluster.home.kubeconfig)
+    return Stack(project, engine, cluster.enter)
 
 
 def provider(**props: Any) -> dict[str, Any]:
@@ -129,11 +103,10 @@ def provider(**props: Any) -> dict[str, Any]:
 
 
 def obj(token: str, name: str, namespace: str | None = None, *, opts: Any = None, **props: Any) -> dict[str, Any]:
-    """A declared object. `metadata` in props is merged in."""
+    """A declared object."""
     metadata = {"name": name, **({"namespace": namespace} if namespace else {})}
     module, kind = token.rsplit(":", 1)
     api_version = module.removeprefix("core/")
-    metadata |= props.pop("metadata", {})
     return {
         "token": f"kubernetes:{token}",
         "props": {"apiVersion": api_version, "kind": kind, "metadata": metadata, **props},
