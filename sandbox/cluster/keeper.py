@@ -19,11 +19,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NoReturn
 
-from sandbox.cluster import namespaces
+from sandbox.cluster import namespaces, relay
 from sandbox.cluster.control_plane import ADDRESS, BRIDGE, ControlPlane
 from sandbox.cluster.namespaces import die_with_parent
 from sandbox.errors import SandboxError
-from sandbox.network import relay
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
 _PAUSE_SECONDS = 1.0

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sandbox.cluster import relay
 from sandbox.cluster.api import Api, ApiError, connect
 from sandbox.cluster.control_plane import ADDRESS
 from sandbox.errors import SandboxError
-from sandbox.network import gateways, relay, services
+from sandbox.network import gateways, services
 from sandbox.network.gateways import HostPorts, Listener, listeners
 from sandbox.network.services import Services
 from sandbox.network.store import Key, Store, World

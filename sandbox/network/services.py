@@ -21,8 +21,8 @@ import dns.rcode
 import dns.rdatatype
 import dns.rrset
 
+from sandbox.cluster import relay
 from sandbox.cluster.control_plane import BRIDGE
-from sandbox.network import relay
 from sandbox.network.store import Key, Object, World, ready_addresses, service_endpoints
 
 PORT = 53

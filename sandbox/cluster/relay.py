@@ -1,4 +1,4 @@
-"""Relays bytes from the host's ports to the gateways' pods."""
+"""Relays bytes from the ports of this machine, and from the addresses of Services, to pods and the API server."""
 
 import asyncio
 import socket
