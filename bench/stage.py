@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from sandbox import session
 from sandbox.cluster import description, lifecycle, nodes
 from sandbox.engine import Engine, prepare
-from sandbox.gateways import istio
 from sandbox.home import CHECKOUT, Home
+from sandbox.network import istio
 from sandbox.progress import Progress
 from sandbox.toolchain import CONTROL_PLANE, SANDBOX, places, provide
 

@@ -1,4 +1,4 @@
-"""`python -m preflight --stack <stack>`: look at the live cluster and say what stands in the way of an `up`."""
+"""`python -m preflight --stack <stack>`: check the live cluster and report what would make an `up` fail."""
 
 import argparse
 import asyncio
@@ -17,7 +17,7 @@ from preflight.finding import Report
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Look and report; 0 when nothing stands in the way, 1 when something does, 2 when the stack can't be read."""
+    """Check and report; return 0 without an error, 1 with one, 2 when the stack can't be read."""
     parser = argparse.ArgumentParser(prog="python -m preflight", description=__doc__)
     parser.add_argument("--stack", required=True, help="a stack of this folder's Pulumi project")
     parser.add_argument("--json", action="store_true", help="one JSON document instead of a screen")

@@ -19,7 +19,7 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing about the cluster that stands in the way, or that one should know."""
+    """One thing about the cluster that would make an `up` fail, or that the user should know."""
 
     check: str
     """What was looked at."""
@@ -62,7 +62,7 @@ class Report:
 
     @property
     def passed(self) -> bool:
-        """Whether nothing stands in the way of an `up`."""
+        """Whether no finding is an error."""
         return not self.unreachable and not self.of(Severity.ERROR)
 
     def summary(self) -> str:

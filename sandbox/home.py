@@ -1,11 +1,9 @@
 """The folder of one sandbox with all its files; git ignores it."""
 
-import json
 import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from sandbox.errors import SandboxError
 
@@ -77,14 +75,3 @@ class Home:
     def state(self) -> Path:
         """Folder of Pulumi's file backend and PULUMI_HOME."""
         return self.root / "state"
-
-
-def stack_outputs(home: Home) -> dict[str, dict[str, Any]]:
-    """Return the outputs of every deployed stack by its name."""
-    found = {}
-    for file in sorted((home.state / "backend" / ".pulumi" / "stacks").glob("*/*.json")):
-        latest = json.loads(file.read_text()).get("checkpoint", {}).get("latest") or {}
-        for resource in latest.get("resources") or []:
-            if resource["type"] == "pulumi:pulumi:Stack" and resource.get("outputs"):
-                found[file.stem] = resource["outputs"]
-    return found

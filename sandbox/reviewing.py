@@ -10,11 +10,11 @@ from pathlib import Path
 from review.changes import Preview, read
 from review.markdown import document
 from sandbox.cluster import description, lifecycle
+from sandbox.engine.stack_files import serving
 from sandbox.errors import SandboxError
 from sandbox.home import CHECKOUT, Home
 from sandbox.progress import Progress
 from sandbox.session import Session
-from sandbox.stack_file import serving
 
 MARKER = "sandbox"
 TAIL = 40

@@ -10,19 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from sandbox import healing
-from sandbox.cluster import admission, description, lifecycle, nodes
+from sandbox.cluster import control_plane, description, lifecycle, nodes
 from sandbox.cluster.api import connect
 from sandbox.cluster.description import Choice
-from sandbox.engine import Engine, prepare
-from sandbox.engine.view import View
+from sandbox.engine import Engine, backend, prepare
+from sandbox.engine.stack_files import View, accelerator, mapping, serving
 from sandbox.errors import SandboxError
-from sandbox.gateways import istio
-from sandbox.gateways.istio import PROVIDERS
 from sandbox.home import CHECKOUT, Home
-from sandbox.modelserver import choosing
+from sandbox.modelserver import choice
+from sandbox.network import istio
+from sandbox.network.istio import PROVIDERS
 from sandbox.progress import Progress
-from sandbox.stack_file import accelerator, mapping, serving
 from sandbox.toolchain import CONTROL_PLANE, ISTIO, SANDBOX, places, provide
 
 _OF_RELEASE = {
@@ -113,12 +111,13 @@ class Session:
 
     def choose_model_server(self, kind: str | None, tensor_parallel: int | None) -> None:
         """Choose the model server for vLLM images (None keeps the choice), and make its settings."""
-        assignments, removals = choosing.choose(
+        assignments, removals = choice.choose(
             self.home,
-            choosing.Files(self.view.tracked_file, self._stack_file),
+            choice.Files(self.view.tracked_file, self._stack_file),
             self.report,
             kind,
             tensor_parallel,
+            isolated=lifecycle.isolated(self.home),
         )
         self.set(assignments)
         for path in removals:
@@ -150,17 +149,17 @@ class Session:
 
     def heal(self) -> None:
         """Remove the lock and the unrecorded objects of an interrupted command."""
-        if healing.engine_runs(self.home):
+        if backend.engine_runs(self.home):
             return  # the engine still runs, so its lock stays, and Pulumi itself reports it
-        if healing.stale_locks(self.home, self.stack):
+        if backend.stale_locks(self.home, self.stack):
             self.report.say("An earlier run was killed: removing its lock.")
             self.call("pulumi", "cancel", "--yes", "--stack", self.stack)
-        pending = healing.has_pending(self.home, self.stack)
-        if pending or not healing.ended_well(self.home, self.stack):
+        pending = backend.has_pending(self.home, self.stack)
+        if pending or not backend.ended_well(self.home, self.stack):
             with connect(self.home.host_kubeconfig) as api:
-                for path in healing.unrecorded(self.home, api):
+                for path in backend.unrecorded(self.home, api):
                     self.report.say(f"An earlier run made {path} without recording it: deleting it.")
-                    healing.delete(api, path)
+                    backend.delete_object(api, path)
         if pending:
             self.report.say("An earlier run was killed in the middle: bringing its state up to date.")
             clear = ("refresh", "--yes", "--skip-preview", "--clear-pending-creates", "--stack", self.stack)
@@ -187,7 +186,7 @@ class Session:
 
 def _require_admission(home: Home, stack: str, cluster: Choice) -> None:
     """Raise an error if the running sandbox has other admission settings."""
-    wanted, present = cluster.description.admission, admission.read(home.cluster)
+    wanted, present = cluster.description.admission, control_plane.read_admission(home.cluster)
     if lifecycle.running(home) and wanted != present:
         raise SandboxError(
             f"CLUSTER={cluster.name} needs {wanted}; the sandbox {home.name!r} runs with {present}, and kube-apiserver "

@@ -93,7 +93,7 @@ def transport_said(seen: ucx.Transports, pods: list[Object], *, rdma: bool, tcp:
     if not seen.seen:
         return unseen(
             step,
-            "UCX doesn't say which way KV blocks take",
+            "the logs of UCX don't name the transport of KV blocks",
             "set serving.ucx.protoInfo: true and serving.ucx.logLevel: info, `pulumi up`, verify again",
         )
     used = ", ".join(sorted(seen.seen))

@@ -82,7 +82,7 @@ class Tls(Strict):
     """A listener that speaks HTTPS."""
 
     certificate_refs: list[Certificate] = Field(min_length=1)
-    """Its certificates."""
+    """Secrets with the certificates of the HTTPS listener."""
     port: Port = 443
     """Its port."""
 

@@ -19,7 +19,7 @@ class ApiKey(Strict):
 
 
 class Security(Strict):
-    """Who may reach the pods, and whom they may reach (security.md)."""
+    """Network connections that the pods accept and open, and their security contexts (security.md)."""
 
     level: SecurityLevel = SecurityLevel.STANDARD
     """`locked`: NetworkPolicies let through what serving needs and nothing else, where the cluster's network plugin

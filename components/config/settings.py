@@ -84,7 +84,7 @@ class Model(Strict):
 
 
 class Cluster(Strict):
-    """Which cluster: said, not guessed."""
+    """The cluster of the stack."""
 
     context: str | None = None
     """kubeconfig context; unset is the current one, printed at every preview and up."""
@@ -166,16 +166,16 @@ class Serving(Strict):
     release: Annotated[ReleaseName, BeforeValidator(release_text)] = ReleaseName.V0_6
     """llm-d release: all images and flag dialects together."""
     namespace: DnsLabel = "llm-d-pd"
-    """Where everything lives."""
+    """Namespace of all objects of the stack, except those of the cluster and of another owner."""
     create_namespace: bool = True
     """Whether the namespace is this stack's: false = it exists and is never changed or deleted."""
     postfix: DnsLabel = "pd"
     """Distinguishes installs: part of every name and of every selector."""
     cluster: Cluster = Cluster.model_construct()
-    """Which cluster."""
+    """The cluster of the stack."""
     preflight: Annotated[Preflight, BeforeValidator(_off)] = Preflight.WARN
-    """What is made of the live cluster before anything is touched (preflight.md): `enforce` stops at an error and
-    without a cluster, `warn` says so and goes on, `off` only sees to it that it is still the same cluster."""
+    """Checks of the live cluster before the first change (preflight.md). `enforce`: an error, or a cluster that does
+    not answer, ends the command. `warn`: it is a warning. `off`: checks only that the cluster is still the same."""
     waiting: Annotated[Waiting, BeforeValidator(_off)] = Waiting.END
     """What an `up` does while it waits for pods (recovering.md): `explain` says why they are not Ready, with the last
     lines of the log and the setting; `end` also ends the wait for what cannot heal; `off` waits in silence."""
@@ -221,4 +221,4 @@ class Serving(Strict):
     tracing: Annotated[Tracing | None, BeforeValidator(null_word)] = None
     """Where picker, sidecar and vLLM send traces; unset = none are made."""
     security: Security = Security.model_construct()
-    """Who may reach the pods, and whom they may reach."""
+    """Network connections that the pods accept and open, and their security contexts."""

@@ -82,7 +82,7 @@ _EXT_PROC = "crates/agentgateway/src/http/ext_proc.rs"
 _SHARED = (
     Fact(
         Subject.IDLE,
-        "They do not hold a proxy that ends: it closes them at once. Otherwise after 10 minutes; an AgentgatewayPolicy "
+        "A proxy that ends closes them at once. A running proxy closes them after 10 minutes; an AgentgatewayPolicy "
         "has `spec.frontend.http.http1IdleTimeout`, which behind Google's load balancer must exceed 600 s.",
         f"{_TAG}: crates/agentgateway/src/lib.rs `http1_idle_timeout`, controller/api/v1alpha1/agentgateway/"
         "agentgateway_policy_types.go",

@@ -94,9 +94,9 @@ FACTS = (
     ),
     Fact(
         Subject.IDLE,
-        "They do not hold a proxy that ends. Envoy closes them after its default of an hour. A stream that is silent "
-        "for 5 minutes, such as a long prompt, is ended (Envoy's default `stream_idle_timeout`): an HTTPListenerPolicy "
-        "has `spec.idleTimeout` and `spec.streamIdleTimeout`.",
+        "They do not delay the end of a proxy. A running Envoy closes them after its default of an hour. A stream that "
+        "is silent for 5 minutes, such as a long prompt, is ended (Envoy's default `stream_idle_timeout`): an "
+        "HTTPListenerPolicy has `spec.idleTimeout` and `spec.streamIdleTimeout`.",
         f"{_TAG}: internal/kgateway/translator/irtranslator/fc.go, api/v1alpha1/http_listener_policy_types.go",
     ),
     Fact(

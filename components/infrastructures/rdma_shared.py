@@ -4,14 +4,14 @@ from components.infrastructures.profile import Device, Fabric, InfrastructurePro
 
 PROFILE = InfrastructureProfile(
     title="Shared RDMA device",
-    about="A cluster of one's own, or TensorWave's. The network operator offers every adapter of a node, "
+    about="A cluster that you run yourself, or TensorWave's. The network operator offers every adapter of a node, "
     "InfiniBand or RoCE, to many pods at once.",
     fabric=Fabric.RDMA,
     adapters="asks for the shared device",
     source="the NVIDIA and AMD guides (operators) and their TensorWave overlay",
     needs=(
-        "the RDMA shared device plugin (NVIDIA or AMD network operator), offering `rdma/ib`; under another name, say "
-        "it in `serving.rdma.resource`",
+        "the RDMA shared device plugin (NVIDIA or AMD network operator), which offers `rdma/ib`; if it offers "
+        "another name, set `serving.rdma.resource`",
         "on nvidia: a locked-memory limit that admits pinned GPU blocks (containerd with LimitMEMLOCK=infinity), or "
         "`serving.security.lockedMemory: capability`, with which vLLM runs as root; amd has IPC_LOCK by default",
     ),

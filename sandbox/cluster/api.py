@@ -62,6 +62,13 @@ Object = dict[str, Any]
 Event = tuple[str, Object]
 """ADDED, MODIFIED or DELETED with the object; SYNCED with an empty one after all existing objects."""
 
+
+def is_true(one: Object, condition: str) -> bool:
+    """Whether a condition in the status of an object is True."""
+    conditions = (one.get("status") or {}).get("conditions") or ()
+    return any(each["type"] == condition and each["status"] == "True" for each in conditions)
+
+
 _BUSY = urllib3.Retry(
     connect=0, read=0, redirect=0, other=0, status=30, status_forcelist={429}, allowed_methods=None, backoff_factor=0.2,
     backoff_max=1, raise_on_status=False,

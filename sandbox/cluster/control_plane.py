@@ -2,6 +2,9 @@
 
 The flags are those of kubeadm's static pods (kubernetes/kubernetes v1.34.1, cmd/kubeadm/app/phases/controlplane),
 without leader election and without limits on the controllers' own requests.
+
+The settings of admission plugins change only with a restart of the control plane. Standard library only: the keeper
+reads them.
 """
 
 import http.client
@@ -10,19 +13,82 @@ import os
 import shutil
 import socket
 import ssl
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from enum import StrEnum
 from pathlib import Path
 
-from sandbox.cluster import admission, network
+OWN_NAMESPACES = ("kube-system", "istio-system", "openshift-ingress")
+"""Namespaces that the sandbox itself fills. Pod Security does not apply to their pods."""
+
+_RECORD, _CONFIGURATION = "admission.json", "admission-configuration.json"
+
+
+class PodSecurity(StrEnum):
+    """A level of Pod Security (kubernetes/pod-security-admission)."""
+
+    PRIVILEGED = "privileged"
+    BASELINE = "baseline"
+    RESTRICTED = "restricted"
+
+
+@dataclass(frozen=True)
+class Admission:
+    """Pod Security level of namespaces without a label, and whether ExtendedResourceToleration runs."""
+
+    pod_security: PodSecurity = PodSecurity.PRIVILEGED
+    extended_resource_toleration: bool = False
+
+    def __str__(self) -> str:
+        plugin = "true" if self.extended_resource_toleration else "false"
+        return f"podSecurity: {self.pod_security}, extendedResourceToleration: {plugin}"
+
+    def write(self, folder: Path) -> None:
+        """Write the settings into a control plane's folder, with the file that kube-apiserver reads."""
+        (folder / _RECORD).write_text(json.dumps(asdict(self)))
+        (folder / _CONFIGURATION).write_text(json.dumps(self._configuration()))
+
+    def flags(self, folder: Path) -> list[str]:
+        """Return the flags of kube-apiserver."""
+        plugins = ["NodeRestriction", *(["ExtendedResourceToleration"] if self.extended_resource_toleration else [])]
+        file = [f"--admission-control-config-file={folder / _CONFIGURATION}"] if self != Admission() else []
+        return [f"--enable-admission-plugins={','.join(plugins)}", *file]
+
+    def _configuration(self) -> dict[str, object]:
+        modes = {mode: str(self.pod_security) for mode in ("enforce", "audit", "warn")}
+        security = {
+            "apiVersion": "pod-security.admission.config.k8s.io/v1",
+            "kind": "PodSecurityConfiguration",
+            "defaults": {**modes, **{f"{mode}-version": "latest" for mode in modes}},
+            "exemptions": {"namespaces": OWN_NAMESPACES},
+        }
+        return {
+            "apiVersion": "apiserver.config.k8s.io/v1",
+            "kind": "AdmissionConfiguration",
+            "plugins": [{"name": "PodSecurity", "configuration": security}],
+        }
+
+
+def read_admission(folder: Path) -> Admission:
+    """Return the settings of the control plane in a folder; Kubernetes' defaults if none were written."""
+    try:
+        recorded = json.loads((folder / _RECORD).read_text())
+    except FileNotFoundError:
+        return Admission()
+    return Admission(PodSecurity(recorded["pod_security"]), recorded["extended_resource_toleration"])
+
 
 KUBERNETES = "v1.34.1"
 PORT = 6443
 """Port of the API server inside the sandbox's network."""
+BRIDGE = "sandbox0"
+"""The network of a sandbox: one bridge with fixed addresses, and the networks of pods."""
+ADDRESS = "10.244.255.254"
+"""The API server's address for pods, fixed before its certificate is made."""
 
 AUDIT = "SANDBOX_AUDIT"
 """Environment variable with the file of an audit policy; the API server of a new sandbox then writes an audit log."""
 
-ADDRESSES = ("10.96.0.1", network.ADDRESS)
+ADDRESSES = ("10.96.0.1", ADDRESS)
 """More addresses of the API server: its Service's (the first of the range), and the one that pods use."""
 
 _PORTS = {"etcd": 2379, "peer": 2380, "api": PORT, "manager": 10257, "scheduler": 10259}
@@ -77,9 +143,7 @@ class ControlPlane:
         return self._mode.exists()
 
     def misfit(self) -> str | None:
-        """Return why this version can't start the existing control plane in this mode; None if it can."""
-        if (self.folder / "kwok").exists():
-            return "was made by an earlier version, with kwokctl, and this version can't start its control plane"
+        """Return why the existing control plane can't be started in this mode; None if it can."""
         if self.exists and self._mode.read_text() != str(self.isolated):
             made, start = ("without", "with") if self.isolated else ("with", "without")
             return f"was made {made} a private network and can't be started {start} one"
@@ -119,7 +183,7 @@ class ControlPlane:
     def store(self) -> dict[str, list[str]]:
         """Return the commands of etcd and of the API server, which waits for etcd itself."""
         commands = {name: self._command(name, flags) for name, flags in _STORE.items()}
-        commands["kube-apiserver"] += admission.read(self.folder).flags(self.folder)
+        commands["kube-apiserver"] += read_admission(self.folder).flags(self.folder)
         if not self.isolated:
             commands["kube-apiserver"].append("--bind-address=127.0.0.1")
         if self._audit_policy.exists():
@@ -133,7 +197,7 @@ class ControlPlane:
         return {name: self._command(name, flags) for name, flags in parts.items()}
 
     def _command(self, name: str, flags: str) -> list[str]:
-        values = {"folder": self.folder, "pki": self._pki, "here": Path(__file__).parent, "address": network.ADDRESS}
+        values = {"folder": self.folder, "pki": self._pki, "here": Path(__file__).parent, "address": ADDRESS}
         return [self.tools[name], *(flag.format(**values, **self._ports) for flag in flags.split())]
 
     @property

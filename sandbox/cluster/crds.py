@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from sandbox.cluster.api import Api, connect
+from sandbox.cluster.api import Api, connect, is_true
 from sandbox.errors import SandboxError
 
 Schema = dict[str, Any]
@@ -198,15 +198,10 @@ def _apply(api: Api, wanted: dict[str, Any]) -> None:
     path = f"{_PATH}/{name}"
     definition = api.apply(path, wanted)
     deadline = time.monotonic() + _PATIENCE
-    while not _established(definition):
+    while not is_true(definition, "Established"):
         if time.monotonic() > deadline:
             raise SandboxError(
                 f"the API server did not take the CRD {name} within {_PATIENCE:.0f} s: {definition.get('status')}"
             )
         time.sleep(0.05)
         definition = api.get(path)
-
-
-def _established(definition: dict[str, Any]) -> bool:
-    conditions = definition.get("status", {}).get("conditions") or []
-    return any(one["type"] == "Established" and one["status"] == "True" for one in conditions)

@@ -14,7 +14,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
-from sandbox.cluster.admission import Admission, PodSecurity
+from sandbox.cluster.control_plane import Admission, PodSecurity
 from sandbox.errors import SandboxError
 from sandbox.home import CHECKOUT, Home
 

@@ -19,11 +19,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NoReturn
 
-from sandbox.cluster import namespaces, network
-from sandbox.cluster.control_plane import ControlPlane
+from sandbox.cluster import namespaces, relay
+from sandbox.cluster.control_plane import ADDRESS, BRIDGE, ControlPlane
 from sandbox.cluster.namespaces import die_with_parent
 from sandbox.errors import SandboxError
-from sandbox.network import relay
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
 _PAUSE_SECONDS = 1.0
@@ -121,7 +120,24 @@ def _isolate() -> None:
     if os.fork():
         os._exit(0)
     namespaces.mount_proc()
-    network.build()
+    _build_network()
+
+
+def _build_network() -> None:
+    """Make the network of this new namespace. Raises `SandboxError` when `ip` is missing or fails."""
+    commands = (
+        "link set lo up",
+        f"link add {BRIDGE} type bridge",
+        f"addr add {ADDRESS}/16 dev {BRIDGE}",
+        f"link set {BRIDGE} up",
+        f"route add default dev {BRIDGE}",  # leads nowhere; the API server requires one
+    )
+    try:
+        subprocess.run(["ip", "-batch", "-"], input="\n".join(commands), text=True, check=True, capture_output=True)
+    except FileNotFoundError:
+        raise SandboxError("the command `ip` (package iproute2) is not installed") from None
+    except subprocess.CalledProcessError as error:
+        raise SandboxError(f"`ip` could not make a private network: {error.stderr.strip()}") from None
 
 
 def _start(control_plane: ControlPlane, lifeline: socket.socket) -> str | None:

@@ -21,8 +21,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 from sandbox.cluster import control_plane, crds, keeper
-from sandbox.cluster.admission import Admission
-from sandbox.cluster.control_plane import ControlPlane
+from sandbox.cluster.control_plane import Admission, ControlPlane
 from sandbox.errors import SandboxError
 from sandbox.home import CHECKOUT, Home
 from sandbox.progress import Progress

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from sandbox.engine.view import View
+from sandbox.engine.stack_files import View
 from sandbox.errors import SandboxError
 from sandbox.home import CHECKOUT, Home
 

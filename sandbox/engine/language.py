@@ -14,7 +14,6 @@ import queue
 import re
 import runpy
 import shlex
-import signal
 import subprocess
 import sys
 import threading
@@ -32,7 +31,7 @@ from pulumi.runtime import reset_options, run_in_stack, set_all_config
 from pulumi.runtime.proto import language_pb2 as pb
 from pulumi.runtime.proto import language_pb2_grpc, plugin_pb2
 
-from sandbox.engine.serving import serve
+from sandbox.engine.plugin import serve
 from sandbox.home import CHECKOUT
 
 MONITOR_GONE = "Resource monitor has terminated, shutting down"
@@ -278,8 +277,6 @@ def _canonical(name: str) -> str:
 
 def main() -> None:
     """Serve as the process that the CLI starts; the last argument is the engine's address."""
-    for interrupt in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(interrupt, lambda *_: os._exit(0))
     host = LanguageHost(sys.argv[-1])
     server = serve(lambda server: language_pb2_grpc.add_LanguageRuntimeServicer_to_server(host, server))
     program, done = host.job.get()

@@ -1,1 +1,1 @@
-"""Real vLLM and NIXL on the CPU in place of the simulator: environment, model, and substitutions."""
+"""The model server in pods: vLLM's command line, the simulator or real vLLM and NIXL on the CPU behind it."""

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox.modelserver import recipe, stubs
-from sandbox.modelserver.choice import CACHED
 from sandbox.progress import Progress
 from sandbox.toolchain.cache import Cache
 
@@ -18,6 +17,8 @@ INSTRUCTIONS = frozenset(("avx2", "f16c", "fma"))
 """Flags of /proc/cpuinfo. Without AVX-512, vLLM 0.17.1 loads `vllm/_C_AVX2.abi3.so` (`import_kernels` in its
 vllm/platforms/cpu.py), which is compiled for these instructions and does not check them."""
 
+CACHED = "vllm-cache"
+"""Folder of the tiny model with vLLM's cache of it (`model.py`)."""
 _MODEL = Path(__file__).with_name("model.py")
 _CPUINFO = Path("/proc/cpuinfo")
 _PYTHON = repr(sys.version_info[:2])

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sandbox.cluster import relay
 from sandbox.cluster.api import Api, ApiError, connect
-from sandbox.cluster.network import ADDRESS
+from sandbox.cluster.control_plane import ADDRESS
 from sandbox.errors import SandboxError
-from sandbox.gateways import unserved
-from sandbox.network import dns, relay
-from sandbox.network.host_ports import HostPorts, Listener, listeners
+from sandbox.network import gateways, services
+from sandbox.network.gateways import HostPorts, Listener, listeners
 from sandbox.network.services import Services
 from sandbox.network.store import Key, Store, World
 
@@ -70,7 +70,7 @@ class Loop:
     async def run(self) -> None:
         """Work until a watch fails finally. Raises its error."""
         if self._plan.isolated:
-            await dns.serve(ADDRESS, lambda: self._world)
+            await services.serve_dns(ADDRESS, lambda: self._world)
         for fd, port in self._plan.listening.items():
             await relay.serve(socket.socket(fileno=fd), lambda port=port: self._target(port))  # type: ignore[misc]
         self._store.start()
@@ -84,7 +84,7 @@ class Loop:
 
     async def _round(self, world: World) -> None:
         self._world = world
-        statuses = list(unserved.statuses(world, simulated=not self._plan.isolated))
+        statuses = list(gateways.statuses(world, simulated=not self._plan.isolated))
         if self._plan.isolated:
             for key, address in await self._services.provide(world):
                 balanced = {"status": {"loadBalancer": {"ingress": [{"ip": address}]}}}

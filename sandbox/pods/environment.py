@@ -6,8 +6,8 @@ from math import ceil
 from typing import Any
 
 from components.quantity import amount
-from sandbox.cluster import network
 from sandbox.cluster.api import Object
+from sandbox.cluster.control_plane import ADDRESS
 
 Lookup = Callable[[str, str], Object | None]
 """Returns the ConfigMap or Secret ("configmap" or "secret", name) of the pod's namespace; None = it does not exist.
@@ -101,7 +101,7 @@ def resolver(pod: Object) -> str:
     cluster_dns = policy == "ClusterFirstWithHostNet" or (policy == "ClusterFirst" and not spec.get("hostNetwork"))
     servers, searched, options = [], [], []
     if cluster_dns:
-        servers, options = [network.ADDRESS], ["ndots:5"]
+        servers, options = [ADDRESS], ["ndots:5"]
         searched = [f"{namespace}.svc.cluster.local", "svc.cluster.local", "cluster.local"]
     servers += own.get("nameservers", [])
     searched += own.get("searches", [])

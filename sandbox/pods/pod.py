@@ -11,11 +11,10 @@ from typing import Any
 
 from sandbox.cluster.api import ApiError, Object
 from sandbox.errors import SandboxError
-from sandbox.pods import logs, network, probes, status
-from sandbox.pods.launcher import Process, StartError
+from sandbox.pods import logs, nodes, probes, status
 from sandbox.pods.logs import Log
-from sandbox.pods.node import Node
-from sandbox.pods.runtime import Runtime, path_of
+from sandbox.pods.nodes import Node
+from sandbox.pods.runtime import Process, Runtime, StartError, path_of
 from sandbox.pods.starting import Started, Starter
 from sandbox.pods.status import Events
 from sandbox.pods.volumes import MountError, Volumes
@@ -369,7 +368,7 @@ class Pod:
         if refused:
             self.events.warn("SysctlForbidden", f"forbidden sysctl: {', '.join(refused)} not allowlisted")
         allowed = {one["name"]: one["value"] for one in asked if one["name"] in _SAFE_SYSCTLS}
-        return await asyncio.to_thread(network.make, self.address, allowed)
+        return await asyncio.to_thread(nodes.make_network, self.address, allowed)
 
     async def _renew(self) -> None:
         """Read changed volumes again, and limit the logs."""

@@ -16,10 +16,9 @@ from sandbox.modelserver.choice import CACHE, Vllm
 from sandbox.pods import environment, images
 from sandbox.pods.environment import Lookup
 from sandbox.pods.images import Program
-from sandbox.pods.launcher import Process
+from sandbox.pods.launch import Bind, Root
 from sandbox.pods.logs import Log
-from sandbox.pods.root import Bind, Root
-from sandbox.pods.runtime import Runtime
+from sandbox.pods.runtime import Process, Runtime
 from sandbox.pods.volumes import MountError, Volumes
 
 _VLLM = "/opt/vllm"
@@ -102,12 +101,12 @@ def root(
 
 
 def _simulated(version: str, simulator: str, more: Sequence[str]) -> str:
-    return _script("sandbox.pods.vllm", version, simulator=simulator, more=list(more))
+    return _script("sandbox.modelserver.command_line", version, simulator=simulator, more=list(more))
 
 
 def _real(version: str, real: Vllm) -> str:
     return _script(
-        "sandbox.pods.vllm.real",
+        "sandbox.modelserver.real",
         version,
         python=f"{_VENV}/bin/python",
         model=_MODEL,

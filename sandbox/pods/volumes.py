@@ -20,7 +20,7 @@ from components.quantity import amount
 from sandbox.cluster import namespaces
 from sandbox.cluster.api import Api, Object
 from sandbox.pods.environment import Lookup, expanded, field_value, resource
-from sandbox.pods.root import Bind
+from sandbox.pods.launch import Bind
 
 _RENEWED_AFTER = 0.8
 """Part of a token's lifetime after which a kubelet renews it."""

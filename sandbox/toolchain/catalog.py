@@ -1,4 +1,6 @@
-"""The tools and their pinned Go modules. Data only; the versions are in each folder's go.mod.
+"""The tools: their pinned Go modules, and their official release archives by machine.
+
+The versions are in each folder's go.mod, and those of the archives are the same.
 
 The tools of one `make up` share the compiler's work where they have the same version of a module. So their common
 dependencies are in the newest version that one of them requires, newer than in the others' own go.mod upstream:
@@ -7,6 +9,9 @@ dependencies are in the newest version that one of them requires, newer than in 
   etcd's own modules then go back to etcd's version by `go get`.
 - kubernetes: `go get` of those versions, but for the modules k8s.io/*, which belong to its own version.
 - inference-scheduler-0.7 keeps sigs.k8s.io/gateway-api-inference-extension of its release, which is most of the EPP.
+
+Digests of archives are those that public files state. A tool without an entry is built: no public file states the
+digest of its archive, or it has none. That is so for Prometheus 3.13.5 and for Pulumi's Kubernetes plugin 4.32.0.
 """
 
 import os
@@ -18,9 +23,70 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import ClassVar
+from urllib.parse import urlsplit
 
 from sandbox.errors import SandboxError
-from sandbox.toolchain.archives import ETCD, KUBERNETES, PULUMI, Archive
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A tar archive. `members` are patterns of the files that are kept, by their last name."""
+
+    url: str
+    digest: str
+    """Of the archive: the algorithm's name in `hashlib`, a colon, hexadecimal digits."""
+    members: tuple[str, ...]
+
+    @property
+    def host(self) -> str:
+        """Host of `url`."""
+        return urlsplit(self.url).netloc
+
+
+def _archives(url: str, members: tuple[str, ...], digests: Mapping[tuple[str, str], str]) -> Mapping[str, Archive]:
+    """Return one archive per machine; {} in `url` and `members` is the second name of a key of `digests`."""
+    return {
+        machine: Archive(url.format(name), digest, tuple(member.format(name) for member in members))
+        for (machine, name), digest in digests.items()
+    }
+
+
+# kubernetes-sigs/kubespray, commit 46dbdd3994b3, roles/kubespray_defaults/vars/main/checksums.yml
+ETCD = _archives(
+    "https://github.com/etcd-io/etcd/releases/download/v3.6.5/etcd-v3.6.5-linux-{}.tar.gz",
+    ("etcd-v3.6.5-linux-{}/etcd",),
+    {
+        ("x86_64", "amd64"): "sha256:66bad39ed920f6fc15fd74adcb8bfd38ba9a6412f8c7852d09eb11670e88cac3",
+        ("aarch64", "arm64"): "sha256:7010161787077b07de29b15b76825ceacbbcedcb77fe2e6832f509be102cab6b",
+    },
+)
+
+# kubernetes/kubernetes, commit 008b3652959c, CHANGELOG/CHANGELOG-1.34.md, "Server Binaries" of v1.34.1
+KUBERNETES = _archives(
+    "https://dl.k8s.io/v1.34.1/kubernetes-server-linux-{}.tar.gz",
+    tuple(f"kubernetes/server/bin/{name}" for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler")),
+    {
+        ("x86_64", "amd64"): (
+            "sha512:8fd1e779f4d0188592644e234a6e5b728b9000a2afeb9d8da25131a5a4e54718"
+            "bb46c4d521c62e26ea971e32745529fbb001c4f011ef2c54091cb5e81b4b90f2"
+        ),
+        ("aarch64", "arm64"): (
+            "sha512:77f68803b34f710c9623f388452494075ca9bb38567e7878176ec12a6d2971d2"
+            "feba381e99462dc8c6e83ff5064dcffcaa7df736b67208880f5e90d71a831c2c"
+        ),
+    },
+)
+
+# pulumi/homebrew-tap, commit 51fb494f9549, Formula/pulumi.rb. The language host, two files, belongs to the CLI.
+PULUMI = _archives(
+    "https://github.com/pulumi/pulumi/releases/download/v3.259.0/pulumi-v3.259.0-linux-{}.tar.gz",
+    ("pulumi/pulumi", "pulumi/pulumi-language-python*"),
+    {
+        ("x86_64", "x64"): "sha256:94ba357acac23d01474084c4b00098dc0f7bc70ce13f34c777459254a5f718e5",
+        ("aarch64", "arm64"): "sha256:edc8327463a72160bb36cf82cf5062da9c8a244290a706d9980988e7bf486853",
+    },
+)
+
 
 _FOLDERS = Path(__file__).resolve().parent
 Version = tuple[int, int, int]

@@ -15,9 +15,8 @@ from pathlib import Path
 
 from sandbox.errors import SandboxError
 from sandbox.progress import Progress
-from sandbox.toolchain.archives import Archive
 from sandbox.toolchain.cache import Cache
-from sandbox.toolchain.catalog import Source
+from sandbox.toolchain.catalog import Archive, Source
 
 CONNECT_SECONDS = 5.0
 """Limit for a connection, and for a pause of the answer."""
@@ -139,7 +138,7 @@ class _Download:
             raise NotTaken(
                 "error: a downloaded file is not the one that was released. It is deleted and was not unpacked.\n"
                 f"  file:   {self._archive.url}\n"
-                f"  wanted: {self._archive.digest} (sandbox/toolchain/archives.py)\n"
+                f"  wanted: {self._archive.digest} (sandbox/toolchain/catalog.py)\n"
                 f"  found:  {algorithm}:{digest.hexdigest()}"
             )
 

@@ -13,7 +13,7 @@ import yaml
 
 from review.markdown import marker
 from sandbox.engine import Engine
-from sandbox.toolchain.archives import PULUMI
+from sandbox.toolchain.catalog import PULUMI
 from tests.docs.pages import ROOT
 from tests.review.github import GitHub, serving
 from tests.sandbox.engine.harness import prepared
@@ -62,7 +62,7 @@ def test_every_stack_with_the_pinned_engine_and_pinned_packages(name: str) -> No
     assert sorted(job(name)["strategy"]["matrix"]["stack"]) == stacks
     text = (ROOT / f".github/workflows/{name}.yml").read_text()
     assert (
-        "python -m sandbox.toolchain.official pulumi" in text and "sandbox.installing .venv requirements.lock" in text
+        "python -m sandbox.toolchain --official pulumi" in text and "sandbox.installing .venv requirements.lock" in text
     )
     assert not re.search(r"curl|pip install|pulumi install(?! --no-dependencies)", text)
     version = PULUMI["x86_64"].url.split("/")[-2].removeprefix("v")

@@ -12,12 +12,12 @@ import yaml
 from components.gateways.standalone.certificates import files
 from components.gateways.standalone.envoy import bootstrap
 from components.plan import resolve
-from sandbox.gateways import accesslog as sandbox_log
+from sandbox.network import istio as sandbox_log
 from sandbox.progress import Progress
 from sandbox.toolchain import provide
 from tests.program.wire import AMD
 from tests.recorder import Recorder, run_program
-from tests.sandbox.gateways.certificate import CHAIN, KEY
+from tests.sandbox.certificate import CHAIN, KEY
 from tests.stack_file import settings
 
 GATEWAY = "infra-pd-inference-gateway"

@@ -13,7 +13,7 @@ from types import MappingProxyType
 import pytest
 
 from sandbox.cluster import description, lifecycle, nodes
-from sandbox.cluster.admission import Admission
+from sandbox.cluster.control_plane import Admission
 from sandbox.home import CHECKOUT, Home
 from sandbox.progress import Progress
 from sandbox.toolchain import SANDBOX, provide

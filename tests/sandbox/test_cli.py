@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import cli, healing
+from sandbox import __main__ as commands
 from sandbox.cluster import lifecycle
+from sandbox.engine import backend
 from sandbox.errors import SandboxError
 from sandbox.home import CHECKOUT, Home
 from sandbox.progress import Progress
@@ -174,12 +175,12 @@ def test_the_next_up_repairs_a_killed_one(checkout: Checkout, deployed: str) -> 
     before = running.processes(checkout.home, pods=False).keys()
     command = checkout.start(*TOO_MANY)
     wait_for(ADVICE, command)  # the pod may wait since an earlier run; the lock proves that this one has begun
-    assert running.soon(lambda: bool(healing.stale_locks(checkout.home, "amd")))
+    assert running.soon(lambda: bool(backend.stale_locks(checkout.home, "amd")))
     os.killpg(command.pid, signal.SIGKILL)
     command.communicate(timeout=60)
     assert nothing_is_left(checkout, before)
     checkout.start("verify", "--stack", "amd").communicate(timeout=180)
-    assert healing.stale_locks(checkout.home, "amd"), "a command that only looks takes nothing back"
+    assert backend.stale_locks(checkout.home, "amd"), "a command that only looks takes nothing back"
     output = checkout.run("up", "--stack", "amd", "--nodes", "2", "--set", "serving.prefill.replicas=4")
     assert "An earlier run was killed" in output
     assert output.count("Ready, 1 GPU\n") == 4
@@ -211,7 +212,7 @@ def test_no_tracked_file_is_ever_changed(checkout: Checkout) -> None:
 def test_an_error_is_one_screen_without_a_traceback(
     words: list[str], wanted: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.main(words) == 1
+    assert commands.main(words) == 1
     said = capsys.readouterr().err
     assert wanted in said
     assert len(said.splitlines()) < 10

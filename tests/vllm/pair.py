@@ -14,12 +14,13 @@ from typing import Any
 
 from access import kubeconfig as kubeconfigs
 from access.server import ApiServer
+from sandbox.client import chat, pods
+from sandbox.client.pods import Pod
+from sandbox.client.route import Target, find_target
 from sandbox.cluster.api import Api, ApiError, connections
-from sandbox.home import CHECKOUT, Home, stack_outputs
+from sandbox.engine.backend import stack_outputs
+from sandbox.home import CHECKOUT, Home
 from sandbox.modelserver import choice
-from sandbox.talking import pods, transfers
-from sandbox.talking.pods import Pod
-from sandbox.talking.target import Target, find
 from sizing import source
 from verify import metrics
 from verify.cluster import Cluster
@@ -119,14 +120,14 @@ class Pair:
 
     @property
     def target(self) -> Target:
-        return find(self.home, STACK, self.api)
+        return find_target(self.home, STACK, self.api)
 
     @property
     def block(self) -> int:
         """Return the bytes of a KV block of 128 tokens, the program's default block size."""
         chosen = choice.read(self.home.root)
         assert chosen
-        return transfers.block_bytes(Path(chosen.model), 128)
+        return chat.block_bytes(Path(chosen.model), 128)
 
     def ask(self, path: str, body: Object) -> tuple[int, Any]:
         """Send a disaggregated request through the gateway."""

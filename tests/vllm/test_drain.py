@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from sandbox.client.pods import Pod
 from sandbox.cluster.api import ApiError
-from sandbox.talking.pods import Pod
 from tests.vllm.pair import PATIENCE, Pair, text, until
 
 pytestmark = pytest.mark.vllm

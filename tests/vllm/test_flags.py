@@ -16,7 +16,7 @@ pytestmark = pytest.mark.vllm
 def test_the_committed_table_is_the_generated_one(pair: Pair, tmp_path: Path) -> None:
     chosen = choice.read(pair.home.root)
     assert chosen
-    script, file = CHECKOUT / "sandbox/modelserver/flags.py", tmp_path / "flags.py"
+    script, file = CHECKOUT / "sandbox/modelserver/flags.py", tmp_path / "flags.json"
     environment = {**os.environ, "TORCHDYNAMO_DISABLE": "1", "VLLM_NO_USAGE_STATS": "1"}
     subprocess.run([f"{chosen.venv}/bin/python", script, file], env=environment, check=True, timeout=300)
-    assert file.read_text() == (CHECKOUT / "sandbox/pods/vllm/flags_0_17.py").read_text()
+    assert file.read_text() == (CHECKOUT / "sandbox/modelserver/flags_0_17.json").read_text()

@@ -16,8 +16,7 @@ from typing import Any, Literal
 from pulumi.runtime.proto import provider_pb2 as pb
 
 from components.quantity import amount
-from sandbox.engine.kubernetes.state import live_part
-from sandbox.engine.kubernetes.values import UNKNOWN, plain
+from sandbox.engine.kubernetes.state import UNKNOWN, live_part, plain
 
 Path = tuple[str | int, ...]
 Change = Literal["add", "delete", "update"]

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.cluster.api import Object
-from sandbox.engine.kubernetes.values import UNKNOWN
+from sandbox.cluster.api import Object, is_true
+from sandbox.engine.kubernetes.state import UNKNOWN
 
 SKIP_AWAIT = "pulumi.com/skipAwait"
 WAIT_FOR = "pulumi.com/waitFor"
@@ -120,7 +120,7 @@ def _deployment(live: Object) -> Progress:
     available = min(status.get("availableReplicas", 0), status.get("updatedReplicas", 0))
     observed = status.get("observedGeneration", 0) >= live["metadata"]["generation"]
     rolled = status.get("updatedReplicas", 0) == status.get("replicas", 0)
-    if observed and rolled and available >= wanted and _is_true(live, "Available"):
+    if observed and rolled and available >= wanted and is_true(live, "Available"):
         return READY
     reasons = [
         f"[{condition['reason']}] {condition['message']}"
@@ -135,19 +135,15 @@ def _deployment(live: Object) -> Progress:
 
 
 def _job(live: Object) -> Progress:
-    if _is_true(live, "Complete"):
+    if is_true(live, "Complete"):
         return READY
     found = [each for each in _list(live, "status", "conditions") if each["type"] == "Failed"]
     reasons = tuple(f"[{each.get('reason')}] {each.get('message')}" for each in found)
-    return Progress(False, "Waiting for the Job to complete", reasons, failed=_is_true(live, "Failed"))
+    return Progress(False, "Waiting for the Job to complete", reasons, failed=is_true(live, "Failed"))
 
 
 def _token(live: Object) -> Progress:
     return Progress("token" in (live.get("data") or {}), "Waiting for the service account's token")
-
-
-def _is_true(live: Object, kind: str) -> bool:
-    return any(c["type"] == kind and c["status"] == "True" for c in _list(live, "status", "conditions"))
 
 
 def _list(live: Object, *keys: str) -> list[Any]:

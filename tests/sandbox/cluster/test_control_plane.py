@@ -1,7 +1,8 @@
-"""The control plane: its start, its end, its network and its data."""
+"""The control plane: its start, its end, its network and its data; and commands inside a sandbox."""
 
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -13,7 +14,6 @@ import pytest
 
 from sandbox.cluster import lifecycle
 from sandbox.cluster.api import connect
-from sandbox.cluster.control_plane import AUDIT, ControlPlane
 from sandbox.errors import SandboxError
 from sandbox.home import CHECKOUT, Home
 from sandbox.progress import Progress
@@ -122,12 +122,6 @@ def test_a_failed_start_reports_the_reason_and_leaves_nothing(home: Home, tmp_pa
     assert not home.cluster.exists()
 
 
-def test_two_starts_of_one_sandbox_do_not_race(cluster: Running) -> None:
-    before = running.processes(cluster.home)
-    assert lifecycle.start(cluster.home, {}, Progress()) is False
-    assert running.processes(cluster.home).keys() == before.keys()
-
-
 def test_a_later_process_with_the_keepers_number_is_no_keeper(tmp_path: Path) -> None:
     lifecycle.Keeper(os.getpid(), "another boot:1", 1, True).write(tmp_path)
     keeper = lifecycle.last_keeper(tmp_path)
@@ -142,31 +136,6 @@ def test_a_later_process_with_the_keepers_number_is_no_keeper(tmp_path: Path) ->
 def test_a_name_that_is_no_folder_is_refused(name: str) -> None:
     with pytest.raises(SandboxError, match="SANDBOX"):
         Home.of(CHECKOUT, name)
-
-
-def test_a_control_plane_of_an_earlier_version_stays_and_is_not_started(home: Home) -> None:
-    (home.cluster / "kwok" / "clusters" / "sandbox" / "etcd").mkdir(parents=True)  # kwokctl v0.7.0's layout
-    (home.cluster / "isolated").write_text("True")
-    with pytest.raises(SandboxError, match=r"(?s)earlier version.*make down PURGE=1"):
-        running.start(home)
-    assert (home.cluster / "kwok" / "clusters" / "sandbox" / "etcd").exists()
-
-
-@pytest.mark.thorough
-def test_an_audit_policy_stays_with_the_sandbox(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    policy = tmp_path / "policy.yaml"
-    policy.write_text("apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: Metadata}]\n")
-    monkeypatch.setenv(AUDIT, str(policy))
-    running.start(home)
-    lifecycle.stop(home, Progress())
-    monkeypatch.delenv(AUDIT)
-    policy.unlink()
-    log = ControlPlane(home.cluster, {}, isolated=True).audit_log
-    log.unlink()
-    get(running.start(home), "/api/v1/namespaces/default")
-    requests = [json.loads(line) for line in log.read_text().splitlines()]
-    users = {one["user"]["username"] for one in requests if one["requestURI"] == "/api/v1/namespaces/default"}
-    assert "kubernetes-admin" in users
 
 
 @pytest.mark.thorough
@@ -211,22 +180,46 @@ def test_in_ci_missing_namespaces_are_an_error(home: Home) -> None:
     assert not running.processes(home)
 
 
-@pytest.mark.thorough
-def test_a_user_without_privileges_gets_the_same_in_a_user_namespace(home: Home) -> None:
-    script = (
-        f"trap '' INT; "  # as in a script's background job
-        f'{sys.executable} -c "{START.format(name=home.name)}" && {sys.executable} -c \''
-        "import os, signal; from tests.sandbox import running\n"
-        f'sandbox = running.Running(running.Home.of(name="{home.name}"))\n'
-        "assert os.getuid() == 4711\n"
-        'done = sandbox.run("sh", "-c", "ip -brief link; ps ax; exit 6")\n'
-        "for pid in running.processes(sandbox.home):\n"  # containers must receive SIGINT
-        '    [ignored] = [line for line in open(f"/proc/{pid}/status") if line.startswith("SigIgn")]\n'
-        "    assert not int(ignored.split()[1], 16) & 1 << signal.SIGINT - 1, ignored\n"
-        "print(done.stdout, done.stderr); assert done.returncode == 6'"
+def test_a_command_keeps_folder_environment_and_exit_code(cluster: Running, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [*cluster.enter, "sh", "-c", 'pwd; echo "$GREETING"; exit 7'],
+        cwd=tmp_path,
+        env={**os.environ, "GREETING": "good day"},
+        capture_output=True,
+        text=True,
+        check=False,
     )
-    as_user = ["unshare", "--user", "--map-user=4711", "--map-group=4711", "sh", "-c", script]
-    done = subprocess.run(as_user, cwd=CHECKOUT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "sandbox0" in done.stdout
-    assert "kube-apiserver" not in done.stdout  # a command sees only its own processes
+    assert (done.returncode, done.stdout) == (7, f"{tmp_path}\ngood day\n")
+    assert cluster.run("sh", "-c", "kill -KILL $$").returncode == 128 + signal.SIGKILL
+    absent = cluster.run("no-such-command")
+    assert absent.returncode == 127
+    assert absent.stderr == "no-such-command: No such file or directory\n"
+
+
+@pytest.mark.parametrize("send", ["terminal", "SIGTERM", "SIGINT"])
+def test_a_command_receives_ctrl_c_and_signals_once_and_ends_itself(cluster: Running, send: str) -> None:
+    script = (
+        "import signal, sys, time\n"
+        "heard = []\n"
+        "for one in (signal.SIGINT, signal.SIGTERM): signal.signal(one, lambda number, _: heard.append(number))\n"
+        "print('up', flush=True)\n"
+        "while not heard: time.sleep(0.01)\n"
+        "time.sleep(0.2)\n"
+        "print('heard', *heard, flush=True); sys.exit(5)"
+    )
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execv(sys.executable, [*cluster.enter, sys.executable, "-c", script])
+    said = b""
+    while b"up" not in said:
+        said += os.read(terminal, 1000)
+    if send == "terminal":
+        os.write(terminal, b"\x03")
+    else:
+        os.kill(child, getattr(signal, send))
+    while b"heard" not in said or not said.endswith(b"\n"):
+        said += os.read(terminal, 1000)
+    number = signal.SIGTERM if send == "SIGTERM" else signal.SIGINT
+    assert f"heard {number:d}\r\n".encode() in said
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 5
+    os.close(terminal)

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import cli, stack_file
-from sandbox.cluster import admission, description
-from sandbox.cluster.admission import Admission, PodSecurity
+from sandbox import __main__ as commands
+from sandbox.cluster import control_plane, description
+from sandbox.cluster.control_plane import Admission, PodSecurity
 from sandbox.errors import SandboxError
 from sandbox.home import Home
 from sandbox.progress import Progress
@@ -120,15 +120,15 @@ def test_a_named_description_is_kept_until_another_is_named(tmp_path: Path) -> N
 
 
 def test_admission_settings_are_kept_in_the_control_planes_folder(tmp_path: Path) -> None:
-    assert admission.read(tmp_path) == Admission()
+    assert control_plane.read_admission(tmp_path) == Admission()
     assert Admission().flags(tmp_path) == ["--enable-admission-plugins=NodeRestriction"]
     chosen = Admission(PodSecurity.BASELINE, extended_resource_toleration=True)
     chosen.write(tmp_path)
-    assert admission.read(tmp_path) == chosen
+    assert control_plane.read_admission(tmp_path) == chosen
 
 
 def command(name: str, *words: str) -> argparse.Namespace:
-    return cli._parser().parse_args([name, "--stack", "cloud", *words])
+    return commands._parser().parse_args([name, "--stack", "cloud", *words])
 
 
 @pytest.fixture
@@ -136,7 +136,7 @@ def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     """A checkout with a stack for AWS."""
     text = "config: {'llm-d-pd:serving': {accelerator: nvidia, infrastructure: aws-efa}}"
     (tmp_path / "Pulumi.cloud.yaml").write_text(text)
-    monkeypatch.setattr(cli, "CHECKOUT", tmp_path)
+    monkeypatch.setattr(commands, "CHECKOUT", tmp_path)
     monkeypatch.setattr(Session, "ready", lambda *_, **__: pytest.fail("it went on"))
     return Home(tmp_path / "home")
 
@@ -144,23 +144,16 @@ def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
 @pytest.mark.parametrize("name", ["up", "preview", "policy", "preflight"])
 def test_an_infrastructure_with_a_description_stops_with_the_command_to_type(name: str, cloud: Home) -> None:
     with pytest.raises(SandboxError, match=f"make {name} STACK=cloud CLUSTER=aws-efa\n"):
-        cli._ready(command(name), cloud, Progress())
+        commands._ready(command(name), cloud, Progress())
 
 
 def test_a_setting_of_the_same_command_counts(cloud: Home) -> None:
     words = ("--set", "serving.infrastructure=gke-roce")
     with pytest.raises(SandboxError, match="CLUSTER=gke-roce\n"):
-        cli._ready(command("up", *words), cloud, Progress())
+        commands._ready(command("up", *words), cloud, Progress())
 
 
 @pytest.mark.parametrize("words", [("destroy",), ("up", "--cluster", "default"), ("up", "--cluster", "oci-amd")])
 def test_other_commands_and_those_with_a_cluster_go_on(words: tuple[str, ...], cloud: Home) -> None:
     with pytest.raises(pytest.fail.Exception, match="it went on"):
-        cli._ready(command(*words), cloud, Progress())
-
-
-@pytest.mark.parametrize("serving", ["text", "{}", "{accelerator: [amd]}"])
-def test_a_wrong_accelerator_is_left_to_the_program(serving: str, tmp_path: Path) -> None:
-    file = tmp_path / "Pulumi.x.yaml"
-    file.write_text(f"config: {{'llm-d-pd:serving': {serving}}}")
-    assert stack_file.accelerator(file) == ""
+        commands._ready(command(*words), cloud, Progress())

@@ -1,10 +1,15 @@
-"""The API server's Pod Security admission admits and refuses pods as `components/plan/pod_security.py` says."""
+"""The API server's Pod Security admission admits and refuses pods as `components/plan/pod_security.py` says.
+
+Also the other admission settings of a cluster description, on the same control planes.
+"""
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from access import kubeconfig
 from components.config.vocabulary import PodSecurity as Level
@@ -14,8 +19,13 @@ from preflight.cluster import Cluster
 from preflight.facts import Facts
 from preflight.finding import Severity
 from preflight.state import State
-from sandbox.cluster.admission import Admission, PodSecurity
+from sandbox.cluster import description, nodes
 from sandbox.cluster.api import Api, ApiError, connect
+from sandbox.cluster.control_plane import Admission, PodSecurity
+from sandbox.errors import SandboxError
+from sandbox.home import Home
+from sandbox.progress import Progress
+from sandbox.session import Session
 from tests.plan.test_pod_security import PODS, STACKS
 from tests.preflight.typed import plan
 from tests.program.wire import AMD, ran
@@ -94,3 +104,51 @@ def test_preflight_has_the_words_of_the_clusters_own_level(
     [finding] = [each for each in admission.check(facts) if each.severity is Severity.ERROR]
     assert (finding.check, finding.path) == ("Pod Security", "serving.namespace")
     assert f'violates PodSecurity "{level}:latest"' in finding.evidence
+
+
+POLICY = """
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {name: no-latest}
+spec:
+  matchConstraints:
+    resourceRules: [{apiGroups: [""], apiVersions: [v1], operations: [CREATE], resources: [pods]}]
+  validations:
+    - {expression: "object.spec.containers.all(c, !c.image.endsWith(':latest'))", message: images need a fixed tag}
+"""
+BINDING = """
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata: {name: no-latest}
+spec: {policyName: no-latest, validationActions: [Deny]}
+"""
+
+
+def test_a_policy_applies_until_another_description(plane: tuple[Running, Level], tmp_path: Path) -> None:
+    policies = [yaml.safe_load(text) for text in (POLICY, BINDING)]
+    nodes_of = {"nodes": [{"name": "n", "count": 1, "cpu": 1, "memory": "1Gi", "disk": "1Gi"}]}
+    file = tmp_path / "strict.yaml"
+    file.write_text(yaml.safe_dump({**nodes_of, "admissionPolicies": policies}))
+    spec = {"containers": [{"name": "c", "image": "pause:latest"}]}
+
+    def latest_is_refused(api: Api) -> bool:
+        try:
+            api.request("POST", f"{NAMESPACE}/pods", {"dryRun": "All"}, {"metadata": {"name": "x"}, "spec": spec})
+        except ApiError as error:
+            return "images need a fixed tag" in str(error)
+        return False
+
+    with connect(plane[0].host_kubeconfig) as api:
+        nodes.provide_policies(plane[0].host_kubeconfig, description.choose(Home(tmp_path), str(file)))
+        assert running.soon(lambda: latest_is_refused(api))
+        nodes.provide_policies(plane[0].host_kubeconfig, description.default())
+        assert running.soon(lambda: not latest_is_refused(api))
+
+
+def test_other_settings_of_a_running_sandbox_are_refused_with_commands(
+    plane: tuple[Running, Level], tmp_path: Path
+) -> None:
+    (tmp_path / "Pulumi.x.yaml").write_text("config: {}")
+    default = description.choose(plane[0].home, "default")
+    with pytest.raises(SandboxError, match="make down && make up STACK=x CLUSTER=default"):
+        Session.ready(plane[0].home, "x", Progress(), tmp_path, cluster=default)

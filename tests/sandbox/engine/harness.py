@@ -1,11 +1,8 @@
-"""A small project under the real CLI: declare objects, run a command, read the cluster and the state."""
+"""A small project under the real CLI: declare objects and run a command."""
 
-import functools
 import json
-import shutil
 import subprocess
-import textwrap
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,46 +13,22 @@ from sandbox.home import Home
 from sandbox.progress import Progress
 from sandbox.toolchain import provide
 
-PROJECT = "tiny"
-
 PROGRAM = '''
-"""Registers what objects.json declares. {"secret": x} is a secret, {"output": [name, key]} is another's output."""
+"""Registers what objects.json declares."""
 import json, pathlib, pulumi
 
 declared = json.loads(pathlib.Path("objects.json").read_text())
 known = {}
 
-def value(x):
-    if isinstance(x, dict):
-        if set(x) == {"secret"}:
-            return pulumi.Output.secret(x["secret"])
-        if set(x) == {"output"}:
-            name, *keys = x["output"]
-            return getattr(known[name], keys[0]).apply(lambda found: pick(found, keys[1:]))
-        return {k: value(v) for k, v in x.items()}
-    return [value(v) for v in x] if isinstance(x, list) else x
-
-def pick(found, keys):
-    return pick(found[keys[0]], keys[1:]) if keys else found
-
-class Thing(pulumi.CustomResource):
-    metadata: pulumi.Output[dict] = pulumi.property("metadata")
-    status: pulumi.Output[dict] = pulumi.property("status")
-    def __init__(self, token, name, props, opts):
-        super().__init__(token, name, {"metadata": None, "status": None, **props}, opts)
-
 for name, d in declared.items():
     opts = d.get("opts", {})
     if "provider" in opts:
         opts["provider"] = known[opts["provider"]]
-    if "custom_timeouts" in opts:
-        opts["custom_timeouts"] = pulumi.CustomTimeouts(**opts["custom_timeouts"])
-    opts["depends_on"] = [known[n] for n in opts.get("depends_on", [])]
     opts = pulumi.ResourceOptions(**opts)
     if d["token"] == "provider":
         known[name] = pulumi.ProviderResource("kubernetes", name, d["props"], opts)
     else:
-        known[name] = Thing(d["token"], name, value(d["props"]), opts)
+        known[name] = pulumi.CustomResource(d["token"], name, d["props"], opts)
 '''
 
 
@@ -79,26 +52,7 @@ class Stack:
 
     folder: Path
     engine: Engine
-    enter: list[str] = field(default_factory=list)
-
-    @classmethod
-    def make(
-        cls,
-        folder: Path,
-        *,
-        name: str = PROJECT,
-        program: str = PROGRAM,
-        enter: list[str] | None = None,
-    ) -> "Stack":
-        project = folder / "project"
-        project.mkdir(parents=True)
-        runtime = {"name": "python", "options": {"toolchain": "pip", "virtualenv": ".venv"}}
-        (project / "Pulumi.yaml").write_text(yaml.safe_dump({"name": name, "runtime": runtime}))
-        (project / "Pulumi.dev.yaml").write_text("config: {}\n")
-        (project / "__main__.py").write_text(textwrap.dedent(program))
-        if name == PROJECT:
-            shutil.copytree(_prepared_home(folder.parent), folder / "home", symlinks=True)
-        return cls(project, prepared(folder, project), enter or [])
+    enter: list[str]
 
     def pulumi(self, *arguments: str, timeout: float = 120) -> Ran:
         done = subprocess.run(
@@ -124,43 +78,22 @@ class Stack:
     def preview(self, *arguments: str, **options: Any) -> Ran:
         return self.pulumi("preview", *arguments, **options)
 
-    def steps(self) -> dict[str, dict[str, Any]]:
-        """Steps that a preview proposes, by resource name, without unchanged resources."""
-        return proposed(self.preview("--json").ok())
-
-    def resources(self) -> dict[str, dict[str, Any]]:
-        file = Path(self.engine.env["PULUMI_BACKEND_URL"].removeprefix("file://"), f".pulumi/stacks/{PROJECT}/dev.json")
-        latest = json.loads(file.read_text())["checkpoint"]["latest"]
-        return {resource["urn"].rpartition("::")[2]: resource for resource in latest.get("resources", [])}
-
-
-def proposed(ran: Ran) -> dict[str, dict[str, Any]]:
-    """Steps in the output of `preview --json`, which has them even after a refused dry run."""
-    digest = json.JSONDecoder().raw_decode(ran.output[ran.output.index("{") :])[0]
-    return {step["urn"].rpartition("::")[2]: step for step in digest["steps"] if step["op"] != "same"}
-
-
-@functools.cache
-def _prepared_home(session: Path) -> Path:
-    """A home after `pulumi stack init`, which saves each test half a second."""
-    folder = session / "prepared"
-    project = folder / "project"
-    project.mkdir(parents=True)
-    (project / "Pulumi.yaml").write_text(yaml.safe_dump({"name": PROJECT, "runtime": "python"}))
-    (project / "Pulumi.dev.yaml").write_text("config: {}\n")
-    prepared(folder, project)
-    return folder / "home"
-
 
 def prepared(folder: Path, project: Path, stack: str = "dev") -> Engine:
     """An engine for a project, with a home below `folder`."""
     return prepare(Home(folder / "home"), project, stack, tools=provide(["pulumi"], Progress()))
 
 
-def on_cluster(folder: Path, cluster: Any, **options: Any) -> Stack:
-    stack = Stack.make(folder, enter=cluster.enter, **options)
-    stack.engine.env["KUBECONFIG"] = str(cluster.home.kubeconfig)
-    return stack
+def on_cluster(folder: Path, cluster: Any) -> Stack:
+    project = folder / "project"
+    project.mkdir(parents=True)
+    runtime = {"name": "python", "options": {"toolchain": "pip", "virtualenv": ".venv"}}
+    (project / "Pulumi.yaml").write_text(yaml.safe_dump({"name": "tiny", "runtime": runtime}))
+    (project / "Pulumi.dev.yaml").write_text("config: {}\n")
+    (project / "__main__.py").write_text(PROGRAM)
+    engine = prepared(folder, project)
+    engine.env["KUBECONFIG"] = str(cluster.home.kubeconfig)
+    return Stack(project, engine, cluster.enter)
 
 
 def provider(**props: Any) -> dict[str, Any]:
@@ -170,11 +103,10 @@ def provider(**props: Any) -> dict[str, Any]:
 
 
 def obj(token: str, name: str, namespace: str | None = None, *, opts: Any = None, **props: Any) -> dict[str, Any]:
-    """A declared object. `metadata` in props is merged in."""
+    """A declared object."""
     metadata = {"name": name, **({"namespace": namespace} if namespace else {})}
     module, kind = token.rsplit(":", 1)
     api_version = module.removeprefix("core/")
-    metadata |= props.pop("metadata", {})
     return {
         "token": f"kubernetes:{token}",
         "props": {"apiVersion": api_version, "kind": kind, "metadata": metadata, **props},
@@ -182,18 +114,14 @@ def obj(token: str, name: str, namespace: str | None = None, *, opts: Any = None
     }
 
 
-def deployment(name: str, namespace: str, *, gpus: int = 0, opts: Any = None, **spec: Any) -> dict[str, Any]:
-    """A Deployment of one container `c` with image `pause:1`."""
+def deployment(name: str, namespace: str, image: str, *, opts: Any = None, **spec: Any) -> dict[str, Any]:
+    """A Deployment of one container `c`."""
     labels = {"app": name}
-    container: dict[str, Any] = {"name": "c", "image": spec.pop("image", "pause:1"), **spec.pop("container", {})}
-    if gpus:
-        container["resources"] = {"limits": {"amd.com/gpu": str(gpus)}}
-    template = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "c", "image": image}]}}
     return obj(
         "apps/v1:Deployment",
         name,
         namespace,
         opts=opts,
-        metadata=spec.pop("metadata", {}),
         spec={"replicas": 1, "selector": {"matchLabels": labels}, "template": template, **spec},
     )

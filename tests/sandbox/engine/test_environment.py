@@ -1,76 +1,127 @@
-"""The engine: nothing of the caller, official executables if available, and failures of programs."""
+"""The environment of the CLI: nothing of the caller, official executables if this machine has them, and the view.
+
+The view leaves out values of a stack file, and drops edits when the tracked file changes; notes name both.
+"""
 
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+import yaml
 
 from sandbox.engine import environment
-from tests.sandbox.engine.harness import Stack, prepared
+from sandbox.engine.environment import HOST, PLUGIN, Official
+from sandbox.engine.stack_files import View, accelerator
+from sandbox.errors import SandboxError
+from sandbox.home import Home
 
-PLUGIN_FOLDER = f"state/pulumi/plugins/resource-kubernetes-v{version('pulumi-kubernetes')}"
 
-
-def test_nothing_of_the_caller_leaks_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    foreign = (
-        "PULUMI_ACCESS_TOKEN",
-        "PULUMI_K8S_ENABLE_PATCH_FORCE",
-        "KUBERNETES_SERVICE_HOST",
-        "HTTPS_PROXY",
-        "https_proxy",
-    )
-    for name in (*foreign, "KUBECONFIG", "PULUMI_BACKEND_URL", "PULUMI_HOME"):
-        monkeypatch.setenv(name, "the caller's")
-    stack = Stack.make(tmp_path, program="import pulumi")
-    env = stack.engine.env
-    assert not set(foreign) & set(env)
+def test_nothing_of_the_caller_leaks_in(tmp_path: Path) -> None:
+    foreign = {
+        *("PULUMI_ACCESS_TOKEN", "PULUMI_K8S_ENABLE_PATCH_FORCE", "KUBERNETES_SERVICE_HOST"),
+        *("HTTPS_PROXY", "https_proxy"),
+    }
+    replaced = {"KUBECONFIG", "PULUMI_BACKEND_URL", "PULUMI_HOME"}
+    env = environment._environment(Home(tmp_path), tmp_path, dict.fromkeys(foreign | replaced, "the caller's"))
+    assert not foreign & set(env)
     assert "the caller's" not in env.values()
-    assert env["KUBECONFIG"] == str(tmp_path / "home/cluster/kubeconfig")
-    for name in ("PULUMI_HOME", "PULUMI_BACKEND_URL"):
-        assert str(tmp_path / "home/state") in env[name]
-    assert f"file://{tmp_path}/home/state" in stack.pulumi("about").ok().output
+    assert all(str(tmp_path) in env[name] for name in replaced)
 
 
-def test_an_official_plugin_of_the_user_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    home = tmp_path / "pulumi-home"
+def test_an_official_plugin_of_the_user_is_used_in_its_newest_patch(tmp_path: Path) -> None:
     minor = version("pulumi-kubernetes").rpartition(".")[0]
     for patch in ("0", "9", "10"):
-        folder = home / f"plugins/resource-kubernetes-v{minor}.{patch}"
+        folder = tmp_path / f"plugins/resource-kubernetes-v{minor}.{patch}"
         folder.mkdir(parents=True)
-        (folder / environment.PLUGIN).write_text("official")
-    monkeypatch.setenv("PULUMI_HOME", str(home))
-    stack = Stack.make(tmp_path, program="import pulumi")
-    used = tmp_path / "home" / PLUGIN_FOLDER / environment.PLUGIN
-    assert used.resolve() == home / f"plugins/resource-kubernetes-v{minor}.10" / environment.PLUGIN
-    assert not any(environment.PLUGIN in note for note in stack.engine.notes)
-
-    monkeypatch.delenv("PULUMI_HOME")
-    notes = prepared(tmp_path, stack.folder).notes
-    if any(environment.PLUGIN in note for note in notes):  # the stand-in again, with a note
-        assert used.read_text().startswith("#!/bin/sh")
+        (folder / PLUGIN).touch()
+    found = environment.find_official(tmp_path / "pulumi", {"PATH": "", "PULUMI_HOME": str(tmp_path)})
+    assert found == Official(None, tmp_path / f"plugins/resource-kubernetes-v{minor}.10")
 
 
 def test_the_language_host_beside_the_cli_is_used(tmp_path: Path) -> None:
     """As in the official archive of the CLI, also if a link names the CLI."""
     (tmp_path / "official").mkdir()
-    for name in ("pulumi", environment.HOST):
+    for name in ("pulumi", HOST):
         (tmp_path / "official" / name).touch()
     (tmp_path / "pulumi").symlink_to("official/pulumi")
     nowhere = {"PATH": "", "PULUMI_HOME": str(tmp_path)}
-    assert environment.find_official(tmp_path / "pulumi", nowhere) == environment.Official(tmp_path / "official", None)
-    assert environment.find_official(tmp_path / "none" / "pulumi", nowhere) == environment.Official(None, None)
+    assert environment.find_official(tmp_path / "pulumi", nowhere) == Official(tmp_path / "official", None)
+    assert environment.find_official(tmp_path / "none" / "pulumi", nowhere) == Official(None, None)
 
 
-@pytest.mark.thorough
-@pytest.mark.parametrize(
-    ("program", "error"),
-    [
-        ('def deep():\n    raise ValueError("broken")\ndeep()', "ValueError: broken"),
-        ("import pulumi\npulumi.Output.from_input(0).apply(lambda n: 1 / n)", "ZeroDivisionError"),
-    ],
-)
-def test_a_failed_program_fails_the_command(tmp_path: Path, program: str, error: str) -> None:
-    output = Stack.make(tmp_path, program=program).preview().failed().output
-    diagnostics = output[output.index("Diagnostics:") :]
-    assert diagnostics.count(error) == 1
-    assert "Traceback" in diagnostics
+TRACKED = """\
+# a comment
+encryptionsalt: v1:GJx2ANOTHER:v1:ELSES:SALT
+config:
+  llm-d-pd:hfToken: {secure: v1:another:key}
+  llm-d-pd:serving:
+    accelerator: amd
+    hidden: {secure: v1:another:key}
+    list: [1, {secure: v1:another:key}, 3]
+environment: [cloud/shared]
+"""
+
+
+@pytest.fixture
+def view(tmp_path: Path) -> View:
+    (tmp_path / "Pulumi.yaml").write_text("name: llm-d-pd\nruntime: python\n")
+    (tmp_path / "Pulumi.dev.yaml").write_text(TRACKED)
+    (tmp_path / "view").mkdir()
+    return View(tmp_path / "view", tmp_path, "dev")
+
+
+def copied(view: View) -> list[str]:
+    """Copy the stack file as `prepare` does, with a stand-in for `pulumi config set --secret`; return the notes."""
+    return view.copy_stack(lambda key, value: edited(view, key, {"secure": value}))
+
+
+def edited(view: View, key: str, value: object) -> None:
+    content = yaml.safe_load(view.stack_file.read_text())
+    content["config"][key] = value
+    view.stack_file.write_text(yaml.safe_dump(content))
+
+
+def config(view: View) -> dict[str, object]:
+    return dict(yaml.safe_load(view.stack_file.read_text())["config"])
+
+
+def test_values_encrypted_with_another_key_are_left_out_and_named(view: View) -> None:
+    assert [note.partition(":")[2].partition(" is left out")[0].strip() for note in copied(view)] == [
+        "environment",
+        "llm-d-pd:serving.hidden",
+        "llm-d-pd:serving.list[1]",
+    ]
+    assert config(view) == {
+        "llm-d-pd:serving": {"accelerator": "amd", "list": [1, 3]},
+        "llm-d-pd:hfToken": {"secure": "sandbox-placeholder"},
+    }
+    assert "ANOTHER" not in view.stack_file.read_text()
+
+
+def test_edits_stay_until_the_tracked_file_changes_and_are_then_named(view: View) -> None:
+    copied(view)
+    edited(view, "llm-d-pd:serving", {"accelerator": "nvidia", "hostNetwork": True, "list": [1, 3]})
+    [differs] = copied(view)
+    assert "differs in llm-d-pd:serving.accelerator, llm-d-pd:serving.hostNetwork (" in differs
+    assert "pulumi config rm --path" in differs
+
+    view.tracked_file.write_text(TRACKED.replace("accelerator: amd", "accelerator: amd\n    release: '0.4'"))
+    dropped = copied(view)[-1]
+    assert "llm-d-pd:serving.accelerator, llm-d-pd:serving.hostNetwork" in dropped and "release" not in dropped
+    assert config(view)["llm-d-pd:serving"] == {"accelerator": "amd", "release": "0.4", "list": [1, 3]}
+    assert config(view)["llm-d-pd:hfToken"] == {"secure": "sandbox-placeholder"}
+
+
+def test_a_missing_stack_and_a_file_that_is_not_yaml_are_named(view: View) -> None:
+    with pytest.raises(SandboxError, match=r"no stack 'prod'.*Stacks that do: dev\."):
+        View(view.folder, view.checkout, "prod").require_tracked()
+    view.tracked_file.write_text("config: [")
+    with pytest.raises(SandboxError, match=r"Pulumi\.dev\.yaml is not YAML"):
+        copied(view)
+
+
+@pytest.mark.parametrize("serving", ["text", "{}", "{accelerator: [amd]}"])
+def test_a_wrong_accelerator_is_left_to_the_program(serving: str, tmp_path: Path) -> None:
+    file = tmp_path / "Pulumi.x.yaml"
+    file.write_text(f"config: {{'llm-d-pd:serving': {serving}}}")
+    assert accelerator(file) == ""

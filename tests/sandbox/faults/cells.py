@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from sandbox.cluster import description
-from sandbox.engine.view import View
+from sandbox.engine.stack_files import View
 from sandbox.home import CHECKOUT
 from sandbox.progress import Progress
 from sandbox.session import Session

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sandbox import healing
 from sandbox.cluster.api import Api
+from sandbox.engine import backend
 from tests.sandbox.running import soon
 from tests.sandbox.stack.deployment import Deployment
 
@@ -126,7 +126,7 @@ def leftovers(stack: Deployment) -> list[str]:
     """Traces that an undisturbed command does not leave."""
     soon(lambda: not processes(stack), PATIENCE)
     left = [f"process {pid}" for pid in processes(stack)]
-    left += [f"lock {lock}" for lock in healing.stale_locks(stack.cluster.home, stack.stack)]
+    left += [f"lock {lock}" for lock in backend.stale_locks(stack.cluster.home, stack.stack)]
     return left + [f"pending operation {each}" for each in State.of(stack).pending]
 
 

@@ -11,8 +11,8 @@ from components.config.vocabulary import Accelerator, Infrastructure
 from components.infrastructures import profile
 from sandbox.home import CHECKOUT
 from sandbox.modelserver import page
-from sandbox.modelserver.substitutions import AVAILABLE, DEVICE, NETWORK, Machine, substituted
-from sandbox.pods.vllm.parser import plain
+from sandbox.modelserver.command_line import plain
+from sandbox.modelserver.real import AVAILABLE, DEVICE, NETWORK, Machine, substituted
 from tests.recorder import plain as as_data
 from tests.recorder import run_program
 from tests.vllm import findings

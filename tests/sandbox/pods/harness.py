@@ -65,32 +65,6 @@ class Pods:
     def log(self, name: str = "p", **query: str) -> str:
         return self.api.text(f"{self.path('pods', name)}/log", **query)
 
-    def until_gone(self, name: str = "p") -> None:
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            try:
-                self.get(name)
-            except ApiError as error:
-                assert error.code == 404
-                return
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-
-    def delete(self, name: str = "p", **query: str) -> None:
-        self.api.delete(self.path("pods", name), **query)
-
-    def events(self, reason: str) -> list[str]:
-        found = self.api.get(self.path("events"), fieldSelector=f"reason={reason}")["items"]
-        return [one["message"] for one in found]
-
-    @property
-    def logs(self) -> Path:
-        return self.cluster.home.logs / "pods"
-
-    @property
-    def claims(self) -> Path:
-        return self.cluster.home.root / "claims"
-
 
 @contextmanager
 def pods_of(cluster: Running) -> Iterator[Pods]:
@@ -102,21 +76,13 @@ def pods_of(cluster: Running) -> Iterator[Pods]:
             yield pods
         finally:
             for one in api.get(pods.path("pods"))["items"]:
-                pods.delete(one["metadata"]["name"], gracePeriodSeconds="0")
+                api.delete(pods.path("pods", one["metadata"]["name"]), gracePeriodSeconds="0")
 
 
 def container(pod: Object, name: str = "c") -> Object:
     status = pod.get("status", {})
     every = status.get("containerStatuses", []) + status.get("initContainerStatuses", [])
     return next((one for one in every if one["name"] == name), {"state": {}, "lastState": {}, "restartCount": 0})
-
-
-def condition(pod: Object, kind: str) -> bool:
-    return any(one["type"] == kind and one["status"] == "True" for one in pod.get("status", {}).get("conditions", []))
-
-
-def ready(pod: Object) -> bool:
-    return condition(pod, "Ready")
 
 
 def ended(pod: Object) -> bool:

@@ -150,20 +150,6 @@ def test_a_container_waits_for_objects_of_its_environment(pods: Pods) -> None:
     assert pods.log() == "value\n"
 
 
-def test_a_pod_waits_for_its_volumes(pods: Pods) -> None:
-    volumes = [{"name": "v", "configMap": {"name": "late"}}]
-    pods.run(shell("cat /v/k", volumeMounts=[{"name": "v", "mountPath": "/v"}]), volumes=volumes, restartPolicy="Never")
-    pod = pods.until(lambda pod: "message" in container(pod)["state"].get("waiting", {}))
-    assert container(pod)["state"]["waiting"] == {
-        "reason": "ContainerCreating",
-        "message": 'configmap "late" not found',
-    }
-    assert pods.events("FailedMount") == ['MountVolume.SetUp failed: configmap "late" not found']
-    pods.make("configmaps", "late", data={"k": "there"})
-    pods.until(ended)
-    assert pods.log() == "there"
-
-
 def test_images_without_a_shell_have_none(pods: Pods) -> None:
     image = "ghcr.io/llm-d/llm-d-routing-sidecar:v0.7.1"
     pods.run({"name": "c", "image": image, "command": ["sh", "-c", "true"]}, restartPolicy="Never")

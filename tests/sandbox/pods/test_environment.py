@@ -1,10 +1,11 @@
-"""Programs, environment and name resolution of containers, as strict as a kubelet's."""
+"""Programs and environment of containers, and addresses of pods."""
 
 import pytest
 
 from sandbox.cluster.api import Object
-from sandbox.pods.environment import ConfigError, environment, resolver, service_links
-from sandbox.pods.images import UnknownImage, program
+from sandbox.pods.environment import environment, service_links
+from sandbox.pods.images import program
+from sandbox.pods.nodes import Addresses
 
 NEWER = ("epp-v0.10.0", "pd-sidecar-v0.10.0")
 TOOLS = ("epp-v0.7.1", "epp-v0.4.0", "pd-sidecar-v0.7.1", "pd-sidecar-v0.4.0", "llm-d-inference-sim", "envoy")
@@ -36,32 +37,15 @@ def test_the_end_of_its_name_identifies_an_image(image: str, tool: str, vllm: st
     assert (found.tool, found.vllm) == (tool, vllm)
 
 
-@pytest.mark.parametrize(
-    "image",
-    [
-        "nginx:1",
-        "ghcr.io/llm-d/llm-d-inference-scheduler:v0.9.9",
-        "ghcr.io/llm-d/llm-d-routing-sidecar",
-        "x/vllm-not:1",
-    ],
-)
-def test_other_images_are_refused_with_a_list_of_known_ones(image: str) -> None:
-    with pytest.raises(UnknownImage) as refusal:
-        program(image, TOOLS)
-    for known in (image, "llm-d-inference-scheduler:v0.7.1", "llm-d-routing-sidecar:v0.4.0", "envoy", "vllm-openai"):
-        assert known in str(refusal.value)
-
-
 POD: Object = {
     "metadata": {"name": "decode-0", "namespace": "llm-d-pd"},
     "spec": {"nodeName": "amd-0", "containers": []},
     "status": {"podIP": "10.244.0.7"},
 }
-STORED: dict[tuple[str, str], Object] = {("secret", "token"): {"data": {"HF_TOKEN": "hf_1"}}}
 
 
 def variables(*env: Object) -> dict[str, str]:
-    return environment({"env": list(env)}, POD, lambda *key: STORED.get(key), {"BASE": "0"})
+    return environment({"env": list(env)}, POD, lambda *_: None, {"BASE": "0"})
 
 
 def test_a_value_may_use_only_variables_before_it() -> None:
@@ -69,22 +53,6 @@ def test_a_value_may_use_only_variables_before_it() -> None:
         {"name": "A", "value": "1"}, {"name": "B", "value": "$(A)$(BASE)-$(C)-$$(A)"}, {"name": "C", "value": "3"}
     )
     assert found["B"] == "10-$(C)-$(A)"
-
-
-@pytest.mark.parametrize(
-    ("source", "words"),
-    [
-        ({"secretKeyRef": {"name": "none", "key": "K"}}, 'secret "none" not found'),
-        ({"configMapKeyRef": {"name": "none", "key": "K"}}, 'configmap "none" not found'),
-        ({"secretKeyRef": {"name": "token", "key": "K"}}, "couldn't find key K in Secret llm-d-pd/token"),
-    ],
-)
-def test_a_missing_object_is_an_error_unless_it_is_optional(source: Object, words: str) -> None:
-    with pytest.raises(ConfigError) as error:
-        variables({"name": "A", "valueFrom": source})
-    assert str(error.value) == words
-    [(kind, reference)] = source.items()
-    assert "A" not in variables({"name": "A", "valueFrom": {kind: {**reference, "optional": True}}})
 
 
 def test_a_service_has_a_kubelets_variables() -> None:
@@ -108,19 +76,10 @@ def test_a_service_has_a_kubelets_variables() -> None:
     }
 
 
-CLUSTERS = (
-    "nameserver 10.244.255.254\nsearch llm-d-pd.svc.cluster.local svc.cluster.local cluster.local\noptions ndots:5\n"
-)
-
-
-@pytest.mark.parametrize(
-    ("spec", "text"),
-    [
-        ({}, CLUSTERS),
-        ({"hostNetwork": True, "dnsPolicy": "ClusterFirstWithHostNet"}, CLUSTERS),
-        ({"hostNetwork": True, "dnsPolicy": "ClusterFirst"}, ""),
-        ({"dnsPolicy": "Default"}, ""),
-    ],
-)
-def test_pods_use_the_clusters_dns_unless_their_policy_differs(spec: Object, text: str) -> None:
-    assert resolver({**POD, "spec": {**POD["spec"], **spec}}) == text
+def test_a_freed_address_is_reused_last() -> None:
+    """Neighbours may still know the hardware address of its last pod."""
+    addresses = Addresses()
+    addresses.take("10.244.0.2")
+    assert [addresses.give() for _ in range(3)] == ["10.244.0.3", "10.244.0.4", "10.244.0.5"]
+    addresses.free("10.244.0.3")
+    assert addresses.give() == "10.244.0.6"

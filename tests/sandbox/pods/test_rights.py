@@ -62,11 +62,6 @@ def test_a_container_without_settings_is_root_with_the_usual_capabilities(pods: 
     ]
 
 
-def test_the_containers_user_wins_over_the_pods(pods: Pods) -> None:
-    whole = {"securityContext": {"runAsUser": 1000, "runAsGroup": 2000}}
-    assert _found(pods, "own", {"runAsUser": 1001}, **whole)[:3] == ["1001", "2000", "2000"]
-
-
 def test_a_container_that_must_not_be_root_is_not_started_as_root(pods: Pods) -> None:
     pods.run(shell("true", securityContext={"runAsNonRoot": True}))
     said = {
@@ -74,14 +69,6 @@ def test_a_container_that_must_not_be_root_is_not_started_as_root(pods: Pods) ->
         "message": "container has runAsNonRoot and image will run as root",
     }
     pods.until(lambda pod: container(pod)["state"] == {"waiting": said})
-
-
-def test_the_picker_runs_as_the_user_of_its_image(pods: Pods) -> None:
-    epp = {"name": "c", "image": "ghcr.io/llm-d/llm-d-inference-scheduler:v0.7.1", "args": ["--help"]}
-    pods.run(epp | {"securityContext": {"runAsNonRoot": True}}, restartPolicy="Never")
-    pod = pods.until(ended)
-    assert container(pod)["state"]["terminated"]["reason"] != "StartError"
-    assert "--pool-name" in pods.log()
 
 
 CLAIM = {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": "1Mi"}}}
@@ -114,22 +101,3 @@ def test_an_fsgroup_owns_a_claim_and_its_files(pods: Pods) -> None:
     pods.until(ended, "second")
     expected = ["0 2000", "2775 0:2000 .", "2775 0:2000 sub", "664 0:2000 sub/file", "written"]
     assert pods.log("second").splitlines() == expected
-
-
-@pytest.mark.parametrize(
-    ("image", "expected"),
-    [
-        ("llm-d-cuda:v0.6.0", ["2000:0", "/home/vllm", "/home/vllm", "CapEff: 0000000000000000", "writes /home/vllm"]),
-        ("llm-d-rocm:v0.6.0", ["0:0", "/root", "/", "CapEff: 00000000a80425fb", "writes /root", "writes /"]),
-    ],
-)
-def test_vllm_runs_as_the_user_of_its_image(pods: Pods, image: str, expected: list[str]) -> None:
-    """Added capabilities reach only root."""
-    found = """
-    echo $(id -u):$(id -g); echo $HOME; pwd; grep CapEff /proc/self/status | tr '\t' ' '
-    for folder in /home/vllm /root /; do (echo x > $folder/new) 2> /dev/null && echo writes $folder; done; true
-    """
-    one = {"name": "c", "image": f"ghcr.io/llm-d/{image}", "command": ["/bin/sh", "-c", found]}
-    pods.run(one, restartPolicy="Never")
-    pods.until(ended)
-    assert pods.log().splitlines() == expected

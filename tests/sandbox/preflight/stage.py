@@ -15,7 +15,7 @@ import yaml
 
 from sandbox.cluster import crds
 from sandbox.cluster.api import Api, ApiError
-from tests.sandbox.gateways.certificate import made
+from tests.sandbox.certificate import made
 from tests.sandbox.running import soon, tools
 from tests.sandbox.stack.deployment import Deployment
 

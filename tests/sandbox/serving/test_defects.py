@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from sandbox.cluster.api import connect
-from sandbox.gateways import istio
+from sandbox.network import istio
 from sandbox.progress import Progress
 from tests.sandbox.running import Running, provide_nodes
 from tests.sandbox.serving import broken

@@ -2,12 +2,11 @@
 
 import pytest
 
+from sandbox.client import pods, route
+from sandbox.client.route import Target
 from sandbox.cluster.api import Api, connect
-from sandbox.gateways import accesslog, istio
-from sandbox.network import host_ports
+from sandbox.network import gateways, istio
 from sandbox.progress import Progress
-from sandbox.talking import path, pods
-from sandbox.talking.target import Target
 from tests.sandbox.running import Running, provide_nodes, soon
 from tests.sandbox.serving import broken
 from tests.sandbox.serving.traffic import send
@@ -32,13 +31,13 @@ def _first_answer(cluster: Running, api: Api, namespace: str, release: str) -> s
     home, gateway = cluster.home.root, (namespace, "infra-pd-inference-gateway")
     try:
         assert broken.deploy(api, objects, patience=PATIENCE), f"{namespace} never was ready"
-        assert soon(lambda: gateway in host_ports.read(home)), f"no port of the host leads to {namespace}"
+        assert soon(lambda: gateway in gateways.assigned_ports(home)), f"no port of the host leads to {namespace}"
         body = {"model": broken.MODEL, "prompt": "the first question", "max_tokens": 4}
-        port = host_ports.read(home)[gateway]
-        answer = send(port, "POST", "/v1/completions", body, {accesslog.MARK: namespace})
-        found = path.find(api, pods.listed(api, namespace), Target(*gateway, broken.MODEL, port), namespace)
+        port = gateways.assigned_ports(home)[gateway]
+        answer = send(port, "POST", "/v1/completions", body, {istio.MARK: namespace})
+        found = route.find_access(api, pods.listed(api, namespace), Target(*gateway, broken.MODEL, port), namespace)
     finally:
         broken.remove(api, objects)
-    assert soon(lambda: gateway not in host_ports.read(home))
+    assert soon(lambda: gateway not in gateways.assigned_ports(home))
     good = answer.status == 200 and found and found[1].prefill
     return "" if good else f"{namespace} ({release}): {answer}, {found and found[1]}"

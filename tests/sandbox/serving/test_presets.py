@@ -16,7 +16,7 @@ from kubernetes.client import ApiException
 from components.config.vocabulary import Preset, ReleaseName
 from components.releases import RELEASES
 from sandbox.cluster.api import ApiError
-from sandbox.cluster.network import ADDRESS
+from sandbox.cluster.control_plane import ADDRESS
 from sandbox.errors import SandboxError
 from sandbox.home import CHECKOUT
 from tests.sandbox.running import Running, soon

@@ -10,9 +10,9 @@ from contextlib import closing
 import pytest
 from kubernetes.client import V1Namespace, V1ObjectMeta, V1Secret
 
-from sandbox.network import host_ports
-from sandbox.talking import target
-from tests.sandbox.gateways.certificate import made
+from sandbox.client import route
+from sandbox.network import gateways
+from tests.sandbox.certificate import made
 from tests.sandbox.running import Running, soon
 from tests.sandbox.serving.traffic import Traffic, traffic, words
 from tests.sandbox.stack.deployment import Deployment, deployment, destroyed_afterwards
@@ -55,9 +55,9 @@ def serving(stack: Deployment) -> Iterator[Traffic]:
 
 
 def _port(serving: Traffic) -> int:
-    home, key = serving.stack.cluster.home.root, host_ports.key_of((SPACE, GATEWAY), 443)
-    assert soon(lambda: key in host_ports.read(home), ENOUGH)
-    return host_ports.read(home)[key]
+    home, key = serving.stack.cluster.home.root, gateways.key_of((SPACE, GATEWAY), 443)
+    assert soon(lambda: key in gateways.assigned_ports(home), ENOUGH)
+    return gateways.assigned_ports(home)[key]
 
 
 def _connected(serving: Traffic, host: str, chain: str) -> ssl.SSLSocket:
@@ -124,5 +124,5 @@ def test_without_the_http_listener_all_requests_use_https(serving: Traffic) -> N
     done = serving.stack.verify()
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"1 Envoy Ready behind Service {GATEWAY}:443" in " ".join(done.stdout.split())
-    chat = target.find(serving.stack.cluster.home, serving.stack.stack, serving.api)
+    chat = route.find_target(serving.stack.cluster.home, serving.stack.stack, serving.api)
     assert chat.url == f"https://127.0.0.1:{serving.port}/v1"

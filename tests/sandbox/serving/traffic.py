@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from sandbox.client.chat import await_serving
 from sandbox.cluster.api import Api, connect
-from sandbox.home import stack_outputs
-from sandbox.network import host_ports
+from sandbox.engine.backend import stack_outputs
+from sandbox.network import gateways
 from sandbox.progress import Progress
-from sandbox.talking import await_serving
 from tests.sandbox.running import soon
 from tests.sandbox.stack.deployment import Deployment
 
@@ -64,8 +64,8 @@ class Traffic:
     def port(self) -> int:
         """The port of this machine that leads to the stack's gateway."""
         home, key = self.stack.cluster.home.root, (self.namespace, f"infra-{self.postfix}-inference-gateway")
-        assert soon(lambda: key in host_ports.read(home))
-        return host_ports.read(home)[key]
+        assert soon(lambda: key in gateways.assigned_ports(home))
+        return gateways.assigned_ports(home)[key]
 
     @property
     def model(self) -> str:

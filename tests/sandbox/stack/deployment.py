@@ -14,10 +14,10 @@ from kubernetes.dynamic.resource import ResourceList
 
 from sandbox.cluster import lifecycle
 from sandbox.engine import Engine, prepare
-from sandbox.gateways import istio
+from sandbox.engine.stack_files import accelerator
 from sandbox.home import CHECKOUT
+from sandbox.network import istio
 from sandbox.progress import Progress
-from sandbox.stack_file import accelerator
 from sandbox.toolchain import provide
 from tests.sandbox.running import Running, provide_nodes
 

@@ -18,7 +18,7 @@ from components.config.vocabulary import Accelerator, Provider, ReleaseName
 from components.infrastructures import profile
 from components.plan.combinations import Cell, legal
 from sandbox.cluster import description, lifecycle
-from sandbox.cluster.admission import Admission
+from sandbox.cluster.control_plane import Admission
 from sandbox.cluster.description import GPU_RESOURCE, Description
 from tests.sandbox.running import provide_nodes, separate
 from tests.sandbox.stack.deployment import Deployment, deployment, destroyed_afterwards, gpus, ready

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from sandbox.gateways import istio
+from sandbox.client import route
+from sandbox.client.chat import ask, await_serving
+from sandbox.client.route import NotServed
+from sandbox.network import istio
 from sandbox.progress import Progress
-from sandbox.talking import NotServed, await_serving, target
-from sandbox.talking.chat import chat
 from tests.sandbox.running import Running, soon
 from tests.sandbox.serving.traffic import send, traffic, words
 from tests.sandbox.stack.deployment import Deployment, deployment, destroyed_afterwards
@@ -40,7 +41,7 @@ def test_a_provider_serves_with_both_legs(provider: str, release: str, stack: De
         model = requests.model
 
         def ask(prompt: str) -> int:
-            way = target.find(stack.cluster.home, "amd", requests.api)
+            way = route.find_target(stack.cluster.home, "amd", requests.api)
             body = {"model": model, "prompt": prompt, "max_tokens": 4}
             return send(way.port, "POST", "/v1/completions", body).status
 
@@ -52,7 +53,7 @@ def test_a_provider_serves_with_both_legs(provider: str, release: str, stack: De
 def test_a_provider_without_a_controller_deploys_and_is_reported_as_not_served(stack: Deployment) -> None:
     up(stack, "agentgateway", "0.6")
     with pytest.raises(NotServed, match=r"no controller of GatewayClass agentgateway$"):
-        chat(stack.cluster.home, "amd", Progress(io.StringIO()))
+        ask(stack.cluster.home, "amd", Progress(io.StringIO()))
     verified = stack.verify()
     assert verified.returncode == 1
     assert "not served here" in verified.stdout

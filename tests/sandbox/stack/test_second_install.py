@@ -7,8 +7,8 @@ from threading import Event, Thread
 
 import pytest
 
+from sandbox.client import route
 from sandbox.cluster.api import connect
-from sandbox.talking import target
 from tests.sandbox.running import Running, soon
 from tests.sandbox.serving.traffic import Traffic, send, traffic, words
 from tests.sandbox.stack.deployment import Deployment, deployment, destroyed_afterwards
@@ -53,7 +53,7 @@ def second(first: Deployment) -> Iterator[Deployment]:
 
 
 def ask(stack: Traffic, prompt: str, **headers: str) -> int:
-    port = target.find(stack.stack.cluster.home, "amd", stack.api).port
+    port = route.find_target(stack.stack.cluster.home, "amd", stack.api).port
     body = {"model": stack.model, "prompt": prompt, "max_tokens": 4}
     return send(port, "POST", "/v1/completions", body, headers).status
 
@@ -62,7 +62,7 @@ def ask(stack: Traffic, prompt: str, **headers: str) -> int:
 def asking(stack: Traffic) -> Iterator[list[int]]:
     """Statuses of a client that sends requests without a header while the body runs."""
     statuses, ended = list[int](), Event()
-    port = target.find(stack.stack.cluster.home, "amd", stack.api).port
+    port = route.find_target(stack.stack.cluster.home, "amd", stack.api).port
     model = stack.model
 
     def ask_again() -> None:

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
+from sandbox.client import route
+from sandbox.client.chat import ask
 from sandbox.progress import Progress
-from sandbox.talking import target
-from sandbox.talking.chat import chat
 from tests.sandbox.running import Running, soon
 from tests.sandbox.serving.traffic import Answer, Traffic, send, traffic, words
 from tests.sandbox.stack.deployment import Deployment, deployment, destroyed_afterwards
@@ -48,7 +48,7 @@ def attached(gateway: Mapping[str, str]) -> dict[str, Any]:
 
 def asked(stack: Traffic, prompt: str) -> Answer:
     """Request one completion of a stack, as in its outputs."""
-    way = target.find(stack.stack.cluster.home, stack.stack.stack, stack.api)
+    way = route.find_target(stack.stack.cluster.home, stack.stack.stack, stack.api)
     body = {"model": way.model, "prompt": prompt, "max_tokens": 4}
     return send(way.port, "POST", f"{way.path}/v1/completions", body, way.headers)
 
@@ -92,7 +92,7 @@ def test_verify_and_chat_reach_the_second_stack(both: tuple[Deployment, Deployme
     assert done.returncode == 0, done.stdout + done.stderr
 
     heard, said = io.StringIO(), io.StringIO()
-    assert chat(second.cluster.home, second.stack, Progress(said), "hello", heard) == 0
+    assert ask(second.cluster.home, second.stack, Progress(said), "hello", heard) == 0
     assert heard.getvalue().strip()
     assert "→ picker   gaie-two-epp-" in said.getvalue()
     assert "→ prefill  ms-two-" in said.getvalue()
@@ -112,7 +112,7 @@ def test_two_stacks_behind_a_gateway_that_neither_owns(both: tuple[Deployment, D
             stack.up(**attached(shared), gateway__route__path=path)
         serves_its_own_only(one, two, "first")
         serves_its_own_only(two, one, "second")
-        way = target.find(first.cluster.home, "amd", one.api)
+        way = route.find_target(first.cluster.home, "amd", one.api)
         assert send(way.port, "GET", "/v1/models").status == 404, "neither has all of the Gateway"
         listeners = one.api.get(f"{gateways}/shared-gateway")["status"]["listeners"]
         assert {one["name"]: one["attachedRoutes"] for one in listeners} == {"mine": 0, "models": 2}

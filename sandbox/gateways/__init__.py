@@ -1,1 +1,0 @@
-"""Gateway controllers of a sandbox: the real istio, and a status for classes without a controller."""

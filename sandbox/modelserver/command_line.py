@@ -1,0 +1,272 @@
+"""`vllm serve` in a container of the sandbox: vLLM's command line, answered by the simulator llm-d-inference-sim.
+
+Every flag is checked as the vLLM version of the image would check it; a command line that vLLM refuses ends the
+container as it ends vLLM. The simulator obeys the model, --host, --port, --api-key (and VLLM_API_KEY), --root-path,
+--ssl-certfile, --ssl-keyfile, --served-model-name, --max-model-len, --max-num-seqs and --seed. Flags that change what
+the server answers or how it is reached, and that the simulator cannot obey, end the container (`_REFUSED`). Everything
+else changes nothing here: parallelism, memory, quantization and attention, KV transfer (the KV blocks that the sidecar
+announces are not moved, and no process listens on the NIXL side channel), logging. --config and commands besides
+`serve` are refused. Other variables of the environment (VLLM_*, UCX_*) are the container's, and the simulator ignores
+them. With `--die-on-failed-handshake` in SANDBOX_SIMULATOR it listens on the side channel that
+VLLM_NIXL_SIDE_CHANNEL_HOST and VLLM_NIXL_SIDE_CHANNEL_PORT name, and a decode worker that does not reach the side
+channel of a prefill worker ends as vLLM 0.17.1 does.
+
+A refusal has vLLM's message and exit code 2. vLLM's FlexibleArgumentParser (vllm/utils/argparse_utils.py, 0.11.2 and
+0.17.1) first rewrites the command line: underscores become dashes, -O<level> gets its long form, and
+--flag.key.key=value, or --flag.key+ for an element of a list, becomes JSON.
+"""
+
+import argparse
+import json
+import os
+import re
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NoReturn
+
+_NAME = re.compile(r"(?<=--)[^.=]*")
+_LEVELS = ("0", "1", "2", "3")
+
+
+def plain(words: Sequence[str], level: str) -> list[str]:
+    """Return the command line after `vllm serve` in plain spelling; `level` is the long form of -O."""
+    words = _model_first(words)
+    spelled: list[str] = []
+    for number, word in enumerate(words):
+        if word.startswith("--"):
+            spelled.append(_NAME.sub(lambda name: name[0].replace("_", "-"), word, count=1))
+        elif word.startswith("-O") and len(word) > 2 and word[2] != ".":
+            spelled += [level, word[2:].removeprefix("=")]
+        elif word == "-O" and words[number + 1 : number + 2] and words[number + 1] in _LEVELS:
+            spelled.append(level)
+        else:
+            spelled.append(word)
+    return _with_json(spelled)
+
+
+def _model_first(words: Sequence[str]) -> list[str]:
+    for number, word in enumerate(words):
+        if word == "--model" and number + 1 < len(words):
+            return [words[number + 1], *words[:number], *words[number + 2 :]]
+        if word.startswith("--model="):
+            return [word.removeprefix("--model="), *words[:number], *words[number + 1 :]]
+    return list(words)
+
+
+def _with_json(words: Sequence[str]) -> list[str]:
+    """Collect values by key into one JSON value per flag, at the end."""
+    kept: list[str] = []
+    built: dict[str, dict[str, Any]] = {}
+    rest = iter(words)
+    for word in rest:
+        path, equals, value = word.partition("=")
+        if not word.startswith("-") or "." not in path:
+            kept.append(word)
+            continue
+        text = value if equals else next(rest, "")
+        flag, *keys = path.split(".")
+        if path.endswith("+"):
+            keys[-1] = keys[-1].removesuffix("+")
+            text = json.dumps(text.split(","))
+        _put(built.setdefault(flag, {}), keys, _value(text))
+    return kept + [part for flag, value in built.items() for part in (flag, json.dumps(value))]
+
+
+def _put(place: dict[str, Any], keys: Sequence[str], value: Any) -> None:
+    *folders, last = keys
+    for key in folders:
+        inner = place.get(key)
+        place[key] = place = inner if isinstance(inner, dict) else {}
+    old = place.get(last)
+    place[last] = old + value if isinstance(old, list) and isinstance(value, list) else value
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)([kKmMgGtT])")
+_ROLES = ("kv_producer", "kv_consumer", "kv_both")
+_TRANSFER_KEYS = """
+    enable_permute_local_kv engine_id kv_buffer_device kv_buffer_size kv_connector kv_connector_extra_config
+    kv_connector_module_path kv_ip kv_load_failure_policy kv_parallel_size kv_port kv_rank kv_role
+"""
+"""Fields of KVTransferConfig (vllm/config/kv_transfer.py, 0.17.1, where unknown ones are refused)."""
+
+LEVELS = {"0.11.2": "-O.mode", "0.17.1": "--optimization-level"}
+"""The long form of -O, by vLLM's version."""
+
+
+def flags(version: str) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+    """Return vLLM's flags by the kind of their value (`_OPTIONS`), and the choices of flags with few values.
+
+    A flag's long and short names are one word, joined by a slash. Those of 0.17 are generated by
+    `sandbox/modelserver/flags.py` from vLLM's own parser. Those of 0.11 are typed by hand from its source distribution
+    (vllm/engine/arg_utils.py, the dataclasses of vllm/config, vllm/entrypoints/openai/cli_args.py and
+    vllm/entrypoints/cli/serve.py), because its wheel needs a glibc of 2.38.
+    """
+    name = f"flags_{'_'.join(version.split('.')[:2])}.json"
+    with open(f"{__file__.rpartition('/')[0]}/{name}") as file:  # noqa: PTH123  (pathlib costs each container 20 ms)
+        content = json.load(file)
+    return content["flags"], content["choices"]
+
+
+def parser(version: str) -> argparse.ArgumentParser:
+    """Return the parser of `vllm`, with `serve` as its only command."""
+    known, choices = flags(version)
+    whole = argparse.ArgumentParser(prog="vllm", description="vLLM, simulated by llm-d-inference-sim")
+    whole.add_argument("-v", "--version", action="version", version=version)
+    commands = whole.add_subparsers(dest="command", required=True)
+    serve = commands.add_parser("serve", usage="vllm serve [model_tag] [options]")
+    serve.add_argument("model_tag", nargs="?")
+    for kind, words in known.items():
+        for word in words:
+            options: dict[str, Any] = dict(_OPTIONS[kind])
+            long = word.partition("/")[0]
+            if long in choices:
+                options["choices"] = [options["type"](one) for one in choices[long]]
+            if long == "--kv-transfer-config":
+                options["type"] = _transfer_config(strict=version != "0.11.2")
+            if long == "--middleware":
+                options["action"] = "append"
+            serve.add_argument(*word.split("/"), **options)
+    return whole
+
+
+def _json(text: str) -> Any:
+    if text in ("", "None"):
+        return None
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"Value {text} is no JSON: {error}") from None
+
+
+def _size(text: str) -> int:
+    if text.strip().lower() == "auto":
+        return -1
+    if found := _SIZE.fullmatch(text.strip()):
+        base = 1000 if found[2].islower() else 1024
+        if base == 1024 and "." in found[1]:
+            raise argparse.ArgumentTypeError(
+                f"Decimals are not allowed with binary suffixes like {found[2]}; did you mean {text.lower()}?"
+            )
+        return int(float(found[1]) * base ** ("kmgt".index(found[2].lower()) + 1))
+    return int(text)
+
+
+_size.__name__ = "int"  # argparse names the type in its error
+
+
+def _transfer_config(*, strict: bool) -> Callable[[str], Any]:
+    def check(text: str) -> Any:
+        value = _json(text)
+        if value is None:
+            return None
+        if not isinstance(value, dict):
+            raise argparse.ArgumentTypeError("KVTransferConfig: Input should be an object")
+        if strict and (unknown := sorted(value.keys() - set(_TRANSFER_KEYS.split()))):
+            raise argparse.ArgumentTypeError(f"KVTransferConfig: {unknown[0]}: Unexpected keyword argument")
+        role = value.get("kv_role")
+        if role is not None and role not in _ROLES:
+            raise argparse.ArgumentTypeError(f"KVTransferConfig: Unsupported kv_role: {role}. Supported: {_ROLES}")
+        if value.get("kv_connector") is not None and role is None:
+            raise argparse.ArgumentTypeError(f"KVTransferConfig: Please specify kv_role, one of {_ROLES}")
+        return value
+
+    return check
+
+
+_OPTIONS: Mapping[str, Mapping[str, Any]] = {
+    "FLAG": {"action": "store_true"},  # without a --no- form
+    "SWITCH": {"action": argparse.BooleanOptionalAction},
+    "INTEGER": {"type": int},
+    "INTEGERS": {"type": int, "nargs": "+"},
+    "SIZE": {"type": _size},  # such as 32k (32,000) or 32K (32,768)
+    "NUMBER": {"type": float},
+    "JSON": {"type": _json},
+    "TEXT": {"type": str},
+    "TEXTS": {"type": str, "nargs": "+"},
+    "MAYBE": {"type": str, "nargs": "?", "const": "True"},
+}
+"""Options of `argparse` by the kind of a flag's value."""
+
+
+_ALWAYS = ("--force-dummy-tokenizer", "--mode=random")
+"""Without them, a real model's name needs a tokenizer service, and echo mode ignores max_tokens."""
+_MODEL = "Qwen/Qwen3-0.6B"
+"""vLLM's default model."""
+_MODEL_LENGTH, _SEQUENCES = 131072, 256
+"""Defaults of vLLM with Llama 3.3, because the simulator's are 1024 and 5."""
+
+_REFUSED = ("headless", "lora_modules", "middleware", "ssl_ca_certs", "ssl_cert_reqs", "tokens_only", "uds")
+"""Flags of the server that the simulator can't obey."""
+
+
+def main(words: Sequence[str], *, version: str, simulator: str, more: Sequence[str]) -> NoReturn:
+    """Become the simulator, or exit as vLLM does. The simulator arguments `more` win over all others."""
+    arguments = translated(words, version)
+    os.execv(simulator, [simulator, *arguments, *more])
+
+
+def translated(words: Sequence[str], version: str) -> list[str]:
+    """Return the simulator's arguments for a command line after `vllm`. Raises `SystemExit` as vLLM's parser does."""
+    if words[:1] == ["serve"]:
+        words = ["serve", *plain(words[1:], LEVELS[version])]
+    vllm = parser(version)
+    given = vllm.parse_args(words)
+    if given.config:
+        vllm.error("the sandbox reads no --config file: give its settings as flags")
+    if given.model_tag is None and given.served_model_name:
+        sys.exit("ValueError: `model` should be provided as the first positional argument when using `vllm serve`.")
+    for name in _REFUSED:
+        if getattr(given, name, None):
+            vllm.error(f"the sandbox's simulator does not know --{name.replace('_', '-')}: its answers would be others")
+    _make_cache(given.model_tag or _MODEL)
+    return [*_arguments(given), *_server(given, version)]
+
+
+def _make_cache(model: str) -> None:
+    """Make the folder for downloads of weights. If that is refused, exit with the message of transformers.
+
+    Source: huggingface/transformers v4.57.1, src/transformers/utils/hub.py `cached_files`.
+    """
+    home = os.environ.get("HF_HOME")
+    if not home or os.path.isdir(model):  # noqa: PTH112  (pathlib costs each container's start 20 ms)
+        return
+    try:
+        os.makedirs(f"{home}/hub", exist_ok=True)  # noqa: PTH103
+    except PermissionError as error:
+        sys.exit(
+            f"OSError: PermissionError at {error.filename} when downloading {model}. Check cache directory "
+            "permissions. Common causes: 1) another user is downloading the same model (please wait); 2) a previous "
+            "download was canceled and the lock file needs manual removal."
+        )
+
+
+def _server(given: Namespace, version: str) -> list[str]:
+    """Return the flags of the server's address, TLS and version."""
+    keys = given.api_key or [key for key in [os.environ.get("VLLM_API_KEY")] if key]
+    flags = {"host": given.host, "root-path": given.root_path}
+    flags |= {"ssl-certfile": given.ssl_certfile, "ssl-keyfile": given.ssl_keyfile}
+    return [
+        f"--vllm-version={version}",
+        *(f"--{name}={value}" for name, value in flags.items() if value),
+        *(f"--api-key={key}" for key in keys),
+    ]
+
+
+def _arguments(given: Namespace) -> list[str]:
+    model = given.model_tag or _MODEL
+    length = given.max_model_len if (given.max_model_len or -1) > 0 else _MODEL_LENGTH
+    arguments = [f"--model={model}", *_ALWAYS, f"--port={given.port or 8000}", f"--max-model-len={length}"]
+    arguments.append(f"--max-num-seqs={given.max_num_seqs or _SEQUENCES}")
+    if given.seed is not None:
+        arguments.append(f"--seed={given.seed}")
+    if given.served_model_name:
+        arguments += ["--served-model-name", *given.served_model_name]
+    return arguments

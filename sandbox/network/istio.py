@@ -1,0 +1,171 @@
+"""Installs istio from its own chart, with an access log that the sandbox's commands read.
+
+`sandbox/toolchain/istio` renders the chart. istiod runs as an ordinary pod; it makes the GatewayClass `istio`, and for
+every Gateway of that class a Deployment with istio's agent and Envoy. A second installation serves OpenShift's class.
+Envoy logs one JSON line per request, with the picker's choices.
+"""
+
+import json
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields
+from datetime import datetime
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import yaml
+
+from sandbox import toolchain
+from sandbox.cluster.api import Api, ApiError, connect, is_true
+from sandbox.errors import SandboxError
+from sandbox.progress import Progress
+
+MARK = "x-sandbox-request"
+"""Header that identifies a request of the sandbox's client, because istio's Envoy replaces `x-request-id`."""
+
+_SINCE_START = "%COMMON_DURATION(DS_RX_BEG:{}:us)%"
+
+FORMAT: Mapping[str, str] = MappingProxyType(
+    {
+        "start": "%START_TIME(%Y-%m-%dT%H:%M:%S.%3f+00:00)%",
+        "id": f"%REQ({MARK.upper()}?X-REQUEST-ID)%",
+        "method": "%REQ(:METHOD)%",
+        "path": "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%",
+        "route": "%ROUTE_NAME%",
+        "status": "%RESPONSE_CODE%",
+        "flags": "%RESPONSE_FLAGS%",
+        "details": "%RESPONSE_CODE_DETAILS%",
+        "decode": "%REQ(X-GATEWAY-DESTINATION-ENDPOINT)%",
+        "prefill": "%REQ(X-PREFILLER-HOST-PORT)%",
+        "upstream": "%UPSTREAM_HOST%",
+        "attempts": "%UPSTREAM_REQUEST_ATTEMPT_COUNT%",
+        "picked_us": _SINCE_START.format("US_TX_BEG"),
+        "first_byte_us": _SINCE_START.format("US_RX_BEG"),
+        "total_us": _SINCE_START.format("DS_TX_END"),
+        "received": "%BYTES_RECEIVED%",
+        "sent": "%BYTES_SENT%",
+    }
+)
+"""Envoy's command operators by the name of their field in the log; null = no value."""
+
+
+@dataclass(frozen=True)
+class Access:
+    """One ended request through a gateway: the fields of `FORMAT` that the CLI shows."""
+
+    start: datetime
+    id: str | None
+    """The client's `x-sandbox-request`, else Envoy's `x-request-id`."""
+    path: str | None
+    """Path that the client sent."""
+    status: int
+    """0 if the client went away before there was an answer."""
+    decode: str | None
+    """Address and port of the decode worker that the picker chose; None = it was not asked, or did not answer."""
+    prefill: str | None
+    """Address and port of the prefill worker that the picker chose; None = decode only."""
+    upstream: str | None
+    """Address and port that answered."""
+    picked_us: int | None
+    """Microseconds from the request's first byte until it was sent on: the picker's decision."""
+    first_byte_us: int | None
+    """Microseconds until the first byte of the answer came."""
+    total_us: int | None
+    """Microseconds until the last byte of the answer was sent."""
+
+    @property
+    def as_picked(self) -> bool:
+        """Whether the chosen worker served the request."""
+        return self.decode is not None and self.decode == self.upstream
+
+
+_FIELDS = [one.name for one in fields(Access)]
+
+
+def read_access(line: str) -> Access | None:
+    """Read one line of a gateway container's log; None for other lines, such as Envoy's own messages."""
+    if not line.startswith('{"'):
+        return None
+    try:
+        content = json.loads(line)
+        return Access(**{name: content[name] for name in _FIELDS} | {"start": datetime.fromisoformat(content["start"])})
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+CLASSES = {"istio-system": "istio", "openshift-ingress": "data-science-gateway-class"}
+"""GatewayClass of an installation, by its namespace."""
+
+PROVIDERS = {"istio": "istio-system", "data-science-gateway": "openshift-ingress"}
+"""Namespace of the installation that serves a stack, by `serving.gateway.provider`."""
+
+_PATHS = {
+    "ServiceAccount": "/api/v1/namespaces/{}/serviceaccounts/{}",
+    "ConfigMap": "/api/v1/namespaces/{}/configmaps/{}",
+    "Service": "/api/v1/namespaces/{}/services/{}",
+    "Deployment": "/apis/apps/v1/namespaces/{}/deployments/{}",
+    "Role": "/apis/rbac.authorization.k8s.io/v1/namespaces/{}/roles/{}",
+    "RoleBinding": "/apis/rbac.authorization.k8s.io/v1/namespaces/{}/rolebindings/{}",
+    "ClusterRole": "/apis/rbac.authorization.k8s.io/v1/clusterroles/{1}",
+    "ClusterRoleBinding": "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/{1}",
+}
+_PATIENCE_SECONDS = 120.0
+_CLASS = "/apis/gateway.networking.k8s.io/v1/gatewayclasses/{}"
+
+
+def provide(kubeconfig: Path, namespace: str, report: Progress) -> None:
+    """Install istio in `namespace` and wait for its GatewayClass; do nothing if it is installed.
+
+    Raises `SandboxError` when istiod does not accept its class.
+    """
+    with connect(kubeconfig) as api:
+        if _accepted(api, CLASSES[namespace]):
+            return
+        objects = json.loads(toolchain.provide(toolchain.ISTIO, report)["istio-manifests"].read_text())[namespace]
+        owner = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
+        api.apply(f"/api/v1/namespaces/{namespace}", owner)
+        with ThreadPoolExecutor(8) as together:
+            list(together.map(lambda one: api.apply(_path(one, namespace), _with_access_log(one)), objects))
+        with report.step(f"waiting for istiod in {namespace}"):
+            _await_class(api, namespace)
+
+
+def _await_class(api: Api, namespace: str) -> None:
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while not _accepted(api, CLASSES[namespace]):
+        if time.monotonic() > deadline:
+            pods = api.get(f"/api/v1/namespaces/{namespace}/pods")["items"]
+            states = [one["status"].get("containerStatuses") or one["status"] for one in pods]
+            raise SandboxError(
+                f"istiod in {namespace} did not accept the GatewayClass {CLASSES[namespace]} within "
+                f"{_PATIENCE_SECONDS:.0f} s. Its pods: {states}; see `make logs POD=istiod`"
+            )
+        time.sleep(0.05)
+
+
+def _path(one: dict[str, Any], namespace: str) -> str:
+    return _PATHS[one["kind"]].format(namespace, one["metadata"]["name"])
+
+
+def _with_access_log(one: dict[str, Any]) -> dict[str, Any]:
+    """Add the sandbox's access log to the mesh configuration; return other objects unchanged."""
+    if "mesh" not in one.get("data", {}):
+        return one
+    mesh = yaml.safe_load(one["data"]["mesh"])
+    mesh |= {
+        "accessLogFile": "/dev/stdout",
+        "accessLogEncoding": "JSON",
+        "accessLogFormat": json.dumps(dict(FORMAT)),
+    }
+    return {**one, "data": {**one["data"], "mesh": yaml.safe_dump(mesh)}}
+
+
+def _accepted(api: Api, name: str) -> bool:
+    try:
+        return is_true(api.get(_CLASS.format(name)), "Accepted")
+    except ApiError as error:
+        if error.code == 404:
+            return False
+        raise

@@ -1,1 +1,0 @@
-"""The ways to the API server of the sandbox, through real proxies."""

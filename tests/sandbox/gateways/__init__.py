@@ -1,1 +1,0 @@
-"""The access log of a sandbox's gateway, and a certificate for HTTPS listeners."""

@@ -1,1 +1,0 @@
-"""Names, addresses and ports of Services, without a cluster."""

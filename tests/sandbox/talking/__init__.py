@@ -1,1 +1,0 @@
-"""The commands for a deployed stack: chat, status and logs."""
