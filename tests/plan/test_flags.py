@@ -17,6 +17,8 @@ from sandbox.pods.vllm import flags_0_11, flags_0_17
         (["--pipeline-parallel", "2"], "--pipeline-parallel-size", "2"),
         (["--data-parallel-size", "2"], "--data-parallel-size", "2"),
         (["--kv-transfer-config.kv_role", "x"], "--kv-transfer-config", "x"),
+        (["--max_model_len=5"], "--max-model-len", "5"),
+        (["-tp=2"], "--tensor-parallel-size", "2"),
         (["-n2"], "--nnodes", "2"),
         (["-n=2"], "--nnodes", "2"),
         (["-n", "2"], "--nnodes", "2"),
@@ -31,6 +33,10 @@ from sandbox.pods.vllm import flags_0_11, flags_0_17
 def test_a_flag_in_every_spelling(arguments: list[str], name: str, value: str | None) -> None:
     first = next(flags_of(arguments))
     assert (first.name, first.value) == (name, value)
+
+
+def test_a_negative_number_is_no_flag() -> None:
+    assert list(flags_of(["-1", "0.9"])) == []
 
 
 @pytest.mark.parametrize("flags", [flags_0_11.FLAGS, flags_0_17.FLAGS], ids=["0.11", "0.17"])
