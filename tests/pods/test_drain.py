@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
@@ -17,18 +16,24 @@ import pytest
 from components.config.vocabulary import Role
 from components.plan import resolve
 from components.pods import drain
+from tests.http_server import Handler, listening
 from tests.simulator import free_port, running
 from tests.stack_file import settings
 
 QUIET = 2.0
-LATER = 10
-"""Seconds of slack that a busy machine gets: far less than the 20 of a hold."""
+LATER = 40
+"""Seconds of slack that a busy machine gets: far less than a hold of 100."""
 
 NONE = {"running-requests": 0, "waiting-requests": 0, "kv-cache-usage": 0}
 """What the simulator shall report; without `--fake-metrics` it reports what it does."""
 
 
-def _hook(role: Role, port: int, *, grace: int = 60, prefill: int | None = None) -> list[str]:
+@pytest.fixture(autouse=True)
+def long_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drain, "HOLD", 100)
+
+
+def _hook(role: Role, port: int, *, grace: int = 120, prefill: int | None = None) -> list[str]:
     """The rendered command for a worker at `port`; the prefill workers' port is unused."""
     ports = {"ports__decodeVllm" if role is Role.DECODE else "ports__serving": port}
     if role is Role.DECODE:
@@ -41,7 +46,7 @@ def _hook(role: Role, port: int, *, grace: int = 60, prefill: int | None = None)
 def _seconds(command: list[str]) -> float:
     """How long the hook takes; it ends well."""
     begin = time.monotonic()
-    done = subprocess.run(command, check=False, timeout=60, capture_output=True, text=True)
+    done = subprocess.run(command, check=False, timeout=200, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     return time.monotonic() - begin
 
@@ -94,7 +99,7 @@ MODELS = b'{"object": "list", "data": [{"id": "m"}]}'
 METRICS = "vllm:num_requests_running{{}} 0\nvllm:num_requests_waiting{{}} 0\nvllm:kv_cache_usage_perc{{}} {}\n"
 
 
-class StaleGauge(BaseHTTPRequestHandler):
+class StaleGauge(Handler):
     """vLLM after a peer has fetched its blocks: the gauge keeps its value until a request makes the engine step."""
 
     models: tuple[int, bytes] = (200, MODELS)
@@ -105,31 +110,20 @@ class StaleGauge(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         here = type(self)
         here.keys |= {self.headers["Authorization"]} if self.path == "/v1/models" else set()
-        self._answer(*(here.models if self.path == "/v1/models" else (200, METRICS.format(here.usage).encode())))
+        self.answer(*(here.models if self.path == "/v1/models" else (200, METRICS.format(here.usage).encode())))
 
     def do_POST(self) -> None:
         type(self).keys.add(self.headers["Authorization"])
-        type(self).asked.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        type(self).asked.append(json.loads(self.body()))
         type(self).usage = 0
-        self._answer(200, b"{}")
-
-    def _answer(self, status: int, body: bytes) -> None:
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Nothing on the test's screen."""
+        self.answer(200, b"{}")
 
 
 @contextmanager
 def _stale(models: tuple[int, bytes]) -> Iterator[tuple[int, type[StaleGauge]]]:
     handler = type("Handler", (StaleGauge,), {"models": models, "asked": [], "keys": set()})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        yield server.server_address[1], handler
-        server.shutdown()
+    with listening(handler) as port:
+        yield port, handler
 
 
 def test_a_prefill_worker_without_blocks_to_fetch_does_not_wait_for_a_stale_gauge() -> None:
@@ -241,8 +235,8 @@ def test_a_slow_answer_is_waited_for_and_a_silent_server_is_not(monkeypatch: pyt
     with _raw(b"", _http(RUNNING), pause=1) as port:
         assert _seconds(_hook(Role.PREFILL, port, grace=drain.STOP + 4)) >= 4
     monkeypatch.setattr(drain, "HOOK", drain.HOOK.replace("PATIENCE = 30", "PATIENCE = 1"))
-    with _raw(b"", b"", pause=20) as port:
-        assert _seconds(_hook(Role.PREFILL, port, grace=60)) < 1 + LATER
+    with _raw(b"", b"", pause=200) as port:
+        assert _seconds(_hook(Role.PREFILL, port)) < 1 + LATER
 
 
 def test_an_unknown_share_of_the_kv_cache_is_waited_for_as_blocks(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -88,20 +88,6 @@ def test_an_hour_is_the_most(setting: str) -> None:
     assert f"serving.gateway.{setting}" not in problems(gateway={setting: 3600})
 
 
-@pytest.mark.parametrize(("provider", "release"), EVERY)
-def test_only_where_a_controller_would_copy_metadata_the_gateway_has_metadata_for_it(
-    provider: str, release: str
-) -> None:
-    """Without entries of their own istiod takes the Gateway's, and a changed annotation replaces the proxy."""
-    objects = _objects(provider, release)
-    infrastructure = objects.get(f"Gateway/{GATEWAY}", {"spec": {}})["spec"].get("infrastructure", {})
-    istio = "DestinationRule/gaie-pd-epp" in objects
-    assert istio or provider not in ISTIOS
-    for metadata in ("labels", "annotations"):
-        expected = {"app.kubernetes.io/part-of": "llm-d-pd"} if istio else None
-        assert infrastructure.get(metadata) == expected
-
-
 @pytest.mark.parametrize("awaited", [True, False])
 @pytest.mark.parametrize("provider", ISTIOS)
 def test_what_an_istio_proxy_is_made_of_does_not_depend_on_the_gateways_metadata(
@@ -111,20 +97,6 @@ def test_what_an_istio_proxy_is_made_of_does_not_depend_on_the_gateways_metadata
     base = _objects(provider)
     assert objects[f"Gateway/{GATEWAY}"]["spec"] == base[f"Gateway/{GATEWAY}"]["spec"]
     assert objects[f"ConfigMap/{GATEWAY}"] == base[f"ConfigMap/{GATEWAY}"]
-
-
-BALANCER = {"example.com/load-balancer": "internal"}
-
-
-def test_annotations_for_a_load_balancer_reach_the_service_of_every_provider_that_has_one() -> None:
-    service: dict[str, Any] = {"gateway": {"service": {"annotations": BALANCER}}}
-    for provider in ISTIOS:
-        overlay = yaml.safe_load(_objects(provider, **service)[f"ConfigMap/{GATEWAY}"]["data"]["service"])
-        assert overlay["metadata"]["annotations"].items() >= BALANCER.items()
-    assert _parameters("agentgateway", "0.6", **service)["service"]["metadata"]["annotations"] == BALANCER
-    assert _parameters("kgateway", "0.4", **service)["kube"]["service"]["extraAnnotations"] == BALANCER
-    own = _objects("standalone", **service)[f"Service/{GATEWAY}"]["metadata"]["annotations"]
-    assert own.items() >= BALANCER.items()
 
 
 ISTIO_LABELS = {
@@ -184,18 +156,6 @@ def test_no_selector_takes_the_gateways_pods_in(provider: str, release: str) -> 
         assert taken == [], proxy
 
 
-@pytest.mark.parametrize(
-    ("serving", "image"),
-    [
-        ({}, "docker.io/envoyproxy/envoy:v1.40.0"),
-        ({"images": {"mirror": "registry.example.com/all"}}, "registry.example.com/all/envoyproxy/envoy:v1.40.0"),
-    ],
-)
-def test_the_mirror_has_the_stacks_envoy_too(serving: dict[str, Any], image: str) -> None:
-    deployment = _objects("standalone", **serving)[f"Deployment/{GATEWAY}"]
-    assert deployment["spec"]["template"]["spec"]["containers"][0]["image"] == image
-
-
 RUNTIME = {"type": "RuntimeDefault"}
 OPENSHIFT: dict[str, Any] = {"accelerator": "nvidia", "infrastructure": "openshift-roce", "rdma": {}}
 RESTRICTED: dict[str, Any] = {"accelerator": "nvidia", "security": {"podSecurity": "restricted"}}
@@ -223,12 +183,6 @@ def _envoy(**serving: Any) -> dict[str, Any]:
     deployment = _objects("standalone", **serving)[f"Deployment/{GATEWAY}"]
     pod: dict[str, Any] = deployment["spec"]["template"]["spec"]
     return pod
-
-
-def test_elsewhere_the_proxies_have_the_users_of_their_controllers() -> None:
-    assert "floatingUserId" not in _parameters("kgateway", "0.4")["kube"]
-    assert "deployment" not in _parameters("agentgateway", "0.6")
-    assert _envoy()["containers"][0]["securityContext"]["runAsUser"] == 101
 
 
 def test_a_proxy_with_a_fixed_user_is_warned_about() -> None:

@@ -67,11 +67,6 @@ def test_release_0_4_traces_vllm_alone_and_says_so() -> None:
     assert any("only vLLM's" in str(message) for message in stack.notes)
 
 
-def test_without_tracing_the_sidecar_samples_nothing() -> None:
-    assert _sidecar(made(AMD)) == {"OTEL_TRACES_SAMPLER_ARG": "0"}
-    assert not [name for name in environment(made(AMD), "decode") if name.startswith("OTEL")]
-
-
 @pytest.mark.parametrize(("written", "read"), [("0.5", "0.5"), (1, "1.0"), (0, "0.0")])
 def test_a_fraction_may_be_text_as_the_cli_writes_it(written: object, read: str) -> None:
     stack = made({**AMD, "tracing": {**COLLECTOR, "sampling": written}})

@@ -49,8 +49,8 @@ class Made:
     Secret `TOKEN` is not among them.
     """
 
-    resources: Mapping[str, Manifest]
-    """By the name of the Pulumi resource."""
+    resources: Mapping[tuple[str, str], Manifest]
+    """By the name of the Pulumi resource and the kind."""
     objects: dict[str, dict[str, Any]]
     """By `Kind/name`."""
     notes: list[str]
@@ -69,7 +69,7 @@ def _made(serving: str) -> Made:
     assert not problems, [problem.text() for problem in problems]
     plan = resolve(settings)
     resources = {
-        f"{PARTS[part]}-{each.resource}{suffix(each.generation or '')}": each
+        (f"{PARTS[part]}-{each.resource}{suffix(each.generation or '')}", each.kind): each
         for part, manifests in components.objects.objects(plan).items()
         for each in manifests
     }
@@ -120,11 +120,8 @@ def _request(each: Declared) -> dict[str, Any]:
 
 def remade(one: Made, other: Made) -> set[str]:
     """Names of the resources that differ as data."""
-    return {
-        name
-        for name in one.resources.keys() | other.resources.keys()
-        if one.resources.get(name) != other.resources.get(name)
-    }
+    keys = one.resources.keys() | other.resources.keys()
+    return {key[0] for key in keys if one.resources.get(key) != other.resources.get(key)}
 
 
 def changed(one: Recorder, other: Recorder) -> set[str]:
