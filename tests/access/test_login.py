@@ -2,9 +2,7 @@
 
 import os
 import sys
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
@@ -14,6 +12,7 @@ from access import kubeconfig, login
 from access.errors import NoAccess
 from access.login import log_in
 from access.server import ApiServer
+from tests.http_server import Handler, listening
 
 PRINTED = '{"status": {"token": "fresh"}}'
 
@@ -63,25 +62,19 @@ def test_a_login_that_fails_says_why_and_no_secret(
 def test_a_login_that_has_expired_is_renewed_once(tmp_path: Path) -> None:
     tokens = []
 
-    class Handler(BaseHTTPRequestHandler):
+    class Server(Handler):
         def do_GET(self) -> None:
             tokens.append(self.headers["Authorization"])
-            self.send_response(200 if tokens[-1] == "Bearer fresh" else 401)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            self.answer(200 if tokens[-1] == "Bearer fresh" else 401)
 
     file = tmp_path / "token"
     file.write_text("stale")
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
-        Thread(target=http.serve_forever, daemon=True).start()
-        api = ApiServer({"server": f"http://127.0.0.1:{http.server_port}/below/"}, {"tokenFile": str(file)})
+    with listening(Server) as port:
+        api = ApiServer({"server": f"http://127.0.0.1:{port}/below/"}, {"tokenFile": str(file)})
         file.write_text("fresh\n")
         assert api.request("GET", "/x").status == 200
         given = ApiServer({"server": api.url}, {"token": "stale"})
         assert given.request("GET", "/x").status == 401
-        http.shutdown()
     assert tokens == ["Bearer stale", "Bearer fresh", "Bearer stale"]
     assert api.url.endswith("/below")
 

@@ -4,12 +4,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler
 
 import pytest
 
 from components.gateways.asking import SCRIPT
-from tests.components.http_server import listening
+from tests.http_server import Handler, listening
 
 Answer = tuple[int, str | None]
 
@@ -19,19 +18,13 @@ def gateway(*answers: Answer) -> Iterator[tuple[int, list[str]]]:
     """A server with these answers, the last one again and again; and the paths that it was asked, with their host."""
     asked: list[str] = []
 
-    class Handler(BaseHTTPRequestHandler):
+    class Gateway(Handler):
         def do_GET(self) -> None:
             status, word = answers[min(len(asked), len(answers) - 1)]
             asked.append(f"{self.headers['Host']}{self.path}")
-            self.send_response(status)
-            if word is not None:
-                self.send_header("x-llm-d-generation", word)
-            self.end_headers()
+            self.answer(status, headers={} if word is None else {"x-llm-d-generation": word})
 
-        def log_message(self, *_: object) -> None:
-            return
-
-    with listening(Handler) as port:
+    with listening(Gateway) as port:
         yield port, asked
 
 

@@ -5,13 +5,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
 
 from components.gateways.asking import TRIAL_SCRIPT
-from tests.components.http_server import listening
+from tests.http_server import Handler, listening
 
 RIGHT: dict[str, Any] = {
     "status": 200,
@@ -30,7 +29,7 @@ def generation(**wrong: Any) -> Iterator[tuple[int, list[Any]]]:
     asked: list[Any] = []
     reads: list[int] = []
 
-    class Handler(BaseHTTPRequestHandler):
+    class Server(Handler):
         def do_GET(self) -> None:
             if "silent" in does:  # one server for both tiers: prefill is asked first, each time
                 reads.append(1)
@@ -43,20 +42,14 @@ def generation(**wrong: Any) -> Iterator[tuple[int, list[Any]]]:
             self._answer(200, "\n".join(["# HELP x", *lines]))
 
         def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            body = json.loads(self.body())
             asked.append((self.path, self.headers["x-llm-d-generation"], self.headers["Authorization"], body))
             self._answer(does["status"], json.dumps({"choices": [{"text": does["text"]}]}))
 
         def _answer(self, status: int, text: str) -> None:
-            self.send_response(status)
-            self.send_header("x-llm-d-generation", does["word"])
-            self.end_headers()
-            self.wfile.write(text.encode())
+            self.answer(status, text.encode(), {"x-llm-d-generation": does["word"]})
 
-        def log_message(self, *_: object) -> None:
-            return
-
-    with listening(Handler) as port:
+    with listening(Server) as port:
         yield port, asked
 
 

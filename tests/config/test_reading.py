@@ -72,10 +72,6 @@ def test_the_report_counts_sorts_and_says_that_nothing_was_touched() -> None:
     assert text.index("2. serving.decode.replicas = 0") < text.index("3. serving.postfix = P")
 
 
-def test_one_problem_is_singular() -> None:
-    assert "cannot be deployed: 1 problem." in refusal(stack_file(postfix="P"))
-
-
 def test_long_values_are_cut() -> None:
     text = refusal(stack_file(prefill__extraArgs="x" * 500))
     assert "x" * 100 in text

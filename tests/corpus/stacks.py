@@ -1,7 +1,7 @@
-"""The corpus of bad stack files, with the expected report of each.
+"""The corpus of bad stack files, with the expected report of each, and of settings that can be deployed.
 
-A file of `files/` holds several `config:` blocks. Three comments before each block give the setting (`at`), and parts
-of the report's texts `wrong` and `change`.
+A file of `files/` holds several `config:` blocks. Comments before each block give the setting (`at`), and parts of the
+report's texts `wrong` and `change`.
 """
 
 import re
@@ -24,7 +24,13 @@ class BadStack:
     config: dict[str, Any]
     at: str
     wrong: str
-    change: str
+    change: str = ""
+
+
+def accepted() -> list[dict[str, Any]]:
+    """Settings `serving` that are right, and close to wrong ones."""
+    found: list[dict[str, Any]] = yaml.safe_load((HERE.parent / "accepted.yaml").read_text())
+    return found
 
 
 def corpus() -> list[BadStack]:

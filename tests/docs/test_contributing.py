@@ -85,6 +85,7 @@ def vllm(run: Any, tier: str) -> Any:
 
 
 AMD: dict[str, Any] = {"accelerator": "amd", "model": MODEL}
+PROVIDER: dict[str, Any] = {**AMD, "gateway": {"provider": "openshift-default"}}
 STACKS: dict[str, dict[str, Any]] = {
     "vendor": {"accelerator": "intel", "model": {**MODEL, "blockSize": 64}, "ucx": {"tls": "tcp"}},
     "vendor on RDMA": {"accelerator": "intel", "model": MODEL, "infrastructure": "rdma-sriov"},
@@ -98,6 +99,10 @@ STACKS: dict[str, dict[str, Any]] = {
     "vendor without an image": {"accelerator": "intel", "model": MODEL, "release": "0.4"},
     "vendor elsewhere": {"accelerator": "intel", "model": MODEL, "infrastructure": "aws-efa"},
     "vendor's hidden GPUs": {"accelerator": "intel", "model": MODEL, "decode": {"env": {"ZE_AFFINITY_MASK": "0"}}},
+    "provider": PROVIDER,
+    "provider elsewhere": {**PROVIDER, "infrastructure": "aks"},
+    "provider's exposure": {**PROVIDER, "gateway": {**PROVIDER["gateway"], "exposure": "internal"}},
+    "bare provider": {**AMD, "release": "0.4", "gateway": {"provider": "agentgateway", "serviceType": "ClusterIP"}},
     "release": {**AMD, "release": "0.7"},
     "nothing set": AMD,
     "setting": {**AMD, "decode": {"maxNumSeqs": 64}},
@@ -119,7 +124,7 @@ class Followed:
 
 @pytest.fixture(scope="module")
 def followed(tmp_path_factory: pytest.TempPathFactory) -> Followed:
-    copy = Copy(tmp_path_factory.mktemp("copy"), "vendor", "release", "setting", "rename")
+    copy = Copy(tmp_path_factory.mktemp("copy"), "vendor", "provider", "release", "setting", "rename")
     return Followed(copy, dict(zip(STACKS, copy.program(*STACKS.values()), strict=True)))
 
 
@@ -215,26 +220,18 @@ def test_an_infrastructure(tmp_path: Path) -> None:
     assert "| UCX `UCX_TLS` | `self,sm,rocm,rc` | without `tcp` a broken fabric fails loudly |" in text
 
 
-def test_a_gateway_provider(tmp_path: Path) -> None:
-    copy = Copy(tmp_path, "provider")
-    stack: dict[str, Any] = {"accelerator": "amd", "model": MODEL, "gateway": {"provider": "openshift-default"}}
-    one, elsewhere, ignored, bare = copy.program(
-        stack,
-        {**stack, "infrastructure": "aks"},
-        {**stack, "gateway": {**stack["gateway"], "exposure": "internal"}},
-        {**stack, "release": "0.4", "gateway": {"provider": "agentgateway", "serviceType": "ClusterIP"}},
-    )
-    gateway = one["objects"]["Gateway/infra-pd-inference-gateway"]
-    assert gateway["spec"]["gatewayClassName"] == "openshift-default"
-    assert {"ConfigMap/infra-pd-inference-gateway", "DestinationRule/gaie-pd-epp"} <= one["objects"].keys()
-    assert "is OpenShift's own, and serving.infrastructure: aks is AKS" in elsewhere["refused"]
-    assert "cannot be set with serving.gateway.provider: openshift-default" in ignored["refused"]
-    assert "istio or kgateway or openshift-default or standalone if the cluster has it" in bare["refused"]
-    assert "`openshift-default` `standalone`" in (tmp_path / "docs/settings.md").read_text()
-    assert (
-        "| [`openshift-default`](#openshift-default) | `openshift-default` |"
-        in (tmp_path / "docs/gateways.md").read_text()
-    )
+def test_a_gateway_provider(followed: Followed) -> None:
+    objects = followed.runs["provider"]["objects"]
+    assert objects["Gateway/infra-pd-inference-gateway"]["spec"]["gatewayClassName"] == "openshift-default"
+    assert {"ConfigMap/infra-pd-inference-gateway", "DestinationRule/gaie-pd-epp"} <= objects.keys()
+    for stack, reason in (
+        ("provider elsewhere", "is OpenShift's own, and serving.infrastructure: aks is AKS"),
+        ("provider's exposure", "cannot be set with serving.gateway.provider: openshift-default"),
+        ("bare provider", "istio or kgateway or openshift-default or standalone if the cluster has it"),
+    ):
+        assert reason in followed.runs[stack]["refused"]
+    assert "`openshift-default` `standalone`" in followed.text("docs/settings.md")
+    assert "| [`openshift-default`](#openshift-default) | `openshift-default` |" in followed.text("docs/gateways.md")
 
 
 def _added(name: str) -> dict[str, list[str]]:
@@ -270,7 +267,7 @@ def test_a_gateway_provider_with_all_that_belongs_to_it(tmp_path: Path) -> None:
     copy.python("-m", "components.plan.combinations")
     copy.python("-m", "components.gateways.page")
     assert "\n## openshift-default\n" in (tmp_path / "docs/combinations.md").read_text()
-    whole = ("tests/plan/test_combinations.py", "tests/plan/test_providers.py", "tests/plan/test_checks.py")
+    whole = ("tests/plan/test_combinations.py", "tests/plan/test_providers.py", "tests/corpus")
     copy.python("-m", "pytest", "-q", *whole, "-p", "no:cacheprovider")
     every = ("tests/program/test_gateways.py", "tests/preflight/test_declared.py", "tests/program/test_isolation.py")
     copy.python("-m", "pytest", "-q", *every, "-k", "openshift-default", "-p", "no:cacheprovider")

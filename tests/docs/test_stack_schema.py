@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from components.config.schema import pages, stack_schema
-from tests.config.test_settings import WRONG
+from tests.corpus.stacks import accepted, corpus
 from tests.docs.stack_text import SCHEMA, problems_in
 from tests.stack_file import stack_file
 
@@ -21,52 +21,6 @@ EXAMPLES: dict[str, Any] = {
     "toleration": [{"key": "amd.com/gpu", "operator": "Exists", "effect": "NoSchedule"}],
     "host_path": [{"hostPath": "/dev/infiniband", "mountPath": "/dev/infiniband", "type": "Directory"}],
 }
-
-GOOD: list[dict[str, Any]] = [
-    {},
-    {"accelerator": "nvidia", "release": "0.4"},
-    {"prefill__replicas": 2, "prefill__tensorParallel": 2, "decode__tensorParallel": 8},
-    {"prefill__cpu": 12, "prefill__memory": "512Gi", "decode__cpu": 0.5, "decode__memory": "1e11"},
-    {"decode__env": {"A": 1, "B": True, "C_1": "text\nlines", "D": 0.5}},
-    {"decode__env": {"A": {"secret": "s3", "key": "tls.key"}, "B": {"configMap": "c", "key": "k", "optional": True}}},
-    {
-        "createNamespace": False,
-        "decode__volumes": [
-            {"name": "a", "mountPath": "/a", "claim": "a", "subPath": ".cache/x.y", "readOnly": True},
-            {"name": "b", "mountPath": "/tmp", "emptyDir": {"sizeLimit": "1Gi", "medium": "Memory"}},
-            {"name": "c", "mountPath": "/c", "csi": {"driver": "gcsfuse.csi.storage.gke.io"}},
-        ],
-    },
-    {
-        "decode__securityContext": {
-            "seccompProfile": "Localhost/vllm.json",
-            "dropCapabilities": ["ALL"],
-            "runAsGroup": 0,
-        }
-    },
-    {"prefill__replicas": None, "decode__rollout": {"maxSurge": 1, "maxUnavailable": 0}},
-    {"prefill__resources": {"nvidia.com/rail-2": 1, "hugepages-2Mi": "512Mi"}, "decode__cpuLimit": 32},
-    {"prefill__annotations": {"k8s.v1.cni.cncf.io/networks": "default/roce", "plain": 1}},
-    {"rdma": {"resource": "rdma/roce_gdr", "count": "tensorParallel"}},
-    {"rdma": EXAMPLES["rdma"], "prefill__rdma": None},
-    {"infrastructure": "oci-amd", "rdma": {"count": 2}, "decode__rdma": {"network": "rails/rail-0"}},
-    {"infrastructure": None},
-    {"ucx": {"tls": "tcp, self,sm,rocm", "netDevices": "mlx5_[0-3]:1,eth0", "ibGidIndex": 3, "ibTrafficClass": "auto"}},
-    {"ucx": {"tls": ["^ib", "ud"], "netDevices": ["all"], "logLevel": "info", "protoInfo": True}},
-    {"routing__selectivePd": {"nonCachedTokens": 64}, "routing__failureMode": "FailClose"},
-    {"routing__selectivePd": "always", "routing__tolerations": EXAMPLES["toleration"]},
-    {"model__claim": "weights", "model__path": "llama/70b", "createNamespace": False},
-    {"hostNetwork": True, "gpusPerNode": 4, "decode__hostPaths": EXAMPLES["host_path"]},
-    {"postfix": "blue", "createNamespace": False, "cluster": {"context": "prod", "identifier": None}},
-    {"images": {"mirror": "registry.example.com:5000/ghcr", "pullPolicy": "Always"}},
-    {"images__pullSecrets": ["mirror"], "createNamespace": False},
-    {"decode__affinity": {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []}}},
-    {"decode__nodeSelector": {"topology.kubernetes.io/zone": "a", "gpu": ""}},
-    {"monitoring": {"enabled": False, "labels": {"release": "llmd"}, "workerInterval": "500ms"}},
-    {"kvTransfer": {"connector": "NixlConnector", "extra": {"kv_buffer_device": "cpu"}}},
-    {"prefill__rollout": {"startupBudget": 3600, "createTimeout": 7200}, "prefill__capabilities": ["IPC_LOCK"]},
-]
-"""Accepted by both."""
 
 BAD: list[dict[str, Any]] = [
     {"accelerator": "DELETE"},
@@ -124,7 +78,7 @@ BAD: list[dict[str, Any]] = [
     {"model__path": "/models"},
     {"model__claim": "Weights_1"},
 ]
-"""Refused by both, as are the settings that `tests/config/test_settings.py` refuses."""
+"""Refused by both, as are those of `tests/corpus/files/settings.yaml`."""
 
 PROGRAM_ONLY: dict[str, dict[str, Any]] = {
     "two settings contradict each other: topology": {"prefill__tensorParallel": 16},
@@ -167,16 +121,19 @@ def schema_accepts(text: str) -> bool:
     return bool(SCHEMA.is_valid(yaml.safe_load(text)))
 
 
-@pytest.mark.parametrize("changes", GOOD, ids=str)
-def test_both_accept(changes: dict[str, Any]) -> None:
-    text = file_with(stack_file(**changes))
+@pytest.mark.parametrize("serving", accepted(), ids=lambda serving: str(serving)[:60])
+def test_both_accept(serving: dict[str, Any]) -> None:
+    text = file_with(serving)
     assert [problem.text() for problem in problems_in(text)] == []
     SCHEMA.validate(yaml.safe_load(text))
 
 
-@pytest.mark.parametrize("changes", [*BAD, *(each for each, *_ in WRONG if each not in PROGRAM_ONLY.values())], ids=str)
-def test_both_refuse(changes: dict[str, Any]) -> None:
-    text = file_with(stack_file(**changes))
+WRONG = [each.config["llm-d-pd:serving"] for each in corpus() if each.name.startswith("settings-")]
+
+
+@pytest.mark.parametrize("serving", [*(stack_file(**each) for each in BAD), *WRONG], ids=lambda each: str(each)[:60])
+def test_both_refuse(serving: dict[str, Any]) -> None:
+    text = file_with(serving)
     assert problems_in(text)
     assert not schema_accepts(text)
 

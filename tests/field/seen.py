@@ -13,7 +13,7 @@ from components.plan import check, resolve
 from preflight.finding import Finding, Severity
 from tests.field.cases import Case
 from tests.preflight.typed import NODES, SPACE, Typed, listed, whole
-from tests.recorder import plain, run_program
+from tests.program.wire import made
 
 NODE = {"cpu": "256", "memory": "3Ti", "pods": "110", "ephemeral-storage": "28Ti"}
 """What a node offers besides what a case says."""
@@ -47,8 +47,7 @@ def _of_settings(settings: Mapping[str, Any], *, objects: bool) -> Outcome:
     if not outcome.refused:
         outcome.warned = list(resolve(read, None).notes)
     if objects and not outcome.refused:
-        recorder = run_program(settings, token="hf_secret" if given else None)
-        outcome.objects = _views({key: plain(each) for key, each in recorder.objects.items()})
+        outcome.objects = _views(made(settings).objects)
     return outcome
 
 

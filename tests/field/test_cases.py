@@ -4,22 +4,13 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.field import seen
 from tests.field.cases import Behaviour, Case, corpus, lacking
-from tests.program.conftest import KUBECONFIG
 
 CASES = corpus()
-
-
-@pytest.fixture(autouse=True)
-def kubeconfig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = tmp_path / "kubeconfig"
-    file.write_text(KUBECONFIG)
-    monkeypatch.setenv("KUBECONFIG", str(file))
 
 
 def _differs(outcome: seen.Outcome, said: Behaviour) -> Iterator[str]:

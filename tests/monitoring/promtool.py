@@ -10,7 +10,7 @@ import yaml
 
 from sandbox.progress import Progress
 from sandbox.toolchain import provide
-from tests.program.wire import AMD, ran
+from tests.program.wire import AMD, made
 
 RELEASES = ("0.6", "0.4")
 
@@ -28,7 +28,7 @@ def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 def rules(release: str, **serving: Any) -> list[dict[str, Any]]:
     """The alerts of the amd stack."""
-    objects = ran({**AMD, "release": release, **serving}).objects
+    objects = made({**AMD, "release": release, **serving}).objects
     [group] = objects["PrometheusRule/llm-d-pd-alerts"]["spec"]["groups"]
     found: list[dict[str, Any]] = group["rules"]
     return found
@@ -36,7 +36,7 @@ def rules(release: str, **serving: Any) -> list[dict[str, Any]]:
 
 def dashboards(release: str, **serving: Any) -> dict[str, Any]:
     """The dashboards of the amd stack, by their words, read back from their ConfigMaps."""
-    objects = ran({**AMD, "release": release, **serving}).objects
+    objects = made({**AMD, "release": release, **serving}).objects
     maps = {key: each for key, each in objects.items() if "-dashboard-" in key}
     return {key.rpartition("-")[2]: json.loads(*each["data"].values()) for key, each in maps.items()}
 

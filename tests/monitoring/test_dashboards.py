@@ -9,7 +9,7 @@ from components.monitoring.queries import WINDOW
 from components.plan.checks.monitoring import LONGEST
 from tests.monitoring.promtool import RELEASES, dashboards, expressions
 from tests.monitoring.test_alerts import DECISIONS
-from tests.program.wire import AMD, ran
+from tests.program.wire import AMD, made
 from tests.recorder import ROOT
 
 EXPECTED: dict[str, Any] = yaml.safe_load((ROOT / "tests" / "expected" / "dashboards.yaml").read_text())
@@ -75,7 +75,7 @@ def test_one_grafana_can_show_the_dashboards_of_many_installs() -> None:
     found = [
         (word, dashboard, key)
         for serving in ({}, {"postfix": "two"}, {"namespace": "second"})
-        for recorder in [ran({**AMD, **serving})]
+        for recorder in [made({**AMD, **serving})]
         for word, dashboard in dashboards("0.6", **serving).items()
         for each in recorder.objects.values()
         if each["kind"] == "ConfigMap" and each["metadata"]["name"].endswith(f"-dashboard-{word}")

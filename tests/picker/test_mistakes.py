@@ -10,26 +10,12 @@ from typing import Any
 import pytest
 import yaml
 
-from components.config.vocabulary import ReleaseName
 from components.plan.checks import routing
 from components.plan.context import Context
-from components.releases import RELEASES
 from components.releases.picker_config import PickerConfig
-from components.releases.picker_rules import mistakes
 from tests.picker import real
 from tests.picker.wrong import MISTAKES, NEW, REFUSES, REMARKS, SILENT, right, wrong
 from tests.stack_file import problems, settings
-
-
-@pytest.mark.parametrize("name", MISTAKES)
-def test_our_rules_refuse_it_with_place_outcome_and_change(name: str) -> None:
-    release, document, path, _ = wrong(name)
-    found = {
-        each.path: each
-        for each in mistakes(PickerConfig.model_validate(document), RELEASES[ReleaseName(release)].picker_dialect)
-    }
-    assert path in found, list(found)
-    assert all([found[path].wrong, found[path].outcome, found[path].change])
 
 
 @pytest.mark.parametrize("name", MISTAKES)

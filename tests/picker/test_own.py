@@ -22,7 +22,10 @@ def _paths(config: Any, release: str = "0.6", **changes: Any) -> list[str]:
 @pytest.mark.parametrize("name", MISTAKES)
 def test_every_mistake_is_reported_with_its_path_in_the_stack_file(name: str) -> None:
     release, document, path, _ = wrong(name)
-    assert f"{AT}.{path}" in _paths(document, release)
+    found = problems(release=release, routing__config=document)
+    assert f"{AT}.{path}" in found, list(found)
+    problem = found[f"{AT}.{path}"]
+    assert all([problem.wrong, problem.outcome, problem.change])
 
 
 @pytest.mark.parametrize("release", real.PICKERS)

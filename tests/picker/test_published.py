@@ -11,7 +11,6 @@ from pydantic import ValidationError
 
 from components.config.vocabulary import ReleaseName
 from components.releases import RELEASES
-from components.releases.picker_config import PickerConfig
 from components.releases.picker_dialect import Job
 from components.releases.picker_remarks import remarks
 from components.releases.picker_rules import REFUSED, mistakes
@@ -31,17 +30,17 @@ LIKE = {
 CASES = [(release, number) for release in real.PICKERS for number in range(len(PUBLISHED))]
 
 
-def _word(release: str, document: dict[str, Any]) -> str:
+def word(release: str, document: dict[str, Any]) -> str:
     """What our rules make of a configuration, as the file calls it."""
-    dialect = RELEASES[ReleaseName(release)].picker_dialect
+    entry = RELEASES[ReleaseName(release)]
     try:
-        config = PickerConfig.model_validate(document, by_alias=True, by_name=False)
+        config = entry.picker_shape.model_validate(document, by_alias=True, by_name=False)
     except ValidationError:
         return "refused"
-    outcomes = [each.outcome for each in mistakes(config, dialect)]
+    outcomes = [each.outcome for each in mistakes(config, entry.picker_dialect)]
     if outcomes:
         return "refused" if any(REFUSED in each for each in outcomes) else "never"
-    return "noted" if list(remarks(config, dialect)) else "accepted"
+    return "noted" if list(remarks(config, entry.picker_dialect)) else "accepted"
 
 
 def _for_the_picker_here(release: str, document: dict[str, Any]) -> dict[str, Any]:
@@ -65,7 +64,7 @@ def test_they_are_many_and_no_two_are_alike() -> None:
 
 @pytest.mark.parametrize(("release", "number"), CASES)
 def test_our_rules_say_what_the_file_says(release: str, number: int) -> None:
-    assert _word(release, PUBLISHED[number]["config"]) == PUBLISHED[number][release], PUBLISHED[number]["source"]
+    assert word(release, PUBLISHED[number]["config"]) == PUBLISHED[number][release], PUBLISHED[number]["source"]
 
 
 @pytest.mark.parametrize(("release", "number"), CASES)
@@ -74,6 +73,6 @@ def test_the_real_picker_refuses_what_the_file_says_and_nothing_else(release: st
     document = PUBLISHED[number]["config"]
     replaced = _for_the_picker_here(release, document)
     verdict = real.judge(release, yaml.safe_dump(replaced, sort_keys=False), tmp_path)
-    assert verdict.accepted == (_word(release, replaced) != "refused"), (PUBLISHED[number]["source"], verdict)
+    assert verdict.accepted == (word(release, replaced) != "refused"), (PUBLISHED[number]["source"], verdict)
     if replaced == document:
         assert verdict.accepted == (PUBLISHED[number][release] != "refused"), verdict

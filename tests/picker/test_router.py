@@ -11,12 +11,10 @@ from typing import Any
 
 import pytest
 import yaml
-from pydantic import ValidationError
 
 from components.config.vocabulary import Preset, ReleaseName
 from components.releases import RELEASES
-from components.releases.picker_remarks import remarks
-from components.releases.picker_rules import REFUSED, mistakes
+from tests.picker.test_published import word
 from tests.stack_file import problems
 
 RELEASES_HERE = ("0.9", "0.10")
@@ -24,21 +22,9 @@ PUBLISHED: list[dict[str, Any]] = yaml.safe_load((Path(__file__).parent / "publi
 CASES = [(release, number) for release in RELEASES_HERE for number in range(len(PUBLISHED))]
 
 
-def _word(release: str, document: dict[str, Any]) -> str:
-    entry = RELEASES[ReleaseName(release)]
-    try:
-        config = entry.picker_shape.model_validate(document, by_alias=True, by_name=False)
-    except ValidationError:
-        return "refused"
-    outcomes = [each.outcome for each in mistakes(config, entry.picker_dialect)]
-    if outcomes:
-        return "refused" if any(REFUSED in each for each in outcomes) else "never"
-    return "noted" if list(remarks(config, entry.picker_dialect)) else "accepted"
-
-
 @pytest.mark.parametrize(("release", "number"), CASES)
 def test_our_rules_say_of_a_published_configuration_what_the_file_says(release: str, number: int) -> None:
-    assert _word(release, PUBLISHED[number]["config"]) == PUBLISHED[number][release], PUBLISHED[number]["source"]
+    assert word(release, PUBLISHED[number]["config"]) == PUBLISHED[number][release], PUBLISHED[number]["source"]
 
 
 def test_the_published_configurations_are_many_and_no_two_are_alike() -> None:
@@ -53,7 +39,7 @@ def test_what_a_release_renders_has_no_mistake_and_no_remark(
     release: str, uncached: int | None, preset: Preset
 ) -> None:
     document = RELEASES[ReleaseName(release)].picker_config(uncached, preset).document()
-    assert _word(release, document) == "accepted"
+    assert word(release, document) == "accepted"
 
 
 def _right(**more: Any) -> dict[str, Any]:

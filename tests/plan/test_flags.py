@@ -15,6 +15,8 @@ from sandbox.modelserver.command_line import flags
         (["--pipeline-parallel", "2"], "--pipeline-parallel-size", "2"),
         (["--data-parallel-size", "2"], "--data-parallel-size", "2"),
         (["--kv-transfer-config.kv_role", "x"], "--kv-transfer-config", "x"),
+        (["--max_model_len=5"], "--max-model-len", "5"),
+        (["-tp=2"], "--tensor-parallel-size", "2"),
         (["-n2"], "--nnodes", "2"),
         (["-n=2"], "--nnodes", "2"),
         (["-n", "2"], "--nnodes", "2"),
@@ -29,6 +31,10 @@ from sandbox.modelserver.command_line import flags
 def test_a_flag_in_every_spelling(arguments: list[str], name: str, value: str | None) -> None:
     first = next(flags_of(arguments))
     assert (first.name, first.value) == (name, value)
+
+
+def test_a_negative_number_is_no_flag() -> None:
+    assert list(flags_of(["-1", "0.9"])) == []
 
 
 @pytest.mark.parametrize("version", ["0.11.2", "0.17.1"])

@@ -87,31 +87,3 @@ def test_a_priority_is_an_objective_and_a_header(release: str, version: str, hea
     assert chat["spec"] == {"priority": 10, "poolRef": pool}
     assert run.objects["InferenceObjective/gaie-pd-batch"]["spec"]["priority"] == -1
     assert run.stack_outputs["priorities"] == {"chat": f"{header}: gaie-pd-chat", "batch": f"{header}: gaie-pd-batch"}
-
-
-REFUSED = [
-    ({"release": "0.4", "flowControl": {}}, "routing.flowControl", "has the gate"),
-    ({"flowControl": {"maxRequests": 1}}, "routing.flowControl.maxRequests", "limited by bytes only"),
-    (
-        {"flowControl": {"saturation": {"concurrency": 1}}},
-        "routing.flowControl.saturation.concurrency",
-        "KV caches only",
-    ),
-    (
-        {"release": "0.9", "flowControl": {"saturation": {"concurrency": 1, "queueDepth": 1}}},
-        "routing.flowControl.saturation.concurrency",
-        "one detector",
-    ),
-    (
-        {"flowControl": {"priorities": [{"name": "a", "priority": 1}, {"name": "b", "priority": 1}]}},
-        "routing.flowControl.priorities",
-        "the same priority",
-    ),
-]
-
-
-@pytest.mark.parametrize(("given", "path", "reason"), REFUSED)
-def test_what_cannot_work_is_refused(given: dict[str, Any], path: str, reason: str) -> None:
-    found = problems(release=given.get("release", "0.6"), routing__flowControl=given["flowControl"])
-    assert f"serving.{path}" in found, list(found)
-    assert reason in found[f"serving.{path}"].wrong

@@ -315,68 +315,6 @@ class TestNamespace:
         assert "kubectl label namespace llm-d-pd" in note
 
 
-IMPOSSIBLE: list[tuple[dict[str, Any], str, str, str]] = [
-    ({**GKE, "hostNetwork": True}, "serving.hostNetwork", "not on the node's own", "hostNetwork: false"),
-    ({**GKE, "gpusPerNode": 4}, "serving.gpusPerNode", "is not the 8 GPUs", "set it to 8"),
-    ({**EFA, "release": "0.4"}, "serving.release", "has no vLLM image", 'serving.release: "0.9"'),
-    # rdma settings that contradict
-    ({"infrastructure": "none", "rdma": {"resource": "rdma/ib"}}, "serving.rdma", "has no RDMA device", "config rm"),
-    ({"infrastructure": "digitalocean", "decode__rdma": {"count": 1}}, "serving.decode.rdma", "no RDMA", "config rm"),
-    ({**GKE, "rdma": {"resource": "rdma/ib"}}, "serving.rdma", "in annotations", "config rm --path serving.rdma"),
-    ({"infrastructure": "oci-amd", "decode__rdma": None}, "serving.decode.rdma", "off the fabric", "none"),
-    ({**GKE, "prefill__rdma": None}, "serving.prefill.rdma", "off the fabric", "infrastructure: none"),
-    ({"infrastructure": "rdma-sriov", "rdma": {"resource": "amd.com/gpu"}}, "serving.rdma.resource", "GPU", "rdma/ib"),
-    # annotation and resource
-    (
-        {"infrastructure": "oci-amd", "decode__annotations": {MULTUS: "default/sriov-rdma-vf"}},
-        f'serving.decode.annotations["{MULTUS}"]',
-        f"attaches 1 networks, and each decode pod asks for 4 {VF}",
-        "delete it",
-    ),
-    (
-        {"infrastructure": "rdma-sriov", "prefill__annotations": {MULTUS: '[{"name":"a"},{"name":"b"}]'}},
-        f'serving.prefill.annotations["{MULTUS}"]',
-        "attaches 2 networks, and each prefill pod asks for 1",
-        "serving.rdma.count",
-    ),
-    # rights
-    ({"infrastructure": "oci-amd", "decode__capabilities": []}, "serving.decode.capabilities", "IPC_LOCK", "add IPC"),
-    ({**EFA, "prefill__capabilities": ["NET_RAW"]}, "serving.prefill.capabilities", "no IPC_LOCK", "delete the list"),
-    # transports
-    ({**EFA, "ucx": {"ibGidIndex": 3}}, "serving.ucx.ibGidIndex", "NIXL uses libfabric", "FI_"),
-    ({**EFA, "decode__ucx": {"tls": "rc"}}, "serving.decode.ucx.tls", "NIXL uses libfabric", "config rm"),
-    ({"infrastructure": "none", "ucx": {"tls": "rc,rocm"}}, "serving.ucx.tls", "RDMA transports only", "infrastruct"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("change", "path", "wrong", "remedy"), IMPOSSIBLE, ids=lambda value: str(value)[:60])
-def test_a_contradiction_is_refused_with_path_and_remedy(
-    change: dict[str, Any], path: str, wrong: str, remedy: str
-) -> None:
-    found = problems(**change)
-    assert list(found) == [path]
-    assert wrong in found[path].wrong
-    assert remedy in found[path].change
-    assert found[path].outcome
-
-
-LEGAL: list[dict[str, Any]] = [
-    {"infrastructure": "oci-amd", "hostNetwork": True, "decode__capabilities": []},
-    {"infrastructure": "aks", "rdma": {"resource": "rdma/own", "count": "tensorParallel"}},
-    {"infrastructure": "oci-amd", "rdma": None},
-    {**GKE, "ucx": {"tls": "rc,cuda_copy"}},
-    {**EFA, "kvTransfer__extra": {"kv_connector_extra_config": {"backends": ["UCX"]}}, "ucx": {"tls": "tcp,self,cuda"}},
-    {"infrastructure": "none", "ucx": {"tls": "tcp,self,sm,rocm"}},
-    {"infrastructure": "none", "decode__rdma": None},
-    {"infrastructure": "aks", "rdma": {"count": "tensorParallel"}},
-]
-
-
-@pytest.mark.parametrize("change", LEGAL, ids=str)
-def test_what_does_not_contradict_is_legal(change: dict[str, Any]) -> None:
-    assert problems(**change) == {}
-
-
 def test_every_contradiction_is_reported_at_once() -> None:
     found = problems(infrastructure="gke-roce", hostNetwork=True, gpusPerNode=4, rdma={"resource": "rdma/ib"})
     assert list(found) == [

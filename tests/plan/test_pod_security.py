@@ -8,7 +8,7 @@ from components.config.vocabulary import PodSecurity
 from components.plan.pod_rights import of_worker
 from components.plan.pod_security import admitted_by, violations
 from components.plan.resolve import resolve
-from tests.program.wire import AMD, ran
+from tests.program.wire import AMD, made
 from tests.stack_file import settings
 
 CONFINED: dict[str, Any] = {
@@ -96,7 +96,7 @@ STACKS: list[dict[str, Any]] = [
 def test_the_deployed_pods_have_what_the_plan_says_and_all_others_pass_restricted(changes: dict[str, Any]) -> None:
     serving = {key: value for key, value in AMD.items() if key not in changes} | changes
     plan = resolve(settings(**serving), None)
-    declared = {key: each for key, each in ran(serving).objects.items() if key.startswith("Deployment/")}
+    declared = {key: each for key, each in made(serving).objects.items() if key.startswith("Deployment/")}
     workers = {f"Deployment/{tier.worker.name}": tier.worker for tier in (plan.prefill, plan.decode)}
     assert workers.keys() < declared.keys()
     for key, each in declared.items():

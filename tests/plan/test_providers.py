@@ -3,14 +3,13 @@
 import ast
 import re
 from collections.abc import Iterator
-from itertools import product
 from pathlib import Path
 
 import pytest
 
 from components import gateways
 from components.config.vocabulary import Platform, Provider, ReleaseName
-from components.gateways import PROVIDERS, available, honouring, on, page
+from components.gateways import available, honouring, on, page
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = {"__init__", "args", "asking", "gateway_api", "live", "page", "provider", "settle_job", "trial_job"}
@@ -21,11 +20,6 @@ def test_there_is_a_file_for_every_word_and_no_other() -> None:
     folder = Path(str(gateways.__file__)).parent
     files = {each.stem for each in folder.iterdir() if each.suffix == ".py" or (each / "__init__.py").exists()}
     assert files - SHARED == {word.replace("-", "_") for word in Provider}
-
-
-@pytest.mark.parametrize(("word", "release"), list(product(Provider, ReleaseName)))
-def test_the_table_has_every_word_in_every_release(word: Provider, release: ReleaseName) -> None:
-    assert PROVIDERS[word][release].word is word
 
 
 def test_the_setting_is_read_by_the_table_alone() -> None:
@@ -67,15 +61,3 @@ def test_of_a_release_those_that_it_has_and_that_can_are_named() -> None:
 
 def test_the_page_is_fresh(capsys: pytest.CaptureFixture[str]) -> None:
     assert page.main(["--check"]) == 0, capsys.readouterr().err
-
-
-def test_the_page_tells_class_and_service_of_each() -> None:
-    text = page.PAGE.read_text()
-    for row in (
-        "| [`istio`](#istio) | `istio` | Gateway's name and `-istio` |",
-        "| [`kgateway`](#kgateway-release-04), release 0.4 | `kgateway` | the Gateway's name |",
-        "| [`agentgateway`](#agentgateway-release-04), release 0.4 | `agentgateway-v2` | the Gateway's name |",
-        "| [`gke`](#gke) | `gke-l7-regional-external-managed`, or `gke-l7-rilb` with `exposure: internal` | none |",
-        "| [`standalone`](#standalone) | none | the Gateway's name |",
-    ):
-        assert row in text

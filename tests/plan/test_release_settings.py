@@ -69,39 +69,6 @@ def test_mori_io_as_in_the_guide() -> None:
     assert [each for each in resolve(settings(**MORIIO)).notes if "--moriio-tp-size" in each], "TP 1 and TP 4"
 
 
-REFUSED = [
-    ({"release": "0.6", "kvTransfer": {"leaseSeconds": 60}}, "serving.kvTransfer.leaseSeconds", "41383"),
-    ({"release": "0.6", "decode__kvTransfer": {"leaseSeconds": 1}}, "serving.decode.kvTransfer.leaseSeconds", "41383"),
-    ({"release": "0.4", "kvTransfer": {"failurePolicy": "fail"}}, "serving.kvTransfer.failurePolicy", "vLLM 0.11"),
-    ({"release": "0.6", "decode__sidecar": {"prefillRetries": 0}}, "serving.decode.sidecar.prefillRetries", "1206"),
-    (
-        {"release": "0.6", "decode__sidecar": {"prefillRetryBackoff": 9}},
-        "serving.decode.sidecar.prefillRetryBackoff",
-        "1206",
-    ),
-    ({**MORIIO, "release": "0.6"}, "serving.kvTransfer.connector", "since v0.10"),
-    ({**MORIIO, "accelerator": "nvidia"}, "serving.kvTransfer.connector", "is AMD's"),
-    (
-        {"accelerator": "amd", "release": "0.9", "decode__kvTransfer": {"connector": "MoRIIOConnector"}},
-        "serving.decode.kvTransfer.connector",
-        "of the decode tier only",
-    ),
-    ({**MORIIO, "ports": {"nixl": 6301}}, "serving.ports.nixl", "collides with MoRI-IO's handshakes"),
-    (
-        {"kvTransfer": {"connector": "MultiConnector", "backends": ["UCX"]}},
-        "serving.kvTransfer.backends",
-        "is a setting of NixlConnector",
-    ),
-]
-
-
-@pytest.mark.parametrize(("given", "path", "reason"), REFUSED)
-def test_a_setting_is_refused_where_it_cannot_work(given: dict[str, Any], path: str, reason: str) -> None:
-    found = problems(**given)
-    assert path in found, list(found)
-    assert reason in found[path].wrong
-
-
 @pytest.mark.parametrize("release", ["0.6", "0.9", "0.10"])
 def test_the_failure_policy_is_for_vllm_since_0_17(release: str) -> None:
     assert not problems(release=release, kvTransfer={"failurePolicy": "recompute"})

@@ -33,6 +33,7 @@ def pulumi(engine: Engine, *arguments: str) -> tuple[int, str]:
     return ended.returncode, ended.stdout
 
 
+@pytest.mark.thorough
 def test_the_stack_passes(engine: Engine) -> None:
     code, output = pulumi(engine, "preview", "--policy-pack", str(PACK))
     assert code == 0, output
@@ -45,6 +46,7 @@ def test_a_stack_that_breaks_rules_is_stopped_with_the_outcomes(engine: Engine) 
     pulumi(engine, "config", "set-all", "--path", "--plaintext", image, "--plaintext", "serving.decode.env.TOKEN=abc")
     code, output = pulumi(engine, "preview", "--policy-pack", str(PACK), "--color", "never")
     assert code != 0
+    assert output.count("[mandatory]") == 2, output
     for name, place in (("pinned-images", "image"), ("no-secret-in-plain-sight", "env[TOKEN].value")):
         [rule] = [rule for rule in RULES if rule.name == name]
         assert f"[mandatory]  {name}" in output

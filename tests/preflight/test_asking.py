@@ -3,9 +3,8 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -16,6 +15,7 @@ from access import kubeconfig, server
 from preflight.answers import Answer, Question
 from preflight.cluster import Cluster
 from preflight.finding import Report
+from tests.http_server import Handler, listening
 from tests.preflight.typed import CLASSES, NODES, Typed, listed, node, plan, serving, whole
 
 KUBECONFIG = """
@@ -85,22 +85,17 @@ def test_a_long_list_is_read_in_pages_and_goes_on_after_a_change(
         "c": (200, {"metadata": {}, "items": [{**node("two"), "status": {"images": [image] * 50}}]}),
     }
 
-    class Handler(BaseHTTPRequestHandler):
+    class Server(Handler):
         def do_GET(self) -> None:
             query = parse_qs(urlsplit(self.path).query)
             asked.append(query["limit"])
             code, body = pages[query.get("continue", [""])[0]]
-            self.send_response(code)
-            self.end_headers()
-            self.wfile.write(json.dumps(body).encode())
+            self.answer(code, json.dumps(body).encode())
 
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
-        Thread(target=http.serve_forever, daemon=True).start()
-        with reached(f"http://127.0.0.1:{http.server_port}", tmp_path, monkeypatch) as cluster:
-            answer = cluster.ask(Question(NODES, kept=lambda each: {"name": each["metadata"]["name"]}))
-        http.shutdown()
+    with (
+        listening(Server) as port,
+        reached(f"http://127.0.0.1:{port}", tmp_path, monkeypatch) as cluster,
+    ):
+        answer = cluster.ask(Question(NODES, kept=lambda each: {"name": each["metadata"]["name"]}))
     assert answer == Answer(200, {"items": [{"name": "one"}, {"name": "two"}]})
     assert asked == [["500"]] * 3

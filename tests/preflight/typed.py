@@ -4,14 +4,13 @@ import json
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Any
 
 from components.plan import ServingPlan, resolve
 from preflight.answers import Answer, Question, Unreachable
 from preflight.facts import IDENTITY, Facts
 from preflight.state import State
+from tests.http_server import Handler, listening
 from tests.stack_file import settings
 
 NODES = "/api/v1/nodes?limit=500"
@@ -148,25 +147,16 @@ def whole(**changes: Any) -> dict[str, Any]:
 def serving(cluster: Typed) -> Iterator[str]:
     """The cluster behind a real HTTP server; yields its URL."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Server(Handler):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+            body = self.body().decode()
             identity = self.path == IDENTITY.path
             answer = cluster.ask(Question(self.path, body, self.command == "PATCH", metadata_only=identity))
-            text = json.dumps(answer.body).encode()
-            self.send_response(answer.code)
-            self.send_header("Content-Length", str(len(text)))
-            self.end_headers()
-            self.wfile.write(text)
+            self.answer(answer.code, json.dumps(answer.body).encode())
 
         do_POST = do_PATCH = do_GET
 
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+    with listening(Server) as port:
+        yield f"http://127.0.0.1:{port}"

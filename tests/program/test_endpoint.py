@@ -7,9 +7,8 @@ import pytest
 import yaml
 
 from tests.program.test_outputs import WithAddress
-from tests.program.wire import AMD, ran
+from tests.program.wire import AMD, made, ran
 from tests.recorder import run_program
-from tests.stack_file import problems
 
 NAME = "infra-pd-inference-gateway"
 TLS: dict[str, Any] = {"certificateRefs": [{"name": "cert"}, {"name": "shared", "namespace": "certificates"}]}
@@ -22,7 +21,7 @@ SERVICE: dict[str, Any] = {
 
 
 def objects(provider: str = "istio", release: str = "0.6", **gateway: Any) -> dict[str, Any]:
-    return ran({**AMD, "release": release, "gateway": {"provider": provider, **gateway}}).objects
+    return made({**AMD, "release": release, "gateway": {"provider": provider, **gateway}}).objects
 
 
 def listeners(**gateway: Any) -> list[dict[str, Any]]:
@@ -152,57 +151,3 @@ def test_an_ingress_is_where_clients_go() -> None:
     assert "tls" not in objects(ingress={"host": "a.example.com"})[f"Ingress/{NAME}"]["spec"]
     secure = request(ingress={"host": "a.example.com", "tlsSecret": "cert"}, route={"path": "/a"})
     assert secure == ["curl", "-sS", "https://a.example.com/a/v1/completions", "-H", "Content-Type: application/json"]
-
-
-IMPOSSIBLE: list[tuple[dict[str, Any], str, str]] = [
-    ({"http": False}, "http", "takes the only listener away"),
-    ({"tls": {**TLS, "port": 80}}, "tls.port", "is that of the plain listener"),
-    ({"tls": {"certificateRefs": []}}, "tls.certificateRefs", "at least 1"),
-    ({"service": {"loadBalancerClass": "x"}}, "service.loadBalancerClass", "serviceType is ClusterIP"),
-    (
-        {"service": {"ports": [{"port": 80, "nodePort": 30080}]}},
-        "service.ports[0].nodePort",
-        "serviceType is ClusterIP",
-    ),
-    (
-        {"serviceType": "NodePort", "service": {"ports": [{"port": 443, "nodePort": 30080}]}},
-        "service.ports[0].port",
-        "is no listener's port",
-    ),
-    ({"http": False, "tls": TLS, "ingress": {"host": "a"}}, "ingress", "leads to the plain listener"),
-    ({"ingress": {"host": "a"}, "route": {"hostnames": ["b"]}}, "ingress.host", "none of serving.gateway.route"),
-    ({"provider": "gke", "service": {}}, "service", "Google runs the load balancer"),
-    ({"provider": "gke", "ingress": {"host": "a"}}, "ingress", "no Service that an Ingress could lead to"),
-    ({"requestTimeout": 60}, "requestTimeout", "has no time limit"),
-]
-
-
-@pytest.mark.parametrize(("gateway", "path", "wrong"), IMPOSSIBLE)
-def test_what_cannot_work_is_refused(gateway: dict[str, Any], path: str, wrong: str) -> None:
-    found = problems(gateway=gateway)
-    assert list(found) == [f"serving.gateway.{path}"]
-    assert wrong in found[f"serving.gateway.{path}"].wrong
-
-
-@pytest.mark.parametrize(
-    ("key", "value"), [("tls", TLS), ("http", True), ("service", {}), ("ingress", {"host": "a.example.com"})]
-)
-def test_a_listener_service_or_ingress_is_refused_beside_an_existing_gateway(key: str, value: object) -> None:
-    found = problems(gateway={"existing": {"name": "x"}, key: value})
-    assert list(found) == [f"serving.gateway.{key}"]
-    assert "cannot be set beside serving.gateway.existing" in found[f"serving.gateway.{key}"].wrong
-
-
-@pytest.mark.parametrize(
-    ("provider", "given", "path"),
-    [
-        ("agentgateway", {"annotations": {"a": "b"}}, "service"),
-        ("kgateway", {"loadBalancerClass": "x"}, "service.loadBalancerClass"),
-    ],
-)
-def test_what_the_controllers_of_release_0_4_take_no_word_for_is_refused(
-    provider: str, given: dict[str, str], path: str
-) -> None:
-    found = problems(release="0.4", gateway={"provider": provider, "service": given})
-    assert f"serving.gateway.{path}" in found
-    assert "cannot be set with" in found[f"serving.gateway.{path}"].wrong

@@ -7,7 +7,7 @@ import yaml
 
 from components.config.vocabulary import ReleaseName
 from components.gateways import available
-from tests.program.wire import AMD, ran
+from tests.program.wire import AMD, made
 from tests.stack_file import problems
 
 GATEWAY = "infra-pd-inference-gateway"
@@ -17,7 +17,7 @@ EVERY = [(each.word.value, release.value) for release in ReleaseName for each in
 
 def _objects(provider: str, release: str = "0.6", **serving: Any) -> dict[str, Any]:
     gateway = {"provider": provider, **serving.pop("gateway", {})}
-    return ran({**AMD, "release": release, **serving, "gateway": gateway}).objects
+    return made({**AMD, "release": release, **serving, "gateway": gateway}).objects
 
 
 def _istio(provider: str = "istio", **serving: Any) -> tuple[int, dict[str, str]]:
@@ -82,40 +82,10 @@ def test_the_stacks_own_envoy_has_both() -> None:
     assert manager["typed_config"]["common_http_protocol_options"] == {"idle_timeout": "33s"}
 
 
-@pytest.mark.parametrize(
-    ("provider", "release", "setting", "reason"),
-    [
-        ("gke", "0.6", "terminationGrace", "Google runs the load balancer, outside the cluster"),
-        ("gke", "0.6", "idleTimeout", "Google runs the load balancer, outside the cluster"),
-        ("agentgateway", "0.4", "terminationGrace", "the Gateway is bare"),
-        ("agentgateway", "0.4", "idleTimeout", "the Gateway is bare"),
-        ("agentgateway", "0.6", "idleTimeout", "spec.frontend.http.http1IdleTimeout"),
-        ("kgateway", "0.4", "idleTimeout", "HTTPListenerPolicy"),
-    ],
-)
-def test_what_a_provider_has_no_field_for_is_refused(provider: str, release: str, setting: str, reason: str) -> None:
-    found = problems(release=release, gateway={"provider": provider, setting: 60})
-    assert reason in found[f"serving.gateway.{setting}"].wrong
-
-
 @pytest.mark.parametrize("setting", ["terminationGrace", "idleTimeout"])
 def test_an_hour_is_the_most(setting: str) -> None:
     assert f"serving.gateway.{setting}" in problems(gateway={setting: 3601})
     assert f"serving.gateway.{setting}" not in problems(gateway={setting: 3600})
-
-
-@pytest.mark.parametrize(("provider", "release"), EVERY)
-def test_only_where_a_controller_would_copy_metadata_the_gateway_has_metadata_for_it(
-    provider: str, release: str
-) -> None:
-    """Without entries of their own istiod takes the Gateway's, and a changed annotation replaces the proxy."""
-    objects = _objects(provider, release)
-    infrastructure = objects.get(f"Gateway/{GATEWAY}", {"spec": {}})["spec"].get("infrastructure", {})
-    istio = "DestinationRule/gaie-pd-epp" in objects
-    assert istio or provider not in ISTIOS
-    for metadata in ("labels", "annotations"):
-        expected = {"app.kubernetes.io/part-of": "llm-d-pd"} if istio else None
-        assert infrastructure.get(metadata) == expected
 
 
 @pytest.mark.parametrize("awaited", [True, False])
@@ -127,20 +97,6 @@ def test_what_an_istio_proxy_is_made_of_does_not_depend_on_the_gateways_metadata
     base = _objects(provider)
     assert objects[f"Gateway/{GATEWAY}"]["spec"] == base[f"Gateway/{GATEWAY}"]["spec"]
     assert objects[f"ConfigMap/{GATEWAY}"] == base[f"ConfigMap/{GATEWAY}"]
-
-
-BALANCER = {"example.com/load-balancer": "internal"}
-
-
-def test_annotations_for_a_load_balancer_reach_the_service_of_every_provider_that_has_one() -> None:
-    service: dict[str, Any] = {"gateway": {"service": {"annotations": BALANCER}}}
-    for provider in ISTIOS:
-        overlay = yaml.safe_load(_objects(provider, **service)[f"ConfigMap/{GATEWAY}"]["data"]["service"])
-        assert overlay["metadata"]["annotations"].items() >= BALANCER.items()
-    assert _parameters("agentgateway", "0.6", **service)["service"]["metadata"]["annotations"] == BALANCER
-    assert _parameters("kgateway", "0.4", **service)["kube"]["service"]["extraAnnotations"] == BALANCER
-    own = _objects("standalone", **service)[f"Service/{GATEWAY}"]["metadata"]["annotations"]
-    assert own.items() >= BALANCER.items()
 
 
 ISTIO_LABELS = {
@@ -200,18 +156,6 @@ def test_no_selector_takes_the_gateways_pods_in(provider: str, release: str) -> 
         assert taken == [], proxy
 
 
-@pytest.mark.parametrize(
-    ("serving", "image"),
-    [
-        ({}, "docker.io/envoyproxy/envoy:v1.40.0"),
-        ({"images": {"mirror": "registry.example.com/all"}}, "registry.example.com/all/envoyproxy/envoy:v1.40.0"),
-    ],
-)
-def test_the_mirror_has_the_stacks_envoy_too(serving: dict[str, Any], image: str) -> None:
-    deployment = _objects("standalone", **serving)[f"Deployment/{GATEWAY}"]
-    assert deployment["spec"]["template"]["spec"]["containers"][0]["image"] == image
-
-
 RUNTIME = {"type": "RuntimeDefault"}
 OPENSHIFT: dict[str, Any] = {"accelerator": "nvidia", "infrastructure": "openshift-roce", "rdma": {}}
 RESTRICTED: dict[str, Any] = {"accelerator": "nvidia", "security": {"podSecurity": "restricted"}}
@@ -241,16 +185,10 @@ def _envoy(**serving: Any) -> dict[str, Any]:
     return pod
 
 
-def test_elsewhere_the_proxies_have_the_users_of_their_controllers() -> None:
-    assert "floatingUserId" not in _parameters("kgateway", "0.4")["kube"]
-    assert "deployment" not in _parameters("agentgateway", "0.6")
-    assert _envoy()["containers"][0]["securityContext"]["runAsUser"] == 101
-
-
 def test_a_proxy_with_a_fixed_user_is_warned_about() -> None:
     def said(**serving: Any) -> list[str]:
         stack = {**AMD, "release": "0.4", **serving, "gateway": {"provider": "agentgateway"}}
-        return [each for each in ran(stack).messages if "user 10101" in each or "their security context" in each]
+        return [each for each in made(stack).notes if "user 10101" in each or "their security context" in each]
 
     [warning] = said(**OPENSHIFT)
     assert "oc adm policy add-scc-to-user nonroot-v2 -z infra-pd-inference-gateway -n llm-d-pd" in warning
@@ -269,21 +207,6 @@ def test_proxies_pass_the_level_restricted() -> None:
         security = kube[container]["securityContext"]
         assert security["capabilities"] == {"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]}
         assert security["runAsNonRoot"] is True
-
-
-@pytest.mark.parametrize(
-    ("provider", "label"),
-    [
-        ("istio", "istio.io/enable-inference-extproc"),
-        ("istio", "llm-d.ai/instance"),
-        ("istio", "app.kubernetes.io/gateway"),
-        ("agentgateway", "app.kubernetes.io/part-of"),
-    ],
-)
-def test_labels_that_the_program_sets_are_refused(provider: str, label: str) -> None:
-    found = problems(gateway={"provider": provider, "labels": {label: "x", "team": "a"}})
-    assert list(found) == [f'serving.gateway.labels["{label}"]']
-    assert "is set by the program itself" in found[f'serving.gateway.labels["{label}"]'].wrong
 
 
 def test_labels_need_a_gateway_of_the_stack() -> None:

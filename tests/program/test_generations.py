@@ -13,7 +13,7 @@ from tests.program.expected import FOLDER
 from tests.program.policies import violations
 from tests.program.test_installs import _pods as pods
 from tests.program.test_installs import _selectors as selectors
-from tests.program.wire import AMD, default, ran
+from tests.program.wire import AMD, Made, default, made, ran
 from tests.recorder import Recorder, run_program
 
 STAY = {
@@ -49,7 +49,7 @@ def test_a_generation_has_objects_and_resources_of_its_own_and_the_rest_of_the_s
 @pytest.mark.parametrize("settings", [LOCKED, {"hostNetwork": True}, {"gateway": {"provider": "standalone"}}])
 def test_no_selector_of_one_generation_matches_a_pod_of_the_other(settings: dict[str, Any]) -> None:
     """Names, labels and selectors of the first are those that commit c753344 deployed (`test_upgrading`)."""
-    runs = [ran({**AMD, **settings}), ran(generation("b", **settings))]
+    runs = [made({**AMD, **settings}), made(generation("b", **settings))]
     for mine, other in (runs, runs[::-1]):
         found = {**selectors(mine), **_further(mine)}
         for key, selector in found.items():
@@ -62,7 +62,7 @@ def test_no_selector_of_one_generation_matches_a_pod_of_the_other(settings: dict
             assert not (wanted and wanted.items() <= labels.items()) or key.startswith("ServiceMonitor/")
 
 
-def _further(recorder: Recorder) -> dict[str, dict[str, str]]:
+def _further(recorder: Recorder | Made) -> dict[str, dict[str, str]]:
     """Selectors of policies and of anti-affinities."""
     found = {
         key: each["spec"]["podSelector"]["matchLabels"]
@@ -79,7 +79,7 @@ def _further(recorder: Recorder) -> dict[str, dict[str, str]]:
 
 def test_policies_of_a_generation_admit_its_own_peers_only() -> None:
     text = json.dumps(
-        {k: v["spec"] for k, v in ran(generation("b", **LOCKED)).objects.items() if "NetworkPolicy/" in k}
+        {k: v["spec"] for k, v in made(generation("b", **LOCKED)).objects.items() if "NetworkPolicy/" in k}
     )
     assert '"llm-d.ai/instance": "pd-b"' in text
     assert '"llm-d.ai/instance": "pd"' not in text
@@ -87,14 +87,14 @@ def test_policies_of_a_generation_admit_its_own_peers_only() -> None:
 
 
 def test_series_of_all_generations_have_the_labels_of_the_dashboards() -> None:
-    def labels(recorder: Recorder, name: str) -> dict[str, str]:
+    def labels(recorder: Recorder | Made, name: str) -> dict[str, str]:
         spec = recorder.objects[f"PodMonitor/{name}"]["spec"]
         return {
             each["targetLabel"]: each.get("replacement", "") for each in spec["podMetricsEndpoints"][0]["relabelings"]
         }
 
     one = labels(default(), "ms-pd-llm-d-modelservice-decode-podmonitor")
-    other = labels(ran(generation("b")), "ms-pd-b-llm-d-modelservice-decode-podmonitor")
+    other = labels(made(generation("b")), "ms-pd-b-llm-d-modelservice-decode-podmonitor")
     assert {**one, "generation": "b"} == other
     assert one["pool"] == "gaie-pd"
 
@@ -220,7 +220,7 @@ def _named(recorder: Recorder, name: str) -> Any:
 
 def test_a_second_route_names_the_pool_before_requests_are_led_to_it() -> None:
     """A pool that no accepted route names has no cluster in istio."""
-    recorder = ran(generation("b", gateway={"route": {"hostnames": ["a.example.com"], "path": "/a"}}))
+    recorder = made(generation("b", gateway={"route": {"hostnames": ["a.example.com"], "path": "/a"}}))
     [main] = recorder.objects[ROUTE]["spec"]["rules"]
     [second] = recorder.objects["HTTPRoute/llm-d-pd-b-trial"]["spec"]["rules"]
     assert recorder.objects["HTTPRoute/llm-d-pd-b-trial"]["spec"]["hostnames"] == ["a.example.com"]
@@ -264,7 +264,7 @@ def test_the_old_generation_goes_after_every_answer_came_from_the_new_one() -> N
     ],
 )
 def test_providers_that_do_not_name_the_generation_are_given_time(provider: str, named: str, seconds: str) -> None:
-    recorder = ran(generation("b", gateway={"provider": provider}))
+    recorder = made(generation("b", gateway={"provider": provider}))
     [container] = recorder.objects["Job/llm-d-pd-b-settle"]["spec"]["template"]["spec"]["containers"]
     env = {each["name"]: each["value"] for each in container["env"]}
     assert (env["NAMED"], env["SECONDS"]) == (named, seconds)
@@ -274,8 +274,8 @@ def test_providers_that_do_not_name_the_generation_are_given_time(provider: str,
 
 def test_settle_is_a_setting_and_zero_is_no_job() -> None:
     rollout = {"generation": "b", "settle": 0}
-    assert "Job/llm-d-pd-b-settle" not in ran({**AMD, "rollout": rollout}).objects
-    [container] = ran({**AMD, "rollout": {**rollout, "settle": 5}}).objects["Job/llm-d-pd-b-settle"]["spec"][
+    assert "Job/llm-d-pd-b-settle" not in made({**AMD, "rollout": rollout}).objects
+    [container] = made({**AMD, "rollout": {**rollout, "settle": 5}}).objects["Job/llm-d-pd-b-settle"]["spec"][
         "template"
     ]["spec"]["containers"]
     assert {"name": "SECONDS", "value": "5"} in container["env"]
@@ -292,7 +292,7 @@ def test_the_way_back_to_the_unnamed_generation_has_a_second_route_while_it_is_n
 
 
 def test_standalone_names_the_generation_and_has_a_service_for_the_new_one() -> None:
-    objects = ran(generation("b", gateway={"provider": "standalone"})).objects
+    objects = made(generation("b", gateway={"provider": "standalone"})).objects
     assert objects["Service/llm-d-pd-b-trial"]["spec"]["selector"] == {
         "llm-d.ai/gateway": "infra-pd-b-inference-gateway"
     }
@@ -333,7 +333,7 @@ def _peers(rule: dict[str, Any]) -> list[Any]:
 
 def test_standalone_is_tried_by_the_service_of_the_new_generation() -> None:
     settings = generation("b", gateway={"provider": "standalone"})
-    objects = ran({**settings, "rollout": {"generation": "b", "trial": {}}}).objects
+    objects = made({**settings, "rollout": {"generation": "b", "trial": {}}}).objects
     [container] = objects["Job/llm-d-pd-b-trial"]["spec"]["template"]["spec"]["containers"]
     env = {each["name"]: each["value"] for each in container["env"]}
     assert env["URL"] == "http://llm-d-pd-b-trial.llm-d-pd.svc:80"
@@ -350,4 +350,4 @@ def test_the_policies_pass_and_preflight_knows_every_object() -> None:
 def test_a_trial_without_an_address_is_refused() -> None:
     serving = {**AMD, "gateway": {"provider": "gke"}, "rollout": {"trial": {}}}
     assert "serving.rollout.trial.url" in _refused(Recorder(), serving)
-    assert ran({**serving, "rollout": {"trial": {"url": "https://models.example.com"}}}).objects
+    assert made({**serving, "rollout": {"trial": {"url": "https://models.example.com"}}}).objects

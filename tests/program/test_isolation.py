@@ -7,7 +7,7 @@ import pytest
 from components.config.vocabulary import ReleaseName
 from components.gateways import available
 from tests.program.policies_evaluated import End, passes
-from tests.program.wire import AMD, ran
+from tests.program.wire import AMD, made, ran
 
 CELLS = [(each.word.value, release.value) for release in ReleaseName for each in available(release)]
 NAMESPACE, GATEWAY = "llm-d-pd", "infra-pd-inference-gateway"
@@ -36,7 +36,7 @@ class Stack:
     """The policies of a stack, and its pods with the labels that the program gives them."""
 
     def __init__(self, **serving: Any) -> None:
-        objects = ran({**AMD, "security": {"level": "locked"}, **serving}).objects
+        objects = made({**AMD, "security": {"level": "locked"}, **serving}).objects
         self.policies = [each for key, each in objects.items() if key.startswith("NetworkPolicy/")]
         self.picker = self._pod(objects["Deployment/gaie-pd-epp"], "10.0.0.1")
         self.prefill = self._pod(objects["Deployment/ms-pd-llm-d-modelservice-prefill"], "10.0.0.2")
@@ -179,4 +179,4 @@ def test_on_the_hosts_network_the_picker_alone_is_protected_and_that_is_said() -
 
 
 def test_no_policy_without_being_asked() -> None:
-    assert not [key for key in ran(AMD).objects if key.startswith("NetworkPolicy/")]
+    assert not [key for key in made(AMD).objects if key.startswith("NetworkPolicy/")]

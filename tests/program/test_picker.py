@@ -2,33 +2,18 @@
 
 from typing import Any
 
-import pytest
 import yaml
 
-from tests.program.wire import AMD, changed, default, ran
-from tests.recorder import Recorder
-
-PICKED = {"endpoint-picker-deployment", "endpoint-picker-config"}
-
-
-@pytest.mark.parametrize(
-    ("routing", "changes"),
-    [
-        ({"verbosity": 5}, {"endpoint-picker-deployment"}),
-        ({"selectivePd": {"nonCachedTokens": 64}}, {*PICKED, "monitoring-alerts"}),
-    ],
-)
-def test_a_setting_of_the_picker_rolls_the_picker_only(routing: dict[str, Any], changes: set[str]) -> None:
-    assert changed(default(), ran({**AMD, "routing": routing})) == changes
+from tests.program.wire import AMD, Made, made
 
 
 def test_another_configuration_is_another_pod_and_another_flag_leaves_the_configuration() -> None:
-    def annotation(recorder: Recorder) -> str:
-        template = recorder.objects["Deployment/gaie-pd-epp"]["spec"]["template"]
+    def annotation(stack: Made) -> str:
+        template = stack.objects["Deployment/gaie-pd-epp"]["spec"]["template"]
         return str(template["metadata"]["annotations"]["llm-d.ai/config-sha256"])
 
-    assert annotation(ran({**AMD, "routing": {"selectivePd": {"nonCachedTokens": 64}}})) != annotation(default())
-    assert annotation(ran({**AMD, "routing": {"verbosity": 5}})) == annotation(default())
+    assert annotation(made({**AMD, "routing": {"selectivePd": {"nonCachedTokens": 64}}})) != annotation(made(AMD))
+    assert annotation(made({**AMD, "routing": {"verbosity": 5}})) == annotation(made(AMD))
 
 
 def test_placement_and_resources_of_the_picker() -> None:
@@ -38,7 +23,7 @@ def test_placement_and_resources_of_the_picker() -> None:
         "cpu": 2,
         "memoryLimit": "20Gi",
     }
-    spec = ran({**AMD, "routing": routing}).objects["Deployment/gaie-pd-epp"]["spec"]["template"]["spec"]
+    spec = made({**AMD, "routing": routing}).objects["Deployment/gaie-pd-epp"]["spec"]["template"]["spec"]
     assert spec["nodeSelector"] == {"pool": "cpu"}
     assert spec["tolerations"] == [{"key": "dedicated", "operator": "Equal", "value": "router"}]
     assert spec["containers"][0]["resources"] == {
@@ -48,7 +33,7 @@ def test_placement_and_resources_of_the_picker() -> None:
 
 
 def test_the_access_log_is_a_telemetry_object() -> None:
-    objects = ran({**AMD, "gateway": {"accessLogging": True}}).objects
+    objects = made({**AMD, "gateway": {"accessLogging": True}}).objects
     telemetry = objects["Telemetry/infra-pd-inference-gateway-telemetry"]
     assert telemetry["apiVersion"] == "telemetry.istio.io/v1"
     assert telemetry["spec"] == {
@@ -58,13 +43,13 @@ def test_the_access_log_is_a_telemetry_object() -> None:
 
 
 def _picker(serving: dict[str, Any]) -> dict[str, Any]:
-    spec: dict[str, Any] = ran({**AMD, **serving}).objects["Deployment/gaie-pd-epp"]["spec"]["template"]["spec"]
+    spec: dict[str, Any] = made({**AMD, **serving}).objects["Deployment/gaie-pd-epp"]["spec"]["template"]["spec"]
     return spec
 
 
 def test_a_picker_with_a_configuration_of_the_users_may_write_to_tmp() -> None:
     """Its plugins may be others than the program's: the precise prefix cache keeps tokenizers there."""
-    config = yaml.safe_load(ran(AMD).objects["ConfigMap/gaie-pd-epp"]["data"]["pd-config.yaml"])
+    config = yaml.safe_load(made(AMD).objects["ConfigMap/gaie-pd-epp"]["data"]["pd-config.yaml"])
     own = _picker({"routing": {"config": config}})
     assert {each["name"]: each for each in own["volumes"]}["scratch"] == {"name": "scratch", "emptyDir": {}}
     assert {"name": "scratch", "mountPath": "/tmp"} in own["containers"][0]["volumeMounts"]

@@ -18,48 +18,10 @@ def _refused(serving: dict[str, Any] | None, **more: Any) -> str:
     return str(error.value)
 
 
-@pytest.mark.parametrize(
-    ("change", "path"),
-    [
-        ({"prefil": {}}, "serving.prefil"),
-        ({"decode": {"replicas": "two"}}, "serving.decode.replicas"),
-        ({"decode": {"tensorParallel": 16}}, "serving.decode.tensorParallel"),
-        ({"hostNetwork": True, "prefill": {"replicas": 4}}, "serving.prefill.replicas"),
-        ({"ports": {"nixl": 8000}}, "serving.ports"),
-        ({"routing": {"selectivePd": {"threshold": 5}}}, "serving.routing.selectivePd.threshold"),
-        ({"cluster": {"context": "absent"}}, "serving.cluster.context"),
-    ],
-)
-def test_an_impossible_setting_touches_nothing(change: dict[str, Any], path: str) -> None:
-    text = _refused({**AMD, **change})
-    assert path in text
-    assert "Nothing was touched" in text
-
-
 def test_all_problems_come_at_once() -> None:
     text = _refused({**AMD, "cluster": {"context": "absent"}, "ports": {"nixl": 8000}, "prefil": {}}, token=None)
     for path in ("serving.cluster.context", "serving.ports", "serving.prefil", "hfToken"):
         assert path in text, path
-
-
-def test_nothing_at_all_is_configured() -> None:
-    text = _refused(None)
-    assert "serving.accelerator" in text
-    assert "serving.model" in text
-
-
-def test_a_key_of_the_default_provider_is_refused() -> None:
-    assert "kubernetes:context" in _refused(AMD, more={"kubernetes:context": "prod"})
-
-
-def test_a_token_in_clear_is_refused_and_not_repeated() -> None:
-    text = _refused(AMD, token="hf_oops", secrets=())
-    assert "hfToken" in text
-    assert "hf_oops" not in text
-
-
-def test_an_encrypted_value_inside_serving_is_refused() -> None:
-    assert "secure:" in _refused(AMD, secrets=("llm-d-pd:hfToken", "llm-d-pd:serving"))
 
 
 def test_a_named_context_that_is_missing_is_a_warning_in_a_preview() -> None:

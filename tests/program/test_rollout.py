@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.program.wire import AMD, default, ran, vllm, worker
+from tests.program.wire import AMD, made, ran, vllm, worker
 from tests.recorder import Recorder, run_program
 
 ROLES = ("prefill", "decode")
@@ -21,27 +21,24 @@ def _timing(serving: dict[str, Any], role: str) -> tuple[int, int, int, int]:
 
 
 @pytest.mark.parametrize(
-    ("serving", "rounds"),
+    ("serving", "seconds"),
     [
-        ({}, 4),
-        ({"prefill": {"replicas": 5, "rollout": {"maxUnavailable": 2}}}, 3),
-        ({"hostNetwork": True}, 1),
-        ({"prefill": {"rollout": {"startupBudget": 5400, "terminationGrace": 300}}}, 4),
+        ({}, (2520, 2400, 8280, 720)),
+        ({"prefill": {"replicas": 5, "rollout": {"maxUnavailable": 2}}}, (2520, 2400, 6360, 720)),
+        ({"hostNetwork": True}, (2520, 2400, 2520, 720)),
+        ({"prefill": {"rollout": {"startupBudget": 5400, "terminationGrace": 300}}}, (6300, 6000, 23400, 900)),
     ],
 )
-def test_nothing_gives_up_before_the_start_up_budget_is_spent(serving: dict[str, Any], rounds: int) -> None:
-    given = serving.get("prefill", {}).get("rollout", {})
-    budget, grace = given.get("startupBudget", 1800), given.get("terminationGrace", 120)
-    deadline, create, update, delete = _timing(serving, "prefill")
-    assert deadline > grace + budget
-    assert create > budget
-    assert update > rounds * (grace + budget)
-    assert delete > grace
+def test_nothing_gives_up_before_the_start_up_budget_is_spent(
+    serving: dict[str, Any], seconds: tuple[int, int, int, int]
+) -> None:
+    """Deadline: 600 + grace + budget; create: 600 + budget; update: 600 + rounds * (grace + budget)."""
+    assert _timing(serving, "prefill") == seconds
 
 
 def test_a_surge_starts_new_workers_before_old_ones_end() -> None:
     surging = {"rollout": {"maxSurge": 2, "maxUnavailable": 0}}
-    rolling = worker(ran({**AMD, "prefill": surging}), "prefill")["spec"]["strategy"]["rollingUpdate"]
+    rolling = worker(made({**AMD, "prefill": surging}), "prefill")["spec"]["strategy"]["rollingUpdate"]
     assert rolling == {"maxSurge": 2, "maxUnavailable": 0}
     grace, budget, rounds = 120, 1800, 2
     assert _timing({"prefill": surging}, "prefill")[2] == 600 + rounds * (grace + budget)
@@ -60,7 +57,7 @@ def test_replicas_are_left_to_an_autoscaler() -> None:
 
 @pytest.mark.parametrize(("budget", "period", "threshold"), [(1800, 30, 60), (1801, 30, 61), (20, 20, 1)])
 def test_the_start_up_probe_spends_the_budget(budget: int, period: int, threshold: int) -> None:
-    recorder = ran({**AMD, "decode": {"rollout": {"startupBudget": budget}}})
+    recorder = made({**AMD, "decode": {"rollout": {"startupBudget": budget}}})
     probe = vllm(recorder, "decode")["startupProbe"]
     assert (probe["periodSeconds"], probe["failureThreshold"]) == (period, threshold)
 
@@ -78,7 +75,7 @@ def test_the_start_up_probe_spends_the_budget(budget: int, period: int, threshol
 def test_a_tier_is_replaced_when_its_pods_take_other_gpus_of_a_node_and_else_rolls(
     serving: dict[str, Any], replaced: set[str]
 ) -> None:
-    before, after = default(), ran({**AMD, **serving})
+    before, after = made(AMD), made({**AMD, **serving})
     annotations = {role: [worker(run, role)["metadata"]["annotations"] for run in (before, after)] for role in ROLES}
     assert {role for role, (old, new) in annotations.items() if old != new} == replaced
 

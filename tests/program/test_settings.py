@@ -10,10 +10,17 @@ from pydantic import BaseModel
 
 from components.config.settings import Serving
 from tests.program.every_setting import EVERY_SETTING, WORKERS, with_setting
-from tests.program.wire import AMD, changed, default, ran
+from tests.program.wire import AMD, changed, default, made, ran, remade
 
 ABOUT_A_CLUSTER = {"preflight", "adopt", "rollout.generation", "waiting"}
 """What they do takes a cluster or a state: test_preflight, test_generations, tests/verify/test_during_up.py."""
+BY_ENGINE = {
+    *("model.path", "model.tokenSecret", "namespace", "createNamespace", "postfix", "cluster.context"),
+    *("gateway.provider", "gateway.terminationGrace", "security.level", "routing.flowControl.priorities[].name"),
+    *(f"{tier}.rollout.{limit}" for tier in ("prefill", "decode") for limit in ("createTimeout", "updateTimeout")),
+    "monitoring.enabled",
+}
+"""They reach what the objects as data do not show: the token's Secret, the provider, time limits and dependencies."""
 ABOUT_SIZING = r"gpu$|load\.|model\.shape"
 """They change notes and an output: tests/plan/test_sizing.py."""
 
@@ -61,6 +68,9 @@ def test_a_setting_changes_exactly_what_it_is_about(path: str) -> None:
         before = with_setting(before, needed, value)
     at = "routing.selectivePd" if path.startswith("routing.selectivePd") else path
     after = with_setting(before, at, change.value)
+    if path not in BY_ENGINE:
+        assert remade(made(before), made(after)) == change.reaches
+        return
     names = changed(ran(before), ran(after))
     components = {"inference-pool", "endpoint-picker", "model-gateway", "prefill", "decode", "monitoring"}
     assert names - (components if path in ("createNamespace", "monitoring.enabled") else set()) == change.reaches

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.program.test_outputs import WithAddress
-from tests.program.wire import AMD, ran
+from tests.program.wire import AMD, made, ran
 from tests.recorder import run_program
 from tests.stack_file import problems
 
@@ -25,7 +25,7 @@ CELLS = [
 
 
 def route(**gateway: Any) -> dict[str, Any]:
-    spec = ran({**AMD, "gateway": gateway}).objects[ROUTE]["spec"]
+    spec = made({**AMD, "gateway": gateway}).objects[ROUTE]["spec"]
     assert isinstance(spec, dict)
     return spec
 
@@ -47,8 +47,8 @@ def words(**gateway: Any) -> list[str]:
 def test_beside_an_existing_gateway_none_is_made_and_none_configured(
     provider: str, release: str, left: set[str]
 ) -> None:
-    own = ran({**AMD, "release": release, "gateway": {"provider": provider}}).objects
-    shared = ran({**AMD, "release": release, "gateway": {"provider": provider, "existing": EXISTING}}).objects
+    own = made({**AMD, "release": release, "gateway": {"provider": provider}}).objects
+    shared = made({**AMD, "release": release, "gateway": {"provider": provider, "existing": EXISTING}}).objects
     gone = {
         key
         for key in own
@@ -163,27 +163,6 @@ def test_the_url_of_a_gateway_with_an_address_has_the_name_and_the_path() -> Non
     assert found["gatewayUrl"] == "http://a.example.com/a"
     plain = outputs("192.0.2.7", serviceType="LoadBalancer", route={"path": "/a"})
     assert plain["gatewayUrl"] == "http://192.0.2.7/a"
-
-
-@pytest.mark.parametrize(
-    ("key", "value", "reason"),
-    [
-        ("await", False, "nothing to wait for"),
-        ("serviceType", "ClusterIP", "the Service is made with the Gateway"),
-        ("logLevel", "error", "the proxy's log is the Gateway's"),
-        ("accessLogging", True, "the proxy's log is the Gateway's"),
-        ("cpu", 1, "the proxy runs with the Gateway"),
-        ("memory", "1Gi", "the proxy runs with the Gateway"),
-        ("cpuLimit", 1, "the proxy runs with the Gateway"),
-        ("memoryLimit", "1Gi", "the proxy runs with the Gateway"),
-    ],
-)
-def test_what_configures_the_gateway_is_refused_beside_an_existing_one(key: str, value: object, reason: str) -> None:
-    found = problems(gateway={"existing": EXISTING, key: value})
-    assert found.keys() == {f"serving.gateway.{key}"}
-    (problem,) = found.values()
-    assert reason in problem.wrong
-    assert "cannot be set beside serving.gateway.existing" in problem.wrong
 
 
 def test_gkes_class_is_refused_beside_an_existing_gateway_and_its_monitoring_is_not() -> None:

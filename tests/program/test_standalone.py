@@ -48,9 +48,10 @@ def test_envoy_accepts_its_configuration_for_every_combination_of_options(tmp_pa
         folder.mkdir(parents=True)
         (folder / "tls.crt").write_text(CHAIN)
         (folder / "tls.key").write_text(KEY)
-    axes = product(("FailOpen", "FailClose"), (True, False), ("trace", "off"), (8000, 8443), LISTENERS)
+    axes = product(("FailOpen", "FailClose"), (True, False), (8000, 8443), LISTENERS)
     made = set()
-    for mode, log, level, port, listeners in axes:
+    for mode, log, port, listeners in axes:
+        level = "trace" if log else "off"
         gateway = resolve(
             settings(
                 routing={"failureMode": mode},
@@ -63,7 +64,7 @@ def test_envoy_accepts_its_configuration_for_every_combination_of_options(tmp_pa
         assert gateway.standalone
         texts = {"envoy.yaml": bootstrap(gateway, gateway.standalone), **files(gateway)}
         made.add((str(gateway.log_level), *(yaml.safe_dump({name: one}) for name, one in texts.items())))
-    assert len(made) == 36, "the port is in the file for FailOpen only"
+    assert len(made) == 18, "the port is in the file for FailOpen only"
 
     def judged(level: str, *texts: str) -> str:
         home = tmp_path / str(hash((level, texts)))

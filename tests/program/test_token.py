@@ -2,11 +2,14 @@
 
 import json
 from base64 import b64encode
+from typing import Any
 
+import pytest
 from google.protobuf import json_format
 
 from tests.program.wire import AMD, changed, default, environment, vllm
 from tests.recorder import SECRET, run_program
+from tests.stack_file import problems
 
 TOKEN = "hf_veryprivate"
 CODED = b64encode(TOKEN.encode()).decode()
@@ -56,3 +59,17 @@ def test_another_name_of_the_secret_is_the_workers_too() -> None:
     assert recorder.objects["Secret/my-token"]["metadata"]["name"] == "my-token"
     [variable] = [each for each in vllm(recorder, "decode")["env"] if each["name"] == "HF_TOKEN"]
     assert variable["valueFrom"]["secretKeyRef"]["name"] == "my-token"
+
+
+def test_no_token_where_the_stack_makes_the_namespace_is_refused() -> None:
+    found = problems(token_given=False)
+    assert list(found) == ["hfToken"]
+    assert "every worker would wait for it until the timeout" in found["hfToken"].outcome
+    assert "serving.createNamespace: false" in found["hfToken"].change
+
+
+@pytest.mark.parametrize(
+    "change", [{"createNamespace": False}, {"model__tokenSecret": None}, {"model__tokenSecret": "null"}]
+)
+def test_a_token_is_not_demanded_where_none_is_needed_or_a_secret_can_exist(change: dict[str, Any]) -> None:
+    assert problems(token_given=False, **change) == {}

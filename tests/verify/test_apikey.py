@@ -1,12 +1,11 @@
 """Requests with the workers' API key: where it is read, and which way they take."""
 
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 
+from tests.http_server import Handler, listening
 from tests.verify.fake import CORE, NAMESPACE, FakeCluster, named, outputs
 from verify import apikey
 from verify.finding import Finding, Outcome, Unreachable, VerifyError
@@ -50,20 +49,14 @@ def test_the_key_of_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:
 def gateway() -> Iterator[int]:
     """A gateway with workers that want the key s3cret."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Server(Handler):
         def do_GET(self) -> None:
             right = self.headers.get("Authorization") == "Bearer s3cret"
-            self.send_response(200 if right else 401)
-            self.end_headers()
-            self.wfile.write(b'{"data": [{"id": "llama", "max_model_len": 100}]}' if right else b"Unauthorized")
+            body = b'{"data": [{"id": "llama", "max_model_len": 100}]}' if right else b"Unauthorized"
+            self.answer(200 if right else 401, body)
 
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield server.server_port
-        server.shutdown()
+    with listening(Server) as port:
+        yield port
 
 
 def test_requests_with_a_key_go_past_the_api_server(gateway: int) -> None:
