@@ -10,6 +10,7 @@ from preflight.facts import Facts
 from preflight.finding import Finding, Severity, some
 
 CHECK = "drift"
+SWITCH = "generation that serves"
 REFRESH = "`pulumi refresh`, then `pulumi up`"
 
 
@@ -44,7 +45,7 @@ def check(facts: Facts) -> Iterator[Finding]:
     there, known = generations.serving(facts.plan, now), generations.serving(facts.plan, facts.state)
     if known is not None and there not in (None, known, facts.plan.generation):
         yield Finding(
-            CHECK,
+            SWITCH,
             Severity.ERROR,
             generations.SETTING,
             f"requests are led to {generations.spoken(there)}; the stack's state has {generations.spoken(known)}",
