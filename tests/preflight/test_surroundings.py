@@ -244,19 +244,3 @@ def test_state_and_cluster_that_drifted_apart(live: Any, evidence: str) -> None:
     state = State(True, uids={"Deployment/llm-d-pd/ms-pd-llm-d-modelservice-decode": "1"})
     known: Facts = facts(Typed(whole(**({WORKERS: live} if live else {}))), state, **EXISTING)
     assert [each.evidence for each in drift.check(known)] == ([evidence] if evidence else [])
-
-
-@pytest.mark.parametrize(("word", "refused"), [("", True), ("b", False)])
-def test_a_killed_switch_is_not_gone_back_from_before_a_refresh(word: str, refused: bool) -> None:
-    """The route in the cluster leads to b, and the state has the unnamed generation."""
-
-    def route(pool: str) -> dict[str, Any]:
-        return {"metadata": {"uid": "1"}, "spec": {"rules": [{"backendRefs": [{"name": pool}]}]}}
-
-    path = "/apis/gateway.networking.k8s.io/v1/namespaces/llm-d-pd/httproutes/llm-d-pd-disaggregation"
-    key = "HTTPRoute/llm-d-pd/llm-d-pd-disaggregation"
-    state = State(True, uids={key: "1"}, inputs={key: route("gaie-pd")}, ordered=True)
-    answers = Typed(whole(**{path: route("gaie-pd-b")}))
-    found = list(drift.check(facts(answers, state, rollout={"generation": word}, **EXISTING)))
-    words = "requests are led to generation b; the stack's state has the unnamed generation"
-    assert [(str(each.severity), each.evidence) for each in found] == ([("error", words)] if refused else [])
