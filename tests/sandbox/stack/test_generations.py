@@ -21,6 +21,7 @@ from sandbox.home import CHECKOUT
 from tests.sandbox.faults.cells import ADOPT, recovered
 from tests.sandbox.faults.command import State, leftovers, processes
 from tests.sandbox.faults.phases import PHASES
+from tests.sandbox.faults.table import cell
 from tests.sandbox.running import Running, separate, soon
 from tests.sandbox.serving.traffic import Load, Traffic, traffic
 from tests.sandbox.stack.deployment import Deployment, deployment, destroyed_afterwards, gpus, ready
@@ -28,9 +29,10 @@ from tests.sandbox.stack.deployment import Deployment, deployment, destroyed_aft
 pytestmark = pytest.mark.thorough
 
 SMALL = {"prefill__replicas": 2, "decode__tensorParallel": 2, "rollout__settle": 5, "model__servedName": "m"}
-TRIAL = {"rollout__trial__requests": 4}
 MODEL = "amd/Llama-3.3-70B-Instruct-FP8-KV"
-IMAGE = {"prefill__image": "ghcr.io/llm-d/llm-d-rocm:v0.5.1"}
+IMAGE = "ghcr.io/llm-d/llm-d-rocm:v0.5.1"
+INTERRUPTED = (CHECKOUT / "docs" / "recovering.md").read_text()
+"""Page with the commands that continue an interrupted `up`."""
 TOKENS = 40
 """Tokens of a stream; at 100 ms per token it takes 4 s."""
 
@@ -54,38 +56,46 @@ def stack(slow_cluster: Running) -> Iterator[Deployment]:
 class Change:
     """One `up` of the chain, with its interruption."""
 
-    title: str
+    point: str
+    """What the `up` does when it is interrupted."""
     settings: dict[str, Any]
     word: str
     at: tuple[str, str]
     """Operation in the state, and its resource, in which the `up` is interrupted."""
     signal: Signals
-    gpus: int = 6
-    """GPUs of all pods afterwards: 2 of prefill, and those of decode."""
 
 
 CHAIN = (
     Change(
-        "image",
-        {**IMAGE, "decode__image": IMAGE["prefill__image"], **TRIAL},
+        "the new EPP starts",
+        {"prefill__image": IMAGE, "decode__image": IMAGE, "rollout__trial__requests": 4},
         "b",
         ("creating", "endpoint-picker-b-deployment"),
         SIGINT,
-        gpus=4,
     ),
     Change(
-        "release",
+        "the trial begins",
         {"release": None, "prefill__image": None, "decode__image": None},
         "c",
         ("creating", "model-gateway-trial-c"),
         SIGKILL,
-        gpus=4,
     ),
-    Change("tensor parallelism", {"decode__tensorParallel": 4}, "d", ("creating", "decode-d-deployment"), SIGINT),
-    Change("block size", {"model__blockSize": 64}, "e", ("updating", "model-gateway-route"), SIGKILL),
-    Change("model", {"model__name": "Qwen/Qwen3-32B"}, "f", ("creating", "model-gateway-settle-f"), SIGINT),
-    Change("the previous commit", {"model__name": MODEL}, "e", ("deleting", "decode-f-deployment"), SIGKILL),
+    Change("the new workers start", {"decode__tensorParallel": 4}, "d", ("creating", "decode-d-deployment"), SIGINT),
+    Change(
+        "the proxies are waited for", {"model__blockSize": 64}, "e", ("creating", "model-gateway-settle-e"), SIGKILL
+    ),
+    Change(
+        "the old workers are deleted",
+        {"model__name": "Qwen/Qwen3-32B"},
+        "f",
+        ("deleting", "decode-e-deployment"),
+        SIGINT,
+    ),
+    Change(
+        "the old EPP is deleted", {"model__name": MODEL}, "e", ("deleting", "endpoint-picker-f-deployment"), SIGKILL
+    ),
 )
+"""Image, release, tensor parallelism, block size, model, and back by the previous commit."""
 
 
 def interrupted(stack: Deployment, at: tuple[str, str], signal: Signals) -> None:
@@ -159,17 +169,15 @@ def test_a_chain_of_changes_by_generation_loses_no_request(stack: Deployment) ->
                 stack.configure(**change.settings, rollout__generation=change.word)
                 interrupted(stack, change.at, change.signal)
                 transfers.look()
-                if change.signal is SIGINT:
-                    stack.pulumi("up", "--yes", "--skip-preview")
-                else:
-                    helped = recovered(stack, PHASES["change"], "killed", lambda: True)
-                    print(f"--- {change.title}: {helped}")
-                    if ADOPT in helped:
-                        stack.configure(adopt=None)
+                helped = recovered(stack, PHASES["change"], "interrupted", lambda: True)
+                if ADOPT in helped:
+                    stack.configure(adopt=None)
                 transfers.look()
-                print(f"--- {change.title}: {time.monotonic() - begun:.0f} s since the begin")
+                print(f"--- {change.word}: {time.monotonic() - begun:.0f} s since the begin")
+                signal = "Ctrl-C" if change.signal is SIGINT else "SIGKILL"
+                assert f"| {change.point} | {signal} | {cell(helped)} |" in INTERRUPTED
                 assert (instances(stack), served_by(gateway)) == ({f"pd-{change.word}"}, change.word)
-                assert used(stack) == change.gpus
+                assert used(stack) == (6 if change.word in "def" else 4)
                 assert leftovers(stack) == []
         counted = transfers.counted()
     assert [one for one in load.requests if one.trouble] == []
@@ -214,15 +222,15 @@ def rename_the_model(gateway: Traffic, name: str) -> None:
 
 @contextmanager
 def killed(stack: Deployment) -> Iterator[None]:
-    """Delete the first pod of a trial that appears while the body runs."""
+    """Delete the next pod of a trial that appears while the body runs."""
+    old = {pod.metadata.name for pod in stack.pods(trial="true")}
 
     def kill() -> None:
-        assert soon(lambda: bool(stack.pods(trial="true")))
-        [pod] = stack.pods(trial="true")
-        stack.api.delete_namespaced_pod(pod.metadata.name, "llm-d-pd", grace_period_seconds=0)
+        assert soon(lambda: bool({pod.metadata.name for pod in stack.pods(trial="true")} - old))
+        for pod in stack.pods(trial="true"):
+            if pod.metadata.name not in old:
+                stack.api.delete_namespaced_pod(pod.metadata.name, "llm-d-pd", grace_period_seconds=0)
 
-    for pod in stack.pods(trial="true"):
-        stack.api.delete_namespaced_pod(pod.metadata.name, "llm-d-pd")
     killing = Thread(target=kill)
     killing.start()
     yield
@@ -264,8 +272,7 @@ def test_a_generation_that_answers_wrongly_is_not_served_and_the_same_word_repai
             for title, words in COMMANDS.items():
                 stack.configure(rollout__generation="h" if "third" in title else "g")
                 written(title, stack.pulumi(*words, ok=False), gateway, "e")
-            stack.configure(rollout__generation="g")
-            stack.configure(**dict.fromkeys(("routing", "rollout__trial__prompt")))
+            stack.configure(rollout__generation="g", routing=None, rollout__trial__prompt=None)
             find_no_endpoint(gateway.api, "none")
             assert "4 of 4 requests failed, 0 may: status 503" in refused(gateway)
             find_no_endpoint(gateway.api, "pd-g")
@@ -287,7 +294,7 @@ def test_a_generation_that_answers_wrongly_is_not_served_and_the_same_word_repai
 
 def test_a_standalone_envoy_follows_two_changes_and_loses_no_request(slow_cluster: Running) -> None:
     with destroyed_afterwards(deployment(slow_cluster, "amd")) as stack:
-        stack.up(gateway__provider="standalone", **SMALL, **TRIAL)
+        stack.up(gateway__provider="standalone", **SMALL, rollout__trial__requests=4)
         with traffic(stack) as gateway:
             load = Load(gateway.port, "m", 32, TOKENS)
             with load.running():
