@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from components.config.problem import Problem
-from components.config.vocabulary import ChangeStrategy
+from components.config.vocabulary import ChangeStrategy, Role
 from components.gateways import live
-from components.names import INSTANCE, word_of
+from components.names import INSTANCE, Names, word_of
 from components.plan import ServingPlan
 from components.pods import change_cost, pairing
 from preflight.state import State
@@ -86,6 +86,20 @@ def notes(plan: ServingPlan, state: State) -> Iterator[str]:
         yield change_cost.second(plan, state.inputs, spoken(plan.generation), spoken(now or ""))
     elif restarts := change_cost.restarts(plan, state.inputs, changed):
         yield change_cost.note(plan, restarts, changed)
+    old, new = _served_name(plan, state, now), plan.decode.worker.model.served_name
+    if old not in ("", new):
+        yield (
+            f"requests for the model {old} get 404 after this change, because the workers serve it as {new}; with "
+            f"`serving.model.servedName: {old}` clients notice nothing"
+        )
+
+
+def _served_name(plan: ServingPlan, state: State, word: str | None) -> str:
+    """The model's name that clients send to a generation; empty: not known."""
+    name = Names(_postfix(plan), _namespace(plan), word or "").tier(Role.DECODE)
+    pod = ((state.inputs.get(f"Deployment/{_namespace(plan)}/{name}") or {}).get("spec") or {}).get("template") or {}
+    flags = (word for each in (pod.get("spec") or {}).get("containers") or [] for word in each.get("args") or [])
+    return next((flag.partition("=")[2] for flag in flags if flag.startswith("--served-model-name=")), "")
 
 
 def resolved(plan: ServingPlan, state: State) -> ServingPlan:

@@ -23,7 +23,8 @@ WITHOUT = (
 def before_anything(plan: ServingPlan, target: Target, reading: Future[Resources | None]) -> tuple[str, State]:
     """Look, report, and stop the program where it must; return the UID of the cluster to remember, and the state.
 
-    Raises `pulumi.RunError` on another cluster than the stack's; with `enforce`, on any error and without a cluster.
+    Raises `pulumi.RunError` on another cluster than the stack's, and where this run would delete the generation that
+    serves; with `enforce`, on any error and without a cluster.
     """
     try:
         cluster = Cluster.connect(target.kubeconfig, target.context)
@@ -46,8 +47,8 @@ def _judge(plan: ServingPlan, report: Report) -> None:
     enforced = plan.preflight is Preflight.ENFORCE
     if enforced and report.unreachable:
         raise pulumi.RunError(f"{report.text()}\n{WITHOUT}\n\nNothing was touched.\n")
-    moved = any(each.check == preflight.identity.CHECK for each in report.of(Severity.ERROR))
-    if moved or (enforced and not report.passed):
+    never = (preflight.identity.CHECK, preflight.drift.SWITCH)
+    if any(each.check in never for each in report.of(Severity.ERROR)) or (enforced and not report.passed):
         raise pulumi.RunError(f"{report.text()}\n\nNothing was touched.\n")
     if report.of(Severity.ERROR) or report.of(Severity.WARNING):
         pulumi.warn(f"{report.text()}\n\nserving.preflight: {plan.preflight}, so this stops nothing.")

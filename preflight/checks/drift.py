@@ -1,13 +1,16 @@
 """State and cluster drifted apart in a way that a plain `up` does not see: it compares the program with the state."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
+from preflight import generations
 from preflight.answers import Question
 from preflight.checks.owners import question
 from preflight.facts import Facts
 from preflight.finding import Finding, Severity, some
 
 CHECK = "drift"
+SWITCH = "generation that serves"
 REFRESH = "`pulumi refresh`, then `pulumi up`"
 
 
@@ -17,7 +20,7 @@ def asks(facts: Facts) -> list[Question]:
 
 
 def check(facts: Facts) -> Iterator[Finding]:
-    """Objects of the state that were deleted, that are being deleted, or that have a paused roll-out."""
+    """Objects of the state that were deleted, are being deleted, have a paused roll-out, or lead requests elsewhere."""
     own = [each for each in facts.objects if each.key in facts.state.uids]
     gone = [each for each in own if facts.asked(question(each)).absent]
     live = {each: facts.asked(question(each)).body for each in own if facts.asked(question(each)).ok}
@@ -37,6 +40,17 @@ def check(facts: Facts) -> Iterator[Finding]:
             f"{some(going)} {'is' if len(going) == 1 else 'are'} being deleted, held by finalizers ({held})",
             "a plain `pulumi up` would change or keep it, and it would be gone afterwards",
             f"wait until it is gone, {REFRESH}",
+        )
+    now = replace(facts.state, inputs={each.key: body for each, body in live.items()})
+    there, known = generations.serving(facts.plan, now), generations.serving(facts.plan, facts.state)
+    if known is not None and there not in (None, known, facts.plan.generation):
+        yield Finding(
+            SWITCH,
+            Severity.ERROR,
+            generations.SETTING,
+            f"requests are led to {generations.spoken(there)}; the stack's state has {generations.spoken(known)}",
+            f"`pulumi up` would delete {generations.spoken(there)} without leading the requests to another one",
+            REFRESH,
         )
     for each in paused:
         yield _finding(

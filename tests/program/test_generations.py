@@ -152,6 +152,11 @@ def test_a_second_generation_says_its_cost() -> None:
         "`pulumi up` takes at most 67 minutes: 40 for the new workers, 27 for the streams of the old ones. Logins and "
         "time limits of a CI job must last as long",
     ]
+    renamed = "requests for the model amd/Llama-3.3-70B-Instruct-FP8-KV get 404 after this change"
+    assert any(renamed in message for message in recorder.messages)
+    same = {"name": "amd/other", "servedName": "amd/Llama-3.3-70B-Instruct-FP8-KV"}
+    kept = run_program(generation("b", model=same), recorder=state_of(default()))
+    assert not any("get 404" in message for message in kept.messages)
 
 
 def test_a_stack_without_the_recorded_order_records_it_first() -> None:

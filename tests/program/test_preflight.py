@@ -8,7 +8,8 @@ import pulumi
 import pytest
 
 from tests.preflight.typed import CLASSES, SPACE, Typed, serving, whole
-from tests.program.wire import AMD
+from tests.program.test_generations import generation, state_of
+from tests.program.wire import AMD, default, ran
 from tests.recorder import Recorder, run_program
 
 PROVIDER = "pulumi:providers:kubernetes"
@@ -100,6 +101,17 @@ def test_another_cluster_stops_everybody(cluster: Typed, preflight: str) -> None
     with pytest.raises(pulumi.RunError, match="another cluster"):
         run_program({**AMD, "preflight": preflight}, recorder=recorder)
     assert not recorder.declared
+
+
+def test_a_switch_that_the_state_lacks_is_not_gone_back_from(cluster: Typed) -> None:
+    """A kill between the change of the route and its record: the state has the unnamed generation."""
+    path = "/apis/gateway.networking.k8s.io/v1/namespaces/llm-d-pd/httproutes/llm-d-pd-disaggregation"
+    rules = [{"backendRefs": [{"name": "gaie-pd-b"}]}]
+    cluster.answers[path] = {"metadata": {"uid": "1"}, "spec": {"rules": rules}}
+    recorder = state_of(default(), ran(generation("b")), default())
+    with pytest.raises(pulumi.RunError, match="requests are led to generation b; the stack's state has the unnamed"):
+        run_program(AMD, recorder=recorder)
+    assert run_program(generation("b"), recorder=recorder).objects
 
 
 def test_off_asks_only_which_cluster_it_is(cluster: Typed) -> None:

@@ -1,11 +1,13 @@
 """`verify` names defects that only real vLLM shows."""
 
+import subprocess
 from collections.abc import Iterator
 
 import pytest
 
+from sandbox.talking import pods
 from tests.vllm.defects import ROUNDS, Object, Round, marked
-from tests.vllm.pair import Pair, text
+from tests.vllm.pair import STACK, Pair, sandbox, text
 
 pytestmark = pytest.mark.vllm
 LONG = {"prompt": text(100, "cut"), "max_tokens": 3000, "temperature": 0, "ignore_eos": True}
@@ -36,6 +38,28 @@ def _put(pair: Pair, templates: dict[str, Object], defects: Round) -> None:
             pair.await_ended(role, mark)
         else:
             pair.await_started(role)
+
+
+def _tried(pair: Pair, requests: int) -> "subprocess.CompletedProcess[str]":
+    """An `up` whose only change is the number of the trial's requests: it makes the Job `trial` anew."""
+    return sandbox(pair.home, "up", "--stack", STACK, "--set", f"serving.rollout.trial.requests={requests}")
+
+
+def test_a_trial_passes_on_the_pair(pair: Pair) -> None:
+    pair.renew_restarted()
+    done = _tried(pair, 2)
+    assert done.returncode == 0, done.stdout
+    [job] = [one for one in pods.listed(pair.api) if "-trial-" in one.name]
+    log = pair.api.text(f"{job.path}/log")
+    assert log == "2 requests, 0 errors: the generation answers and disaggregates\n"
+
+
+def test_a_trial_fails_after_the_block_size_of_one_tier_was_changed(pair: Pair, hasty: dict[str, Object]) -> None:
+    [block_size] = [each for each in ROUNDS if each[0].name == "block size of one tier"]
+    _put(pair, hasty, block_size)
+    done = _tried(pair, 3)
+    assert done.returncode
+    assert "3 of 3 requests failed, 0 may: status 500" in done.stdout, done.stdout
 
 
 @pytest.mark.parametrize("defects", ROUNDS, ids=lambda each: "+".join(one.name for one in each).replace(" ", "-"))

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from kubernetes import client, config, watch
 
-from tests.sandbox.running import Running
-from tests.sandbox.serving.traffic import traffic
+from tests.sandbox.running import Running, soon
+from tests.sandbox.serving.traffic import Load, traffic
 from tests.sandbox.stack.deployment import Deployment, deployment, destroyed_afterwards, gpus, ready
 
 pytestmark = pytest.mark.thorough
@@ -158,8 +158,18 @@ def test_another_block_size_replaces_both_tiers_and_old_and_new_workers_never_se
     preview = amd.pulumi("preview", "--color=never").stdout
     assert "all at once, because old and new workers cannot exchange KV blocks" in preview
     assert "--block-size: 128 → 64" in preview
-    with serving_together(amd) as seen:
-        amd.up()
+    assert "an outage of at most 30 minutes, which begins when the last old worker has finished its requests" in preview
+    with serving_together(amd) as seen, traffic(amd) as gateway:
+        load = Load(gateway.port, gateway.model, 4, tokens=20)
+        with load.running():
+            amd.up()
+            assert soon(lambda: not any(one.trouble for one in load.requests[-8:]))
+    failed = [one for one in load.requests if one.trouble]
+    begun, ended = failed[0].begun, failed[-1].ended
+    print(f"--- outage: {ended - begun:.1f} s, {len(failed)} of {len(load.requests)} requests")
+    assert 0 < ended - begun < 30 * 60
+    assert [one for one in load.requests if begun < one.begun and one.ended < ended and not one.trouble] == []
+    assert [one.trouble for one in failed if "HTTP" not in one.trouble] == [], "a request under way was cut"
     assert not before & deployments(amd)
     assert {"--block-size=128"} in seen
     assert {"--block-size=64"} in seen

@@ -68,7 +68,7 @@ def serves_its_own_only(stack: Traffic, other: Traffic, name: str) -> None:
     assert (other.legs() - before).totals == (0, 0)
 
 
-ROUTES: dict[str, dict[str, Any]] = {  # by header: test_second_install
+ROUTES: dict[str, dict[str, Any]] = {
     "path": {"gateway__route__path": "/models/second"},
     "host name": {"gateway__route__hostnames[0]": "*.example.com"},
 }
