@@ -8,7 +8,11 @@ from components.config.reading import settings_of
 from components.config.settings import Serving
 from components.plan import check
 
-BASE: dict[str, Any] = {"accelerator": "amd", "model": {"name": "amd/Llama-3.3-70B-Instruct-FP8-KV"}}
+BASE: dict[str, Any] = {
+    "accelerator": "amd",
+    "model": {"name": "amd/Llama-3.3-70B-Instruct-FP8-KV"},
+    "release": "0.6",  # without it, a warning says what this default does
+}
 
 
 def stack_file(**changes: Any) -> dict[str, Any]:

@@ -23,9 +23,9 @@ ALWAYS, NEVER = Rule(0), Rule(None)
 
 
 def of(text: str) -> Rule | None:
-    """Read an EndpointPickerConfig of EPP v0.4 (threshold, characters) or v0.7 (deciders, tokens); None if it is none.
+    """Read an EndpointPickerConfig of an EPP; None if it is none. v0.4 has a threshold in characters, newer deciders.
 
-    0 means "always" in v0.4 and "never" in v0.7. Entries that an EPP ignores silently are ignored here, too.
+    0 means "always" in v0.4 and "never" since v0.7. Entries that an EPP ignores silently are ignored here, too.
     """
     try:
         return _read(yaml.safe_load(text))
@@ -51,7 +51,11 @@ def _decided(decider: str | None, plugins: dict[str, Any], document: Any) -> Rul
     if decider == "always-disagg-pd-decider":
         return ALWAYS
     tokens = int(plugins.get("prefix-based-pd-decider", {}).get("nonCachedTokens", 0))
-    sees_caches = "prepareDataPlugins" in (document.get("featureGates") or []) and "prefix-cache-scorer" in plugins
+    if str(document.get("apiVersion")).startswith("llm-d.ai/"):
+        # It makes the producer that a scorer or filter reads (llm-d-router v0.10.0 `CreateMissingDataProducers`).
+        sees_caches = any("prefix-cache" in one for one in plugins)
+    else:
+        sees_caches = "prepareDataPlugins" in (document.get("featureGates") or []) and "prefix-cache-scorer" in plugins
     if decider == "prefix-based-pd-decider" and tokens > 0 and sees_caches:
         return Rule(tokens, "tokens")
     return NEVER

@@ -25,7 +25,7 @@ def test_all_problems_come_at_once() -> None:
 
 
 def test_a_named_context_that_is_missing_is_a_warning_in_a_preview() -> None:
-    recorder = run_program({**AMD, "cluster": {"context": "absent"}}, preview=True)
+    recorder = run_program({**AMD, "release": "0.6", "cluster": {"context": "absent"}}, preview=True)
     assert recorder.objects
     [warning] = [message for message in recorder.messages if message.startswith("warning")]
     assert "serving.cluster.context" in warning
@@ -41,6 +41,6 @@ def test_the_debug_image_of_release_0_4_is_said() -> None:
 
 
 def test_privileged_pods_in_a_namespace_of_others_are_said() -> None:
-    recorder = run_program({**AMD, "hostNetwork": True, "createNamespace": False}, token=None)
+    recorder = run_program({**AMD, "release": "0.6", "hostNetwork": True, "createNamespace": False}, token=None)
     [warning] = [message for message in recorder.messages if message.startswith("warning")]
     assert "pod-security.kubernetes.io/enforce=privileged" in warning

@@ -4,7 +4,8 @@ import pytest
 import yaml
 
 from components.config.vocabulary import Preset
-from components.releases.picker_config import PickerConfig
+from components.releases.picker_config import EndpointPickerConfig
+from components.releases.router_config import router_config as of_0_9
 from components.releases.v0_4 import picker_config as of_0_4
 from components.releases.v0_6 import picker_config as of_0_6
 from verify import request, rule
@@ -18,9 +19,11 @@ from verify.rule import ALWAYS, NEVER, Rule
         (of_0_4(500, Preset.GUIDE), Rule(500, "characters")),
         (of_0_6(None, Preset.GUIDE), ALWAYS),
         (of_0_6(256, Preset.GUIDE), Rule(256, "tokens")),
+        (of_0_9(None, Preset.GUIDE), ALWAYS),
+        *((of_0_9(256, preset), Rule(256, "tokens")) for preset in Preset),
     ],
 )
-def test_the_rendered_configurations_are_understood(config: PickerConfig, expected: Rule) -> None:
+def test_the_rendered_configurations_are_understood(config: EndpointPickerConfig, expected: Rule) -> None:
     assert rule.of(yaml.safe_dump(config.document())) == expected
 
 
@@ -39,6 +42,12 @@ def test_entries_that_the_picker_ignores_mean_never(old: str, new: str) -> None:
     assert old in text
 
     assert rule.of(text.replace(old, new)) == NEVER
+
+
+def test_a_newer_picker_without_an_index_of_prefixes_means_never() -> None:
+    document = of_0_9(256, Preset.GUIDE).document()
+    document["plugins"] = [one for one in document["plugins"] if "prefix-cache" not in one["type"]]
+    assert rule.of(yaml.safe_dump(document)) == NEVER
 
 
 @pytest.mark.parametrize("text", ["a: [", "7", "plugins: [7]", "plugins: [{type: pd-profile-handler, parameters: 3}]"])
