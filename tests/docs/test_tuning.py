@@ -73,7 +73,7 @@ def test_streams_and_the_memory_that_holds_them() -> None:
 def test_prompts_that_a_decode_worker_computes_itself() -> None:
     rate = _tier("MI300X", 4).worker.prefill(600)
     assert f"four MI300X compute about {round(rate, -3):,.0f} prompt tokens/s" in FLAT
-    assert round(ITL * rate, -2) == 600
+    assert round(ITL * rate, -2) == 500
 
 
 def test_the_smallest_prefill_worker() -> None:
