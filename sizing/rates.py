@@ -51,9 +51,9 @@ class Efficiency(NamedTuple):
 DENSE = Efficiency(0.68, 0.80, 33 * MICRO, 15 * MICRO, 0.54, 0.20, "dense models on NVIDIA GPUs")
 MIXTURE = Efficiency(0.36, 0.67, 83 * MICRO, 15 * MICRO, 0.54, 0.30, "mixtures of experts on NVIDIA GPUs")
 BLACKWELL = Efficiency(0.65, 0.85, 33 * MICRO, 13 * MICRO, 0.33, 0.25, "dense models on Blackwell")
-BLACKWELL_MIXTURE = Efficiency(0.45, 0.83, 75 * MICRO, 13 * MICRO, 0.33, 0.45, "mixtures of experts on Blackwell")
+BLACKWELL_MIXTURE = Efficiency(0.45, 0.83, 75 * MICRO, 13 * MICRO, 0.33, 0.50, "mixtures of experts on Blackwell")
 ROCM = Efficiency(0.33, 0.69, 60 * MICRO, 11 * MICRO, 0.45, 0.25, "dense models on AMD GPUs")
-ROCM_MIXTURE = Efficiency(0.10, 0.70, 110 * MICRO, 11 * MICRO, 0.45, 0.45, "mixtures of experts on AMD GPUs")
+ROCM_MIXTURE = Efficiency(0.10, 0.70, 110 * MICRO, 11 * MICRO, 0.45, 0.40, "mixtures of experts on AMD GPUs")
 
 
 def efficiency(shape: Shape, card: Card) -> Efficiency:

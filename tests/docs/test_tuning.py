@@ -9,6 +9,7 @@ from sizing.flags import Flags
 from sizing.rates import Worker
 from sizing.transfer import Path as Way
 from tests.docs.pages import ROOT
+from tests.sizing import page
 from tests.sizing.known import CARDS, LLAMA, shape_of
 
 PAGE = (ROOT / "docs/tuning.md").read_text()
@@ -81,3 +82,16 @@ def test_the_smallest_prefill_worker() -> None:
     assert fits["MI300X"].sequences("least") > 2 and fits["H200"].sequences("least") > 2
     assert fits["H100"].sequences("most") < 1
     assert f"TP1 leaves {fits['H100'].pool.likely:.1f} GiB for KV blocks" in FLAT
+
+
+def test_where_measurement_beats_prediction() -> None:
+    errors, bands = (
+        page.memory_errors("first", "held_out"),
+        {kind: page.band(each) for kind, each in page.rates().items()},
+    )
+    assert f"within 5 % for {sum(each <= 0.05 for each in errors)} of {len(errors)} published logs" in FLAT
+    dense = [1 + bands[f"dense models on {where}"] for where in ("NVIDIA GPUs", "Blackwell", "AMD GPUs")]
+    assert f"within a factor of {dense[0]:.2f} (NVIDIA) or {dense[1]:.2f} (B200, AMD)" in FLAT
+    assert dense[1] == dense[2]
+    mixed = [1 + bands[f"mixtures of experts on {where}"] for where in ("NVIDIA GPUs", "AMD GPUs", "Blackwell")]
+    assert "nine of ten within {:.2f} (H100, H200), {:.2f} (AMD) or {:.2f} (B200)".format(*mixed) in FLAT

@@ -21,7 +21,7 @@ def test_the_printed_band_is_what_published_rates_were_off() -> None:
         assert about.band == page.band(several), about.basis
 
 
-@pytest.mark.parametrize("part", ["first"])
+@pytest.mark.parametrize("part", ["first", "held_out"])
 def test_published_layouts_are_recommended_or_differ_by_one_worker(part: str) -> None:
     """At least 80 % of them, with the tensor parallelism free."""
     found = [each for each in page.recipes(part) if each.leaves_a_choice]

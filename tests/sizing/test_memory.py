@@ -19,10 +19,9 @@ LOGS = page.parts("logs")
 @pytest.mark.parametrize("parts", [("first", "held_out"), ("held_out",)], ids=["all", "held out"])
 def test_tokens_are_those_of_the_logs(parts: tuple[str, ...]) -> None:
     """Within 5 % for 80 % of the logs, and within 12 % for 95 % of them."""
-    logs = [log for part in parts for log in LOGS[part]]
-    errors = [predicted / seen - 1 for predicted, seen in map(page.logged, logs)]
-    assert sum(abs(error) <= 0.05 for error in errors) >= 0.8 * len(logs)
-    assert sum(abs(error) <= 0.12 for error in errors) >= 0.95 * len(logs)
+    logs, errors = [log for part in parts for log in LOGS[part]], page.memory_errors(*parts)
+    assert sum(error <= 0.05 for error in errors) >= 0.8 * len(logs)
+    assert sum(error <= 0.12 for error in errors) >= 0.95 * len(logs)
     pools = [page.fit(log).pool for log in logs]
     inside = sum(pool.least <= log["pool"] <= pool.most for pool, log in zip(pools, logs, strict=True))
     assert inside >= 0.9 * len(logs)
