@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import cache
 from math import ceil
 from pathlib import Path
+from statistics import median
 from typing import Any, NamedTuple
 
 import yaml
@@ -100,7 +101,7 @@ def workers(row: dict[str, Any]) -> Iterator[Rate]:
         for streams, times in runs.items():
             load = Load(asked, answered, concurrency=streams)
             predicted = balance.aggregated(tier(model, card, ranks, length=asked + answered + 100), load, ranks)
-            yield rate(f"{lengths}, {streams} streams, requests/s", _served(load, times), predicted)
+            yield rate(f"{lengths}, {streams} streams, requests/s", _served(load, _times(times)), predicted)
     worker = tier(model, card, ranks).worker
     for streams, milliseconds in row.get("steps", {}).items():
         found = worker.decode(streams, row["context"])
@@ -109,9 +110,15 @@ def workers(row: dict[str, Any]) -> Iterator[Rate]:
         yield rate("prompts of 8192, tokens/s", row["prefill"], worker.prefill(8192))
 
 
-def _served(load: Load, times: str) -> float:
-    """Requests per second of streams that take "milliseconds to the first token/milliseconds per token"."""
-    first, token = map(float, times.split("/"))
+def _times(text: str) -> tuple[float, float]:
+    """Milliseconds to the first token and per token, which a file has as "first/token"."""
+    first, token = map(float, text.split("/"))
+    return first, token
+
+
+def _served(load: Load, times: tuple[float, float]) -> float:
+    """Requests per second of streams that take so long."""
+    first, token = times
     return 1000 * (load.concurrency or 0) / (first + load.output_tokens * token)
 
 
@@ -125,8 +132,8 @@ class Recipe(NamedTuple):
     load: Load
     published: tuple[int, int, int, int]
     """Prefill workers, GPUs of each, decode workers, GPUs of each."""
-    measured: float | None
-    """Requests per second."""
+    times: tuple[float, float] | None
+    """Measured milliseconds to the first token and per token."""
     found: list[Estimate]
 
     @property
@@ -150,16 +157,20 @@ class Recipe(NamedTuple):
         return same and abs(x - self.published[0]) <= 1 and abs(y - self.published[2]) <= 1
 
     @property
+    def alike(self) -> Estimate | None:
+        """The published layout as it is predicted."""
+        return next((each for each in self.found if _layout(each) == self.published), None)
+
+    @property
     def rate(self) -> Rate | None:
         """The measured rate of the published layout, and the predicted one."""
-        alike = [each for each in self.found if _layout(each) == self.published]
-        if self.measured is None or not alike:
+        if self.times is None or self.alike is None:
             return None
         load, about = self.load, self.row
         what = f"{load.input_tokens}/{load.output_tokens}, {load.concurrency} streams, requests/s"
         vendor = "amd" if CARDS[about["card"]].rocm else "nvidia"
-        name = text(self.published)
-        return Rate(vendor, about["model"], f"{name} {about['card']}", 0, what, self.measured, alike[0].rate)
+        where = f"{text(self.published)} {about['card']}"
+        return Rate(vendor, about["model"], where, 0, what, _served(load, self.times), self.alike.rate)
 
 
 @cache
@@ -178,8 +189,7 @@ def _recipes(row: dict[str, Any]) -> Iterator[Recipe]:
         flags = {"context_parallel": other} if matched[5] else {}
         gpus, length = x * one + y * other, asked + answered + 100
         options = Options(shape_of(row["model"]), CARDS[row["card"]], VLLM, length, Way.RDMA, gpus, flags=flags)
-        measured = _served(load, times[0]) if times else None
-        yield Recipe(row, load, (x, one, y, other), measured, layouts.layouts(options, load))
+        yield Recipe(row, load, (x, one, y, other), _times(times[0]) if times else None, layouts.layouts(options, load))
 
 
 def _layout(each: Estimate) -> tuple[int, int, int, int]:
@@ -246,7 +256,17 @@ def _rates() -> Iterator[str]:
     found = rates()
     whole = sum(not each.ranks for several in found.values() for each in several)
     total = sum(map(len, found.values()))
-    yield f"{total - whole} rates are of single workers, and {whole} of whole P/D layouts.\n\n"
+    yield f"{total - whole} rates are of single workers, and {whole} of whole P/D layouts.\n"
+    pairs = [(each.times, each.alike) for part in ("first", "held_out") for each in recipes(part)]
+    known = [(times, alike) for times, alike in pairs if times and alike]
+    firsts = sorted(times[0] / 1000 / alike.ttft for times, alike in known)
+    tokens = sorted(times[1] / 1000 / alike.itl for times, alike in known)
+    yield (
+        f"Of the latter the measured time per token is {tokens[0]:.1f} to {tokens[-1]:.1f} times the predicted one, "
+        f"{median(tokens):.2f} in the median. The time to the first token is {firsts[0]:.0f} to {firsts[-1]:.0f} times "
+        f"the predicted one, {median(firsts):.0f} in the median: all streams of these runs start at once, and the "
+        "predicted time is of prompts that arrive evenly.\n\n"
+    )
     yield "| kind | rates | nine of ten within a factor of | least and greatest of predicted / measured |\n"
     yield "|---|---|---|---|\n"
     for kind, several in found.items():
@@ -257,9 +277,12 @@ def _rates() -> Iterator[str]:
         yield "|---|---|---|---|---|---|\n"
         for each in (each for several in found.values() for each in several if each.vendor == vendor):
             where = f"{each.card} TP{each.ranks}" if each.ranks else each.card
-            digits = 0 if each.measured > 100 else 2
-            numbers = f"{each.measured:,.{digits}f} | {each.predicted:,.{digits}f} | {each.ratio:.2f}"
+            numbers = f"{_number(each.measured)} | {_number(each.predicted)} | {each.ratio:.2f}"
             yield f"| {each.model.split('/')[-1]} | {where} | {each.what} | {numbers} |\n"
+
+
+def _number(rate: float) -> str:
+    return f"{rate:,.0f}" if rate >= 100 else f"{rate:.3g}"
 
 
 def _layouts() -> Iterator[str]:
