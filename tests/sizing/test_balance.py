@@ -7,7 +7,7 @@ from sizing.balance import Estimate, Load
 from sizing.engine import engine
 from sizing.flags import Flags
 from sizing.layouts import Options
-from sizing.rates import efficiency
+from sizing.rates import Worker, efficiency
 from sizing.transfer import Path as Way
 from tests.sizing import page
 from tests.sizing.known import CARDS, LLAMA, shape_of
@@ -126,7 +126,7 @@ def test_aggregated_serving_is_better_for_short_prompts() -> None:
 def test_latents_that_ranks_share_are_read_once() -> None:
     """Decode context parallelism: each of eight ranks holds and reads an eighth of the streams' cache."""
     shape, card = shape_of("deepseek-ai/DeepSeek-R1"), CARDS["H200"]
-    alone, shared = (page.Worker(shape, card, Flags(tensor_parallel=8, context_parallel=each)) for each in (1, 8))
+    alone, shared = (Worker(shape, card, Flags(tensor_parallel=8, context_parallel=each)) for each in (1, 8))
     assert shared.step(64, 8000) < 0.9 * alone.step(64, 8000)
     assert memory.invalid(shape, Flags(tensor_parallel=4, context_parallel=8)) == [
         "8 ranks of decode context parallelism do not divide 4 GPUs"
