@@ -21,6 +21,9 @@ PREFILL_SHARE, DECODE_SHARE = 0.90, 0.92
 HALVINGS = 20
 """Of a range, until the answer is exact to a millionth of it."""
 
+ALIKE = 0.1
+"""Rates and times that differ by less are not told apart."""
+
 IDLE = 0.5
 """A tier below this load, beside one at its limit, makes a ratio lopsided."""
 
@@ -194,18 +197,21 @@ def _wait(busy: float, workers: int) -> float:
 
 
 def aggregated(decode: Tier, load: Load, gpus: int) -> float:
-    """Requests per second of the same GPUs where every worker does both, at the target for time per token."""
-    replicas = max(1, gpus // decode.worker.flags.tensor_parallel)
+    """Requests per second of the same GPUs where every worker does both: those of the stated streams, else as many as
+    the target for time per token allows."""
+    replicas = max(1.0, gpus / decode.worker.flags.tensor_parallel)
     p = load.measured_prefill or decode.worker.prefill(load.input_tokens)
+    single = Tier(decode.worker, decode.fit, 1)
+    most = min(decode.fit.max_num_seqs, decode.fit.sequences(length=int(load.context)))
     low, high = 0.0, p / max(1.0, load.uncached)
     for _ in range(HALVINGS):
         rate = (low + high) / 2
         share = rate * load.uncached / p
-        single = Tier(decode.worker, decode.fit, 1)
         streams = _streams(single, load, rate / max(1e-9, 1 - share))
         slow = decode.worker.step(max(1.0, streams), load.context) / max(1e-9, 1 - share)
-        most = min(decode.fit.max_num_seqs, decode.fit.sequences(length=int(load.context)))
+        took = load.uncached / p * (1 + _wait(share, 1)) + load.output_tokens * slow
         fits = share < PREFILL_SHARE and streams < most and (load.itl is None or slow <= load.itl)
+        fits = fits and (load.concurrency is None or rate * took <= load.concurrency / replicas)
         low, high = (rate, high) if fits else (low, rate)
     return low * replicas
 
@@ -213,7 +219,8 @@ def aggregated(decode: Tier, load: Load, gpus: int) -> float:
 def gain(best: Estimate, load: Load) -> float:
     """Requests per GPU of a layout over those of the same GPUs aggregated."""
     together = aggregated(best.decode, load, best.gpus)
-    return best.limit / together if together else float("inf")
+    carried = best.limit if load.concurrency is None else best.rate
+    return carried / together if together else float("inf")
 
 
 def counts(prefill: Tier, decode: Tier, load: Load) -> tuple[int, int]:
@@ -234,14 +241,21 @@ def splits(prefill: Tier, decode: Tier, load: Load, gpus: int, moved: Transfer |
 
 
 def best(candidates: list[Estimate]) -> list[Estimate]:
-    """Best first: by requests per second, then by time per token, then with more decode workers.
+    """Best first: by requests per second, then by time per token, then with fewer and larger workers.
 
-    Rates within 2 % are alike: the estimates are not better than that.
+    What differs by less than `ALIKE` is alike: the estimates are not better than that. Fewer workers hold the weights
+    fewer times, and their caches and batches are larger.
     """
     if not candidates:
         return []
     most = max(each.rate for each in candidates)
-    near = [each for each in candidates if each.rate >= 0.98 * most]
-    rest = [each for each in candidates if each.rate < 0.98 * most]
-    near.sort(key=lambda each: (round(each.itl, 4), each.prefill.count))
-    return [*near, *sorted(rest, key=lambda each: -each.rate)]
+    near = [each for each in candidates if each.rate >= (1 - ALIKE) * most]
+    fastest = min(each.itl for each in near)
+
+    def order(each: Estimate) -> tuple[bool, bool, float, float, int, float]:
+        close = each.rate >= (1 - ALIKE) * most
+        quick = close and each.itl <= (1 + ALIKE) * fastest
+        workers = each.prefill.count + each.decode.count if quick else -each.rate
+        return not close, not quick, workers, -round(each.rate / most, 2), each.prefill.count, each.ttft
+
+    return sorted(candidates, key=order)

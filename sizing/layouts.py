@@ -49,10 +49,10 @@ def _holding(options: Options) -> list[Tier]:
 
 
 def _prompt(tiers: list[Tier], load: Load) -> list[Tier]:
-    """Prefill workers worth trying: the smallest with enough cache, and wider ones where the first token needs them."""
+    """Prefill workers worth trying: those with enough cache, and of them the two smallest that are quick enough."""
     roomy = [tier for tier in tiers if tier.fit.tokens() >= max(2 * tier.fit.length, CACHE)] or tiers
     if load.ttft is None:
-        return roomy[:2]
+        return roomy
     quick = [tier for tier in roomy if load.uncached / balance.prefill_rate(tier, load) <= 0.6 * load.ttft]
     return (quick or roomy[-1:])[:2]
 

@@ -213,6 +213,8 @@ def invalid(shape: Shape, flags: Flags) -> list[str]:
     for kv in sorted({each.kv_heads for each in shape.layers if each.kv_heads}):
         if kv % ranks and ranks % kv:
             found.append(f"{kv} KV heads and {ranks} GPUs do not divide each other")
+    if ranks % flags.context_parallel:
+        found.append(f"{flags.context_parallel} ranks of decode context parallelism do not divide {ranks} GPUs")
     if shape.intermediate % ranks:
         found.append(f"an MLP of {shape.intermediate} is not divisible by {ranks}")
     if shape.experts and not flags.experts_apart and shape.experts.intermediate % ranks:

@@ -1,9 +1,11 @@
 """How fast a worker computes prompts and generates tokens: rooflines with measured efficiencies.
 
-    prefill = GPUs * FLOP/s * MFU / FLOP of a token
-    step(b) = bytes of weights touched and of the cache of b streams / (bandwidth * MBU) + layers * overhead
+    prefill    FLOP of the tokens / (GPUs * FLOP/s * MFU) + bytes of all-reduces / (links * efficiency)
+    step(b)    bytes of weights touched and of the cache of b streams / (bandwidth * MBU)
+               + FLOP of b tokens / (GPUs * FLOP/s * MFU * GENERATING) + layers * (launches + two all-reduces)
 
-These are estimates. `Efficiency.band` is what they were off against published measurements (tests/sizing/rates.yaml).
+These are estimates. `Efficiency.band` is what they were off against published measurements: tests/sizing/rates.yaml and
+recipes.yaml, docs/sizing-accuracy.md.
 Two measured numbers (`serving.load.measured`) are better than any of them.
 """
 
@@ -18,65 +20,49 @@ from sizing.flags import Flags
 from sizing.parts import Kind, Part
 from sizing.shape import Shape
 
-TERA, GIGA = 1e12, 1e9
+TERA, GIGA, MICRO = 1e12, 1e9, 1e-6
+
+GENERATING = 0.6
+"""Of the matrix rate that prompts reach, what the small batches of a step reach."""
+
+PEERS = 7
+"""Other GPUs of a node. AMD's have a link to each: two GPUs use one of seven, and NVIDIA's switch gives a pair all."""
 
 
 class Efficiency(NamedTuple):
     """What of the data sheet a kind of model reaches on a kind of GPU."""
 
-    mfu: tuple[float, float, float, float]
-    """Of the matrix rate, while prompts are computed, on 1, 2, 4 and 8 GPUs."""
-    mbu: tuple[float, float, float, float]
-    """Of the memory bandwidth, while tokens are generated, on 1, 2, 4 and 8 GPUs."""
-    overhead: tuple[float, float, float, float]
-    """Seconds per layer and step on 1, 2, 4 and 8 GPUs: launches and collectives."""
+    mfu: float
+    """Of the matrix rate, while prompts are computed."""
+    mbu: float
+    """Of the memory bandwidth, while tokens are generated."""
+    layer: float
+    """Seconds per layer and step: launches, and kernels that neither rate bounds."""
+    reduce: float
+    """Seconds of an all-reduce of few bytes."""
+    links: float
+    """Of the bandwidth between GPUs, in all-reduces of many bytes."""
     band: float
-    """A measured rate lies between the estimate divided and multiplied by 1 + this."""
+    """Nine of ten measured rates lie between the estimate divided and multiplied by 1 + this."""
     basis: str
+    """What the measurements are of."""
 
 
-MICRO = 1e-6
-
-DENSE = Efficiency(
-    (0.42, 0.42, 0.42, 0.40),
-    (0.64, 0.58, 0.56, 0.45),
-    (8 * MICRO, 45 * MICRO, 60 * MICRO, 65 * MICRO),
-    0.75,
-    "dense models on NVIDIA GPUs: measured",
-)
-BLACKWELL = Efficiency(
-    (0.30, 0.30, 0.30, 0.30), (0.6, 0.58, 0.56, 0.45), DENSE.overhead, 0.75, "dense models on Blackwell: scaled"
-)
-MIXTURE = Efficiency(
-    (0.35, 0.25, 0.18, 0.13),
-    (0.55, 0.5, 0.5, 0.5),
-    (40 * MICRO, 80 * MICRO, 90 * MICRO, 90 * MICRO),
-    0.5,
-    "mixtures of experts on NVIDIA GPUs: few measurements",
-)
-ROCM = Efficiency(
-    (0.20, 0.20, 0.20, 0.20),
-    (0.62, 0.6, 0.6, 0.6),
-    (12 * MICRO, 60 * MICRO, 90 * MICRO, 120 * MICRO),
-    0.6,
-    "AMD GPUs: one published study; uncalibrated",
-)
-ROCM_MIXTURE = Efficiency(
-    (0.20, 0.15, 0.12, 0.10),
-    (0.5, 0.5, 0.5, 0.5),
-    (40 * MICRO, 90 * MICRO, 110 * MICRO, 120 * MICRO),
-    0.6,
-    "AMD GPUs: uncalibrated",
-)
+DENSE = Efficiency(0.68, 0.80, 33 * MICRO, 15 * MICRO, 0.54, 0.20, "dense models on NVIDIA GPUs")
+MIXTURE = Efficiency(0.36, 0.67, 83 * MICRO, 15 * MICRO, 0.54, 0.30, "mixtures of experts on NVIDIA GPUs")
+BLACKWELL = Efficiency(0.65, 0.85, 33 * MICRO, 13 * MICRO, 0.33, 0.25, "dense models on Blackwell")
+BLACKWELL_MIXTURE = Efficiency(0.45, 0.83, 75 * MICRO, 13 * MICRO, 0.33, 0.50, "mixtures of experts on Blackwell")
+ROCM = Efficiency(0.33, 0.69, 60 * MICRO, 11 * MICRO, 0.45, 0.25, "dense models on AMD GPUs")
+ROCM_MIXTURE = Efficiency(0.10, 0.70, 110 * MICRO, 11 * MICRO, 0.45, 0.40, "mixtures of experts on AMD GPUs")
 
 
 def efficiency(shape: Shape, card: Card) -> Efficiency:
     """The efficiencies for a model on a card."""
     if card.rocm:
         return ROCM_MIXTURE if shape.experts else ROCM
-    if shape.experts:
-        return MIXTURE
-    return BLACKWELL if card.name.startswith(("B200", "GB200")) else DENSE
+    if card.name.startswith(("B200", "GB200")):
+        return BLACKWELL_MIXTURE if shape.experts else BLACKWELL
+    return MIXTURE if shape.experts else DENSE
 
 
 @dataclass(frozen=True)
@@ -91,9 +77,6 @@ class Worker:
     def _efficiency(self) -> Efficiency:
         return efficiency(self.shape, self.card)
 
-    def _by_ranks(self, values: tuple[float, float, float, float]) -> float:
-        return values[min(3, (self.flags.tensor_parallel).bit_length() - 1)]
-
     @cached_property
     def flops(self) -> float:
         """FLOP/s of the worker's matrix products by the data sheet, in the type that the checkpoint computes in."""
@@ -103,17 +86,28 @@ class Worker:
 
     def prefill(self, tokens: int) -> float:
         """Tokens per second, for prompts of this length; 0: the card's rate is unknown."""
+        if not self.flops:
+            return 0.0
         work = 2 * self.shape.active + _attention(self.shape, tokens)
-        return self.flops * self._by_ranks(self._efficiency.mfu) / work
+        return 1 / (work / (self.flops * self._efficiency.mfu) + 2 * self.shape.depth * self._reduced)
 
     def step(self, streams: float, context: float) -> float:
         """Seconds of one step that gives each stream a token; `context`: tokens of a stream on average."""
-        ranks = self.flags.tensor_parallel
+        ranks, about = self.flags.tensor_parallel, self._efficiency
         read = self._weights(streams) / ranks + streams * _cached(self.shape, self.flags, context)
-        bandwidth = self.card.bandwidth * GIGA * self._by_ranks(self._efficiency.mbu)
-        launch = self.shape.depth * self._by_ranks(self._efficiency.overhead)
-        computed = 2 * self.shape.active * streams / (self.flops * 0.3)
-        return max(read / bandwidth + launch, computed)
+        computed = 2 * self.shape.active * streams / (self.flops * about.mfu * GENERATING)
+        layer = about.layer + (2 * (about.reduce + streams * self._reduced) if ranks > 1 else 0)
+        return read / (self.card.bandwidth * GIGA * about.mbu) + computed + self.shape.depth * layer
+
+    @cached_property
+    def _reduced(self) -> float:
+        """Seconds that the links take for one token of an all-reduce, in a ring of all ranks."""
+        others = self.flags.tensor_parallel - 1
+        if not others:
+            return 0.0
+        links = self.card.link * GIGA * (min(1.0, others / PEERS) if self.card.rocm else 1)
+        size = 2 * self.shape.hidden * self.shape.dtype * others / (others + 1)
+        return size / (links * self._efficiency.links)
 
     def decode(self, streams: float, context: float) -> float:
         """Tokens per second of all streams."""
@@ -159,5 +153,5 @@ def _cached(shape: Shape, flags: Flags, context: float) -> float:
             total += each.count * each.state * each.state_bytes / flags.tensor_parallel
             continue
         seen = min(context, each.window) if each.kind is Kind.SLIDING else context
-        total += each.count * per_token(each, size, flags.tensor_parallel, dtype) * seen
+        total += each.count * per_token(each, size, flags.tensor_parallel, dtype) * seen / flags.context_parallel
     return total

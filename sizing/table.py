@@ -15,8 +15,10 @@ FILE = Path(__file__).with_name("models.json")
 
 _PLAIN = re.compile(r"^(meta-)|-(instruct|it|chat|base|hf|bf16|fp16|\d{4})(?=-|$)")
 
+_FP4 = {"dtype": "fp4"}
 _GUESSES: tuple[tuple[str, dict[str, Any]], ...] = (
     (r"-nvfp4$", {"quant_method": "modelopt", "quant_algo": "NVFP4"}),
+    (r"-mxfp4$", {"quant_method": "quark", "global_quant_config": {"weight": _FP4, "input_tensors": _FP4}}),
     (r"-(fp8|w8a8-fp8|fp8-(dynamic|static|kv|block))$", {"quant_method": "fp8"}),
     (r"-awq(-int4)?$", {"quant_method": "awq", "bits": 4, "group_size": 128}),
     (r"-gptq(-int4)?$", {"quant_method": "gptq", "bits": 4, "group_size": 128}),

@@ -131,7 +131,7 @@ def _notes(**changes: Any) -> list[str]:
             _stack("H200", LLAMA, load={"inputTokens": 8000, "outputTokens": 100}),
             "serving.rdma has the KV cache of a prompt of 8000 tokens (2.6 GB) take 6.6 s over TCP",
         ),
-        (_stack("H200", LLAMA), "of 4000 tokens (1.3 GB) take 3.3 s over TCP, and computing the prompt takes 0.7 s"),
+        (_stack("H200", LLAMA), "of 4000 tokens (1.3 GB) take 3.3 s over TCP, and computing the prompt takes 0.4 s"),
         (
             _stack("H200", LLAMA, load={"inputTokens": 1000, "outputTokens": 100, "concurrency": 4, "itl": 5}),
             "serving.load.itl is missed",
@@ -218,8 +218,8 @@ def test_numbers_of_a_load_may_be_text() -> None:
 
 
 NVIDIA: dict[str, Any] = {"accelerator": "nvidia", "model__name": LLAMA, "rdma": {"resource": "rdma/ib"}}
-LOAD = {"inputTokens": 4000, "outputTokens": 500, "requestsPerSecond": 5, "ttft": 2000, "itl": 40}
-MEASURED = {"prefill": 6000, "decode": 5000}
+LOAD = {"inputTokens": 4000, "outputTokens": 500, "requestsPerSecond": 8, "ttft": 2000, "itl": 40}
+MEASURED = {"prefill": 9600, "decode": 8000}
 AMD: dict[str, Any] = {"rdma": {"resource": "rdma/ib"}}
 
 
@@ -233,8 +233,8 @@ def test_the_page_has_what_a_preview_prints(stack: dict[str, Any]) -> None:
 def test_rows_have_rates_where_a_load_is_stated() -> None:
     plan = resolve(settings(**NVIDIA, gpu="H200", load={**LOAD, "measured": MEASURED}))
     prefill, decode = plan.sized
-    assert (prefill["tokensPerSecond"], decode["tokensPerSecond"]) == (6000, 5000)
-    assert (prefill["busy"], decode["busy"]) == (0.93, 0.54), "5 * 4000 / (4 * 6000 * 0.90), 5 * 500 / (5000 * 0.92)"
+    assert (prefill["tokensPerSecond"], decode["tokensPerSecond"]) == (9600, 8000)
+    assert (prefill["busy"], decode["busy"]) == (0.93, 0.54), "8 * 4000 / (4 * 9600 * 0.90), 8 * 500 / (8000 * 0.92)"
     assert (
         "(serving.load.measured)" in resolve(settings(**NVIDIA, gpu="H200", load={**LOAD, "measured": MEASURED})).report
     )

@@ -1,5 +1,7 @@
 """Products and model shapes that the tests of sizing use."""
 
+from functools import cache
+
 from components.accelerators import PROFILES
 from sizing import shape, table
 from sizing.shape import Shape
@@ -8,6 +10,7 @@ CARDS = {name: card for profile in PROFILES.values() for name, card in profile.p
 LLAMA = "RedHatAI/Llama-3.3-70B-Instruct-FP8-dynamic"
 
 
+@cache
 def shape_of(name: str) -> Shape:
     """Shape of a model of the table."""
     found = table.find(name)

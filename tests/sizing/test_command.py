@@ -25,7 +25,7 @@ def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_shipped_layout_is_recommended_for_its_load(capsys: pytest.CaptureFixture[str]) -> None:
-    words = [LLAMA, "--gpu", "H200", "--requests-per-second", "5", "--ttft", "2000", "--itl", "40"]
+    words = [LLAMA, "--gpu", "H200", "--requests-per-second", "8", "--ttft", "2000", "--itl", "40"]
     assert command.main(words) == 0
     shown = capsys.readouterr().out.splitlines()
     assert shown[0] == f"{LLAMA}: 70.6 B parameters, 80 full layers, weights compressed-tensors"

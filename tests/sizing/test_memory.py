@@ -1,62 +1,30 @@
 """Memory against published start-up logs of vLLM, and its arithmetic."""
 
 import json
-import sys
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from sizing import memory, shape, table
-from sizing.card import Card
 from sizing.engine import GIB, Engine, engine
 from sizing.flags import Flags
 from sizing.memory import Fit
 from sizing.shape import Shape
+from tests.sizing import page
 from tests.sizing.known import CARDS, LLAMA, shape_of
 
-LOGS: dict[str, list[dict[str, Any]]] = yaml.safe_load(Path(__file__).with_name("logs.yaml").read_text())
-
-
-def _card(log: dict[str, Any]) -> Card:
-    known = CARDS.get(log["card"]) or Card(log["card"], log["memory"], {})
-    return replace(known, memory=log.get("memory", known.memory))
-
-
-def _fit(log: dict[str, Any]) -> Fit:
-    return memory.fit(shape_of(log["model"]), _card(log), engine(str(log["version"])), Flags(**log["flags"]))
-
-
-def _errors(logs: list[dict[str, Any]]) -> dict[str, float]:
-    """Relative error of the predicted KV tokens of each log; of the pool, which is proportional, where it has none."""
-    found = {}
-    for log in logs:
-        fit = _fit(log)
-        predicted, seen = fit.pool.likely, log.get("pool", 0.0)
-        if "tokens" in log:
-            by_concurrency = engine(str(log["version"])).version >= (0, 22)
-            predicted = fit.cache.tokens(fit.pool.likely * GIB, fit.length, by_concurrency=by_concurrency)
-            seen = log["tokens"]
-        found[log["id"]] = predicted / seen - 1
-    return found
+LOGS = page.parts("logs")
 
 
 @pytest.mark.parametrize("parts", [("first", "held_out"), ("held_out",)], ids=["all", "held out"])
 def test_tokens_are_those_of_the_logs(parts: tuple[str, ...]) -> None:
     """Within 5 % for 80 % of the logs, and within 12 % for 95 % of them."""
-    logs = [log for part in parts for log in LOGS[part]]
-    errors = _errors(logs)
-    for name, error in errors.items():
-        sys.stdout.write(f"{name:32s} {error:+7.1%}\n")
-    near = sum(abs(error) <= 0.05 for error in errors.values())
-    close = sum(abs(error) <= 0.12 for error in errors.values())
-    inside = sum(_fit(log).pool.least <= log["pool"] <= _fit(log).pool.most for log in logs)
-    sys.stdout.write(f"{near} of {len(errors)} within 5 %, {close} within 12 %, {inside} inside the band\n")
-    assert near >= 0.8 * len(errors)
-    assert close >= 0.95 * len(errors)
-    assert inside >= 0.9 * len(errors)
+    logs, errors = [log for part in parts for log in LOGS[part]], page.memory_errors(*parts)
+    assert sum(error <= 0.05 for error in errors) >= 0.8 * len(logs)
+    assert sum(error <= 0.12 for error in errors) >= 0.95 * len(logs)
+    pools = [page.fit(log).pool for log in logs]
+    inside = sum(pool.least <= log["pool"] <= pool.most for pool, log in zip(pools, logs, strict=True))
+    assert inside >= 0.9 * len(logs)
 
 
 def test_a_model_that_did_not_start_does_not_fit() -> None:
@@ -71,7 +39,7 @@ def test_a_model_that_did_not_start_does_not_fit() -> None:
 )
 def test_blocks_and_concurrency_follow_from_the_pool(log: dict[str, Any]) -> None:
     """A log's own pool, given with two decimals, makes its tokens and sequences."""
-    fit, pool = _fit(log), log["pool"] * GIB
+    fit, pool = page.fit(log), log["pool"] * GIB
     by_concurrency = engine(str(log["version"])).version >= (0, 22)
     tokens = fit.cache.tokens(pool, fit.length, by_concurrency=by_concurrency)
     rounded = 0.006 / log["pool"] + 0.0002
