@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sandbox.talking import pods
+from sandbox.client import pods
 from tests.vllm.defects import ROUNDS, Object, Round, marked
 from tests.vllm.pair import STACK, Pair, sandbox, text
 

@@ -16,8 +16,8 @@ import pytest
 
 from sandbox.cluster.api import Api
 from sandbox.cluster.keeper import SIMULATOR
-from sandbox.gateways import accesslog
 from sandbox.home import CHECKOUT
+from sandbox.network.istio import read_access
 from tests.sandbox.faults.cells import ADOPT, recovered
 from tests.sandbox.faults.command import State, leftovers, processes
 from tests.sandbox.faults.phases import PHASES
@@ -152,7 +152,7 @@ class Transfers:
         """Number of transfers by generation of the decode and of the prefill worker."""
         [proxy] = [pod.metadata.name for pod in self.gateway.stack.pods() if "-gateway-istio-" in pod.metadata.name]
         log = self.gateway.api.text(f"/api/v1/namespaces/llm-d-pd/pods/{proxy}/log")
-        ended = [one for line in log.splitlines() if (one := accesslog.read(line))]
+        ended = [one for line in log.splitlines() if (one := read_access(line))]
         return Counter((self._of(one.upstream), self._of(one.prefill)) for one in ended if one.upstream and one.prefill)
 
     def _of(self, address: str) -> str:
