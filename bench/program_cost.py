@@ -1,6 +1,7 @@
 """Time that settings, plan and components cost: the amd stack against a flat program that declares the same objects.
 
-`make bench`. Both run in turn on the same engine and cluster. The result is the ratio of the medians.
+`make bench`. Both run in turn on the same engine and cluster. The result is the ratio of the medians, which the
+command writes to docs/measurements.md.
 """
 
 import json
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import yaml
 
+from bench import page
 from bench.stage import pulumi, stage
 from sandbox.engine import Engine
 from sandbox.home import CHECKOUT, Home
@@ -81,13 +83,12 @@ def _round(home: Home, engine: Engine) -> dict[str, float]:
 
 
 def _report(times: dict[str, dict[str, list[float]]]) -> int:
-    print(f"{'medians of ' + str(RUNS):<44}{'program':>9}{'flat':>9}{'ratio':>8}{'limit':>8}")
-    over = 0
+    rows, over = [("", "program", "flat program", "ratio", "limit")], 0
     for what, limit in LIMITS.items():
         program, flat = (statistics.median(times[name][what][1:]) for name in ("program", "flat"))
-        ratio = program / flat
-        over |= ratio > limit
-        print(f"{what:<44}{program:>8.2f}s{flat:>8.2f}s{ratio:>8.2f}{limit:>8.2f}")
+        over |= program / flat > limit
+        rows.append((what, f"{program:.2f} s", f"{flat:.2f} s", f"{program / flat:.2f}", f"{limit:.2f}"))
+    page.write("program", rows, f"Medians of {RUNS}.")
     return int(over)
 
 
