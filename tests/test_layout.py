@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,7 @@ LAYERS: dict[str, int] = {
 comes from names. The plan asks the gateway providers, because their objects are data: they are below the plan."""
 
 
+@cache
 def _tracked() -> list[Path]:
     """Return Python files that git tracks, and new ones that it does not ignore."""
     listed = subprocess.run(

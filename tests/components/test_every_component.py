@@ -202,6 +202,7 @@ def test_children_inherit_nothing_but_the_parent() -> None:
     assert not [child for child in children if list(child.ignoreChanges)]
 
 
+@cache
 def _analysed() -> Any:
     return Analyzer("llm-d-pd").analyze(EVERY)
 

@@ -291,7 +291,6 @@ def test_a_setting(followed: Followed) -> None:
     assert "serving.decode.maxNumSeqs" in followed.runs["setting twice"]["refused"]
     assert "serving.prefill.maxNumSeqs = 0" in followed.runs["setting out of range"]["refused"]
     assert "`serving.decode.maxNumSeqs` | 1 or more" in followed.text("docs/settings.md")
-    followed.copy.python("-m", "pytest", "-q", "tests/plan/test_resolve.py", "-p", "no:cacheprovider")
 
 
 def test_a_rename(followed: Followed) -> None:
@@ -309,3 +308,4 @@ def test_together_they_are_typed_and_clean(tmp_path: Path) -> None:
     copy.python("-m", "ruff", "check", "components")
     copy.python("-m", "ruff", "format", "--check", "components")
     copy.python("-m", "mypy", "components", "__main__.py")
+    copy.python("-m", "pytest", "-q", "tests/plan/test_resolve.py", "-p", "no:cacheprovider")

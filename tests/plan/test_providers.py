@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -34,12 +34,15 @@ def test_no_part_asks_which_provider_it_is() -> None:
     assert {each for each in naming if not each.startswith("gateways/")} == {"config/gateway.py"}
 
 
-def _attributes() -> Iterator[tuple[str, str, str]]:
+@cache
+def _attributes() -> list[tuple[str, str, str]]:
     """Every `of.attribute` in components/, with its file."""
-    for file in (ROOT / "components").rglob("*.py"):
-        for node in ast.walk(ast.parse(file.read_text())):
-            if isinstance(node, ast.Attribute):
-                yield str(file.relative_to(ROOT / "components")), ast.unparse(node.value), node.attr
+    return [
+        (str(file.relative_to(ROOT / "components")), ast.unparse(node.value), node.attr)
+        for file in (ROOT / "components").rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Attribute)
+    ]
 
 
 def test_of_a_release_those_that_it_has_and_that_can_are_named() -> None:
