@@ -129,7 +129,13 @@ def test_a_policy_applies_until_another_description(plane: tuple[Running, Level]
     nodes_of = {"nodes": [{"name": "n", "count": 1, "cpu": 1, "memory": "1Gi", "disk": "1Gi"}]}
     file = tmp_path / "strict.yaml"
     file.write_text(yaml.safe_dump({**nodes_of, "admissionPolicies": policies}))
-    spec = {"containers": [{"name": "c", "image": "pause:latest"}]}
+    confined = {
+        "allowPrivilegeEscalation": False,
+        "runAsNonRoot": True,
+        "capabilities": {"drop": ["ALL"]},
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    spec = {"containers": [{"name": "c", "image": "pause:latest", "securityContext": confined}]}
 
     def latest_is_refused(api: Api) -> bool:
         try:
