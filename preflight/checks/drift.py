@@ -43,7 +43,7 @@ def check(facts: Facts) -> Iterator[Finding]:
         )
     now = replace(facts.state, inputs={each.key: body for each, body in live.items()})
     there, known = generations.serving(facts.plan, now), generations.serving(facts.plan, facts.state)
-    if known is not None and there not in (None, known, facts.plan.generation):
+    if known is not None and there is not None and there not in (known, facts.plan.generation):
         yield Finding(
             SWITCH,
             Severity.ERROR,

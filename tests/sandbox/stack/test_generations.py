@@ -31,6 +31,7 @@ pytestmark = pytest.mark.thorough
 SMALL = {"prefill__replicas": 2, "decode__tensorParallel": 2, "rollout__settle": 5, "model__servedName": "m"}
 MODEL = "amd/Llama-3.3-70B-Instruct-FP8-KV"
 IMAGE = "ghcr.io/llm-d/llm-d-rocm:v0.5.1"
+PAGE = (CHECKOUT / "docs" / "changes.md").read_text()
 INTERRUPTED = (CHECKOUT / "docs" / "recovering.md").read_text()
 """Page with the commands that continue an interrupted `up`."""
 TOKENS = 40
@@ -159,6 +160,30 @@ class Transfers:
         return self.workers[address.partition(":")[0]]
 
 
+def destroyed(stack: Deployment, title: str) -> None:
+    """Destroy the stack; compare with the row of the page."""
+    begun = time.monotonic()
+    stack.pulumi("destroy", "--yes", "--skip-preview")
+    print(f"--- {title}: {time.monotonic() - begun:.0f} s")
+    assert stack.objects() == set()
+    assert f"| {title} | succeeds | nobody | none |" in PAGE
+
+
+def test_a_standalone_envoy_follows_two_changes_and_loses_no_request(slow_cluster: Running) -> None:
+    with destroyed_afterwards(deployment(slow_cluster, "amd")) as stack:
+        stack.up(gateway__provider="standalone", **SMALL, rollout__trial__requests=4)
+        with traffic(stack) as gateway:
+            load = Load(gateway.port, "m", 32, TOKENS)
+            with load.running():
+                for word, settings in (("b", {"model__blockSize": 64}), ("c", {"decode__tensorParallel": 4})):
+                    stack.up(rollout__generation=word, **settings)
+                    assert (instances(stack), served_by(gateway)) == ({f"pd-{word}"}, word)
+        assert [one for one in load.requests if one.trouble] == []
+        stack.configure(rollout__generation="d")
+        interrupted(stack, ("creating", "decode-d-deployment"), SIGINT)
+        destroyed(stack, "`destroy`, after Ctrl-C while the new workers start")
+
+
 def test_a_chain_of_changes_by_generation_loses_no_request(stack: Deployment) -> None:
     with traffic(stack) as gateway:
         load, transfers = Load(gateway.port, "m", 32, TOKENS), Transfers(gateway)
@@ -241,7 +266,6 @@ def killed(stack: Deployment) -> Iterator[None]:
     killing.join()
 
 
-PAGE = (CHECKOUT / "docs" / "changes.md").read_text()
 COMMANDS = {
     "`up` with a third word": ("up", "--yes", "--skip-preview"),
     "`refresh`": ("refresh", "--yes", "--skip-preview"),
@@ -256,15 +280,6 @@ def written(title: str, done: "subprocess.CompletedProcess[str]", gateway: Traff
     left = "both" if len(instances(gateway.stack)) == 2 else "one"
     row = f"| {title} | {result} | {'old' if served_by(gateway) == old else 'new'} generation | {left} |"
     assert row in PAGE, f"{row}\n{done.stdout}"
-
-
-def destroyed(stack: Deployment, title: str) -> None:
-    """Destroy the stack; compare with the row of the page."""
-    begun = time.monotonic()
-    stack.pulumi("destroy", "--yes", "--skip-preview")
-    print(f"--- {title}: {time.monotonic() - begun:.0f} s")
-    assert stack.objects() == set()
-    assert f"| {title} | succeeds | nobody | none |" in PAGE
 
 
 def test_a_generation_that_answers_wrongly_is_not_served_and_the_same_word_repaired_is(stack: Deployment) -> None:
@@ -294,18 +309,3 @@ def test_a_generation_that_answers_wrongly_is_not_served_and_the_same_word_repai
             written("`up --target` of the main HTTPRoute", done, gateway, "g")
         destroyed(stack, "`destroy`, after a failed trial")
     assert [one for one in load.requests if one.trouble] == []
-
-
-def test_a_standalone_envoy_follows_two_changes_and_loses_no_request(slow_cluster: Running) -> None:
-    with destroyed_afterwards(deployment(slow_cluster, "amd")) as stack:
-        stack.up(gateway__provider="standalone", **SMALL, rollout__trial__requests=4)
-        with traffic(stack) as gateway:
-            load = Load(gateway.port, "m", 32, TOKENS)
-            with load.running():
-                for word, settings in (("b", {"model__blockSize": 64}), ("c", {"decode__tensorParallel": 4})):
-                    stack.up(rollout__generation=word, **settings)
-                    assert (instances(stack), served_by(gateway)) == ({f"pd-{word}"}, word)
-        assert [one for one in load.requests if one.trouble] == []
-        stack.configure(rollout__generation="d")
-        interrupted(stack, ("creating", "decode-d-deployment"), SIGINT)
-        destroyed(stack, "`destroy`, after Ctrl-C while the new workers start")
