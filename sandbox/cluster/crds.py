@@ -1,7 +1,8 @@
 """Custom resource kinds of the stacks, from the toolchain's modules or typed here.
 
-The schemas for kgateway, agentgateway and GKE hold the fields that stacks may set and their neighbours, typed by hand
-from the files named below. The API server does not know any other field, and refuses it in a server-side apply.
+The schemas for kgateway, agentgateway, GKE and llm-d-router hold the fields that stacks may set and their neighbours,
+typed by hand from the files named below. The API server does not know any other field, and refuses it in a server-side
+apply.
 """
 
 import json
@@ -154,6 +155,13 @@ _POD_MONITORING = _object(
 )
 """GoogleCloudPlatform/prometheus-engine v0.17.2 charts/operator/crds/monitoring.googleapis.com_podmonitorings.yaml."""
 
+_OBJECTIVE = _object(
+    ("poolRef",),
+    poolRef=_object(("name",), group=_TEXT, kind=_TEXT, name=_TEXT),
+    priority={"type": "integer", "format": "int32"},
+)
+"""llm-d/llm-d-router v0.10.0 config/crd/bases/llm-d.ai_inferenceobjectives.yaml."""
+
 _KINDS: tuple[tuple[str, str, str, str, Schema], ...] = (
     ("gateway.kgateway.dev", "v1alpha1", "GatewayParameters", "gatewayparameters", _GATEWAY_PARAMETERS),
     ("gateway.kgateway.dev", "v1alpha1", "HTTPListenerPolicy", "httplistenerpolicies", _LISTENER_POLICY),
@@ -162,6 +170,7 @@ _KINDS: tuple[tuple[str, str, str, str, Schema], ...] = (
     ("networking.gke.io", "v1", "HealthCheckPolicy", "healthcheckpolicies", _HEALTH_CHECK_POLICY),
     ("networking.gke.io", "v1", "GCPBackendPolicy", "gcpbackendpolicies", _BACKEND_POLICY),
     ("monitoring.googleapis.com", "v1", "PodMonitoring", "podmonitorings", _POD_MONITORING),
+    ("llm-d.ai", "v1alpha2", "InferenceObjective", "inferenceobjectives", _OBJECTIVE),
 )
 
 
@@ -187,7 +196,7 @@ _PATH = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 
 def apply(kubeconfig: Path, folder: Path) -> None:
-    """Apply the CRDs of `folder` and of the gateway controllers; wait until the API server serves all of them."""
+    """Apply the CRDs of `folder` and those typed here; wait until the API server serves all of them."""
     every = [*(json.loads(file.read_text()) for file in sorted(folder.glob("*.json"))), *definitions()]
     with connect(kubeconfig) as api, ThreadPoolExecutor(8) as together:
         list(together.map(lambda one: _apply(api, one), every))

@@ -82,7 +82,7 @@ def test_load_aware_avoids_a_busy_worker_even_with_a_cached_prompt(gateway: Traf
     [busy] = gateway.counted(lambda: _repeat(gateway, prompt, 1)).decode
     [idle] = {pod.metadata.name for pod in gateway.stack.pods(role="decode")} - {busy}
     with _kept_busy(gateway, busy):
-        time.sleep(1)  # the EPP of the sandbox reads the queues every 250 ms, without a sign of it
+        time.sleep(1)  # the EPP of the sandbox reads the queues every 150 ms, without a sign of it
         before = gateway.legs()
         _repeat(gateway, prompt)
         assert soon(lambda: (gateway.legs() - before).decode[idle] == SENT), gateway.legs() - before
