@@ -123,6 +123,11 @@ def test_aggregated_serving_is_better_for_short_prompts() -> None:
     assert balance.gain(_estimate(tight), tight) > balance.gain(_estimate(easy, 1, 2), easy)
 
 
+def test_a_single_stream_gains_nothing_from_a_second_tier() -> None:
+    alone = Load(4000, 500, concurrency=1)
+    assert 0.5 < balance.gain(_estimate(alone), alone) < 1.2
+
+
 def test_latents_that_ranks_share_are_read_once() -> None:
     """Decode context parallelism: each of eight ranks holds and reads an eighth of the streams' cache."""
     shape, card = shape_of("deepseek-ai/DeepSeek-R1"), CARDS["H200"]
