@@ -41,7 +41,7 @@ def _put(pair: Pair, templates: dict[str, Object], defects: Round) -> None:
 
 
 def _tried(pair: Pair, requests: int) -> "subprocess.CompletedProcess[str]":
-    """An `up` whose only change is the number of the trial's requests: it makes the Job `trial` anew."""
+    """An `up` that changes the number of the trial's requests, and so replaces the Job `trial`."""
     return sandbox(pair.home, "up", "--stack", STACK, "--set", f"serving.rollout.trial.requests={requests}")
 
 

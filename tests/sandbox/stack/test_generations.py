@@ -166,7 +166,7 @@ def destroyed(stack: Deployment, title: str) -> None:
     stack.pulumi("destroy", "--yes", "--skip-preview")
     print(f"--- {title}: {time.monotonic() - begun:.0f} s")
     assert stack.objects() == set()
-    assert f"| {title} | succeeds | nobody | none |" in PAGE
+    assert f"| {title} | succeeds | none | none |" in PAGE
 
 
 def test_a_standalone_envoy_follows_two_changes_and_loses_no_request(slow_cluster: Running) -> None:
