@@ -13,6 +13,7 @@
 #   make pr-diff BASE=origin/main [STACKS="amd …"] [OUT=diff.md]       what this work tree changes, as Markdown
 #   make down [PURGE=1]                                                stop the sandbox (and delete its data)
 #   make tools | test | test-thorough | test-vllm | test-all | lint | bench | bench-datapath   to change the program
+#   make test-vllm RELEASE=0.9                                         the vLLM of a newer release: writes docs/releases.md
 #   make clean | clean-tools                                           delete files of this checkout; the per-user cache
 #
 # SANDBOX=<name> selects another sandbox beside the first. DOWNLOAD=never builds every tool.
@@ -32,6 +33,7 @@ BASE ?=
 STACKS ?=
 OUT ?=
 ARGS ?=
+RELEASE ?=
 
 PYTHON = .venv/bin/python
 SANDBOXED = .venv/.sandbox-is-installed
@@ -92,9 +94,10 @@ test-thorough: tools
 	@$(PYTHON) -m sandbox.toolchain kwok > /dev/null
 	$(PYTHON) -m pytest $(ONE_MORE) -m thorough $(ARGS)
 
-# Real vLLM: one process, because other work would distort these tests.
+# Real vLLM: one process, because other work would distort these tests. With RELEASE that of a newer release, whose
+# result goes into docs/releases.md.
 test-vllm: tools
-	$(PYTHON) -m pytest -m vllm $(ARGS)
+	$(if $(RELEASE),RELEASE='$(RELEASE)' )$(PYTHON) -m pytest -m vllm $(if $(RELEASE),tests/vllm/test_newer.py )$(ARGS)
 
 test-all: test test-thorough test-vllm
 
