@@ -12,7 +12,8 @@
 #   make size ARGS="org/model --gpu H200 …"                            does it fit, and how many workers; without a stack
 #   make pr-diff BASE=origin/main [STACKS="amd …"] [OUT=diff.md]       what this work tree changes, as Markdown
 #   make down [PURGE=1]                                                stop the sandbox (and delete its data)
-#   make tools | test | test-thorough | test-vllm | test-all | lint | bench | bench-helm | bench-datapath   to change the program
+#   make tools | test | test-thorough | test-vllm | test-all | lint | bench | bench-datapath   to change the program
+#   make test-vllm RELEASE=0.9                                         the vLLM of a newer release: writes docs/releases.md
 #   make clean | clean-tools                                           delete files of this checkout; the per-user cache
 #
 # SANDBOX=<name> selects another sandbox beside the first. DOWNLOAD=never builds every tool.
@@ -32,6 +33,7 @@ BASE ?=
 STACKS ?=
 OUT ?=
 ARGS ?=
+RELEASE ?=
 
 # Every preview, test and benchmark would compile the program again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -49,7 +51,7 @@ ON_STACK = --stack $(STACK) $(if $(NODES),--nodes $(NODES)) $(if $(CLUSTER),--cl
 
 SERVER = $(if $(MODEL_SERVER),--model-server $(MODEL_SERVER)) $(if $(MODEL_SERVER_TP),--model-server-tp $(MODEL_SERVER_TP))
 
-.PHONY: help up preview policy refresh destroy shell preflight verify size chat status logs pr-diff down tools test test-thorough test-vllm test-all lint bench bench-helm bench-datapath clean clean-tools
+.PHONY: help up preview policy refresh destroy shell preflight verify size chat status logs pr-diff down tools test test-thorough test-vllm test-all lint bench bench-datapath clean clean-tools
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -95,9 +97,10 @@ test-thorough: tools
 	@$(PYTHON) -m sandbox.toolchain kwok > /dev/null
 	$(PYTHON) -m pytest $(ONE_MORE) -m thorough $(ARGS)
 
-# Real vLLM: one process, because other work would distort these tests.
+# Real vLLM: one process, because other work would distort these tests. With RELEASE that of a newer release, whose
+# result goes into docs/releases.md.
 test-vllm: tools
-	$(PYTHON) -m pytest -m vllm $(ARGS)
+	$(if $(RELEASE),RELEASE='$(RELEASE)' )$(PYTHON) -m pytest -m vllm $(if $(RELEASE),tests/vllm/test_newer.py )$(ARGS)
 
 test-all: test test-thorough test-vllm
 
@@ -110,8 +113,6 @@ lint: $(DEVELOPED)
 bench: $(DEVELOPED)
 	$(PYTHON) -m bench.program_cost $(ARGS)
 	$(PYTHON) -m bench.sizing_cost
-
-bench-helm: $(DEVELOPED)
 	$(PYTHON) -m bench.helm
 
 bench-datapath: $(DEVELOPED)

@@ -1,6 +1,6 @@
 """The guide's way beside this program: three Helm releases with the same objects and a route, on the same cluster.
 
-`make bench-helm`, with Helm 3 on PATH. The charts hold the objects that this program declares, so that only the tool
+Part of `make bench`, with Helm 3 on PATH. The charts hold the objects that this program declares, so that only the tool
 differs. The guide installs its releases one after another and waits for each (helmfile `needs`, `--wait`).
 """
 
