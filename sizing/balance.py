@@ -22,7 +22,7 @@ HALVINGS = 20
 """Of a range, until the answer is exact to a millionth of it."""
 
 ALIKE = 0.1
-"""Rates and times that differ by less are not told apart."""
+"""Rates and times that differ by less are alike: the estimates are not better than that."""
 
 IDLE = 0.5
 """A tier below this load, beside one at its limit, makes a ratio lopsided."""
