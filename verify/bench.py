@@ -1,7 +1,7 @@
 """Runs `vllm bench serve` in a Job beside the workers: their image, model, token and API key, without a GPU.
 
-Source of the options and of the result's fields: vllm-project/vllm, vllm/benchmarks/serve.py, 0.11.2, 0.17.1, 0.26.0 and
-0.30.0. 0.11.2 has no `--insecure`.
+Source of the options and of the result's fields: vllm-project/vllm, vllm/benchmarks/serve.py, 0.11.2, 0.17.1, 0.26.0
+and 0.30.0. 0.11.2 has no `--insecure`.
 """
 
 import copy
