@@ -1,4 +1,4 @@
-"""How a user of the kubeconfig logs in: certificate, token, password, or a program that is asked for one.
+"""How a user of the kubeconfig logs in: certificate, token, password, or a program that prints a credential.
 
 It is not the login of the official Python client (35.0.0), which ignores `proxy-url`, forgets NO_PROXY, logs the
 failure of a login program and goes on without a login, and takes a fifth of a second to import.
@@ -44,7 +44,7 @@ def log_in(cluster: Entry, user: Entry) -> Login:
 
 
 def _headers(user: Entry) -> HTTPHeaderDict:
-    """HTTP headers that log a user in, and that name whom to impersonate. A token's file goes before a token."""
+    """HTTP headers that log a user in, and that name whom to impersonate. `tokenFile` takes precedence over `token`."""
     headers = HTTPHeaderDict()
     if token := _text(user, "tokenFile").strip() or user.get("token"):
         headers["Authorization"] = f"Bearer {token}"
@@ -63,7 +63,7 @@ def _headers(user: Entry) -> HTTPHeaderDict:
 
 
 def _tls(cluster: Entry, user: Entry) -> ssl.SSLContext:
-    """The cluster's authority and the user's certificate."""
+    """The TLS context with the cluster's certificate authority and the user's certificate."""
     try:
         context = ssl.create_default_context(cadata=_pem(cluster, "certificate-authority") or None)
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # clusters' own authorities often lack what it asks for

@@ -10,7 +10,7 @@ LOCAL_PORT = 8000
 
 
 def url(endpoint: Endpoint, address: str) -> str:
-    """What clients call, up to `/v1`; a host name that the route asks for must lead to the address."""
+    """Base URL of clients, without `/v1`. A host name of the route must resolve to the address of the Gateway."""
     return f"{endpoint.scheme}://{_authority(endpoint.host or address, endpoint)}{endpoint.path}"
 
 

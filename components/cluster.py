@@ -1,4 +1,4 @@
-"""The target cluster: said, looked up, printed; and the one Kubernetes provider that reaches it."""
+"""The cluster that the kubeconfig leads to, and Pulumi's Kubernetes provider for all objects of the stack."""
 
 from dataclasses import dataclass
 
@@ -24,17 +24,17 @@ class Target:
 
     @property
     def context(self) -> str | None:
-        """The context that is meant: the named one, or the current one."""
+        """The context of the settings, else the kubeconfig's current one."""
         return self.settings.context or self.kubeconfig.current
 
     @property
     def server(self) -> str | None:
-        """URL of its API server."""
+        """URL of the cluster's API server."""
         return self.kubeconfig.cluster(self.context).get("server")
 
     @property
     def missing(self) -> Problem | None:
-        """The named context that the kubeconfig does not have."""
+        """The problem that the kubeconfig lacks the context of the settings; None: it has the context."""
         named, known = self.settings.context, sorted(self.kubeconfig.contexts)
         if named is None or named in known:
             return None
@@ -48,11 +48,11 @@ class Target:
         )
 
     def problems(self) -> list[Problem]:
-        """What stops an `up`; a preview does without a cluster."""
+        """Problems that stop an `up`. A preview needs no cluster."""
         return [] if self.missing is None or pulumi.runtime.is_dry_run() else [self.missing]
 
     def announce(self) -> None:
-        """Say on every preview and `up` which cluster is meant, and warn where an `up` would stop."""
+        """Print the cluster on every preview and `up`, and warn if an `up` would stop."""
         pulumi.info(f"target cluster: {self}")
         if self.missing:
             pulumi.warn(f"pulumi up will be refused:\n{self.missing.text()}")
@@ -64,7 +64,7 @@ class Target:
 
 
 def find(settings: Cluster) -> Target:
-    """The cluster that the settings mean, from this machine's kubeconfig; no API call."""
+    """The cluster of the settings, from this machine's kubeconfig; sends no request to it."""
     return Target(settings, kubeconfig.read())
 
 
@@ -73,8 +73,8 @@ def provider(settings: Cluster, *, adopt: bool = False) -> k8s.Provider:
 
     The kubeconfig is empty on purpose: the SDK would otherwise write this machine's $KUBECONFIG into the state, and
     every other machine's preview show a change; the plugin finds it by itself. A stack keeps the `clusterIdentifier`
-    with which it was made: earlier versions took the name of the context. ConfigMaps and Secrets are changed in
-    place: replaced, they would take the Deployments that name them along. With `adopt`, objects that exist already are
+    with which it was made: earlier versions took the name of the context. ConfigMaps and Secrets are changed in place:
+    their replacement would also replace the Deployments that name them. With `adopt`, objects that exist already are
     taken over, and fields of other field managers too.
     """
     return k8s.Provider(

@@ -1,4 +1,4 @@
-"""The cluster that the stack is in, remembered in its state."""
+"""The component TargetCluster: records in the state which cluster the stack is in, by the UID of `kube-system`."""
 
 import pulumi
 

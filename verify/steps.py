@@ -1,4 +1,4 @@
-"""The verification, step by step. Later steps report what they miss when an earlier step did not find it."""
+"""The verification, step by step. If an earlier step did not find an object, later steps report that it is missing."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -43,7 +43,7 @@ class Verification:
     trials: list[Trial] = field(default_factory=list)
     """Requests that were sent."""
     shape: Shape | Unknown = Unknown("not given")  # noqa: RUF009  (immutable)
-    """The model's, from which the bytes of a prompt's KV cache follow."""
+    """Shape of the model. The bytes of a prompt's KV cache are computed from it."""
     _tiers: dict[str, Tier] = field(default_factory=dict)
     _tcp: bool = False
     endpoint: Endpoint | None = None
@@ -65,8 +65,8 @@ class Verification:
         """Run all steps.
 
         `requests` is the number of requests, sent one after another; `seconds` is the longest silence of an answer.
-        With `tcp`, KV blocks shall go over TCP, even if the pods request RDMA devices. `url` is where the gateway
-        answers this machine. `key` is the workers' API key; without it, the key is read from their Secret.
+        With `tcp`, KV transfers over TCP are no finding, even if the pods request RDMA devices. `url` is the address of
+        the gateway for this machine. `key` is the workers' API key; without it, the key is read from their Secret.
         """
         self._tcp = tcp
         self._same_cluster()

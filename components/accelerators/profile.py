@@ -1,4 +1,4 @@
-"""What distinguishes one GPU vendor from another. All that the program knows about a vendor is an instance of this."""
+"""The profile of a GPU vendor: everything that the program knows about one vendor."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,13 +22,14 @@ class Image:
 
     name: str
     user: int
-    """USER; 0: root. Volumes that another user writes to are given to the group of the same number."""
+    """`USER` of the Dockerfile; 0: root. For another user, volumes that vLLM writes to get the group of the same
+    number."""
     home: str
-    """HOME. What is written there ends with the container."""
+    """`HOME` of the process. Its files are lost when the container ends."""
     why: str = ""
-    """Why it is needed in place of another."""
+    """Reason for this image instead of the release's usual one."""
     note: str = ""
-    """What a user must know about it, shown as a warning."""
+    """Warning about this image that a preview shows."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,8 @@ class AcceleratorProfile:
     memory: str
     """Memory of one worker, unless the tier or the infrastructure says otherwise."""
     transports: tuple[str, ...]
-    """Names of `UCX_TLS` that open UCX's access to GPU memory of the vendor: first the alias of them all, then the one
-    that copies, which finds out what memory is the GPU's (openucx/ucx v1.19.0, src/ucp/core/ucp_context.c
+    """Names of `UCX_TLS` that open UCX's access to GPU memory of the vendor: first the alias of all of them, then the
+    transport that copies, which also detects GPU memory (openucx/ucx v1.19.0, src/ucp/core/ucp_context.c
     `ucp_tl_aliases`; src/uct/{cuda,rocm,ze}/…/*_copy*, `detect_memory_type`)."""
     kv_buffer_devices: tuple[str, ...]
     """Values of `kv_buffer_device` that vLLM's NixlConnector takes with these GPUs (vllm-project/vllm v0.17.1,
@@ -58,7 +59,7 @@ class AcceleratorProfile:
     mixed_tp_attention: str | None = None
     """`--attention-backend` needed when prefill and decode differ in tensor parallelism, if any."""
     pair_variables: tuple[str, ...] = ()
-    """Variables of the vendor that choose the attention backend or the KV layout, which both tiers must have alike."""
+    """Variables of the vendor that choose the attention backend or the KV layout. They must be equal in both tiers."""
     env: Mapping[str, str] = field(default_factory=dict)
     """Variables that vLLM needs with these GPUs."""
     caches: Mapping[str, str] = field(default_factory=lambda: COMPILED)

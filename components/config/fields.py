@@ -1,4 +1,4 @@
-"""The vocabulary of the settings: what Kubernetes accepts as a name, a quantity, a device, said once."""
+"""Types of the settings' fields: names, quantities, devices and labels in the form that Kubernetes accepts."""
 
 import re
 from ipaddress import ip_network
@@ -11,7 +11,7 @@ from components.config.vocabulary import ReleaseName
 
 
 def wrong(what: str, outcome: str, change: str) -> PydanticCustomError:
-    """A value that pydantic shall refuse, with our own words for what is wrong, the outcome and the change."""
+    """The error by which a validator refuses a value: what is wrong, the outcome and the change."""
     return PydanticCustomError("refused", "{what}", {"what": what, "outcome": outcome, "change": change})
 
 
@@ -211,12 +211,12 @@ def documented(title: str, **schema: Any) -> Any:
 
 
 def null_word(value: Any) -> Any:
-    """`pulumi config set --path … null` writes the word; where null means something, it is meant."""
+    """None for the word `null`, because `pulumi config set --path … null` writes this word instead of YAML's null."""
     return None if value == "null" else value
 
 
 def _number_text(value: Any) -> Any:
-    """`pulumi config set` knows whole numbers alone, and writes fractions as text."""
+    """A fraction as a number, because `pulumi config set` writes fractions as text."""
     try:
         return float(value) if isinstance(value, str) else value
     except ValueError:

@@ -25,14 +25,15 @@ class Priority(Strict):
 
 
 class Saturation(Strict):
-    """From when on workers count as full, so that requests wait in the EPP."""
+    """Load from which a worker counts as full. Requests wait in the EPP while all workers are full."""
 
     queue_depth: Count | None = None
     """Requests that wait at a worker; unset is the EPP's 5."""
     kv_cache: Fraction | None = None
     """Fraction of a worker's KV cache in use; unset is the EPP's 0.8."""
     concurrency: Count | None = None
-    """Requests that a worker has, in place of the other two, as the EPP counts them. Release 0.9 and newer."""
+    """Requests of a worker, as the EPP counts them; used instead of `queueDepth` and `kvCache`. Release 0.9 and
+    newer."""
 
 
 def _apart(given: list[Priority]) -> list[Priority]:
@@ -53,11 +54,11 @@ class Queueing(Strict):
     max_bytes: Quantity | None = None
     """Most that waits in all queues; a request beyond it is answered with 429. Unset: no limit."""
     max_requests: Count | None = None
-    """The same in requests. Release 0.9 and newer."""
+    """Most requests that wait in all queues; a further request is answered with 429. Release 0.9 and newer."""
     request_ttl: Count | None = None
     """Seconds that a request may wait: then 503, or 429 from release 0.9 on. Unset is the EPP's: no limit in 0.6, 60
     from 0.9 on."""
     saturation: Saturation = Saturation.model_construct()
-    """From when on workers count as full."""
+    """Load from which a worker counts as full."""
     priorities: Annotated[list[Priority], AfterValidator(_apart)] = []
-    """Priorities beside 0, the one of requests that name none."""
+    """Priorities in addition to 0, which requests without a priority have."""

@@ -13,19 +13,20 @@ class Trial(Strict):
     """Requests that a Job sends to a generation before the route leads to it."""
 
     header: str = Field(default="x-llm-d-generation", pattern=r"^[a-z0-9-]{1,64}$")
-    """Header of the requests that only the new generation gets; its value is the word, `-` without one."""
+    """Header of the requests that only the new generation gets; its value is the generation's word, or `-` for the
+    empty word."""
     requests: Count = 8
     """How many requests, with 8 tokens of answer each."""
     max_errors: Annotated[int, Field(ge=0)] = 0
     """How many of them may fail."""
     prompt: str | None = Field(default=None, min_length=1)
-    """Text of the prompts, each after another number. Default: words, more than `routing.selectivePd` asks for."""
+    """Text of the prompts; each begins with another number. Default: more words than `routing.selectivePd` asks for."""
     url: str | None = Field(default=None, pattern=r"^https?://[^/\s]+(/\S*)?$")
-    """What the Job asks, up to `/v1`; default: the gateway's Service inside the cluster."""
+    """Base URL that the Job asks, without `/v1`; default: the gateway's Service inside the cluster."""
     headers: dict[str, str] = {}
-    """What the requests carry besides, such as what a policy of the gateway asks for. No secrets."""
+    """Further headers of the requests, such as one that a policy of the gateway requires. No secrets."""
     ca_secret: ObjectName | None = None
-    """Secret with `ca.crt`, by which an https `url` is verified. Unset: the certificate is not verified."""
+    """Secret whose key `ca.crt` verifies the certificate of an https `url`. Unset: the certificate is not verified."""
 
 
 class Generations(Strict):

@@ -1,4 +1,4 @@
-"""What a user reads when a stack file cannot be deployed: every problem at once, each with its way out."""
+"""Problems of a stack file, and the report of all of them that ends the program."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class Problem:
     change: str
 
     def text(self) -> str:
-        """The four lines a person reads."""
+        """The problem as four lines: path, wrong, outcome, change."""
         return (
             f"{self.path}{shown(self.value)}\n"
             f"  wrong:   {self.wrong}\n"
@@ -66,7 +66,7 @@ def refuse(stack: str, problems: Iterable[Problem]) -> None:
 def distinct(problems: Iterable[Problem]) -> list[Problem]:
     """The problems without repetitions, by path: one problem per cause.
 
-    What a later check says of a whole object is left out where something within it is already wrong.
+    A problem with a whole object is left out if an earlier problem is about a field of this object.
     """
     kept: dict[str, Problem] = {}
     for problem in problems:

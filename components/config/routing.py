@@ -47,8 +47,8 @@ class Routing(Strict):
     """The endpoint picker: which workers serve a request."""
 
     preset: Preset = Preset.GUIDE
-    """What it weighs among the workers of a role: as the release's guide, above all the prompts that they have cached,
-    or above all their load (tuning.md)."""
+    """Weights of the scores by which the EPP chooses a worker: those of the release's guide, or more weight for cached
+    prompts, or more weight for load (tuning.md)."""
     config: Annotated[dict[str, Any] | None, BeforeValidator(null_word)] = None
     """An EndpointPickerConfig of your own instead of `preset` and `selectivePd`: checked, then passed on as it is."""
     experimental_plugins: bool = False
@@ -57,7 +57,7 @@ class Routing(Strict):
     """Prompt tokens per second that one prefill worker computes at most, by which preset `guide` of release 0.9 and
     newer decides when a warm worker is too busy; unset is the EPP's 15928 (a 32B model on 2 x H100)."""
     replicas: Count = 1
-    """Pickers; with more than one they elect a leader, which alone is Ready and picks, and the others stand by."""
+    """Number of EPP pods. Several elect a leader; only the leader is Ready and chooses workers."""
     selective_pd: Annotated[
         Annotated[Literal["always"], Tag("word")] | Annotated[Selective, Tag("object")],
         Discriminator(lambda given: "object" if isinstance(given, (dict, Selective)) else "word"),
@@ -68,7 +68,8 @@ class Routing(Strict):
     """Queues in the EPP and priorities (flow-control.md); unset: requests go to workers at once. Release 0.6 and
     newer."""
     failure_mode: FailureMode | None = None
-    """While the picker does not answer; default: the release's chart (0.4 FailClose, newer FailOpen)."""
+    """What the gateway does while the EPP does not answer; default: the release's chart (0.4 FailClose, newer
+    FailOpen)."""
     verbosity: Annotated[int, Field(ge=0, le=10)] = 1
     """The picker's `--v` (chart: 1)."""
     image: str | None = Field(default=None, pattern=r"^\S+$")

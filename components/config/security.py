@@ -1,4 +1,4 @@
-"""Settings of who may reach the pods, and whom they may reach."""
+"""Security settings: NetworkPolicies, Pod Security, API key, users and locked memory."""
 
 from typing import Annotated
 
@@ -15,7 +15,7 @@ class ApiKey(Strict):
     secret: ObjectName
     """The Secret."""
     key: str = Field(default="VLLM_API_KEY", pattern=r"^[-._a-zA-Z0-9]{1,253}$")
-    """Its key that holds the API key."""
+    """Key of the Secret that holds the API key."""
 
 
 class Security(Strict):
@@ -41,7 +41,7 @@ class Security(Strict):
     """What lets RDMA lock memory. `capability`: IPC_LOCK, with vLLM as root where the image's user is another. `node`:
     the limit of the nodes (LimitMEMLOCK=infinity of their container runtime). `auto`: what the infrastructure demands,
     else IPC_LOCK for workers with an RDMA device and an image that runs as root (amd), and the limit of the nodes for
-    all others. A tier's own list of `capabilities` goes before `auto`."""
+    all others. A tier's own list of `capabilities` takes precedence over `auto`."""
     fs_group: Annotated[int | None, Field(ge=0), BeforeValidator(null_word)] = None
     """Group that the workers' volumes belong to, where the storage supports it. Default: where vLLM downloads weights
     to `model.claim`, that of the image's user unless that is root (accelerators.md) or OpenShift chooses it

@@ -68,7 +68,7 @@ class Model(Strict):
     max_model_len: Annotated[Count | None, BeforeValidator(null_word)] = 32000
     """Longest prompt plus answer, in tokens (guide); null: the model's own."""
     block_size: Annotated[Count | None, BeforeValidator(null_word)] = 128
-    """Tokens per KV block; both tiers must agree, so it is the stack's (guide: 128). The releases' images take 1, 8,
+    """Tokens per KV block, equal in both tiers (guide: 128). The releases' images take 1, 8,
     16, 32, 64, 128 and 256. null: vLLM's choice for the model, which hybrid models need."""
     storage: Quantity = "100Gi"
     """Limit of the emptyDir that each worker downloads the weights to."""
@@ -103,11 +103,12 @@ class Monitoring(Strict):
     alerts: bool = True
     """Make a PrometheusRule (its CRD must exist) with alerts for what breaks P/D without an error."""
     labels: dict[LabelKey, LabelValue] = {}
-    """Labels that the cluster selects monitors, rules and dashboards by: `release`, for kube-prometheus-stack."""
+    """Labels by which the cluster selects monitors, rules and dashboards, such as `release` for
+    kube-prometheus-stack."""
     runbooks: str = Field(default="docs", pattern=r"^\S*[^\s/]$")
     """Where you publish this project's docs folder; the alerts' runbook links begin with it."""
     min_transfer_rate: Count = 1000
-    """MB per second; KV transfers slower than that are taken for RDMA fallen back to TCP (alert; monitoring.md)."""
+    """MB per second. The alert takes slower KV transfers for a fallback from RDMA to TCP (monitoring.md)."""
     worker_interval: str = Field(default="30s", pattern=r"^\d+(ms|s|m)$")
     """Scrape interval of the workers (guide)."""
     picker_interval: str = Field(default="10s", pattern=r"^\d+(ms|s|m)$")
@@ -120,7 +121,8 @@ class Tracing(Strict):
     endpoint: str = Field(pattern=r"^http://(\[[0-9A-Fa-f:]+\]|[\w.-]+):\d+$")
     """The collector's gRPC address, such as http://otel-collector.monitoring:4317; picker and sidecar speak no TLS."""
     sampling: Fraction = 0.1
-    """Fraction of the requests that are traced; one that comes with a trace of its own goes by that."""
+    """Fraction of the requests that are traced. A request that already has a trace follows the sampling of this
+    trace."""
     detailed: bool = False
     """Let vLLM trace its model and workers, too (`--collect-detailed-traces=all`): it costs time in every step."""
 
@@ -129,12 +131,13 @@ class Images(Strict):
     """Where images come from."""
 
     mirror: Registry | None = None
-    """Put in place of the registry in default images: of `ghcr.io` and `docker.io` in the release's, of `docker.io` in
-    that of the gateway standalone; such as registry.example.com/ghcr."""
+    """Registry for default images, such as registry.example.com/ghcr. It replaces `ghcr.io` and `docker.io` in the
+    release's images, and `docker.io` in the image of the gateway standalone."""
     mirrors: dict[Registry, Registry] = {}
-    """Registries, or folders of one, and where to take their default images from instead, before `mirror`; of several
-    that fit the longest counts. Those that images come from are ghcr.io, docker.io (standalone), cr.agentgateway.dev
-    and cr.kgateway.dev/kgateway-dev (the proxies of these providers). istio's proxies come from where istiod says."""
+    """Replacements of registries, or of folders of a registry, in default images. They take precedence over `mirror`;
+    of several that match, the longest counts. Default images are in ghcr.io, docker.io (standalone),
+    cr.agentgateway.dev and cr.kgateway.dev/kgateway-dev (the proxies of these providers). istio's proxies come from
+    where istiod says."""
     pull_secrets: list[ObjectName] = []
     """Secrets of type dockerconfigjson in the namespace."""
     pull_policy: PullPolicy | None = None
@@ -147,9 +150,9 @@ class Ports(Strict):
     serving: Port = 8000
     """Pool target port: the sidecar's on decode, vLLM's on prefill."""
     decode_vllm: Port = 8200
-    """vLLM on decode, behind the sidecar."""
+    """Port of vLLM in decode pods; the routing sidecar forwards to it."""
     nixl: Port = 5600
-    """NIXL side channel, first of one per GPU (vLLM ≥ 0.11.1: 5600)."""
+    """First port of the NIXL side channel; each GPU has one port (vLLM ≥ 0.11.1: 5600)."""
 
 
 def _off(value: Any) -> Any:
@@ -190,12 +193,12 @@ class Serving(Strict):
     """GPU product: a preview then says whether the model fits, and warns about what is likely to go wrong (sizing.md);
     unset = preflight looks at the labels of the nodes."""
     load: Annotated[Load | None, BeforeValidator(null_word)] = None
-    """What is asked of the stack; sizing compares it with what the workers can do."""
+    """Expected load and targets; sizing compares them with the predicted rates of the workers."""
     gpu_resource: Device | None = None
     """Extended resource of the GPUs, where it is not the accelerator's: MIG slices, partitions, shared GPUs."""
     infrastructure: Annotated[Infrastructure | None, BeforeValidator(null_word)] = None
-    """The kind of cluster: everything that pods need there for RDMA, each field to be overridden by the settings below
-    (infrastructure.md); unset = what those say, and nothing else."""
+    """The kind of cluster. It sets everything that pods need there for RDMA (infrastructure.md). The settings below
+    override single fields; unset = only the settings below count."""
     rdma: Annotated[Rdma | None, BeforeValidator(null_word)] = None
     """The fabric's RDMA device for each worker; unset = the infrastructure's, else TCP."""
     ucx: Ucx = Ucx.model_construct()
@@ -219,6 +222,6 @@ class Serving(Strict):
     monitoring: Monitoring = Monitoring.model_construct()
     """Prometheus operator objects."""
     tracing: Annotated[Tracing | None, BeforeValidator(null_word)] = None
-    """Where picker, sidecar and vLLM send traces; unset = none are made."""
+    """Where EPP, sidecar and vLLM send traces; unset = no traces."""
     security: Security = Security.model_construct()
     """Network connections that the pods accept and open, and their security contexts."""

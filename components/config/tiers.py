@@ -112,20 +112,20 @@ class HostPath(Strict):
 
 
 class EmptyDir(Strict):
-    """A folder that is made with the pod and goes with it."""
+    """A folder that is made and deleted with the pod."""
 
     size_limit: Quantity | None = None
-    """How much it may hold. On the node's disk, the pod requests as much of `ephemeral-storage`."""
+    """Size limit. Without `medium: Memory` the pod also requests this much `ephemeral-storage`."""
     medium: Literal["Memory"] | None = None
     """`Memory`: what it holds counts as the pod's memory; unset: the node's disk."""
 
 
 SOURCES = ("claim", "config_map", "secret", "empty_dir", "csi", "ephemeral")
-"""The fields of a volume that say what it is."""
+"""Fields for the source of a volume."""
 
 
 class Volume(Strict):
-    """A volume of the pods, mounted in vLLM's container; exactly one of its fields says what it is."""
+    """A volume of the pods, mounted in vLLM's container; exactly one field for its source is set."""
 
     name: DnsLabel
     """Its name in the pod."""
@@ -153,7 +153,7 @@ class Volume(Strict):
         given = [str(type(self).model_fields[name].alias) for name in SOURCES if getattr(self, name) is not None]
         if len(given) != 1:
             raise wrong(
-                f"says {len(given)} things that it is{': ' if given else ''}{', '.join(given)}",
+                f"has {len(given)} sources{': ' if given else ''}{', '.join(given)}",
                 "the API server would refuse the Deployment: a volume has exactly one type",
                 "set one of claim, configMap, secret, emptyDir, csi and ephemeral; a folder of the node is hostPaths",
             )
@@ -161,7 +161,7 @@ class Volume(Strict):
 
 
 class SecurityContext(Strict):
-    """Rights of vLLM's container; what is unset, `security`, `capabilities` and the image decide."""
+    """Rights of vLLM's container. Unset fields follow `security`, `capabilities` and the image."""
 
     run_as_user: Annotated[int, Field(ge=0)] | None = None
     """User of vLLM's process in this tier; default: `security.runAsUser`."""
@@ -176,22 +176,22 @@ class SecurityContext(Strict):
     read_only_root_filesystem: bool | None = None
     """The image is read-only; vLLM then needs `volumes` for what it writes, such as /tmp."""
     drop_capabilities: list[Annotated[str, Field(pattern=r"^[A-Z_]+$")]] = []
-    """Linux capabilities that are taken away, such as ALL; those of `capabilities` are given all the same after ALL."""
+    """Linux capabilities to drop, such as ALL. The container keeps those of `capabilities` also with ALL."""
     seccomp_profile: str | None = Field(default=None, pattern=r"^(RuntimeDefault|Unconfined|Localhost/.+)$")
     """`RuntimeDefault`, `Unconfined`, or `Localhost/<file>` of the kubelet's folder for profiles."""
 
 
 class ValueFrom(Strict):
-    """A value that stands in a Secret or ConfigMap of the namespace."""
+    """A value from a Secret or ConfigMap of the namespace."""
 
     secret: ObjectName | None = None
-    """The Secret, or else `configMap`."""
+    """Name of the Secret; set either this or `configMap`."""
     config_map: ObjectName | None = None
-    """The ConfigMap, or else `secret`."""
+    """Name of the ConfigMap; set either this or `secret`."""
     key: ConfigKey
     """Key of the value in the Secret or ConfigMap."""
     optional: bool = False
-    """Start the pods without the variable where there is no such object or key; otherwise they wait for it."""
+    """true: pods start without the variable if the object or key is absent. false: pods wait for it."""
 
     @model_validator(mode="after")
     def _one_object(self) -> "ValueFrom":
@@ -208,7 +208,7 @@ EnvSetting = Annotated[
     Annotated[EnvValue, Tag("text")] | Annotated[ValueFrom, Tag("reference")],
     Discriminator(lambda given: "reference" if isinstance(given, (dict, ValueFrom)) else "text"),
 ]
-"""A variable's value, or where it stands."""
+"""A variable's value, or the Secret or ConfigMap that holds it."""
 
 
 class Rollout(Strict):
@@ -217,9 +217,9 @@ class Rollout(Strict):
     startup_budget: Seconds = 1800
     """How long a worker may load its model before it is restarted (guide: 60 probes of 30 s)."""
     termination_grace: Seconds | None = None
-    """How long a worker may take to finish its requests before it is killed; an idle one ends at once.
-    Default: 120; decode `maxModelLen` / 20 tokens a second (1600), at least 120 and at most 3600, which it is with
-    `maxModelLen: null`."""
+    """How long a worker may take to finish its requests before it is killed; an idle one ends at once. Default of
+    prefill: 120. Default of decode: the time for `maxModelLen` tokens at 20 a second (1600), at least 120 and at most
+    3600; with `maxModelLen: null` 3600."""
     max_unavailable: Annotated[int, Field(ge=0)] = 1
     """Pods that may be missing while the tier is replaced; 0 needs `maxSurge`."""
     max_surge: Annotated[int, Field(ge=0)] = 0
@@ -228,7 +228,7 @@ class Rollout(Strict):
     create_timeout: Seconds | None = None
     """How long `pulumi up` waits for a new tier; default: image pull (600) + start-up budget."""
     update_timeout: Seconds | None = None
-    """How long it waits for a rollout; default: 600 + rounds x (termination grace + start-up budget)."""
+    """How long `pulumi up` waits for a rollout; default: 600 + rounds x (termination grace + start-up budget)."""
 
 
 class Tier(Strict):
@@ -254,29 +254,29 @@ class Tier(Strict):
     shm_size: Quantity | None = None
     """Size of /dev/shm; default: the infrastructure's, else 16Gi, 64Gi with `hostNetwork` (NCCL/RCCL of 8 GPUs)."""
     image: str | None = Field(default=None, pattern=r"^\S+$")
-    """vLLM image; default: the release's for the accelerator. Taken as written, mirror or not."""
+    """vLLM image; default: the release's for the accelerator. `images.mirror` does not change it."""
     extra_args: list[str] = []
     """Further `vllm serve` arguments, `--flag=value` each; what the program itself sets is refused."""
     env: dict[EnvName, EnvSetting] = {}
-    """Further environment variables, each over the infrastructure's; what the program itself sets is refused. A value
-    from a Secret is `{secret: name, key: key}`, one from a ConfigMap `{configMap: name, key: key}`."""
+    """Further environment variables; they override the infrastructure's. Those that the program sets are refused. A
+    value from a Secret is `{secret: name, key: key}`, one from a ConfigMap `{configMap: name, key: key}`."""
     log_level: VllmLogLevel | None = None
     """`VLLM_LOGGING_LEVEL`; unset is vLLM's info."""
     rdma: Annotated[Rdma | None, BeforeValidator(null_word)] = None
     """This tier's RDMA device instead of the stack's; `null` = TCP."""
     ucx: Ucx = Ucx.model_construct()
-    """This tier's UCX variables, each over the stack's."""
+    """UCX variables of this tier; each overrides the stack's."""
     kv_transfer: KvTransfer = KvTransfer.model_construct()
-    """This tier's KV connector, each field over the stack's; with a connector of its own, nothing of the stack's
-    `extra`. Such as MultiConnector in prefill alone, or the roles kv_producer and kv_consumer of newer vLLM."""
+    """KV connector of this tier; each field overrides the stack's. A tier with a `connector` takes nothing from the
+    stack's `extra`. Examples: MultiConnector in prefill only; the roles kv_producer and kv_consumer of newer vLLM."""
     node_selector: dict[LabelKey, LabelValue] = {}
-    """Labels of the nodes that may run the workers, each over the infrastructure's."""
+    """Labels of the nodes that may run the workers; each overrides the infrastructure's."""
     tolerations: list[Toleration] = []
     """Taints that the workers accept."""
     affinity: dict[Literal["nodeAffinity", "podAffinity", "podAntiAffinity"], dict[str, Any]] = {}
     """A Kubernetes affinity, passed on as written."""
     annotations: dict[LabelKey, EnvValue] = {}
-    """Annotations of the pods, such as a secondary network's, each over the infrastructure's."""
+    """Annotations of the pods, such as a secondary network's; each overrides the infrastructure's."""
     labels: dict[LabelKey, LabelValue] = {}
     """Further labels of the Deployment and its pods, such as a queue's; the program's own are refused."""
     priority_class: ObjectName | None = None
@@ -286,11 +286,11 @@ class Tier(Strict):
     scheduler: ObjectName | None = None
     """`schedulerName` of the pods; unset is the cluster's default scheduler."""
     capabilities: list[Capability] = []
-    """Linux capabilities, such as IPC_LOCK for pinned memory; a list of your own takes the infrastructure's place."""
+    """Linux capabilities, such as IPC_LOCK for pinned memory; a list here replaces the infrastructure's."""
     security_context: SecurityContext = SecurityContext.model_construct()
     """Rights of vLLM's container, such as what a Pod Security level demands."""
     host_paths: list[HostPath] = []
-    """Files and folders of the node, beside the infrastructure's; one with the same mount path takes its place."""
+    """Files and folders of the node, in addition to the infrastructure's; the same mount path replaces one of these."""
     volumes: list[Volume] = []
     """Further volumes: claims, ConfigMaps, Secrets, empty folders and what CSI drivers make."""
     rollout: Rollout = Rollout.model_construct()
@@ -319,7 +319,7 @@ class Prefill(Tier):
 
 
 class Sidecar(Strict):
-    """The routing sidecar of the decode pods: fetches the KV cache from the prefill pod that the picker chose."""
+    """The routing sidecar of the decode pods: sends each prompt to the prefill pod that the EPP chose, then to vLLM."""
 
     image: str | None = Field(default=None, pattern=r"^\S+$")
     """Its image; default: the release's."""
@@ -346,4 +346,4 @@ class Decode(Tier):
     cpu: Quantity = "16"
     """CPU request, and limit unless `cpuLimit` says another."""
     sidecar: Sidecar = Sidecar.model_construct()
-    """The routing sidecar."""
+    """The routing sidecar of the decode pods."""

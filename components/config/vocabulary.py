@@ -1,4 +1,4 @@
-"""Closed vocabularies: every word that a setting may take, one enumeration per axis."""
+"""Closed vocabularies: every word that a setting may have, one enumeration for each kind of word."""
 
 from enum import StrEnum
 from typing import Any
@@ -8,7 +8,8 @@ from pydantic_core import CoreSchema
 
 
 class Word(StrEnum):
-    """A closed vocabulary. Strict models would demand members; a stack file has their text."""
+    """Base of the vocabularies. It accepts the text of a stack file, where a strict model demands a member of the
+    enum."""
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -53,7 +54,7 @@ class Infrastructure(Word):
 
 
 class ReleaseName(Word):
-    """llm-d release: moves all images and flag dialects together (`components/releases`)."""
+    """llm-d release: decides all images and flag dialects together (`components/releases`)."""
 
     V0_10 = "0.10"
     V0_9 = "0.9"
@@ -62,7 +63,7 @@ class ReleaseName(Word):
 
     @property
     def parts(self) -> tuple[int, ...]:
-        """Its numbers, by which releases are ordered: 0.10 comes after 0.9."""
+        """The numbers of the release, by which releases are ordered: 0.10 comes after 0.9."""
         return tuple(map(int, self.value.split(".")))
 
     def __lt__(self, other: str) -> bool:

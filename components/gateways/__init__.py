@@ -2,7 +2,7 @@
 
 A file holds all that is known about one provider: class names per release, objects, refusals with their reasons, and
 what its controller does. `standalone` has no controller: its objects are an Envoy of the stack. A new provider is a
-file, its entry in `PROVIDERS`, and its word in `components/config/vocabulary.py`: the settings' schema is made of that.
+file, its entry in `PROVIDERS`, and its word in `components/config/vocabulary.py`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -60,7 +60,7 @@ def _objects(args: ModelGatewayArgs) -> Sequence[Manifest]:
 
 
 def honouring(setting: str, release: ReleaseName) -> list[Provider]:
-    """Providers of a release that honour a setting of the gateway, by its field."""
+    """Providers of a release that accept a setting of the gateway; `setting` is the name of its field."""
     return [each.word for each in available(release) if setting not in each.refused]
 
 

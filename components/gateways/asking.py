@@ -16,20 +16,20 @@ TRIAL_SCRIPT = (Path(__file__).parent / "trial_job.py").read_text()
 CA_FOLDER = "/ca"
 
 USER = 65534
-"""User `65534`: the scripts read the image's python3 and write nothing."""
+"""User of the Jobs' containers (nobody). The scripts write no file."""
 
 PATIENCE = 600
-"""Seconds besides `settle` until the proxies must lead to the generation."""
+"""Seconds after which the Job fails if the proxies do not lead to the generation, in addition to `settle`."""
 
 PULL = 600
 """Seconds for scheduling, and for pulling the image where the nodes of the workers cannot hold the pod."""
 
 HEADER = "x-llm-d-generation"
-"""Header of answers, and of requests that only the generation takes."""
+"""Header with the word of a generation: in its answers, and in requests that only this generation gets."""
 
 
 def settle(provider: GatewayProvider, args: ModelGatewayArgs, asked: AskingArgs) -> Manifest:
-    """Waits until the proxies lead to the generation. A failed one runs again at the next `up`."""
+    """The Job that waits until the proxies lead to the generation. A failed Job runs again at the next `up`."""
     env = {
         **_common(provider, args),
         "HOST": asked.host,
@@ -45,7 +45,8 @@ def settle(provider: GatewayProvider, args: ModelGatewayArgs, asked: AskingArgs)
 
 
 def trial(provider: GatewayProvider, args: ModelGatewayArgs, given: TrialArgs) -> Sequence[Manifest]:
-    """Sends requests to the generation before the route leads to it, and headless Services for its counters."""
+    """The Job that sends requests to the generation before the route leads to it, and headless Services for the
+    counters of its workers."""
     asked = given.asking
     env = {
         **_common(provider, args),
@@ -84,7 +85,7 @@ def _variable(name: str, value: str) -> dict[str, Any]:
 
 
 def _workers(args: ModelGatewayArgs, role: str, given: CountersArgs) -> Manifest:
-    """The addresses of a tier's Ready workers, in the DNS."""
+    """The headless Service by which the Job finds the addresses of a tier's Ready workers."""
     port = {"name": "http", "port": given.port, "targetPort": given.port, "protocol": "TCP"}
     return Manifest(
         f"trial-{role}",

@@ -1,7 +1,7 @@
 """data-science-gateway: OpenShift AI's class, istio by another name (OpenShift Service Mesh).
 
-A Secret in openshift-ingress may be used with the ReferenceGrant that the stack makes there, as the chart does. The
-grant's name has the stack's namespace in it, because many stacks use openshift-ingress.
+The stack makes a ReferenceGrant in openshift-ingress, as the chart does: the Gateway may then use Secrets there. The
+name of the grant contains the stack's namespace, because many stacks use openshift-ingress.
 """
 
 from collections.abc import Sequence
@@ -17,11 +17,11 @@ INGRESS = "openshift-ingress"
 """Namespace of OpenShift's routers and their certificates."""
 
 CERTIFICATE = {"service.beta.openshift.io/serving-cert-secret-name": "data-science-gateway-service-tls"}
-"""By this annotation OpenShift makes a certificate for the Service."""
+"""Annotation of the Service for which OpenShift makes a certificate."""
 
 
 def configure(args: ModelGatewayArgs) -> Sequence[Manifest]:
-    """As istio, and the grant for certificates in OpenShift's namespace."""
+    """The objects of istio, and the ReferenceGrant for certificates in `openshift-ingress`."""
     secrets = [each.name for one in args.listeners for each in one.certificates if each.namespace == INGRESS]
     if not secrets:
         return istio.configure(args)

@@ -13,7 +13,8 @@ PROGRAMMED = {"pulumi.com/waitFor": "condition=Programmed"}
 """Pulumi waits for this condition, which every controller reports; it does not wait for a custom object otherwise."""
 
 MINUTES = 10
-"""The controller itself needs seconds; a new node for its proxy (4 CPU) or a cloud's load balancer takes minutes."""
+"""Minutes to wait for Programmed. The controller itself needs seconds; a new node for its proxy (4 CPU) or a cloud's
+load balancer takes minutes."""
 
 
 def objects(provider: GatewayProvider, args: ModelGatewayArgs) -> Sequence[Manifest]:
@@ -55,7 +56,8 @@ def given_headers(route: RouteArgs, more: Mapping[str, str]) -> RouteArgs:
 
 
 def ingress(gateway: ModelGatewayArgs, args: IngressArgs) -> Manifest:
-    """Everything of a host to the plain listener. Its controller may write no status: Pulumi does not wait for it."""
+    """An Ingress that sends all requests for a host to the HTTP listener. Pulumi does not wait for it, because some
+    Ingress controllers write no status."""
     backend = {"service": {"name": args.service, "port": {"number": HTTP_PORT}}}
     rule = {"host": args.host, "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}
     spec: dict[str, Any] = {"rules": [rule]}
@@ -98,7 +100,7 @@ def _gateway(provider: GatewayProvider, args: ModelGatewayArgs) -> Manifest:
         labels,
         {"spec": spec},
         annotations=PROGRAMMED if args.awaited else {},
-        replaced_on="spec.gatewayClassName",  # a controller leaves its proxies to the Gateway's next one
+        replaced_on="spec.gatewayClassName",  # the old class's controller would not delete its proxies
         minutes=MINUTES if args.awaited else None,
         address=_address,
     )
@@ -119,7 +121,7 @@ def _address(status: Any) -> str:
 
 
 def _listener(args: ListenerArgs) -> dict[str, Any]:
-    """For routes of every namespace, as the guide's one listener."""
+    """A listener that allows routes of every namespace, as the guide's does."""
     references = [
         {"group": "", "kind": "Secret", "name": each.name, **({"namespace": each.namespace} if each.namespace else {})}
         for each in args.certificates

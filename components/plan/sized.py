@@ -1,6 +1,6 @@
-"""What sizing says of a stack: its tiers as questions, and the answers as problems and notes.
+"""Sizing of a stack: turns its settings and tiers into a question to `sizing`, and the answer into problems and notes.
 
-Everything of `sizing` is imported where a GPU product is known: a preview without one does not pay for it.
+`sizing` is imported inside the functions, because the import costs time, and previews without a GPU product need none.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ OPAQUE = (
     "--num-gpu-blocks-override",
     "--speculative-config",
 )
-"""Flags that change memory in ways that are not computed: nothing is refused beside one."""
+"""Flags that change memory in ways that are not computed. A tier with one of them is never refused."""
 
 TEXT_ONLY = ("--language-model-only", "--limit-mm-per-prompt")
 
 
 @dataclass(frozen=True)
 class SizingInput:
-    """What sizing needs of the settings, beside the tiers."""
+    """The settings that sizing needs in addition to the tiers."""
 
     accelerator: Accelerator
     release: ReleaseName
@@ -64,7 +64,7 @@ class SizingInput:
 
 
 def inputs(context: Context) -> SizingInput:
-    """What sizing needs of a stack's settings."""
+    """Collect the settings that sizing needs."""
     settings = context.settings
     downloads = settings.model.claim is None and not settings.model.name.startswith("/")
     return SizingInput(
@@ -121,7 +121,7 @@ def products(accelerator: Accelerator) -> Mapping[str, Card]:
 
 
 def problems(asked: Question) -> Iterator[Problem]:
-    """What is proven to fail."""
+    """Problems for faults that are proven."""
     from sizing import verdict  # noqa: PLC0415
 
     for each in verdict.in_memory(asked):
@@ -130,7 +130,7 @@ def problems(asked: Question) -> Iterator[Problem]:
 
 
 def suspicions(asked: Question | None, located: Located | None, storage: float | None) -> Iterator[str]:
-    """What is likely to fail, and what is not known; `storage`: bytes of each worker's volume for the weights."""
+    """Warnings about likely faults and missing inputs; `storage`: bytes of each worker's volume for the weights."""
     if located is None:
         return
     if asked is None:
@@ -242,7 +242,7 @@ def table(asked: Question) -> list[dict[str, Any]]:
 
 
 def report(asked: Question) -> str:
-    """The same and the load, as text."""
+    """The table and the load, as text."""
     from sizing import summary  # noqa: PLC0415
 
     return summary.report(asked)

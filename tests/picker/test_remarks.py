@@ -1,4 +1,4 @@
-"""Remarks about EPP configurations that the EPP takes: each has its path and its text."""
+"""Remarks about configurations that the EPP accepts: each has its path and its text."""
 
 import copy
 from typing import Any

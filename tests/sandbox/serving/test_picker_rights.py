@@ -1,4 +1,4 @@
-"""The picker needs each of its rights: without one, the real EPP reports that it is missing.
+"""The EPP needs every right of its Role: without one of them, the real EPP reports the missing right.
 
 All pickers run in parallel, each in its own namespace. None needs workers.
 """
