@@ -18,10 +18,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from sandbox.modelserver.substitutions import Machine, substituted
-
 from sandbox.home import CHECKOUT
 from sandbox.modelserver import recipe, stubs
+from sandbox.modelserver.real import Machine, substituted
 from sandbox.progress import Progress
 from sandbox.toolchain.cache import Cache
 from tests.recorder import run_program
