@@ -65,7 +65,7 @@ class Verification:
         """Run all steps.
 
         `requests` is the number of requests, sent one after another; `seconds` is the longest silence of an answer.
-        With `tcp`, KV transfers over TCP are no finding, even if the pods request RDMA devices. `url` is the address of
+        With `tcp`, KV transfers over TCP are expected, even if the pods request RDMA devices. `url` is the address of
         the gateway for this machine. `key` is the workers' API key; without it, the key is read from their Secret.
         """
         self._tcp = tcp

@@ -1,4 +1,4 @@
-"""The settings of the endpoint picker."""
+"""The settings of the endpoint picker (EPP)."""
 
 from typing import Annotated, Any, Literal
 
@@ -14,7 +14,7 @@ from components.config.vocabulary import FailureMode, Preset
 def _uncached(value: Any) -> Any:
     if isinstance(value, int) and not isinstance(value, bool) and value < 1:
         raise wrong(
-            f"is {value}, which older pickers read as always and newer ones as never",
+            f"is {value}, which older EPPs read as always and newer ones as never",
             "the same file would disaggregate every request or none, depending on the release",
             "write `selectivePd: always`, or a number from 1",
         )
@@ -35,7 +35,7 @@ Uncached = Annotated[int, BeforeValidator(_uncached), Field(json_schema_extra={"
 
 
 class Selective(Strict):
-    """Disaggregate only long prompts: one number, in the unit of the release's picker."""
+    """Disaggregate only long prompts: one number, in the unit of the release's EPP."""
 
     threshold: Uncached | None = None
     """Release 0.4: characters of the prompt that no decode worker has cached."""
@@ -44,7 +44,7 @@ class Selective(Strict):
 
 
 class Routing(Strict):
-    """The endpoint picker: which workers serve a request."""
+    """The endpoint picker (EPP): chooses the workers of each request."""
 
     preset: Preset = Preset.GUIDE
     """Weights of the scores by which the EPP chooses a worker: those of the release's guide, or more weight for cached
@@ -71,9 +71,9 @@ class Routing(Strict):
     """What the gateway does while the EPP does not answer; default: the release's chart (0.4 FailClose, newer
     FailOpen)."""
     verbosity: Annotated[int, Field(ge=0, le=10)] = 1
-    """The picker's `--v` (chart: 1)."""
+    """The EPP's `--v` (chart: 1)."""
     image: str | None = Field(default=None, pattern=r"^\S+$")
-    """The picker's image; default: the release's."""
+    """The EPP's image; default: the release's."""
     cpu: Quantity | None = None
     """CPU request; default: the release's chart (0.4 none, newer 4)."""
     memory: Quantity | None = None
@@ -81,6 +81,6 @@ class Routing(Strict):
     memory_limit: Quantity | None = None
     """Memory limit; default: the release's chart (0.4 none, newer 16Gi)."""
     node_selector: dict[LabelKey, LabelValue] = {}
-    """Labels of the nodes that may run the picker."""
+    """Labels of the nodes that may run the EPP."""
     tolerations: list[Toleration] = []
-    """Taints that the picker accepts."""
+    """Taints that the EPP accepts."""

@@ -196,6 +196,8 @@ def _value(setting: Schema, definitions: Schema) -> str:
         item = _value(setting["items"], definitions)
         return f"list of {item}" if "`" in item else f"list of {item}s"
     if kind == "integer":
+        if "minimum" not in setting:
+            return "whole number"
         top = f" to {setting['maximum']}" if "maximum" in setting else " or more"
         return f"{setting['minimum']}{top}"
     if kind == "object":

@@ -112,14 +112,14 @@ class Monitoring(Strict):
     worker_interval: str = Field(default="30s", pattern=r"^\d+(ms|s|m)$")
     """Scrape interval of the workers (guide)."""
     picker_interval: str = Field(default="10s", pattern=r"^\d+(ms|s|m)$")
-    """Scrape interval of the picker (guide)."""
+    """Scrape interval of the EPP (guide)."""
 
 
 class Tracing(Strict):
     """Traces of requests, in the OpenTelemetry protocol."""
 
     endpoint: str = Field(pattern=r"^http://(\[[0-9A-Fa-f:]+\]|[\w.-]+):\d+$")
-    """The collector's gRPC address, such as http://otel-collector.monitoring:4317; picker and sidecar speak no TLS."""
+    """The collector's gRPC address, such as http://otel-collector.monitoring:4317; EPP and sidecar send without TLS."""
     sampling: Fraction = 0.1
     """Fraction of the requests that are traced. A request that already has a trace follows the sampling of this
     trace."""
@@ -141,7 +141,7 @@ class Images(Strict):
     pull_secrets: list[ObjectName] = []
     """Secrets of type dockerconfigjson in the namespace."""
     pull_policy: PullPolicy | None = None
-    """For every container; default: the charts' (Always for picker and sidecar, the cluster's for vLLM)."""
+    """For every container; default: the charts' (Always for EPP and sidecar, the cluster's for vLLM)."""
 
 
 class Ports(Strict):

@@ -158,14 +158,14 @@ class Exposure(Word):
 
 
 class FailureMode(Word):
-    """What the gateway does with a request while the endpoint picker does not answer."""
+    """What the gateway does with a request while the endpoint picker (EPP) does not answer."""
 
     FAIL_OPEN = "FailOpen"
     FAIL_CLOSE = "FailClose"
 
 
 class Preset(Word):
-    """What the endpoint picker weighs among the workers of a role."""
+    """Weights of the scores by which the EPP chooses a worker."""
 
     GUIDE = "guide"
     PREFIX_CACHE_AWARE = "prefix-cache-aware"
@@ -188,7 +188,7 @@ class PullPolicy(Word):
 
 
 class Role(Word):
-    """What a worker does; the value of the pod label `llm-d.ai/role`, which the picker's filters read."""
+    """What a worker does; the value of the pod label `llm-d.ai/role`, which the EPP's filters read."""
 
     PREFILL = "prefill"
     DECODE = "decode"

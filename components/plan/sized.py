@@ -41,7 +41,7 @@ OPAQUE = (
     "--num-gpu-blocks-override",
     "--speculative-config",
 )
-"""Flags that change memory in ways that are not computed. A tier with one of them is never refused."""
+"""Flags that change memory in ways that are not computed. Sizing refuses no tier with one of them."""
 
 TEXT_ONLY = ("--language-model-only", "--limit-mm-per-prompt")
 
