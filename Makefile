@@ -99,8 +99,8 @@ test-thorough: tools
 	@$(PYTHON) -m sandbox.toolchain kwok > /dev/null
 	$(PYTHON) -m pytest $(ONE_MORE) -m thorough $(or $(ARGS),$(LONG_ONES_FIRST))
 
-# Real vLLM: one process, because other work would distort these tests. With RELEASE that of a newer release, whose
-# result goes into docs/releases.md.
+# Real vLLM: one process, because other work would distort these tests. RELEASE: the vLLM of a newer release; the command
+# writes the result into docs/releases.md.
 test-vllm: tools
 	$(if $(RELEASE),RELEASE='$(RELEASE)' )$(PYTHON) -m pytest -m vllm $(if $(RELEASE),tests/vllm/test_newer.py )$(ARGS)
 

@@ -16,7 +16,7 @@ TRIAL_SCRIPT = (Path(__file__).parent / "trial_job.py").read_text()
 CA_FOLDER = "/ca"
 
 USER = 65534
-"""User of the Jobs' containers (nobody). The scripts write no file."""
+"""User of the Jobs' containers. The scripts write no file."""
 
 PATIENCE = 600
 """Seconds after which the Job fails if the proxies do not lead to the generation, in addition to `settle`."""

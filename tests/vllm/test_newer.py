@@ -75,13 +75,13 @@ def test_every_metric_of_dashboards_and_alerts_is_there(servers: dict[str, Serve
 
 
 def test_a_refused_handshake_fails_the_request_alone(servers: dict[str, Server]) -> None:
-    decode, prompt = servers["decode"], text(300, "nobody")
-    nobody = {"remote_engine_id": "00000000-0000-4000-8000-000000000000", "remote_port": 9}
-    status, _ = decode.complete(prompt, {**servers["prefill"].prefilled(prompt), **nobody})
+    decode, prompt = servers["decode"], text(300, "closed")
+    closed = {"remote_engine_id": "00000000-0000-4000-8000-000000000000", "remote_port": 9}
+    status, _ = decode.complete(prompt, {**servers["prefill"].prefilled(prompt), **closed})
     assert status == 500
     assert decode.lives()
     assert decode.complete(prompt)[0] == 200
-    ROWS["nobody at the side channel"] = "500; the decode worker goes on"
+    ROWS["a closed side channel"] = "500; the decode worker goes on"
 
 
 def test_a_handshake_of_another_dtype_is_refused_and_recomputed(servers: dict[str, Server]) -> None:
