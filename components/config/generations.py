@@ -26,7 +26,7 @@ class Trial(Strict):
     headers: dict[str, str] = {}
     """Further headers of the requests, such as one that a policy of the gateway requires. No secrets."""
     ca_secret: ObjectName | None = None
-    """Secret with the key `ca.crt`, which verifies the certificate of an https `url`. Unset: the certificate is not verified."""
+    """Secret with the key `ca.crt`, which verifies the certificate of an https `url`. Unset: it is not verified."""
 
 
 class Generations(Strict):

@@ -193,8 +193,8 @@ def _notes(context: Context, tiers: Tiers) -> list[str]:
     if context.release.limit and not context.own_images and "release" not in settings.model_fields_set:
         newer = min(name for name, each in RELEASES.items() if settings.release < name and not each.limit)
         notes.append(
-            f'serving.release is not set, and this is "{settings.release}". Its vLLM {context.release.vllm} has a limit: '
-            f'{context.release.limit}. Set serving.release: "{newer}" for a vLLM without it, or '
+            f'serving.release is not set, and this is "{settings.release}". Its vLLM {context.release.vllm} has '
+            f'a limit: {context.release.limit}. Set serving.release: "{newer}" for a vLLM without it, or '
             f'"{settings.release}" to stay (docs/releases.md)'
         )
     if tiers[Role.DECODE].host_network and settings.security.level is SecurityLevel.LOCKED:
