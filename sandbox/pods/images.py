@@ -22,7 +22,7 @@ class User:
 
 METRICS_INTERVAL = "150ms"
 """The EPP's interval for reading the workers' metrics. The default of 50 ms takes a quarter of a core without any
-request, and 150 ms a twelfth. Its flow control takes a worker whose metrics are older than 200 ms for full."""
+request, and 150 ms a twelfth. Its flow control takes a worker for full if the metrics are older than 200 ms."""
 _NONROOT = User(65532, 65532)
 """User of upstream's picker and sidecar images."""
 _ISTIO = User(1337, 1337)
