@@ -46,8 +46,6 @@ PACKED = policy/.venv/.is-installed
 BOTH_CORES = -n auto --dist loadfile
 # Thorough tests wait for pods a third of their time: one process more than there are cores.
 ONE_MORE = -n $$(($$(nproc) + 1)) --dist loadfile --no-loadscope-reorder
-# A long file that starts last would be waited for.
-LONG_ONES_FIRST = tests/sandbox/stack tests/sandbox/faults tests/sandbox/serving tests
 COMMAND = @$(PYTHON) -m sandbox $@
 ON_STACK = --stack $(STACK) $(if $(NODES),--nodes $(NODES)) $(if $(CLUSTER),--cluster '$(CLUSTER)') $(foreach one,$(SET),--set '$(one)') $(if $(ARGS),-- $(ARGS))
 
@@ -97,7 +95,7 @@ test: tools
 
 test-thorough: tools
 	@$(PYTHON) -m sandbox.toolchain kwok > /dev/null
-	$(PYTHON) -m pytest $(ONE_MORE) -m thorough $(or $(ARGS),$(LONG_ONES_FIRST))
+	$(PYTHON) -m pytest $(ONE_MORE) -m thorough $(ARGS)
 
 # Real vLLM: one process, because other work would distort these tests. RELEASE: the vLLM of a newer release; the command
 # writes the result into docs/releases.md.

@@ -8,6 +8,7 @@ import pytest
 from _pytest.capture import CaptureManager
 
 _SILENT_SECONDS = 10
+_LONG = ("tests/sandbox/stack/", "tests/sandbox/faults/", "tests/sandbox/serving/")
 
 
 class _Watch:
@@ -52,3 +53,8 @@ def pytest_configure(config: pytest.Config) -> None:
     reporter = config.pluginmanager.getplugin("terminalreporter")
     if reporter is not None and not hasattr(config, "workerinput"):
         config.pluginmanager.register(_Watch(reporter, config.pluginmanager.getplugin("capturemanager")))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first: one that starts last would be waited for."""
+    items.sort(key=lambda item: not item.nodeid.startswith(_LONG))
