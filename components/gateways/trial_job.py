@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 
 HEADER = "x-llm-d-generation"
 SAMPLE = re.compile(r"^([a-zA-Z_:]+)(?:\{.*\})? ([0-9.eE+-]+)$", re.MULTILINE)
+PATIENCE = 60
+"""Seconds until the workers must be found: the names of pods that just became Ready come to DNS later."""
 FINISHED = "vllm:request_success_total"
 FETCHED = ("vllm:nixl_bytes_transferred_sum", "vllm:external_prefix_cache_hits_total")
 
@@ -67,6 +69,18 @@ def counters(service: str) -> dict[str, float]:
     return total
 
 
+def found() -> dict[str, dict[str, float]]:
+    """The counters of both tiers, once DNS knows the workers."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return {role: counters(os.environ[role]) for role in ("PREFILL", "DECODE")}
+        except OSError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(1)
+
+
 def grown(before: dict[str, float], after: dict[str, float], names: tuple[str, ...]) -> float | None:
     """The growth of the first counter that workers have; None: they have none of them."""
     return next((after[name] - before.get(name, 0) for name in names if name in after), None)
@@ -93,14 +107,14 @@ def evidence(before: dict[str, dict[str, float]], after: dict[str, dict[str, flo
 def main() -> int:
     """0 if the generation answers and disaggregates."""
     try:
-        before = {role: counters(os.environ[role]) for role in ("PREFILL", "DECODE")}
+        before = found()
         total, allowed = int(os.environ["REQUESTS"]), int(os.environ["MAX_ERRORS"])
         errors = [error for number in range(total) if (error := ask(number))]
         if len(errors) > allowed:
             print(f"{len(errors)} of {total} requests failed, {allowed} may: {'; '.join(dict.fromkeys(errors))}")
             return 1
         time.sleep(2)  # a worker counts a request after its answer
-        after = {role: counters(os.environ[role]) for role in ("PREFILL", "DECODE")}
+        after = found()
     except OSError as error:
         print(f"the workers' counters cannot be read: {error}")
         return 1

@@ -3,7 +3,9 @@
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 
 from components.gateways.asking import TRIAL_SCRIPT
 from tests.http_server import Handler, listening
+from tests.simulator import free_port
 
 RIGHT: dict[str, Any] = {
     "status": 200,
@@ -23,7 +26,7 @@ RIGHT: dict[str, Any] = {
 
 
 @contextmanager
-def generation(**wrong: Any) -> Iterator[tuple[int, list[Any]]]:
+def generation(at: int = 0, **wrong: Any) -> Iterator[tuple[int, list[Any]]]:
     """A server that is gateway, prefill worker and decode worker at once; what it was asked."""
     does = {**RIGHT, **wrong}
     asked: list[Any] = []
@@ -49,11 +52,11 @@ def generation(**wrong: Any) -> Iterator[tuple[int, list[Any]]]:
         def _answer(self, status: int, text: str) -> None:
             self.answer(status, text.encode(), {"x-llm-d-generation": does["word"]})
 
-    with listening(Server) as port:
+    with listening(Server, at) as port:
         yield port, asked
 
 
-def tried(port: int, **more: str) -> tuple[int, str]:
+def tried(port: int, patience: int = 60, **more: str) -> tuple[int, str]:
     env = {
         "GENERATION": "b",
         "NAMED": "true",
@@ -67,7 +70,8 @@ def tried(port: int, **more: str) -> tuple[int, str]:
         "DECODE": f"127.0.0.1:{port}",
         **more,
     }
-    done = subprocess.run([sys.executable, "-c", TRIAL_SCRIPT], env=env, capture_output=True, text=True, check=False)
+    script = TRIAL_SCRIPT.replace("PATIENCE = 60", f"PATIENCE = {patience}")
+    done = subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, text=True, check=False)
     assert not done.stderr
     return done.returncode, done.stdout.strip()
 
@@ -112,6 +116,15 @@ def test_some_errors_may_be_allowed() -> None:
         assert tried(port, MAX_ERRORS="3")[0] == 0
 
 
+def test_workers_that_are_found_late_are_waited_for() -> None:
+    port = free_port()
+    with ThreadPoolExecutor(1) as beside:
+        answer = beside.submit(tried, port)
+        time.sleep(1.5)
+        with generation(port):
+            assert answer.result()[0] == 0
+
+
 def test_a_gateway_that_does_not_answer_fails() -> None:
-    code, text = tried(1)
+    code, text = tried(1, patience=1)
     assert (code, "cannot be read" in text) == (1, True)
