@@ -26,21 +26,18 @@ def before_anything(plan: ServingPlan, target: Target, reading: Future[Resources
     Raises `pulumi.RunError` on another cluster than the stack's, and where this run would delete the generation that
     serves; with `enforce`, on any error and without a cluster.
     """
+    state = State.of(reading.result())
     try:
         cluster = Cluster.connect(target.kubeconfig, target.context)
     except Unreachable as error:
         report = Report(str(target), unreachable=str(error))
-        state = State.of(reading.result())
     else:
-        state = State.of(reading.result())
-        off = plan.preflight is Preflight.OFF
-        report = preflight.identify(plan, cluster, state) if off else _looked(plan, cluster, state)
+        if plan.preflight is Preflight.OFF:
+            report = preflight.identify(plan, cluster, state)
+        else:
+            report = preflight.run(plan, cluster, state, preview=pulumi.runtime.is_dry_run())
     _judge(plan, report)
     return report.uid or state.cluster, state
-
-
-def _looked(plan: ServingPlan, cluster: Cluster, state: State) -> Report:
-    return preflight.run(plan, cluster, state, preview=pulumi.runtime.is_dry_run())
 
 
 def _judge(plan: ServingPlan, report: Report) -> None:

@@ -132,6 +132,14 @@ ROLE_FILTERS: Mapping[str, Role | None] = {
 """Filters and the role that they let through; None: neither role (pkg/plugins/filter/roles.go)."""
 
 _ONE_OF = {"maxNumOfEndpoints": int}
+PD_HANDLER = Handler(
+    profile_at={Role.PREFILL: ("prefillProfile",), Role.DECODE: ("decodeProfile",)},
+    decider_at=("deciderPluginName",),
+    decider="prefix-based-pd-decider",
+    only_its_profiles=True,
+)
+"""`pd-profile-handler` of EPPs with deciders (v0.7 to v0.10)."""
+
 COMMON: Mapping[str, PluginType] = {
     "prefill-filter": PluginType(Job.FILTER),
     "decode-filter": PluginType(Job.FILTER),

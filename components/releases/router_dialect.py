@@ -11,6 +11,7 @@ from dataclasses import replace
 from components.config.vocabulary import Role
 from components.releases.picker_dialect import (
     CACHE,
+    PD_HANDLER,
     PRECISE,
     PRECISE_PRODUCER,
     Handler,
@@ -325,12 +326,7 @@ ROUTER_0_10 = PickerDialect(
     sections=frozenset({"saturationDetector", "flowControl"}),
     handlers={
         "disagg-profile-handler": _DISAGG,
-        "pd-profile-handler": Handler(
-            profile_at={Role.PREFILL: ("prefillProfile",), Role.DECODE: ("decodeProfile",)},
-            decider_at=("deciderPluginName",),
-            decider="prefix-based-pd-decider",
-            only_its_profiles=True,
-        ),
+        "pd-profile-handler": PD_HANDLER,
     },
     amount_at=("prefix-based-pd-decider", "nonCachedTokens"),
     zero_is_never=True,

@@ -7,7 +7,16 @@ from components.config.vocabulary import FailureMode, Preset, ReleaseName, Role
 from components.releases.flow_control import queues
 from components.releases.metrics import EXPIRED, FAILURES, Metrics
 from components.releases.picker_config import LONGEST_CONTEXT_BLOCKS, PickerConfig, Plugin, profiles, scorers
-from components.releases.picker_dialect import CACHE, COMMON, PRECISE, Handler, Job, PickerDialect, PluginType
+from components.releases.picker_dialect import (
+    CACHE,
+    COMMON,
+    PD_HANDLER,
+    PRECISE,
+    Handler,
+    Job,
+    PickerDialect,
+    PluginType,
+)
 from components.releases.release import PickerResources, Release
 
 BLOCK_TOKENS = 16
@@ -133,12 +142,7 @@ DIALECT = PickerDialect(
             decider_at=("deciders.prefill", "prefillDeciderPluginName", "deciderPluginName"),
             deprecated=FLAT,
         ),
-        "pd-profile-handler": Handler(
-            profile_at={Role.PREFILL: ("prefillProfile",), Role.DECODE: ("decodeProfile",)},
-            decider_at=("deciderPluginName",),
-            decider="prefix-based-pd-decider",
-            only_its_profiles=True,
-        ),
+        "pd-profile-handler": PD_HANDLER,
     },
     amount_at=("prefix-based-pd-decider", "nonCachedTokens"),
     zero_is_never=True,
