@@ -39,9 +39,9 @@ Object = dict[str, Any]
 def environment(release: str) -> Iterator[Path]:
     """Yield the virtual environment of the release's vLLM with the tiny model in `model`; delete it afterwards.
 
-    VLLM_ENVIRONMENT names a folder in which it stays, for the next run.
+    KEEP_VLLM_IN names a folder in which it stays, for the next run.
     """
-    kept = os.environ.get("VLLM_ENVIRONMENT")
+    kept = os.environ.get("KEEP_VLLM_IN")
     folder = Path(kept) if kept else Cache.of_user().root / f"vllm-of-{release}"
     try:
         if not (folder / "model").exists():
