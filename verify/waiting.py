@@ -145,7 +145,7 @@ class Seen:
     def _newest(self) -> dict[str, Object]:
         found: dict[str, Object] = {}
         for one in sorted(self.replica_sets, key=_revision):
-            found[_owner(one) or name(one)] = one
+            found[owner(one) or name(one)] = one
         return found
 
     def troubles(self, codes: Codes) -> list[Trouble]:
@@ -171,7 +171,7 @@ class Seen:
                 if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
                     message = condition.get("message", "")
                     yield Trouble(
-                        _owner(one) or name(one),
+                        owner(one) or name(one),
                         role,
                         "refused",
                         name(one),
@@ -316,13 +316,14 @@ def _labels(one: Object) -> Mapping[str, str]:
     return one["metadata"].get("labels") or {}
 
 
-def _owner(one: Object) -> str:
+def owner(one: Object) -> str:
+    """Return the name of an object's first owner: a pod's ReplicaSet, a ReplicaSet's Deployment; empty without one."""
     return next((str(each["name"]) for each in one["metadata"].get("ownerReferences") or []), "")
 
 
 def _deployment(pod: Object) -> str:
     """Return the name of a pod's Deployment: that of its ReplicaSet without the hash."""
-    return _owner(pod).removesuffix(f"-{_labels(pod).get(_HASH, '')}")
+    return owner(pod).removesuffix(f"-{_labels(pod).get(_HASH, '')}")
 
 
 def _revision(replica_set: Object) -> int:

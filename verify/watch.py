@@ -9,7 +9,7 @@ from verify.cluster import Object
 from verify.finding import Unreachable
 from verify.pods import container_statuses, is_ready, name
 from verify.redaction import without_secrets
-from verify.waiting import Seen, Trouble, exits, when, workload_of
+from verify.waiting import Seen, Trouble, exits, owner, when
 from verify.words import complaint
 
 EVERY = 3.0
@@ -54,6 +54,7 @@ class Watch:
         self._source, self._namespace, self._awaited, self._started = source, namespace, awaited, started
         self._codes: dict[tuple[str, str], set[int]] = {}
         self._ready: set[str] = set()
+        """ReplicaSets that had a Ready pod. A slow cluster shows the old one at the first look."""
         self._since: dict[tuple[str, str], float] = {}
         self._shown: set[tuple[str, str]] = set()
         self._existed: bool | None = None
@@ -77,14 +78,15 @@ class Watch:
 
     def _remember(self, pod: Object) -> None:
         if is_ready(pod):
-            self._ready.add(workload_of(pod))
+            self._ready.add(owner(pod))
         for status in container_statuses(pod):
             _, code = exits(status)
             if code is not None:
                 self._codes.setdefault((pod["metadata"].get("uid", ""), status["name"]), set()).add(code)
 
     def _ends(self, trouble: Trouble) -> bool:
-        if not trouble.lasting or trouble.made < self._started or trouble.workload in self._ready:
+        replica_set = owner(trouble.pod) if trouble.pod else trouble.subject
+        if not trouble.lasting or trouble.made < self._started or replica_set in self._ready:
             return False
         return not trouble.absent or self._namespace_existed()
 

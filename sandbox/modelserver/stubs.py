@@ -16,8 +16,11 @@ _CUDA_LIBRARY = re.compile(r"lib(cu|nccl|nv)[A-Za-z_]*\.so[.0-9]*")
 _CUDA_FUNCTION = re.compile(r"(cu|nccl|nvrtc)[A-Z]")
 _CUDA_PARTS = ("libtorch_cuda.so", "libtorch_cuda_linalg.so", "libtorch_nvshmem.so", "libcaffe2_nvrtc.so")
 """Parts of torch that run on a GPU only; 1.2 GB in 2.10.0."""
+_CONSTRUCTOR = re.compile(r"_ZN(.+)C[12]E.*")
 _NO_DEVICE = 100
 """cudaErrorNoDevice and CUDA_ERROR_NO_DEVICE."""
+VIRTUAL = "constructor"
+"""The kind of a constructor whose class has virtual functions."""
 _PAGE = 4096
 """At least the size of each object that torch's libraries read of libtorch_cuda.so."""
 
@@ -73,7 +76,9 @@ def missing(kept: Iterable[Library], dropped: Iterable[Library]) -> dict[str, li
         if symbol.version in stubs:
             stubs[symbol.version].append(symbol)
         elif not symbol.version and (symbol.name in offered or _CUDA_FUNCTION.match(symbol.name)):
-            stubs[_CUDA_PARTS[0]].append(offered.get(symbol.name, symbol))
+            constructor = _CONSTRUCTOR.fullmatch(symbol.name)
+            virtual = constructor and f"_ZTVN{constructor[1]}E" in offered
+            stubs[_CUDA_PARTS[0]].append(Symbol(symbol.name, VIRTUAL) if virtual else offered.get(symbol.name, symbol))
     return stubs
 
 
@@ -82,6 +87,8 @@ def source(symbols: Iterable[Symbol]) -> str:
     lines = [
         'extern char class_type_info[] __asm__("_ZTVN10__cxxabiv117__class_type_infoE");',
         f"static char zeros[{_PAGE}];",
+        "static void nothing(void) {}",
+        "static void *functions[64] = { 0, 0, [2 ... 63] = nothing };",
     ]
     for number, symbol in enumerate(symbols):
         label = f'__asm__("{symbol.name}")'
@@ -92,6 +99,8 @@ def source(symbols: Iterable[Symbol]) -> str:
             )
         elif symbol.kind in "BDRVu":
             lines.append(f"char s{number}[{_PAGE}] {label};")
+        elif symbol.kind == VIRTUAL:  # torch 2.13.0 reads the type of such an object, and frees it
+            lines.append(f"void s{number}(void **) {label}; void s{number}(void **it) {{ *it = functions + 2; }}")
         elif symbol.kind == "U":
             lines.append(f"int s{number}(void) {label}; int s{number}(void) {{ return {_NO_DEVICE}; }}")
         else:

@@ -300,6 +300,11 @@ def test_a_refusal_ends_the_wait_if_it_repeats_itself(message: str, final: bool)
     assert bool(ends(watched(*[pod({"running": {}}, ready=False)] * 3, answers=sets))) == final
 
 
+def test_a_ready_pod_of_the_old_replica_set_does_not_keep_the_wait() -> None:
+    old = pod({"running": {}}, ready=True, made=BEFORE)
+    assert ends(watched(old, crash(3, revision="bbb"), crash(3, revision="bbb"))) == [2]
+
+
 @pytest.mark.parametrize(("made", "final"), [(BEFORE, True), (AFTER, False)])
 def test_a_missing_secret_ends_the_wait_in_a_namespace_that_preflight_saw(made: str, final: bool) -> None:
     lacks = pod(waits("CreateContainerConfigError", 'secret "hf" not found'))

@@ -17,15 +17,15 @@ from typing import Any
 import pytest
 
 from sandbox.cluster.api import Api, ApiError
+from sandbox.cluster.keeper import SIMULATOR
 from tests.sandbox import running
-from tests.sandbox.running import Running, soon
-from tests.sandbox.stack.deployment import Deployment, deployment, destroyed_afterwards, ready
+from tests.sandbox.running import Running, separate, soon
+from tests.sandbox.stack.deployment import Deployment, deployment, ready
 
 pytestmark = pytest.mark.thorough
 
 NAMESPACE = "llm-d-pd"
 CORE = f"/api/v1/namespaces/{NAMESPACE}"
-DISK = "/api/v1/persistentvolumes/disk"
 PREFILL = "ms-pd-llm-d-modelservice-prefill"
 SECONDS = 15.0
 """A trouble is on the screen that long after Kubernetes shows it."""
@@ -56,24 +56,19 @@ class Up:
 
 
 @pytest.fixture(scope="module")
+def cluster() -> Iterator[Running]:
+    """Model servers take 3 s to load, so that a signal reaches them before they are Ready."""
+    with separate("hanging", variables={SIMULATOR: "--startup-duration=3s"}) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
 def amd(cluster: Running, api: Api) -> Iterator[Deployment]:
     """A stack in a namespace that is there before it, because a claim must be."""
     api.apply(CORE, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
-    with destroyed_afterwards(deployment(cluster, "amd")) as made:
-        made.up(**SMALL)
-        yield made
-    for path in (CORE, DISK):  # the cluster is that of other tests, too
-        with suppress(ApiError):
-            api.delete(path)
-    assert soon(lambda: gone(api, CORE), 90)
-
-
-def gone(api: Api, path: str) -> bool:
-    try:
-        api.get(path)
-    except ApiError as error:
-        return error.code == 404
-    return False
+    made = deployment(cluster, "amd")
+    made.up(**SMALL)
+    yield made
 
 
 SMALL = {
