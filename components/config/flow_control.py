@@ -25,7 +25,7 @@ class Priority(Strict):
 
 
 class Saturation(Strict):
-    """Load from which a worker counts as full. Requests wait in the EPP while all workers are full."""
+    """Load from which a worker counts as full. Requests wait in the EPP while the workers are full on average."""
 
     queue_depth: Count | None = None
     """Requests that wait at a worker; unset is the EPP's 5."""
@@ -49,7 +49,7 @@ def _apart(given: list[Priority]) -> list[Priority]:
 
 
 class Queueing(Strict):
-    """Queues in the EPP, in which requests wait while all workers are full, and priorities."""
+    """Queues in the EPP, in which requests wait while the workers are full on average, and priorities."""
 
     max_bytes: Quantity | None = None
     """Most that waits in all queues; a request beyond it is answered with 429. Unset: no limit."""

@@ -34,10 +34,16 @@ ROUTER = {
     "llm_d_epp_ready_endpoints",
     "llm_d_epp_per_endpoint_queue_size",
     "llm_d_epp_scheduler_e2e_duration_seconds_bucket",
+    "llm_d_epp_flow_control_queue_size",
+    "llm_d_epp_flow_control_request_queue_duration_seconds_bucket",
+}
+QUEUES = {
+    "inference_extension_flow_control_queue_size",
+    "inference_extension_flow_control_request_queue_duration_seconds_bucket",
 }
 NAMES = {
     "0.4": {*LEGACY, "llm_d_inference_scheduler_pd_decision_total"},
-    "0.6": {*LEGACY, "llm_d_inference_scheduler_disagg_decision_total"},
+    "0.6": {*LEGACY, *QUEUES, "llm_d_inference_scheduler_disagg_decision_total"},
     "0.9": ROUTER,
     "0.10": ROUTER,
 }
@@ -46,7 +52,8 @@ PAGE = (ROOT / "docs" / "monitoring.md").read_text()
 
 
 def _expressions(release: str) -> str:
-    args = resolve(settings(release=release, monitoring__enabled=True)).monitoring
+    queues: dict[str, Any] = {} if release == "0.4" else {"routing__flowControl": {}}
+    args = resolve(settings(release=release, monitoring__enabled=True, **queues)).monitoring
     assert args
     assert args.alerts
     made: list[Any] = [rule(args, args.alerts)["groups"][0]["rules"]]
