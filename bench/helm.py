@@ -14,14 +14,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from bench import page
 from bench.plot import bars
 from bench.stage import pulumi, stage
 from sandbox.cluster import api, lifecycle
 from sandbox.engine import Engine
-from sandbox.home import CHECKOUT, Home
+from sandbox.engine.stack_files import serving
+from sandbox.home import Home
 from sandbox.progress import Progress
 from tests.recorder import plain, run_program
 
@@ -78,7 +77,7 @@ class _Helm:
         self.charts = {changed: home.root / f"charts-{changed}" for changed in (False, True)}
         self.environment = engine.env
         for changed, folder in self.charts.items():
-            objects = _objects(changed=changed)
+            objects = _objects(engine, changed=changed)
             self.route = next(each for each in objects if each["kind"] == "HTTPRoute")
             for release in RELEASES:
                 _chart(folder / release, (each for each in objects if _release(each) == release))
@@ -119,11 +118,11 @@ class _Helm:
             sys.exit(f"helm {' '.join(arguments)} failed:\n{done.stdout}\n{done.stderr}")
 
 
-def _objects(*, changed: bool) -> list[dict[str, Any]]:
-    serving = yaml.safe_load((CHECKOUT / "Pulumi.amd.yaml").read_text())["config"]["llm-d-pd:serving"]
+def _objects(engine: Engine, *, changed: bool) -> list[dict[str, Any]]:
+    settings = dict(serving(engine.cwd / "Pulumi.amd.yaml"))  # the sandbox may have named a release in its copy
     if changed:
-        serving["routing"] = {**serving.get("routing", {}), "verbosity": CHANGED[1]}
-    objects = [plain(each) for each in run_program(serving, token="placeholder").objects.values()]
+        settings["routing"] = {**settings.get("routing", {}), "verbosity": CHANGED[1]}
+    objects = [plain(each) for each in run_program(settings, token="placeholder").objects.values()]
     return [each for each in objects if each["kind"] != "Namespace"]
 
 

@@ -14,7 +14,8 @@ import yaml
 from bench import page
 from bench.stage import pulumi, stage
 from sandbox.engine import Engine
-from sandbox.home import CHECKOUT, Home
+from sandbox.engine.stack_files import serving
+from sandbox.home import Home
 from sandbox.progress import Progress
 from tests.recorder import plain, run_program
 
@@ -54,8 +55,8 @@ def _flat(home: Home, engine: Engine) -> Engine:
     project = yaml.safe_load((engine.cwd / "Pulumi.yaml").read_text())
     kept = {key: project[key] for key in ("runtime",)}
     (folder / "Pulumi.yaml").write_text(yaml.safe_dump({"name": "flat", "main": str(FLAT), **kept}))
-    serving = yaml.safe_load((CHECKOUT / "Pulumi.amd.yaml").read_text())["config"]["llm-d-pd:serving"]
-    objects = [plain(each) for each in run_program(serving, token="placeholder").objects.values()]
+    settings = serving(engine.cwd / "Pulumi.amd.yaml")  # the sandbox may have named a release in its copy
+    objects = [plain(each) for each in run_program(settings, token="placeholder").objects.values()]
     order = {"Namespace": 0, "ServiceAccount": 1}
     objects.sort(key=lambda each: order.get(each["kind"], 2))
     (folder / "objects.json").write_text(json.dumps(objects))

@@ -10,7 +10,7 @@ from components import cluster, plan
 from components.config.problem import distinct
 from components.config.reading import settings_of
 from components.plan import ServingPlan
-from preflight import generations, stack
+from preflight import generations, release_change, stack
 from preflight.answers import Unreachable
 from preflight.cluster import Cluster
 from preflight.finding import Report
@@ -44,6 +44,8 @@ async def _looked(name: str) -> Report:
         raise stack.StackError(f"Pulumi.{name}.yaml cannot be deployed:\n\n{text}")
     serving: ServingPlan = plan.resolve(settings, config.token)
     known = stack.state(name)
+    for note in release_change.notes(serving, known):
+        print(note, file=sys.stderr)
     if refused := list(generations.problems(serving, known)):
         text = "\n\n".join(problem.text() for problem in refused)
         raise stack.StackError(f"Pulumi.{name}.yaml cannot be deployed:\n\n{text}")

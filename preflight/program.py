@@ -9,6 +9,7 @@ from components.cluster import Target
 from components.config.vocabulary import Preflight
 from components.plan import ServingPlan
 from components.stack_state import Resources
+from preflight import release_change
 from preflight.answers import Unreachable
 from preflight.cluster import Cluster
 from preflight.finding import Report, Severity
@@ -27,6 +28,8 @@ def before_anything(plan: ServingPlan, target: Target, reading: Future[Resources
     serves; with `enforce`, on any error and without a cluster.
     """
     state = State.of(reading.result())
+    for note in release_change.notes(plan, state):
+        pulumi.warn(note)
     try:
         cluster = Cluster.connect(target.kubeconfig, target.context)
     except Unreachable as error:

@@ -18,6 +18,8 @@ class State:
     """UID of kube-system where it was deployed; empty: not deployed, or by a version that did not remember it."""
     place: str = ""
     """Context and server then, as the outputs have them."""
+    release: str = ""
+    """The release that it was deployed with, as the outputs have it; empty: not deployed."""
     uids: Mapping[str, str] = field(default_factory=dict)
     """UID of each object, by `Kind/namespace/name`."""
 
@@ -31,7 +33,7 @@ class State:
         """Read (type, outputs) of all resources; whatever is no plain object is passed over. None: not to be read."""
         if resources is None:
             return cls()
-        cluster, ordered, place, uids, inputs = "", False, "", {}, {}
+        cluster, ordered, place, release, uids, inputs = "", False, "", "", {}, {}
         for kind, outputs in resources:
             if not isinstance(outputs, Mapping):
                 continue
@@ -39,10 +41,11 @@ class State:
                 cluster, ordered = str(outputs.get("uid") or ""), outputs.get("ordered") is True
             if kind == "pulumi:pulumi:Stack":
                 place = f"context {outputs.get('context')}, server {outputs.get('server')}" if outputs else ""
+                release = str(outputs.get("release") or "")
             metadata = outputs.get("metadata")
             if kind.startswith("kubernetes:") and isinstance(metadata, Mapping) and metadata.get("uid"):
                 key = f"{kind.rpartition(':')[2]}/{metadata.get('namespace') or ''}/{metadata.get('name')}"
                 uids[key] = str(metadata["uid"])
                 if isinstance(said := outputs.get("__inputs"), Mapping):
                     inputs[key] = said
-        return cls(True, cluster, place, uids, inputs, ordered or not uids)
+        return cls(True, cluster, place, release, uids, inputs, ordered or not uids)

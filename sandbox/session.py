@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
+from sandbox import release
 from sandbox.cluster import control_plane, description, lifecycle, nodes
 from sandbox.cluster.api import connect
 from sandbox.cluster.description import Choice
@@ -23,13 +24,6 @@ from sandbox.network.istio import PROVIDERS
 from sandbox.progress import Progress
 from sandbox.toolchain import CONTROL_PLANE, ISTIO, SANDBOX, places, provide
 
-_OF_RELEASE = {
-    "0.4": ("epp-v0.4.0", "pd-sidecar-v0.4.0"),
-    "0.6": ("epp-v0.7.1", "pd-sidecar-v0.7.1"),
-    "0.9": ("epp-v0.10.0", "pd-sidecar-v0.10.0"),
-    "0.10": ("epp-v0.11.0", "pd-sidecar-v0.11.0"),
-}
-_DEFAULT = "0.6"
 _ALWAYS = ("llm-d-inference-sim", "envoy")
 
 
@@ -38,7 +32,7 @@ def needed_tools(stack_file: Path, *, pods: bool) -> set[str]:
 
     Raises `SandboxError` for a file that isn't YAML.
     """
-    of_release = _OF_RELEASE.get(str(serving(stack_file).get("release", _DEFAULT)), ())
+    of_release = release.PROGRAMS.get(release.of(serving(stack_file)), ())
     return {*((*of_release, *_ALWAYS) if pods else ()), *(ISTIO if istio_namespace(stack_file) else ())}
 
 

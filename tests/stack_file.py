@@ -11,7 +11,6 @@ from components.plan import check
 BASE: dict[str, Any] = {
     "accelerator": "amd",
     "model": {"name": "amd/Llama-3.3-70B-Instruct-FP8-KV"},
-    "release": "0.6",  # without it, a warning says what this default does
 }
 
 

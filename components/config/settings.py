@@ -166,7 +166,7 @@ class Serving(Strict):
     """GPU vendor: GPU resource, images, KV transfer flags, defaults."""
     model: Model
     """What is served."""
-    release: Annotated[ReleaseName, BeforeValidator(release_text)] = ReleaseName.V0_6
+    release: Annotated[ReleaseName, BeforeValidator(release_text)] = ReleaseName.V0_9
     """llm-d release: all images and flag dialects together."""
     namespace: DnsLabel = "llm-d-pd"
     """Namespace of all objects of the stack, except those of the cluster and of another owner."""

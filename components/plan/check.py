@@ -1,7 +1,10 @@
 """check(settings) -> problems, notes(context, tiers) -> what is suspected: each in the module of its subject."""
 
+from dataclasses import replace
+
 from components.config.problem import Problem
 from components.config.settings import Serving
+from components.config.vocabulary import ReleaseName
 from components.plan.checks import (
     agreement,
     cluster,
@@ -28,9 +31,22 @@ from components.plan.context import Context
 from components.plan.workers import Tiers
 from components.plan.workers import tiers as resolved
 
+FORMER = ReleaseName.V0_6
+"""Default of `serving.release` before the present one, for which a stack that names none may have been written."""
+
 
 def check(settings: Serving, *, token_given: bool) -> list[Problem]:
     """Everything impossible about settings that are right one by one; `token_given`: a Hugging Face token is set."""
+    found = _problems(settings, token_given=token_given)
+    if not found or "release" in settings.model_fields_set:
+        return found
+    former = settings.model_copy(update={"release": FORMER})
+    remain = {each.path for each in _problems(former, token_given=token_given)}
+    way = f'; or set serving.release: "{FORMER}" (it is not set, and its default is "{settings.release}")'
+    return [each if each.path in remain else replace(each, change=each.change + way) for each in found]
+
+
+def _problems(settings: Serving, *, token_given: bool) -> list[Problem]:
     context = Context.of(settings)
     tiers = resolved(context)
     return [

@@ -25,7 +25,6 @@ from components.plan.platform_args import (
 from components.plan.serving_plan import ServingPlan
 from components.plan.worker_args import DecodeTierArgs, PrefillTierArgs
 from components.plan.workers import Tiers
-from components.releases import RELEASES
 
 
 def resolve(settings: Serving, token: pulumi.Output[str] | None = None) -> ServingPlan:
@@ -42,6 +41,7 @@ def resolve(settings: Serving, token: pulumi.Output[str] | None = None) -> Servi
         waiting=settings.waiting,
         adopt=settings.adopt,
         release=settings.release,
+        release_named="release" in settings.model_fields_set,
         generation=settings.rollout.generation,
         strategy=settings.rollout.strategy,
         endpoint=endpoint(context),
@@ -190,13 +190,6 @@ def _notes(context: Context, tiers: Tiers) -> list[str]:
     image = fabric.image(context)
     if image.note and not context.own_images:
         notes.append(image.note)
-    if context.release.limit and not context.own_images and "release" not in settings.model_fields_set:
-        newer = min(name for name, each in RELEASES.items() if settings.release < name and not each.limit)
-        notes.append(
-            f'serving.release is not set, and this is "{settings.release}". Its vLLM {context.release.vllm} has '
-            f'a limit: {context.release.limit}. Set serving.release: "{newer}" for a vLLM without it, or '
-            f'"{settings.release}" to stay (docs/releases.md)'
-        )
     if tiers[Role.DECODE].host_network and settings.security.level is SecurityLevel.LOCKED:
         notes.append(
             "serving.security.level: locked protects the picker alone: the workers are on their nodes' network "

@@ -30,6 +30,8 @@ class ServingPlan:
     adopt: bool
     """Whether objects that exist already are taken over."""
     release: ReleaseName
+    release_named: bool
+    """Whether the stack file names it."""
     generation: str
     """Word of the generation that this run makes or changes; empty: the unnamed one."""
     strategy: ChangeStrategy

@@ -93,8 +93,6 @@ class Release:
     """Whether NIXL's handshake compares a hash of both configurations."""
     prefill_failure: str = "the routing sidecars let decode workers compute the prompts"
     """What follows from a prefill leg that fails, in the words of an alert."""
-    limit: str | None = None
-    """A limit of its vLLM that a stack should choose knowingly, for one that names no release."""
 
     def selective_value(self, selective: Selective) -> int | None:
         """The number that this release reads from `selectivePd`, if it is given."""

@@ -14,7 +14,11 @@ from typing import Any
 
 import yaml
 
+from sandbox import release
 from sandbox.errors import SandboxError
+
+SERVING = "llm-d-pd:serving"
+"""Key of the program's settings."""
 
 
 def serving(stack_file: Path) -> Mapping[str, Any]:
@@ -23,7 +27,7 @@ def serving(stack_file: Path) -> Mapping[str, Any]:
         document = yaml.load(stack_file.read_text(), Loader=yaml.CSafeLoader)
     except yaml.YAMLError as error:
         raise SandboxError(f"{stack_file} isn't YAML: {error}") from None
-    return mapping(mapping(mapping(document).get("config")).get("llm-d-pd:serving"))
+    return mapping(mapping(mapping(document).get("config")).get(SERVING))
 
 
 def accelerator(stack_file: Path) -> str:
@@ -92,9 +96,13 @@ class View:
     def copy_stack(self, encrypt: Encrypt) -> list[str]:
         """Bring the stack file up to date with the tracked one; return notes for the user.
 
+        A copy of a file that names no release gets one that the sandbox can run.
         `encrypt` is called once for each placeholder the first time, when the sandbox has no encrypted value yet;
         the project and the stack must exist by then. Raises SandboxError when there is no such stack file.
         """
+        return [*self._copy(encrypt), *self._name_release()]
+
+    def _copy(self, encrypt: Encrypt) -> list[str]:
         tracked = self._tracked_text()
         digest = hashlib.sha256(tracked.encode()).hexdigest()
         record = json.loads(self._record.read_text()) if self._record.is_file() else {}
@@ -129,6 +137,19 @@ class View:
             )
         return notes
 
+    def _name_release(self) -> list[str]:
+        """Write the substitute into a copy without a release; return the note about it, as long as it stands there."""
+        stack, record = _mapping(self.stack_file), json.loads(self._record.read_text())
+        own, copied = (mapping(each.get("config")).get(SERVING) for each in (stack, record))
+        if not isinstance(own, dict) or not isinstance(copied, dict) or "release" in serving(self.tracked_file):
+            return []
+        if "release" not in own and (substitute := release.substitute()):
+            own["release"] = copied["release"] = substitute
+            _write(self.stack_file, _dump(stack))
+            _write(self._record, json.dumps(record))
+        stands = "release" in copied and own.get("release") == copied["release"]
+        return [release.note(self.tracked_file.name)] if stands else []
+
     def _own_values(self, record: dict[str, Any]) -> list[str]:
         """Return the values of `config set` that differ from the tracked file."""
         copied, now = (dict(_leaves(config, "")) for config in (record["config"], _mapping(self.stack_file)["config"]))
@@ -160,7 +181,7 @@ class View:
 
 def _secret_keys(stack: dict[str, Any], project: str) -> list[str]:
     """Return the key of the program's secret; none if the model needs no token, or in another project."""
-    serving = (stack.get("config") or {}).get("llm-d-pd:serving")
+    serving = (stack.get("config") or {}).get(SERVING)
     model = serving.get("model") if isinstance(serving, dict) else None
     needs_none = isinstance(model, dict) and model.get("tokenSecret", TOKEN) is None
     return [] if needs_none or not TOKEN.startswith(f"{project}:") else [TOKEN]

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from sandbox import release
 from sandbox.cluster.api import Api, connect, is_true
 from sandbox.engine.stack_files import mapping, serving
 from sandbox.errors import SandboxError
@@ -86,7 +87,11 @@ def choose(
     if now != before:
         write(home.root, now)
         _replace_workers(home, report)
-    return _settings(serving(files.copy), serving(files.tracked), real=now is not None)
+    copy = serving(files.copy)
+    assignments, removals = _settings(copy, serving(files.tracked), real=now is not None)
+    if now and not copy.get("release"):
+        assignments.append(f'serving.release="{release.BUILT}"')
+    return assignments, removals
 
 
 def notes(root: Path) -> Iterator[str]:
@@ -100,11 +105,12 @@ def notes(root: Path) -> Iterator[str]:
 
 
 def _vllm(file: Path, report: Progress, tensor_parallel: int) -> Vllm:
-    release = str(serving(file).get("release", "0.6"))
-    if release == "0.4":
+    settings = serving(file)
+    chosen = str(settings.get("release") or release.BUILT)
+    if chosen != release.BUILT and not all(_at(settings, f"{tier}.image") for tier in ("prefill", "decode")):
         raise SandboxError(
-            f'release "0.4" carries vLLM 0.11.2, and the real vLLM of the sandbox is {VERSION}: use release '
-            '"0.6", or MODEL_SERVER=simulator'
+            f'release "{chosen}" has another vLLM than {VERSION}, the real one of the sandbox: type '
+            f"`make preview SET='serving.release=\"{release.BUILT}\"'` first, or use MODEL_SERVER=simulator"
         )
     if unfit := environment.unfit():
         raise SandboxError(f"this machine cannot run real vLLM: {unfit}")

@@ -71,7 +71,7 @@ def test_the_word_null_is_meant_where_null_means_something() -> None:
 def test_the_least_file_is_the_guide() -> None:
     result = settings()
     assert result.accelerator is Accelerator.AMD
-    assert result.release is ReleaseName.V0_6
+    assert result.release is ReleaseName.V0_9
     assert (result.prefill.replicas, result.prefill.tensor_parallel) == (4, 1)
     assert (result.decode.replicas, result.decode.tensor_parallel) == (1, 4)
     assert (result.namespace, result.postfix, result.create_namespace) == ("llm-d-pd", "pd", True)

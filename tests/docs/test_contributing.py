@@ -85,20 +85,20 @@ def vllm(run: Any, tier: str) -> Any:
 
 
 AMD: dict[str, Any] = {"accelerator": "amd", "model": MODEL}
+INTEL: dict[str, Any] = {"accelerator": "intel", "release": "0.6", "model": MODEL}
 PROVIDER: dict[str, Any] = {**AMD, "gateway": {"provider": "openshift-default"}}
 STACKS: dict[str, dict[str, Any]] = {
-    "vendor": {"accelerator": "intel", "model": {**MODEL, "blockSize": 64}, "ucx": {"tls": "tcp"}},
-    "vendor on RDMA": {"accelerator": "intel", "model": MODEL, "infrastructure": "rdma-sriov"},
-    "vendor on host network": {"accelerator": "intel", "model": MODEL, "hostNetwork": True},
+    "vendor": {**INTEL, "model": {**MODEL, "blockSize": 64}, "ucx": {"tls": "tcp"}},
+    "vendor on RDMA": {**INTEL, "infrastructure": "rdma-sriov"},
+    "vendor on host network": {**INTEL, "hostNetwork": True},
     "vendor's GPU memory": {
-        "accelerator": "intel",
-        "model": MODEL,
+        **INTEL,
         "ucx": {"tls": "tcp,self,cuda"},
         "kvTransfer": {"extra": {"kv_buffer_device": "xpu"}},
     },
-    "vendor without an image": {"accelerator": "intel", "model": MODEL, "release": "0.4"},
-    "vendor elsewhere": {"accelerator": "intel", "model": MODEL, "infrastructure": "aws-efa"},
-    "vendor's hidden GPUs": {"accelerator": "intel", "model": MODEL, "decode": {"env": {"ZE_AFFINITY_MASK": "0"}}},
+    "vendor without an image": {**INTEL, "release": "0.4"},
+    "vendor elsewhere": {**INTEL, "infrastructure": "aws-efa"},
+    "vendor's hidden GPUs": {**INTEL, "decode": {"env": {"ZE_AFFINITY_MASK": "0"}}},
     "provider": PROVIDER,
     "provider elsewhere": {**PROVIDER, "infrastructure": "aks"},
     "provider's exposure": {**PROVIDER, "gateway": {**PROVIDER["gateway"], "exposure": "internal"}},
@@ -281,7 +281,7 @@ def test_a_release(followed: Followed) -> None:
     assert decode["initContainers"][0]["image"] == "ghcr.io/llm-d/llm-d-routing-sidecar:v0.8.0"
     assert vllm(run, "decode")["image"] == "ghcr.io/llm-d/llm-d-rocm:v0.7.0"
     assert "featureGates" not in run["objects"]["ConfigMap/gaie-pd-epp"]["data"]["pd-config.yaml"]
-    assert "| `0.10` `0.9` `0.7` `0.6` `0.4` | `0.6` |" in followed.text("docs/settings.md")
+    assert "| `0.10` `0.9` `0.7` `0.6` `0.4` | `0.9` |" in followed.text("docs/settings.md")
 
 
 def test_a_setting(followed: Followed) -> None:

@@ -91,7 +91,7 @@ PROGRAM_ONLY: dict[str, dict[str, Any]] = {
     "an object that says nothing": {"routing__selectivePd": {}},
     "what the program itself sets": {"decode__extraArgs": ["--port=1"]},
     "a whole number with a fraction of zero": {"prefill__replicas": 4.0},
-    "a transport that UCX does not know": {"ucx__tls": "self,rocm,rdma"},
+    "a transport that UCX does not know": {"ucx__tls": "self,rocm,rdma", "release": "0.6"},
     "a ^ that is not the first of a list": {"ucx__tls": ["tcp", "^ib"]},
     "an encrypted value where anything may stand": {"kvTransfer__extra": {"key": TOKEN}},
 }

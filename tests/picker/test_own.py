@@ -96,7 +96,7 @@ def test_the_picker_takes_the_settings_of_flow_control(tmp_path: Path) -> None:
         {"name": "batch", "priority": -1},
     ]
     flow = {"maxBytes": "1Gi", "requestTtl": 30, "saturation": {"queueDepth": 2, "kvCache": 0.7}}
-    plan = resolve(settings(routing__flowControl={**flow, "priorities": priorities}))
+    plan = resolve(settings(release="0.6", routing__flowControl={**flow, "priorities": priorities}))
     verdict = real.judge("0.6", plan.picker.config, tmp_path)
     assert verdict.accepted, verdict
     broken = plan.picker.config.replace("edf-ordering-policy", "edf-policy")

@@ -40,7 +40,7 @@ def _ask(port: int, times: int) -> None:
 
 
 def _variables(**changes: Any) -> dict[str, str]:
-    return resolve(settings(**changes)).decode.sidecar.env
+    return resolve(settings(release="0.6", **changes)).decode.sidecar.env
 
 
 def test_the_sidecar_sends_the_spans_that_are_asked_for() -> None:

@@ -18,7 +18,7 @@ MADE_UP = AcceleratorProfile(
     title="Made up",
     source="this test",
     gpu_resource="example.com/gpu",
-    images={ReleaseName.V0_6: Image("example.com/vllm:1", user=4711, home="/home/made-up", note="it is made up")},
+    images={ReleaseName.V0_9: Image("example.com/vllm:1", user=4711, home="/home/made-up", note="it is made up")},
     memory="123Gi",
     transports=("mu", "mu_copy"),
     kv_buffer_devices=("host", "mu"),
@@ -114,11 +114,12 @@ class TestMadeUp:
 
 
 def test_an_infrastructures_image_stands_for_one_that_the_vendor_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
-    older = replace(MADE_UP, images={ReleaseName.V0_4: MADE_UP.images[ReleaseName.V0_6]})
+    older = replace(MADE_UP, images={ReleaseName.V0_4: MADE_UP.images[ReleaseName.V0_9]})
     monkeypatch.setattr(context, "PROFILES", {**PROFILES, Accelerator.NVIDIA: older})
     assert problems(accelerator="nvidia", infrastructure="aws-efa") == {}
     worker = plan(infrastructure="aws-efa").decode.worker
-    assert (worker.image.name, worker.user) == ("ghcr.io/llm-d/llm-d-aws:v0.6.0", 0)  # root, for IPC_LOCK
+    image = "public.ecr.aws/deep-learning-containers/vllm:0.26.0-gpu-py312-cu130-ubuntu22.04-ec2"
+    assert (worker.image.name, worker.user) == (image, 0)  # root, for IPC_LOCK
 
 
 def test_every_word_has_a_profile_of_its_own() -> None:

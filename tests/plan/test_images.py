@@ -29,11 +29,12 @@ def plan(**changes: Any) -> ServingPlan:
 )
 def test_the_longest_registry_that_fits_is_replaced(mirrors: dict[str, str], image: str) -> None:
     assert not problems(images__mirrors=mirrors)
-    assert plan(images__mirrors=mirrors).decode.worker.image.name == image
+    assert plan(images__mirrors=mirrors, release="0.6").decode.worker.image.name == image
 
 
 def test_mirrors_come_before_the_mirror_and_neither_touches_images_of_ones_own() -> None:
     serving = plan(
+        release="0.6",
         images__mirrors={"ghcr.io": "a.example.com"},
         images__mirror="b.example.com",
         gateway__provider="standalone",

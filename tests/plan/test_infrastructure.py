@@ -14,6 +14,8 @@ from tests.stack_file import problems, settings
 MULTUS = "k8s.v1.cni.cncf.io/networks"
 VF = "nvidia.com/sriov-rdma-vf"
 NVIDIA = {"accelerator": "nvidia"}
+UNPRIVILEGED = {**NVIDIA, "release": "0.6"}
+"""The user of its image is not root."""
 GKE = {**NVIDIA, "infrastructure": "gke-roce"}
 EFA = {**NVIDIA, "infrastructure": "aws-efa"}
 
@@ -78,7 +80,7 @@ class TestOverriding:
 
     def test_variables_by_name(self) -> None:
         env = {"UCX_SOCKADDR_TLS_PRIORITY": "rdmacm", "NCCL_EXCLUDE_IB_HCA": "mlx5_0"}
-        assert decode(**NVIDIA, infrastructure="openshift-roce", decode__env=env).env == dict(sorted(env.items()))
+        assert decode(**NVIDIA, infrastructure="openshift-roce", decode__env=env).env == {**env, "USER": "llm-d"}
 
     def test_capabilities_as_a_list(self) -> None:
         base = {**NVIDIA, "infrastructure": "openshift-roce"}
@@ -112,7 +114,7 @@ class TestOverriding:
         extra = {"kv_connector_extra_config": {"num_threads": 4}, "kv_load_failure_policy": "fail"}
         assert decode(**EFA, kvTransfer__extra=extra).kv_transfer == {
             "kv_connector": "NixlConnector",
-            "kv_role": "kv_both",
+            "kv_role": "kv_consumer",
             "kv_connector_extra_config": {"backends": ["LIBFABRIC"], "num_threads": 4},
             "kv_load_failure_policy": "fail",
         }
@@ -137,7 +139,8 @@ class TestOverriding:
         assert (worker.shm_size, worker.image.name) == ("9Gi", "x:1")
 
     def test_the_mirror_also_has_the_infrastructures_image(self) -> None:
-        assert decode(**EFA, images__mirror="m.example.com").image.name == "m.example.com/llm-d/llm-d-aws:v0.6.0"
+        image = decode(**EFA, images__mirror="m.example.com", release="0.6").image
+        assert image.name == "m.example.com/llm-d/llm-d-aws:v0.6.0"
 
     def test_a_release_without_an_image_with_images_of_ones_own(self) -> None:
         assert decode(**EFA, release="0.4", prefill__image="x:1", decode__image="x:1").image.name == "x:1"
@@ -157,7 +160,7 @@ class TestWholeNodes:
 
 
 class TestCapabilities:
-    """Images of nvidia run as user 2000, whom an added capability does not reach."""
+    """Images of nvidia run as user 2000 in release 0.6, whom an added capability does not reach."""
 
     @pytest.mark.parametrize(
         ("changes", "concerned"),
@@ -178,7 +181,7 @@ class TestCapabilities:
         ids=str,
     )
     def test_one_without_effect_is_said(self, changes: dict[str, Any], concerned: str | None) -> None:
-        notes = [note for note in plan(**{**NVIDIA, **changes}).notes if "has no effect" in note]
+        notes = [note for note in plan(**{**UNPRIVILEGED, **changes}).notes if "has no effect" in note]
         assert [note[: len(concerned or "")] for note in notes] == ([concerned] if concerned else [])
 
     def test_a_user_of_ones_own(self) -> None:
@@ -202,7 +205,8 @@ class TestLockedMemory:
         [
             # auto: IPC_LOCK where the image's user is root, else the limit of the nodes, which is not known
             (RDMA, ["IPC_LOCK"], None, False),
-            ({**RDMA, "accelerator": "nvidia"}, [], None, True),
+            ({**RDMA, "accelerator": "nvidia"}, ["IPC_LOCK"], None, False),
+            ({**RDMA, **UNPRIVILEGED}, [], None, True),
             ({}, [], None, False),
             ({"accelerator": "nvidia"}, [], None, False),
             ({"infrastructure": "rdma-shared"}, ["IPC_LOCK"], None, False),
@@ -212,14 +216,14 @@ class TestLockedMemory:
             ({"infrastructure": "aks", "accelerator": "nvidia"}, [], None, False),
             ({"infrastructure": "aks"}, [], None, False),
             ({"infrastructure": "coreweave", "accelerator": "nvidia"}, [], None, False),
-            ({"infrastructure": "rdma-sriov", "accelerator": "nvidia"}, ["IPC_LOCK"], 0, False),
-            ({"infrastructure": "aws-efa", "accelerator": "nvidia"}, ["IPC_LOCK"], 0, False),
+            ({"infrastructure": "rdma-sriov", **UNPRIVILEGED}, ["IPC_LOCK"], 0, False),
+            ({"infrastructure": "aws-efa", **UNPRIVILEGED}, ["IPC_LOCK"], 0, False),
             ({"infrastructure": "oci-amd"}, ["IPC_LOCK"], None, False),
             # said
             ({**RDMA, "accelerator": "nvidia", "security__lockedMemory": "node"}, [], None, False),
             ({**RDMA, "security__lockedMemory": "node"}, [], None, False),
             ({"infrastructure": "oci-amd", "security__lockedMemory": "node"}, [], None, False),
-            ({**RDMA, "accelerator": "nvidia", "security__lockedMemory": "capability"}, ["IPC_LOCK"], 0, False),
+            ({**RDMA, **UNPRIVILEGED, "security__lockedMemory": "capability"}, ["IPC_LOCK"], 0, False),
             ({**RDMA, "decode__image": "own", "security__lockedMemory": "capability"}, ["IPC_LOCK"], 0, False),
             ({"security__lockedMemory": "capability"}, ["IPC_LOCK"], None, False),
         ],
@@ -244,7 +248,7 @@ class TestLockedMemory:
         assert problems(security__lockedMemory="capability", security__runAsUser=0) == {}
 
     def test_weights_on_a_claim_belong_to_the_user_that_writes_them(self) -> None:
-        claim = {**RDMA, "accelerator": "nvidia", "model__claim": "weights", "createNamespace": False}
+        claim = {**RDMA, **UNPRIVILEGED, "model__claim": "weights", "createNamespace": False}
         assert plan(**claim).decode.worker.fs_group == 2000
         assert plan(**claim, security__lockedMemory="capability").decode.worker.fs_group is None
 
@@ -258,7 +262,7 @@ class TestNamespace:
             ({"decode__capabilities": ["IPC_LOCK"]}, "privileged"),
             ({"prefill__hostPaths": [{"hostPath": "/opt/topology", "mountPath": "/topology"}]}, "privileged"),
             ({"security__podSecurity": "baseline"}, "baseline"),
-            ({"accelerator": "nvidia", "security__podSecurity": "restricted"}, "restricted"),
+            ({**UNPRIVILEGED, "security__podSecurity": "restricted"}, "restricted"),
             ({"security__podSecurity": "privileged"}, "privileged"),
             ({"hostNetwork": True, "security__podSecurity": None}, None),
             ({"hostNetwork": True, "security__podSecurity": "null"}, None),

@@ -81,14 +81,16 @@ def test_the_strictest_level_that_admits_a_pod(pod: dict[str, Any], container: d
     assert level(pod, **container) == admitted
 
 
+# The image of nvidia with a user who is not root.
+NVIDIA = {"accelerator": "nvidia", "release": "0.6"}
 STACKS: list[dict[str, Any]] = [
     {},
     {"hostNetwork": True},
     {"rdma": {"resource": "rdma/ib"}},
-    {"accelerator": "nvidia", "security": {"podSecurity": "restricted"}},
-    {"accelerator": "nvidia", "infrastructure": "rdma-sriov"},
+    {**NVIDIA, "security": {"podSecurity": "restricted"}},
+    {**NVIDIA, "infrastructure": "rdma-sriov"},
     {"prefill": {"hostPaths": [{"hostPath": "/a", "mountPath": "/a"}]}},
-    {"accelerator": "nvidia", "gateway": {"provider": "standalone"}, "security": {"podSecurity": "restricted"}},
+    {**NVIDIA, "gateway": {"provider": "standalone"}, "security": {"podSecurity": "restricted"}},
 ]
 
 

@@ -81,17 +81,31 @@ class TestModel:
     @pytest.mark.parametrize(
         ("changes", "group"),
         [
-            ({"accelerator": "nvidia", "model__claim": "cache"}, 2000),
-            ({"accelerator": "nvidia", "model__claim": "weights", "model__path": "llama"}, None),
+            ({"accelerator": "nvidia", "release": "0.6", "model__claim": "cache"}, 2000),
+            ({"accelerator": "nvidia", "model__claim": "cache"}, None),
+            ({"accelerator": "nvidia", "release": "0.6", "model__claim": "weights", "model__path": "llama"}, None),
             ({"accelerator": "nvidia"}, None),
             ({"model__claim": "cache"}, None),
             ({"model__claim": "cache", "security__fsGroup": 3000}, 3000),
-            ({"accelerator": "nvidia", "model__claim": "cache", "security__fsGroup": "null"}, None),
+            ({"accelerator": "nvidia", "release": "0.6", "model__claim": "cache", "security__fsGroup": "null"}, None),
             (
-                {"accelerator": "nvidia", "model__claim": "cache", "gateway__provider": "data-science-gateway"},
+                {
+                    "accelerator": "nvidia",
+                    "release": "0.6",
+                    "model__claim": "cache",
+                    "gateway__provider": "data-science-gateway",
+                },
                 None,
             ),
-            ({"accelerator": "nvidia", "model__claim": "cache", "infrastructure": "openshift-roce"}, None),
+            (
+                {
+                    "accelerator": "nvidia",
+                    "release": "0.6",
+                    "model__claim": "cache",
+                    "infrastructure": "openshift-roce",
+                },
+                None,
+            ),
         ],
         ids=str,
     )
@@ -113,13 +127,13 @@ class TestModel:
         [
             (
                 {"kvTransfer": {"extra": {"a": 1, "b": 1}}, "decode__kvTransfer": {"extra": {"b": 2, "c": 2}}},
-                {"kv_connector": "NixlConnector", "kv_role": "kv_both", "a": 1, "b": 1},
-                {"kv_connector": "NixlConnector", "kv_role": "kv_both", "a": 1, "b": 2, "c": 2},
+                {"kv_connector": "NixlConnector", "kv_role": "kv_producer", "a": 1, "b": 1},
+                {"kv_connector": "NixlConnector", "kv_role": "kv_consumer", "a": 1, "b": 2, "c": 2},
             ),
             (
                 {"kvTransfer": {"connector": "A", "extra": {"a": 1}}, "prefill__kvTransfer": {"connector": "B"}},
-                {"kv_connector": "B", "kv_role": "kv_both"},
-                {"kv_connector": "A", "kv_role": "kv_both", "a": 1},
+                {"kv_connector": "B", "kv_role": "kv_producer"},
+                {"kv_connector": "A", "kv_role": "kv_consumer", "a": 1},
             ),
         ],
     )
@@ -133,7 +147,7 @@ class TestModel:
 class TestWhatTheProgramSets:
     """The table of refused flags and variables is exactly what the program renders."""
 
-    MAY_BE_SET = {"HF_HOME", "UCX_LOG_FILE", "TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR", "VLLM_CACHE_ROOT"}
+    MAY_BE_SET = {"USER", "HF_HOME", "UCX_LOG_FILE", "TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR", "VLLM_CACHE_ROOT"}
     FULLEST = {
         "rdma": {"resource": "rdma/ib"},
         "ucx": {"tls": "rc", "netDevices": "all", "ibGidIndex": 3, "ibTrafficClass": 1, "logLevel": "info",

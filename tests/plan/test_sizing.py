@@ -38,7 +38,7 @@ def _stack(gpu: str, model: str, prefill: int = 1, decode: int = 4, **more: Any)
         (_stack("MI300X", R1, 2, 4), P_TP, ["GiB of weights", "tensorParallel: 4"]),
         (_stack("H100", "microsoft/phi-4", 4, 4), P_TP, ["10 KV heads", "use one of 1, 2"]),
         (_stack("H100", "Qwen/Qwen2-7B-Instruct", 8, 8), D_TP, ["28 attention heads", "use one of 1, 2, 4"]),
-        (_stack("H200", "openai/gpt-oss-120b", 1, 4, model__maxModelLen=10_000_000), LENGTH, ["at most 8"]),
+        (_stack("H200", "openai/gpt-oss-120b", 1, 4, model__maxModelLen=10_000_000), LENGTH, ["at most 1813760"]),
         (_stack("A100", "Qwen/Qwen3-32B", 1, 2, model__maxModelLen=131072), LENGTH, ["prefill worker"]),
         (_stack("B200", "Qwen/Qwen3-Coder-480B-A35B-Instruct", 4, 8), P_TP, ["GiB of weights"]),
         (_stack("MI300X", "meta-llama/Llama-3.1-405B-Instruct", 4, 4), P_TP, ["MI325X"]),
@@ -101,9 +101,12 @@ def _notes(**changes: Any) -> list[str]:
         (_stack("H100", "org/model"), "unknown: no config.json of org/model; set serving.model.shape"),
         (_stack("H200", "org/Llama-3.3-70B-Instruct-FP8"), "guessed from its name"),
         (_stack("H200", "Qwen/Qwen3-30B-A3B", 8, 8), "is more than the model's 4 KV heads: 2 GPUs hold a copy"),
-        (_stack("H200", "openai/gpt-oss-120b", 1, 4), "keeps whole sequences of all its layers"),
-        (_stack("H200", LLAMA, decode__extraArgs=["--gpu-memory-utilization=0.97"]), "graphs are captured after"),
-        (_stack("H200", LLAMA, model__maxModelLen=120_000), "1.5 sequences of that length"),
+        (_stack("H200", "openai/gpt-oss-120b", 1, 4, release="0.6"), "keeps whole sequences of all its layers"),
+        (
+            _stack("H200", LLAMA, release="0.6", decode__extraArgs=["--gpu-memory-utilization=0.97"]),
+            "graphs are captured after",
+        ),
+        (_stack("H200", LLAMA, model__maxModelLen=120_000), "1.6 sequences of that length"),
         (_stack("H200", R1, 8, 8, model__storage="500Gi"), "model.storage is 500 GiB, and the weights have 627"),
         (
             _stack("H200", LLAMA, decode__memory="8Gi"),
@@ -192,9 +195,9 @@ def test_the_table_of_the_stack_output() -> None:
     prefill, decode = resolve(settings(**_stack("MI300X", "amd/Llama-3.3-70B-Instruct-FP8-KV"))).sized
     assert (prefill["tier"], prefill["workers"], prefill["tensorParallel"]) == ("prefill", 4, 1)
     assert prefill["weightsGiB"] == 69.0
-    assert prefill["cacheGiB"] == pytest.approx(101.2, abs=0.2)
-    assert prefill["sequences"] == pytest.approx(10.4, abs=0.1)
-    assert decode["cacheTokens"] == pytest.approx(1_996_672, rel=0.01)
+    assert prefill["cacheGiB"] == pytest.approx(105.1, abs=0.2)
+    assert prefill["sequences"] == pytest.approx(10.8, abs=0.1)
+    assert decode["cacheTokens"] == pytest.approx(2_036_608, rel=0.01)
 
 
 @pytest.mark.parametrize(

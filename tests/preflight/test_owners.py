@@ -134,7 +134,7 @@ def test_a_state_is_read_from_types_and_outputs() -> None:
     metadata = {"name": "gaie-pd-epp", "namespace": "llm-d-pd", "uid": "u"}
     state = State.of(
         [
-            ("pulumi:pulumi:Stack", {"context": "c", "server": "s"}),
+            ("pulumi:pulumi:Stack", {"context": "c", "server": "s", "release": "0.6"}),
             ("llm-d-pd:index:TargetCluster", {"uid": "1111", "ordered": True}),
             ("kubernetes:core/v1:Service", {"metadata": metadata}),
             ("kubernetes:rbac.authorization.k8s.io/v1:ClusterRole", {"metadata": {"name": "r", "uid": "v"}}),
@@ -143,4 +143,4 @@ def test_a_state_is_read_from_types_and_outputs() -> None:
         ]
     )
     uids = {"Service/llm-d-pd/gaie-pd-epp": "u", "ClusterRole//r": "v"}
-    assert state == State(True, "1111", "context c, server s", uids, ordered=True)
+    assert state == State(True, "1111", "context c, server s", "0.6", uids, ordered=True)

@@ -272,7 +272,7 @@ SECURITY: dict[str, Change] = {
 }
 
 EVERY_SETTING: dict[str, Change] = {
-    "accelerator": Change("nvidia", WORKERS | BUDGETS | NAMESPACE),
+    "accelerator": Change("nvidia", WORKERS | BUDGETS),
     "model.name": Change("amd/other", WORKERS | BUDGETS),
     "model.servedName": Change("llama", WORKERS),
     "model.maxModelLen": Change(8192, WORKERS | PARAMETERS),  # decode's grace, and with it the gateway's
@@ -283,7 +283,7 @@ EVERY_SETTING: dict[str, Change] = {
     "model.tokenSecret": Change("my-token", WORKERS | TOKEN),
     "release": Change(
         "0.4",
-        WORKERS | PICKER_CONFIG | POOL | ALERTS | {"monitoring-dashboard-disaggregation", "endpoint-picker-role"},
+        WORKERS | PICKER_CONFIG | POOL | ALERTS | DASHBOARDS | {"endpoint-picker-role", "endpoint-picker-service"},
     ),
     "namespace": Change("elsewhere", set(ALL)),
     "createNamespace": Change(False, NAMESPACE | ACCOUNT | TOKEN),  # the latter two: their edge to the first
@@ -308,7 +308,7 @@ EVERY_SETTING: dict[str, Change] = {
     "routing.selectivePd.threshold": Change({"threshold": 100}, PICKER_CONFIG | ALERTS, {"release": "0.4"}),
     "routing.selectivePd.nonCachedTokens": Change({"nonCachedTokens": 16}, PICKER_CONFIG | ALERTS),
     "routing.preset": Change("load-aware", PICKER_CONFIG),
-    "routing.config": Change(OWN, PICKER_CONFIG | ALERTS),
+    "routing.config": Change(OWN, PICKER_CONFIG | ALERTS, {"release": "0.6"}),
     "routing.flowControl.maxBytes": Change("1Gi", FLOW),
     "routing.flowControl.maxRequests": Change(100, FLOW, {"release": "0.9"}),
     "routing.flowControl.requestTtl": Change(30, FLOW),
@@ -351,7 +351,7 @@ EVERY_SETTING: dict[str, Change] = {
     "ports.decodeVllm": Change(9200, {"decode-deployment"}),
     "ports.nixl": Change(5700, WORKERS),
     "images.mirror": Change("registry.example.com/ghcr", WORKERS | PICKER),
-    "images.mirrors": Change({"ghcr.io/llm-d": "registry.example.com:5000/llm-d"}, WORKERS | PICKER),
+    "images.mirrors": Change({"ghcr.io/llm-d": "registry.example.com:5000/llm-d"}, PICKER | {"decode-deployment"}),
     "images.pullSecrets": Change(["pull"], WORKERS | PICKER, OWN_NAMESPACE),
     "images.pullPolicy": Change("IfNotPresent", WORKERS | PICKER),
     "monitoring.enabled": Change(False, WATCHING | METRICS | PICKER | WORKERS),

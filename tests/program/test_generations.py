@@ -112,8 +112,8 @@ def test_standalone_switches_the_selector_of_the_one_service() -> None:
     }
 
 
-def state_of(*runs: Recorder, ordered: bool = True) -> Recorder:
-    """A stack with the objects of these runs in its state; of two with one name, the last."""
+def state_of(*runs: Recorder, ordered: bool = True, outputs: dict[str, Any] | None = None) -> Recorder:
+    """A stack with the objects of these runs in its state; of two with one name, the last. `outputs`: the stack's."""
     kept: dict[str, Any] = {
         each.urn: {
             "type": each.type,
@@ -124,7 +124,8 @@ def state_of(*runs: Recorder, ordered: bool = True) -> Recorder:
         if each.is_object
     }
     target = {"uid": "", **({"ordered": True} if ordered else {})}
-    return Recorder({**kept, "target": {"type": "llm-d-pd:index:TargetCluster", "outputs": target}})
+    stack = {"type": "pulumi:pulumi:Stack", "outputs": outputs}
+    return Recorder({**kept, "stack": stack, "target": {"type": "llm-d-pd:index:TargetCluster", "outputs": target}})
 
 
 def _workers(run: Recorder) -> Recorder:
@@ -254,7 +255,7 @@ def test_the_old_generation_goes_after_every_answer_came_from_the_new_one() -> N
     host = "infra-pd-inference-gateway-istio.llm-d-pd.svc"
     assert (env["HOST"], env["GENERATION"], env["NAMED"], env["SECONDS"]) == (host, "b", "true", "30")
     assert env["NVIDIA_VISIBLE_DEVICES"] == "void"
-    assert container["image"] == "ghcr.io/llm-d/llm-d-rocm:v0.6.0"
+    assert container["image"] == "docker.io/vllm/vllm-openai-rocm:v0.26.0"
     assert template["spec"]["tolerations"] == [{"key": "gpu", "operator": "Exists"}]
     assert template["spec"]["automountServiceAccountToken"] is False
 

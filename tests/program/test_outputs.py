@@ -45,7 +45,7 @@ def test_keys_and_types_of_the_stack_outputs() -> None:
 def test_values_of_the_stack_outputs() -> None:
     outputs = default().stack_outputs
     assert outputs["model"] == "amd/Llama-3.3-70B-Instruct-FP8-KV"
-    assert (outputs["namespace"], outputs["inferencePool"], outputs["release"]) == ("llm-d-pd", "gaie-pd", "0.6")
+    assert (outputs["namespace"], outputs["inferencePool"], outputs["release"]) == ("llm-d-pd", "gaie-pd", "0.9")
     assert outputs["hostNetwork"] is False
     assert not {"sizing", "load"} & outputs.keys()
     sized = run_program({**AMD, "gpu": "MI300X", "load": {"inputTokens": 400, "outputTokens": 50, "itl": 40}})

@@ -106,8 +106,8 @@ def _second_run(before: dict[str, Any], after: dict[str, Any]) -> tuple[set[str]
 BOTH = {"prefill", "decode"}
 FP8 = {"extraArgs": ["--kv-cache-dtype=fp8"]}
 IMAGES = {
-    "prefill": {"image": "a.example.com/llm-d/llm-d-rocm:v0.6.0"},
-    "decode": {"image": "b.example.com/mirror/llm-d/llm-d-rocm:v0.6.0"},
+    "prefill": {"image": "a.example.com/vllm/vllm-openai-rocm:v0.26.0"},
+    "decode": {"image": "b.example.com/mirror/vllm/vllm-openai-rocm:v0.26.0"},
 }
 
 
@@ -116,7 +116,7 @@ IMAGES = {
     [
         ({}, {"model": {**AMD["model"], "blockSize": 64}}, BOTH, ["--block-size: 128 → 64"]),
         ({}, {"model": {"name": "amd/other"}}, BOTH, ["model: amd/Llama-3.3-70B-Instruct-FP8-KV → amd/other"]),
-        ({"release": "0.4"}, {}, BOTH, ["image: llm-d/llm-d-rocm:v0.4.5-debug → llm-d/llm-d-rocm:v0.6.0"]),
+        ({"release": "0.6"}, {}, BOTH, ["image: llm-d/llm-d-rocm:v0.6.0 → vllm/vllm-openai-rocm:v0.26.0"]),
         ({}, {"prefill": FP8, "decode": FP8}, BOTH, ["--kv-cache-dtype: unset → fp8"]),
         ({"prefill": FP8, "decode": FP8}, {}, BOTH, ["--kv-cache-dtype: fp8 → unset"]),
         ({}, {"decode": {"extraArgs": ["--dtype", "float16"]}}, {"decode"}, ["--dtype: unset → float16"]),
@@ -124,7 +124,7 @@ IMAGES = {
         ({}, {"kvTransfer": {"extra": {"kv_buffer_device": "cpu"}}}, BOTH, ['"kv_buffer_device": "cpu"']),
         ({"prefill": FP8}, {"prefill": {"extraArgs": ["--kv_cache_dtype", "fp8"]}}, set(), []),
         ({}, {"kvTransfer": {"extra": {"kv_load_failure_policy": "recompute"}}}, set(), []),
-        ({}, {"decode": {"kvTransfer": {"extra": {"kv_role": "kv_consumer"}}}}, set(), []),
+        ({}, {"decode": {"kvTransfer": {"extra": {"kv_role": "kv_both"}}}}, set(), []),
         ({}, IMAGES, set(), []),
         (
             {},

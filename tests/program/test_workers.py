@@ -66,7 +66,7 @@ def test_every_port_is_said_the_same_wherever_it_is_said() -> None:
         assert environment(recorder, role)["VLLM_NIXL_SIDE_CHANNEL_PORT"] == "9700"
     [sidecar] = pod(recorder, "decode")["initContainers"]
     assert [each["containerPort"] for each in sidecar["ports"]] == [9000]
-    assert {"--port=9000", "--vllm-port=9200"} <= set(sidecar["args"])
+    assert {"--port=9000", "--model-server-port=9200"} <= set(sidecar["args"])
     [backend] = recorder.objects["HTTPRoute/llm-d-pd-disaggregation"]["spec"]["rules"][0]["backendRefs"]
     assert backend["port"] == 9000
     assert recorder.objects["InferencePool/gaie-pd"]["spec"]["targetPorts"] == [{"number": 9000}]
@@ -106,7 +106,8 @@ def test_equal_parallelism_needs_no_attention_backend() -> None:
 
 
 def test_the_mirror_takes_the_registrys_place_in_release_images_only() -> None:
-    serving = {**AMD, "images": {"mirror": "registry.example.com/ghcr"}, "decode": {"image": "ghcr.io/me/vllm:1"}}
+    mirror = {"mirror": "registry.example.com/ghcr"}
+    serving = {**AMD, "release": "0.6", "images": mirror, "decode": {"image": "ghcr.io/me/vllm:1"}}
     assert sorted(each["image"] for each in containers(made(serving))) == [
         "ghcr.io/me/vllm:1",
         "registry.example.com/ghcr/llm-d/llm-d-inference-scheduler:v0.7.1",

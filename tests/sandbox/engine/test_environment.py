@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from components.config.settings import Serving
+from sandbox import release
 from sandbox.engine import environment
 from sandbox.engine.environment import HOST, PLUGIN, Official
 from sandbox.engine.stack_files import View, accelerator
@@ -56,6 +58,7 @@ config:
   llm-d-pd:hfToken: {secure: v1:another:key}
   llm-d-pd:serving:
     accelerator: amd
+    release: "0.6"
     hidden: {secure: v1:another:key}
     list: [1, {secure: v1:another:key}, 3]
 environment: [cloud/shared]
@@ -92,7 +95,7 @@ def test_values_encrypted_with_another_key_are_left_out_and_named(view: View) ->
         "llm-d-pd:serving.list[1]",
     ]
     assert config(view) == {
-        "llm-d-pd:serving": {"accelerator": "amd", "list": [1, 3]},
+        "llm-d-pd:serving": {"accelerator": "amd", "release": "0.6", "list": [1, 3]},
         "llm-d-pd:hfToken": {"secure": "sandbox-placeholder"},
     }
     assert "ANOTHER" not in view.stack_file.read_text()
@@ -100,16 +103,52 @@ def test_values_encrypted_with_another_key_are_left_out_and_named(view: View) ->
 
 def test_edits_stay_until_the_tracked_file_changes_and_are_then_named(view: View) -> None:
     copied(view)
-    edited(view, "llm-d-pd:serving", {"accelerator": "nvidia", "hostNetwork": True, "list": [1, 3]})
+    edited(view, "llm-d-pd:serving", {"accelerator": "nvidia", "release": "0.6", "hostNetwork": True, "list": [1, 3]})
     [differs] = copied(view)
     assert "differs in llm-d-pd:serving.accelerator, llm-d-pd:serving.hostNetwork (" in differs
     assert "pulumi config rm --path" in differs
 
-    view.tracked_file.write_text(TRACKED.replace("accelerator: amd", "accelerator: amd\n    release: '0.4'"))
+    view.tracked_file.write_text(TRACKED.replace("0.6", "0.4"))
     dropped = copied(view)[-1]
     assert "llm-d-pd:serving.accelerator, llm-d-pd:serving.hostNetwork" in dropped and "release" not in dropped
     assert config(view)["llm-d-pd:serving"] == {"accelerator": "amd", "release": "0.4", "list": [1, 3]}
     assert config(view)["llm-d-pd:hfToken"] == {"secure": "sandbox-placeholder"}
+
+
+UNNAMED = TRACKED.replace('    release: "0.6"\n', "")
+NOTE = (
+    'Pulumi.dev.yaml names no serving.release: the sandbox runs "0.6" in place of the default "0.9", which needs '
+    "epp-v0.10.0 and pd-sidecar-v0.10.0 on PATH and SET='serving.release=\"0.9\"'"
+)
+
+
+def test_a_file_that_names_no_release_gets_one_that_the_sandbox_can_run(
+    view: View, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    view.tracked_file.write_text(UNNAMED)
+    assert copied(view)[-1] == NOTE
+    assert config(view)["llm-d-pd:serving"] == {"accelerator": "amd", "list": [1, 3], "release": "0.6"}
+    assert copied(view) == [NOTE], "no edit of the user is reported"
+    view.tracked_file.write_text(UNNAMED.replace("amd", "nvidia"))
+    assert [note for note in copied(view) if "are gone" in note] == []
+    edited(view, "llm-d-pd:serving", {"accelerator": "nvidia", "release": "0.9"})
+    [differs] = copied(view)
+    assert "llm-d-pd:serving.release" in differs
+    assert config(view)["llm-d-pd:serving"] == {"accelerator": "nvidia", "release": "0.9"}
+
+
+def test_with_its_programs_on_path_the_default_release_stays(
+    view: View, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert release.DEFAULT == Serving.model_fields["release"].default.value == "0.9"
+    for name in ("epp-v0.10.0", "pd-sidecar-v0.10.0"):
+        assert release.substitute() == "0.6"
+        (tmp_path / name).touch(0o755)
+        monkeypatch.setenv("PATH", str(tmp_path))
+    view.tracked_file.write_text(UNNAMED)
+    assert NOTE not in copied(view)
+    assert config(view)["llm-d-pd:serving"] == {"accelerator": "amd", "list": [1, 3]}
 
 
 def test_a_missing_stack_and_a_file_that_is_not_yaml_are_named(view: View) -> None:

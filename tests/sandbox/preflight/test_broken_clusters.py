@@ -19,7 +19,7 @@ from tests.recorder import Recorder, run_program
 from tests.sandbox.preflight.broken import CORPUS, Broken
 from tests.sandbox.preflight.stage import NAMESPACE, Stage
 from tests.sandbox.running import Running, soon
-from tests.sandbox.stack.deployment import Deployment, deployment
+from tests.sandbox.stack.deployment import RELEASE, Deployment, deployment
 from tests.stack_file import stack_file
 
 pytestmark = pytest.mark.thorough
@@ -172,7 +172,9 @@ def _configured(stack: Deployment, broken: Broken, preflight: str = "enforce") -
 
 
 def _serving(broken: Broken, preflight: str = "enforce") -> dict[str, Any]:
-    return stack_file(**{"rdma": {"resource": "rdma/ib"}, "preflight": preflight, **broken.settings})
+    return stack_file(
+        **{"release": RELEASE, "rdma": {"resource": "rdma/ib"}, "preflight": preflight, **broken.settings}
+    )
 
 
 _TOKENS: dict[str, Any] = {}

@@ -22,7 +22,7 @@ from tests.program.every_setting import EVERY_SETTING, with_setting
 from tests.sandbox.preflight.broken import kueue, onlooker
 from tests.sandbox.preflight.stage import LEVEL, NAMESPACE, Stage
 from tests.sandbox.running import Running, soon
-from tests.sandbox.stack.deployment import Deployment, deployment, destroyed_afterwards
+from tests.sandbox.stack.deployment import RELEASE, Deployment, deployment, destroyed_afterwards
 from tests.stack_file import stack_file
 
 pytestmark = pytest.mark.thorough
@@ -53,7 +53,7 @@ def _state(stack: Deployment) -> State:
 
 def _plan(settings: dict[str, Any]) -> ServingPlan:
     read, problems = settings_of(
-        stack_file(**{"rdma": {"resource": "rdma/ib"}, "model__tokenSecret": None, **settings})
+        stack_file(**{"release": RELEASE, "rdma": {"resource": "rdma/ib"}, "model__tokenSecret": None, **settings})
     )
     assert not [*problems, *check(read, token_given=False)]
     return resolve(read, None)
@@ -183,7 +183,7 @@ def test_no_setting_is_refused_or_called_a_change_of_the_cluster(
     monkeypatch.setenv("KUBECONFIG", str(stage.amd.cluster.host_kubeconfig))
     known, found = Facts(_plan({}), Cluster.connect(kubeconfig.read()), state), []
     for path, change in EVERY_SETTING.items():
-        serving: dict[str, Any] = stack_file(**{"rdma": {"resource": "rdma/ib"}, "model__tokenSecret": None})
+        serving = stack_file(release=RELEASE, rdma={"resource": "rdma/ib"}, model__tokenSecret=None)
         at = "routing.selectivePd" if path.startswith("routing.selectivePd") else path
         for given, value in {**change.given, at: change.value}.items():
             serving = with_setting(serving, given, value)

@@ -14,13 +14,15 @@ from kubernetes.dynamic.resource import ResourceList
 
 from sandbox.cluster import lifecycle
 from sandbox.engine import Engine, prepare
-from sandbox.engine.stack_files import accelerator
+from sandbox.engine.stack_files import accelerator, serving
 from sandbox.home import CHECKOUT
 from sandbox.network import istio
 from sandbox.progress import Progress
 from sandbox.toolchain import provide
 from tests.sandbox.running import Running, provide_nodes
 
+RELEASE = "0.6"
+"""The newest one with an EPP and a sidecar that the sandbox builds."""
 MINE = "app.kubernetes.io/part-of=llm-d-pd"
 
 
@@ -126,13 +128,16 @@ class Deployment:
 
 
 def deployment(cluster: Running, stack: str, count: int = 2) -> Deployment:
-    """Return the stack's engine, with `count` nodes of its vendor in the cluster."""
+    """Return the stack's engine, with `count` nodes of its vendor in the cluster; it has the release of the tests."""
     provide_nodes(cluster, accelerator(CHECKOUT / f"Pulumi.{stack}.yaml"), count)
     progress = Progress()
     if lifecycle.isolated(cluster.home):
         istio.provide(cluster.host_kubeconfig, "istio-system", progress)
     engine = prepare(cluster.home, CHECKOUT, stack, tools=provide(["pulumi"], progress))
-    return Deployment(cluster, engine, stack)
+    made = Deployment(cluster, engine, stack)
+    if serving(engine.cwd / f"Pulumi.{stack}.yaml").get("release") != RELEASE:
+        made.configure(release=RELEASE)
+    return made
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from tests.sandbox.faults.phases import PHASES
 from tests.sandbox.faults.table import cell
 from tests.sandbox.running import Running, separate, soon
 from tests.sandbox.serving.traffic import Load, Traffic, traffic
-from tests.sandbox.stack.deployment import Deployment, deployment, destroyed_afterwards, gpus, ready
+from tests.sandbox.stack.deployment import RELEASE, Deployment, deployment, destroyed_afterwards, gpus, ready
 
 pytestmark = pytest.mark.thorough
 
@@ -77,7 +77,7 @@ CHAIN = (
     ),
     Change(
         "the trial begins",
-        {"release": None, "prefill__image": None, "decode__image": None},
+        {"release": RELEASE, "prefill__image": None, "decode__image": None},
         "c",
         ("creating", "model-gateway-trial-c"),
         SIGKILL,

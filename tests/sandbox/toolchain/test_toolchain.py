@@ -287,7 +287,7 @@ NEW, OLD = {"epp-v0.7.1", "pd-sidecar-v0.7.1"}, {"epp-v0.4.0", "pd-sidecar-v0.4.
 @pytest.mark.parametrize(
     ("serving", "wanted"),
     [
-        ({}, COMMON | ISTIO | NEW),  # the program's default is release 0.6
+        ({}, COMMON | ISTIO | NEW),  # the programs of the default release are not on PATH
         ({"release": "0.6"}, COMMON | ISTIO | NEW),
         ({"release": "0.4"}, COMMON | ISTIO | OLD),
         ({"release": 0.4}, COMMON | ISTIO | OLD),
@@ -299,7 +299,10 @@ NEW, OLD = {"epp-v0.7.1", "pd-sidecar-v0.7.1"}, {"epp-v0.4.0", "pd-sidecar-v0.4.
         (None, COMMON | ISTIO | NEW),
     ],
 )
-def test_a_stack_needs_the_programs_of_its_release(tmp_path: Path, serving: object, wanted: set[str]) -> None:
+def test_a_stack_needs_the_programs_of_its_release(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, serving: object, wanted: set[str]
+) -> None:
+    monkeypatch.setenv("PATH", "")
     file = tmp_path / "Pulumi.x.yaml"
     file.write_text(json.dumps({"config": {"llm-d-pd:serving": serving}}))
     assert session.needed_tools(file, pods=True) == wanted
