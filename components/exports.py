@@ -5,7 +5,7 @@ from typing import Any
 import pulumi
 
 from components import client_commands, gateways
-from components.cluster import Target
+from components.kubernetes_provider import Target
 from components.model_gateway import ModelGateway
 from components.plan import ServingPlan
 

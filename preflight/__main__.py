@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 import preflight
-from components import cluster, plan
+from components import kubernetes_provider, plan
 from components.config.problem import distinct
 from components.config.reading import settings_of
 from components.plan import ServingPlan
@@ -48,7 +48,7 @@ async def _looked(name: str) -> Report:
         text = "\n\n".join(problem.text() for problem in refused)
         raise stack.StackError(f"Pulumi.{name}.yaml cannot be deployed:\n\n{text}")
     serving = generations.resolved(serving, known)
-    target = cluster.find(serving.cluster)
+    target = kubernetes_provider.find(serving.cluster)
     try:
         found = Cluster.connect(target.kubeconfig, target.context)
     except Unreachable as error:

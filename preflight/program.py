@@ -5,7 +5,7 @@ from concurrent.futures import Future
 import pulumi
 
 import preflight
-from components.cluster import Target
+from components.kubernetes_provider import Target
 from components.config.vocabulary import Preflight
 from components.plan import ServingPlan
 from components.stack_state import Resources
