@@ -20,7 +20,6 @@ from urllib3 import HTTPHeaderDict
 from access.errors import NoAccess
 
 PROGRAM_SECONDS = 10
-"""How long a login program may take."""
 
 Entry = Mapping[str, Any]
 

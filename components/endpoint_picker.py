@@ -20,7 +20,6 @@ class EndpointPicker(pulumi.ComponentResource):
     """Deployment, Service, configuration, rights, and the token for whoever reads its metrics."""
 
     service_name: pulumi.Output[str]
-    """The picker's Service."""
 
     def __init__(self, name: str, args: EndpointPickerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("llm-d-pd:index:EndpointPicker", name, None, opts)

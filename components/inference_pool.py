@@ -12,7 +12,6 @@ class InferencePool(pulumi.ComponentResource):
     """InferencePool v1: both tiers of one install, and its endpoint picker."""
 
     pool_name: pulumi.Output[str]
-    """The InferencePool."""
 
     def __init__(self, name: str, args: InferencePoolArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("llm-d-pd:index:InferencePool", name, None, opts)

@@ -58,7 +58,6 @@ class Manifest:
     minutes: int | None = None
     """How long Pulumi waits for it; None: as long as the plugin does by default."""
     stage: Stage = Stage.FIRST
-    """When it is made."""
     generation: str | None = None
     """Word of the generation that it belongs to; None: it belongs to the stack."""
     address: Callable[[Any], str] | None = None

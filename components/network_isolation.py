@@ -13,7 +13,6 @@ class NetworkIsolation(pulumi.ComponentResource):
     """NetworkPolicies for picker and workers. Policies add up: what needs more is another policy for the same pods."""
 
     policies: pulumi.Output[list[str]]
-    """Names of the policies."""
 
     def __init__(self, name: str, args: NetworkIsolationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("llm-d-pd:index:NetworkIsolation", name, None, opts)

@@ -16,7 +16,6 @@ class Stack:
     objects: Mapping[str, Object]
     """Kubernetes objects by URN."""
     outputs: Mapping[str, Any]
-    """What the stack says of itself."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +25,6 @@ class Violation:
     place: str
     """Path within the object."""
     wrong: str
-    """What stands there."""
     change: str
     """What to do, with the setting that decides it."""
 
@@ -36,7 +34,6 @@ class _Rule:
     name: str
     """What Pulumi prints, and what a policy configuration calls it."""
     must: str
-    """What has to hold."""
     outcome: str
     """What would happen where it does not."""
 

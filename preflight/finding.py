@@ -22,16 +22,12 @@ class Finding:
     """One thing about the cluster that would make an `up` fail, or that the user should know."""
 
     check: str
-    """What was looked at."""
     severity: Severity
     path: str
     """The setting that it is about, as `pulumi config set --path` takes it."""
     evidence: str
-    """What the cluster says."""
     outcome: str
-    """What would have happened."""
     remedy: str
-    """What to change."""
 
     def text(self) -> str:
         """The lines that a person reads."""

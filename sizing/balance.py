@@ -94,7 +94,6 @@ class Estimate(NamedTuple):
     limit: float
     """Requests per second at most."""
     binds: str
-    """The tier that sets the limit."""
     ttft: float
     itl: float
     prefill_load: float

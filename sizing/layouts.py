@@ -31,7 +31,6 @@ class Options(NamedTuple):
     wider: bool = True
     """Whether decode workers fetch from prefill workers with more GPUs than they have."""
     flags: Mapping[str, object] | None = None
-    """Further flags of both tiers."""
 
     def tier(self, ranks: int) -> Tier:
         """One worker of so many GPUs."""

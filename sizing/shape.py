@@ -430,4 +430,3 @@ READERS: Mapping[str, Callable[[Config], _Read | Unknown]] = {
     ),
     "NemotronHForCausalLM": _nemotron,
 }
-"""A reader per model class."""

@@ -77,7 +77,6 @@ class Measured:
 
     load: Load
     stack: Mapping[str, Any]
-    """Result of the load generator."""
     prefill: float | None
     """Tokens per second of one prefill worker; None: it could not be measured."""
     decode: Mapping[str, Any] | None

@@ -17,7 +17,6 @@ class Workload:
     """A tier as the stack declares it."""
 
     name: str
-    """Name of the Deployment."""
     replicas: int | None
     """Number of pods; None: an autoscaler decides."""
     gpus: int | None

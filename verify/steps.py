@@ -41,7 +41,6 @@ class Verification:
     report: Callable[[Finding], None]
     findings: list[Finding] = field(default_factory=list)
     trials: list[Trial] = field(default_factory=list)
-    """Requests that were sent."""
     shape: Shape | Unknown = Unknown("not given")  # noqa: RUF009  (immutable)
     """Shape of the model. The bytes of a prompt's KV cache are computed from it."""
     _tiers: dict[str, Tier] = field(default_factory=dict)

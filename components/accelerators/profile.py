@@ -27,7 +27,6 @@ class Image:
     home: str
     """`HOME` of the process. Its files are lost when the container ends."""
     why: str = ""
-    """Reason for this image instead of the release's usual one."""
     note: str = ""
     """Warning about this image that a preview shows."""
 
@@ -39,9 +38,7 @@ class AcceleratorProfile:
     title: str
     """Name of the vendor's GPUs and of the software that vLLM uses them by."""
     source: str
-    """Where the values come from."""
     gpu_resource: str
-    """Extended resource of the vendor's device plugin."""
     images: Mapping[ReleaseName, Image]
     """Image per llm-d release; a release without one is refused."""
     memory: str

@@ -170,7 +170,6 @@ class GatewayProvider:
     service_type: ServiceType | None = None
     """Type that the Service always has; None: the stack chooses."""
     service_annotations: Mapping[str, str] = field(default_factory=dict)
-    """Annotations of the Service beside those of the stack."""
     platform: Platform | None = None
     """Cloud that the provider is limited to; None: any cluster."""
     collectors: Mapping[bool, str] = field(default_factory=dict)
@@ -182,9 +181,7 @@ class GatewayProvider:
     log_level: EnvoyLogLevel = EnvoyLogLevel.WARNING
     """Default log level (chart)."""
     requests: Mapping[str, str] = field(default_factory=dict)
-    """Default resource requests of the proxy (chart)."""
     limits: Mapping[str, str] = field(default_factory=dict)
-    """Default resource limits of the proxy (chart)."""
     registry: str | None = None
     """Registry and folder of the proxy's image, if the parameters can set another; None: they cannot."""
     missing: str | None = None
@@ -192,7 +189,6 @@ class GatewayProvider:
     note: str | None = None
     """Warning at every preview and `up`; completes "serving.gateway.provider: <word> …"."""
     access_logging: bool = False
-    """Whether the proxy logs every request by default."""
     refused: Mapping[str, str] = field(default_factory=dict)
     """Settings of the gateway that the provider cannot honour, by field, each with the reason."""
 

@@ -17,7 +17,6 @@ class Monitoring(pulumi.ComponentResource):
     """A PodMonitor per tier, a ServiceMonitor for the picker, Grafana dashboards, a PrometheusRule."""
 
     monitors: pulumi.Output[list[str]]
-    """Names of the monitors."""
 
     def __init__(self, name: str, args: MonitoringArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("llm-d-pd:index:Monitoring", name, None, opts)

@@ -34,7 +34,6 @@ class Endpoint:
     path: str
     """Before `/v1`: empty or such as `/llama`."""
     headers: Mapping[str, str]
-    """What a request carries besides."""
     api_key: ApiKey | None
     """Where the key is that a request carries; None: it needs none."""
     secrets: str

@@ -11,7 +11,6 @@ from components.gateways.args import (
     CountersArgs,
     ExistingArgs,
     IngressArgs,
-    KeyArgs,
     ListenerArgs,
     ModelGatewayArgs,
     RouteArgs,
@@ -132,7 +131,7 @@ def _asking(context: Context, decode: ResolvedTier) -> AskingArgs:
 
 def _trial(context: Context, tiers: Tiers, given: Trial, asking: AskingArgs) -> TrialArgs:
     """standalone has a Service for each generation instead of a header."""
-    own, key = context.provider.own_proxies, context.settings.security.api_key
+    own = context.provider.own_proxies
     host = f"{context.names.trial}.{context.settings.namespace}.svc" if own else asking.host
     words = max(200, 2 * (context.uncached or 0))
     return TrialArgs(
@@ -147,7 +146,7 @@ def _trial(context: Context, tiers: Tiers, given: Trial, asking: AskingArgs) -> 
             role.value: CountersArgs(name=tier.name, selector=tier.selector, port=tier.port)
             for role, tier in tiers.items()
         },
-        api_key=KeyArgs(name=key.secret, key=key.key) if key else None,
+        api_key=tiers[Role.DECODE].api_key,
         ca_secret=given.ca_secret,
     )
 

@@ -22,7 +22,6 @@ class PassageArgs(Args):
     peers: list[PeerArgs] = []
     """With whom; empty: everybody."""
     tcp: list[int] = []
-    """TCP ports."""
     udp: list[int] = []
     """UDP ports; neither TCP nor UDP ports: every port."""
 
@@ -31,21 +30,15 @@ class PolicyArgs(Args):
     """A NetworkPolicy; what it does not name is refused."""
 
     name: str
-    """Its name."""
     selector: dict[str, str]
-    """Labels of the pods that it protects."""
     ingress: list[PassageArgs]
-    """To them."""
     egress: list[PassageArgs]
-    """From them."""
 
 
 class NetworkIsolationArgs(Args):
     """One policy for each kind of pod."""
 
     namespace: str
-    """Where."""
     labels: dict[str, str]
-    """Labels of the policies."""
     policies: dict[str, PolicyArgs]
     """By what they protect."""

@@ -26,7 +26,6 @@ class Mode:
     shm_size: str | None = None
     """Size of /dev/shm unless the tier says otherwise; None: the infrastructure's."""
     strategy: Strategy = Strategy.ROLLING
-    """How pods are replaced."""
 
 
 POD_NETWORK = Mode()

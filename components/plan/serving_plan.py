@@ -28,7 +28,6 @@ class ServingPlan:
     waiting: Waiting
     """What is said and done while `up` waits for pods."""
     adopt: bool
-    """Whether objects that exist already are taken over."""
     release: ReleaseName
     generation: str
     """Word of the generation that this run makes or changes; empty: the unnamed one."""
@@ -51,4 +50,3 @@ class ServingPlan:
     report: str
     """The same as text, with what the workers carry under the stated load."""
     notes: list[str]
-    """Warnings about legal settings."""

@@ -5,7 +5,7 @@ from math import ceil
 from typing import Any
 
 from components.accelerators import Image
-from components.args import PlacementArgs
+from components.args import PlacementArgs, SecretKeyArgs
 from components.config.tiers import Tier
 from components.config.vocabulary import LockedMemory, PodSecurity, Role
 from components.plan import fabric, locked_memory
@@ -17,7 +17,6 @@ from components.plan.worker_args import (
     ReferenceArgs,
     ResolvedTier,
     RolloutArgs,
-    SecretKeyArgs,
     SidecarArgs,
     Strategy,
     VolumeArgs,
@@ -107,7 +106,7 @@ def _tier(context: Context, role: Role) -> ResolvedTier:
     taken = settings.gpus_per_node if mode.whole_node or context.infrastructure.whole_node else used
     said = 1 if _whole_node(context, role, "replicas") else tier.replicas
     replicas = type(tier).model_fields["replicas"].default if said is None else said
-    requests = _requests(context, tier, taken, device)
+    requests, key = _requests(context, tier, taken, device), settings.security.api_key
     return ResolvedTier(
         namespace=settings.namespace,
         name=names.tier(role),
@@ -131,7 +130,7 @@ def _tier(context: Context, role: Role) -> ResolvedTier:
         log_level=tier.log_level.upper() if tier.log_level else None,
         traces=context.traces(names.tier(role)),
         detailed_traces=settings.tracing is not None and settings.tracing.detailed,
-        api_key=_api_key(context),
+        api_key=SecretKeyArgs(name=key.secret, key=key.key) if key else None,
         extra_args=tier.extra_args,
         env=fabric.env(context, role),
         references={name: ReferenceArgs(**each.model_dump()) for name, each in tier.references.items()},
@@ -254,11 +253,6 @@ def _model(context: Context) -> ModelArgs:
         read_only=weights_given,
         token_secret=context.token_secret,
     )
-
-
-def _api_key(context: Context) -> SecretKeyArgs | None:
-    given = context.settings.security.api_key
-    return SecretKeyArgs(name=given.secret, key=given.key) if given else None
 
 
 def _user(context: Context, role: Role, image_user: int | None) -> int | None:

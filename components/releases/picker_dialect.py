@@ -79,7 +79,6 @@ class PickerDialect:
     """The configuration language of one picker version."""
 
     plugins: Mapping[str, PluginType]
-    """Plugins by type."""
     gates: frozenset[str]
     """Feature gates; any other is refused."""
     sections: frozenset[str]

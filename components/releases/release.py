@@ -43,7 +43,6 @@ class Release:
     """Kinds that it follows where they are served, by API group."""
     picker_resources: PickerResources
     picker_dialect: PickerDialect
-    """What its configuration may say."""
     picker_config: Callable[[int | None, Preset], EndpointPickerConfig]
     """The picker's configuration: None disaggregates every request, a number only prompts with that many uncached
     units (`selective_unit`); the preset says what it weighs among the workers of a role."""
@@ -53,13 +52,10 @@ class Release:
     """The one that it would ignore."""
     failure_mode: FailureMode
     connector_flag: str
-    """The sidecar's flag for the KV connector."""
     server_port_flag: str
-    """The sidecar's flag for vLLM's port."""
     wider_prefill: bool
     """Whether vLLM's decode workers fetch KV blocks of prefill workers with more GPUs than they have."""
     traces: bool
-    """Whether picker and sidecar make spans."""
     traces_unasked: bool
     """Whether they make spans unless their environment says no; otherwise a flag asks for them."""
     vllm_traces: bool
@@ -72,21 +68,17 @@ class Release:
     queues: Callable[[EndpointPickerConfig, Queueing], EndpointPickerConfig] | None = None
     """The picker's configuration with flow control; None: it has none."""
     objectives: str = "inference.networking.x-k8s.io/v1alpha2"
-    """Version of InferenceObjective that its picker follows."""
     objective_header: str = "x-gateway-inference-objective"
     """Header of a request with the name of its InferenceObjective."""
     kv_roles: Mapping[Role, str] = field(default_factory=lambda: dict.fromkeys(Role, BOTH))
     """`kv_role` of a tier unless it says another."""
     picker_shape: type[EndpointPickerConfig] = PickerConfig
-    """Shape of the picker's configuration."""
     picker_protocol: str | None = None
-    """`appProtocol` of the picker's ext_proc port."""
     watched: Sequence[tuple[str, str]] = ()
     """Version and kind of what the picker waits for at its start, whether it is served or not."""
     worker_env: Mapping[str, str] = field(default_factory=dict)
     """Variables that vLLM of the release needs with every accelerator."""
     attention_variable: bool = False
-    """Whether vLLM reads VLLM_ATTENTION_BACKEND."""
     known_ucx: bool = True
     """Whether the transports of UCX in its images are known (`plan/checks/network.py`)."""
     handshake_hash: bool = True

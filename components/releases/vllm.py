@@ -245,7 +245,6 @@ class Flag(NamedTuple):
     """One flag of a command line."""
 
     place: int
-    """Its place among the arguments."""
     name: str
     value: str | None
     """Its value in the same argument, or the next argument unless that is a flag itself; None: it has none."""
