@@ -1,16 +1,13 @@
 """The model gateway: where requests come in."""
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import pulumi
 
 from components import gateways
-from components.gateways import live
 from components.gateways.args import ModelGatewayArgs
 from components.manifests import Stage
-from components.names import INSTANCE
+from components.names import INSTANCE, led_to
 from components.registration import declare
 
 Workers = Callable[[Sequence[pulumi.Resource]], Sequence[pulumi.Resource]]
@@ -19,10 +16,6 @@ Workers = Callable[[Sequence[pulumi.Resource]], Sequence[pulumi.Resource]]
 
 def _none(_: Sequence[pulumi.Resource]) -> Sequence[pulumi.Resource]:
     return ()
-
-
-def _word(postfix: str, spec: Mapping[str, Any]) -> str:
-    return live.generation(spec, postfix) or ""
 
 
 class ModelGateway(pulumi.ComponentResource):
@@ -59,7 +52,7 @@ class ModelGateway(pulumi.ComponentResource):
                     after.append(declared)
                 if stage is Stage.SWITCH:
                     self.switch.append(declared)
-                    self.generation = declared.spec.apply(partial(_word, args.labels[INSTANCE]))
+                    self.generation = declared.spec.apply(lambda spec: led_to(spec, args.labels[INSTANCE]) or "")
             if stage is Stage.FIRST:
                 after = [*workers(after)]
         self.gateway_name = pulumi.Output.from_input(args.existing.name if args.existing else args.name)

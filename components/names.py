@@ -5,7 +5,9 @@ Strings that two components share come from here, never from another component. 
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from components.config.vocabulary import Role
 
@@ -198,6 +200,14 @@ def word_of(name: str, postfix: str) -> str | None:
     word = rf"-{re.escape(postfix)}(?:-([a-z0-9]{{1,8}}))?"
     found = re.fullmatch(rf"gaie{word}|ms{word}-llm-d-modelservice-.*|infra{word}-inference-gateway", name)
     return found and next((each for each in found.groups() if each), "")
+
+
+def led_to(spec: Mapping[str, Any], postfix: str) -> str | None:
+    """The word of the generation that the spec of an HTTPRoute or Service leads to; None: of this stack, none."""
+    if rules := spec.get("rules"):
+        backends = rules[0].get("backendRefs") or [{}]
+        return word_of(str(backends[0].get("name")), postfix)
+    return word_of(str((spec.get("selector") or {}).get("llm-d.ai/gateway")), postfix)
 
 
 def suffix(generation: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pulumi
 
 from components.manifests import Fields, Manifest, given
-from components.plan.isolation_args import NetworkIsolationArgs, PassageArgs, PeerArgs, PolicyArgs
+from components.plan.platform_args import NetworkIsolationArgs, PassageArgs, PeerArgs, PolicyArgs
 from components.registration import declare_all
 
 

@@ -9,8 +9,7 @@ from dataclasses import replace
 
 from components.config.problem import Problem
 from components.config.vocabulary import ChangeStrategy, Role
-from components.gateways import live
-from components.names import INSTANCE, Names, word_of
+from components.names import INSTANCE, Names, led_to, word_of
 from components.plan import ServingPlan
 from components.pods import change_cost, pairing
 from preflight.state import State
@@ -21,7 +20,7 @@ SETTING = "serving.rollout.generation"
 def serving(plan: ServingPlan, state: State) -> str | None:
     """The word of the generation that clients reach; None: none, or that is not known."""
     for switch in (f"HTTPRoute/{_namespace(plan)}/{plan.gateway.route.name}", _service(plan)):
-        word = live.generation((state.inputs.get(switch) or {}).get("spec") or {}, _postfix(plan))
+        word = led_to((state.inputs.get(switch) or {}).get("spec") or {}, _postfix(plan))
         if word is not None:
             return word
     return None

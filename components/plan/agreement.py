@@ -13,6 +13,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from components.config.problem import Problem
 from components.config.vocabulary import Role
 from components.plan import fabric
 from components.plan.context import Context
@@ -78,6 +79,20 @@ class _Said(NamedTuple):
 
 
 _NOTHING = _Said("", "", "")
+
+
+def check(context: Context, tiers: Tiers) -> Iterator[Problem]:
+    """Differences between the tiers that NIXL refuses whatever the model is."""
+    for each in differences(context, tiers):
+        if each.proven:
+            yield Problem(each.path, each.value, each.wrong, each.refused, "give both tiers the same value")
+
+
+def notes(context: Context, tiers: Tiers) -> Iterator[str]:
+    """Differences between the tiers that matter with some models or images."""
+    for each in differences(context, tiers):
+        if not each.proven:
+            yield f"{each.path} {each.wrong}: {each.outcome}"
 
 
 def differences(context: Context, tiers: Tiers) -> Iterator[Difference]:

@@ -7,8 +7,7 @@ from typing import Any
 
 from components.accelerators import Image
 from components.args import TolerationArgs
-from components.config.kv_transfer import KvTransfer
-from components.config.tiers import Rdma
+from components.config.tiers import KvTransfer, Rdma
 from components.config.vocabulary import Role
 from components.infrastructures import Device, Fabric
 from components.plan.context import Context
@@ -69,12 +68,12 @@ def rdma(context: Context, device: DeviceArgs | None) -> bool:
     return device is not None or context.infrastructure.fabric is not Fabric.TCP or context.mode.privileged
 
 
-def annotations(context: Context, role: Role, device: DeviceArgs | None) -> dict[str, str]:
-    """Annotations of a tier's pods, with as many networks as the pod asks for devices."""
+def annotations(context: Context, device: DeviceArgs | None) -> dict[str, str]:
+    """The program's annotations of a tier's pods, with as many networks as the pod asks for devices."""
     profile = {key: each.value for key, each in context.infrastructure.annotations.items()}
     if device and device.network:
         profile[MULTUS] = _attachments(device, device.network)
-    return {**profile, **context.tier(role).annotations}
+    return profile
 
 
 def _attachments(device: DeviceArgs, network: str) -> str:

@@ -8,7 +8,7 @@ from components.config.vocabulary import Role, SecurityLevel
 from components.names import INSTANCE, NAMESPACE_NAME, PICKER_PORTS, TRIAL_LABEL, gateway_pods
 from components.plan.context import Context
 from components.plan.endpoint import endpoint
-from components.plan.isolation_args import NetworkIsolationArgs, PassageArgs, PeerArgs, PolicyArgs
+from components.plan.platform_args import NetworkIsolationArgs, PassageArgs, PeerArgs, PolicyArgs
 from components.plan.workers import OTHER, Tiers
 
 DNS = PassageArgs(tcp=[53, 5353], udp=[53, 5353])

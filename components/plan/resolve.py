@@ -7,10 +7,8 @@ from components.args import PlacementArgs, TolerationArgs
 from components.config.settings import Serving
 from components.config.vocabulary import PodSecurity, Preflight, Role, SecurityLevel, ServiceType
 from components.names import CONFIG_FILE, PICKER_PORTS, POOL_GROUP, Names
-from components.plan import fabric, gateway, locked_memory, pod_rights, sized, workers
-from components.plan.agreement import differences
+from components.plan import agreement, fabric, gateway, locked_memory, pod_rights, sized, workers
 from components.plan.check import notes as suspected
-from components.plan.checks import sizing
 from components.plan.context import Context
 from components.plan.endpoint import endpoint
 from components.plan.isolation import isolation
@@ -35,6 +33,7 @@ def resolve(settings: Serving, token: pulumi.Output[str] | None = None) -> Servi
     tiers = workers.tiers(context)
     about = sized.inputs(context)
     asked, located = sized.assess(about, tiers)
+    rows, report = sized.summarized(asked)
     return ServingPlan(
         cluster=settings.cluster,
         # What is taken over is named before, and what cannot be stops everything.
@@ -54,11 +53,11 @@ def resolve(settings: Serving, token: pulumi.Output[str] | None = None) -> Servi
         monitoring=_monitoring(context, tiers) if settings.monitoring.enabled and operator else None,
         isolation=isolation(context, tiers),
         sizing=about,
-        sized=sized.table(asked) if asked else [],
-        report=sized.report(asked) if asked else "",
+        sized=rows,
+        report=report,
         notes=[
             *_notes(context, tiers),
-            *sizing.notes(context, asked, located),
+            *sized.notes(context, tiers, asked, located),
             *pod_rights.warnings(context, tiers),
             *locked_memory.warnings(context, tiers),
         ],
@@ -228,8 +227,14 @@ def _notes(context: Context, tiers: Tiers) -> list[str]:
             f"{settings.model.max_model_len} tokens at {workers.SLOWEST_STREAM} a second takes "
             f"{workers.longest_answer(context)} s: set serving.decode.rollout.terminationGrace if such streams must end"
         )
+    if settings.cluster.identifier is not None:
+        notes.append(
+            "serving.cluster.identifier has no effect: preflight knows the cluster by the UID of the namespace "
+            "kube-system, and a change of this name replaces nothing. "
+            "`pulumi config rm --path serving.cluster.identifier`"
+        )
     notes += suspected(context, tiers)
-    notes += [f"{each.path} {each.wrong}: {each.outcome}" for each in differences(context, tiers) if not each.proven]
+    notes += agreement.notes(context, tiers)
     for role, tier in tiers.items():
         used, taken = tier.tensor_parallel, tier.gpus
         if used < taken:

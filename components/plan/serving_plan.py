@@ -7,11 +7,11 @@ from components.config.settings import Cluster
 from components.config.vocabulary import ChangeStrategy, Preflight, ReleaseName, Waiting
 from components.gateways.args import ModelGatewayArgs
 from components.plan.endpoint import Endpoint
-from components.plan.isolation_args import NetworkIsolationArgs
 from components.plan.platform_args import (
     EndpointPickerArgs,
     InferencePoolArgs,
     MonitoringArgs,
+    NetworkIsolationArgs,
     ServingNamespaceArgs,
 )
 from components.plan.sized import SizingInput

@@ -113,7 +113,7 @@ def _tier(context: Context, role: Role) -> ResolvedTier:
         role=role,
         labels={**tier.labels, **names.worker_labels(role, settings.accelerator.value, settings.model.name)},
         selector=names.worker_selector(role),
-        annotations=fabric.annotations(context, role, device),
+        annotations={**fabric.annotations(context, device), **tier.annotations},
         service_account=names.workers,
         replicas=replicas,
         autoscaled=said is None,

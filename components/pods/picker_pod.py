@@ -6,9 +6,7 @@ from components.manifests import Fields, given
 from components.names import PICKER_PORTS
 from components.plan.platform_args import EndpointPickerArgs
 from components.pods import placement
-from components.pods.confinement import confined
-from components.pods.environment import variable_of_pod
-from components.pods.ports import container_port
+from components.pods.containers import confined, container_port, variable_of_pod
 
 TERMINATION_GRACE = 130
 """Seconds (chart): the picker sees running streams out."""

@@ -2,10 +2,7 @@
 
 from components.manifests import Fields, given
 from components.plan.worker_args import SidecarArgs
-from components.pods.confinement import confined
-from components.pods.environment import variable_of_pod
-from components.pods.ports import container_port
-from components.pods.resources import equal_resources
+from components.pods.containers import confined, container_port, equal_resources, variable_of_pod
 
 
 def container(sidecar: SidecarArgs, *, on_host: bool) -> Fields:

@@ -3,8 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from components.config.flow_control import Queueing
-from components.config.routing import Selective
+from components.config.routing import Queueing, Selective
 from components.config.vocabulary import FailureMode, Preset, ReleaseName, Role
 from components.releases.metrics import Metrics
 from components.releases.picker_config import EndpointPickerConfig, PickerConfig

@@ -6,7 +6,7 @@ from urllib.parse import quote
 from components.config.vocabulary import Role
 from components.names import TOKEN_KEY
 from preflight.answers import Answer, Question
-from preflight.claims import one_node
+from preflight.checks.references import one_node
 from preflight.facts import Facts
 from preflight.finding import Finding, Severity
 

@@ -54,7 +54,7 @@ def check(facts: Facts) -> Iterator[Finding]:
     if len(found) > 1:
         return  # which nodes the scheduler takes is not known
     (name,) = found
-    yield from _sized(facts, sized.products(about.accelerator)[name], names)
+    yield from _sized(facts, PROFILES[about.accelerator].products[name], names)
 
 
 def _by_memory(facts: Facts) -> Iterator[Finding]:

@@ -14,7 +14,6 @@ from pydantic import BaseModel
 from pydantic.alias_generators import to_camel
 
 from components.config.reading import settings_of
-from components.decode_tier import DecodeTier
 from components.endpoint_picker import EndpointPicker
 from components.inference_pool import InferencePool
 from components.model_gateway import ModelGateway
@@ -22,9 +21,9 @@ from components.monitoring import Monitoring
 from components.network_isolation import NetworkIsolation
 from components.plan import ServingPlan, resolve
 from components.plan.platform_args import ServingNamespaceArgs, TargetClusterArgs
-from components.prefill_tier import PrefillTier
 from components.serving_namespace import ServingNamespace
 from components.target_cluster import TargetCluster
+from components.worker_tiers import DecodeTier, PrefillTier
 from tests.program.wire import requests
 from tests.recorder import Recorder, record
 

@@ -21,8 +21,7 @@ from components.gateways.provider import (
     Subject,
 )
 from components.gateways.standalone.certificates import files
-from components.gateways.standalone.envoy import bootstrap
-from components.gateways.standalone.listeners import scheme
+from components.gateways.standalone.envoy import bootstrap, scheme
 from components.gateways.standalone.pod import CONFIG_FILE, deployment_spec
 from components.manifests import SKIP_AWAIT, Manifest, Stage
 
@@ -156,7 +155,7 @@ FACTS = (
     Fact(
         Subject.IDLE,
         "They do not hold a pod that ends. Envoy closes them after `idleTimeout` and 5 s.",
-        f"{_HERE}/listeners.py",
+        f"{_HERE}/envoy.py",
     ),
     Fact(
         Subject.FAILURE,
@@ -169,12 +168,12 @@ FACTS = (
         Subject.SETTLE,
         "Each generation has an Envoy, and the selector of the stack's one Service changes. Open connections stay with "
         "the old Envoy until it ends. Answers name their generation (`x-llm-d-generation`).",
-        f"{_HERE}/__init__.py, {_HERE}/listeners.py",
+        f"{_HERE}/__init__.py, {_HERE}/envoy.py",
     ),
     Fact(
         Subject.HEADERS,
         "All are removed.",
-        f"{_HERE}/listeners.py",
+        f"{_HERE}/envoy.py",
     ),
 )
 

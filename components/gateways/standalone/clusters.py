@@ -2,8 +2,7 @@
 
 from components.config.vocabulary import FailureMode
 from components.gateways.args import ModelGatewayArgs, StandaloneArgs
-from components.gateways.standalone.accesslog import PICKED
-from components.gateways.standalone.parts import TYPES, Json, address
+from components.gateways.standalone.parts import PICKED, TYPES, Json, address
 from components.names import PICKER_PORTS
 
 ADMIN_PORT = 9901

@@ -7,7 +7,7 @@ from typing import Any
 from components.gateways.args import ModelGatewayArgs, StandaloneArgs
 from components.gateways.standalone.certificates import SECRETS, secrets
 from components.gateways.standalone.clusters import ADMIN_PORT
-from components.gateways.standalone.listeners import PORTS, STATUS_PORT, scheme
+from components.gateways.standalone.envoy import PORTS, STATUS_PORT, scheme
 from components.gateways.standalone.parts import FOLDER
 
 CONFIG_FILE = "envoy.yaml"

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
-from components.config.kv_transfer import KvTransfer
 from components.config.problem import Problem
+from components.config.tiers import KvTransfer
 from components.config.vocabulary import Accelerator, Role
 from components.plan import fabric
 from components.plan.context import Context
