@@ -12,7 +12,7 @@ from typing import Any
 
 from components.config.vocabulary import Platform, Provider, ReleaseName, ServiceType
 from components.gateways.args import ModelGatewayArgs
-from components.gateways.provider import REFUSED_OUTSIDE, TIME_NOT_PROOF, Fact, GatewayProvider, Source, Subject
+from components.gateways.provider import REFUSED_OUTSIDE, GatewayProvider, Source
 from components.manifests import Manifest
 from components.names import POOL_GROUP
 
@@ -101,39 +101,11 @@ def _collector(args: ModelGatewayArgs) -> Sequence[Manifest]:
     ]
 
 
-_POLICY = "GoogleCloudPlatform/gke-gateway-api v1.4.0: config/crd/networking.gke.io_gcpbackendpolicies.yaml"
-_LIMITS = "https://docs.cloud.google.com/load-balancing/docs/https/request-distribution"
-
-FACTS = (
-    Fact(
-        Subject.DRAIN,
-        "There is no proxy pod. A worker that ends leaves the load balancer's group; how long its streams may go on is "
-        "`connectionDraining.drainingTimeoutSec` of a GCPBackendPolicy. Google's default is not known here.",
-        _POLICY,
-    ),
-    Fact(
-        Subject.IDLE,
-        "Clients' connections are kept for 610 s, regional load balancers keep them for 600 s; those to the workers "
-        "for 600 s.",
-        _LIMITS,
-    ),
-    Fact(
-        Subject.FAILURE,
-        "FailOpen opens while the endpoint picker has no Ready pod. Other failures are not known.",
-        "kubernetes-sigs/gateway-api-inference-extension: conformance/reports/v0.5.0/gateway/gke-gateway, "
-        "conformance/tests/epp_unavailable_fail_open.go",
-    ),
-    TIME_NOT_PROOF,
-)
-
 GKE = GatewayProvider(
     word=Provider.GKE,
     class_name="gke-l7-regional-external-managed",
     internal_class="gke-l7-rilb",
-    about="GKE's Gateway controller: the proxies are Google's, outside the cluster.",
     source="inferencepool charts v1.2.0 and v1.4.0 with `provider.name: gke`",
-    makes="HealthCheckPolicy, GCPBackendPolicy, PodMonitoring with its rights",
-    facts=FACTS,
     connect=connect,
     kinds={
         "networking.gke.io": Source("serving.gateway.provider", "GKE's Gateway controller (`--gateway-api=standard`)"),

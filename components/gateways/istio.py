@@ -11,11 +11,9 @@ from components.gateways.provider import (
     ENVOY_LEVELS,
     GATEWAY_API,
     REFUSED_BY_ISTIO,
-    Fact,
     GatewayProvider,
     Parameters,
     Source,
-    Subject,
     parameters,
     service_overlay,
 )
@@ -118,80 +116,10 @@ def _text(document: dict[str, Any]) -> str:
     return yaml.safe_dump(document, sort_keys=False)
 
 
-_TAGS = "istio/istio 1.28.1, 1.29.1 and eed52ebb66ad (1.31)"
-_CONTROLLER = "pilot/pkg/config/kube/gateway/deploymentcontroller.go (1.31: gatewaycommon)"
-_ENVOY = "envoyproxy/envoy release/v1.36"
-
-FACTS = (
-    Fact(
-        Subject.DRAIN,
-        "The agent lets Envoy drain, waits until no connection is open on the Gateway's ports (it looks every second, "
-        "for the first time after 5 s) and ends Envoy. Connections for probes and metrics do not count. After "
-        "`terminationGrace` the kubelet ends the pod, and streams that still run are cut. On an ambient mesh istio "
-        "before 1.31 counts its internal listeners, too, and the pod stays for the whole grace (istio/istio#60728).",
-        f"{_TAGS}: pkg/envoy/agent.go, pilot/cmd/pilot-agent/options/options.go",
-    ),
-    Fact(
-        Subject.IDLE,
-        "Envoy begins to close a connection that was idle for `idleTimeout`, and has closed it 5 s later. A replaced "
-        "proxy stays for at most `idleTimeout` and 7 s because of idle connections.",
-        f"{_TAGS}: pilot/pkg/networking/core/listener_builder.go; {_ENVOY}: source/common/http/conn_manager_impl.cc",
-    ),
-    Fact(
-        Subject.METADATA,
-        "istiod copies the Gateway's own to Deployment, pods and Service, unless `spec.infrastructure` has labels and "
-        "annotations: the stack's Gateway has both, so a changed annotation replaces no proxy. Annotations "
-        "`sidecar.istio.io/…` and `networking.istio.io/service-type` of the Gateway still change the proxy. "
-        "`gateway.service.annotations` go through the parameters and reach the Service.",
-        f"{_TAGS}: {_CONTROLLER}, manifests/charts/istio-control/istio-discovery/files/kube-gateway.yaml",
-    ),
-    Fact(
-        Subject.PROGRAMMED,
-        "True when the Service has an address. It says nothing about the proxy's pods.",
-        f"{_TAGS}: pilot/pkg/config/kube/gateway/conversion.go (1.31: gatewaycommon) `setProgrammedCondition`",
-    ),
-    Fact(
-        Subject.FAILURE,
-        "FailOpen opens while the endpoint picker has no Ready pod, and for requests without a body. Any other failure "
-        "(refused, killed, plaintext) is a 500 for the requests that meet it, with FailOpen as with FailClose. An "
-        "endpoint picker that hangs keeps requests until it is not Ready; no time limit of the proxy ends them. "
-        "Without the DestinationRule every request is a 500: istio speaks plaintext to the picker's TLS port.",
-        f"{_ENVOY}: source/extensions/filters/http/ext_proc/ext_proc.cc `failureModeAllow`; {_TAGS}: "
-        "pilot/pkg/networking/core/route/route.go",
-    ),
-    Fact(
-        Subject.HEADERS,
-        "`x-gateway-destination-endpoint` is ignored: the choice is metadata. `x-prefiller-host-port` is not removed.",
-        f"{_TAGS}: pilot/pkg/networking/core/cluster_builder.go `applyOverrideHostPolicy`",
-    ),
-    Fact(
-        Subject.WEIGHTS,
-        "The endpoint picker of the last pool serves both (istio/istio#61594, repaired by #61601): requests to the "
-        "other pool go to any of its workers, and their prefill header names a worker of the wrong pool.",
-        f"{_TAGS}: pilot/pkg/config/kube/gateway/conversion.go `buildHTTPDestination`",
-    ),
-    Fact(
-        Subject.SETTLE,
-        "istiod collects changes for at least 100 ms and at most 10 s (`PILOT_DEBOUNCE_AFTER`, `PILOT_DEBOUNCE_MAX`) "
-        "and then sends them to every proxy by its open stream. Nothing reports that all proxies have them, so the Job "
-        "`settle` asks for 30 s. Answers name their generation (`x-llm-d-generation`).",
-        f"{_TAGS}: pilot/pkg/features/tuning.go, pilot/pkg/xds/discovery.go `debounce`",
-    ),
-    Fact(
-        Subject.FILTERS,
-        "A CORS filter switches the endpoint picker off for its rule: any worker answers, without disaggregation. "
-        "Other filters keep it.",
-        f"{_TAGS}: pilot/pkg/networking/core/route/route.go",
-    ),
-)
-
 ISTIO = GatewayProvider(
     word=Provider.ISTIO,
     class_name="istio",
-    about="istio 1.28.1 or newer, with `ENABLE_GATEWAY_API_INFERENCE_EXTENSION=true` in istiod's environment.",
     source="llm-d infra charts v1.3.6 and v1.4.0 with the guide's values; inferencepool charts v1.2.0 and v1.4.0",
-    makes="ConfigMap with parameters, DestinationRule for the endpoint picker, Telemetry for the access log",
-    facts=FACTS,
     configure=configure,
     connect=connect,
     kinds={

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any
 
 from components.config.vocabulary import EnvoyLogLevel, Platform, Provider, ServiceType
@@ -90,54 +89,19 @@ class Source:
     software: str
 
 
-class Subject(StrEnum):
-    """What the page says about every controller."""
-
-    DRAIN = "a proxy is replaced"
-    IDLE = "idle connections"
-    METADATA = "labels and annotations of the Gateway"
-    PROGRAMMED = "the condition Programmed"
-    FAILURE = "the endpoint picker fails"
-    HEADERS = "headers for the endpoint picker's choice, sent by a client"
-    WEIGHTS = "two pools in one rule"
-    SETTLE = "the route leads to another pool"
-    FILTERS = "filters on the route"
-
-
-@dataclass(frozen=True)
-class Fact:
-    """What a controller does, and the upstream files that say it."""
-
-    subject: Subject
-    says: str
-    source: str
-
-
-TIME_NOT_PROOF = Fact(
-    Subject.SETTLE,
-    "Time, not proof: the Job `settle` waits and asks nothing, and answers do not name their generation. The switch "
-    "from one generation to the other is not proven here.",
-    "the sandbox does not serve Gateways of this class",
-)
-"""Of every controller that the sandbox cannot run."""
-
-
 @dataclass(frozen=True)
 class GatewayProvider:
-    """One gateway provider in the version that goes with a release of llm-d: its data and its objects."""
+    """One gateway provider in the version that goes with a release of llm-d: its data and its objects.
+
+    What the page says of it, and of its controller's behaviour, is in `page.yaml`.
+    """
 
     word: Provider
     """Value of `serving.gateway.provider`."""
     class_name: str | None
     """`gatewayClassName` of its Gateways; None: there is no controller, no Gateway and no HTTPRoute."""
-    about: str
-    """What it is, and its version; a sentence of the page."""
     source: str
     """Charts and files from which the data and the objects come."""
-    makes: str
-    """What the stack declares beside Gateway and HTTPRoute; a cell of the page."""
-    facts: Sequence[Fact] = ()
-    """What its controller and proxy do; rows of the page."""
     configure: Manifests = nothing
     """Objects that configure a Gateway of the stack's own. Without a class: the proxies themselves."""
     connect: Manifests = nothing

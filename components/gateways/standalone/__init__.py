@@ -16,9 +16,7 @@ from components.gateways.provider import (
     LIMITS,
     REFUSED_BY_STANDALONE,
     REQUESTS,
-    Fact,
     GatewayProvider,
-    Subject,
 )
 from components.gateways.standalone.certificates import files
 from components.gateways.standalone.envoy import bootstrap, scheme
@@ -142,49 +140,10 @@ def _address(status: Any) -> str:
     return str(ingress.get("ip") or ingress.get("hostname") or "")
 
 
-_HERE = "components/gateways/standalone"
-
-FACTS = (
-    Fact(
-        Subject.DRAIN,
-        "A preStop hook makes Envoy fail its health check, so that answers end their connections, and waits until no "
-        "request was under way for 5 s. After `terminationGrace` the kubelet ends the pod, and streams that still run "
-        "are cut.",
-        f"{_HERE}/drain.sh, {_HERE}/pod.py",
-    ),
-    Fact(
-        Subject.IDLE,
-        "They do not hold a pod that ends. Envoy closes them after `idleTimeout` and 5 s.",
-        f"{_HERE}/envoy.py",
-    ),
-    Fact(
-        Subject.FAILURE,
-        "FailOpen: the first request that meets a failed endpoint picker is lost (500). Envoy then takes the picker "
-        "for absent, and requests go to any Ready worker until a TLS handshake with the picker succeeds. FailClose: "
-        "500. An endpoint picker that hangs counts as failed after at most 15 s (HTTP/2 keepalive).",
-        f"{_HERE}/clusters.py; envoyproxy/envoy release/v1.36: source/extensions/filters/http/ext_proc/ext_proc.cc",
-    ),
-    Fact(
-        Subject.SETTLE,
-        "Each generation has an Envoy, and the selector of the stack's one Service changes. Open connections stay with "
-        "the old Envoy until it ends. Answers name their generation (`x-llm-d-generation`).",
-        f"{_HERE}/__init__.py, {_HERE}/envoy.py",
-    ),
-    Fact(
-        Subject.HEADERS,
-        "All are removed.",
-        f"{_HERE}/envoy.py",
-    ),
-)
-
 STANDALONE = GatewayProvider(
     word=Provider.STANDALONE,
     class_name=None,
-    about="No controller: an [Envoy of the stack's own](customizing.md), for clusters without a "
-    "controller that knows InferencePool.",
     source="the endpoint picker protocol, Gateway API inference extension docs/proposals/004-endpoint-picker-protocol",
-    makes="no Gateway and no HTTPRoute: Envoy's Deployment, ConfigMap, Services and ServiceAccount",
-    facts=FACTS,
     configure=configure,
     own_proxies=True,
     settle=30,
