@@ -1,9 +1,11 @@
 """The profile of a GPU vendor: everything that the program knows about one vendor."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from components.config.vocabulary import ReleaseName
+from components.config.vocabulary import Accelerator, ReleaseName
 from sizing.card import Card
 
 COMPILED = {
@@ -67,3 +69,10 @@ class AcceleratorProfile:
     """Node labels with the product's name, as the vendor's labeller sets them."""
     memory_labels: tuple[str, ...] = ()
     """Node labels of the same labeller with the memory of one GPU: in MiB, or in GiB with a `G`."""
+
+
+def products(vendor: Accelerator) -> dict[str, Card]:
+    """The vendor's GPUs of `products.json`, which has the units of `Card`; AMD's "GB" of memory are GiB."""
+    rows = json.loads(Path(__file__).with_name("products.json").read_text())[vendor]
+    rocm = vendor is Accelerator.AMD
+    return {each["name"]: Card(**{**each, "labels": tuple(each["labels"])}, rocm=rocm) for each in rows}
