@@ -36,6 +36,21 @@ class Finding:
         return "\n".join([f"{self.severity}: {self.check} ({self.path})", *text])
 
 
+def error(check: str, path: str, evidence: str, outcome: str, remedy: str) -> Finding:
+    """A finding about something that would make `pulumi up` fail."""
+    return Finding(check, Severity.ERROR, path, evidence, outcome, remedy)
+
+
+def warning(check: str, path: str, evidence: str, outcome: str, remedy: str) -> Finding:
+    """A finding about something that may make `pulumi up` fail."""
+    return Finding(check, Severity.WARNING, path, evidence, outcome, remedy)
+
+
+def note(check: str, path: str, evidence: str, outcome: str, remedy: str) -> Finding:
+    """A finding that the user should know."""
+    return Finding(check, Severity.NOTE, path, evidence, outcome, remedy)
+
+
 def _indented(text: str) -> str:
     return text.replace("\n", "\n" + " " * 11)
 

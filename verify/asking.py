@@ -117,8 +117,6 @@ def _rivals(path: RequestPath) -> list[str]:
     return found
 
 
-
-
 def why_not_tls(cluster: Cluster, gateway_namespace: str, namespace: str, epp: str, port: int) -> str:
     """Explain why a Gateway's proxies do not speak TLS to a port of the Service `epp`; empty if a rule makes them.
 

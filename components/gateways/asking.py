@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from components.gateways.args import AskingArgs, CountersArgs, ModelGatewayArgs, TrialArgs
-from components.gateways.provider import GatewayProvider
+from components.gateways.provider import GatewayProvider, of_generation
 from components.manifests import SKIP_AWAIT, Manifest, Stage
 from components.names import TRIAL_LABEL
 
@@ -87,17 +87,9 @@ def _variable(name: str, value: str) -> dict[str, Any]:
 def _workers(args: ModelGatewayArgs, role: str, given: CountersArgs) -> Manifest:
     """The headless Service by which the Job finds the addresses of a tier's Ready workers."""
     port = {"name": "http", "port": given.port, "targetPort": given.port, "protocol": "TCP"}
-    return Manifest(
-        f"trial-{role}",
-        "v1",
-        "Service",
-        given.name,
-        args.namespace,
-        args.generation_labels,
-        {"spec": {"type": "ClusterIP", "clusterIP": "None", "selector": given.selector, "ports": [port]}},
-        annotations=SKIP_AWAIT,
-        generation=args.generation,
-    )
+    spec = {"type": "ClusterIP", "clusterIP": "None", "selector": given.selector, "ports": [port]}
+    body = {"spec": spec}
+    return of_generation(args)(f"trial-{role}", "v1", "Service", given.name, body=body, annotations=SKIP_AWAIT)
 
 
 def _job(args: ModelGatewayArgs, asked: AskingArgs, pod: dict[str, Any], limit: int, stage: Stage) -> Manifest:
@@ -117,17 +109,11 @@ def _job(args: ModelGatewayArgs, asked: AskingArgs, pod: dict[str, Any], limit: 
             "spec": pod,
         },
     }
-    return Manifest(
-        resource,
-        "batch/v1",
-        "Job",
-        f"{asked.name}-{resource}",
-        args.namespace,
-        args.generation_labels,
-        {"spec": spec},
+    return of_generation(args)(
+        *(resource, "batch/v1", "Job", f"{asked.name}-{resource}"),
+        body={"spec": spec},
         annotations={"pulumi.com/replaceUnready": "true"},
         stage=stage,
-        generation=args.generation,
         minutes=-(-limit // 60) + 1,
     )
 

@@ -7,12 +7,11 @@ every provider, though nothing uses them here.
 """
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 from components.config.vocabulary import Platform, Provider, ReleaseName, ServiceType
 from components.gateways.args import ModelGatewayArgs
-from components.gateways.provider import REFUSED_OUTSIDE, GatewayProvider, Source
+from components.gateways.provider import REFUSED_OUTSIDE, GatewayProvider, Source, of_generation
 from components.manifests import Manifest
 from components.names import POOL_GROUP
 
@@ -30,7 +29,7 @@ def connect(args: ModelGatewayArgs) -> Sequence[Manifest]:
         "HealthCheckPolicy": {"timeoutSec": 2, "checkIntervalSec": 2, "config": check},
         "GCPBackendPolicy": {"timeoutSec": args.request_timeout, "logging": {"enabled": True}},
     }
-    one = partial(Manifest, namespace=args.namespace, labels=args.generation_labels, generation=args.generation)
+    one = of_generation(args)
     made = [
         one(
             kind.lower(), "networking.gke.io/v1", kind, args.pool, body={"spec": {"targetRef": target, "default": each}}
@@ -61,22 +60,21 @@ def _reader(args: ModelGatewayArgs) -> Sequence[Manifest]:
         "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": role},
         "subjects": [{"kind": "ServiceAccount", "name": reader, "namespace": args.namespace}],
     }
-    one = partial(Manifest, labels=args.generation_labels, generation=args.generation)
+    one = of_generation(args)
     return [
-        one("metrics-reader", "v1", "ServiceAccount", reader, args.namespace),
+        one("metrics-reader", "v1", "ServiceAccount", reader),
         one(
             "metrics-token",
             "v1",
             "Secret",
             f"{args.pool}-metrics-reader-secret",
-            args.namespace,
             body={"type": "kubernetes.io/service-account-token"},
             annotations={"kubernetes.io/service-account.name": reader},
             # Without its account the token controller deletes such a Secret at once.
             after="metrics-reader",
         ),
-        one("metrics-role", f"{RBAC}/v1", "ClusterRole", role, None, body={"rules": rules}),
-        one("metrics-role-binding", f"{RBAC}/v1", "ClusterRoleBinding", role, None, body=binding),
+        one("metrics-role", f"{RBAC}/v1", "ClusterRole", role, namespace=None, body={"rules": rules}),
+        one("metrics-role-binding", f"{RBAC}/v1", "ClusterRoleBinding", role, namespace=None, body=binding),
     ]
 
 
@@ -94,7 +92,7 @@ def _collector(args: ModelGatewayArgs) -> Sequence[Manifest]:
         "subjects": [{"kind": "ServiceAccount", "name": "collector", "namespace": collector}],
     }
     bound = f"{collector}:collector:{args.namespace}-{role}"
-    one = partial(Manifest, namespace=args.namespace, labels=args.generation_labels, generation=args.generation)
+    one = of_generation(args)
     return [
         one("token-role", f"{RBAC}/v1", "Role", role, body={"rules": [rule]}),
         one("token-role-binding", f"{RBAC}/v1", "RoleBinding", bound, body=binding),

@@ -14,6 +14,8 @@ from components.gateways.provider import (
     GatewayProvider,
     Parameters,
     Source,
+    of_generation,
+    of_stack,
     parameters,
     service_overlay,
 )
@@ -35,34 +37,16 @@ def configure(args: ModelGatewayArgs) -> Sequence[Manifest]:
     made = [parameters(CONFIG_MAP, args, {"data": data})]
     if args.access_logging:
         gateway = {"group": GATEWAY_API, "kind": "Gateway", "name": args.name}
-        made.append(
-            Manifest(
-                "access-log",
-                "telemetry.istio.io/v1",
-                "Telemetry",
-                f"{args.name}-telemetry",
-                args.namespace,
-                args.labels,
-                {"spec": {"targetRefs": [gateway], "accessLogging": [{"providers": [{"name": "envoy"}]}]}},
-            )
-        )
+        spec = {"targetRefs": [gateway], "accessLogging": [{"providers": [{"name": "envoy"}]}]}
+        kind = ("telemetry.istio.io/v1", "Telemetry")
+        made.append(of_stack(args)("access-log", *kind, f"{args.name}-telemetry", body={"spec": spec}))
     return made
 
 
 def connect(args: ModelGatewayArgs) -> Sequence[Manifest]:
     """The rule for the endpoint picker, in the picker's namespace: there istio looks for it from every namespace."""
-    return [
-        Manifest(
-            "picker-rule",
-            "networking.istio.io/v1beta1",
-            "DestinationRule",
-            args.picker,
-            args.namespace,
-            args.generation_labels,
-            {"spec": _picker_rule(args)},
-            generation=args.generation,
-        )
-    ]
+    kind = ("networking.istio.io/v1beta1", "DestinationRule")
+    return [of_generation(args)("picker-rule", *kind, args.picker, body={"spec": _picker_rule(args)})]
 
 
 def _deployment(args: ModelGatewayArgs) -> str:

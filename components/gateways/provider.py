@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from components.config.vocabulary import EnvoyLogLevel, Platform, Provider, ServiceType
@@ -157,10 +158,19 @@ class GatewayProvider:
     """Settings of the gateway that the provider cannot honour, by field, each with the reason."""
 
 
+def of_stack(args: ModelGatewayArgs) -> Callable[..., Manifest]:
+    """Makes an object that stays whatever the generation, of the other fields of a manifest."""
+    return partial(Manifest, namespace=args.namespace, labels=args.labels)
+
+
+def of_generation(args: ModelGatewayArgs) -> Callable[..., Manifest]:
+    """Makes an object of one generation, of the other fields of a manifest."""
+    return partial(Manifest, namespace=args.namespace, labels=args.generation_labels, generation=args.generation)
+
+
 def parameters(of: Parameters, args: ModelGatewayArgs, body: Mapping[str, Any]) -> Manifest:
     """The object that the Gateway's `parametersRef` names."""
-    where = args.name, args.namespace, args.labels
-    return Manifest("parameters", of.api_version, of.kind, *where, body, formerly=of.formerly)
+    return of_stack(args)("parameters", of.api_version, of.kind, args.name, body=body, formerly=of.formerly)
 
 
 def service_overlay(args: ModelGatewayArgs) -> dict[str, Any]:

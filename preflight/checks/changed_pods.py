@@ -2,20 +2,14 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from preflight.answers import Question
 from preflight.changes import Change, changes
 from preflight.declared import Declared
 from preflight.dry_run import trials
 from preflight.facts import Facts
-from preflight.finding import Finding, Severity, some
+from preflight.finding import Finding, note, some, warning
 from preflight.refusals import setting
 
 CHECK = "changed pods"
-
-
-def asks(facts: Facts) -> list[Question]:
-    """Nothing: the check of admission asks for the pods."""
-    return []
 
 
 def check(facts: Facts) -> Iterator[Finding]:
@@ -37,10 +31,9 @@ def _finding(several: Mapping[Change, Sequence[Declared]], *, harmless: bool) ->
     path = setting(who[0].part, change.field)
     if harmless:
         outcome = "the pods run with it; capacity and quota are checked without it"
-        return Finding(CHECK, Severity.NOTE, path, evidence, outcome, "")
-    return Finding(
+        return note(CHECK, path, evidence, outcome, "")
+    return warning(
         CHECK,
-        Severity.WARNING,
         path,
         evidence,
         "the pods run as the cluster changes them, and not as the stack says",

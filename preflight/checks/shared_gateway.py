@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from components.gateways.args import ExistingArgs
 from preflight.answers import Object, Question
 from preflight.facts import Facts
-from preflight.finding import Finding, Severity
+from preflight.finding import Finding, error
 from preflight.matching import selected
 
 PATH = "serving.gateway.existing"
@@ -120,4 +120,4 @@ def _namespace(facts: Facts) -> Question:
 
 
 def _finding(setting: str, evidence: str, remedy: str) -> Finding:
-    return Finding("gateway", Severity.ERROR, f"{PATH}.{setting}", evidence, OUTCOME, remedy)
+    return error("gateway", f"{PATH}.{setting}", evidence, OUTCOME, remedy)

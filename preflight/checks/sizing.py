@@ -15,19 +15,13 @@ from typing import TYPE_CHECKING
 from components.accelerators import PROFILES
 from components.config.vocabulary import Role
 from components.plan import sized
-from preflight.answers import Question
 from preflight.checks.capacity import NODES
 from preflight.facts import Facts
-from preflight.finding import Finding, Severity
+from preflight.finding import Finding, error, warning
 from preflight.quantity import amounts
 
 if TYPE_CHECKING:
     from sizing.card import Card
-
-
-def asks(facts: Facts) -> list[Question]:
-    """Nothing besides the nodes, which the check of capacity asks for."""
-    return []
 
 
 def check(facts: Facts) -> Iterator[Finding]:
@@ -42,9 +36,8 @@ def check(facts: Facts) -> Iterator[Finding]:
     names = ", ".join(f"{name} ({count} nodes)" for name, count in sorted(found.items()))
     if about.gpu is not None:
         if about.gpu.value not in found:
-            yield Finding(
+            yield warning(
                 "sizing",
-                Severity.WARNING,
                 "serving.gpu",
                 f"is {about.gpu}, and nodes have {names}",
                 "whether the model fits was computed for another GPU",
@@ -76,9 +69,7 @@ def _sized(facts: Facts, card: Card, names: str) -> Iterator[Finding]:
     if asked is None:
         return
     for each in sized.problems(asked):
-        yield Finding(
-            "sizing", Severity.ERROR, each.path, f"{each.wrong} (nodes have {names})", each.outcome, each.change
-        )
+        yield error("sizing", each.path, f"{each.wrong} (nodes have {names})", each.outcome, each.change)
 
 
 def _products(facts: Facts) -> Counter[str]:

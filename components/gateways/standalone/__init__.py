@@ -17,6 +17,8 @@ from components.gateways.provider import (
     REFUSED_BY_STANDALONE,
     REQUESTS,
     GatewayProvider,
+    of_generation,
+    of_stack,
 )
 from components.gateways.standalone.certificates import files
 from components.gateways.standalone.envoy import bootstrap, scheme
@@ -36,33 +38,22 @@ def configure(args: ModelGatewayArgs) -> Sequence[Manifest]:
     data = {CONFIG_FILE: config, **{name: yaml.safe_dump(each) for name, each in files(args).items()}}
     return [
         # The account has no rights, and its token is not in the pods.
-        Manifest("envoy-account", "v1", "ServiceAccount", args.name, args.namespace, args.labels),
-        Manifest(
-            "envoy-config",
-            "v1",
-            "ConfigMap",
-            own.name,
-            args.namespace,
-            args.generation_labels,
-            {"data": data},
+        of_stack(args)("envoy-account", "v1", "ServiceAccount", args.name),
+        of_generation(args)(
+            *("envoy-config", "v1", "ConfigMap", own.name),
+            body={"data": data},
             formerly=None if args.generation else "parameters",  # istio's
             stage=Stage.PROXIES,
-            generation=args.generation,
         ),
-        Manifest(
-            "envoy",
-            "apps/v1",
-            "Deployment",
-            own.name,
-            args.namespace,
-            {**args.generation_labels, **own.selector, **component},
-            {"spec": deployment_spec(args, own, config)},
+        of_generation(args)(
+            *("envoy", "apps/v1", "Deployment", own.name),
+            body={"spec": deployment_spec(args, own, config)},
+            labels={**args.generation_labels, **own.selector, **component},
             annotations={} if args.awaited else SKIP_AWAIT,
             # Envoy reads its file once: a pod that starts before the ConfigMap is written would keep the old one.
             after="envoy-config",
             minutes=MINUTES,
             stage=Stage.PROXIES,
-            generation=args.generation,
         ),
         *([_workers(args, own)] if own.failure_mode is FailureMode.FAIL_OPEN else []),
         *([_trial(args, own)] if args.beside else []),
@@ -80,14 +71,10 @@ def _service(args: ModelGatewayArgs, own: StandaloneArgs, labels: dict[str, str]
     if args.service.load_balancer_class:
         spec["loadBalancerClass"] = args.service.load_balancer_class
     awaited = args.awaited and args.service_type is ServiceType.LOAD_BALANCER
-    return Manifest(
-        "envoy-service",
-        "v1",
-        "Service",
-        args.name,
-        args.namespace,
-        labels,
-        {"spec": spec},
+    return of_stack(args)(
+        *("envoy-service", "v1", "Service", args.name),
+        labels=labels,
+        body={"spec": spec},
         annotations={**args.service.annotations, **({} if awaited else SKIP_AWAIT)},
         minutes=MINUTES,
         stage=Stage.SWITCH,
@@ -98,17 +85,8 @@ def _service(args: ModelGatewayArgs, own: StandaloneArgs, labels: dict[str, str]
 def _trial(args: ModelGatewayArgs, own: StandaloneArgs) -> Manifest:
     """A Service that leads to this generation's Envoy, whichever the stack's Service leads to."""
     ports = [{key: value for key, value in _port(args, each).items() if key != "nodePort"} for each in args.listeners]
-    return Manifest(
-        "trial",
-        "v1",
-        "Service",
-        args.trial,
-        args.namespace,
-        args.generation_labels,
-        {"spec": {"type": "ClusterIP", "selector": own.selector, "ports": ports}},
-        annotations=SKIP_AWAIT,
-        generation=args.generation,
-    )
+    body = {"spec": {"type": "ClusterIP", "selector": own.selector, "ports": ports}}
+    return of_generation(args)("trial", "v1", "Service", args.trial, body=body, annotations=SKIP_AWAIT)
 
 
 def _port(args: ModelGatewayArgs, listener: ListenerArgs) -> dict[str, Any]:
@@ -121,17 +99,7 @@ def _workers(args: ModelGatewayArgs, own: StandaloneArgs) -> Manifest:
     """Puts the pool's Ready pods into the DNS, for the time without an endpoint picker."""
     port = {"name": "http", "port": args.pool_port, "targetPort": args.pool_port, "protocol": "TCP"}
     spec = {"type": "ClusterIP", "clusterIP": "None", "selector": own.worker_selector, "ports": [port]}
-    return Manifest(
-        "workers",
-        "v1",
-        "Service",
-        own.workers,
-        args.namespace,
-        args.generation_labels,
-        {"spec": spec},
-        annotations=SKIP_AWAIT,
-        generation=args.generation,
-    )
+    return of_generation(args)("workers", "v1", "Service", own.workers, body={"spec": spec}, annotations=SKIP_AWAIT)
 
 
 def _address(status: Any) -> str:
