@@ -62,7 +62,6 @@ def _headers(user: Entry) -> HTTPHeaderDict:
 
 
 def _tls(cluster: Entry, user: Entry) -> ssl.SSLContext:
-    """The TLS context with the cluster's certificate authority and the user's certificate."""
     try:
         context = ssl.create_default_context(cadata=_pem(cluster, "certificate-authority") or None)
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # clusters' own authorities often lack what it asks for

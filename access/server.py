@@ -130,7 +130,6 @@ class ApiServer:
 
 
 def _pool(login: Login, proxy: Proxy | None, options: dict[str, Any]) -> PoolManager:
-    """Connections, direct or through a proxy."""
     options = {**options, "ssl_context": login.tls}
     if proxy is None:
         return PoolManager(**options)

@@ -65,7 +65,6 @@ class Manifest:
 
     @property
     def document(self) -> dict[str, Any]:
-        """The object as the API server takes it."""
         metadata = {
             "name": self.name,
             "namespace": self.namespace,

@@ -71,12 +71,10 @@ class Names:
 
     @property
     def route(self) -> str:
-        """HTTPRoute."""
         return f"llm-d-{self.postfix}-disaggregation"
 
     @property
     def pool(self) -> str:
-        """InferencePool."""
         return f"gaie-{self.instance}"
 
     @property
@@ -134,7 +132,6 @@ class Names:
         return f"ms-{self.postfix}-llm-d-modelservice"
 
     def tier(self, role: Role) -> str:
-        """Deployment of a tier."""
         return f"ms-{self.instance}-llm-d-modelservice-{role}"
 
     def tier_monitor(self, role: Role) -> str:

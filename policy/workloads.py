@@ -39,7 +39,6 @@ class Pods:
 
     @property
     def account(self) -> str:
-        """Their ServiceAccount."""
         return str(self.spec.get("serviceAccountName") or "default")
 
 

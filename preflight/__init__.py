@@ -110,7 +110,6 @@ def _made(check: object, facts: Facts) -> Iterator[Finding]:
 
 
 def _missed(facts: Facts) -> Iterator[Finding]:
-    """What the server did not answer, in one finding."""
     if facts.missed:
         yield warning(
             "API server",

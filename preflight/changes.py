@@ -46,7 +46,6 @@ def _added(sent: Object, came: Object) -> Iterator[Change]:
 
 
 def _differing(sent: Any, came: Any, path: str) -> Iterator[Change]:
-    """What was sent and is not there as it was."""
     if isinstance(sent, Mapping) and isinstance(came, Mapping):
         for key, value in sent.items():
             yield from _differing(value, came.get(key), f"{path}.{key}".lstrip("."))
@@ -67,7 +66,6 @@ def _differing(sent: Any, came: Any, path: str) -> Iterator[Change]:
 
 
 def _key(items: Sequence[Any]) -> str | None:
-    """The field that identifies each item of a list."""
     mappings = all(isinstance(each, Mapping) for each in items)
     return next((key for key in KEYS if mappings and items and all(key in each for each in items)), None)
 

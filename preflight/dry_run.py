@@ -34,7 +34,6 @@ class Trial:
 
     @property
     def pod(self) -> bool:
-        """Whether it is a pod."""
         return bool(self.sent["kind"] == "Pod")
 
     def __str__(self) -> str:

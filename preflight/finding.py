@@ -30,7 +30,6 @@ class Finding:
     remedy: str
 
     def text(self) -> str:
-        """The lines that a person reads."""
         lines = {"found": self.evidence, "outcome": self.outcome, "change": self.remedy}
         text = (f"  {word + ':':<9}{_indented(text)}" for word, text in lines.items() if text)
         return "\n".join([f"{self.severity}: {self.check} ({self.path})", *text])
@@ -68,16 +67,13 @@ class Report:
     """Why the cluster could not be looked at; empty: it could."""
 
     def of(self, severity: Severity) -> list[Finding]:
-        """The findings of one severity."""
         return [each for each in self.findings if each.severity is severity]
 
     @property
     def passed(self) -> bool:
-        """Whether no finding is an error."""
         return not self.unreachable and not self.of(Severity.ERROR)
 
     def summary(self) -> str:
-        """One line."""
         if self.unreachable:
             return f"preflight: {self.cluster} is not looked at: {self.unreachable}"
         counts = [
@@ -90,12 +86,10 @@ class Report:
         return f"preflight of {self.cluster}: {', '.join(counts)}"
 
     def text(self) -> str:
-        """The whole report."""
         text = (f"{number}. {each.text()}" for number, each in enumerate(self.findings, 1))
         return "\n\n".join([self.summary(), *text])
 
     def document(self) -> str:
-        """The whole report as JSON."""
         content = {"passed": self.passed, **asdict(self), "findings": [asdict(each) for each in self.findings]}
         return json.dumps(content, indent=2)
 

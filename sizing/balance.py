@@ -80,7 +80,6 @@ class Tier:
 
     @property
     def gpus(self) -> int:
-        """GPUs of the tier."""
         return self.count * self.worker.flags.tensor_parallel
 
 
@@ -105,7 +104,6 @@ class Estimate(NamedTuple):
 
     @property
     def gpus(self) -> int:
-        """GPUs of both tiers."""
         return self.prefill.gpus + self.decode.gpus
 
 

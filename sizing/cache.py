@@ -39,7 +39,6 @@ class Cache(NamedTuple):
     """Ranks among which a sequence's tokens are spread (decode context parallelism)."""
 
     def blocks(self, pool: float) -> int:
-        """Blocks of a pool of so many bytes."""
         return max(0, int(pool // (self.page * self.wide)))
 
     def needs(self, length: int) -> int:

@@ -19,7 +19,6 @@ class Engine(NamedTuple):
 
     @property
     def text(self) -> str:
-        """As people write it."""
         return ".".join(map(str, self.version))
 
     @property

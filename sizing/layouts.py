@@ -33,7 +33,6 @@ class Options(NamedTuple):
     flags: Mapping[str, object] | None = None
 
     def tier(self, ranks: int) -> Tier:
-        """One worker of so many GPUs."""
         given: dict[str, object] = {"max_model_len": self.length, "connector": True, **(self.flags or {})}
         flags = Flags(tensor_parallel=ranks, **given)  # type: ignore[arg-type]  # by name, as the caller has them
         worker = Worker(self.shape, self.card, flags)

@@ -96,7 +96,6 @@ class Fit(NamedTuple):
         return self.cache.sequences(max(0.0, getattr(self.pool, which)) * GIB, length or self.length or 1)
 
     def longest(self, which: str = "likely") -> int:
-        """Tokens of the longest single sequence."""
         return self.cache.longest(max(0.0, getattr(self.pool, which)) * GIB)
 
 

@@ -110,7 +110,6 @@ class Worker:
         return size / (links * self._efficiency.links)
 
     def decode(self, streams: float, context: float) -> float:
-        """Tokens per second of all streams."""
         return streams / self.step(streams, context) if streams else 0.0
 
     def _weights(self, streams: float) -> float:

@@ -47,7 +47,6 @@ class Shape:
 
     @cached_property
     def parameters(self) -> int:
-        """All parameters."""
         return sum(each.parameters for each in self.tensors)
 
     @cached_property

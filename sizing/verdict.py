@@ -76,11 +76,9 @@ class Question:
     """Cards that an answer may name instead."""
 
     def fit(self, role: str) -> Fit:
-        """Memory of a worker."""
         return memory.fit(self.shape, self.card, self.engine, self.tiers[role].flags)
 
     def tier(self, role: str) -> Tier:
-        """A tier for the balance."""
         from sizing.balance import Tier  # noqa: PLC0415  # a preview without a load does not pay for it
         from sizing.rates import Worker  # noqa: PLC0415
 

@@ -64,7 +64,6 @@ class Worker:
 
     @property
     def has_nixl(self) -> bool:
-        """Whether the worker exports metrics of NIXL."""
         return self.transfers is not None or self.failures is not None
 
 

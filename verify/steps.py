@@ -50,12 +50,10 @@ class Verification:
 
     @property
     def tiers(self) -> Mapping[str, Tier]:
-        """Tiers that were found, by role."""
         return self._tiers
 
     @property
     def failed(self) -> bool:
-        """Whether any step failed."""
         return any(one.outcome is Outcome.FAILED for one in self.findings)
 
     def run(

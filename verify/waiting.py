@@ -117,7 +117,6 @@ class Trouble:
 
     @property
     def text(self) -> str:
-        """Who waits, and why."""
         return f"{self.role or self.workload} waits: {self.subject}: {self.what}"
 
 

@@ -80,7 +80,6 @@ class _Untitled(GenerateJsonSchema):
     """Titles are for values that have a name of their own (quantity, label key), not for repeating the key."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:
-        """Never."""
         return False
 
 

@@ -94,7 +94,6 @@ def _refused(chosen: InfrastructureProfile) -> Iterator[str]:
 
 
 def _rows(chosen: InfrastructureProfile) -> Iterator[tuple[str, str, str]]:
-    """What, value and why of everything that is set."""
     yield from _fabric(chosen)
     yield from _rights_and_files(chosen)
     yield from _place_and_size(chosen)

@@ -44,7 +44,6 @@ class Device:
     """Why this resource and this count."""
 
     def amount(self, gpus: int) -> int:
-        """Devices for a pod with that many GPUs."""
         return self.count * gpus if self.per_gpu else self.count
 
 
@@ -122,7 +121,6 @@ class InfrastructureProfile:
     """vLLM images instead of the accelerator's; a release without one is refused. Empty: the accelerator's."""
 
     def has(self, accelerator: Accelerator) -> bool:
-        """Whether there are such GPUs."""
         return not self.only or accelerator in self.only
 
     def runs(self, release: ReleaseName) -> bool:

@@ -224,7 +224,6 @@ def disaggregation(series: Series, metrics: Metrics, *, queues: bool) -> Dashboa
 
 
 def _queues(series: Series, metrics: Metrics) -> tuple[Panel, ...]:
-    """Panels about requests that wait in the EPP."""
     waited = series.rate(f"{metrics.queue_duration}_bucket", "le", "priority")
     return (
         Panel(

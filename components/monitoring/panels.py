@@ -55,5 +55,4 @@ class Dashboard:
 
     @property
     def panels(self) -> Iterator[Panel]:
-        """All of them, in order."""
         return (panel for row in self.rows for panel in row.panels)

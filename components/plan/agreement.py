@@ -68,8 +68,6 @@ class Difference(NamedTuple):
 
 
 class _Said(NamedTuple):
-    """What a tier says of one thing."""
-
     path: str
     """Setting that says it; empty: none does."""
     argument: str

@@ -38,7 +38,6 @@ class Cell(NamedTuple):
 
     @property
     def serving(self) -> dict[str, Any]:
-        """The least that a stack file says for it."""
         chosen = {"infrastructure": self.infrastructure.value} if self.infrastructure else {}
         return {
             "accelerator": self.accelerator.value,

@@ -66,7 +66,6 @@ def endpoint(context: Context) -> Endpoint:
 
 
 def _given(gateway: Gateway) -> str:
-    """The URL that the settings name, if they do."""
     if gateway.existing:
         return gateway.existing.url or ""
     if gateway.ingress:

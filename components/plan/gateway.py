@@ -99,7 +99,6 @@ def resolve(context: Context, tiers: Tiers) -> ModelGatewayArgs:
 
 
 def _asked(context: Context, tiers: Tiers) -> dict[str, Any]:
-    """The Jobs that ask the generation, and the header of its second route."""
     settings, asking = context.settings, _asking(context, tiers[Role.DECODE])
     given = settings.rollout.trial
     return {

@@ -88,7 +88,6 @@ def _tier(context: Context, role: Role) -> PolicyArgs:
 
 
 def _gateway(context: Context) -> list[PeerArgs]:
-    """Return the peers that send the Gateway's requests."""
     ranges = [PeerArgs(addresses=each) for each in context.settings.security.gateway_ranges]
     if context.provider.service_suffix is None:  # a load balancer outside the cluster
         return ranges

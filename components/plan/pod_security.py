@@ -140,7 +140,6 @@ def _restricted(pod: Spec) -> Iterator[Violation]:
 
 
 def _rooted(context: Spec) -> Iterator[tuple[str, str]]:
-    """A security context that chooses root."""
     if context.get("runAsUser") == 0:
         yield "runAsUser", "root (runAsUser 0)"
     if context.get("runAsNonRoot") is False:
@@ -163,7 +162,6 @@ def _unconfined(context: Spec, of_pod: Spec) -> Iterator[tuple[str, str]]:
 
 
 def _contexts(pod: Spec) -> Iterator[tuple[str, Spec]]:
-    """The security contexts of pod and containers, by path."""
     yield "securityContext", pod.get("securityContext") or {}
     for place, container in _containers(pod):
         yield f"{place}.securityContext", container.get("securityContext") or {}

@@ -228,7 +228,6 @@ def _number(tier: ResolvedTier, *names: str) -> float | None:
 
 
 def _flags(tier: ResolvedTier) -> Flags:
-    """A tier's command line, as far as it changes memory."""
     from sizing.flags import Flags  # noqa: PLC0415
 
     def number(*names: str) -> int | None:

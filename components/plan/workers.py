@@ -177,7 +177,6 @@ def _tensor_parallel(context: Context, role: Role) -> int:
 
 
 def _rollout(context: Context, role: Role, replicas: int) -> RolloutArgs:
-    """Replacement and timing of a tier."""
     settings, grace = context.tier(role).rollout, _termination_grace(context, role)
     one_pod = grace + settings.startup_budget
     at_once = max(settings.max_unavailable + settings.max_surge, 1)
@@ -316,7 +315,6 @@ def _requests(context: Context, tier: Tier, gpus: int, device: DeviceArgs | None
 
 
 def _folders(tier: Tier) -> list[str]:
-    """Sizes of the tier's own emptyDirs on the node's disk."""
     own = [each.empty_dir for each in tier.volumes if each.empty_dir]
     return [each.size_limit for each in own if each.size_limit and each.medium is None]
 

@@ -140,7 +140,6 @@ class FlowControl(Part):
     priority_bands: list[PriorityBand] = []
 
     def references(self) -> Iterator[Referred]:
-        """Policies of the bands."""
         yield from referred_policies({"defaultPriorityBand": self.default_priority_band}, self.priority_bands)
 
 
@@ -157,11 +156,9 @@ class EndpointPickerConfig(Part):
     """One profile per role; without any, the picker makes one for all workers."""
 
     def document(self) -> dict[str, Any]:
-        """As it stands in the file."""
         return self.model_dump(by_alias=True, exclude_none=True)
 
     def lists(self, kind: str) -> bool:
-        """Whether there is a plugin of a type."""
         return any(each.type == kind for each in self.plugins)
 
     def given(self, kind: str, **parameters: Any) -> Self:

@@ -297,7 +297,6 @@ def own_attention_backend(arguments: Sequence[str]) -> tuple[int, str] | None:
 
 
 def _read(text: str | None) -> Any:
-    """JSON where it is some, else the text."""
     try:
         return json.loads(text or "")
     except ValueError:

@@ -220,7 +220,6 @@ def _lacking(packing: Packing, pod: Wanted, count: int, fits: int, *, tolerated:
 
 
 def _holders(pod: Wanted, able: Sequence[Node]) -> str:
-    """Others' pods with the devices that are missing."""
     held = Counter[str]()
     for node in able:
         for name, amounts in node.held.items():

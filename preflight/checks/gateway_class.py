@@ -47,7 +47,6 @@ def check(facts: Facts) -> Iterator[Finding]:
 
 
 def _declared(facts: Facts) -> bool:
-    """Whether the stack has a Gateway of its own."""
     return not facts.plan.gateway.standalone and not facts.plan.gateway.existing
 
 

@@ -61,7 +61,6 @@ def is_own(facts: Facts, found: Found) -> bool:
 
 
 def _instances(facts: Facts) -> set[str]:
-    """Instance labels of the objects of the stack and of its generation."""
     return {labels[INSTANCE] for labels in (facts.plan.namespace.labels, facts.plan.pool.labels)}
 
 

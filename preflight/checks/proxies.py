@@ -35,7 +35,6 @@ def _streams(former: Mapping[str, Any]) -> str:
 
 
 def _without_service(body: Any) -> Any:
-    """A body without what only the Service is made of."""
     if not isinstance(body, Mapping):
         return body
     return {key: _without_service(value) for key, value in body.items() if key != "service"}

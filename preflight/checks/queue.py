@@ -47,6 +47,5 @@ def check(facts: Facts) -> Iterator[Finding]:
 
 
 def _queues(facts: Facts) -> dict[str, str]:
-    """Queues by the setting that names them."""
     workers = (facts.plan.prefill.worker, facts.plan.decode.worker)
     return {f"serving.{each.role}.labels": each.labels[LABEL] for each in workers if LABEL in each.labels}

@@ -95,7 +95,6 @@ def _labels(facts: Facts) -> Mapping[str, str] | None:
 
 
 def _spoken(selector: Object | None) -> str:
-    """A label selector in words."""
     exact = [f"{key}={value}" for key, value in ((selector or {}).get("matchLabels") or {}).items()]
     rules: Sequence[Object] = (selector or {}).get("matchExpressions") or []
     spoken = [" ".join([each["key"], each["operator"], *(each.get("values") or [])]) for each in rules]

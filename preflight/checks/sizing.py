@@ -73,7 +73,6 @@ def _sized(facts: Facts, card: Card, names: str) -> Iterator[Finding]:
 
 
 def _products(facts: Facts) -> Counter[str]:
-    """Nodes by the GPU product that their labels name."""
     profile = PROFILES[facts.plan.sizing.accelerator]
     found: Counter[str] = Counter()
     for labels in _with_gpus(facts):
@@ -83,7 +82,6 @@ def _products(facts: Facts) -> Counter[str]:
 
 
 def _with_gpus(facts: Facts) -> Iterator[Mapping[str, str]]:
-    """Labels of the nodes that have GPUs."""
     profile = PROFILES[facts.plan.sizing.accelerator]
     answer = facts.asked(NODES)
     for node in answer.items if answer.ok else []:

@@ -142,7 +142,6 @@ def _to(cluster: str) -> Json:
 
 
 def _picking(own: StandaloneArgs) -> Json:
-    """The picker as external processor."""
     config = {
         "@type": f"{TYPES}extensions.filters.http.ext_proc.v3.ExternalProcessor",
         "grpc_service": {"envoy_grpc": {"cluster_name": "picker"}},

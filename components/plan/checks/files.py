@@ -103,7 +103,6 @@ def _hidden(place: str, resolved: ResolvedTier) -> str:
 
 
 def _names(tier: Tier, resolved: ResolvedTier) -> Iterator[Problem]:
-    """Volumes of one name."""
     host = {f"host-{index}" for index in range(len(resolved.host_paths))}
     taken = {**dict.fromkeys(VOLUMES, "the program itself"), **dict.fromkeys(host, "a file of the node")}
     for index, each in enumerate(tier.volumes):
@@ -139,5 +138,4 @@ def _on_a_volume(tier: ResolvedTier, place: str) -> bool:
 
 
 def _within(folder: str, place: str) -> bool:
-    """Whether a path is a folder, or in it."""
     return PurePosixPath(place).is_relative_to(PurePosixPath(folder))

@@ -54,7 +54,6 @@ def check(context: Context) -> Iterator[Problem]:
 
 
 def _of_nixl(scopes: Mapping[str, KvTransfer], connectors: Mapping[Role, str]) -> Iterator[Problem]:
-    """Fields of NixlConnector beside another connector."""
     for path, transfer in scopes.items():
         own = [role for role in Role if path in ("serving.kvTransfer", f"serving.{role}.kvTransfer")]
         named = {connectors[role] for role in own}
