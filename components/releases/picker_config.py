@@ -206,16 +206,19 @@ def scorers(preset: Preset, known: Container[str], *, cached: bool) -> dict[str,
     return {name: weight for name, weight in WEIGHTS[preset].items() if name in known and (cached or name != CACHE)}
 
 
-def profiles(scorers: Mapping[str, int]) -> list[Profile]:
-    """Both scheduling profiles: filter, scorers with their weights, picker.
+def profiles(scorers: Mapping[Role, Mapping[str, int | None]]) -> list[Profile]:
+    """A scheduling profile of each role: filter, scorers with their weights, picker.
 
     Weights are whole numbers: older pickers take nothing else.
     """
-    weighed = [Reference(plugin_ref=name, weight=weight) for name, weight in scorers.items()]
     return [
         Profile(
             name=role,
-            plugins=[Reference(plugin_ref=f"{role}-filter"), *weighed, Reference(plugin_ref="max-score-picker")],
+            plugins=[
+                Reference(plugin_ref=f"{role}-filter"),
+                *(Reference(plugin_ref=name, weight=weight) for name, weight in weights.items()),
+                Reference(plugin_ref="max-score-picker"),
+            ],
         )
-        for role in Role
+        for role, weights in scorers.items()
     ]

@@ -36,8 +36,6 @@ class Release:
     """vLLM's version in the images, which decides what memory it takes (`sizing/engine.py`)."""
     picker_image: str
     sidecar_image: str
-    picker_flags: Mapping[str, str]
-    """Flags of the picker that this release needs beside those that all take."""
     picker_kinds: Mapping[str, Sequence[str]]
     """Kinds that it follows where they are served, by API group."""
     picker_resources: PickerResources
@@ -45,23 +43,23 @@ class Release:
     picker_config: Callable[[int | None, Preset], EndpointPickerConfig]
     """The picker's configuration: None disaggregates every request, a number only prompts with that many uncached
     units (`selective_unit`); the preset says what it weighs among the workers of a role."""
-    selective_unit: str
-    """The setting of `serving.routing.selectivePd` that this release's picker reads."""
-    ignored_unit: str
-    """The one that it would ignore."""
-    failure_mode: FailureMode
-    connector_flag: str
     server_port_flag: str
-    wider_prefill: bool
-    """Whether vLLM's decode workers fetch KV blocks of prefill workers with more GPUs than they have."""
-    traces: bool
-    traces_unasked: bool
-    """Whether they make spans unless their environment says no; otherwise a flag asks for them."""
-    vllm_traces: bool
-    """Whether vLLM's images have what it needs to send traces: vLLM requires OpenTelemetry's packages since 0.17
-    (vllm-project/vllm#34466), and stops at `--otlp-traces-endpoint` without them (vllm-project/vllm#27109)."""
     metrics: Metrics
     """What it calls the metrics that other releases call otherwise."""
+    picker_flags: Mapping[str, str] = field(default_factory=dict)
+    """Flags of the picker that this release needs beside those that all take."""
+    selective_unit: str = "nonCachedTokens"
+    """The setting of `serving.routing.selectivePd` that this release's picker reads."""
+    failure_mode: FailureMode = FailureMode.FAIL_OPEN
+    connector_flag: str = "--kv-connector"
+    wider_prefill: bool = True
+    """Whether vLLM's decode workers fetch KV blocks of prefill workers with more GPUs than they have."""
+    traces: bool = True
+    traces_unasked: bool = False
+    """Whether they make spans unless their environment says no; otherwise a flag asks for them."""
+    vllm_traces: bool = True
+    """Whether vLLM's images have what it needs to send traces: vLLM requires OpenTelemetry's packages since 0.17
+    (vllm-project/vllm#34466), and stops at `--otlp-traces-endpoint` without them (vllm-project/vllm#27109)."""
     lacks: Mapping[str, str] = field(default_factory=dict)
     """Settings that its programs do not have, by path, with the reason; those of `kvTransfer` in a tier, too."""
     queues: Callable[[EndpointPickerConfig, Queueing], EndpointPickerConfig] | None = None
@@ -86,6 +84,11 @@ class Release:
     """What follows from a prefill leg that fails, in the words of an alert."""
     limit: str | None = None
     """A limit of its vLLM that a stack should choose knowingly, for one that names no release."""
+
+    @property
+    def ignored_unit(self) -> str:
+        """The setting of `selectivePd` that the picker does not read."""
+        return "threshold" if self.selective_unit == "nonCachedTokens" else "nonCachedTokens"
 
     def selective_value(self, selective: Selective) -> int | None:
         """The number that this release reads from `selectivePd`, if it is given."""

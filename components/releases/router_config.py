@@ -16,10 +16,9 @@ from components.releases.picker_config import (
     EndpointPickerConfig,
     Part,
     Plugin,
-    Profile,
-    Reference,
     Referred,
     Source,
+    profiles,
     referred_policies,
     referred_sources,
 )
@@ -161,15 +160,5 @@ def router_config(non_cached_tokens: int | None, preset: Preset) -> RouterConfig
         *(Plugin(type=name) for name in named),
         Plugin(type="max-score-picker"),
     ]
-    profiles = [
-        Profile(
-            name=role,
-            plugins=[
-                Reference(plugin_ref=f"{role}-filter"),
-                *(Reference(plugin_ref=name, weight=weights.get(name)) for name in chosen[role]),
-                Reference(plugin_ref="max-score-picker"),
-            ],
-        )
-        for role in (Role.PREFILL, Role.DECODE)
-    ]
-    return RouterConfig(plugins=plugins, scheduling_profiles=profiles)
+    weighed = {role: {name: weights.get(name) for name in chosen[role]} for role in Role}
+    return RouterConfig(plugins=plugins, scheduling_profiles=profiles(weighed))

@@ -72,7 +72,7 @@ def picker_config(threshold: int | None, preset: Preset) -> PickerConfig:
             parameters={"threshold": threshold or 0, "hashBlockSize": BLOCK_CHARACTERS if cached else GUIDE_BLOCK},
         ),
     ]
-    return PickerConfig(plugins=plugins, scheduling_profiles=profiles(weights))
+    return PickerConfig(plugins=plugins, scheduling_profiles=profiles(dict.fromkeys(Role, weights)))
 
 
 V0_4 = Release(
@@ -92,13 +92,11 @@ V0_4 = Release(
     },
     picker_config=picker_config,
     selective_unit="threshold",
-    ignored_unit="nonCachedTokens",
     failure_mode=FailureMode.FAIL_CLOSE,
     server_port_flag="--vllm-port",
     connector_flag="--connector",
-    wider_prefill=False,
+    wider_prefill=False,  # vLLM before 0.13 (vllm-project/vllm#27274)
     traces=False,
-    traces_unasked=False,
     vllm_traces=False,
     watched=(("inference.networking.x-k8s.io/v1alpha2", "InferenceObjective"),),
     attention_variable=True,

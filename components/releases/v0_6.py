@@ -3,7 +3,7 @@
 Source: the newest helmfile version of the guide (inferencepool v1.4.0, modelservice v0.4.9).
 """
 
-from components.config.vocabulary import FailureMode, Preset, ReleaseName
+from components.config.vocabulary import Preset, ReleaseName, Role
 from components.releases.flow_control import queues
 from components.releases.metrics import EXPIRED, FAILURES, Metrics
 from components.releases.picker_config import LONGEST_CONTEXT_BLOCKS, PickerConfig, Plugin, profiles, scorers
@@ -64,7 +64,11 @@ def picker_config(non_cached_tokens: int | None, preset: Preset) -> PickerConfig
         Plugin(type="disagg-profile-handler", parameters={"deciders": {"prefill": decider}}),
     ]
     # Without the gate the decider never sees the prefix index and never disaggregates; v0.8 refuses it.
-    return PickerConfig(feature_gates=["prepareDataPlugins"], plugins=plugins, scheduling_profiles=profiles(weights))
+    return PickerConfig(
+        feature_gates=["prepareDataPlugins"],
+        plugins=plugins,
+        scheduling_profiles=profiles(dict.fromkeys(Role, weights)),
+    )
 
 
 _NO_RETRIES = "the routing sidecar tries again since v0.9 (llm-d-router#1206)"
@@ -92,15 +96,8 @@ V0_6 = Release(
     lacks=LACKS,
     queues=queues,
     picker_config=picker_config,
-    selective_unit="nonCachedTokens",
-    ignored_unit="threshold",
-    failure_mode=FailureMode.FAIL_OPEN,
     server_port_flag="--vllm-port",
-    connector_flag="--kv-connector",
-    wider_prefill=True,  # vLLM from 0.13 on (vllm-project/vllm#27274)
-    traces=True,
     traces_unasked=True,
-    vllm_traces=True,
     metrics=Metrics(
         decisions="llm_d_inference_scheduler_disagg_decision_total",
         transfer_failures=[*FAILURES, EXPIRED],
