@@ -34,7 +34,6 @@ LAYERS: dict[str, int] = {
     "network_isolation": 6,
     "kubernetes_provider": 6,
     "target_cluster": 6,
-    "client_commands": 6,
     "generation": 7,
     "exports": 7,
     "objects": 7,
