@@ -8,6 +8,7 @@ Pulumi analyzer can offer the components to every language. A field with the nam
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
 
 
 class Args(BaseModel):
@@ -29,6 +30,11 @@ class TolerationArgs(Args):
     value: str | None = None
     effect: str | None = None
     toleration_seconds: int | None = None
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """As it stands in a pod."""
+        return {to_camel(name): value for name, value in self.model_dump(exclude_none=True).items()}
 
 
 class PlacementArgs(Args):

@@ -34,6 +34,18 @@ def given(fields: Mapping[str, Any]) -> Fields:
     return {key: value for key, value in fields.items() if value is not None}
 
 
+RESTRICTED: Mapping[str, Any] = {
+    "runAsNonRoot": True,
+    "allowPrivilegeEscalation": False,
+    "capabilities": {"drop": ["ALL"]},
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+"""Security context of a container: what Pod Security's level `restricted` demands. It names no user, because OpenShift
+refuses a user outside the range of the namespace; the kubelet refuses an image that runs as root."""
+
+CONFINED: Mapping[str, Any] = {**RESTRICTED, "readOnlyRootFilesystem": True}
+
+
 @dataclass(frozen=True)
 class Manifest:
     """One object. `body` holds the fields beside apiVersion, kind and metadata, in the API's spelling."""

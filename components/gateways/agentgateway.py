@@ -22,15 +22,12 @@ from components.gateways.provider import (
     parameters,
     service_overlay,
 )
-from components.manifests import Manifest
+from components.manifests import CONFINED, Manifest
 
 PARAMETERS = Parameters("agentgateway.dev/v1alpha1", "AgentgatewayParameters")
 
 SHORTEST = 10
 """Seconds that a proxy which ends goes on accepting connections (agentgateway's own default)."""
-
-PROFILE = {"type": "RuntimeDefault"}
-"""seccomp profile of the proxy's pods on OpenShift and at Pod Security's level restricted."""
 
 CUSTOM = {"gateway": "custom"}
 """Label of the Service in the charts for agentgateway and kgateway; kgateway's pods have it, too."""
@@ -57,17 +54,9 @@ def _deployment(args: ModelGatewayArgs) -> dict[str, Any]:
     The controller names user 10101, which OpenShift refuses (llm-d/llm-d
     guides/recipes/gateway/agentgateway-openshift/gateway-parameters.yaml).
     """
-    pod: dict[str, Any] = {"securityContext": {"seccompProfile": PROFILE}}
+    pod: dict[str, Any] = {"securityContext": {"seccompProfile": CONFINED["seccompProfile"]}}
     if args.floating_user:
-        confined = {
-            "$patch": "replace",
-            "runAsNonRoot": True,
-            "readOnlyRootFilesystem": True,
-            "allowPrivilegeEscalation": False,
-            "capabilities": {"drop": ["ALL"]},
-            "seccompProfile": PROFILE,
-        }
-        pod["containers"] = [{"name": "agentgateway", "securityContext": confined}]
+        pod["containers"] = [{"name": "agentgateway", "securityContext": {"$patch": "replace", **CONFINED}}]
     return {"spec": {"template": {"spec": pod}}}
 
 

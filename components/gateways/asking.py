@@ -7,7 +7,7 @@ from typing import Any
 
 from components.gateways.args import AskingArgs, CountersArgs, ModelGatewayArgs, TrialArgs
 from components.gateways.provider import GatewayProvider, of_generation
-from components.manifests import SKIP_AWAIT, Manifest, Stage
+from components.manifests import RESTRICTED, SKIP_AWAIT, Manifest, Stage
 from components.names import TRIAL_LABEL
 
 SCRIPT = (Path(__file__).parent / "settle_job.py").read_text()
@@ -142,13 +142,7 @@ def _pod(args: ModelGatewayArgs, asked: AskingArgs, script: str, variables: list
                     "limits": {"cpu": "1", "memory": "256Mi"},
                 },
                 "terminationMessagePolicy": "FallbackToLogsOnError",
-                "securityContext": {
-                    "runAsNonRoot": True,
-                    **({} if args.floating_user else {"runAsUser": USER}),
-                    "allowPrivilegeEscalation": False,
-                    "capabilities": {"drop": ["ALL"]},
-                    "seccompProfile": {"type": "RuntimeDefault"},
-                },
+                "securityContext": RESTRICTED if args.floating_user else {**RESTRICTED, "runAsUser": USER},
             }
         ],
     }
@@ -159,9 +153,5 @@ def _pod(args: ModelGatewayArgs, asked: AskingArgs, script: str, variables: list
     if placement.node_selector:
         pod["nodeSelector"] = placement.node_selector
     if placement.tolerations:
-        pod["tolerations"] = [_toleration(each.model_dump(exclude_none=True)) for each in placement.tolerations]
+        pod["tolerations"] = [each.document for each in placement.tolerations]
     return pod
-
-
-def _toleration(given: dict[str, Any]) -> dict[str, Any]:
-    return {"tolerationSeconds" if key == "toleration_seconds" else key: value for key, value in given.items()}

@@ -44,21 +44,6 @@ def container_port(port: int, name: str | None = None, *, on_host: bool = False)
     return given({"name": name, "containerPort": port, "hostPort": port if on_host else None, "protocol": "TCP"})
 
 
-def confined() -> Fields:
-    """Return what Pod Security's level `restricted` demands, with a read-only root file system.
-
-    It names no user, because OpenShift refuses a user outside the range of the namespace. The images of both releases
-    have the user 65532, and the kubelet refuses an image that runs as root.
-    """
-    return {
-        "runAsNonRoot": True,
-        "readOnlyRootFilesystem": True,
-        "allowPrivilegeEscalation": False,
-        "capabilities": {"drop": ["ALL"]},
-        "seccompProfile": {"type": "RuntimeDefault"},
-    }
-
-
 def variable_of_pod(name: str, path: str) -> Fields:
     """A variable with the value of the pod's field at `path`."""
     return {"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}}
