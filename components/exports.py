@@ -50,7 +50,7 @@ def contract(plan: ServingPlan, target: Target, gateway: ModelGateway) -> dict[s
         },
         **({"priorities": _priorities(plan)} if plan.pool.objectives else {}),
         **({"sizing": plan.sized} if plan.sized else {}),
-        **({"load": plan.sizing.load.stated} if plan.sizing.load else {}),
+        **({"load": plan.settings.load.stated} if plan.settings.load else {}),
     }
 
 

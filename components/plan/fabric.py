@@ -176,18 +176,15 @@ def nixl(kv_transfer: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 def host_paths(context: Context, role: Role) -> list[HostPathArgs]:
     """Files of the node: the tier's beside the infrastructure's, unless the tier mounts something else there."""
-    profile = [
-        HostPathArgs(host_path=each.host_path, mount_path=each.mount_path, type=each.type, read_only=each.read_only)
-        for each in context.infrastructure.host_files
-    ]
-    own = [
+    tier = context.tier(role)
+    taken = {each.mount_path for each in (*tier.host_paths, *tier.volumes)}
+    profile = [each for each in context.infrastructure.host_files if each.mount_path not in taken]
+    return [
         HostPathArgs(
             host_path=each.host_path, mount_path=each.mount_path, type=each.type or "", read_only=each.read_only
         )
-        for each in context.tier(role).host_paths
+        for each in (*profile, *tier.host_paths)
     ]
-    taken = {each.mount_path for each in own} | {each.mount_path for each in context.tier(role).volumes}
-    return [each for each in profile if each.mount_path not in taken] + own
 
 
 def node_selector(context: Context, role: Role) -> dict[str, str]:

@@ -31,8 +31,7 @@ def resolve(settings: Serving, token: pulumi.Output[str] | None = None) -> Servi
     context = Context.of(settings)
     operator = not context.provider.collectors
     tiers = workers.tiers(context)
-    about = sized.inputs(context)
-    asked, located = sized.assess(about, tiers)
+    asked, located = sized.assess(settings, tiers)
     rows, report = sized.summarized(asked)
     return ServingPlan(
         cluster=settings.cluster,
@@ -52,7 +51,7 @@ def resolve(settings: Serving, token: pulumi.Output[str] | None = None) -> Servi
         decode=DecodeTierArgs(worker=tiers[Role.DECODE], sidecar=workers.sidecar(context)),
         monitoring=_monitoring(context, tiers) if settings.monitoring.enabled and operator else None,
         isolation=isolation(context, tiers),
-        sizing=about,
+        settings=settings,
         sized=rows,
         report=report,
         notes=[

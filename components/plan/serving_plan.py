@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from components.config.settings import Cluster
+from components.config.settings import Cluster, Serving
 from components.config.vocabulary import ChangeStrategy, Preflight, ReleaseName, Waiting
 from components.gateways.args import ModelGatewayArgs
 from components.plan.endpoint import Endpoint
@@ -14,7 +14,6 @@ from components.plan.platform_args import (
     NetworkIsolationArgs,
     ServingNamespaceArgs,
 )
-from components.plan.sized import SizingInput
 from components.plan.worker_args import DecodeTierArgs, PrefillTierArgs
 
 
@@ -43,8 +42,8 @@ class ServingPlan:
     decode: DecodeTierArgs
     monitoring: MonitoringArgs | None
     isolation: NetworkIsolationArgs | None
-    sizing: SizingInput
-    """What sizing needs besides the tiers."""
+    settings: Serving
+    """What sizing needs besides the tiers: the preflight asks again, for the GPUs that nodes have."""
     sized: list[dict[str, Any]]
     """Memory of each tier's workers; empty where the GPU product or the model's shape is unknown."""
     report: str

@@ -6,14 +6,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.accelerators import PROFILES
 from components.config.load import Load
 from components.config.problem import Problem
-from components.config.vocabulary import Accelerator, Gpu, ReleaseName, Role
+from components.config.settings import Model, Serving
+from components.config.vocabulary import Role
 from components.plan.context import Context
 from components.plan.worker_args import ResolvedTier
 from components.plan.workers import Tiers
@@ -47,60 +47,25 @@ OPAQUE = (
 TEXT_ONLY = ("--language-model-only", "--limit-mm-per-prompt")
 
 
-@dataclass(frozen=True)
-class SizingInput:
-    """The settings that sizing needs in addition to the tiers."""
-
-    accelerator: Accelerator
-    release: ReleaseName
-    model: str
-    shape: str | dict[str, Any] | None
-    gpu: Gpu | None
-    load: Load | None
-    own_images: frozenset[Role]
-    storage: float | None
-    """Bytes of the volume that each worker downloads the weights to; None: there is none."""
-    whole: bool
-    """Whether a GPU resource is a whole GPU."""
-
-
-def inputs(context: Context) -> SizingInput:
-    """Collect the settings that sizing needs."""
-    settings = context.settings
-    downloads = settings.model.claim is None and not settings.model.name.startswith("/")
-    return SizingInput(
-        accelerator=settings.accelerator,
-        release=settings.release,
-        model=settings.model.name,
-        shape=settings.model.shape,
-        gpu=settings.gpu,
-        load=settings.load,
-        own_images=frozenset(role for role in Role if context.tier(role).image),
-        storage=float(amount(settings.model.storage)) if downloads else None,
-        whole=settings.gpu_resource is None,
-    )
-
-
 def assess(
-    settings: SizingInput, tiers: Mapping[Role, ResolvedTier], card: Card | None = None
+    settings: Serving, tiers: Mapping[Role, ResolvedTier], card: Card | None = None
 ) -> tuple[Question | None, Located | None]:
     """The question that a stack asks for a GPU product; None: the product or the shape is unknown."""
     products = PROFILES[settings.accelerator].products
     card = card or products.get(settings.gpu.value if settings.gpu else "")
-    if card is None or not settings.whole:
+    if card is None or settings.gpu_resource is not None:
         return None, None
     from sizing import source, verdict  # noqa: PLC0415
     from sizing.engine import engine  # noqa: PLC0415
     from sizing.shape import Shape  # noqa: PLC0415
     from sizing.transfer import Path as Way  # noqa: PLC0415
 
-    located = source.locate(settings.model, settings.shape, ROOT)
+    located = source.locate(settings.model.name, settings.model.shape, ROOT)
     if not isinstance(located.shape, Shape):
         return None, located
+    own_images = {Role.PREFILL: settings.prefill.image, Role.DECODE: settings.decode.image}
     workers = {
-        role.value: verdict.Workers(
-            _flags(tier), tier.replicas, role not in settings.own_images and _certain(tier), _host(tier)
-        )
+        role.value: verdict.Workers(_flags(tier), tier.replicas, not own_images[role] and _certain(tier), _host(tier))
         for role, tier in tiers.items()
     }
     rdma = all(tier.rdma for tier in tiers.values())
@@ -140,7 +105,7 @@ def check(context: Context, tiers: Tiers) -> Iterator[Problem]:
             f"use one of {', '.join(known)}",
         )
         return
-    asked, _ = assess(inputs(context), tiers)
+    asked, _ = assess(context.settings, tiers)
     if asked is not None:
         yield from problems(asked)
 
@@ -161,7 +126,7 @@ def notes(context: Context, tiers: Tiers, asked: Question | None, located: Locat
             "config.json (`python -m sizing --fetch` writes it)"
         )
     elif located is not None and asked is not None:
-        yield from _suspicions(asked, located, inputs(context).storage)
+        yield from _suspicions(asked, located, settings.model)
 
 
 def _undivided(context: Context, tiers: Tiers) -> Iterator[str]:
@@ -182,8 +147,7 @@ def _undivided(context: Context, tiers: Tiers) -> Iterator[str]:
             )
 
 
-def _suspicions(asked: Question, located: Located, storage: float | None) -> Iterator[str]:
-    """`storage`: bytes of each worker's volume for the weights."""
+def _suspicions(asked: Question, located: Located, model: Model) -> Iterator[str]:
     from sizing import verdict  # noqa: PLC0415
 
     if located.guessed:
@@ -195,7 +159,8 @@ def _suspicions(asked: Question, located: Located, storage: float | None) -> Ite
         part.parameters * asked.shape.quantization.bytes_of(part.part, asked.shape.dtype)
         for part in asked.shape.tensors
     )
-    if storage is not None and weights > storage:
+    storage, downloads = float(amount(model.storage)), model.claim is None and not model.name.startswith("/")
+    if downloads and weights > storage:
         yield (
             f"serving.model.storage is {storage / 2**30:.0f} GiB, and the weights have {weights / 2**30:.0f}: the "
             "kubelet would evict each worker while it downloads them"

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 def check(facts: Facts) -> Iterator[Finding]:
     """Compare the nodes' GPUs with `serving.gpu`; unset, size the model for what they have."""
-    about = facts.plan.sizing
+    about = facts.plan.settings
     found = _products(facts)
-    if not about.whole:
+    if about.gpu_resource is not None:
         return
     if not found:
         yield from _by_memory(facts)
@@ -52,7 +52,7 @@ def check(facts: Facts) -> Iterator[Finding]:
 
 def _by_memory(facts: Facts) -> Iterator[Finding]:
     """Size the model for the largest GPU, if the labels of all nodes with GPUs state the memory."""
-    profile, about = PROFILES[facts.plan.sizing.accelerator], facts.plan.sizing
+    profile, about = PROFILES[facts.plan.settings.accelerator], facts.plan.settings
     found = [_gib(labels, profile.memory_labels) for labels in _with_gpus(facts)]
     if about.gpu is None and found and all(found):
         from sizing.card import Card  # noqa: PLC0415  (most clusters have a known product)
@@ -63,7 +63,7 @@ def _by_memory(facts: Facts) -> Iterator[Finding]:
 
 
 def _sized(facts: Facts, card: Card, names: str) -> Iterator[Finding]:
-    about = facts.plan.sizing
+    about = facts.plan.settings
     tiers = {Role.PREFILL: facts.plan.prefill.worker, Role.DECODE: facts.plan.decode.worker}
     asked, _ = sized.assess(about, tiers, card)
     if asked is None:
@@ -73,7 +73,7 @@ def _sized(facts: Facts, card: Card, names: str) -> Iterator[Finding]:
 
 
 def _products(facts: Facts) -> Counter[str]:
-    profile = PROFILES[facts.plan.sizing.accelerator]
+    profile = PROFILES[facts.plan.settings.accelerator]
     found: Counter[str] = Counter()
     for labels in _with_gpus(facts):
         said = next((labels[key].lower() for key in profile.product_labels if key in labels), "")
@@ -82,7 +82,7 @@ def _products(facts: Facts) -> Counter[str]:
 
 
 def _with_gpus(facts: Facts) -> Iterator[Mapping[str, str]]:
-    profile = PROFILES[facts.plan.sizing.accelerator]
+    profile = PROFILES[facts.plan.settings.accelerator]
     answer = facts.asked(NODES)
     for node in answer.items if answer.ok else []:
         if amounts((node.get("status") or {}).get("allocatable")).get(profile.gpu_resource):

@@ -75,7 +75,7 @@ def test_an_unusual_layout_is_accepted(stack: dict[str, Any]) -> None:
 def test_without_a_product_nothing_is_sized() -> None:
     plan = resolve(settings())
     assert plan.sized == []
-    assert plan.sizing.gpu is None
+    assert plan.settings.gpu is None
 
 
 @pytest.mark.parametrize(
