@@ -58,4 +58,5 @@ if serving.monitoring:
 if serving.isolation:
     NetworkIsolation(f"network-isolation{suffix(serving.generation)}", serving.isolation, within)
 
-exports.publish(exports.contract(serving, target, gateway))
+for key, value in exports.contract(serving, target, gateway).items():
+    pulumi.export(key, value)

@@ -4,8 +4,6 @@ import json
 import shlex
 from typing import Any
 
-import pulumi
-
 from components import gateways
 from components.kubernetes_provider import Target
 from components.model_gateway import ModelGateway
@@ -58,12 +56,6 @@ def _priorities(plan: ServingPlan) -> dict[str, str]:
     """The header of a request, by the name of its priority."""
     prefix = f"{plan.pool.name}-"
     return {name.removeprefix(prefix): f"{plan.pool.objective_header}: {name}" for name in plan.pool.objectives}
-
-
-def publish(outputs: dict[str, Any]) -> None:
-    """Export them all."""
-    for key, value in outputs.items():
-        pulumi.export(key, value)
 
 
 LOCAL_PORT = 8000

@@ -14,10 +14,6 @@ Workers = Callable[[Sequence[pulumi.Resource]], Sequence[pulumi.Resource]]
 """Makes the workers after the gateway's objects that they need; returns what requests must not be led to before."""
 
 
-def _none(_: Sequence[pulumi.Resource]) -> Sequence[pulumi.Resource]:
-    return ()
-
-
 class ModelGateway(pulumi.ComponentResource):
     """Gateway and HTTPRoute to the pool with what the provider needs besides, or the stack's own Envoy.
 
@@ -35,7 +31,7 @@ class ModelGateway(pulumi.ComponentResource):
         name: str,
         args: ModelGatewayArgs,
         opts: pulumi.ResourceOptions | None = None,
-        workers: Workers = _none,
+        workers: Workers = lambda _: (),
     ) -> None:
         super().__init__("llm-d-pd:index:ModelGateway", name, None, opts)
         args = ModelGatewayArgs.of(args)
@@ -45,7 +41,10 @@ class ModelGateway(pulumi.ComponentResource):
         after: list[pulumi.Resource] = []
         for stage in Stage:
             waiting = pulumi.ResourceOptions(parent=self, depends_on=list(after))
-            for manifest, declared in declare(name, gateways.objects(args, stage), waiting):
+            manifests = gateways.objects(args, stage)
+            made = declare(name, manifests, waiting)
+            for manifest in manifests:
+                declared = made[manifest.resource]
                 if manifest.address:
                     self.address = declared.status.apply(manifest.address)
                 if manifest.generation is not None or stage is Stage.SWITCH:

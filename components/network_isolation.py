@@ -6,7 +6,7 @@ import pulumi
 
 from components.manifests import Fields, Manifest, given
 from components.plan.platform_args import NetworkIsolationArgs, PassageArgs, PeerArgs, PolicyArgs
-from components.registration import declare_all
+from components.registration import declare
 
 
 class NetworkIsolation(pulumi.ComponentResource):
@@ -17,7 +17,7 @@ class NetworkIsolation(pulumi.ComponentResource):
     def __init__(self, name: str, args: NetworkIsolationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("llm-d-pd:index:NetworkIsolation", name, None, opts)
         args = NetworkIsolationArgs.of(args)
-        declare_all(name, objects(args), pulumi.ResourceOptions(parent=self))
+        declare(name, objects(args), pulumi.ResourceOptions(parent=self))
         self.policies = pulumi.Output.from_input([policy.name for policy in args.policies.values()])
         self.register_outputs({"policies": self.policies})
 

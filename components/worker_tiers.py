@@ -7,7 +7,7 @@ import pulumi
 from components.manifests import Manifest
 from components.plan.worker_args import DecodeTierArgs, PrefillTierArgs
 from components.pods import sidecar, worker_pod
-from components.registration import declare_all
+from components.registration import declare
 
 
 class _Tier(pulumi.ComponentResource):
@@ -16,9 +16,7 @@ class _Tier(pulumi.ComponentResource):
 
     def _declare(self, name: str, args: PrefillTierArgs | DecodeTierArgs, after: Sequence[pulumi.Resource]) -> None:
         child, special = pulumi.ResourceOptions(parent=self), worker_pod.options(args.worker, after)
-        self.deployment = declare_all(name, objects(args), child, {worker_pod.DEPLOYMENT: special})[
-            worker_pod.DEPLOYMENT
-        ]
+        self.deployment = declare(name, objects(args), child, {worker_pod.DEPLOYMENT: special})[worker_pod.DEPLOYMENT]
         self.workload_name = pulumi.Output.from_input(args.worker.name)
         self.register_outputs({"workloadName": self.workload_name})
 

@@ -9,22 +9,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from components.config.vocabulary import EnvoyLogLevel, Provider, ReleaseName, ServiceType
+from components.gateways import provider
 from components.gateways.args import ModelGatewayArgs
-from components.gateways.provider import (
-    LIMITS,
-    REFUSED_BARE,
-    REFUSED_BY_OTHERS,
-    REQUESTS,
-    SHORT_LEVELS,
-    GatewayProvider,
-    Parameters,
-    Source,
-    parameters,
-    service_overlay,
-)
 from components.manifests import CONFINED, Manifest
 
-PARAMETERS = Parameters("agentgateway.dev/v1alpha1", "AgentgatewayParameters")
+PARAMETERS = provider.Parameters("agentgateway.dev/v1alpha1", "AgentgatewayParameters")
 
 SHORTEST = 10
 """Seconds that a proxy which ends goes on accepting connections (agentgateway's own default)."""
@@ -35,7 +24,7 @@ CUSTOM = {"gateway": "custom"}
 
 def configure(args: ModelGatewayArgs) -> Sequence[Manifest]:
     """The parameters."""
-    service, grace = service_overlay(args), args.termination_grace
+    service, grace = provider.service_overlay(args), args.termination_grace
     assert grace, "the plan decides it for every provider that does not take its grace in full"
     spec = {
         "logging": {"level": args.log_level},
@@ -45,7 +34,7 @@ def configure(args: ModelGatewayArgs) -> Sequence[Manifest]:
         "service": {**service, "metadata": {"labels": CUSTOM, **service.get("metadata", {})}},
         **({"deployment": _deployment(args)} if args.floating_user or args.confined else {}),
     }
-    return [parameters(PARAMETERS, args, {"spec": spec})]
+    return [provider.parameters(PARAMETERS, args, {"spec": spec})]
 
 
 def _deployment(args: ModelGatewayArgs) -> dict[str, Any]:
@@ -60,19 +49,19 @@ def _deployment(args: ModelGatewayArgs) -> dict[str, Any]:
     return {"spec": {"template": {"spec": pod}}}
 
 
-AGENTGATEWAY = GatewayProvider(
+AGENTGATEWAY = provider.GatewayProvider(
     word=Provider.AGENTGATEWAY,
     class_name="agentgateway",
     source="llm-d infra chart v1.4.0",
     configure=configure,
-    kinds={"agentgateway.dev": Source("serving.gateway.provider", "agentgateway's CRD chart")},
+    kinds={"agentgateway.dev": provider.Source("serving.gateway.provider", "agentgateway's CRD chart")},
     parameters=PARAMETERS,
     registry="cr.agentgateway.dev",
-    log_levels={level: word for level, word in SHORT_LEVELS.items() if level is not EnvoyLogLevel.CRITICAL},
-    requests=REQUESTS,
-    limits=LIMITS,
+    log_levels={level: word for level, word in provider.SHORT_LEVELS.items() if level is not EnvoyLogLevel.CRITICAL},
+    requests=provider.REQUESTS,
+    limits=provider.LIMITS,
     refused={
-        **REFUSED_BY_OTHERS,
+        **provider.REFUSED_BY_OTHERS,
         "idle_timeout": "AgentgatewayParameters have no field for it; an AgentgatewayPolicy of your own has "
         "spec.frontend.http.http1IdleTimeout",
     },
@@ -80,12 +69,12 @@ AGENTGATEWAY = GatewayProvider(
 
 RELEASES = {
     **dict.fromkeys(ReleaseName, AGENTGATEWAY),
-    ReleaseName.V0_4: GatewayProvider(
+    ReleaseName.V0_4: provider.GatewayProvider(
         word=Provider.AGENTGATEWAY,
         class_name="agentgateway-v2",
         source="llm-d infra chart v1.3.6",
         service_type=ServiceType.LOAD_BALANCER,
         fixed_user=10101,
-        refused=REFUSED_BARE,
+        refused=provider.REFUSED_BARE,
     ),
 }

@@ -6,19 +6,8 @@ from typing import Any
 import yaml
 
 from components.config.vocabulary import EnvoyLogLevel, Provider, ReleaseName
+from components.gateways import provider
 from components.gateways.args import ModelGatewayArgs
-from components.gateways.provider import (
-    ENVOY_LEVELS,
-    GATEWAY_API,
-    REFUSED_BY_ISTIO,
-    GatewayProvider,
-    Parameters,
-    Source,
-    of_generation,
-    of_stack,
-    parameters,
-    service_overlay,
-)
 from components.manifests import Manifest
 
 CONNECTIONS = 256000
@@ -28,25 +17,25 @@ CONNECT_TIMEOUT = "10s"
 """How long the proxy waits for a connection to the endpoint picker: istio's own default (pkg/config/mesh/mesh.go). The
 chart's 900s would hold every request for 15 minutes while the picker's node is gone."""
 
-CONFIG_MAP = Parameters("v1", "ConfigMap", formerly="envoy-config")  # of the provider standalone
+CONFIG_MAP = provider.Parameters("v1", "ConfigMap", formerly="envoy-config")  # of the provider standalone
 
 
 def configure(args: ModelGatewayArgs) -> Sequence[Manifest]:
     """The parameters and, if asked for, the access log."""
-    data = {"deployment": _deployment(args), "service": _text(service_overlay(args))}
-    made = [parameters(CONFIG_MAP, args, {"data": data})]
+    data = {"deployment": _deployment(args), "service": _text(provider.service_overlay(args))}
+    made = [provider.parameters(CONFIG_MAP, args, {"data": data})]
     if args.access_logging:
-        gateway = {"group": GATEWAY_API, "kind": "Gateway", "name": args.name}
+        gateway = {"group": provider.GATEWAY_API, "kind": "Gateway", "name": args.name}
         spec = {"targetRefs": [gateway], "accessLogging": [{"providers": [{"name": "envoy"}]}]}
         kind = ("telemetry.istio.io/v1", "Telemetry")
-        made.append(of_stack(args)("access-log", *kind, f"{args.name}-telemetry", body={"spec": spec}))
+        made.append(provider.of_stack(args)("access-log", *kind, f"{args.name}-telemetry", body={"spec": spec}))
     return made
 
 
 def connect(args: ModelGatewayArgs) -> Sequence[Manifest]:
     """The rule for the endpoint picker, in the picker's namespace: there istio looks for it from every namespace."""
     kind = ("networking.istio.io/v1beta1", "DestinationRule")
-    return [of_generation(args)("picker-rule", *kind, args.picker, body={"spec": _picker_rule(args)})]
+    return [provider.of_generation(args)("picker-rule", *kind, args.picker, body={"spec": _picker_rule(args)})]
 
 
 def _deployment(args: ModelGatewayArgs) -> str:
@@ -100,17 +89,17 @@ def _text(document: dict[str, Any]) -> str:
     return yaml.safe_dump(document, sort_keys=False)
 
 
-ISTIO = GatewayProvider(
+ISTIO = provider.GatewayProvider(
     word=Provider.ISTIO,
     class_name="istio",
     source="llm-d infra charts v1.3.6 and v1.4.0 with the guide's values; inferencepool charts v1.2.0 and v1.4.0",
     configure=configure,
     connect=connect,
     kinds={
-        "networking.istio.io": Source(
+        "networking.istio.io": provider.Source(
             "serving.gateway.provider", "istio 1.28.1 or newer (its base chart brings the CRDs)"
         ),
-        "telemetry.istio.io": Source(
+        "telemetry.istio.io": provider.Source(
             "serving.gateway.accessLogging", "istio 1.28.1 or newer (its base chart brings the CRDs)"
         ),
     },
@@ -120,11 +109,11 @@ ISTIO = GatewayProvider(
     copies_metadata=True,
     parameters=CONFIG_MAP,
     service_suffix="-istio",
-    log_levels=ENVOY_LEVELS,
+    log_levels=provider.ENVOY_LEVELS,
     log_level=EnvoyLogLevel.ERROR,
     requests={"cpu": "4", "memory": "4Gi"},
     limits={"cpu": "16", "memory": "16Gi"},
-    refused=REFUSED_BY_ISTIO,
+    refused=provider.REFUSED_BY_ISTIO,
 )
 
 RELEASES = dict.fromkeys(ReleaseName, ISTIO)

@@ -9,21 +9,12 @@ from dataclasses import replace
 from typing import Any
 
 from components.config.vocabulary import Provider, ReleaseName
+from components.gateways import provider
 from components.gateways.agentgateway import AGENTGATEWAY, CUSTOM
 from components.gateways.args import ModelGatewayArgs
-from components.gateways.provider import (
-    LIMITS,
-    REFUSED_BY_OTHERS,
-    REQUESTS,
-    SHORT_LEVELS,
-    GatewayProvider,
-    Parameters,
-    Source,
-    parameters,
-)
 from components.manifests import Manifest
 
-PARAMETERS = Parameters("gateway.kgateway.dev/v1alpha1", "GatewayParameters")
+PARAMETERS = provider.Parameters("gateway.kgateway.dev/v1alpha1", "GatewayParameters")
 
 TALKATIVE = ("upstream", "http", "connection")
 """Envoy's components that log at the stack's level; all others stay at warn (chart)."""
@@ -65,7 +56,7 @@ def configure(args: ModelGatewayArgs) -> Sequence[Manifest]:
         "service": _service(args),
         "podTemplate": pod,
     }
-    return [parameters(PARAMETERS, args, {"spec": {"kube": kube}})]
+    return [provider.parameters(PARAMETERS, args, {"spec": {"kube": kube}})]
 
 
 def _service(args: ModelGatewayArgs) -> dict[str, Any]:
@@ -78,20 +69,20 @@ def _service(args: ModelGatewayArgs) -> dict[str, Any]:
     return service
 
 
-KGATEWAY = GatewayProvider(
+KGATEWAY = provider.GatewayProvider(
     word=Provider.KGATEWAY,
     class_name="kgateway",
     source="llm-d infra chart v1.3.6",
     configure=configure,
-    kinds={"gateway.kgateway.dev": Source("serving.gateway.provider", "kgateway's CRD chart")},
+    kinds={"gateway.kgateway.dev": provider.Source("serving.gateway.provider", "kgateway's CRD chart")},
     parameters=PARAMETERS,
     registry="cr.kgateway.dev/kgateway-dev",
     drains_in_full=True,
-    log_levels=SHORT_LEVELS,
-    requests=REQUESTS,
-    limits=LIMITS,
+    log_levels=provider.SHORT_LEVELS,
+    requests=provider.REQUESTS,
+    limits=provider.LIMITS,
     refused={
-        **REFUSED_BY_OTHERS,
+        **provider.REFUSED_BY_OTHERS,
         "service.load_balancer_class": "GatewayParameters have no field for it",
         "idle_timeout": "GatewayParameters have no field for it; an HTTPListenerPolicy of your own has "
         "spec.idleTimeout",
