@@ -59,7 +59,6 @@ def _priorities(plan: ServingPlan) -> dict[str, str]:
 
 
 LOCAL_PORT = 8000
-"""Local port of the suggested port-forward."""
 
 
 def url(endpoint: Endpoint, address: str) -> str:

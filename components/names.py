@@ -17,7 +17,6 @@ POOL_GROUP = "inference.networking.k8s.io"
 """API group of the InferencePool v1; route, picker and pool must agree."""
 
 HTTP_PORT = 80
-"""The gateway's listener."""
 
 PICKER_PORTS = {"grpc": 9002, "grpc-health": 9003, "metrics": 9090}
 """Ports of the endpoint picker, the same in all versions."""

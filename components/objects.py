@@ -2,14 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from components import (
-    endpoint_picker,
-    gateways,
-    inference_pool,
-    network_isolation,
-    serving_namespace,
-    worker_tiers,
-)
+from components import endpoint_picker, gateways, inference_pool, network_isolation, serving_namespace, worker_tiers
 from components.manifests import Manifest
 from components.monitoring import component as monitoring
 from components.plan import ServingPlan

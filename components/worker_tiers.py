@@ -12,7 +12,6 @@ from components.registration import declare
 
 class _Tier(pulumi.ComponentResource):
     workload_name: pulumi.Output[str]
-    """The Deployment."""
 
     def _declare(self, name: str, args: PrefillTierArgs | DecodeTierArgs, after: Sequence[pulumi.Resource]) -> None:
         child, special = pulumi.ResourceOptions(parent=self), worker_pod.options(args.worker, after)

@@ -23,7 +23,6 @@ class Violation:
     """One thing that is against a rule."""
 
     place: str
-    """Path within the object."""
     wrong: str
     change: str
     """What to do, with the setting that decides it."""
@@ -35,7 +34,6 @@ class _Rule:
     """What Pulumi prints, and what a policy configuration calls it."""
     must: str
     outcome: str
-    """What would happen where it does not."""
 
     def text(self, found: Violation, subject: Object) -> str:
         """What a person reads below the rule's own sentence."""

@@ -28,7 +28,6 @@ class Trial:
     """A dry run of an object, or of a pod of a Deployment."""
 
     declared: Declared
-    """The object, or the Deployment."""
     sent: Object
     question: Question
 

@@ -59,7 +59,6 @@ class Report:
     """All findings about one cluster, errors first."""
 
     cluster: str
-    """Which one, in words."""
     findings: Sequence[Finding] = ()
     uid: str | None = None
     """UID of its namespace kube-system; None: unknown."""

@@ -12,7 +12,6 @@ from preflight.declared import Declared
 PART_OF = "app.kubernetes.io/part-of"
 HELM = "meta.helm.sh/release-name"
 PLUGIN = "pulumi-kubernetes"
-"""Field manager of Pulumi's Kubernetes plugin."""
 
 
 class Owner(StrEnum):

@@ -76,7 +76,6 @@ AUTHOR = "github-actions[bot]"
 """Only comments of this author are edited, so a person may quote a marker."""
 
 SECONDS = 30
-"""Timeout of a request to GitHub."""
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,6 @@ class Change:
     """`Deployment llm-d-pd/gaie-pd-epp`; type and name of a resource that is no Kubernetes object."""
     fields: tuple[Field, ...]
     reasons: tuple[str, ...]
-    """Fields that force a replacement."""
 
 
 @dataclass(frozen=True)

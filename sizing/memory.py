@@ -31,7 +31,6 @@ MARLIN = 1.03
 gpt-oss-120b (vllm-project/vllm issues 23278 and 33155). Which one it is depends on what the image has."""
 
 LOGIT = 4
-"""Bytes of a logit."""
 
 TILE = 64
 """Rows that an MXFP4 kernel pads each rank's experts to."""

@@ -60,7 +60,6 @@ class AcceleratorProfile:
     pair_variables: tuple[str, ...] = ()
     """Variables of the vendor that choose the attention backend or the KV layout. They must be equal in both tiers."""
     env: Mapping[str, str] = field(default_factory=dict)
-    """Variables that vLLM needs with these GPUs."""
     caches: Mapping[str, str] = field(default_factory=lambda: COMPILED)
     """Variables that name the folders of compiled code, with the folder below the workers' scratch volume."""
     products: Mapping[str, Card] = field(default_factory=dict)

@@ -27,15 +27,7 @@ from components.config.security import Security
 from components.config.strict import Strict
 from components.config.tiers import Decode, KvTransfer, Prefill, Rdma
 from components.config.ucx import Ucx
-from components.config.vocabulary import (
-    Accelerator,
-    Gpu,
-    Infrastructure,
-    Preflight,
-    PullPolicy,
-    ReleaseName,
-    Waiting,
-)
+from components.config.vocabulary import Accelerator, Gpu, Infrastructure, Preflight, PullPolicy, ReleaseName, Waiting
 
 
 def _no_url(value: Any) -> Any:

@@ -30,7 +30,6 @@ PROVIDERS: Mapping[Provider, Mapping[ReleaseName, GatewayProvider]] = {
     Provider.DATA_SCIENCE: data_science_gateway.RELEASES,
     Provider.STANDALONE: standalone.RELEASES,
 }
-"""Every provider, by release of llm-d."""
 
 
 def of(args: ModelGatewayArgs) -> GatewayProvider:

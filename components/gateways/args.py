@@ -46,7 +46,6 @@ class AskingArgs(Args):
     host: str
     """Name of the gateway's Service, as the cluster's DNS knows it."""
     port: int
-    """Port of the Service."""
     tls: bool
     """HTTPS; the certificate is not verified, because it is for the clients' name."""
     path: str
@@ -73,7 +72,6 @@ class CountersArgs(Args):
     """Headless Service."""
     selector: dict[str, str]
     port: int
-    """vLLM's port."""
 
 
 class TrialArgs(Args):
@@ -109,7 +107,6 @@ class ListenerArgs(Args):
 
     name: str
     port: int
-    """Port of the Service."""
     certificates: list[CertificateArgs] = []
     """Certificates of an HTTPS listener; empty: the listener speaks HTTP."""
 
@@ -149,7 +146,6 @@ class ModelGatewayArgs(Args):
     generation: str = ""
     """Word of the generation that the route leads to; empty: the unnamed one."""
     trial: str
-    """Name of the generation's second HTTPRoute."""
     beside: bool
     """Whether another generation serves or served: this one then has the second HTTPRoute and the Job `settle`."""
     trial_header: str = "x-llm-d-generation"
@@ -163,7 +159,6 @@ class ModelGatewayArgs(Args):
     generation_labels: dict[str, str]
     """Labels of the objects that belong to the generation."""
     own_labels: dict[str, str] = {}
-    """Further labels of the Gateway."""
     floating_user: bool = False
     """Whether the cluster gives each pod a user of its own: the proxies must name none."""
     confined: bool = False
@@ -189,7 +184,6 @@ class ModelGatewayArgs(Args):
     pool: str
     pool_port: int
     picker: str
-    """Service of the endpoint picker."""
     picker_selector: dict[str, str]
     autopilot: bool
     metrics_interval: str | None = None

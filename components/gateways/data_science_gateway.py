@@ -14,7 +14,6 @@ from components.gateways.provider import GATEWAY_API
 from components.manifests import Manifest
 
 INGRESS = "openshift-ingress"
-"""Namespace of OpenShift's routers and their certificates."""
 
 CERTIFICATE = {"service.beta.openshift.io/serving-cert-secret-name": "data-science-gateway-service-tls"}
 """Annotation of the Service for which OpenShift makes a certificate."""

@@ -13,7 +13,6 @@ GATEWAY_API = "gateway.networking.k8s.io"
 """API group of Gateway, HTTPRoute and ReferenceGrant."""
 
 ENVOY_LEVELS = {level: level.value for level in EnvoyLogLevel}
-"""Log levels as Envoy spells them."""
 
 SHORT_LEVELS = {**ENVOY_LEVELS, EnvoyLogLevel.WARNING: "warn"}
 """Log levels as the charts for kgateway and agentgateway spell them."""
@@ -98,7 +97,6 @@ class GatewayProvider:
     """
 
     word: Provider
-    """Value of `serving.gateway.provider`."""
     class_name: str | None
     """`gatewayClassName` of its Gateways; None: there is no controller, no Gateway and no HTTPRoute."""
     source: str
@@ -144,7 +142,6 @@ class GatewayProvider:
     log_levels: Mapping[EnvoyLogLevel, str] = field(default_factory=dict)
     """Log levels that the proxy has, as the proxy spells them."""
     log_level: EnvoyLogLevel = EnvoyLogLevel.WARNING
-    """Default log level (chart)."""
     requests: Mapping[str, str] = field(default_factory=dict)
     limits: Mapping[str, str] = field(default_factory=dict)
     registry: str | None = None

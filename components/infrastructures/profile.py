@@ -41,7 +41,6 @@ class Device:
     one_attachment: bool = False
     """Whether one attachment of it brings them all; otherwise there is one for each device."""
     why: str = ""
-    """Why this resource and this count."""
 
     def amount(self, gpus: int) -> int:
         return self.count * gpus if self.per_gpu else self.count
@@ -85,7 +84,6 @@ class InfrastructureProfile:
     platform: Platform | None = None
     """Managed Kubernetes that this infrastructure is limited to; None = any cluster."""
     needs: tuple[str, ...] = ()
-    """What the cluster must have before."""
     differences: tuple[str, ...] = ()
     """Where its values deliberately differ from the source, and why."""
     only: Mapping[Accelerator, str] = field(default_factory=dict)
@@ -97,7 +95,6 @@ class InfrastructureProfile:
     device: Device | None = None
     annotations: Mapping[str, Explained] = field(default_factory=dict)
     env: Mapping[str, Explained] = field(default_factory=dict)
-    """Environment variables besides UCX's."""
     ucx: Mapping[str, Explained] = field(default_factory=dict)
     """UCX variables that `serving.ucx` has a setting for, by their names."""
     kv_transfer: Mapping[str, tuple[Any, str]] = field(default_factory=dict)

@@ -52,14 +52,12 @@ class Difference(NamedTuple):
     """Something in which the tiers differ."""
 
     path: str
-    """Setting of the tier that says it."""
     value: str
     wrong: str
     """How the tiers differ; a whole sentence after the path."""
     proven: bool
     """Whether the tiers cannot exchange KV blocks; otherwise that depends on the model or the image."""
     outcome: str = "where the handshake fails, a decode worker with vLLM 0.17 ends"
-    """What happens where that is so."""
     refused: str = (
         "no KV block would be transferred: the handshake fails, and vLLM 0.17 of a decode worker ends with it. "
         "Without its check, KV blocks would be read as another type"

@@ -22,7 +22,6 @@ class Endpoint:
     service: str | None
     """The Service that the controller makes for the Gateway, if it makes one."""
     scheme: str
-    """http or https."""
     port: int
     """Of the listener, or of the given address."""
     address: str | None
@@ -37,7 +36,6 @@ class Endpoint:
     api_key: ApiKey | None
     """Where the key is that a request carries; None: it needs none."""
     secrets: str
-    """Namespace of that Secret."""
 
 
 def endpoint(context: Context) -> Endpoint:

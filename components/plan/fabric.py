@@ -16,7 +16,6 @@ from components.releases.release import APART, BOTH
 from components.releases.vllm import ROLES_SINCE, vllm_of
 
 NIXL = "NixlConnector"
-"""vLLM's connector that moves KV blocks by NIXL."""
 
 MORIIO = "MoRIIOConnector"
 """vLLM's connector that moves KV blocks by AMD's MoRI-IO; the prefill worker writes them into decode's memory."""
@@ -27,13 +26,11 @@ NOTIFY = 61005
 guides/pd-disaggregation/modelserver/amd/vllm/moriio/base; vllm-project/vllm, …/v1/moriio/moriio_common.py)."""
 
 UCX = "UCX"
-"""NIXL's default backend."""
 
 DEFAULT_BUFFER = "cuda"
 """`kv_buffer_device` of vLLM on CUDA and ROCm (vllm/config/kv_transfer.py)."""
 
 MULTUS = "k8s.v1.cni.cncf.io/networks"
-"""Annotation that Multus reads."""
 
 
 def rdma_setting(context: Context, role: Role) -> tuple[str, Rdma | None]:

@@ -52,9 +52,7 @@ class InferencePoolArgs(Args):
     target_port: int
     """Port on which every worker pod serves: vLLM's on prefill, the sidecar's on decode."""
     picker: str
-    """Service of the endpoint picker."""
     picker_port: int
-    """Its ext_proc port."""
     failure_mode: FailureMode
     objectives: dict[str, int] = {}
     objective_version: str = ""
@@ -81,7 +79,6 @@ class EndpointPickerArgs(Args):
     """The reader's ServiceAccount, and the Secret with its token; None: neither is made, and metrics are open."""
     image: ImageArgs
     flags: dict[str, str]
-    """Command-line flags, in order."""
     env: dict[str, str]
     config: str
     """EndpointPickerConfig as YAML text."""
@@ -184,4 +181,3 @@ class NetworkIsolationArgs(Args):
     namespace: str
     labels: dict[str, str]
     policies: dict[str, PolicyArgs]
-    """By what they protect."""

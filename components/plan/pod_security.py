@@ -18,10 +18,8 @@ BASELINE_CAPABILITIES = frozenset(
         *("SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT"),
     )
 )
-"""Capabilities that `baseline` lets a container add."""
 
 RESTRICTED_CAPABILITIES = frozenset({"NET_BIND_SERVICE"})
-"""Capabilities that `restricted` lets a container add."""
 
 SAFE_SYSCTLS = frozenset(
     (
@@ -31,7 +29,6 @@ SAFE_SYSCTLS = frozenset(
         *("net.ipv4.tcp_keepalive_probes", "net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem"),
     )
 )
-"""Kernel parameters that `baseline` lets a pod set."""
 
 SELINUX_TYPES = frozenset({"", "container_t", "container_init_t", "container_kvm_t", "container_engine_t"})
 CONFINED_PROFILES = ("RuntimeDefault", "Localhost")

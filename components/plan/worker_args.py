@@ -25,11 +25,8 @@ class RolloutArgs(Args):
     rounds: int = 1
     """How many times in a row that is done until the tier is new."""
     startup_budget: int
-    """Loading the model."""
     termination_grace: int
-    """SIGTERM to SIGKILL."""
     progress_deadline: int
-    """When the Deployment counts as failed."""
     create_timeout: int
     """Longest wait of Pulumi for a new tier."""
     update_timeout: int
@@ -169,7 +166,6 @@ class ResolvedTier(Args):
     further: list[str] = []
     """The resources that the tier's own `resources` name."""
     shm_size: str
-    """Size of /dev/shm."""
     device: DeviceArgs | None = None
     """RDMA devices, which are among the resources."""
     rdma: bool = False

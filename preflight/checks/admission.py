@@ -29,7 +29,6 @@ class Refused(NamedTuple):
     kind: Refusal
     why: str
     names: Mapping[str, str]
-    """Groups of the kind's pattern."""
 
 
 def check(facts: Facts) -> Iterator[Finding]:

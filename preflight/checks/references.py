@@ -16,7 +16,6 @@ class _Reference(NamedTuple):
     key: str
     """What must be in it; empty: nothing."""
     pods: int
-    """Workers that refer to it."""
 
 
 def asks(facts: Facts) -> list[Question]:

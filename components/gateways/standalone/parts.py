@@ -9,7 +9,6 @@ TYPES = "type.googleapis.com/envoy."
 
 
 FOLDER = "/etc/envoy"
-"""Where its configuration is mounted."""
 
 PICKED = "x-gateway-destination-endpoint"
 """The header in which the picker names the decode worker."""

@@ -21,7 +21,6 @@ REMEDIES = {
         "delete it; TLS of clients ends at the Gateway (serving.gateway.tls, docs/security.md)",
     ),
 }
-"""What to do instead, by flag or variable."""
 
 
 def check(context: Context, tiers: Tiers) -> Iterator[Problem]:

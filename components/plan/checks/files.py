@@ -20,7 +20,6 @@ MOUNTED: Mapping[str, str] = {
 """Where the program mounts volumes of its own (`components/pods/volumes.py`), and what decides them."""
 
 VOLUMES = ("metrics-volume", "torch-compile-cache", "shm", "model-storage")
-"""Their names in the pod."""
 
 DEVICE_FOLDER = "/dev/infiniband"
 """Where device plugins put the verbs devices that they give a container."""

@@ -14,7 +14,6 @@ ROLES = ("kv_producer", "kv_consumer", BOTH)
 """Values of `kv_role` (vllm/config/kv_transfer.py, `KVRole`)."""
 
 OPPOSITE = {Role.PREFILL: "kv_consumer", Role.DECODE: "kv_producer"}
-"""The role of the other tier."""
 
 
 def check(context: Context) -> Iterator[Problem]:
