@@ -114,9 +114,8 @@ def _asked(program: Entry, cluster: Entry) -> dict[str, Any]:
 
 def _described(cluster: Entry) -> dict[str, Any]:
     """The cluster as a login program sees it."""
-    names = {"server": "server", "tls-server-name": "tls-server-name", "proxy-url": "proxy-url"}
-    names["insecure-skip-tls-verify"] = "insecure-skip-tls-verify"
-    described = {name: cluster[key] for key, name in names.items() if cluster.get(key)}
+    names = ("server", "tls-server-name", "proxy-url", "insecure-skip-tls-verify")
+    described = {name: cluster[name] for name in names if cluster.get(name)}
     if authority := _pem(cluster, "certificate-authority"):
         described["certificate-authority-data"] = base64.b64encode(authority.encode()).decode()
     for each in cluster.get("extensions") or []:

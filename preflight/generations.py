@@ -19,7 +19,10 @@ SETTING = "serving.rollout.generation"
 
 def serving(plan: ServingPlan, state: State) -> str | None:
     """The word of the generation that clients reach; None: none, or that is not known."""
-    for switch in (f"HTTPRoute/{_namespace(plan)}/{plan.gateway.route.name}", _service(plan)):
+    for switch in (
+        f"HTTPRoute/{_namespace(plan)}/{plan.gateway.route.name}",
+        f"Service/{_namespace(plan)}/{plan.gateway.name}",
+    ):
         word = led_to((state.inputs.get(switch) or {}).get("spec") or {}, _postfix(plan))
         if word is not None:
             return word
@@ -119,10 +122,6 @@ def spoken(word: str) -> str:
 
 def _namespace(plan: ServingPlan) -> str:
     return plan.namespace.namespace
-
-
-def _service(plan: ServingPlan) -> str:
-    return f"Service/{_namespace(plan)}/{plan.gateway.name}"
 
 
 def _postfix(plan: ServingPlan) -> str:

@@ -16,7 +16,7 @@ from sizing.cache import Cache
 from sizing.card import Card
 from sizing.engine import FLASHINFER, GIB, Engine
 from sizing.flags import Flags
-from sizing.parts import Kind, Part
+from sizing.parts import Part
 from sizing.quantization import Quantization
 from sizing.shape import Shape
 
@@ -226,8 +226,3 @@ def tensor_parallels(shape: Shape, flags: Flags, most: int = 8) -> list[int]:
     """Valid degrees of tensor parallelism up to `most`, powers of two."""
     degrees = [2**power for power in range(most.bit_length()) if 2**power <= most]
     return [each for each in degrees if not invalid(shape, flags._replace(tensor_parallel=each))]
-
-
-def has_window(shape: Shape) -> bool:
-    """Whether some layers keep a bounded number of tokens."""
-    return any(each.kind in (Kind.SLIDING, Kind.CHUNKED) for each in shape.layers)

@@ -13,6 +13,7 @@ from sizing.engine import Engine
 from sizing.flags import Flags
 from sizing.host import Host, faults
 from sizing.memory import Fit
+from sizing.parts import Kind
 from sizing.shape import Shape
 from sizing.transfer import Path, Transfer, transfer
 
@@ -160,7 +161,8 @@ def _memory(asked: Question, role: str) -> Iterator[Finding]:
             "the bytes of a token in cache and transfer are multiplied by the number of copies",
             f"{kv} GPUs per worker, and more workers, hold more tokens",
         )
-    if memory.has_window(asked.shape) and not fit.hybrid:
+    windows = any(each.kind in (Kind.SLIDING, Kind.CHUNKED) for each in asked.shape.layers)
+    if windows and not fit.hybrid:
         yield Finding(
             role,
             None,
@@ -305,8 +307,3 @@ def _fabric(asked: Question, tokens: int, uncached: float, measured: float | Non
             "decode workers would be faster to compute prompts themselves",
             "an RDMA fabric, or serving.routing.selectivePd for long prompts only",
         )
-
-
-def kinds(shape: Shape) -> str:
-    """Kinds of layers, for people."""
-    return ", ".join(f"{each.count} {each.kind}" for each in shape.layers)

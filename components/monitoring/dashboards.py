@@ -92,10 +92,7 @@ def serving(series: Series, metrics: Metrics) -> Dashboard:
                 "Queue of each worker",
                 "As the EPP reads it when it chooses a worker.",
                 Unit.NUMBER,
-                Line(
-                    f"{{{{{metrics.queue_by}}}}}",
-                    series.gauge("max", metrics.queue, metrics.queue_by),
-                ),
+                Line(f"{{{{{metrics.queue_by}}}}}", series.gauge("max", metrics.queue, metrics.queue_by)),
             ),
         ),
     )

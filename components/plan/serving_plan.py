@@ -6,14 +6,8 @@ from typing import Any
 from components.config.settings import Cluster, Serving
 from components.config.vocabulary import ChangeStrategy, Preflight, ReleaseName, Waiting
 from components.gateways.args import ModelGatewayArgs
+from components.plan import platform_args
 from components.plan.endpoint import Endpoint
-from components.plan.platform_args import (
-    EndpointPickerArgs,
-    InferencePoolArgs,
-    MonitoringArgs,
-    NetworkIsolationArgs,
-    ServingNamespaceArgs,
-)
 from components.plan.worker_args import DecodeTierArgs, PrefillTierArgs
 
 
@@ -34,14 +28,14 @@ class ServingPlan:
     """Whether a change may restart workers that serve."""
     endpoint: Endpoint
     """The address for clients, and the path and headers of their requests."""
-    namespace: ServingNamespaceArgs
+    namespace: platform_args.ServingNamespaceArgs
     gateway: ModelGatewayArgs
-    pool: InferencePoolArgs
-    picker: EndpointPickerArgs
+    pool: platform_args.InferencePoolArgs
+    picker: platform_args.EndpointPickerArgs
     prefill: PrefillTierArgs
     decode: DecodeTierArgs
-    monitoring: MonitoringArgs | None
-    isolation: NetworkIsolationArgs | None
+    monitoring: platform_args.MonitoringArgs | None
+    isolation: platform_args.NetworkIsolationArgs | None
     settings: Serving
     """What sizing needs besides the tiers: the preflight asks again, for the GPUs that nodes have."""
     sized: list[dict[str, Any]]

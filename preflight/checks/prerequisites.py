@@ -137,10 +137,11 @@ def _claim(facts: Facts, answer: Answer) -> Iterator[Finding]:
     if not answer.ok:
         return
     modes = answer.body["spec"].get("accessModes") or []
+    pods = facts.plan.prefill.worker.replicas + facts.plan.decode.worker.replicas
     if answer.body.get("status", {}).get("phase") == "Lost":
         evidence = f"PersistentVolumeClaim {model.claim} has lost its volume"
         yield error("weights", path, evidence, "no pod could mount it", "restore the volume")
-    elif alone := one_node("weights", path, str(model.claim), modes, workers="all workers", pods=_pods(facts)):
+    elif alone := one_node("weights", path, str(model.claim), modes, workers="all workers", pods=pods):
         yield alone
     elif set(modes) == {"ReadOnlyMany"} and not model.read_only:
         yield warning(
@@ -151,10 +152,6 @@ def _claim(facts: Facts, answer: Answer) -> Iterator[Finding]:
             "`pulumi config set --path serving.model.path …` with the folder of the claim that holds the weights, or a "
             "claim with ReadWriteMany",
         )
-
-
-def _pods(facts: Facts) -> int:
-    return facts.plan.prefill.worker.replicas + facts.plan.decode.worker.replicas
 
 
 def _absent(check: str, path: str, what: str, outcome: str, remedy: str) -> Finding:
