@@ -20,8 +20,8 @@ SETTING = "serving.rollout.generation"
 def serving(plan: ServingPlan, state: State) -> str | None:
     """The word of the generation that clients reach; None: none, or that is not known."""
     for switch in (
-        f"HTTPRoute/{_namespace(plan)}/{plan.gateway.route.name}",
-        f"Service/{_namespace(plan)}/{plan.gateway.name}",
+        f"HTTPRoute/{plan.namespace.namespace}/{plan.gateway.route.name}",
+        f"Service/{plan.namespace.namespace}/{plan.gateway.name}",
     ):
         word = led_to((state.inputs.get(switch) or {}).get("spec") or {}, _postfix(plan))
         if word is not None:
@@ -31,7 +31,7 @@ def serving(plan: ServingPlan, state: State) -> str | None:
 
 def present(plan: ServingPlan, state: State) -> set[str]:
     """The words of all generations with workers in the state."""
-    tiers = re.compile(rf"Deployment/{re.escape(_namespace(plan))}/(ms-.*)$")
+    tiers = re.compile(rf"Deployment/{re.escape(plan.namespace.namespace)}/(ms-.*)$")
     found = (word_of(match[1], _postfix(plan)) for key in state.inputs if (match := tiers.match(key)))
     return {word for word in found if word is not None}
 
@@ -98,8 +98,10 @@ def notes(plan: ServingPlan, state: State) -> Iterator[str]:
 
 def _served_name(plan: ServingPlan, state: State, word: str | None) -> str:
     """The model's name that clients send to a generation; empty: not known."""
-    name = Names(_postfix(plan), _namespace(plan), word or "").tier(Role.DECODE)
-    pod = ((state.inputs.get(f"Deployment/{_namespace(plan)}/{name}") or {}).get("spec") or {}).get("template") or {}
+    name = Names(_postfix(plan), plan.namespace.namespace, word or "").tier(Role.DECODE)
+    pod = ((state.inputs.get(f"Deployment/{plan.namespace.namespace}/{name}") or {}).get("spec") or {}).get(
+        "template"
+    ) or {}
     flags = (word for each in (pod.get("spec") or {}).get("containers") or [] for word in each.get("args") or [])
     return next((flag.partition("=")[2] for flag in flags if flag.startswith("--served-model-name=")), "")
 
@@ -109,7 +111,7 @@ def resolved(plan: ServingPlan, state: State) -> ServingPlan:
 
     It keeps the route as long as the state has it, so that an `up` without a change changes nothing.
     """
-    route = f"HTTPRoute/{_namespace(plan)}/{plan.gateway.trial}"
+    route = f"HTTPRoute/{plan.namespace.namespace}/{plan.gateway.trial}"
     if plan.gateway.beside or not (beside(plan, state) or route in state.inputs):
         return plan
     return replace(plan, gateway=plan.gateway.model_copy(update={"beside": True}))
@@ -118,10 +120,6 @@ def resolved(plan: ServingPlan, state: State) -> ServingPlan:
 def spoken(word: str) -> str:
     """A generation in a sentence."""
     return f"generation {word}" if word else "the unnamed generation"
-
-
-def _namespace(plan: ServingPlan) -> str:
-    return plan.namespace.namespace
 
 
 def _postfix(plan: ServingPlan) -> str:

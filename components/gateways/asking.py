@@ -40,7 +40,7 @@ def settle(provider: GatewayProvider, args: ModelGatewayArgs, asked: AskingArgs)
         "SECONDS": str(asked.seconds),
         "LIMIT": str(asked.seconds + PATIENCE),
     }
-    pod = _pod(args, asked, SCRIPT, [_variable(*each) for each in env.items()])
+    pod = _pod(args, asked, SCRIPT, [{"name": name, "value": value} for name, value in env.items()])
     return _job(args, asked, pod, PULL + PATIENCE + asked.seconds, Stage.SETTLE)
 
 
@@ -59,7 +59,7 @@ def trial(provider: GatewayProvider, args: ModelGatewayArgs, given: TrialArgs) -
         **{role.upper(): f"{each.name}.{args.namespace}.svc:{each.port}" for role, each in given.workers.items()},
         **({"CA": f"{CA_FOLDER}/ca.crt"} if given.ca_secret else {}),
     }
-    variables = [_variable(*each) for each in env.items()]
+    variables = [{"name": name, "value": value} for name, value in env.items()]
     if key := given.api_key:
         reference = {"secretKeyRef": {"name": key.name, "key": key.key}}
         variables.append({"name": "API_KEY", "valueFrom": reference})
@@ -78,10 +78,6 @@ def _common(provider: GatewayProvider, args: ModelGatewayArgs) -> dict[str, str]
         # NVIDIA's runtime shows all GPUs to an image that asks for them, unless this variable says otherwise.
         "NVIDIA_VISIBLE_DEVICES": "void",
     }
-
-
-def _variable(name: str, value: str) -> dict[str, Any]:
-    return {"name": name, "value": value}
 
 
 def _workers(args: ModelGatewayArgs, role: str, given: CountersArgs) -> Manifest:
