@@ -93,7 +93,6 @@ class Names:
         return f"ms-{self.instance}-llm-d-modelservice-{role}"
 
     def tier_monitor(self, role: Role) -> str:
-        """PodMonitor of a tier."""
         return f"{self.tier(role)}-podmonitor"
 
     def objective(self, name: str) -> str:
