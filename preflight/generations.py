@@ -23,7 +23,7 @@ def serving(plan: ServingPlan, state: State) -> str | None:
         f"HTTPRoute/{plan.namespace.namespace}/{plan.gateway.route.name}",
         f"Service/{plan.namespace.namespace}/{plan.gateway.name}",
     ):
-        word = led_to((state.inputs.get(switch) or {}).get("spec") or {}, _postfix(plan))
+        word = led_to((state.inputs.get(switch) or {}).get("spec") or {}, plan.namespace.labels[INSTANCE])
         if word is not None:
             return word
     return None
@@ -32,7 +32,7 @@ def serving(plan: ServingPlan, state: State) -> str | None:
 def present(plan: ServingPlan, state: State) -> set[str]:
     """The words of all generations with workers in the state."""
     tiers = re.compile(rf"Deployment/{re.escape(plan.namespace.namespace)}/(ms-.*)$")
-    found = (word_of(match[1], _postfix(plan)) for key in state.inputs if (match := tiers.match(key)))
+    found = (word_of(match[1], plan.namespace.labels[INSTANCE]) for key in state.inputs if (match := tiers.match(key)))
     return {word for word in found if word is not None}
 
 
@@ -98,7 +98,7 @@ def notes(plan: ServingPlan, state: State) -> Iterator[str]:
 
 def _served_name(plan: ServingPlan, state: State, word: str | None) -> str:
     """The model's name that clients send to a generation; empty: not known."""
-    name = Names(_postfix(plan), plan.namespace.namespace, word or "").tier(Role.DECODE)
+    name = Names(plan.namespace.labels[INSTANCE], plan.namespace.namespace, word or "").tier(Role.DECODE)
     pod = ((state.inputs.get(f"Deployment/{plan.namespace.namespace}/{name}") or {}).get("spec") or {}).get(
         "template"
     ) or {}
@@ -120,7 +120,3 @@ def resolved(plan: ServingPlan, state: State) -> ServingPlan:
 def spoken(word: str) -> str:
     """A generation in a sentence."""
     return f"generation {word}" if word else "the unnamed generation"
-
-
-def _postfix(plan: ServingPlan) -> str:
-    return plan.namespace.labels[INSTANCE]

@@ -7,9 +7,10 @@ from typing import Any
 
 from components.accelerators import Image
 from components.args import TolerationArgs
-from components.config.tiers import KvTransfer, Rdma
+from components.config.tiers import HostPath, KvTransfer, Rdma
 from components.config.vocabulary import Role
 from components.infrastructures import Device, Fabric
+from components.infrastructures.profile import HostFile
 from components.plan.context import Context
 from components.plan.worker_args import DeviceArgs, HostPathArgs
 from components.releases.release import APART, BOTH
@@ -174,13 +175,14 @@ def nixl(kv_transfer: Mapping[str, Any]) -> Mapping[str, Any] | None:
 def host_paths(context: Context, role: Role) -> list[HostPathArgs]:
     """Files of the node: the tier's beside the infrastructure's, unless the tier mounts something else there."""
     tier = context.tier(role)
-    taken = {each.mount_path for each in (*tier.host_paths, *tier.volumes)}
-    profile = [each for each in context.infrastructure.host_files if each.mount_path not in taken]
+    taken = {each.mount_path for each in tier.host_paths} | {each.mount_path for each in tier.volumes}
+    profile = (each for each in context.infrastructure.host_files if each.mount_path not in taken)
+    files: list[HostFile | HostPath] = [*profile, *tier.host_paths]
     return [
         HostPathArgs(
             host_path=each.host_path, mount_path=each.mount_path, type=each.type or "", read_only=each.read_only
         )
-        for each in (*profile, *tier.host_paths)
+        for each in files
     ]
 
 
