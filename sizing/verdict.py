@@ -150,8 +150,8 @@ def _memory(asked: Question, role: str) -> Iterator[Finding]:
         return
     yield from _length(asked, role, fit, name, certain=certain)
     if host := asked.tiers[role].host:
-        for setting, *words in faults(host, ranks):
-            yield Finding(f"{role}.{setting}", None, *words)
+        for setting, fault, outcome, change in faults(host, ranks):
+            yield Finding(f"{role}.{setting}", None, fault, outcome, change)
     kv = max((each.kv_heads for each in asked.shape.layers), default=0)
     if kv and ranks > kv:
         yield Finding(

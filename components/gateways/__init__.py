@@ -7,6 +7,7 @@ file, its entry in `PROVIDERS`, and its word in `components/config/vocabulary.py
 
 from collections.abc import Mapping, Sequence
 
+from components.config.gateway import Gateway
 from components.config.vocabulary import Platform, Provider, ReleaseName
 from components.gateways import (
     agentgateway,
@@ -30,6 +31,11 @@ PROVIDERS: Mapping[Provider, Mapping[ReleaseName, GatewayProvider]] = {
     Provider.DATA_SCIENCE: data_science_gateway.RELEASES,
     Provider.STANDALONE: standalone.RELEASES,
 }
+
+
+def chosen(gateway: Gateway, release: ReleaseName) -> GatewayProvider:
+    """The provider that the settings choose."""
+    return PROVIDERS[gateway.provider][release]
 
 
 def of(args: ModelGatewayArgs) -> GatewayProvider:
@@ -67,4 +73,4 @@ def available(release: ReleaseName) -> list[GatewayProvider]:
     return [each for releases in PROVIDERS.values() if (each := releases[release]).missing is None]
 
 
-__all__ = ["PROVIDERS", "GatewayProvider", "available", "honouring", "objects", "of", "on"]
+__all__ = ["PROVIDERS", "GatewayProvider", "available", "chosen", "honouring", "objects", "of", "on"]

@@ -59,7 +59,7 @@ def trial(provider: GatewayProvider, args: ModelGatewayArgs, given: TrialArgs) -
         **{role.upper(): f"{each.name}.{args.namespace}.svc:{each.port}" for role, each in given.workers.items()},
         **({"CA": f"{CA_FOLDER}/ca.crt"} if given.ca_secret else {}),
     }
-    variables = [{"name": name, "value": value} for name, value in env.items()]
+    variables: list[dict[str, Any]] = [{"name": name, "value": value} for name, value in env.items()]
     if key := given.api_key:
         reference = {"secretKeyRef": {"name": key.name, "key": key.key}}
         variables.append({"name": "API_KEY", "valueFrom": reference})

@@ -9,7 +9,7 @@ from components.config.routing import Selective
 from components.config.settings import Serving
 from components.config.tiers import Decode, Prefill
 from components.config.vocabulary import FailureMode, Platform, Role
-from components.gateways import PROVIDERS, GatewayProvider
+from components.gateways import GatewayProvider, chosen
 from components.infrastructures import InfrastructureProfile, profile
 from components.names import Names
 from components.plan.mode import Mode, mode
@@ -43,7 +43,7 @@ class Context:
             RELEASES[settings.release],
             profile(settings.infrastructure),
             mode(settings),
-            PROVIDERS[settings.gateway.provider][settings.release],
+            chosen(settings.gateway, settings.release),
             Names(settings.postfix, settings.namespace, settings.rollout.generation),
         )
 
