@@ -11,7 +11,7 @@ reading = stack_state.read()
 
 import pulumi
 
-from components import cluster, config, exports, plan
+from components import config, exports, kubernetes_provider, plan
 from components.generation import Generation
 from components.model_gateway import ModelGateway
 from components.monitoring import Monitoring
@@ -26,7 +26,7 @@ from preflight.program import before_anything
 from verify import during_up
 
 draft = config.read(pulumi.Config())
-target = cluster.find(draft.settings.cluster)
+target = kubernetes_provider.find(draft.settings.cluster)
 cross = plan.check(draft.settings, token_given=draft.token is not None)
 config.refuse(pulumi.get_stack(), [*draft.problems, *cross, *target.problems()])
 serving = plan.resolve(draft.settings, draft.token)
@@ -44,7 +44,7 @@ serving = generations.resolved(serving, state)
 serving = pairing.replacing(serving, pairing.changes(serving, state.inputs))
 
 during_up.start(serving.namespace.namespace, target.context, serving.waiting)
-chosen = pulumi.ResourceOptions(provider=cluster.provider(serving.cluster, adopt=serving.adopt))
+chosen = pulumi.ResourceOptions(provider=kubernetes_provider.provider(serving.cluster, adopt=serving.adopt))
 namespace = ServingNamespace("serving-namespace", serving.namespace, chosen)
 within = pulumi.ResourceOptions.merge(chosen, namespace.first)
 
@@ -58,4 +58,5 @@ if serving.monitoring:
 if serving.isolation:
     NetworkIsolation(f"network-isolation{suffix(serving.generation)}", serving.isolation, within)
 
-exports.publish(exports.contract(serving, target, gateway))
+for key, value in exports.contract(serving, target, gateway).items():
+    pulumi.export(key, value)

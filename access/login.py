@@ -20,7 +20,6 @@ from urllib3 import HTTPHeaderDict
 from access.errors import NoAccess
 
 PROGRAM_SECONDS = 10
-"""How long a login program may take."""
 
 Entry = Mapping[str, Any]
 
@@ -63,7 +62,6 @@ def _headers(user: Entry) -> HTTPHeaderDict:
 
 
 def _tls(cluster: Entry, user: Entry) -> ssl.SSLContext:
-    """The TLS context with the cluster's certificate authority and the user's certificate."""
     try:
         context = ssl.create_default_context(cadata=_pem(cluster, "certificate-authority") or None)
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # clusters' own authorities often lack what it asks for
@@ -116,9 +114,8 @@ def _asked(program: Entry, cluster: Entry) -> dict[str, Any]:
 
 def _described(cluster: Entry) -> dict[str, Any]:
     """The cluster as a login program sees it."""
-    names = {"server": "server", "tls-server-name": "tls-server-name", "proxy-url": "proxy-url"}
-    names["insecure-skip-tls-verify"] = "insecure-skip-tls-verify"
-    described = {name: cluster[key] for key, name in names.items() if cluster.get(key)}
+    names = ("server", "tls-server-name", "proxy-url", "insecure-skip-tls-verify")
+    described = {name: cluster[name] for name in names if cluster.get(name)}
     if authority := _pem(cluster, "certificate-authority"):
         described["certificate-authority-data"] = base64.b64encode(authority.encode()).decode()
     for each in cluster.get("extensions") or []:

@@ -7,16 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import urllib3
-from urllib3 import BaseHTTPResponse, HTTPHeaderDict, PoolManager, ProxyManager, Timeout
-from urllib3.exceptions import (
-    ConnectTimeoutError,
-    HTTPError,
-    InsecureRequestWarning,
-    NewConnectionError,
-    ProtocolError,
-    ProxyError,
-    ReadTimeoutError,
-)
+from urllib3 import BaseHTTPResponse, HTTPHeaderDict, PoolManager, ProxyManager, Timeout, exceptions
 from urllib3.util import make_headers
 
 from access.errors import NoAccess, NoAnswer
@@ -30,7 +21,7 @@ AT_ONCE = 8
 """Connections that stay open: as many as a server answers to one client without queueing it (API priority and
 fairness)."""
 
-urllib3.disable_warnings(InsecureRequestWarning)  # `insecure-skip-tls-verify` is the user's decision
+urllib3.disable_warnings(exceptions.InsecureRequestWarning)  # `insecure-skip-tls-verify` is the user's decision
 
 
 class ApiServer:
@@ -113,24 +104,23 @@ class ApiServer:
                 retries=False,
                 preload_content=not stream,
             )
-        except ReadTimeoutError:
+        except exceptions.ReadTimeoutError:
             raise NoAnswer(f"no answer within {seconds:g} s") from None
-        except ProtocolError as error:
+        except exceptions.ProtocolError as error:
             raise NoAnswer(f"the connection broke: {_innermost(error)}") from None
-        except HTTPError as error:
+        except exceptions.HTTPError as error:
             raise NoAccess(self._reason(error)) from None
 
     def _reason(self, error: BaseException) -> str:
-        if isinstance(error, ProxyError) and self._proxy:
+        if isinstance(error, exceptions.ProxyError) and self._proxy:
             return f"the proxy {self._proxy.url} does not lead to it: {_innermost(error)}"
-        if isinstance(error, ConnectTimeoutError) and not isinstance(error, NewConnectionError):
+        if isinstance(error, exceptions.ConnectTimeoutError) and not isinstance(error, exceptions.NewConnectionError):
             through = f" through the proxy {self._proxy.url}" if self._proxy else ""
             return f"no connection within {CONNECT_SECONDS:.0f} s{through}"
         return _innermost(error)
 
 
 def _pool(login: Login, proxy: Proxy | None, options: dict[str, Any]) -> PoolManager:
-    """Connections, direct or through a proxy."""
     options = {**options, "ssl_context": login.tls}
     if proxy is None:
         return PoolManager(**options)

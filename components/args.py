@@ -1,12 +1,14 @@
 """What component arguments have in common, and the parts that several components take.
 
 Components are given plain typed data, complete and decided: the plan is made of it. Plain types only, so that the
-Pulumi analyzer can offer the components to every language.
+Pulumi analyzer can offer the components to every language. A field with the name of a setting means what
+`components/config` says of that setting.
 """
 
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
 
 
 class Args(BaseModel):
@@ -24,32 +26,27 @@ class TolerationArgs(Args):
     """A taint that pods accept."""
 
     key: str | None = None
-    """The taint's key."""
     operator: str = "Exists"
-    """Exists or Equal."""
     value: str | None = None
-    """The taint's value."""
     effect: str | None = None
-    """The taint's effect."""
     toleration_seconds: int | None = None
-    """Seconds that a running pod stays on the node after a taint with NoExecute comes; None: no limit."""
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """As it stands in a pod."""
+        return {to_camel(name): value for name, value in self.model_dump(exclude_none=True).items()}
 
 
 class PlacementArgs(Args):
     """Where pods may run."""
 
     node_selector: dict[str, str] = {}
-    """Labels of the nodes."""
     tolerations: list[TolerationArgs] = []
-    """Taints accepted."""
     affinity: dict[str, Any] = {}
-    """Kubernetes affinity, as written by the user."""
     apart_from: dict[str, str] = {}
     """Labels of pods that must not be on the same node; empty: none."""
     priority_class: str | None = None
-    """PriorityClass."""
     runtime_class: str | None = None
-    """RuntimeClass."""
     scheduler: str | None = None
     """Name of the scheduler; None: the cluster's default."""
 
@@ -60,7 +57,6 @@ class TracesArgs(Args):
     endpoint: str
     """The collector's gRPC address."""
     service: str
-    """What the program calls itself."""
     sampling: float
     """Fraction of the requests."""
 
@@ -84,4 +80,10 @@ class ImageArgs(Args):
     pull_policy: str | None = None
     """Kubernetes imagePullPolicy; unset is the cluster's default."""
     pull_secrets: list[str] = []
-    """Pull secrets."""
+
+
+class SecretKeyArgs(Args):
+    """A key of the Secret `name`, in the stack's namespace."""
+
+    name: str
+    key: str

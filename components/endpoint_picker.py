@@ -9,7 +9,7 @@ from components.manifests import SKIP_AWAIT, Manifest
 from components.names import CONFIG_FILE, PICKER_PORTS, POOL_GROUP
 from components.plan.platform_args import EndpointPickerArgs
 from components.pods.picker_pod import deployment_spec
-from components.registration import declare_all
+from components.registration import declare
 
 RBAC = "rbac.authorization.k8s.io/v1"
 FOLLOW = ["list", "watch"]
@@ -20,12 +20,11 @@ class EndpointPicker(pulumi.ComponentResource):
     """Deployment, Service, configuration, rights, and the token for whoever reads its metrics."""
 
     service_name: pulumi.Output[str]
-    """The picker's Service."""
 
     def __init__(self, name: str, args: EndpointPickerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("llm-d-pd:index:EndpointPicker", name, None, opts)
         args = EndpointPickerArgs.of(args)
-        declare_all(name, objects(args), pulumi.ResourceOptions(parent=self))
+        declare(name, objects(args), pulumi.ResourceOptions(parent=self))
         self.service_name = pulumi.Output.from_input(args.name)
         self.register_outputs({"serviceName": self.service_name})
 

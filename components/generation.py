@@ -4,12 +4,11 @@ from collections.abc import Sequence
 
 import pulumi
 
-from components.decode_tier import DecodeTier
 from components.endpoint_picker import EndpointPicker
 from components.inference_pool import InferencePool
 from components.names import suffix
 from components.plan import ServingPlan
-from components.prefill_tier import PrefillTier
+from components.worker_tiers import DecodeTier, PrefillTier
 
 
 class Generation:

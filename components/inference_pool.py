@@ -5,19 +5,18 @@ import pulumi
 from components.manifests import Manifest
 from components.names import POOL_GROUP
 from components.plan.platform_args import InferencePoolArgs
-from components.registration import declare_all
+from components.registration import declare
 
 
 class InferencePool(pulumi.ComponentResource):
     """InferencePool v1: both tiers of one install, and its endpoint picker."""
 
     pool_name: pulumi.Output[str]
-    """The InferencePool."""
 
     def __init__(self, name: str, args: InferencePoolArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("llm-d-pd:index:InferencePool", name, None, opts)
         args = InferencePoolArgs.of(args)
-        declare_all(name, objects(args), pulumi.ResourceOptions(parent=self))
+        declare(name, objects(args), pulumi.ResourceOptions(parent=self))
         self.pool_name = pulumi.Output.from_input(args.name)
         self.register_outputs({"poolName": self.pool_name})
 

@@ -34,6 +34,18 @@ def given(fields: Mapping[str, Any]) -> Fields:
     return {key: value for key, value in fields.items() if value is not None}
 
 
+RESTRICTED: Mapping[str, Any] = {
+    "runAsNonRoot": True,
+    "allowPrivilegeEscalation": False,
+    "capabilities": {"drop": ["ALL"]},
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+"""Security context of a container: what Pod Security's level `restricted` demands. It names no user, because OpenShift
+refuses a user outside the range of the namespace; the kubelet refuses an image that runs as root."""
+
+CONFINED: Mapping[str, Any] = {**RESTRICTED, "readOnlyRootFilesystem": True}
+
+
 @dataclass(frozen=True)
 class Manifest:
     """One object. `body` holds the fields beside apiVersion, kind and metadata, in the API's spelling."""
@@ -58,7 +70,6 @@ class Manifest:
     minutes: int | None = None
     """How long Pulumi waits for it; None: as long as the plugin does by default."""
     stage: Stage = Stage.FIRST
-    """When it is made."""
     generation: str | None = None
     """Word of the generation that it belongs to; None: it belongs to the stack."""
     address: Callable[[Any], str] | None = None
@@ -66,7 +77,6 @@ class Manifest:
 
     @property
     def document(self) -> dict[str, Any]:
-        """The object as the API server takes it."""
         metadata = {
             "name": self.name,
             "namespace": self.namespace,

@@ -1,28 +1,17 @@
 """The model gateway: where requests come in."""
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import pulumi
 
 from components import gateways
-from components.gateways import live
 from components.gateways.args import ModelGatewayArgs
 from components.manifests import Stage
-from components.names import INSTANCE
+from components.names import INSTANCE, led_to
 from components.registration import declare
 
 Workers = Callable[[Sequence[pulumi.Resource]], Sequence[pulumi.Resource]]
 """Makes the workers after the gateway's objects that they need; returns what requests must not be led to before."""
-
-
-def _none(_: Sequence[pulumi.Resource]) -> Sequence[pulumi.Resource]:
-    return ()
-
-
-def _word(postfix: str, spec: Mapping[str, Any]) -> str:
-    return live.generation(spec, postfix) or ""
 
 
 class ModelGateway(pulumi.ComponentResource):
@@ -42,7 +31,7 @@ class ModelGateway(pulumi.ComponentResource):
         name: str,
         args: ModelGatewayArgs,
         opts: pulumi.ResourceOptions | None = None,
-        workers: Workers = _none,
+        workers: Workers = lambda _: (),
     ) -> None:
         super().__init__("llm-d-pd:index:ModelGateway", name, None, opts)
         args = ModelGatewayArgs.of(args)
@@ -52,14 +41,17 @@ class ModelGateway(pulumi.ComponentResource):
         after: list[pulumi.Resource] = []
         for stage in Stage:
             waiting = pulumi.ResourceOptions(parent=self, depends_on=list(after))
-            for manifest, declared in declare(name, gateways.objects(args, stage), waiting):
+            manifests = gateways.objects(args, stage)
+            made = declare(name, manifests, waiting)
+            for manifest in manifests:
+                declared = made[manifest.resource]
                 if manifest.address:
                     self.address = declared.status.apply(manifest.address)
                 if manifest.generation is not None or stage is Stage.SWITCH:
                     after.append(declared)
                 if stage is Stage.SWITCH:
                     self.switch.append(declared)
-                    self.generation = declared.spec.apply(partial(_word, args.labels[INSTANCE]))
+                    self.generation = declared.spec.apply(lambda spec: led_to(spec, args.labels[INSTANCE]) or "")
             if stage is Stage.FIRST:
                 after = [*workers(after)]
         self.gateway_name = pulumi.Output.from_input(args.existing.name if args.existing else args.name)

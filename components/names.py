@@ -5,7 +5,8 @@ Strings that two components share come from here, never from another component. 
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from typing import Any
 
 from components.config.vocabulary import Role
 
@@ -16,7 +17,6 @@ POOL_GROUP = "inference.networking.k8s.io"
 """API group of the InferencePool v1; route, picker and pool must agree."""
 
 HTTP_PORT = 80
-"""The gateway's listener."""
 
 PICKER_PORTS = {"grpc": 9002, "grpc-health": 9003, "metrics": 9090}
 """Ports of the endpoint picker, the same in all versions."""
@@ -38,126 +38,62 @@ TRIAL_LABEL = {"llm-d.ai/trial": "true"}
 PART_OF = {"app.kubernetes.io/part-of": "llm-d-pd"}
 
 
-@dataclass(frozen=True)
 class Names:
     """All names of one install, with those of one generation of its workers."""
 
-    postfix: str
-    namespace: str
-    generation: str = ""
-    """Word of the generation (`serving.rollout.generation`); empty: the names have the postfix alone."""
-
-    @property
-    def instance(self) -> str:
+    def __init__(self, postfix: str, namespace: str, generation: str = "") -> None:
+        """`generation`: its word (`serving.rollout.generation`); empty: the names have the postfix alone."""
+        self.postfix, self.namespace, self.generation = postfix, namespace, generation
+        self.instance = f"{postfix}-{generation}" if generation else postfix
         """What the names of a generation's objects have in the place of the postfix, and their instance label."""
-        return f"{self.postfix}-{self.generation}" if self.generation else self.postfix
-
-    @property
-    def gateway(self) -> str:
+        self.gateway = f"infra-{postfix}-inference-gateway"
         """Gateway and its parameters."""
-        return f"infra-{self.postfix}-inference-gateway"
-
-    @property
-    def envoy(self) -> str:
+        self.envoy = f"infra-{self.instance}-inference-gateway"
         """The standalone Envoy of a generation, without its Service."""
-        return f"infra-{self.instance}-inference-gateway"
-
-    @property
-    def gateway_selector(self) -> dict[str, str]:
+        self.gateway_selector = {"llm-d.ai/gateway": self.envoy}
         """Pods of the standalone Envoy. Must not match pods of a Gateway API controller. Immutable."""
-        return {"llm-d.ai/gateway": self.envoy}
-
-    @property
-    def route(self) -> str:
-        """HTTPRoute."""
-        return f"llm-d-{self.postfix}-disaggregation"
-
-    @property
-    def pool(self) -> str:
-        """InferencePool."""
-        return f"gaie-{self.instance}"
-
-    @property
-    def pool_service(self) -> str:
+        self.route = f"llm-d-{postfix}-disaggregation"
+        self.pool = f"gaie-{self.instance}"
+        self.pool_service = f"{self.pool}-workers"
         """The headless Service by which an Envoy of our own knows the pool's pods."""
-        return f"{self.pool}-workers"
-
-    @property
-    def picker(self) -> str:
+        self.picker = f"{self.pool}-epp"
         """Everything of the endpoint picker, and its istio DestinationRule."""
-        return f"gaie-{self.instance}-epp"
-
-    @property
-    def picker_cluster_role(self) -> str:
+        self.picker_cluster_role = f"{self.pool}-{namespace}-epp"
         """Cluster-scoped, so it carries the namespace too."""
-        return f"gaie-{self.instance}-{self.namespace}-epp"
-
-    @property
-    def reader_cluster_role(self) -> str:
+        self.reader_cluster_role = f"{self.picker_cluster_role}-metrics-reader"
         """Of whoever reads the picker's metrics."""
-        return f"{self.picker_cluster_role}-metrics-reader"
-
-    @property
-    def metrics_secret(self) -> str:
+        self.metrics_secret = f"{self.picker}-metrics-reader"
         """Account and token with which Prometheus reads the picker's metrics."""
-        return f"{self.picker}-metrics-reader"
-
-    @property
-    def picker_monitor(self) -> str:
+        self.picker_monitor = f"{self.picker}-monitor"
         """ServiceMonitor."""
-        return f"{self.picker}-monitor"
-
-    @property
-    def alerts(self) -> str:
+        self.alerts = f"llm-d-{postfix}-alerts"
         """PrometheusRule."""
-        return f"llm-d-{self.postfix}-alerts"
-
-    @property
-    def trial(self) -> str:
+        self.trial = f"llm-d-{self.instance}-trial"
         """The generation's second HTTPRoute or Service, which only requests with the trial's header take."""
-        return f"llm-d-{self.instance}-trial"
-
-    @property
-    def jobs(self) -> str:
+        self.jobs = f"llm-d-{self.instance}"
         """What the names of the generation's Jobs begin with."""
-        return f"llm-d-{self.instance}"
+        self.workers = f"ms-{postfix}-llm-d-modelservice"
+        """ServiceAccount of the workers of all generations."""
+        self.labels = {**PART_OF, INSTANCE: postfix}
+        """Labels of every object that belongs to the stack, whatever the generation."""
+        self.generation_labels = {**PART_OF, INSTANCE: self.instance}
+        """Labels of every object of the generation."""
+        self.picker_labels = {**self.generation_labels, "app.kubernetes.io/name": self.picker}
+        """Labels of the picker's objects; the ServiceMonitor finds the Service by the name."""
+        self.pool_selector = {"llm-d.ai/inference-serving": "true", INSTANCE: self.instance}
+        """Pods that serve: both tiers of this install only. Immutable."""
+        self.picker_selector = {"inferencepool": self.picker}
+        """Pods of the endpoint picker. Immutable."""
 
     def dashboard(self, word: str) -> str:
         """ConfigMap of a Grafana dashboard."""
         return f"llm-d-{self.postfix}-dashboard-{word}"
 
-    @property
-    def workers(self) -> str:
-        """ServiceAccount of the workers of all generations."""
-        return f"ms-{self.postfix}-llm-d-modelservice"
-
     def tier(self, role: Role) -> str:
-        """Deployment of a tier."""
         return f"ms-{self.instance}-llm-d-modelservice-{role}"
 
     def tier_monitor(self, role: Role) -> str:
-        """PodMonitor of a tier."""
         return f"{self.tier(role)}-podmonitor"
-
-    @property
-    def labels(self) -> dict[str, str]:
-        """Labels of every object that belongs to the stack, whatever the generation."""
-        return {**PART_OF, INSTANCE: self.postfix}
-
-    @property
-    def generation_labels(self) -> dict[str, str]:
-        """Labels of every object of the generation."""
-        return {**PART_OF, INSTANCE: self.instance}
-
-    @property
-    def picker_labels(self) -> dict[str, str]:
-        """Labels of the picker's objects; the ServiceMonitor finds the Service by the name."""
-        return {**self.generation_labels, "app.kubernetes.io/name": self.picker}
-
-    @property
-    def pool_selector(self) -> dict[str, str]:
-        """Pods that serve: both tiers of this install only. Immutable."""
-        return {"llm-d.ai/inference-serving": "true", INSTANCE: self.instance}
 
     def objective(self, name: str) -> str:
         """InferenceObjective of one priority, which requests name in a header."""
@@ -178,11 +114,6 @@ class Names:
             "llm-d.ai/model": label_value(model.rsplit("/", 1)[-1]),
         }
 
-    @property
-    def picker_selector(self) -> dict[str, str]:
-        """Pods of the endpoint picker. Immutable."""
-        return {"inferencepool": self.picker}
-
     def longest(self, gateway_suffix: str) -> str:
         """The longest name that must be a DNS label: if it fits, all others do."""
         candidates = [
@@ -198,6 +129,14 @@ def word_of(name: str, postfix: str) -> str | None:
     word = rf"-{re.escape(postfix)}(?:-([a-z0-9]{{1,8}}))?"
     found = re.fullmatch(rf"gaie{word}|ms{word}-llm-d-modelservice-.*|infra{word}-inference-gateway", name)
     return found and next((each for each in found.groups() if each), "")
+
+
+def led_to(spec: Mapping[str, Any], postfix: str) -> str | None:
+    """The word of the generation that the spec of an HTTPRoute or Service leads to; None: of this stack, none."""
+    if rules := spec.get("rules"):
+        backends = rules[0].get("backendRefs") or [{}]
+        return word_of(str(backends[0].get("name")), postfix)
+    return word_of(str((spec.get("selector") or {}).get("llm-d.ai/gateway")), postfix)
 
 
 def suffix(generation: str) -> str:

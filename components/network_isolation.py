@@ -5,20 +5,19 @@ from collections.abc import Sequence
 import pulumi
 
 from components.manifests import Fields, Manifest, given
-from components.plan.isolation_args import NetworkIsolationArgs, PassageArgs, PeerArgs, PolicyArgs
-from components.registration import declare_all
+from components.plan.platform_args import NetworkIsolationArgs, PassageArgs, PeerArgs, PolicyArgs
+from components.registration import declare
 
 
 class NetworkIsolation(pulumi.ComponentResource):
     """NetworkPolicies for picker and workers. Policies add up: what needs more is another policy for the same pods."""
 
     policies: pulumi.Output[list[str]]
-    """Names of the policies."""
 
     def __init__(self, name: str, args: NetworkIsolationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("llm-d-pd:index:NetworkIsolation", name, None, opts)
         args = NetworkIsolationArgs.of(args)
-        declare_all(name, objects(args), pulumi.ResourceOptions(parent=self))
+        declare(name, objects(args), pulumi.ResourceOptions(parent=self))
         self.policies = pulumi.Output.from_input([policy.name for policy in args.policies.values()])
         self.register_outputs({"policies": self.policies})
 

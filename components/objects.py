@@ -2,15 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from components import (
-    decode_tier,
-    endpoint_picker,
-    gateways,
-    inference_pool,
-    network_isolation,
-    prefill_tier,
-    serving_namespace,
-)
+from components import endpoint_picker, gateways, inference_pool, network_isolation, serving_namespace, worker_tiers
 from components.manifests import Manifest
 from components.monitoring import component as monitoring
 from components.plan import ServingPlan
@@ -23,8 +15,8 @@ def objects(plan: ServingPlan) -> Mapping[str, Sequence[Manifest]]:
         "gateway": gateways.objects(plan.gateway),
         "pool": inference_pool.objects(plan.pool),
         "picker": endpoint_picker.objects(plan.picker),
-        "prefill": prefill_tier.objects(plan.prefill),
-        "decode": decode_tier.objects(plan.decode),
+        "prefill": worker_tiers.objects(plan.prefill),
+        "decode": worker_tiers.objects(plan.decode),
         "monitoring": monitoring.objects(plan.monitoring) if plan.monitoring else [],
         "isolation": network_isolation.objects(plan.isolation) if plan.isolation else [],
     }

@@ -1,6 +1,6 @@
 """Registers Kubernetes objects: what all objects of this program have in common."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pulumi
@@ -26,8 +26,8 @@ def declare(
     manifests: Sequence[Manifest],
     opts: pulumi.ResourceOptions,
     special: Mapping[str, pulumi.ResourceOptions] | None = None,
-) -> Iterator[tuple[Manifest, _Declared]]:
-    """Register the objects of a component called `name`; yields each manifest with its resource.
+) -> dict[str, _Declared]:
+    """Register the objects of a component called `name`; their resources by `resource`.
 
     `special` has the options of single objects, by `resource`.
     """
@@ -45,14 +45,4 @@ def declare(
         own = pulumi.ResourceOptions.merge(own, (special or {}).get(each.resource))
         resource = f"{name}-{each.resource}{suffix(each.generation or '')}"
         made[each.resource] = _Declared(resource, each, pulumi.ResourceOptions.merge(opts, own))
-        yield each, made[each.resource]
-
-
-def declare_all(
-    name: str,
-    manifests: Sequence[Manifest],
-    opts: pulumi.ResourceOptions,
-    special: Mapping[str, pulumi.ResourceOptions] | None = None,
-) -> dict[str, _Declared]:
-    """Register the objects of a component; their resources by `resource`."""
-    return {manifest.resource: made for manifest, made in declare(name, manifests, opts, special)}
+    return made

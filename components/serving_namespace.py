@@ -8,7 +8,7 @@ from components.manifests import Manifest
 from components.names import TOKEN_KEY
 from components.plan.platform_args import ServingNamespaceArgs
 from components.plan.pod_rights import LABEL
-from components.registration import declare_all
+from components.registration import declare
 
 NAMESPACE = "namespace"
 """Pulumi resource of the namespace, after the component's name."""
@@ -25,7 +25,7 @@ class ServingNamespace(pulumi.ComponentResource):
         args = ServingNamespaceArgs.of(args)
         timeouts = pulumi.CustomTimeouts(delete=f"{args.delete_timeout}s")
         special = {NAMESPACE: pulumi.ResourceOptions(custom_timeouts=timeouts)}
-        made = declare_all(name, objects(args), pulumi.ResourceOptions(parent=self), special)
+        made = declare(name, objects(args), pulumi.ResourceOptions(parent=self), special)
         namespace = made.get(NAMESPACE)
         self.namespace_name = pulumi.Output.from_input(namespace.metadata["name"] if namespace else args.namespace)
         # For all others: they wait for the namespace alone.

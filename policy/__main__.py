@@ -9,15 +9,7 @@ from typing import Any
 # Pulumi starts this folder; its modules are the checkout's `policy.…`, and must not hide modules of the same name.
 sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-from pulumi_policy import (
-    EnforcementLevel,
-    PolicyPack,
-    ReportViolation,
-    ResourceValidationArgs,
-    ResourceValidationPolicy,
-    StackValidationArgs,
-    StackValidationPolicy,
-)
+import pulumi_policy as sdk
 
 from policy.rule import ObjectRule, Rule, Stack, StackRule
 from policy.rules import RULES
@@ -26,15 +18,15 @@ STACK = "pulumi:pulumi:Stack"
 OBJECT = "kubernetes:"
 
 
-def policy_of(rule: Rule) -> ResourceValidationPolicy | StackValidationPolicy:
+def policy_of(rule: Rule) -> sdk.ResourceValidationPolicy | sdk.StackValidationPolicy:
     """A rule as the SDK wants it."""
     if isinstance(rule, StackRule):
-        return StackValidationPolicy(rule.name, rule.must, _stack(rule), EnforcementLevel.MANDATORY)
-    return ResourceValidationPolicy(rule.name, rule.must, _object(rule), EnforcementLevel.MANDATORY)
+        return sdk.StackValidationPolicy(rule.name, rule.must, _stack(rule), sdk.EnforcementLevel.MANDATORY)
+    return sdk.ResourceValidationPolicy(rule.name, rule.must, _object(rule), sdk.EnforcementLevel.MANDATORY)
 
 
-def _object(rule: ObjectRule) -> Callable[[ResourceValidationArgs, ReportViolation], None]:
-    def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
+def _object(rule: ObjectRule) -> Callable[[sdk.ResourceValidationArgs, sdk.ReportViolation], None]:
+    def validate(args: sdk.ResourceValidationArgs, report: sdk.ReportViolation) -> None:
         if args.resource_type.startswith(OBJECT):
             for found in rule.check(args.props):
                 report(rule.text(found, args.props), None)
@@ -42,8 +34,8 @@ def _object(rule: ObjectRule) -> Callable[[ResourceValidationArgs, ReportViolati
     return validate
 
 
-def _stack(rule: StackRule) -> Callable[[StackValidationArgs, ReportViolation], None]:
-    def validate(args: StackValidationArgs, report: ReportViolation) -> None:
+def _stack(rule: StackRule) -> Callable[[sdk.StackValidationArgs, sdk.ReportViolation], None]:
+    def validate(args: sdk.StackValidationArgs, report: sdk.ReportViolation) -> None:
         objects = {each.urn: each.props for each in args.resources if each.resource_type.startswith(OBJECT)}
         outputs: Mapping[str, Any] = next((each.props for each in args.resources if each.resource_type == STACK), {})
         for urn, subject in objects.items():
@@ -53,4 +45,4 @@ def _stack(rule: StackRule) -> Callable[[StackValidationArgs, ReportViolation], 
     return validate
 
 
-PolicyPack("llm-d-pd", [policy_of(rule) for rule in RULES])
+sdk.PolicyPack("llm-d-pd", [policy_of(rule) for rule in RULES])

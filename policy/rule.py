@@ -16,7 +16,6 @@ class Stack:
     objects: Mapping[str, Object]
     """Kubernetes objects by URN."""
     outputs: Mapping[str, Any]
-    """What the stack says of itself."""
 
 
 @dataclass(frozen=True)
@@ -24,9 +23,7 @@ class Violation:
     """One thing that is against a rule."""
 
     place: str
-    """Path within the object."""
     wrong: str
-    """What stands there."""
     change: str
     """What to do, with the setting that decides it."""
 
@@ -36,9 +33,7 @@ class _Rule:
     name: str
     """What Pulumi prints, and what a policy configuration calls it."""
     must: str
-    """What has to hold."""
     outcome: str
-    """What would happen where it does not."""
 
     def text(self, found: Violation, subject: Object) -> str:
         """What a person reads below the rule's own sentence."""

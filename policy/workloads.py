@@ -26,7 +26,6 @@ class Pods:
     """The pods that an object makes."""
 
     place: str
-    """Path of their spec."""
     spec: Mapping[str, Any]
     labels: Mapping[str, str]
     namespace: str
@@ -39,7 +38,6 @@ class Pods:
 
     @property
     def account(self) -> str:
-        """Their ServiceAccount."""
         return str(self.spec.get("serviceAccountName") or "default")
 
 

@@ -32,7 +32,7 @@ from preflight.checks import (
     version,
 )
 from preflight.facts import IDENTITY, Asked, Facts
-from preflight.finding import Finding, Report, Severity, ordered
+from preflight.finding import Finding, Report, Severity, error, ordered, warning
 from preflight.state import State
 
 CHECKS = (
@@ -86,7 +86,7 @@ def _reported(facts: Facts, *, everything: bool) -> Report:
         # Capacity and existing objects are not checked on another cluster.
         found = list(identity.check(facts))
         if everything and not any(each.severity is Severity.ERROR for each in found):
-            facts.collect([question for each in CHECKS for question in each.asks(facts)])
+            facts.collect([question for each in CHECKS if hasattr(each, "asks") for question in each.asks(facts)])
             found += [finding for check in CHECKS for finding in _made(check, facts)]
             found += _missed(facts)
         return Report(facts.cluster.name, ordered(found), facts.uid)
@@ -100,9 +100,8 @@ def _made(check: object, facts: Facts) -> Iterator[Finding]:
         yield from list(check.check(facts))  # type: ignore[attr-defined]  # a module of `checks`
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         name = check.__name__.rpartition(".")[2].replace("_", " ")  # type: ignore[attr-defined]
-        yield Finding(
+        yield warning(
             name,
-            Severity.WARNING,
             "serving.preflight",
             f"the check met something that it does not understand: {type(error).__name__} {error}",
             "this part of the cluster is not checked",
@@ -111,11 +110,9 @@ def _made(check: object, facts: Facts) -> Iterator[Finding]:
 
 
 def _missed(facts: Facts) -> Iterator[Finding]:
-    """What the server did not answer, in one finding."""
     if facts.missed:
-        yield Finding(
+        yield warning(
             "API server",
-            Severity.WARNING,
             "serving.preflight",
             "\n".join(f"{path.partition('?')[0]}: {why}" for path, why in facts.missed.items()),
             "what depends on these answers is not checked",
@@ -124,9 +121,8 @@ def _missed(facts: Facts) -> Iterator[Finding]:
 
 
 def _logged_out(why: str) -> Finding:
-    return Finding(
+    return error(
         "login",
-        Severity.ERROR,
         "serving.cluster.context",
         f"the API server does not accept the kubeconfig's credentials: {why}",
         "`pulumi up` could not read or make anything",

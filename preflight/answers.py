@@ -48,7 +48,6 @@ class Answer:
 
     @property
     def absent(self) -> bool:
-        """Whether there is no such thing."""
         return self.code == 404
 
     @property
@@ -58,5 +57,4 @@ class Answer:
 
     @property
     def items(self) -> list[Object]:
-        """What a list holds."""
         return list(self.body.get("items") or [])

@@ -28,13 +28,11 @@ class Trial:
     """A dry run of an object, or of a pod of a Deployment."""
 
     declared: Declared
-    """The object, or the Deployment."""
     sent: Object
     question: Question
 
     @property
     def pod(self) -> bool:
-        """Whether it is a pod."""
         return bool(self.sent["kind"] == "Pod")
 
     def __str__(self) -> str:

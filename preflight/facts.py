@@ -19,13 +19,9 @@ class Asked(Protocol):
 
     name: str
 
-    def ask(self, question: Question) -> Answer:
-        """Ask one thing."""
-        ...
+    def ask(self, question: Question) -> Answer: ...
 
-    def ask_all(self, questions: Collection[Question]) -> Mapping[Question, Answer]:
-        """Ask many at once."""
-        ...
+    def ask_all(self, questions: Collection[Question]) -> Mapping[Question, Answer]: ...
 
 
 @dataclass
@@ -45,7 +41,6 @@ class Facts:
         self._known.update(self.cluster.ask_all(list(new)))
 
     def get(self, path: str) -> Answer:
-        """Read an object or a list."""
         return self.asked(Question(path))
 
     def asked(self, question: Question) -> Answer:
@@ -56,17 +51,14 @@ class Facts:
 
     @cached_property
     def objects(self) -> list[Declared]:
-        """What the plan declares."""
         return objects(self.plan)
 
     @property
     def missed(self) -> dict[str, str]:
-        """Paths that got no answer, with the reason."""
         return {each.path: answer.why for each, answer in self._known.items() if answer.missed}
 
     @property
     def namespace(self) -> str:
-        """The stack's namespace."""
         return self.plan.namespace.namespace
 
     @property

@@ -22,22 +22,32 @@ class Finding:
     """One thing about the cluster that would make an `up` fail, or that the user should know."""
 
     check: str
-    """What was looked at."""
     severity: Severity
     path: str
     """The setting that it is about, as `pulumi config set --path` takes it."""
     evidence: str
-    """What the cluster says."""
     outcome: str
-    """What would have happened."""
     remedy: str
-    """What to change."""
 
     def text(self) -> str:
-        """The lines that a person reads."""
         lines = {"found": self.evidence, "outcome": self.outcome, "change": self.remedy}
         text = (f"  {word + ':':<9}{_indented(text)}" for word, text in lines.items() if text)
         return "\n".join([f"{self.severity}: {self.check} ({self.path})", *text])
+
+
+def error(check: str, path: str, evidence: str, outcome: str, remedy: str) -> Finding:
+    """A finding about something that would make `pulumi up` fail."""
+    return Finding(check, Severity.ERROR, path, evidence, outcome, remedy)
+
+
+def warning(check: str, path: str, evidence: str, outcome: str, remedy: str) -> Finding:
+    """A finding about something that may make `pulumi up` fail."""
+    return Finding(check, Severity.WARNING, path, evidence, outcome, remedy)
+
+
+def note(check: str, path: str, evidence: str, outcome: str, remedy: str) -> Finding:
+    """A finding that the user should know."""
+    return Finding(check, Severity.NOTE, path, evidence, outcome, remedy)
 
 
 def _indented(text: str) -> str:
@@ -49,7 +59,6 @@ class Report:
     """All findings about one cluster, errors first."""
 
     cluster: str
-    """Which one, in words."""
     findings: Sequence[Finding] = ()
     uid: str | None = None
     """UID of its namespace kube-system; None: unknown."""
@@ -57,16 +66,13 @@ class Report:
     """Why the cluster could not be looked at; empty: it could."""
 
     def of(self, severity: Severity) -> list[Finding]:
-        """The findings of one severity."""
         return [each for each in self.findings if each.severity is severity]
 
     @property
     def passed(self) -> bool:
-        """Whether no finding is an error."""
         return not self.unreachable and not self.of(Severity.ERROR)
 
     def summary(self) -> str:
-        """One line."""
         if self.unreachable:
             return f"preflight: {self.cluster} is not looked at: {self.unreachable}"
         counts = [
@@ -79,12 +85,10 @@ class Report:
         return f"preflight of {self.cluster}: {', '.join(counts)}"
 
     def text(self) -> str:
-        """The whole report."""
         text = (f"{number}. {each.text()}" for number, each in enumerate(self.findings, 1))
         return "\n\n".join([self.summary(), *text])
 
     def document(self) -> str:
-        """The whole report as JSON."""
         content = {"passed": self.passed, **asdict(self), "findings": [asdict(each) for each in self.findings]}
         return json.dumps(content, indent=2)
 

@@ -9,8 +9,7 @@ from dataclasses import replace
 
 from components.config.problem import Problem
 from components.config.vocabulary import ChangeStrategy, Role
-from components.gateways import live
-from components.names import INSTANCE, Names, word_of
+from components.names import INSTANCE, Names, led_to, word_of
 from components.plan import ServingPlan
 from components.pods import change_cost, pairing
 from preflight.state import State
@@ -20,8 +19,11 @@ SETTING = "serving.rollout.generation"
 
 def serving(plan: ServingPlan, state: State) -> str | None:
     """The word of the generation that clients reach; None: none, or that is not known."""
-    for switch in (f"HTTPRoute/{_namespace(plan)}/{plan.gateway.route.name}", _service(plan)):
-        word = live.generation((state.inputs.get(switch) or {}).get("spec") or {}, _postfix(plan))
+    for switch in (
+        f"HTTPRoute/{plan.namespace.namespace}/{plan.gateway.route.name}",
+        f"Service/{plan.namespace.namespace}/{plan.gateway.name}",
+    ):
+        word = led_to((state.inputs.get(switch) or {}).get("spec") or {}, plan.namespace.labels[INSTANCE])
         if word is not None:
             return word
     return None
@@ -29,8 +31,8 @@ def serving(plan: ServingPlan, state: State) -> str | None:
 
 def present(plan: ServingPlan, state: State) -> set[str]:
     """The words of all generations with workers in the state."""
-    tiers = re.compile(rf"Deployment/{re.escape(_namespace(plan))}/(ms-.*)$")
-    found = (word_of(match[1], _postfix(plan)) for key in state.inputs if (match := tiers.match(key)))
+    tiers = re.compile(rf"Deployment/{re.escape(plan.namespace.namespace)}/(ms-.*)$")
+    found = (word_of(match[1], plan.namespace.labels[INSTANCE]) for key in state.inputs if (match := tiers.match(key)))
     return {word for word in found if word is not None}
 
 
@@ -96,8 +98,10 @@ def notes(plan: ServingPlan, state: State) -> Iterator[str]:
 
 def _served_name(plan: ServingPlan, state: State, word: str | None) -> str:
     """The model's name that clients send to a generation; empty: not known."""
-    name = Names(_postfix(plan), _namespace(plan), word or "").tier(Role.DECODE)
-    pod = ((state.inputs.get(f"Deployment/{_namespace(plan)}/{name}") or {}).get("spec") or {}).get("template") or {}
+    name = Names(plan.namespace.labels[INSTANCE], plan.namespace.namespace, word or "").tier(Role.DECODE)
+    pod = ((state.inputs.get(f"Deployment/{plan.namespace.namespace}/{name}") or {}).get("spec") or {}).get(
+        "template"
+    ) or {}
     flags = (word for each in (pod.get("spec") or {}).get("containers") or [] for word in each.get("args") or [])
     return next((flag.partition("=")[2] for flag in flags if flag.startswith("--served-model-name=")), "")
 
@@ -107,7 +111,7 @@ def resolved(plan: ServingPlan, state: State) -> ServingPlan:
 
     It keeps the route as long as the state has it, so that an `up` without a change changes nothing.
     """
-    route = f"HTTPRoute/{_namespace(plan)}/{plan.gateway.trial}"
+    route = f"HTTPRoute/{plan.namespace.namespace}/{plan.gateway.trial}"
     if plan.gateway.beside or not (beside(plan, state) or route in state.inputs):
         return plan
     return replace(plan, gateway=plan.gateway.model_copy(update={"beside": True}))
@@ -116,15 +120,3 @@ def resolved(plan: ServingPlan, state: State) -> ServingPlan:
 def spoken(word: str) -> str:
     """A generation in a sentence."""
     return f"generation {word}" if word else "the unnamed generation"
-
-
-def _namespace(plan: ServingPlan) -> str:
-    return plan.namespace.namespace
-
-
-def _service(plan: ServingPlan) -> str:
-    return f"Service/{_namespace(plan)}/{plan.gateway.name}"
-
-
-def _postfix(plan: ServingPlan) -> str:
-    return plan.namespace.labels[INSTANCE]

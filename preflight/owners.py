@@ -12,7 +12,6 @@ from preflight.declared import Declared
 PART_OF = "app.kubernetes.io/part-of"
 HELM = "meta.helm.sh/release-name"
 PLUGIN = "pulumi-kubernetes"
-"""Field manager of Pulumi's Kubernetes plugin."""
 
 
 class Owner(StrEnum):
@@ -33,12 +32,10 @@ class Found:
 
     @property
     def metadata(self) -> Mapping[str, Any]:
-        """The live object's metadata."""
         return dict(self.live["metadata"])
 
     @property
     def labels(self) -> Mapping[str, str]:
-        """Its labels."""
         return self.metadata.get("labels") or {}
 
     @property
@@ -66,7 +63,6 @@ class Found:
         return Owner.UNRECORDED if labelled and PLUGIN in self.managers else Owner.UNKNOWN
 
     def owner(self, own: Collection[str]) -> str:
-        """Its owner in words."""
         kind = self.kind_of_owner(own)
         if kind is Owner.OTHER_INSTALL:
             return f"the install with postfix {self.labels[INSTANCE]}"

@@ -111,7 +111,6 @@ class Packing:
         ]
 
     def _joined(self, rule: Rule, pod: Wanted, node: Node) -> bool:
-        """Whether affinity is met: by a pod there, or by being the first of its own kind."""
         anywhere = any(self._about(rule, pod, other) for other in self.nodes)
         first = not anywhere and concerns(rule, self.namespace, self.namespace, pod.labels)
         return first or self._about(rule, pod, node)

@@ -26,13 +26,10 @@ class Wanted:
     """The component: prefill, decode, picker or gateway."""
     requests: Amounts
     path: str
-    """Where its settings are."""
     labels: Mapping[str, str] = field(default_factory=dict)
     placement: PlacementArgs = field(default_factory=PlacementArgs)
     ports: frozenset[int] = frozenset()
-    """Ports of the node that it takes."""
     limits: Amounts = field(default_factory=dict)
-    """Its limits, which quotas count too."""
     further: frozenset[str] = frozenset()
     """The requested resources that its setting `resources` names."""
 

@@ -5,8 +5,8 @@ from concurrent.futures import Future
 import pulumi
 
 import preflight
-from components.cluster import Target
 from components.config.vocabulary import Preflight
+from components.kubernetes_provider import Target
 from components.plan import ServingPlan
 from components.stack_state import Resources
 from preflight import release_change

@@ -118,7 +118,6 @@ PARTS = {
     "monitoring": "serving.monitoring",
     "isolation": "serving.security",
 }
-"""Settings of each part of the plan."""
 
 
 def words(message: str) -> str:

@@ -13,7 +13,6 @@ class State:
     """The stack before this run."""
 
     known: bool = False
-    """Whether it could be read."""
     cluster: str = ""
     """UID of kube-system where it was deployed; empty: not deployed, or by a version that did not remember it."""
     place: str = ""

@@ -1,14 +1,17 @@
 """`python -m review markdown …`: previews as Markdown. `python -m review comment …`: Markdown as a comment."""
 
 import argparse
+import json
 import os
 import sys
 import urllib.error
-from collections.abc import Sequence
+import urllib.request
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from review.changes import read
-from review.comment import Repository
 from review.markdown import clipped, document, marker
 
 
@@ -64,6 +67,57 @@ def main(words: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code."""
     arguments = _parser().parse_args(words)
     return int(arguments.run(arguments))
+
+
+PAGE = 100
+"""Comments per request; GitHub's maximum."""
+
+AUTHOR = "github-actions[bot]"
+"""Only comments of this author are edited, so a person may quote a marker."""
+
+SECONDS = 30
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A repository on GitHub, with a token that may comment (the workflow's GITHUB_TOKEN)."""
+
+    api: str
+    name: str
+    token: str
+
+    def put(self, pull_request: int, body: str) -> str:
+        """Replace the comment that begins with the first line of `body`, or create it. Return what was done."""
+        mark = body.partition("\n")[0]
+        for comment in self._comments(pull_request):
+            if comment["user"]["login"] == AUTHOR and comment["body"].startswith(mark):
+                self._call("PATCH", f"issues/comments/{comment['id']}", {"body": body})
+                return f"edited comment {comment['id']}"
+        made = self._call("POST", f"issues/{pull_request}/comments", {"body": body})
+        return f"made comment {made['id']}"
+
+    def _comments(self, pull_request: int) -> Iterator[dict[str, Any]]:
+        number = 1
+        while True:
+            page = self._call("GET", f"issues/{pull_request}/comments?per_page={PAGE}&page={number}")
+            yield from page
+            if len(page) < PAGE:
+                return
+            number += 1
+
+    def _call(self, method: str, path: str, body: dict[str, str] | None = None) -> Any:
+        request = urllib.request.Request(
+            f"{self.api}/repos/{self.name}/{path}",
+            method=method,
+            data=json.dumps(body).encode() if body else None,
+            headers={
+                "Authorization": f"Bearer {self.token}",
+                "Accept": "application/vnd.github+json",
+                "Content-Type": "application/json",
+            },
+        )
+        with urllib.request.urlopen(request, timeout=SECONDS) as response:
+            return json.load(response)
 
 
 if __name__ == "__main__":

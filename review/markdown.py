@@ -18,7 +18,6 @@ LONGEST = 160
 CUT = "\n\n… cut here: longer than a comment may be.\n"
 
 LINES = 80
-"""Lines shown of a field."""
 
 
 def marker(name: str) -> str:

@@ -15,7 +15,7 @@ from components.accelerators import PROFILES
 from components.config.settings import Model, Serving
 from components.config.vocabulary import ReleaseName
 from components.releases import RELEASES
-from sizing import balance, cache, layouts, source, stack_file, verdict
+from sizing import balance, cache, layouts, source, stack_file
 from sizing.balance import Estimate, Load
 from sizing.card import Card
 from sizing.engine import engine
@@ -109,7 +109,8 @@ def _about(shape: Shape) -> str:
     billions, active = shape.parameters / 1e9, shape.active / 1e9
     kind = f", {active:.1f} B of them for each token" if shape.experts else ""
     weights = shape.quantization.method or "not quantized"
-    return f"{billions:.1f} B parameters{kind}, {verdict.kinds(shape)} layers, weights {weights}"
+    layers = ", ".join(f"{each.count} {each.kind}" for each in shape.layers)
+    return f"{billions:.1f} B parameters{kind}, {layers} layers, weights {weights}"
 
 
 def _print(card: Card, found: list[Estimate], shape: Shape, load: Load) -> None:

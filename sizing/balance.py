@@ -6,7 +6,7 @@ and the comparison of tiers are AIConfigurator's (ai-dynamo/aiconfigurator, docs
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import ceil, sqrt
 from typing import Any, NamedTuple
@@ -80,7 +80,6 @@ class Tier:
 
     @property
     def gpus(self) -> int:
-        """GPUs of the tier."""
         return self.count * self.worker.flags.tensor_parallel
 
 
@@ -94,7 +93,6 @@ class Estimate(NamedTuple):
     limit: float
     """Requests per second at most."""
     binds: str
-    """The tier that sets the limit."""
     ttft: float
     itl: float
     prefill_load: float
@@ -106,7 +104,6 @@ class Estimate(NamedTuple):
 
     @property
     def gpus(self) -> int:
-        """GPUs of both tiers."""
         return self.prefill.gpus + self.decode.gpus
 
 
@@ -115,13 +112,18 @@ def streams_at(worker: Worker, fit: Fit, load: Load) -> float:
     most = min(fit.max_num_seqs, max(1.0, fit.sequences(length=int(load.context))))
     if load.itl is None:
         return most
-    low, high = 1.0, most
-    if worker.step(high, load.context) <= load.itl:
-        return high
+    target = load.itl
+    if worker.step(most, load.context) <= target:
+        return most
+    return _halved(1.0, most, lambda streams: worker.step(streams, load.context) <= target)[0]
+
+
+def _halved(low: float, high: float, more: Callable[[float], bool]) -> tuple[float, float]:
+    """The range in which `more` turns false."""
     for _ in range(HALVINGS):
         middle = (low + high) / 2
-        low, high = (middle, high) if worker.step(middle, load.context) <= load.itl else (low, middle)
-    return low
+        low, high = (middle, high) if more(middle) else (low, middle)
+    return low, high
 
 
 def prefill_rate(tier: Tier, load: Load) -> float:
@@ -168,25 +170,20 @@ def estimate(prefill: Tier, decode: Tier, load: Load, moved: Transfer | None = N
 def _streams(decode: Tier, load: Load, rate: float) -> float:
     """Streams of each decode worker at a rate (Little's law): the least that generate so many tokens per second."""
     each, most = rate * load.output_tokens / decode.count, float(decode.fit.max_num_seqs)
-    low, high = 0.0, most
-    for _ in range(HALVINGS):
-        middle = (low + high) / 2
-        low, high = (middle, high) if decode.worker.decode(middle, load.context) < each else (low, middle)
-    return high
+    return _halved(0.0, most, lambda streams: decode.worker.decode(streams, load.context) < each)[1]
 
 
 def _closed(prefill: Tier, decode: Tier, load: Load, p: float, limit: float) -> float:
     """Requests per second that a fixed number of streams makes: each waits, is computed, and is generated."""
-    assert load.concurrency is not None
-    low, high = 0.0, limit
-    for _ in range(HALVINGS):
-        rate = (low + high) / 2
+    concurrency = load.concurrency or 0
+
+    def more(rate: float) -> bool:
         busy = rate * load.uncached / (prefill.count * p)
         first = load.uncached / p * (1 + _wait(busy, prefill.count))
-        generating = max(load.concurrency - rate * first, 0.0) / decode.count
-        made = decode.count * decode.worker.decode(generating, load.context) / load.output_tokens
-        low, high = (rate, high) if made > rate else (low, rate)
-    return low
+        generating = max(concurrency - rate * first, 0.0) / decode.count
+        return decode.count * decode.worker.decode(generating, load.context) / load.output_tokens > rate
+
+    return _halved(0.0, limit, more)[0]
 
 
 def _wait(busy: float, workers: int) -> float:
@@ -203,17 +200,16 @@ def aggregated(decode: Tier, load: Load, gpus: int) -> float:
     p = load.measured_prefill or decode.worker.prefill(load.input_tokens)
     single = Tier(decode.worker, decode.fit, 1)
     most = min(decode.fit.max_num_seqs, decode.fit.sequences(length=int(load.context)))
-    low, high = 0.0, p / max(1.0, load.uncached)
-    for _ in range(HALVINGS):
-        rate = (low + high) / 2
+
+    def more(rate: float) -> bool:
         share = rate * load.uncached / p
         streams = _streams(single, load, rate / max(1e-9, 1 - share))
         slow = decode.worker.step(max(1.0, streams), load.context) / max(1e-9, 1 - share)
         took = load.uncached / p * (1 + _wait(share, 1)) + load.output_tokens * slow
         fits = share < PREFILL_SHARE and streams < most and (load.itl is None or slow <= load.itl)
-        fits = fits and (load.concurrency is None or rate * took <= load.concurrency / replicas)
-        low, high = (rate, high) if fits else (low, rate)
-    return low * replicas
+        return fits and (load.concurrency is None or rate * took <= load.concurrency / replicas)
+
+    return _halved(0.0, p / max(1.0, load.uncached), more)[0] * replicas
 
 
 def gain(best: Estimate, load: Load) -> float:

@@ -39,7 +39,6 @@ class Cache(NamedTuple):
     """Ranks among which a sequence's tokens are spread (decode context parallelism)."""
 
     def blocks(self, pool: float) -> int:
-        """Blocks of a pool of so many bytes."""
         return max(0, int(pool // (self.page * self.wide)))
 
     def needs(self, length: int) -> int:
@@ -117,12 +116,11 @@ def cut(
     if linear:  # a page holds a state, and attention gets the block that fills it
         state = max(state_bytes(each, ranks) for each in linear)
         tokens = max(tokens, ceil(state / width / 16) * 16)
-    if not hybrid and not linear:
-        mean = sum(each.count * per_token(each, size, ranks, dtype) for each in attending)
-        return Cache(int(mean * tokens), tokens, 1, (Group(Kind.FULL),), batched, spread)
-    if len({each.kind for each in shape.layers}) == 1:
-        mean = sum(each.count * per_token(each, size, ranks, dtype) for each in attending)
-        return Cache(int(mean * tokens), tokens, 1, (Group(attending[0].kind, attending[0].window),), batched, spread)
+    apart = hybrid or bool(linear)
+    if not apart or len({each.kind for each in shape.layers}) == 1:
+        whole = sum(each.count * per_token(each, size, ranks, dtype) for each in attending)
+        group = Group(attending[0].kind, attending[0].window) if apart else Group(Kind.FULL)
+        return Cache(int(whole * tokens), tokens, 1, (group,), batched, spread)
     wide = min(each.count for each in shape.layers)
     return Cache(int(width * tokens), tokens, wide, tuple(_groups(shape.layers, wide)), batched, spread)
 

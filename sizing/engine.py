@@ -5,6 +5,8 @@ vllm/config/cache.py (`gpu_memory_utilization`) and vllm/engine/arg_utils.py (`g
 sampler and of CUDA memory outside torch are fits to published start-up logs; tests/sizing/logs.yaml has what they give.
 """
 
+import re
+from itertools import takewhile
 from typing import NamedTuple
 
 Version = tuple[int, ...]
@@ -19,7 +21,6 @@ class Engine(NamedTuple):
 
     @property
     def text(self) -> str:
-        """As people write it."""
         return ".".join(map(str, self.version))
 
     @property
@@ -78,14 +79,5 @@ FLASHINFER = 3.75
 
 def engine(text: str) -> Engine:
     """The version that a text such as `0.17.1` or `v0.19.1rc1` names."""
-    numbers = []
-    for word in text.lstrip("v").split(".")[:3]:
-        digits = ""
-        for letter in word:
-            if not letter.isdigit():
-                break
-            digits += letter
-        if not digits:
-            break
-        numbers.append(int(digits))
-    return Engine(tuple(numbers))
+    numbers = (re.split(r"\D", word, maxsplit=1)[0] for word in text.lstrip("v").split(".")[:3])
+    return Engine(tuple(map(int, takewhile(bool, numbers))))

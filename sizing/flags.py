@@ -21,7 +21,6 @@ class Flags(NamedTuple):
     context_parallel: int = 1
     """`--decode-context-parallel-size`."""
     connector: bool = False
-    """Whether a KV connector is configured."""
     hybrid: bool | None = None
     """`--[no-]disable-hybrid-kv-cache-manager`; None: as vLLM decides."""
     speculative: bool = False

@@ -18,9 +18,7 @@ class Host(NamedTuple):
     """What a pod may take of its node, and what its flags ask for. GiB."""
 
     memory: float
-    """Memory limit of the pod."""
     shared: float
-    """Size of /dev/shm."""
     offloaded: float = 0.0
     """`--cpu-offload-gb`: weights of each GPU that stay in the node's memory."""
     kept: float = 0.0

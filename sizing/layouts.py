@@ -31,10 +31,8 @@ class Options(NamedTuple):
     wider: bool = True
     """Whether decode workers fetch from prefill workers with more GPUs than they have."""
     flags: Mapping[str, object] | None = None
-    """Further flags of both tiers."""
 
     def tier(self, ranks: int) -> Tier:
-        """One worker of so many GPUs."""
         given: dict[str, object] = {"max_model_len": self.length, "connector": True, **(self.flags or {})}
         flags = Flags(tensor_parallel=ranks, **given)  # type: ignore[arg-type]  # by name, as the caller has them
         worker = Worker(self.shape, self.card, flags)

@@ -16,7 +16,7 @@ from sizing.cache import Cache
 from sizing.card import Card
 from sizing.engine import FLASHINFER, GIB, Engine
 from sizing.flags import Flags
-from sizing.parts import Kind, Part
+from sizing.parts import Part
 from sizing.quantization import Quantization
 from sizing.shape import Shape
 
@@ -31,7 +31,6 @@ MARLIN = 1.03
 gpt-oss-120b (vllm-project/vllm issues 23278 and 33155). Which one it is depends on what the image has."""
 
 LOGIT = 4
-"""Bytes of a logit."""
 
 TILE = 64
 """Rows that an MXFP4 kernel pads each rank's experts to."""
@@ -96,7 +95,6 @@ class Fit(NamedTuple):
         return self.cache.sequences(max(0.0, getattr(self.pool, which)) * GIB, length or self.length or 1)
 
     def longest(self, which: str = "likely") -> int:
-        """Tokens of the longest single sequence."""
         return self.cache.longest(max(0.0, getattr(self.pool, which)) * GIB)
 
 
@@ -228,8 +226,3 @@ def tensor_parallels(shape: Shape, flags: Flags, most: int = 8) -> list[int]:
     """Valid degrees of tensor parallelism up to `most`, powers of two."""
     degrees = [2**power for power in range(most.bit_length()) if 2**power <= most]
     return [each for each in degrees if not invalid(shape, flags._replace(tensor_parallel=each))]
-
-
-def has_window(shape: Shape) -> bool:
-    """Whether some layers keep a bounded number of tokens."""
-    return any(each.kind in (Kind.SLIDING, Kind.CHUNKED) for each in shape.layers)

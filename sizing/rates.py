@@ -45,7 +45,6 @@ class Efficiency(NamedTuple):
     band: float
     """Nine of ten measured rates lie between the estimate divided and multiplied by 1 + this."""
     basis: str
-    """What the measurements are of."""
 
 
 DENSE = Efficiency(0.68, 0.80, 33 * MICRO, 15 * MICRO, 0.54, 0.20, "dense models on NVIDIA GPUs")
@@ -110,7 +109,6 @@ class Worker:
         return size / (links * self._efficiency.links)
 
     def decode(self, streams: float, context: float) -> float:
-        """Tokens per second of all streams."""
         return streams / self.step(streams, context) if streams else 0.0
 
     def _weights(self, streams: float) -> float:

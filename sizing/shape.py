@@ -47,7 +47,6 @@ class Shape:
 
     @cached_property
     def parameters(self) -> int:
-        """All parameters."""
         return sum(each.parameters for each in self.tensors)
 
     @cached_property
@@ -165,9 +164,10 @@ def _attending(config: Config, sliding: int) -> tuple[Layers, ...]:
     return tuple(each for each in every if each.count)
 
 
-def _typed(config: Config, name: str) -> int | None:
+def _sliding(config: Config, otherwise: int) -> int:
+    """Layers with a window; `otherwise`: where the file does not name the kind of each layer."""
     kinds = config.get("layer_types")
-    return None if kinds is None else sum(each == name for each in kinds)
+    return otherwise if kinds is None else sum(each == "sliding_attention" for each in kinds)
 
 
 def _latent(config: Config, depth: int) -> tuple[tuple[Layers, ...], tuple[Tensors, ...]]:
@@ -221,38 +221,39 @@ def _dense(config: Config, layers: int, size: int) -> tuple[Tensors, ...]:
 # -- model classes ----------------------------------------------------------------------------------------------------
 
 
-def _plain(config: Config) -> _Read:
-    """A dense decoder with grouped-query attention and a gated MLP; Qwen says whether its window is used."""
+def _all_dense(config: Config, sliding: int) -> _Read:
+    """A decoder with grouped-query attention and a gated MLP in every layer."""
     depth, size = _number(config, "num_hidden_layers"), _number(config, "intermediate_size")
-    sliding = _typed(config, "sliding_attention")
-    if sliding is None:
-        used = config.get("use_sliding_window", "max_window_layers" not in config)
-        sliding = depth - int(config.get("max_window_layers") or 0) if used else 0
     return _Read(_attending(config, sliding), (*_grouped(config, depth), *_dense(config, depth, size)), size)
+
+
+def _plain(config: Config) -> _Read:
+    """Qwen says whether its window is used."""
+    depth, full = _number(config, "num_hidden_layers"), int(config.get("max_window_layers") or 0)
+    used = config.get("use_sliding_window", "max_window_layers" not in config)
+    return _all_dense(config, _sliding(config, depth - full if used else 0))
 
 
 def _gemma2(config: Config) -> _Read:
     """Every second layer has a window, whether the file says so or not."""
-    depth, size = _number(config, "num_hidden_layers"), _number(config, "intermediate_size")
-    sliding = _typed(config, "sliding_attention")
-    body = (*_grouped(config, depth), *_dense(config, depth, size))
-    return _Read(_attending(config, depth // 2 if sliding is None else sliding), body, size)
+    return _all_dense(config, _sliding(config, _number(config, "num_hidden_layers") // 2))
 
 
 def _gemma3(config: Config) -> _Read:
     """Every sixth layer is full."""
-    depth, size = _number(config, "num_hidden_layers"), _number(config, "intermediate_size")
-    sliding = _typed(config, "sliding_attention")
-    if sliding is None:
-        sliding = depth - depth // int(config.get("sliding_window_pattern", 6))
-    return _Read(_attending(config, sliding), (*_grouped(config, depth), *_dense(config, depth, size)), size)
+    depth = _number(config, "num_hidden_layers")
+    return _all_dense(config, _sliding(config, depth - depth // int(config.get("sliding_window_pattern", 6))))
 
 
-def _mixtral(config: Config) -> _Read:
+def _all_experts(config: Config, sliding: int) -> _Read:
     """All layers have experts as wide as `intermediate_size`."""
     depth = _number(config, "num_hidden_layers")
     experts, about = _mixture(config, depth, _number(config, "intermediate_size"))
-    return _Read(_attending(config, depth), (*_grouped(config, depth), *experts), 0, about)
+    return _Read(_attending(config, sliding), (*_grouped(config, depth), *experts), 0, about)
+
+
+def _mixtral(config: Config) -> _Read:
+    return _all_experts(config, _number(config, "num_hidden_layers"))
 
 
 def _minimax(config: Config) -> _Read | Unknown:
@@ -260,18 +261,12 @@ def _minimax(config: Config) -> _Read | Unknown:
     kinds = config.get("attn_type_list")
     if kinds is not None and set(kinds) != {1}:
         return Unknown("MiniMaxM2ForCausalLM with linear attention")
-    depth = _number(config, "num_hidden_layers")
-    experts, about = _mixture(config, depth, _number(config, "intermediate_size"))
-    return _Read((_caching(config, Kind.FULL, depth),), (*_grouped(config, depth), *experts), 0, about)
+    return _all_experts(config, 0)
 
 
 def _gpt_oss(config: Config) -> _Read:
     """Every second layer has a window of 128."""
-    depth = _number(config, "num_hidden_layers")
-    sliding = _typed(config, "sliding_attention")
-    experts, about = _mixture(config, depth, _number(config, "intermediate_size"))
-    layers = _attending(config, depth // 2 if sliding is None else sliding)
-    return _Read(layers, (*_grouped(config, depth), *experts), 0, about)
+    return _all_experts(config, _sliding(config, _number(config, "num_hidden_layers") // 2))
 
 
 def _qwen_moe(config: Config) -> _Read:
@@ -286,25 +281,23 @@ def _qwen_moe(config: Config) -> _Read:
     return _Read((_caching(config, Kind.FULL, depth),), body, size, about)
 
 
-def _glm4_moe(config: Config) -> _Read:
+def _dense_first(config: Config, layers: tuple[Layers, ...], attention: tuple[Tensors, ...]) -> _Read:
     """The first layers are dense."""
     depth, dense = _number(config, "num_hidden_layers"), int(config.get("first_k_dense_replace") or 0)
     size, moe = _number(config, "intermediate_size"), _number(config, "moe_intermediate_size")
     shared = moe * int(config.get("n_shared_experts") or 0)
     experts, about = _mixture(config, depth - dense, moe, shared=shared)
-    body = (*_grouped(config, depth), *experts, *_dense(config, dense, size))
-    return _Read((_caching(config, Kind.FULL, depth),), body, size if dense else 0, about)
+    body = (*attention, *experts, *_dense(config, dense, size))
+    return _Read(layers, body, size if dense else 0, about)
+
+
+def _glm4_moe(config: Config) -> _Read:
+    depth = _number(config, "num_hidden_layers")
+    return _dense_first(config, (_caching(config, Kind.FULL, depth),), _grouped(config, depth))
 
 
 def _deepseek(config: Config) -> _Read:
-    """Latent attention; the first layers are dense."""
-    depth, dense = _number(config, "num_hidden_layers"), int(config.get("first_k_dense_replace") or 0)
-    layers, attention = _latent(config, depth)
-    size, moe = _number(config, "intermediate_size"), _number(config, "moe_intermediate_size")
-    shared = moe * int(config.get("n_shared_experts") or 0)
-    experts, about = _mixture(config, depth - dense, moe, shared=shared)
-    body = (*attention, *experts, *_dense(config, dense, size))
-    return _Read(layers, body, size if dense else 0, about)
+    return _dense_first(config, *_latent(config, _number(config, "num_hidden_layers")))
 
 
 def _llama4(config: Config) -> _Read:
@@ -324,9 +317,8 @@ def _llama4(config: Config) -> _Read:
 def _qwen_next(config: Config) -> _Read:
     """Qwen3-Next and Qwen3.5: every fourth layer attends, the others are gated delta nets."""
     depth = _number(config, "num_hidden_layers")
-    full = _typed(config, "full_attention")
-    if full is None:
-        full = depth // _number(config, "full_attention_interval")
+    kinds = config.get("layer_types")
+    full = depth // _number(config, "full_attention_interval") if kinds is None else kinds.count("full_attention")
     linear = depth - full
     hidden, values = _number(config, "hidden_size"), _number(config, "linear_num_value_heads")
     key = _number(config, "linear_num_key_heads") * _number(config, "linear_key_head_dim")
@@ -430,4 +422,3 @@ READERS: Mapping[str, Callable[[Config], _Read | Unknown]] = {
     ),
     "NemotronHForCausalLM": _nemotron,
 }
-"""A reader per model class."""

@@ -7,7 +7,6 @@ from sizing.balance import Estimate
 from sizing.verdict import DECODE, PREFILL, Question
 
 TITLE = "sizing on "
-"""First words of the text."""
 
 
 def rows(asked: Question) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from sizing.engine import Engine
 from sizing.flags import Flags
 from sizing.host import Host, faults
 from sizing.memory import Fit
+from sizing.parts import Kind
 from sizing.shape import Shape
 from sizing.transfer import Path, Transfer, transfer
 
@@ -43,10 +44,10 @@ class Finding(NamedTuple):
     path: str
     """Setting below `serving`."""
     value: object
-    proven: bool
     wrong: str
     outcome: str
     change: str
+    proven: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,11 +77,9 @@ class Question:
     """Cards that an answer may name instead."""
 
     def fit(self, role: str) -> Fit:
-        """Memory of a worker."""
         return memory.fit(self.shape, self.card, self.engine, self.tiers[role].flags)
 
     def tier(self, role: str) -> Tier:
-        """A tier for the balance."""
         from sizing.balance import Tier  # noqa: PLC0415  # a preview without a load does not pay for it
         from sizing.rates import Worker  # noqa: PLC0415
 
@@ -131,10 +130,10 @@ def _memory(asked: Question, role: str) -> Iterator[Finding]:
         yield Finding(
             f"{role}.tensorParallel",
             ranks,
-            asked.certain,
             f"does not divide the model: {'; '.join(wrong)}",
             "vLLM would stop at start",
             f"use one of {valid}",
+            proven=asked.certain,
         )
         return
     fit = asked.fit(role)
@@ -143,31 +142,30 @@ def _memory(asked: Question, role: str) -> Iterator[Finding]:
         yield Finding(
             f"{role}.tensorParallel",
             ranks,
-            certain and fit.weights.least > fit.budget,
             f"gives each GPU {fit.weights.likely:.1f} GiB of weights, and an {name} has less",
             "the worker would run out of memory while it loads the model",
             _instead(asked, role),
+            proven=certain and fit.weights.least > fit.budget,
         )
         return
     yield from _length(asked, role, fit, name, certain=certain)
     if host := asked.tiers[role].host:
-        for setting, *words in faults(host, ranks):
-            yield Finding(f"{role}.{setting}", None, False, *words)
+        for setting, fault, outcome, change in faults(host, ranks):
+            yield Finding(f"{role}.{setting}", None, fault, outcome, change)
     kv = max((each.kv_heads for each in asked.shape.layers), default=0)
     if kv and ranks > kv:
         yield Finding(
             f"{role}.tensorParallel",
             ranks,
-            False,
             f"is more than the model's {kv} KV heads: {ranks // kv} GPUs hold a copy of each",
             "the bytes of a token in cache and transfer are multiplied by the number of copies",
             f"{kv} GPUs per worker, and more workers, hold more tokens",
         )
-    if memory.has_window(asked.shape) and not fit.hybrid:
+    windows = any(each.kind in (Kind.SLIDING, Kind.CHUNKED) for each in asked.shape.layers)
+    if windows and not fit.hybrid:
         yield Finding(
             role,
             None,
-            False,
             f"has a model with windows, and vLLM {engine.text} keeps whole sequences of all its layers beside a KV "
             "connector",
             f"the cache holds {fit.sequences():.1f} sequences of {fit.length} tokens",
@@ -178,7 +176,6 @@ def _memory(asked: Question, role: str) -> Iterator[Finding]:
         yield Finding(
             f"{role}.extraArgs",
             None,
-            False,
             f"takes {fit.utilization:.2f} of the memory, and graphs are captured after the KV cache is allocated",
             "the worker may run out of memory while it captures them (0.3 to 2 GiB, ROCm up to 5)",
             "--gpu-memory-utilization=0.92, or --enforce-eager",
@@ -196,18 +193,17 @@ def _length(asked: Question, role: str, fit: Fit, name: str, *, certain: bool) -
         yield Finding(
             "model.maxModelLen",
             asked.tiers[role].flags.max_model_len,
-            proven,
             f"does not fit a {role} worker on {asked.tiers[role].flags.tensor_parallel} x {name}: weights "
             f"{fit.weights.likely:.1f}, activations {fit.activation.likely:.1f}, other {fit.other:.1f}, which leaves "
             f"{pool}; {would}",
             "vLLM would load the model for minutes, and then stop: one request of that length needs more cache",
             _instead(asked, role, fit.longest()),
+            proven=proven,
         )
     elif fit.sequences("least") < 1:
         yield Finding(
             "model.maxModelLen",
             asked.tiers[role].flags.max_model_len,
-            False,
             f"fits a {role} worker on {name} barely: {pool} hold {fit.sequences():.1f} sequences, and the estimate "
             f"may be wrong by {fit.pool.likely - fit.pool.least:.1f} GiB",
             "vLLM may stop after it has loaded the model",
@@ -217,7 +213,6 @@ def _length(asked: Question, role: str, fit: Fit, name: str, *, certain: bool) -
         yield Finding(
             "model.maxModelLen",
             asked.tiers[role].flags.max_model_len,
-            False,
             f"leaves a {role} worker on {name} {pool}: {fit.sequences():.1f} sequences of that length",
             "requests wait for each other",
             "more GPUs per worker, a shorter length, or --kv-cache-dtype=fp8 in both tiers",
@@ -263,7 +258,6 @@ def _speed(asked: Question, load: Load, found: Estimate) -> Iterator[Finding]:
         yield Finding(
             "load.requestsPerSecond",
             load.requests_per_second,
-            False,
             f"is more than {x} prefill and {y} decode workers carry ({found.limit:.1f}): {shares}",
             "queues would grow without end",
             f"prefill.replicas: {need[0]}, decode.replicas: {need[1]}",
@@ -275,7 +269,6 @@ def _speed(asked: Question, load: Load, found: Estimate) -> Iterator[Finding]:
         yield Finding(
             f"{idle}.replicas",
             spare,
-            False,
             f"is more than the load needs: {shares}",
             "its GPUs wait for the other tier",
             f"serving.{idle}.replicas: {spare - 1}, and more of the other tier",
@@ -285,7 +278,6 @@ def _speed(asked: Question, load: Load, found: Estimate) -> Iterator[Finding]:
             yield Finding(
                 f"load.{name}",
                 round(target * 1000),
-                False,
                 f"is missed: {value * 1000:.0f} ms are expected; {band}",
                 "requests take longer than the target",
                 "more GPUs per prefill worker" if name == "ttft" else "more decode workers, or GPUs per decode worker",
@@ -295,7 +287,6 @@ def _speed(asked: Question, load: Load, found: Estimate) -> Iterator[Finding]:
         yield Finding(
             "load",
             None,
-            False,
             f"suits aggregated serving: the same {found.gpus} GPUs carry {1 / max(won, 1e-9):.1f} times as many "
             f"requests; {band}",
             "disaggregation costs more than it gives",
@@ -311,14 +302,8 @@ def _fabric(asked: Question, tokens: int, uncached: float, measured: float | Non
         yield Finding(
             "rdma" if asked.path is Path.TCP else "load",
             None,
-            False,
             f"has the KV cache of a prompt of {tokens} tokens ({took.bytes / 1e9:.1f} GB) take {took.seconds:.1f} s "
             f"over {asked.path.upper()}, and computing the prompt takes {alone:.1f} s",
             "decode workers would be faster to compute prompts themselves",
             "an RDMA fabric, or serving.routing.selectivePd for long prompts only",
         )
-
-
-def kinds(shape: Shape) -> str:
-    """Kinds of layers, for people."""
-    return ", ".join(f"{each.count} {each.kind}" for each in shape.layers)

@@ -29,13 +29,11 @@ LAYERS: dict[str, int] = {
     "model_gateway": 6,
     "inference_pool": 6,
     "endpoint_picker": 6,
-    "prefill_tier": 6,
-    "decode_tier": 6,
+    "worker_tiers": 6,
     "monitoring": 6,
     "network_isolation": 6,
-    "cluster": 6,
+    "kubernetes_provider": 6,
     "target_cluster": 6,
-    "client_commands": 6,
     "generation": 7,
     "exports": 7,
     "objects": 7,
@@ -99,7 +97,7 @@ def test_only_the_provider_needs_the_kubernetes_sdk() -> None:
     """Everything else is data. The import of the SDK's typed classes takes longer than the rest of the program."""
     files = [*_files("components"), *_files("preflight"), *_files("verify"), ROOT / "__main__.py"]
     importing = [file for file in files if any(name.startswith("pulumi_kubernetes") for name in _imports(file))]
-    assert importing == [ROOT / "components" / "cluster.py"]
+    assert importing == [ROOT / "components" / "kubernetes_provider.py"]
 
 
 @pytest.mark.parametrize(

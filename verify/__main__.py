@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from sizing import source
-from verify import apikey, collect, load, load_report, outputs, report
+from verify import apikey, collect, load, outputs, report
 from verify.cluster import Cluster
 from verify.finding import Unreachable, VerifyError
 from verify.steps import Verification
@@ -93,7 +93,7 @@ def main(words: Sequence[str] | None = None) -> int:
         except (VerifyError, Unreachable) as error:
             print(f"error: {error}", file=sys.stderr)
             return 1
-        show(f"\n{load_report.report(measured, declared.sizing)}")
+        show(f"\n{report.load(measured, declared.sizing)}")
         more["load"] = asdict(measured)
     if arguments.json:
         print(report.document(done, **more))

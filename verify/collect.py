@@ -7,13 +7,13 @@ import importlib.metadata
 import json
 import platform
 import re
-import subprocess
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import yaml
 
+from verify import outputs
 from verify.cluster import Cluster, Object
 from verify.finding import Unreachable, VerifyError
 from verify.pods import container_statuses, name
@@ -230,16 +230,9 @@ def _listed(cluster: Cluster, path: str) -> list[Object] | str:
 
 
 def _pulumi(*words: str) -> str:
-    try:
-        done = subprocess.run(
-            ["pulumi", *words, "--non-interactive"],
-            capture_output=True,
-            text=True,
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
-    except OSError:
-        raise VerifyError("the Pulumi CLI isn't on PATH") from None
+    done = outputs.pulumi(*words)
+    if done is None:
+        raise VerifyError("the Pulumi CLI isn't on PATH")
     if done.returncode:
         raise VerifyError(f"`pulumi {' '.join(words)}` says: {done.stderr.strip() or done.stdout.strip()}")
     return done.stdout

@@ -20,7 +20,6 @@ class Cause:
     """Why a vLLM process ended, and what to change."""
 
     pattern: str
-    """A regular expression of the log."""
     evidence: str
     meaning: str
     remedy: str

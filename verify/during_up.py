@@ -21,7 +21,6 @@ from typing import Any
 import pulumi
 
 END, OFF = "end", "off"
-"""Words of `serving.waiting`."""
 PATIENCE = 5.0
 """Seconds before the first look: an `up` that waits for nothing has ended by then."""
 _AWAITED = ("kubernetes:apps/v1:Deployment", "kubernetes:gateway.networking.k8s.io/v1:Gateway")

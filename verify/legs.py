@@ -30,7 +30,6 @@ class Trial:
     legs: Mapping[str, Mapping[str, int]]
 
     def of(self, role: str) -> int:
-        """Return the number of legs of a role."""
         return sum(self.legs.get(role, {}).values())
 
     @property

@@ -28,7 +28,6 @@ END = 16
 STEPS = (1, 2, 4)
 """Multiples of the streams that a decode worker is tried with, where a target for the time per token is stated."""
 MOST = 200
-"""Requests of the stack at most."""
 SECONDS = 1200
 """Seconds until the Job is ended."""
 BYTES, TIME = "vllm:nixl_bytes_transferred", "vllm:nixl_xfer_time_seconds"
@@ -77,7 +76,6 @@ class Measured:
 
     load: Load
     stack: Mapping[str, Any]
-    """Result of the load generator."""
     prefill: float | None
     """Tokens per second of one prefill worker; None: it could not be measured."""
     decode: Mapping[str, Any] | None

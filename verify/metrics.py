@@ -48,7 +48,6 @@ class Worker:
     cache_use: float
     """Share of the KV cache in use, 0 to 1."""
     transfers: float | None
-    """KV transfers by NIXL."""
     transferred: float | None
     """Bytes."""
     transfer_seconds: float | None
@@ -64,7 +63,6 @@ class Worker:
 
     @property
     def has_nixl(self) -> bool:
-        """Whether the worker exports metrics of NIXL."""
         return self.transfers is not None or self.failures is not None
 
 

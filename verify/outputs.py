@@ -17,7 +17,6 @@ class Workload:
     """A tier as the stack declares it."""
 
     name: str
-    """Name of the Deployment."""
     replicas: int | None
     """Number of pods; None: an autoscaler decides."""
     gpus: int | None
@@ -59,15 +58,22 @@ class Outputs:
         return self.provider in ("istio", "data-science-gateway")
 
 
+def pulumi(*words: str) -> "subprocess.CompletedProcess[str] | None":
+    """Run the Pulumi CLI in this folder; None: it is not on PATH."""
+    if shutil.which("pulumi") is None:
+        return None
+    command = ["pulumi", *words, "--non-interactive"]
+    return subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+
+
 def read(stack: str) -> Outputs:
     """Read the outputs of `stack` with the Pulumi CLI on PATH, in this folder. Raises `VerifyError`."""
-    command = ["pulumi", "stack", "output", "--json", "--stack", stack, "--non-interactive"]
-    if shutil.which("pulumi") is None:
+    done = pulumi("stack", "output", "--json", "--stack", stack)
+    if done is None:
         raise VerifyError(
             "the Pulumi CLI isn't on PATH, so the stack's outputs can't be read: install it "
             "(https://www.pulumi.com/docs/iac/download-install/), or verify a sandbox with `make verify`"
         )
-    done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     if done.returncode:
         complaint = done.stderr.strip() or done.stdout.strip() or f"exit code {done.returncode}"
         raise VerifyError(

@@ -24,7 +24,6 @@ FLUSH_SECONDS = 2.0
 pkg/envoy/proxy.go, --file-flush-interval-msec, read at 1.31)."""
 
 _LINES = "200"
-"""Lines of a proxy's log that are read."""
 _REFUSED_EPP = re.compile(r"ext_proc_error[^\s\"',]*")
 """Envoy's response code detail of a request that the EPP could not be asked about, in an access log of any format."""
 

@@ -46,7 +46,6 @@ class Answer:
     prompt_tokens: int | None
     tokens: int | None
     marked: bool
-    """Whether the answer has the EPP's header."""
 
 
 class GatewayClient:

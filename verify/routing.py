@@ -44,7 +44,6 @@ class Endpoint:
 
     @property
     def service(self) -> str | None:
-        """The Service in front of the proxies, if there is one."""
         return self.proxies.service
 
 

@@ -41,7 +41,6 @@ class Verification:
     report: Callable[[Finding], None]
     findings: list[Finding] = field(default_factory=list)
     trials: list[Trial] = field(default_factory=list)
-    """Requests that were sent."""
     shape: Shape | Unknown = Unknown("not given")  # noqa: RUF009  (immutable)
     """Shape of the model. The bytes of a prompt's KV cache are computed from it."""
     _tiers: dict[str, Tier] = field(default_factory=dict)
@@ -51,12 +50,10 @@ class Verification:
 
     @property
     def tiers(self) -> Mapping[str, Tier]:
-        """Tiers that were found, by role."""
         return self._tiers
 
     @property
     def failed(self) -> bool:
-        """Whether any step failed."""
         return any(one.outcome is Outcome.FAILED for one in self.findings)
 
     def run(

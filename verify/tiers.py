@@ -31,7 +31,6 @@ class Tier:
 
     @property
     def ready(self) -> list[Object]:
-        """The pods that are Ready."""
         return [pod for pod in self.pods if is_ready(pod)]
 
 

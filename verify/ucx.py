@@ -66,7 +66,6 @@ class _Peers:
         self._own: set[str] = set()
 
     def read(self, line: str) -> None:
-        """Look for a handshake in a line."""
         self._met = self._met or _HANDSHAKE in line
 
     def has(self, configuration: str) -> bool:

@@ -104,20 +104,17 @@ class Trouble:
     what: str
     """Kubernetes' reason and message."""
     change: str
-    """The setting that answers it."""
     made: str = ""
     """When the pod or ReplicaSet was made, in Kubernetes' format."""
     lasting: bool = False
     """Whether it stays until something is changed."""
     absent: bool = False
-    """Whether a Secret or ConfigMap is missing."""
     pod: Object | None = field(default=None, compare=False)
     status: Object | None = field(default=None, compare=False)
     """The container with the log that says more."""
 
     @property
     def text(self) -> str:
-        """Who waits, and why."""
         return f"{self.role or self.workload} waits: {self.subject}: {self.what}"
 
 

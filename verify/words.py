@@ -9,9 +9,7 @@ from verify.pods import container_statuses, is_ready, name
 from verify.waiting import why
 
 _LINES = "50"
-"""Lines of a log that are read."""
 _LONGEST = 200
-"""Characters of a log line that are shown."""
 _COMPLAINT = re.compile(r"\b(warn(ing)?|error|critical|fatal|panic)\b", re.IGNORECASE)
 
 

@@ -1,44 +1,7 @@
 """AMD Instinct (ROCm)."""
 
-from components.accelerators.profile import AcceleratorProfile, Image
-from components.config.vocabulary import ReleaseName
-from sizing.card import Card
-
-_SHEET = "data sheet of the product (amd.com); no measurement with vLLM is published"
-
-
-def _card(name: str, memory: float, seen: str, flops: dict[str, float], links: tuple[float, float]) -> Card:
-    """A product: GiB and where they were seen, TFLOP/s, GB/s of its memory and to all its peers together."""
-    labels = (f"amd_instinct_{name.lower()}", f"amd-instinct-{name.lower()}")
-    sources = {"memory": seen, "bandwidth": _SHEET, "flops": _SHEET}
-    bandwidth, link = links
-    return Card(name, memory, sources, bandwidth, flops, link, 400, labels, rocm=True)
-
-
-# AMD's "GB" are GiB.
-_CARDS = (
-    _card(
-        "MI300X",
-        191.98,
-        "cmontemuino/amd-mi300x-ml-benchmarks datasets/sample-results/logs; vllm-project/vllm issue 53961",
-        {"bf16": 1307, "fp8": 2615, "int8": 2615},
-        (5300, 448),
-    ),
-    _card(
-        "MI325X",
-        255.98,
-        "start-up logs of vLLM on MI325X",
-        {"bf16": 1307, "fp8": 2615, "int8": 2615},
-        (6000, 448),
-    ),
-    _card(
-        "MI355X",
-        287.98,
-        "start-up logs of vLLM on MI355X",
-        {"bf16": 2500, "fp8": 5000, "int8": 5000, "fp4": 10000},
-        (8000, 538),
-    ),
-)
+from components.accelerators.profile import AcceleratorProfile, Image, products
+from components.config.vocabulary import Accelerator, ReleaseName
 
 PROFILE = AcceleratorProfile(
     title="AMD Instinct (ROCm)",
@@ -64,7 +27,7 @@ PROFILE = AcceleratorProfile(
     transports=("rocm", "rocm_copy", "rocm_ipc", "rocm_gdr"),
     kv_buffer_devices=("cuda", "cpu"),
     visible_devices=("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES"),
-    products={card.name: card for card in _CARDS},
+    products=products(Accelerator.AMD),
     product_labels=("amd.com/gpu.product-name", "beta.amd.com/gpu.product-name"),
     memory_labels=("amd.com/gpu.vram", "beta.amd.com/gpu.vram"),
     # KV blocks of tiers with different tensor parallelism have the same layout only with this backend.

@@ -1,9 +1,11 @@
 """The profile of a GPU vendor: everything that the program knows about one vendor."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from components.config.vocabulary import ReleaseName
+from components.config.vocabulary import Accelerator, ReleaseName
 from sizing.card import Card
 
 COMPILED = {
@@ -27,7 +29,6 @@ class Image:
     home: str
     """`HOME` of the process. Its files are lost when the container ends."""
     why: str = ""
-    """Reason for this image instead of the release's usual one."""
     note: str = ""
     """Warning about this image that a preview shows."""
 
@@ -39,9 +40,7 @@ class AcceleratorProfile:
     title: str
     """Name of the vendor's GPUs and of the software that vLLM uses them by."""
     source: str
-    """Where the values come from."""
     gpu_resource: str
-    """Extended resource of the vendor's device plugin."""
     images: Mapping[ReleaseName, Image]
     """Image per llm-d release; a release without one is refused."""
     memory: str
@@ -61,7 +60,6 @@ class AcceleratorProfile:
     pair_variables: tuple[str, ...] = ()
     """Variables of the vendor that choose the attention backend or the KV layout. They must be equal in both tiers."""
     env: Mapping[str, str] = field(default_factory=dict)
-    """Variables that vLLM needs with these GPUs."""
     caches: Mapping[str, str] = field(default_factory=lambda: COMPILED)
     """Variables that name the folders of compiled code, with the folder below the workers' scratch volume."""
     products: Mapping[str, Card] = field(default_factory=dict)
@@ -70,3 +68,10 @@ class AcceleratorProfile:
     """Node labels with the product's name, as the vendor's labeller sets them."""
     memory_labels: tuple[str, ...] = ()
     """Node labels of the same labeller with the memory of one GPU: in MiB, or in GiB with a `G`."""
+
+
+def products(vendor: Accelerator) -> dict[str, Card]:
+    """The vendor's GPUs of `products.json`, which has the units of `Card`; AMD's "GB" of memory are GiB."""
+    rows = json.loads(Path(__file__).with_name("products.json").read_text())[vendor]
+    rocm = vendor is Accelerator.AMD
+    return {each["name"]: Card(**{**each, "labels": tuple(each["labels"])}, rocm=rocm) for each in rows}

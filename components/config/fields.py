@@ -41,7 +41,22 @@ DNS_SUBDOMAIN = re.compile(rf"(?=.{{1,253}}$){_DOMAIN}")
 QUALIFIED = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 """The part of a label key, label value or resource name after its slash."""
 
+_NETWORK = rf"({DNS_LABEL.pattern}/)?{DNS_SUBDOMAIN.pattern}"
+_LABEL_VALUE = rf"({QUALIFIED.pattern})?"
+_LABEL_KEY = rf"((?=[^/]{{1,253}}/){_DOMAIN}/)?{QUALIFIED.pattern}"
+
 NATIVE_DOMAIN = re.compile(r"(.*\.)?kubernetes\.io")
+
+
+def _formed(pattern: str, what: str, outcome: str, change: str) -> BeforeValidator:
+    """Refuses text that the pattern does not match as a whole."""
+
+    def check(value: Any) -> Any:
+        if isinstance(value, str) and not re.fullmatch(pattern, value):
+            raise wrong(what, outcome, change)
+        return value
+
+    return BeforeValidator(check)
 
 
 def _quantity(value: Any) -> Any:
@@ -60,26 +75,6 @@ def _quantity(value: Any) -> Any:
         )
     if not float(re.match(r"[+]?[\d.]+", value)[0]):  # type: ignore[index]  # the pattern above begins with it
         raise wrong("is zero", "a pod that is given nothing of it cannot start", "give an amount above zero")
-    return value
-
-
-def _dns_label(value: Any) -> Any:
-    if isinstance(value, str) and not DNS_LABEL.fullmatch(value):
-        raise wrong(
-            "is not a DNS label",
-            "the API server would refuse every object that carries it in its name",
-            "use 1 to 63 lower-case letters, digits and '-', beginning and ending with a letter or digit",
-        )
-    return value
-
-
-def _object_name(value: Any) -> Any:
-    if isinstance(value, str) and not DNS_SUBDOMAIN.fullmatch(value):
-        raise wrong(
-            "is not a name that Kubernetes gives an object",
-            "no such object can exist, so pods that refer to it would never start",
-            "use lower-case letters, digits, '-' and '.', beginning and ending with a letter or digit",
-        )
     return value
 
 
@@ -132,42 +127,6 @@ def _further_resource(value: Any) -> Any:
             "is neither an extended resource nor huge pages of a size",
             "the API server would refuse the pod, or no node would ever offer it",
             "write a name with a domain, such as nvidia.com/rail-2, or hugepages-2Mi or hugepages-1Gi",
-        )
-    return value
-
-
-def _network(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    namespace, slash, name = value.rpartition("/")
-    if (slash and not DNS_LABEL.fullmatch(namespace)) or not DNS_SUBDOMAIN.fullmatch(name):
-        raise wrong(
-            "is not the name of a network",
-            "Multus would find no such NetworkAttachmentDefinition, and no pod of the tier start",
-            "write name or namespace/name, as `kubectl get network-attachment-definitions -A` shows them",
-        )
-    return value
-
-
-def _label_value(value: Any) -> Any:
-    if isinstance(value, str) and value and not QUALIFIED.fullmatch(value):
-        raise wrong(
-            "is not a label value",
-            "the API server would refuse the object",
-            "use at most 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit",
-        )
-    return value
-
-
-def _label_key(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    domain, slash, name = value.rpartition("/")
-    if (slash and not DNS_SUBDOMAIN.fullmatch(domain)) or not QUALIFIED.fullmatch(name):
-        raise wrong(
-            "is not a label or annotation key",
-            "the API server would refuse the object",
-            "write [domain/]name with at most 63 letters, digits, '-', '_' and '.' in the name",
         )
     return value
 
@@ -243,11 +202,23 @@ Quantity = Annotated[
 DnsLabel = Annotated[
     str,
     BeforeValidator(version_text),
-    BeforeValidator(_dns_label),
+    _formed(
+        DNS_LABEL.pattern,
+        "is not a DNS label",
+        "the API server would refuse every object that carries it in its name",
+        "use 1 to 63 lower-case letters, digits and '-', beginning and ending with a letter or digit",
+    ),
     documented("DNS label", pattern=f"^{DNS_LABEL.pattern}$"),
 ]
 ObjectName = Annotated[
-    str, BeforeValidator(_object_name), documented("object name", pattern=f"^{DNS_SUBDOMAIN.pattern}$")
+    str,
+    _formed(
+        DNS_SUBDOMAIN.pattern,
+        "is not a name that Kubernetes gives an object",
+        "no such object can exist, so pods that refer to it would never start",
+        "use lower-case letters, digits, '-' and '.', beginning and ending with a letter or digit",
+    ),
+    documented("object name", pattern=f"^{DNS_SUBDOMAIN.pattern}$"),
 ]
 Device = Annotated[
     str,
@@ -266,8 +237,13 @@ FurtherResource = Annotated[
 """An extended resource or huge pages, beside what other settings request."""
 Network = Annotated[
     str,
-    BeforeValidator(_network),
-    documented("network", pattern=rf"^({DNS_LABEL.pattern}/)?{DNS_SUBDOMAIN.pattern}$"),
+    _formed(
+        _NETWORK,
+        "is not the name of a network",
+        "Multus would find no such NetworkAttachmentDefinition, and no pod of the tier start",
+        "write name or namespace/name, as `kubectl get network-attachment-definitions -A` shows them",
+    ),
+    documented("network", pattern=f"^{_NETWORK}$"),
 ]
 """A Multus NetworkAttachmentDefinition, with its namespace unless that is the pod's."""
 AddressRange = Annotated[
@@ -275,12 +251,24 @@ AddressRange = Annotated[
 ]
 """IPv4 or IPv6 addresses, such as 10.129.0.0/23."""
 LabelValue = Annotated[
-    str, BeforeValidator(_label_value), documented("label value", pattern=f"^({QUALIFIED.pattern})?$")
+    str,
+    _formed(
+        _LABEL_VALUE,
+        "is not a label value",
+        "the API server would refuse the object",
+        "use at most 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit",
+    ),
+    documented("label value", pattern=f"^{_LABEL_VALUE}$"),
 ]
 LabelKey = Annotated[
     str,
-    BeforeValidator(_label_key),
-    documented("label key", pattern=f"^((?=[^/]{{1,253}}/){_DOMAIN}/)?{QUALIFIED.pattern}$"),
+    _formed(
+        _LABEL_KEY,
+        "is not a label or annotation key",
+        "the API server would refuse the object",
+        "write [domain/]name with at most 63 letters, digits, '-', '_' and '.' in the name",
+    ),
+    documented("label key", pattern=f"^{_LABEL_KEY}$"),
 ]
 EnvValue = Annotated[str, BeforeValidator(_scalar_text), documented("any scalar", type=["string", "number", "boolean"])]
 ConfigKey = Annotated[str, Field(pattern=r"^[-._A-Za-z0-9]{1,253}$")]

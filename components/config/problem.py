@@ -26,7 +26,6 @@ class Problem:
     change: str
 
     def text(self) -> str:
-        """The problem as four lines: path, wrong, outcome, change."""
         return (
             f"{self.path}{shown(self.value)}\n"
             f"  wrong:   {self.wrong}\n"

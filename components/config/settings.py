@@ -21,22 +21,13 @@ from components.config.fields import (
 )
 from components.config.gateway import Gateway
 from components.config.generations import Generations
-from components.config.kv_transfer import KvTransfer
 from components.config.load import Load
 from components.config.routing import Routing
 from components.config.security import Security
 from components.config.strict import Strict
-from components.config.tiers import Decode, Prefill, Rdma
+from components.config.tiers import Decode, KvTransfer, Prefill, Rdma
 from components.config.ucx import Ucx
-from components.config.vocabulary import (
-    Accelerator,
-    Gpu,
-    Infrastructure,
-    Preflight,
-    PullPolicy,
-    ReleaseName,
-    Waiting,
-)
+from components.config.vocabulary import Accelerator, Gpu, Infrastructure, Preflight, PullPolicy, ReleaseName, Waiting
 
 
 def _no_url(value: Any) -> Any:

@@ -37,28 +37,17 @@ def _as_list(value: Any) -> Any:
     return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
 
 
-def _transports(value: list[str]) -> list[str]:
-    names = [part.removeprefix("^") if index == 0 else part for index, part in enumerate(value)]
-    malformed = [name for name in names if not TRANSPORT.fullmatch(name)]
-    if malformed or not value:
-        raise wrong(
-            f"is not a list of transports: {', '.join(malformed) or '(none given)'}",
-            "UCX would ignore them with a warning, and KV blocks would fall back to TCP or fail",
-            "use names from `ucx_info -d`, such as rc, ud, tcp, sm, self, rocm, cuda_copy",
-        )
-    return value
+def _each(pattern: re.Pattern[str], kind: str, outcome: str, change: str) -> AfterValidator:
+    """Refuses an empty list, and names without the pattern's form; the first may begin with `^`."""
 
+    def check(value: list[str]) -> list[str]:
+        names = [part.removeprefix("^") if index == 0 else part for index, part in enumerate(value)]
+        malformed = [name for name in names if not pattern.fullmatch(name)]
+        if malformed or not value:
+            raise wrong(f"is not a list of {kind}: {', '.join(malformed) or '(none given)'}", outcome, change)
+        return value
 
-def _net_devices(value: list[str]) -> list[str]:
-    names = [part.removeprefix("^") if index == 0 else part for index, part in enumerate(value)]
-    unknown = [name for name in names if not NET_DEVICE.fullmatch(name)]
-    if unknown or not value:
-        raise wrong(
-            f"is not a list of network devices: {', '.join(unknown) or '(none given)'}",
-            "UCX would find no such device and fall back to TCP, or pick an adapter by itself",
-            "name adapters with their port as `ibv_devinfo` shows them, such as mlx5_0:1 or bnxt_re0:1",
-        )
-    return value
+    return AfterValidator(check)
 
 
 def _byte(value: Any) -> Any:
@@ -84,11 +73,24 @@ def _listed(title: str, name: str) -> Any:
 
 
 Transports = Annotated[
-    list[str], AfterValidator(_transports), BeforeValidator(_as_list), _listed("UCX transports", TRANSPORT.pattern)
+    list[str],
+    _each(
+        TRANSPORT,
+        "transports",
+        "UCX would ignore them with a warning, and KV blocks would fall back to TCP or fail",
+        "use names from `ucx_info -d`, such as rc, ud, tcp, sm, self, rocm, cuda_copy",
+    ),
+    BeforeValidator(_as_list),
+    _listed("UCX transports", TRANSPORT.pattern),
 ]
 NetDevices = Annotated[
     list[str],
-    AfterValidator(_net_devices),
+    _each(
+        NET_DEVICE,
+        "network devices",
+        "UCX would find no such device and fall back to TCP, or pick an adapter by itself",
+        "name adapters with their port as `ibv_devinfo` shows them, such as mlx5_0:1 or bnxt_re0:1",
+    ),
     BeforeValidator(_as_list),
     _listed("network devices", f"({NET_DEVICE.pattern})"),
 ]

@@ -101,8 +101,8 @@ def _words(detail: ErrorDetails, path: str, keys: list[str]) -> tuple[str, str, 
             "write one of them",
         )
     if kind in {"greater_than_equal", "less_than_equal"}:
-        side, bound = ("below", context.get("ge")) if "ge" in context else ("above", context.get("le"))
-        return f"is {side} {bound}", "Kubernetes or vLLM would refuse it", f"give at {_most(side)} {bound}"
+        side, most, bound = ("below", "least", context["ge"]) if "ge" in context else ("above", "most", context["le"])
+        return f"is {side} {bound}", "Kubernetes or vLLM would refuse it", f"give at {most} {bound}"
     if kind == "string_pattern_mismatch":
         return (
             f"does not have the form {context['pattern']}",
@@ -112,10 +112,6 @@ def _words(detail: ErrorDetails, path: str, keys: list[str]) -> tuple[str, str, 
     stem = kind.removesuffix("_type").removesuffix("_from_float").removesuffix("_parsing")
     needed = NEEDED.get(stem, detail["msg"])
     return f"is {_kind(given)}, {needed} is needed", OUTCOME_OF_TYPE, _without_quotes(given, stem, path, needed)
-
-
-def _most(side: str) -> str:
-    return "least" if side == "below" else "most"
 
 
 def _without_quotes(given: Any, stem: str, path: str, needed: str) -> str:

@@ -31,7 +31,6 @@ PROVIDERS: Mapping[Provider, Mapping[ReleaseName, GatewayProvider]] = {
     Provider.DATA_SCIENCE: data_science_gateway.RELEASES,
     Provider.STANDALONE: standalone.RELEASES,
 }
-"""Every provider, by release of llm-d."""
 
 
 def chosen(gateway: Gateway, release: ReleaseName) -> GatewayProvider:

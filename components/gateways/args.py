@@ -1,6 +1,6 @@
 """Arguments of the model gateway."""
 
-from components.args import Args, ImageArgs, PlacementArgs
+from components.args import Args, ImageArgs, PlacementArgs, SecretKeyArgs
 from components.config.vocabulary import FailureMode, Provider, ReleaseName, ServiceType
 
 
@@ -12,35 +12,26 @@ class StandaloneArgs(Args):
     image: ImageArgs
     """Envoy's image, with bash."""
     replicas: int
-    """Pods."""
     selector: dict[str, str]
-    """Labels that select the pods."""
     failure_mode: FailureMode
-    """While the endpoint picker does not answer."""
     workers: str
     """Headless Service of the pool's pods."""
     worker_selector: dict[str, str]
-    """Labels of the pool's pods."""
 
 
 class ExistingArgs(Args):
     """A Gateway that this stack does not declare."""
 
     name: str
-    """Name of the Gateway."""
     namespace: str
-    """Namespace of the Gateway."""
     listener: str | None = None
-    """Listener for the route; None: every listener that takes the route."""
 
 
 class RouteArgs(Args):
     """The HTTPRoute: which requests go to the pool."""
 
     name: str
-    """Name of the HTTPRoute."""
     hostnames: list[str] = []
-    """Host names; empty: every host name."""
     path: str = "/"
     """Prefix of the path. The gateway takes it off."""
     headers: dict[str, str] = {}
@@ -55,13 +46,11 @@ class AskingArgs(Args):
     host: str
     """Name of the gateway's Service, as the cluster's DNS knows it."""
     port: int
-    """Port of the Service."""
     tls: bool
     """HTTPS; the certificate is not verified, because it is for the clients' name."""
     path: str
     """Before `/v1`: empty or such as `/llama`."""
     headers: dict[str, str]
-    """What a request carries."""
     seconds: int
     """How long every answer must come from the generation; where answers name none, how long is waited."""
     service_account: str
@@ -82,18 +71,7 @@ class CountersArgs(Args):
     name: str
     """Headless Service."""
     selector: dict[str, str]
-    """Labels of the workers."""
     port: int
-    """vLLM's port."""
-
-
-class KeyArgs(Args):
-    """A key of a Secret."""
-
-    name: str
-    """The Secret."""
-    key: str
-    """Its key."""
 
 
 class TrialArgs(Args):
@@ -106,16 +84,12 @@ class TrialArgs(Args):
     headers: dict[str, str]
     """What a request carries besides, the header of the second route among it."""
     model: str
-    """Name of the model."""
     prompt: str
     """What follows the beginning of each prompt, which is never the same."""
     requests: int
-    """How many."""
     max_errors: int
-    """How many may fail."""
     workers: dict[str, CountersArgs]
-    """Counters by role."""
-    api_key: KeyArgs | None = None
+    api_key: SecretKeyArgs | None = None
     """The API key; None: none is needed."""
     ca_secret: str | None = None
     """Secret with `ca.crt`; None: a certificate is not verified."""
@@ -125,18 +99,14 @@ class CertificateArgs(Args):
     """A Secret with a certificate."""
 
     name: str
-    """Name of the Secret."""
     namespace: str | None = None
-    """Namespace of the Secret; None: the Gateway's."""
 
 
 class ListenerArgs(Args):
     """A listener of the Gateway."""
 
     name: str
-    """Name of the listener."""
     port: int
-    """Port of the Service."""
     certificates: list[CertificateArgs] = []
     """Certificates of an HTTPS listener; empty: the listener speaks HTTP."""
 
@@ -145,9 +115,7 @@ class ServiceArgs(Args):
     """The gateway's Service, besides its type."""
 
     annotations: dict[str, str] = {}
-    """Annotations of the Service."""
     load_balancer_class: str | None = None
-    """Class of the load balancer."""
     node_ports: dict[str, int] = {}
     """Port on the nodes, by port of the Service."""
 
@@ -156,40 +124,28 @@ class IngressArgs(Args):
     """An Ingress in front of the gateway's Service."""
 
     host: str
-    """Host name."""
     service: str
-    """The gateway's Service."""
     class_name: str | None = None
-    """IngressClass."""
     annotations: dict[str, str] = {}
-    """Annotations of the Ingress."""
     tls_secret: str | None = None
-    """Secret with the host's certificate."""
 
 
 class ModelGatewayArgs(Args):
     """The Gateway, its route to the pool, and the settings from which the provider makes its objects."""
 
     namespace: str
-    """Namespace of all objects."""
     name: str
-    """Name of the Gateway and its parameters."""
     existing: ExistingArgs | None = None
     """A Gateway to use instead; None: the stack declares one."""
     route: RouteArgs
-    """HTTPRoute."""
     listeners: list[ListenerArgs]
-    """Listeners of the stack's Gateway."""
     service: ServiceArgs
-    """The Gateway's Service, besides the type."""
     ingress: IngressArgs | None = None
-    """In front of the Service."""
     request_timeout: int
     """Seconds after which a load balancer that needs a limit ends a request."""
     generation: str = ""
     """Word of the generation that the route leads to; empty: the unnamed one."""
     trial: str
-    """Name of the generation's second HTTPRoute."""
     beside: bool
     """Whether another generation serves or served: this one then has the second HTTPRoute and the Job `settle`."""
     trial_header: str = "x-llm-d-generation"
@@ -203,7 +159,6 @@ class ModelGatewayArgs(Args):
     generation_labels: dict[str, str]
     """Labels of the objects that belong to the generation."""
     own_labels: dict[str, str] = {}
-    """Further labels of the Gateway."""
     floating_user: bool = False
     """Whether the cluster gives each pod a user of its own: the proxies must name none."""
     confined: bool = False
@@ -217,32 +172,22 @@ class ModelGatewayArgs(Args):
     awaited: bool
     """Let Pulumi wait until the gateway is programmed or Ready."""
     service_type: ServiceType
-    """Type of the gateway's Service."""
     log_level: str | None = None
     """Log level of the proxy, in the proxy's spelling; None: the provider takes none."""
     access_logging: bool
-    """Log every request."""
     requests: dict[str, str]
-    """Resource requests of the proxy."""
     limits: dict[str, str]
-    """Resource limits of the proxy."""
     termination_grace: int | None = None
     """Seconds that a proxy which ends has for its streams; None: as long as the provider gives it."""
     idle_timeout: int
     """Seconds after which the proxy closes a client's idle connection."""
     pool: str
-    """InferencePool that serves the requests."""
     pool_port: int
-    """Target port of the pool."""
     picker: str
-    """Service of the endpoint picker."""
     picker_selector: dict[str, str]
-    """Labels of the endpoint picker's pods."""
     autopilot: bool
-    """Whether the GKE cluster is an Autopilot one."""
     metrics_interval: str | None = None
     """How often the endpoint picker's metrics are read where the provider has its own monitoring; None: never."""
     registry: str | None = None
     """Registry and folder of the proxy's image, where the provider's parameters set it; None: the controller's own."""
     standalone: StandaloneArgs | None = None
-    """The stack's own Envoy; None: a controller makes the proxies."""

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from components.gateways.args import AskingArgs, CountersArgs, ModelGatewayArgs, TrialArgs
-from components.gateways.provider import GatewayProvider
-from components.manifests import SKIP_AWAIT, Manifest, Stage
+from components.gateways.provider import GatewayProvider, of_generation
+from components.manifests import RESTRICTED, SKIP_AWAIT, Manifest, Stage
 from components.names import TRIAL_LABEL
 
 SCRIPT = (Path(__file__).parent / "settle_job.py").read_text()
@@ -40,7 +40,7 @@ def settle(provider: GatewayProvider, args: ModelGatewayArgs, asked: AskingArgs)
         "SECONDS": str(asked.seconds),
         "LIMIT": str(asked.seconds + PATIENCE),
     }
-    pod = _pod(args, asked, SCRIPT, [_variable(*each) for each in env.items()])
+    pod = _pod(args, asked, SCRIPT, [{"name": name, "value": value} for name, value in env.items()])
     return _job(args, asked, pod, PULL + PATIENCE + asked.seconds, Stage.SETTLE)
 
 
@@ -59,7 +59,7 @@ def trial(provider: GatewayProvider, args: ModelGatewayArgs, given: TrialArgs) -
         **{role.upper(): f"{each.name}.{args.namespace}.svc:{each.port}" for role, each in given.workers.items()},
         **({"CA": f"{CA_FOLDER}/ca.crt"} if given.ca_secret else {}),
     }
-    variables = [_variable(*each) for each in env.items()]
+    variables: list[dict[str, Any]] = [{"name": name, "value": value} for name, value in env.items()]
     if key := given.api_key:
         reference = {"secretKeyRef": {"name": key.name, "key": key.key}}
         variables.append({"name": "API_KEY", "valueFrom": reference})
@@ -80,24 +80,12 @@ def _common(provider: GatewayProvider, args: ModelGatewayArgs) -> dict[str, str]
     }
 
 
-def _variable(name: str, value: str) -> dict[str, Any]:
-    return {"name": name, "value": value}
-
-
 def _workers(args: ModelGatewayArgs, role: str, given: CountersArgs) -> Manifest:
     """The headless Service by which the Job finds the addresses of a tier's Ready workers."""
     port = {"name": "http", "port": given.port, "targetPort": given.port, "protocol": "TCP"}
-    return Manifest(
-        f"trial-{role}",
-        "v1",
-        "Service",
-        given.name,
-        args.namespace,
-        args.generation_labels,
-        {"spec": {"type": "ClusterIP", "clusterIP": "None", "selector": given.selector, "ports": [port]}},
-        annotations=SKIP_AWAIT,
-        generation=args.generation,
-    )
+    spec = {"type": "ClusterIP", "clusterIP": "None", "selector": given.selector, "ports": [port]}
+    body = {"spec": spec}
+    return of_generation(args)(f"trial-{role}", "v1", "Service", given.name, body=body, annotations=SKIP_AWAIT)
 
 
 def _job(args: ModelGatewayArgs, asked: AskingArgs, pod: dict[str, Any], limit: int, stage: Stage) -> Manifest:
@@ -117,17 +105,11 @@ def _job(args: ModelGatewayArgs, asked: AskingArgs, pod: dict[str, Any], limit: 
             "spec": pod,
         },
     }
-    return Manifest(
-        resource,
-        "batch/v1",
-        "Job",
-        f"{asked.name}-{resource}",
-        args.namespace,
-        args.generation_labels,
-        {"spec": spec},
+    return of_generation(args)(
+        *(resource, "batch/v1", "Job", f"{asked.name}-{resource}"),
+        body={"spec": spec},
         annotations={"pulumi.com/replaceUnready": "true"},
         stage=stage,
-        generation=args.generation,
         minutes=-(-limit // 60) + 1,
     )
 
@@ -156,13 +138,7 @@ def _pod(args: ModelGatewayArgs, asked: AskingArgs, script: str, variables: list
                     "limits": {"cpu": "1", "memory": "256Mi"},
                 },
                 "terminationMessagePolicy": "FallbackToLogsOnError",
-                "securityContext": {
-                    "runAsNonRoot": True,
-                    **({} if args.floating_user else {"runAsUser": USER}),
-                    "allowPrivilegeEscalation": False,
-                    "capabilities": {"drop": ["ALL"]},
-                    "seccompProfile": {"type": "RuntimeDefault"},
-                },
+                "securityContext": RESTRICTED if args.floating_user else {**RESTRICTED, "runAsUser": USER},
             }
         ],
     }
@@ -173,9 +149,5 @@ def _pod(args: ModelGatewayArgs, asked: AskingArgs, script: str, variables: list
     if placement.node_selector:
         pod["nodeSelector"] = placement.node_selector
     if placement.tolerations:
-        pod["tolerations"] = [_toleration(each.model_dump(exclude_none=True)) for each in placement.tolerations]
+        pod["tolerations"] = [each.document for each in placement.tolerations]
     return pod
-
-
-def _toleration(given: dict[str, Any]) -> dict[str, Any]:
-    return {"tolerationSeconds" if key == "toleration_seconds" else key: value for key, value in given.items()}

@@ -14,7 +14,6 @@ from components.gateways.provider import GATEWAY_API
 from components.manifests import Manifest
 
 INGRESS = "openshift-ingress"
-"""Namespace of OpenShift's routers and their certificates."""
 
 CERTIFICATE = {"service.beta.openshift.io/serving-cert-secret-name": "data-science-gateway-service-tls"}
 """Annotation of the Service for which OpenShift makes a certificate."""
@@ -42,11 +41,7 @@ DATA_SCIENCE = replace(
     istio.ISTIO,
     word=Provider.DATA_SCIENCE,
     class_name="data-science-gateway-class",
-    about="The class of OpenShift AI, served by OpenShift Service Mesh: istio under other names. "
-    "The facts about istio apply.",
     source="llm-d infra chart v1.4.0",
-    makes="as istio, with OpenShift's serving certificate; a ReferenceGrant for certificates in `openshift-ingress`",
-    facts=(),
     configure=configure,
     service_suffix="-data-science-gateway-class",
     service_annotations=CERTIFICATE,

@@ -5,9 +5,11 @@ from typing import Any
 
 from components.gateways.args import IngressArgs, ListenerArgs, ModelGatewayArgs, RouteArgs
 from components.gateways.asking import HEADER
-from components.gateways.provider import GATEWAY_API, GatewayProvider
+from components.gateways.provider import GATEWAY_API, GatewayProvider, of_generation, of_stack
 from components.manifests import SKIP_AWAIT, Manifest, Stage
 from components.names import HTTP_PORT, PART_OF, POOL_GROUP
+
+HTTP_ROUTE = (f"{GATEWAY_API}/v1", "HTTPRoute")
 
 PROGRAMMED = {"pulumi.com/waitFor": "condition=Programmed"}
 """Pulumi waits for this condition, which every controller reports; it does not wait for a custom object otherwise."""
@@ -20,16 +22,8 @@ load balancer takes minutes."""
 def objects(provider: GatewayProvider, args: ModelGatewayArgs) -> Sequence[Manifest]:
     """The Gateway, unless the stack uses an existing one, and the HTTPRoute."""
     gateway = [] if args.existing else [_gateway(provider, args)]
-    route = Manifest(
-        "route",
-        f"{GATEWAY_API}/v1",
-        "HTTPRoute",
-        args.route.name,
-        args.namespace,
-        args.labels,
-        {"spec": _route(provider, args)},
-        stage=Stage.SWITCH,
-    )
+    spec = {"spec": _route(provider, args)}
+    route = of_stack(args)("route", *HTTP_ROUTE, args.route.name, body=spec, stage=Stage.SWITCH)
     return [*gateway, route, *([_trial(provider, args)] if args.beside else [])]
 
 
@@ -38,16 +32,7 @@ def _trial(provider: GatewayProvider, args: ModelGatewayArgs) -> Manifest:
     istio's proxies, and the first requests after a switch would fail."""
     word = {args.trial_header: args.generation or "-"}
     spec = _route(provider, args.model_copy(update={"route": given_headers(args.route, word)}))
-    return Manifest(
-        "trial-route",
-        f"{GATEWAY_API}/v1",
-        "HTTPRoute",
-        args.trial,
-        args.namespace,
-        args.generation_labels,
-        {"spec": spec},
-        generation=args.generation,
-    )
+    return of_generation(args)("trial-route", *HTTP_ROUTE, args.trial, body={"spec": spec})
 
 
 def given_headers(route: RouteArgs, more: Mapping[str, str]) -> RouteArgs:
@@ -65,16 +50,8 @@ def ingress(gateway: ModelGatewayArgs, args: IngressArgs) -> Manifest:
         spec["ingressClassName"] = args.class_name
     if args.tls_secret:
         spec["tls"] = [{"hosts": [args.host], "secretName": args.tls_secret}]
-    return Manifest(
-        "ingress",
-        "networking.k8s.io/v1",
-        "Ingress",
-        gateway.name,
-        gateway.namespace,
-        gateway.labels,
-        {"spec": spec},
-        annotations={**args.annotations, **SKIP_AWAIT},
-    )
+    kind, annotations = ("networking.k8s.io/v1", "Ingress"), {**args.annotations, **SKIP_AWAIT}
+    return of_stack(gateway)("ingress", *kind, gateway.name, body={"spec": spec}, annotations=annotations)
 
 
 def _gateway(provider: GatewayProvider, args: ModelGatewayArgs) -> Manifest:
@@ -91,14 +68,10 @@ def _gateway(provider: GatewayProvider, args: ModelGatewayArgs) -> Manifest:
         infrastructure |= {"labels": PART_OF, "annotations": PART_OF}
     if infrastructure:
         spec["infrastructure"] = infrastructure
-    return Manifest(
-        "gateway",
-        f"{GATEWAY_API}/v1",
-        "Gateway",
-        args.name,
-        args.namespace,
-        labels,
-        {"spec": spec},
+    return of_stack(args)(
+        *("gateway", f"{GATEWAY_API}/v1", "Gateway", args.name),
+        labels=labels,
+        body={"spec": spec},
         annotations=PROGRAMMED if args.awaited else {},
         replaced_on="spec.gatewayClassName",  # the old class's controller would not delete its proxies
         minutes=MINUTES if args.awaited else None,

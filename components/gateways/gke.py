@@ -7,12 +7,11 @@ every provider, though nothing uses them here.
 """
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 from components.config.vocabulary import Platform, Provider, ReleaseName, ServiceType
 from components.gateways.args import ModelGatewayArgs
-from components.gateways.provider import REFUSED_OUTSIDE, TIME_NOT_PROOF, Fact, GatewayProvider, Source, Subject
+from components.gateways.provider import REFUSED_OUTSIDE, GatewayProvider, Source, of_generation
 from components.manifests import Manifest
 from components.names import POOL_GROUP
 
@@ -30,7 +29,7 @@ def connect(args: ModelGatewayArgs) -> Sequence[Manifest]:
         "HealthCheckPolicy": {"timeoutSec": 2, "checkIntervalSec": 2, "config": check},
         "GCPBackendPolicy": {"timeoutSec": args.request_timeout, "logging": {"enabled": True}},
     }
-    one = partial(Manifest, namespace=args.namespace, labels=args.generation_labels, generation=args.generation)
+    one = of_generation(args)
     made = [
         one(
             kind.lower(), "networking.gke.io/v1", kind, args.pool, body={"spec": {"targetRef": target, "default": each}}
@@ -61,22 +60,21 @@ def _reader(args: ModelGatewayArgs) -> Sequence[Manifest]:
         "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": role},
         "subjects": [{"kind": "ServiceAccount", "name": reader, "namespace": args.namespace}],
     }
-    one = partial(Manifest, labels=args.generation_labels, generation=args.generation)
+    one = of_generation(args)
     return [
-        one("metrics-reader", "v1", "ServiceAccount", reader, args.namespace),
+        one("metrics-reader", "v1", "ServiceAccount", reader),
         one(
             "metrics-token",
             "v1",
             "Secret",
             f"{args.pool}-metrics-reader-secret",
-            args.namespace,
             body={"type": "kubernetes.io/service-account-token"},
             annotations={"kubernetes.io/service-account.name": reader},
             # Without its account the token controller deletes such a Secret at once.
             after="metrics-reader",
         ),
-        one("metrics-role", f"{RBAC}/v1", "ClusterRole", role, None, body={"rules": rules}),
-        one("metrics-role-binding", f"{RBAC}/v1", "ClusterRoleBinding", role, None, body=binding),
+        one("metrics-role", f"{RBAC}/v1", "ClusterRole", role, namespace=None, body={"rules": rules}),
+        one("metrics-role-binding", f"{RBAC}/v1", "ClusterRoleBinding", role, namespace=None, body=binding),
     ]
 
 
@@ -94,46 +92,18 @@ def _collector(args: ModelGatewayArgs) -> Sequence[Manifest]:
         "subjects": [{"kind": "ServiceAccount", "name": "collector", "namespace": collector}],
     }
     bound = f"{collector}:collector:{args.namespace}-{role}"
-    one = partial(Manifest, namespace=args.namespace, labels=args.generation_labels, generation=args.generation)
+    one = of_generation(args)
     return [
         one("token-role", f"{RBAC}/v1", "Role", role, body={"rules": [rule]}),
         one("token-role-binding", f"{RBAC}/v1", "RoleBinding", bound, body=binding),
     ]
 
 
-_POLICY = "GoogleCloudPlatform/gke-gateway-api v1.4.0: config/crd/networking.gke.io_gcpbackendpolicies.yaml"
-_LIMITS = "https://docs.cloud.google.com/load-balancing/docs/https/request-distribution"
-
-FACTS = (
-    Fact(
-        Subject.DRAIN,
-        "There is no proxy pod. A worker that ends leaves the load balancer's group; how long its streams may go on is "
-        "`connectionDraining.drainingTimeoutSec` of a GCPBackendPolicy. Google's default is not known here.",
-        _POLICY,
-    ),
-    Fact(
-        Subject.IDLE,
-        "Clients' connections are kept for 610 s, regional load balancers keep them for 600 s; those to the workers "
-        "for 600 s.",
-        _LIMITS,
-    ),
-    Fact(
-        Subject.FAILURE,
-        "FailOpen opens while the endpoint picker has no Ready pod. Other failures are not known.",
-        "kubernetes-sigs/gateway-api-inference-extension: conformance/reports/v0.5.0/gateway/gke-gateway, "
-        "conformance/tests/epp_unavailable_fail_open.go",
-    ),
-    TIME_NOT_PROOF,
-)
-
 GKE = GatewayProvider(
     word=Provider.GKE,
     class_name="gke-l7-regional-external-managed",
     internal_class="gke-l7-rilb",
-    about="GKE's Gateway controller: the proxies are Google's, outside the cluster.",
     source="inferencepool charts v1.2.0 and v1.4.0 with `provider.name: gke`",
-    makes="HealthCheckPolicy, GCPBackendPolicy, PodMonitoring with its rights",
-    facts=FACTS,
     connect=connect,
     kinds={
         "networking.gke.io": Source("serving.gateway.provider", "GKE's Gateway controller (`--gateway-api=standard`)"),

@@ -9,24 +9,12 @@ from dataclasses import replace
 from typing import Any
 
 from components.config.vocabulary import Provider, ReleaseName
+from components.gateways import provider
 from components.gateways.agentgateway import AGENTGATEWAY, CUSTOM
 from components.gateways.args import ModelGatewayArgs
-from components.gateways.provider import (
-    LIMITS,
-    REFUSED_BY_OTHERS,
-    REQUESTS,
-    SHORT_LEVELS,
-    TIME_NOT_PROOF,
-    Fact,
-    GatewayProvider,
-    Parameters,
-    Source,
-    Subject,
-    parameters,
-)
 from components.manifests import Manifest
 
-PARAMETERS = Parameters("gateway.kgateway.dev/v1alpha1", "GatewayParameters")
+PARAMETERS = provider.Parameters("gateway.kgateway.dev/v1alpha1", "GatewayParameters")
 
 TALKATIVE = ("upstream", "http", "connection")
 """Envoy's components that log at the stack's level; all others stay at warn (chart)."""
@@ -68,7 +56,7 @@ def configure(args: ModelGatewayArgs) -> Sequence[Manifest]:
         "service": _service(args),
         "podTemplate": pod,
     }
-    return [parameters(PARAMETERS, args, {"spec": {"kube": kube}})]
+    return [provider.parameters(PARAMETERS, args, {"spec": {"kube": kube}})]
 
 
 def _service(args: ModelGatewayArgs) -> dict[str, Any]:
@@ -81,74 +69,20 @@ def _service(args: ModelGatewayArgs) -> dict[str, Any]:
     return service
 
 
-_TAG = "kgateway-dev/kgateway v2.1.1"
-_TEMPLATE = f"{_TAG}: internal/kgateway/helm/kgateway/templates/gateway/proxy-deployment.yaml"
-
-FACTS = (
-    Fact(
-        Subject.DRAIN,
-        "A preStop hook makes Envoy fail its health check, so that answers end their connections, and sleeps: 10 s, or "
-        "`terminationGrace`. Then Envoy ends, and streams that still run are cut. The sleep is taken in full, whether "
-        "the proxy is busy or not: `destroy` takes as long.",
-        f"{_TEMPLATE}; pkg/deployer/gateway_parameters.go",
-    ),
-    Fact(
-        Subject.IDLE,
-        "They do not delay the end of a proxy. A running Envoy closes them after its default of an hour. A stream that "
-        "is silent for 5 minutes, such as a long prompt, is ended (Envoy's default `stream_idle_timeout`): an "
-        "HTTPListenerPolicy has `spec.idleTimeout` and `spec.streamIdleTimeout`.",
-        f"{_TAG}: internal/kgateway/translator/irtranslator/fc.go, api/v1alpha1/http_listener_policy_types.go",
-    ),
-    Fact(
-        Subject.METADATA,
-        "Nothing is copied, and labels and annotations of `spec.infrastructure` are ignored. Annotations of the "
-        "Service come from GatewayParameters.",
-        f"{_TAG}: internal/kgateway/deployer/gateway_parameters.go",
-    ),
-    Fact(
-        Subject.PROGRAMMED,
-        "True unless the translation failed. It says nothing about the proxy's pods.",
-        f"{_TAG}: pkg/reports/status.go `addMissingGatewayConditions`",
-    ),
-    Fact(
-        Subject.FAILURE,
-        "Its Envoy is 1.35: FailOpen opens at any time, but a request that has begun to send its body to the "
-        "endpoint picker reaches the worker without the body. The picker is known by its Service's address, so that "
-        "one with 0 replicas is refused and not known to be absent. FailClose: 500.",
-        f"{_TAG}: internal/kgateway/extensions2/plugins/inferenceextension/endpointpicker/plugin.go; envoyproxy/envoy "
-        "release/v1.35: source/extensions/filters/http/ext_proc/ext_proc.cc",
-    ),
-    Fact(
-        Subject.HEADERS,
-        "`x-gateway-destination-endpoint` is obeyed, if it names a worker of the pool, while the endpoint picker fails "
-        "open. `x-prefiller-host-port` is not removed.",
-        f"{_TAG}: internal/kgateway/extensions2/plugins/inferenceextension/endpointpicker/plugin.go",
-    ),
-    Fact(
-        Subject.WEIGHTS,
-        "Each pool has its own endpoint picker. kgateway-dev/kgateway#11667 reports 503 with two pools.",
-        f"{_TAG}: internal/kgateway/translator/irtranslator/route.go `translateRouteAction`",
-    ),
-    TIME_NOT_PROOF,
-)
-
-KGATEWAY = GatewayProvider(
+KGATEWAY = provider.GatewayProvider(
     word=Provider.KGATEWAY,
     class_name="kgateway",
-    about="kgateway 2.1.1 with `inferenceExtension.enabled=true`. It reaches the endpoint picker over TLS by itself.",
     source="llm-d infra chart v1.3.6",
-    makes="GatewayParameters",
-    facts=FACTS,
     configure=configure,
-    kinds={"gateway.kgateway.dev": Source("serving.gateway.provider", "kgateway's CRD chart")},
+    kinds={"gateway.kgateway.dev": provider.Source("serving.gateway.provider", "kgateway's CRD chart")},
     parameters=PARAMETERS,
     registry="cr.kgateway.dev/kgateway-dev",
     drains_in_full=True,
-    log_levels=SHORT_LEVELS,
-    requests=REQUESTS,
-    limits=LIMITS,
+    log_levels=provider.SHORT_LEVELS,
+    requests=provider.REQUESTS,
+    limits=provider.LIMITS,
     refused={
-        **REFUSED_BY_OTHERS,
+        **provider.REFUSED_BY_OTHERS,
         "service.load_balancer_class": "GatewayParameters have no field for it",
         "idle_timeout": "GatewayParameters have no field for it; an HTTPListenerPolicy of your own has "
         "spec.idleTimeout",
@@ -158,8 +92,6 @@ KGATEWAY = GatewayProvider(
 IS_AGENTGATEWAY = replace(
     AGENTGATEWAY,
     word=Provider.KGATEWAY,
-    about="Deprecated in the guide: the same as `agentgateway` of this release, and a warning.",
-    facts=(),
     note="is deprecated in the guide: what it makes there is the Gateway of provider agentgateway, so say that",
 )
 

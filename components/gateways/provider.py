@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
+from functools import partial
 from typing import Any
 
 from components.config.vocabulary import EnvoyLogLevel, Platform, Provider, ServiceType
@@ -13,7 +13,6 @@ GATEWAY_API = "gateway.networking.k8s.io"
 """API group of Gateway, HTTPRoute and ReferenceGrant."""
 
 ENVOY_LEVELS = {level: level.value for level in EnvoyLogLevel}
-"""Log levels as Envoy spells them."""
 
 SHORT_LEVELS = {**ENVOY_LEVELS, EnvoyLogLevel.WARNING: "warn"}
 """Log levels as the charts for kgateway and agentgateway spell them."""
@@ -90,54 +89,18 @@ class Source:
     software: str
 
 
-class Subject(StrEnum):
-    """What the page says about every controller."""
-
-    DRAIN = "a proxy is replaced"
-    IDLE = "idle connections"
-    METADATA = "labels and annotations of the Gateway"
-    PROGRAMMED = "the condition Programmed"
-    FAILURE = "the endpoint picker fails"
-    HEADERS = "headers for the endpoint picker's choice, sent by a client"
-    WEIGHTS = "two pools in one rule"
-    SETTLE = "the route leads to another pool"
-    FILTERS = "filters on the route"
-
-
-@dataclass(frozen=True)
-class Fact:
-    """What a controller does, and the upstream files that say it."""
-
-    subject: Subject
-    says: str
-    source: str
-
-
-TIME_NOT_PROOF = Fact(
-    Subject.SETTLE,
-    "Time, not proof: the Job `settle` waits and asks nothing, and answers do not name their generation. The switch "
-    "from one generation to the other is not proven here.",
-    "the sandbox does not serve Gateways of this class",
-)
-"""Of every controller that the sandbox cannot run."""
-
-
 @dataclass(frozen=True)
 class GatewayProvider:
-    """One gateway provider in the version that goes with a release of llm-d: its data and its objects."""
+    """One gateway provider in the version that goes with a release of llm-d: its data and its objects.
+
+    What the page says of it, and of its controller's behaviour, is in `page.yaml`.
+    """
 
     word: Provider
-    """Value of `serving.gateway.provider`."""
     class_name: str | None
     """`gatewayClassName` of its Gateways; None: there is no controller, no Gateway and no HTTPRoute."""
-    about: str
-    """What it is, and its version; a sentence of the page."""
     source: str
     """Charts and files from which the data and the objects come."""
-    makes: str
-    """What the stack declares beside Gateway and HTTPRoute; a cell of the page."""
-    facts: Sequence[Fact] = ()
-    """What its controller and proxy do; rows of the page."""
     configure: Manifests = nothing
     """Objects that configure a Gateway of the stack's own. Without a class: the proxies themselves."""
     connect: Manifests = nothing
@@ -170,7 +133,6 @@ class GatewayProvider:
     service_type: ServiceType | None = None
     """Type that the Service always has; None: the stack chooses."""
     service_annotations: Mapping[str, str] = field(default_factory=dict)
-    """Annotations of the Service beside those of the stack."""
     platform: Platform | None = None
     """Cloud that the provider is limited to; None: any cluster."""
     collectors: Mapping[bool, str] = field(default_factory=dict)
@@ -180,11 +142,8 @@ class GatewayProvider:
     log_levels: Mapping[EnvoyLogLevel, str] = field(default_factory=dict)
     """Log levels that the proxy has, as the proxy spells them."""
     log_level: EnvoyLogLevel = EnvoyLogLevel.WARNING
-    """Default log level (chart)."""
     requests: Mapping[str, str] = field(default_factory=dict)
-    """Default resource requests of the proxy (chart)."""
     limits: Mapping[str, str] = field(default_factory=dict)
-    """Default resource limits of the proxy (chart)."""
     registry: str | None = None
     """Registry and folder of the proxy's image, if the parameters can set another; None: they cannot."""
     missing: str | None = None
@@ -192,15 +151,23 @@ class GatewayProvider:
     note: str | None = None
     """Warning at every preview and `up`; completes "serving.gateway.provider: <word> …"."""
     access_logging: bool = False
-    """Whether the proxy logs every request by default."""
     refused: Mapping[str, str] = field(default_factory=dict)
     """Settings of the gateway that the provider cannot honour, by field, each with the reason."""
 
 
+def of_stack(args: ModelGatewayArgs) -> Callable[..., Manifest]:
+    """Makes an object that stays whatever the generation, of the other fields of a manifest."""
+    return partial(Manifest, namespace=args.namespace, labels=args.labels)
+
+
+def of_generation(args: ModelGatewayArgs) -> Callable[..., Manifest]:
+    """Makes an object of one generation, of the other fields of a manifest."""
+    return partial(Manifest, namespace=args.namespace, labels=args.generation_labels, generation=args.generation)
+
+
 def parameters(of: Parameters, args: ModelGatewayArgs, body: Mapping[str, Any]) -> Manifest:
     """The object that the Gateway's `parametersRef` names."""
-    where = args.name, args.namespace, args.labels
-    return Manifest("parameters", of.api_version, of.kind, *where, body, formerly=of.formerly)
+    return of_stack(args)("parameters", of.api_version, of.kind, args.name, body=body, formerly=of.formerly)
 
 
 def service_overlay(args: ModelGatewayArgs) -> dict[str, Any]:

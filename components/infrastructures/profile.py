@@ -30,7 +30,6 @@ class Device:
     """The device that brings RDMA into a pod, with its secondary network."""
 
     resource: str
-    """Extended resource of the device plugin."""
     count: int = 1
     """Devices per pod, or per GPU of a pod."""
     per_gpu: bool = False
@@ -42,10 +41,8 @@ class Device:
     one_attachment: bool = False
     """Whether one attachment of it brings them all; otherwise there is one for each device."""
     why: str = ""
-    """Why this resource and this count."""
 
     def amount(self, gpus: int) -> int:
-        """Devices for a pod with that many GPUs."""
         return self.count * gpus if self.per_gpu else self.count
 
 
@@ -78,19 +75,15 @@ class InfrastructureProfile:
     """A kind of cluster as the workers meet it. Settings of the stack go over each of its fields."""
 
     title: str
-    """What people call it."""
     about: str
     """Where it is, and what it is there for."""
     fabric: Fabric
-    """What KV blocks travel over."""
     adapters: str
     """How a pod gets its adapters; completes "it …"."""
     source: str
-    """Where its values come from."""
     platform: Platform | None = None
     """Managed Kubernetes that this infrastructure is limited to; None = any cluster."""
     needs: tuple[str, ...] = ()
-    """What the cluster must have before."""
     differences: tuple[str, ...] = ()
     """Where its values deliberately differ from the source, and why."""
     only: Mapping[Accelerator, str] = field(default_factory=dict)
@@ -100,27 +93,21 @@ class InfrastructureProfile:
     not_on_host_network: str = ""
     """Why host-network mode cannot work there; empty: it can."""
     device: Device | None = None
-    """The RDMA device of each worker."""
     annotations: Mapping[str, Explained] = field(default_factory=dict)
-    """Annotations of the pods."""
     env: Mapping[str, Explained] = field(default_factory=dict)
-    """Environment variables besides UCX's."""
     ucx: Mapping[str, Explained] = field(default_factory=dict)
     """UCX variables that `serving.ucx` has a setting for, by their names."""
     kv_transfer: Mapping[str, tuple[Any, str]] = field(default_factory=dict)
     """Further fields of `--kv-transfer-config`, each with its reason."""
     capabilities: Mapping[Capability, str] = field(default_factory=dict)
-    """Linux capabilities, each with its reason."""
     node_memory: str = ""
     """Why the nodes let every container lock memory; empty: not known."""
     run_as_root: str = ""
     """Why vLLM runs as root; empty: as the image's user."""
     host_files: tuple[HostFile, ...] = ()
-    """Files and folders of the node."""
     prelude: tuple[Explained, ...] = ()
     """Shell commands that vLLM's process begins with, for what only a script of the node knows."""
     node_selector: Mapping[str, Explained] = field(default_factory=dict)
-    """Labels of the nodes."""
     tolerates_gpu_taint: str = ""
     """Why workers tolerate a taint named after the GPU resource; empty: they do not."""
     unlimited_cpu: str = ""
@@ -131,7 +118,6 @@ class InfrastructureProfile:
     """vLLM images instead of the accelerator's; a release without one is refused. Empty: the accelerator's."""
 
     def has(self, accelerator: Accelerator) -> bool:
-        """Whether there are such GPUs."""
         return not self.only or accelerator in self.only
 
     def runs(self, release: ReleaseName) -> bool:

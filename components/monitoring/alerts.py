@@ -36,7 +36,6 @@ class Alert:
     severity: str
     summary: str
     description: str
-    """The consequence, and what to do."""
 
 
 def alerts(args: MonitoringArgs, limits: AlertArgs) -> Iterator[Alert]:

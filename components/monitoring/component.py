@@ -8,7 +8,7 @@ from components.monitoring.dashboards import dashboards
 from components.monitoring.panels import Dashboard
 from components.names import Names
 from components.plan.platform_args import MonitoringArgs
-from components.registration import declare_all
+from components.registration import declare
 
 MONITORING = "monitoring.coreos.com/v1"
 
@@ -17,12 +17,11 @@ class Monitoring(pulumi.ComponentResource):
     """A PodMonitor per tier, a ServiceMonitor for the picker, Grafana dashboards, a PrometheusRule."""
 
     monitors: pulumi.Output[list[str]]
-    """Names of the monitors."""
 
     def __init__(self, name: str, args: MonitoringArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("llm-d-pd:index:Monitoring", name, None, opts)
         args = MonitoringArgs.of(args)
-        declare_all(name, objects(args), pulumi.ResourceOptions(parent=self))
+        declare(name, objects(args), pulumi.ResourceOptions(parent=self))
         self.monitors = pulumi.Output.from_input([*(tier.name for tier in args.tiers.values()), args.picker_monitor])
         self.register_outputs({"monitors": self.monitors})
 

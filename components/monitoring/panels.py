@@ -24,36 +24,26 @@ class Line:
     query: str
 
 
-@dataclass(frozen=True)
 class Panel:
-    """A chart over time."""
+    """A chart over time; `about`: what it shows and what to look for."""
 
-    title: str
-    about: str
-    """What it shows and what to look for."""
-    unit: Unit
-    lines: tuple[Line, ...]
+    def __init__(self, title: str, about: str, unit: Unit, *lines: Line) -> None:
+        self.title, self.about, self.unit, self.lines = title, about, unit, lines
 
 
-@dataclass(frozen=True)
 class Row:
     """Panels that belong together."""
 
-    title: str
-    panels: tuple[Panel, ...]
+    def __init__(self, title: str, *panels: Panel) -> None:
+        self.title, self.panels = title, panels
 
 
-@dataclass(frozen=True)
 class Dashboard:
-    """A page of charts."""
+    """A page of charts; `word` is part of its names."""
 
-    word: str
-    """Part of its names."""
-    title: str
-    about: str
-    rows: tuple[Row, ...]
+    def __init__(self, word: str, title: str, about: str, *rows: Row) -> None:
+        self.word, self.title, self.about, self.rows = word, title, about, rows
 
     @property
     def panels(self) -> Iterator[Panel]:
-        """All of them, in order."""
         return (panel for row in self.rows for panel in row.panels)

@@ -13,6 +13,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from components.config.problem import Problem
 from components.config.vocabulary import Role
 from components.plan import fabric
 from components.plan.context import Context
@@ -51,14 +52,12 @@ class Difference(NamedTuple):
     """Something in which the tiers differ."""
 
     path: str
-    """Setting of the tier that says it."""
     value: str
     wrong: str
     """How the tiers differ; a whole sentence after the path."""
     proven: bool
     """Whether the tiers cannot exchange KV blocks; otherwise that depends on the model or the image."""
     outcome: str = "where the handshake fails, a decode worker with vLLM 0.17 ends"
-    """What happens where that is so."""
     refused: str = (
         "no KV block would be transferred: the handshake fails, and vLLM 0.17 of a decode worker ends with it. "
         "Without its check, KV blocks would be read as another type"
@@ -67,8 +66,6 @@ class Difference(NamedTuple):
 
 
 class _Said(NamedTuple):
-    """What a tier says of one thing."""
-
     path: str
     """Setting that says it; empty: none does."""
     argument: str
@@ -78,6 +75,20 @@ class _Said(NamedTuple):
 
 
 _NOTHING = _Said("", "", "")
+
+
+def check(context: Context, tiers: Tiers) -> Iterator[Problem]:
+    """Differences between the tiers that NIXL refuses whatever the model is."""
+    for each in differences(context, tiers):
+        if each.proven:
+            yield Problem(each.path, each.value, each.wrong, each.refused, "give both tiers the same value")
+
+
+def notes(context: Context, tiers: Tiers) -> Iterator[str]:
+    """Differences between the tiers that matter with some models or images."""
+    for each in differences(context, tiers):
+        if not each.proven:
+            yield f"{each.path} {each.wrong}: {each.outcome}"
 
 
 def differences(context: Context, tiers: Tiers) -> Iterator[Difference]:

@@ -5,16 +5,14 @@ from dataclasses import replace
 from components.config.problem import Problem
 from components.config.settings import Serving
 from components.config.vocabulary import ReleaseName
+from components.plan import agreement, sized
 from components.plan.checks import (
-    agreement,
-    cluster,
     commandline,
     files,
     gateway,
-    images,
     infrastructure,
     kv_transfer,
-    labels,
+    metadata,
     model,
     monitoring,
     network,
@@ -22,8 +20,6 @@ from components.plan.checks import (
     resources,
     routing,
     security,
-    security_context,
-    sizing,
     timing,
     topology,
 )
@@ -55,36 +51,35 @@ def _problems(settings: Serving, *, token_given: bool) -> list[Problem]:
         *network.check(context, tiers),
         *kv_transfer.check(context),
         *agreement.check(context, tiers),
-        *labels.check(context),
+        *metadata.check(context),
         *gateway.check(context),
         *routing.check(context),
         *releases.check(context),
         *security.check(context, tiers),
-        *security_context.check(context, tiers),
         *resources.check(context, tiers),
         *timing.check(context, tiers),
         *commandline.check(context, tiers),
         *files.check(context, tiers),
         *model.check(context, token_given=token_given),
-        *sizing.check(context, tiers),
+        *sized.check(context, tiers),
     ]
 
 
 def notes(context: Context, tiers: Tiers) -> list[str]:
     """What the checks suspect of settings that they do not refuse, each with the config path and the reason."""
     found = [
-        *cluster.notes(context),
         *topology.notes(context, tiers),
         *network.notes(context, tiers),
         *infrastructure.notes(context, tiers),
         *kv_transfer.notes(tiers),
         *routing.notes(context),
-        *images.notes(context),
+        *releases.notes(context),
         *commandline.notes(context),
         *files.notes(context, tiers),
         *resources.notes(context, tiers),
-        *security_context.notes(tiers),
+        *security.notes(tiers),
         *timing.notes(context, tiers),
         *monitoring.notes(context),
+        *metadata.notes(context, tiers),
     ]
     return list(dict.fromkeys(found))

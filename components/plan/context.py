@@ -37,7 +37,6 @@ class Context:
 
     @staticmethod
     def of(settings: Serving) -> "Context":
-        """The context of a stack's settings."""
         return Context(
             settings,
             PROFILES[settings.accelerator],
@@ -49,7 +48,6 @@ class Context:
         )
 
     def tier(self, role: Role) -> Prefill | Decode:
-        """A tier's settings as the user wrote them."""
         return self.settings.prefill if role is Role.PREFILL else self.settings.decode
 
     @property
@@ -76,7 +74,6 @@ class Context:
 
     @property
     def failure_mode(self) -> FailureMode:
-        """What happens to requests while the picker does not answer: as said, or as in the release's chart."""
         return self.settings.routing.failure_mode or self.release.failure_mode
 
     @property

@@ -22,7 +22,6 @@ class Endpoint:
     service: str | None
     """The Service that the controller makes for the Gateway, if it makes one."""
     scheme: str
-    """http or https."""
     port: int
     """Of the listener, or of the given address."""
     address: str | None
@@ -34,11 +33,9 @@ class Endpoint:
     path: str
     """Before `/v1`: empty or such as `/llama`."""
     headers: Mapping[str, str]
-    """What a request carries besides."""
     api_key: ApiKey | None
     """Where the key is that a request carries; None: it needs none."""
     secrets: str
-    """Namespace of that Secret."""
 
 
 def endpoint(context: Context) -> Endpoint:
@@ -67,7 +64,6 @@ def endpoint(context: Context) -> Endpoint:
 
 
 def _given(gateway: Gateway) -> str:
-    """The URL that the settings name, if they do."""
     if gateway.existing:
         return gateway.existing.url or ""
     if gateway.ingress:

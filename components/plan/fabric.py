@@ -7,17 +7,16 @@ from typing import Any
 
 from components.accelerators import Image
 from components.args import TolerationArgs
-from components.config.kv_transfer import KvTransfer
-from components.config.tiers import Rdma
+from components.config.tiers import HostPath, KvTransfer, Rdma
 from components.config.vocabulary import Role
 from components.infrastructures import Device, Fabric
+from components.infrastructures.profile import HostFile
 from components.plan.context import Context
 from components.plan.worker_args import DeviceArgs, HostPathArgs
 from components.releases.release import APART, BOTH
 from components.releases.vllm import ROLES_SINCE, vllm_of
 
 NIXL = "NixlConnector"
-"""vLLM's connector that moves KV blocks by NIXL."""
 
 MORIIO = "MoRIIOConnector"
 """vLLM's connector that moves KV blocks by AMD's MoRI-IO; the prefill worker writes them into decode's memory."""
@@ -28,13 +27,11 @@ NOTIFY = 61005
 guides/pd-disaggregation/modelserver/amd/vllm/moriio/base; vllm-project/vllm, …/v1/moriio/moriio_common.py)."""
 
 UCX = "UCX"
-"""NIXL's default backend."""
 
 DEFAULT_BUFFER = "cuda"
 """`kv_buffer_device` of vLLM on CUDA and ROCm (vllm/config/kv_transfer.py)."""
 
 MULTUS = "k8s.v1.cni.cncf.io/networks"
-"""Annotation that Multus reads."""
 
 
 def rdma_setting(context: Context, role: Role) -> tuple[str, Rdma | None]:
@@ -69,12 +66,12 @@ def rdma(context: Context, device: DeviceArgs | None) -> bool:
     return device is not None or context.infrastructure.fabric is not Fabric.TCP or context.mode.privileged
 
 
-def annotations(context: Context, role: Role, device: DeviceArgs | None) -> dict[str, str]:
-    """Annotations of a tier's pods, with as many networks as the pod asks for devices."""
+def annotations(context: Context, device: DeviceArgs | None) -> dict[str, str]:
+    """The program's annotations of a tier's pods, with as many networks as the pod asks for devices."""
     profile = {key: each.value for key, each in context.infrastructure.annotations.items()}
     if device and device.network:
         profile[MULTUS] = _attachments(device, device.network)
-    return {**profile, **context.tier(role).annotations}
+    return profile
 
 
 def _attachments(device: DeviceArgs, network: str) -> str:
@@ -177,18 +174,16 @@ def nixl(kv_transfer: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 def host_paths(context: Context, role: Role) -> list[HostPathArgs]:
     """Files of the node: the tier's beside the infrastructure's, unless the tier mounts something else there."""
-    profile = [
-        HostPathArgs(host_path=each.host_path, mount_path=each.mount_path, type=each.type, read_only=each.read_only)
-        for each in context.infrastructure.host_files
-    ]
-    own = [
+    tier = context.tier(role)
+    taken = {each.mount_path for each in tier.host_paths} | {each.mount_path for each in tier.volumes}
+    profile = (each for each in context.infrastructure.host_files if each.mount_path not in taken)
+    files: list[HostFile | HostPath] = [*profile, *tier.host_paths]
+    return [
         HostPathArgs(
             host_path=each.host_path, mount_path=each.mount_path, type=each.type or "", read_only=each.read_only
         )
-        for each in context.tier(role).host_paths
+        for each in files
     ]
-    taken = {each.mount_path for each in own} | {each.mount_path for each in context.tier(role).volumes}
-    return [each for each in profile if each.mount_path not in taken] + own
 
 
 def node_selector(context: Context, role: Role) -> dict[str, str]:

@@ -5,20 +5,7 @@ from typing import Any
 from components.args import PlacementArgs
 from components.config.generations import Trial
 from components.config.vocabulary import Exposure, PodSecurity, Role
-from components.gateways.args import (
-    AskingArgs,
-    CertificateArgs,
-    CountersArgs,
-    ExistingArgs,
-    IngressArgs,
-    KeyArgs,
-    ListenerArgs,
-    ModelGatewayArgs,
-    RouteArgs,
-    ServiceArgs,
-    StandaloneArgs,
-    TrialArgs,
-)
+from components.gateways import args
 from components.names import HTTP_PORT, gateway_service
 from components.plan.context import Context
 from components.plan.endpoint import endpoint
@@ -44,25 +31,25 @@ IDLE_BEHIND_INGRESS = 660
 """Seconds: longer than the longest keep-alive of a load balancer that speaks HTTP (Google's, 600)."""
 
 
-def resolve(context: Context, tiers: Tiers) -> ModelGatewayArgs:
+def resolve(context: Context, tiers: Tiers) -> args.ModelGatewayArgs:
     """Arguments of the model gateway, in front of these tiers."""
     decode = tiers[Role.DECODE]
     settings, names, gateway, provider = context.settings, context.names, context.settings.gateway, context.provider
     requests = {"cpu": gateway.cpu, "memory": gateway.memory}
     limits = {"cpu": gateway.cpu_limit, "memory": gateway.memory_limit}
-    return ModelGatewayArgs(
+    return args.ModelGatewayArgs(
         namespace=settings.namespace,
         name=names.gateway,
         existing=_existing(context),
         listeners=_listeners(context),
-        service=ServiceArgs(
+        service=args.ServiceArgs(
             annotations={**provider.service_annotations, **gateway.service.annotations},
             load_balancer_class=gateway.service.load_balancer_class,
             node_ports={str(each.port): each.node_port for each in gateway.service.ports},
         ),
         ingress=_ingress(context),
         request_timeout=request_timeout(context),
-        route=RouteArgs(
+        route=args.RouteArgs(
             name=names.route,
             hostnames=gateway.route.hostnames,
             path=gateway.route.path,
@@ -100,7 +87,6 @@ def resolve(context: Context, tiers: Tiers) -> ModelGatewayArgs:
 
 
 def _asked(context: Context, tiers: Tiers) -> dict[str, Any]:
-    """The Jobs that ask the generation, and the header of its second route."""
     settings, asking = context.settings, _asking(context, tiers[Role.DECODE])
     given = settings.rollout.trial
     return {
@@ -109,12 +95,12 @@ def _asked(context: Context, tiers: Tiers) -> dict[str, Any]:
     }
 
 
-def _asking(context: Context, decode: ResolvedTier) -> AskingArgs:
+def _asking(context: Context, decode: ResolvedTier) -> args.AskingArgs:
     """Asks the Gateway's Service, on the plain listener if there is one."""
     settings, target = context.settings, endpoint(context)
     tls = settings.gateway.tls if not settings.gateway.http and not settings.gateway.existing else None
     headers = {"Host": target.host} if settings.gateway.route.hostnames and target.host else {}
-    return AskingArgs(
+    return args.AskingArgs(
         name=context.names.jobs,
         host=f"{target.service}.{target.namespace}.svc",
         port=tls.port if tls else HTTP_PORT,
@@ -130,12 +116,12 @@ def _asking(context: Context, decode: ResolvedTier) -> AskingArgs:
     )
 
 
-def _trial(context: Context, tiers: Tiers, given: Trial, asking: AskingArgs) -> TrialArgs:
+def _trial(context: Context, tiers: Tiers, given: Trial, asking: args.AskingArgs) -> args.TrialArgs:
     """standalone has a Service for each generation instead of a header."""
-    own, key = context.provider.own_proxies, context.settings.security.api_key
+    own = context.provider.own_proxies
     host = f"{context.names.trial}.{context.settings.namespace}.svc" if own else asking.host
     words = max(200, 2 * (context.uncached or 0))
-    return TrialArgs(
+    return args.TrialArgs(
         asking=asking,
         url=given.url or f"{'https' if asking.tls else 'http'}://{host}:{asking.port}{asking.path}",
         headers={**given.headers, given.header: context.names.generation or "-"},
@@ -144,17 +130,17 @@ def _trial(context: Context, tiers: Tiers, given: Trial, asking: AskingArgs) -> 
         requests=given.requests,
         max_errors=given.max_errors,
         workers={
-            role.value: CountersArgs(name=tier.name, selector=tier.selector, port=tier.port)
+            role.value: args.CountersArgs(name=tier.name, selector=tier.selector, port=tier.port)
             for role, tier in tiers.items()
         },
-        api_key=KeyArgs(name=key.secret, key=key.key) if key else None,
+        api_key=tiers[Role.DECODE].api_key,
         ca_secret=given.ca_secret,
     )
 
 
-def _standalone(context: Context) -> StandaloneArgs:
+def _standalone(context: Context) -> args.StandaloneArgs:
     gateway, names = context.settings.gateway, context.names
-    return StandaloneArgs(
+    return args.StandaloneArgs(
         image=context.image(gateway.image, ENVOY),
         replicas=gateway.replicas,
         name=names.envoy,
@@ -179,20 +165,22 @@ def request_timeout(context: Context) -> int:
     return said or max(CHART_TIMEOUT, longest_answer(context))
 
 
-def _listeners(context: Context) -> list[ListenerArgs]:
+def _listeners(context: Context) -> list[args.ListenerArgs]:
     gateway = context.settings.gateway
-    plain = [ListenerArgs(name="default", port=HTTP_PORT)] if gateway.http else []
+    plain = [args.ListenerArgs(name="default", port=HTTP_PORT)] if gateway.http else []
     if gateway.tls is None:
         return plain
-    certificates = [CertificateArgs(name=each.name, namespace=each.namespace) for each in gateway.tls.certificate_refs]
-    return [*plain, ListenerArgs(name="https", port=gateway.tls.port, certificates=certificates)]
+    certificates = [
+        args.CertificateArgs(name=each.name, namespace=each.namespace) for each in gateway.tls.certificate_refs
+    ]
+    return [*plain, args.ListenerArgs(name="https", port=gateway.tls.port, certificates=certificates)]
 
 
-def _ingress(context: Context) -> IngressArgs | None:
+def _ingress(context: Context) -> args.IngressArgs | None:
     given, suffix = context.settings.gateway.ingress, context.provider.service_suffix
     if given is None or suffix is None:
         return None
-    return IngressArgs(
+    return args.IngressArgs(
         host=given.host,
         service=gateway_service(context.names.gateway, suffix),
         class_name=given.class_name,
@@ -201,9 +189,9 @@ def _ingress(context: Context) -> IngressArgs | None:
     )
 
 
-def _existing(context: Context) -> ExistingArgs | None:
+def _existing(context: Context) -> args.ExistingArgs | None:
     given = context.settings.gateway.existing
     if given is None:
         return None
     namespace = given.namespace or context.settings.namespace
-    return ExistingArgs(name=given.name, namespace=namespace, listener=given.listener)
+    return args.ExistingArgs(name=given.name, namespace=namespace, listener=given.listener)

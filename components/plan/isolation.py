@@ -8,7 +8,7 @@ from components.config.vocabulary import Role, SecurityLevel
 from components.names import INSTANCE, NAMESPACE_NAME, PICKER_PORTS, TRIAL_LABEL, gateway_pods
 from components.plan.context import Context
 from components.plan.endpoint import endpoint
-from components.plan.isolation_args import NetworkIsolationArgs, PassageArgs, PeerArgs, PolicyArgs
+from components.plan.platform_args import NetworkIsolationArgs, PassageArgs, PeerArgs, PolicyArgs
 from components.plan.workers import OTHER, Tiers
 
 DNS = PassageArgs(tcp=[53, 5353], udp=[53, 5353])
@@ -88,7 +88,6 @@ def _tier(context: Context, role: Role) -> PolicyArgs:
 
 
 def _gateway(context: Context) -> list[PeerArgs]:
-    """Return the peers that send the Gateway's requests."""
     ranges = [PeerArgs(addresses=each) for each in context.settings.security.gateway_ranges]
     if context.provider.service_suffix is None:  # a load balancer outside the cluster
         return ranges

@@ -20,13 +20,10 @@ class Mode:
     whole_node: bool = False
     """A worker uses all GPUs of a node and a tier is one worker, whatever the tier's settings say."""
     apart: bool = False
-    """The tiers never share a node."""
     capabilities: tuple[Capability, ...] = ()
-    """Beside those of the infrastructure or the tier."""
     shm_size: str | None = None
     """Size of /dev/shm unless the tier says otherwise; None: the infrastructure's."""
     strategy: Strategy = Strategy.ROLLING
-    """How pods are replaced."""
 
 
 POD_NETWORK = Mode()

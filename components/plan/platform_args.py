@@ -1,4 +1,4 @@
-"""Arguments of the components around the workers: namespace, pool, picker, monitoring."""
+"""Arguments of the components around the workers: namespace, pool, picker, monitoring, network isolation."""
 
 from typing import Any
 
@@ -23,15 +23,12 @@ class ServingNamespaceArgs(Args):
     """The namespace and what all workers share in it."""
 
     namespace: str
-    """Its name."""
     create: bool
     """Whether it is this stack's to make and delete."""
     pod_security: PodSecurity | None = None
     """Level of Pod Security that the namespace enforces; None: the cluster's default."""
     labels: dict[str, str]
-    """Labels of every object."""
     service_account: str
-    """ServiceAccount of the workers."""
     token_secret: str | None = None
     """Secret to make for the Hugging Face token, if a token is given."""
     delete_timeout: int = 600
@@ -49,25 +46,16 @@ class InferencePoolArgs(Args):
     """The set of worker pods and who picks among them."""
 
     namespace: str
-    """Where."""
     name: str
-    """InferencePool."""
     labels: dict[str, str]
-    """Labels of the object."""
     selector: dict[str, str]
-    """Labels of the worker pods."""
     target_port: int
     """Port on which every worker pod serves: vLLM's on prefill, the sidecar's on decode."""
     picker: str
-    """Service of the endpoint picker."""
     picker_port: int
-    """Its ext_proc port."""
     failure_mode: FailureMode
-    """While the picker does not answer."""
     objectives: dict[str, int] = {}
-    """InferenceObjectives and their priorities."""
     objective_version: str = ""
-    """Their API version."""
     objective_header: str = ""
     """Header of a request that names one."""
 
@@ -76,15 +64,11 @@ class EndpointPickerArgs(Args):
     """The endpoint picker (EPP): Deployment, Service, configuration and rights."""
 
     namespace: str
-    """Where."""
     name: str
     """Deployment, Service, ServiceAccount, ConfigMap, Role and RoleBinding."""
     labels: dict[str, str]
-    """Labels of every object."""
     selector: dict[str, str]
-    """Labels that select its pods."""
     pool: str
-    """Its InferencePool."""
     kinds: dict[str, list[str]]
     """Kinds that it follows, by API group."""
     cluster_role: str
@@ -94,15 +78,11 @@ class EndpointPickerArgs(Args):
     metrics_secret: str | None = None
     """The reader's ServiceAccount, and the Secret with its token; None: neither is made, and metrics are open."""
     image: ImageArgs
-    """Image."""
     flags: dict[str, str]
-    """Command-line flags, in order."""
     env: dict[str, str]
-    """Environment variables."""
     config: str
     """EndpointPickerConfig as YAML text."""
     app_protocol: str | None = None
-    """`appProtocol` of its ext_proc port."""
     events_port: int | None = None
     """Port on which it listens for events of the workers' caches; None: it does not."""
     scratch: bool
@@ -110,20 +90,15 @@ class EndpointPickerArgs(Args):
     replicas: int
     """Pods; of several, the elected leader alone is Ready."""
     requests: dict[str, str]
-    """Resource requests."""
     limits: dict[str, str]
-    """Resource limits."""
     placement: PlacementArgs
-    """Where it may run."""
 
 
 class TierMonitorArgs(Args):
     """One tier's PodMonitor."""
 
     name: str
-    """PodMonitor."""
     selector: dict[str, str]
-    """Labels of the tier's pods."""
 
 
 class AlertArgs(Args):
@@ -145,36 +120,64 @@ class MonitoringArgs(Args):
     """Objects of the Prometheus operator and of Grafana."""
 
     namespace: str
-    """Where."""
     postfix: str
-    """The install."""
     generation: str = ""
     """Word of the generation that the monitors belong to, a label of its series; empty: no label."""
     pool: str
     """Label of every series of the install, whatever the generation."""
     labels: dict[str, str]
-    """Labels of dashboards and alerts."""
     generation_labels: dict[str, str]
-    """Labels of the monitors."""
     metrics: Metrics
-    """Names of the metrics."""
     queues: bool
     """Whether requests may wait in the picker."""
     dashboards: bool
-    """Make Grafana dashboards."""
     alerts: AlertArgs | None = None
     """Make alerts that compare with this; None: none."""
     tiers: dict[str, TierMonitorArgs]
-    """One PodMonitor per role."""
     picker_monitor: str
-    """ServiceMonitor."""
     picker_selector: dict[str, str]
-    """Labels of the picker's Service."""
     picker: str
     """The picker's Service: its value is the metrics' job."""
     metrics_secret: str
-    """Secret with the token for the picker's metrics."""
     worker_interval: str
-    """Scrape interval of workers."""
     picker_interval: str
-    """Scrape interval of the picker."""
+
+
+class PeerArgs(Args):
+    """The other end of a connection: pods, or addresses."""
+
+    pods: dict[str, str] = {}
+    """Labels of the pods; empty: all pods of the namespaces."""
+    namespaces: dict[str, str] = {}
+    """Labels of their namespaces; empty: the policy's own."""
+    addresses: str | None = None
+    """Addresses instead of pods, as CIDR."""
+    without: list[str] = []
+    """Addresses among those that are not meant."""
+
+
+class PassageArgs(Args):
+    """Connections that are let through."""
+
+    peers: list[PeerArgs] = []
+    """With whom; empty: everybody."""
+    tcp: list[int] = []
+    udp: list[int] = []
+    """UDP ports; neither TCP nor UDP ports: every port."""
+
+
+class PolicyArgs(Args):
+    """A NetworkPolicy; what it does not name is refused."""
+
+    name: str
+    selector: dict[str, str]
+    ingress: list[PassageArgs]
+    egress: list[PassageArgs]
+
+
+class NetworkIsolationArgs(Args):
+    """One policy for each kind of pod."""
+
+    namespace: str
+    labels: dict[str, str]
+    policies: dict[str, PolicyArgs]

@@ -18,10 +18,8 @@ BASELINE_CAPABILITIES = frozenset(
         *("SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT"),
     )
 )
-"""Capabilities that `baseline` lets a container add."""
 
 RESTRICTED_CAPABILITIES = frozenset({"NET_BIND_SERVICE"})
-"""Capabilities that `restricted` lets a container add."""
 
 SAFE_SYSCTLS = frozenset(
     (
@@ -31,7 +29,6 @@ SAFE_SYSCTLS = frozenset(
         *("net.ipv4.tcp_keepalive_probes", "net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem"),
     )
 )
-"""Kernel parameters that `baseline` lets a pod set."""
 
 SELINUX_TYPES = frozenset({"", "container_t", "container_init_t", "container_kvm_t", "container_engine_t"})
 CONFINED_PROFILES = ("RuntimeDefault", "Localhost")
@@ -140,7 +137,6 @@ def _restricted(pod: Spec) -> Iterator[Violation]:
 
 
 def _rooted(context: Spec) -> Iterator[tuple[str, str]]:
-    """A security context that chooses root."""
     if context.get("runAsUser") == 0:
         yield "runAsUser", "root (runAsUser 0)"
     if context.get("runAsNonRoot") is False:
@@ -163,7 +159,6 @@ def _unconfined(context: Spec, of_pod: Spec) -> Iterator[tuple[str, str]]:
 
 
 def _contexts(pod: Spec) -> Iterator[tuple[str, Spec]]:
-    """The security contexts of pod and containers, by path."""
     yield "securityContext", pod.get("securityContext") or {}
     for place, container in _containers(pod):
         yield f"{place}.securityContext", container.get("securityContext") or {}

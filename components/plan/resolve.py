@@ -7,21 +7,12 @@ from components.args import PlacementArgs, TolerationArgs
 from components.config.settings import Serving
 from components.config.vocabulary import PodSecurity, Preflight, Role, SecurityLevel, ServiceType
 from components.names import CONFIG_FILE, PICKER_PORTS, POOL_GROUP, Names
-from components.plan import fabric, gateway, locked_memory, pod_rights, sized, workers
-from components.plan.agreement import differences
+from components.plan import agreement, fabric, gateway, locked_memory, pod_rights, sized, workers
+from components.plan import platform_args as args
 from components.plan.check import notes as suspected
-from components.plan.checks import sizing
 from components.plan.context import Context
 from components.plan.endpoint import endpoint
 from components.plan.isolation import isolation
-from components.plan.platform_args import (
-    AlertArgs,
-    EndpointPickerArgs,
-    InferencePoolArgs,
-    MonitoringArgs,
-    ServingNamespaceArgs,
-    TierMonitorArgs,
-)
 from components.plan.serving_plan import ServingPlan
 from components.plan.worker_args import DecodeTierArgs, PrefillTierArgs
 from components.plan.workers import Tiers
@@ -32,8 +23,8 @@ def resolve(settings: Serving, token: pulumi.Output[str] | None = None) -> Servi
     context = Context.of(settings)
     operator = not context.provider.collectors
     tiers = workers.tiers(context)
-    about = sized.inputs(context)
-    asked, located = sized.assess(about, tiers)
+    asked, located = sized.assess(settings, tiers)
+    rows, report = sized.summarized(asked)
     return ServingPlan(
         cluster=settings.cluster,
         # What is taken over is named before, and what cannot be stops everything.
@@ -53,21 +44,23 @@ def resolve(settings: Serving, token: pulumi.Output[str] | None = None) -> Servi
         decode=DecodeTierArgs(worker=tiers[Role.DECODE], sidecar=workers.sidecar(context)),
         monitoring=_monitoring(context, tiers) if settings.monitoring.enabled and operator else None,
         isolation=isolation(context, tiers),
-        sizing=about,
-        sized=sized.table(asked) if asked else [],
-        report=sized.report(asked) if asked else "",
+        settings=settings,
+        sized=rows,
+        report=report,
         notes=[
             *_notes(context, tiers),
-            *sizing.notes(context, asked, located),
+            *sized.notes(context, tiers, asked, located),
             *pod_rights.warnings(context, tiers),
             *locked_memory.warnings(context, tiers),
         ],
     )
 
 
-def _namespace(context: Context, token: pulumi.Output[str] | None, level: PodSecurity | None) -> ServingNamespaceArgs:
+def _namespace(
+    context: Context, token: pulumi.Output[str] | None, level: PodSecurity | None
+) -> args.ServingNamespaceArgs:
     settings, names = context.settings, context.names
-    return ServingNamespaceArgs(
+    return args.ServingNamespaceArgs(
         namespace=settings.namespace,
         create=settings.create_namespace,
         pod_security=level,
@@ -80,9 +73,9 @@ def _namespace(context: Context, token: pulumi.Output[str] | None, level: PodSec
     )
 
 
-def _pool(context: Context) -> InferencePoolArgs:
+def _pool(context: Context) -> args.InferencePoolArgs:
     settings, names = context.settings, context.names
-    return InferencePoolArgs(
+    return args.InferencePoolArgs(
         namespace=settings.namespace,
         name=names.pool,
         labels=names.generation_labels,
@@ -97,7 +90,7 @@ def _pool(context: Context) -> InferencePoolArgs:
     )
 
 
-def _picker(context: Context) -> EndpointPickerArgs:
+def _picker(context: Context) -> args.EndpointPickerArgs:
     settings, names, routing, release = context.settings, context.names, context.settings.routing, context.release
     chart = release.picker_resources
     requests = {"cpu": routing.cpu or chart.cpu, "memory": routing.memory or chart.memory}
@@ -119,7 +112,7 @@ def _picker(context: Context) -> EndpointPickerArgs:
         flags["--ha-enable-leader-election"] = "true"
     if not monitored:  # without monitoring the picker has no right to review a scraper's token
         flags["--metrics-endpoint-auth"] = "false"
-    return EndpointPickerArgs(
+    return args.EndpointPickerArgs(
         namespace=settings.namespace,
         name=names.picker,
         labels=names.picker_labels,
@@ -146,9 +139,9 @@ def _picker(context: Context) -> EndpointPickerArgs:
     )
 
 
-def _monitoring(context: Context, tiers: Tiers) -> MonitoringArgs:
+def _monitoring(context: Context, tiers: Tiers) -> args.MonitoringArgs:
     settings, names, monitoring = context.settings, context.names, context.settings.monitoring
-    return MonitoringArgs(
+    return args.MonitoringArgs(
         namespace=settings.namespace,
         postfix=settings.postfix,
         generation=names.generation,
@@ -160,7 +153,7 @@ def _monitoring(context: Context, tiers: Tiers) -> MonitoringArgs:
         dashboards=monitoring.dashboards,
         alerts=_alerts(context, tiers) if monitoring.alerts else None,
         tiers={
-            role.value: TierMonitorArgs(name=names.tier_monitor(role), selector=names.worker_selector(role))
+            role.value: args.TierMonitorArgs(name=names.tier_monitor(role), selector=names.worker_selector(role))
             for role in Role
         },
         picker_monitor=names.picker_monitor,
@@ -172,10 +165,10 @@ def _monitoring(context: Context, tiers: Tiers) -> MonitoringArgs:
     )
 
 
-def _alerts(context: Context, tiers: Tiers) -> AlertArgs:
+def _alerts(context: Context, tiers: Tiers) -> args.AlertArgs:
     settings = context.settings
     rdma = any(tier.rdma for tier in tiers.values())
-    return AlertArgs(
+    return args.AlertArgs(
         selective=context.uncached is not None or settings.routing.config is not None,
         slow_transfer=settings.monitoring.min_transfer_rate * 10**6 if rdma else None,
         prefill_failure=context.release.prefill_failure,
@@ -221,8 +214,14 @@ def _notes(context: Context, tiers: Tiers) -> list[str]:
             f"{settings.model.max_model_len} tokens at {workers.SLOWEST_STREAM} a second takes "
             f"{workers.longest_answer(context)} s: set serving.decode.rollout.terminationGrace if such streams must end"
         )
+    if settings.cluster.identifier is not None:
+        notes.append(
+            "serving.cluster.identifier has no effect: preflight knows the cluster by the UID of the namespace "
+            "kube-system, and a change of this name replaces nothing. "
+            "`pulumi config rm --path serving.cluster.identifier`"
+        )
     notes += suspected(context, tiers)
-    notes += [f"{each.path} {each.wrong}: {each.outcome}" for each in differences(context, tiers) if not each.proven]
+    notes += agreement.notes(context, tiers)
     for role, tier in tiers.items():
         used, taken = tier.tensor_parallel, tier.gpus
         if used < taken:

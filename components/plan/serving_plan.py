@@ -3,18 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
-from components.config.settings import Cluster
+from components.config.settings import Cluster, Serving
 from components.config.vocabulary import ChangeStrategy, Preflight, ReleaseName, Waiting
 from components.gateways.args import ModelGatewayArgs
+from components.plan import platform_args
 from components.plan.endpoint import Endpoint
-from components.plan.isolation_args import NetworkIsolationArgs
-from components.plan.platform_args import (
-    EndpointPickerArgs,
-    InferencePoolArgs,
-    MonitoringArgs,
-    ServingNamespaceArgs,
-)
-from components.plan.sized import SizingInput
 from components.plan.worker_args import DecodeTierArgs, PrefillTierArgs
 
 
@@ -28,7 +21,6 @@ class ServingPlan:
     waiting: Waiting
     """What is said and done while `up` waits for pods."""
     adopt: bool
-    """Whether objects that exist already are taken over."""
     release: ReleaseName
     release_named: bool
     """Whether the stack file names it."""
@@ -38,19 +30,18 @@ class ServingPlan:
     """Whether a change may restart workers that serve."""
     endpoint: Endpoint
     """The address for clients, and the path and headers of their requests."""
-    namespace: ServingNamespaceArgs
+    namespace: platform_args.ServingNamespaceArgs
     gateway: ModelGatewayArgs
-    pool: InferencePoolArgs
-    picker: EndpointPickerArgs
+    pool: platform_args.InferencePoolArgs
+    picker: platform_args.EndpointPickerArgs
     prefill: PrefillTierArgs
     decode: DecodeTierArgs
-    monitoring: MonitoringArgs | None
-    isolation: NetworkIsolationArgs | None
-    sizing: SizingInput
-    """What sizing needs besides the tiers."""
+    monitoring: platform_args.MonitoringArgs | None
+    isolation: platform_args.NetworkIsolationArgs | None
+    settings: Serving
+    """What sizing needs besides the tiers: the preflight asks again, for the GPUs that nodes have."""
     sized: list[dict[str, Any]]
     """Memory of each tier's workers; empty where the GPU product or the model's shape is unknown."""
     report: str
     """The same as text, with what the workers carry under the stated load."""
     notes: list[str]
-    """Warnings about legal settings."""

@@ -6,16 +6,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.accelerators import PROFILES
 from components.config.load import Load
 from components.config.problem import Problem
-from components.config.vocabulary import Accelerator, Gpu, ReleaseName, Role
+from components.config.settings import Model, Serving
+from components.config.vocabulary import Role
 from components.plan.context import Context
 from components.plan.worker_args import ResolvedTier
+from components.plan.workers import Tiers
 from components.quantity import amount
 from components.releases import RELEASES
 from components.releases.vllm import flags_of, value_of
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from sizing.flags import Flags
     from sizing.host import Host
     from sizing.source import Located
-    from sizing.verdict import Finding, Question
+    from sizing.verdict import Question
 
 ROOT = Path(__file__).resolve().parents[2]
 """The repository, where `serving.model.shape` is looked for."""
@@ -46,59 +47,25 @@ OPAQUE = (
 TEXT_ONLY = ("--language-model-only", "--limit-mm-per-prompt")
 
 
-@dataclass(frozen=True)
-class SizingInput:
-    """The settings that sizing needs in addition to the tiers."""
-
-    accelerator: Accelerator
-    release: ReleaseName
-    model: str
-    shape: str | dict[str, Any] | None
-    gpu: Gpu | None
-    load: Load | None
-    own_images: frozenset[Role]
-    storage: float | None
-    """Bytes of the volume that each worker downloads the weights to; None: there is none."""
-    whole: bool
-    """Whether a GPU resource is a whole GPU."""
-
-
-def inputs(context: Context) -> SizingInput:
-    """Collect the settings that sizing needs."""
-    settings = context.settings
-    downloads = settings.model.claim is None and not settings.model.name.startswith("/")
-    return SizingInput(
-        accelerator=settings.accelerator,
-        release=settings.release,
-        model=settings.model.name,
-        shape=settings.model.shape,
-        gpu=settings.gpu,
-        load=settings.load,
-        own_images=frozenset(role for role in Role if context.tier(role).image),
-        storage=float(amount(settings.model.storage)) if downloads else None,
-        whole=settings.gpu_resource is None,
-    )
-
-
 def assess(
-    settings: SizingInput, tiers: Mapping[Role, ResolvedTier], card: Card | None = None
+    settings: Serving, tiers: Mapping[Role, ResolvedTier], card: Card | None = None
 ) -> tuple[Question | None, Located | None]:
     """The question that a stack asks for a GPU product; None: the product or the shape is unknown."""
-    card = card or products(settings.accelerator).get(settings.gpu.value if settings.gpu else "")
-    if card is None or not settings.whole:
+    products = PROFILES[settings.accelerator].products
+    card = card or products.get(settings.gpu.value if settings.gpu else "")
+    if card is None or settings.gpu_resource is not None:
         return None, None
     from sizing import source, verdict  # noqa: PLC0415
     from sizing.engine import engine  # noqa: PLC0415
     from sizing.shape import Shape  # noqa: PLC0415
     from sizing.transfer import Path as Way  # noqa: PLC0415
 
-    located = source.locate(settings.model, settings.shape, ROOT)
+    located = source.locate(settings.model.name, settings.model.shape, ROOT)
     if not isinstance(located.shape, Shape):
         return None, located
+    own_images = {Role.PREFILL: settings.prefill.image, Role.DECODE: settings.decode.image}
     workers = {
-        role.value: verdict.Workers(
-            _flags(tier), tier.replicas, role not in settings.own_images and _certain(tier), _host(tier)
-        )
+        role.value: verdict.Workers(_flags(tier), tier.replicas, not own_images[role] and _certain(tier), _host(tier))
         for role, tier in tiers.items()
     }
     rdma = all(tier.rdma for tier in tiers.values())
@@ -110,14 +77,9 @@ def assess(
         Way.RDMA if rdma else Way.TCP,
         _load(settings.load) if settings.load else None,
         certain=not located.guessed,
-        others=tuple(products(settings.accelerator).values()),
+        others=tuple(products.values()),
     )
     return asked, located
-
-
-def products(accelerator: Accelerator) -> Mapping[str, Card]:
-    """GPU products of a vendor."""
-    return PROFILES[accelerator].products
 
 
 def problems(asked: Question) -> Iterator[Problem]:
@@ -129,36 +91,80 @@ def problems(asked: Question) -> Iterator[Problem]:
             yield Problem(f"serving.{each.path}", each.value, each.wrong, each.outcome, each.change)
 
 
-def suspicions(asked: Question | None, located: Located | None, storage: float | None) -> Iterator[str]:
-    """Warnings about likely faults and missing inputs; `storage`: bytes of each worker's volume for the weights."""
-    if located is None:
+def check(context: Context, tiers: Tiers) -> Iterator[Problem]:
+    """A GPU of another vendor, and what is proven not to fit."""
+    gpu, known = context.settings.gpu, context.accelerator.products
+    if gpu is None:
         return
-    if asked is None:
+    if gpu.value not in known:
+        yield Problem(
+            "serving.gpu",
+            gpu.value,
+            f"is no GPU of serving.accelerator: {context.settings.accelerator}",
+            "the model would be sized for GPUs that its workers do not ask for",
+            f"use one of {', '.join(known)}",
+        )
+        return
+    asked, _ = assess(context.settings, tiers)
+    if asked is not None:
+        yield from problems(asked)
+
+
+def notes(context: Context, tiers: Tiers, asked: Question | None, located: Located | None) -> Iterator[str]:
+    """What is likely not to fit, or to be slower than the load asks for, of the question that `assess` made."""
+    settings = context.settings
+    if settings.gpu is None or settings.gpu_resource is not None:
+        yield from _undivided(context, tiers)
+    if settings.gpu is None:
+        if settings.load is not None:
+            yield "serving.load is not compared with anything: set serving.gpu to the product of the nodes' GPUs"
+    elif settings.gpu_resource is not None:
+        yield f"serving.gpu: the model is not sized, a {settings.gpu_resource} may be a part of a GPU"
+    elif located is not None and asked is None:
         yield (
             f"serving.gpu: the model is not sized, its shape is {located.shape}; set serving.model.shape to its "
             "config.json (`python -m sizing --fetch` writes it)"
         )
+    elif located is not None and asked is not None:
+        yield from _suspicions(asked, located, settings.model)
+
+
+def _undivided(context: Context, tiers: Tiers) -> Iterator[str]:
+    """Tensor parallelism that vLLM refuses for the model (`verify_with_parallel_config` of vllm/config/model.py)."""
+    wide = {role: tier.tensor_parallel for role, tier in tiers.items() if tier.tensor_parallel > 1}
+    if not wide:
         return
+    from sizing import source  # noqa: PLC0415
+
+    model = context.settings.model
+    found = source.find(model.name, model.shape, ROOT)
+    for role, ranks in wide.items() if found.heads else ():
+        if found.heads % ranks:
+            yield (
+                f"serving.{role}.tensorParallel: {ranks} does not divide the {found.heads} attention heads of "
+                f"{model.name} (config.json: {found.origin}), so vLLM would stop at start; use a divisor of "
+                f"{found.heads}, or set serving.model.shape if the model has another config.json"
+            )
+
+
+def _suspicions(asked: Question, located: Located, model: Model) -> Iterator[str]:
     from sizing import verdict  # noqa: PLC0415
 
     if located.guessed:
         yield f"serving.gpu: {located.guessed}, guessed from its name; set serving.model.shape to its config.json"
     for each in verdict.findings(asked):
         if not each.proven:
-            yield _sentence(each)
+            yield f"serving.{each.path} {each.wrong}: {each.outcome}; {each.change}"
     weights = sum(
         part.parameters * asked.shape.quantization.bytes_of(part.part, asked.shape.dtype)
         for part in asked.shape.tensors
     )
-    if storage is not None and weights > storage:
+    storage, downloads = float(amount(model.storage)), model.claim is None and not model.name.startswith("/")
+    if downloads and weights > storage:
         yield (
             f"serving.model.storage is {storage / 2**30:.0f} GiB, and the weights have {weights / 2**30:.0f}: the "
             "kubelet would evict each worker while it downloads them"
         )
-
-
-def _sentence(each: Finding) -> str:
-    return f"serving.{each.path} {each.wrong}: {each.outcome}; {each.change}"
 
 
 def _load(load: Load) -> Any:
@@ -187,7 +193,6 @@ def _number(tier: ResolvedTier, *names: str) -> float | None:
 
 
 def _flags(tier: ResolvedTier) -> Flags:
-    """A tier's command line, as far as it changes memory."""
     from sizing.flags import Flags  # noqa: PLC0415
 
     def number(*names: str) -> int | None:
@@ -234,15 +239,10 @@ def _host(tier: ResolvedTier) -> Host:
     )
 
 
-def table(asked: Question) -> list[dict[str, Any]]:
-    """A row per tier, for the stack output."""
+def summarized(asked: Question | None) -> tuple[list[dict[str, Any]], str]:
+    """A row per tier for the stack output, and the table and the load as text; empty where nothing is sized."""
+    if asked is None:
+        return [], ""
     from sizing import summary  # noqa: PLC0415
 
-    return summary.rows(asked)
-
-
-def report(asked: Question) -> str:
-    """The table and the load, as text."""
-    from sizing import summary  # noqa: PLC0415
-
-    return summary.report(asked)
+    return summary.rows(asked), summary.report(asked)

@@ -5,23 +5,12 @@ from math import ceil
 from typing import Any
 
 from components.accelerators import Image
-from components.args import PlacementArgs
+from components.args import PlacementArgs, SecretKeyArgs
 from components.config.tiers import Tier
 from components.config.vocabulary import LockedMemory, PodSecurity, Role
 from components.plan import fabric, locked_memory
+from components.plan import worker_args as args
 from components.plan.context import Context
-from components.plan.worker_args import (
-    ConfinementArgs,
-    DeviceArgs,
-    ModelArgs,
-    ReferenceArgs,
-    ResolvedTier,
-    RolloutArgs,
-    SecretKeyArgs,
-    SidecarArgs,
-    Strategy,
-    VolumeArgs,
-)
 from components.quantity import amount
 from components.releases.vllm import CACHE_VARIABLE, own_attention_backend
 
@@ -58,7 +47,7 @@ LOG_FILE = "UCX_LOG_FILE"
 OTHER = {Role.PREFILL: Role.DECODE, Role.DECODE: Role.PREFILL}
 
 
-Tiers = Mapping[Role, ResolvedTier]
+Tiers = Mapping[Role, args.ResolvedTier]
 """Both tiers by role."""
 
 
@@ -67,7 +56,7 @@ def tiers(context: Context) -> Tiers:
     return {role: _tier(context, role) for role in Role}
 
 
-def sidecar(context: Context) -> SidecarArgs:
+def sidecar(context: Context) -> args.SidecarArgs:
     """The routing sidecar of the decode tier."""
     given, release = context.settings.decode.sidecar, context.release
     flags = {
@@ -88,7 +77,7 @@ def sidecar(context: Context) -> SidecarArgs:
         flags["--moriio-write-mode"] = "true"
         flags["--moriio-tp-size"] = str(_tensor_parallel(context, Role.DECODE))
         flags["--moriio-local-pod-ip"] = f"$({POD_IP})"
-    return SidecarArgs(
+    return args.SidecarArgs(
         own_address=POD_IP if moriio else None,
         image=context.image(given.image, release.sidecar_image, "Always"),
         port=context.settings.ports.serving,
@@ -98,7 +87,7 @@ def sidecar(context: Context) -> SidecarArgs:
     )
 
 
-def _tier(context: Context, role: Role) -> ResolvedTier:
+def _tier(context: Context, role: Role) -> args.ResolvedTier:
     settings, names, tier, mode = context.settings, context.names, context.tier(role), context.mode
     used, image = _tensor_parallel(context, role), fabric.image(context)
     device = fabric.device(context, role, used)
@@ -107,14 +96,14 @@ def _tier(context: Context, role: Role) -> ResolvedTier:
     taken = settings.gpus_per_node if mode.whole_node or context.infrastructure.whole_node else used
     said = 1 if _whole_node(context, role, "replicas") else tier.replicas
     replicas = type(tier).model_fields["replicas"].default if said is None else said
-    requests = _requests(context, tier, taken, device)
-    return ResolvedTier(
+    requests, key = _requests(context, tier, taken, device), settings.security.api_key
+    return args.ResolvedTier(
         namespace=settings.namespace,
         name=names.tier(role),
         role=role,
         labels={**tier.labels, **names.worker_labels(role, settings.accelerator.value, settings.model.name)},
         selector=names.worker_selector(role),
-        annotations=fabric.annotations(context, role, device),
+        annotations={**fabric.annotations(context, device), **tier.annotations},
         service_account=names.workers,
         replicas=replicas,
         autoscaled=said is None,
@@ -131,10 +120,10 @@ def _tier(context: Context, role: Role) -> ResolvedTier:
         log_level=tier.log_level.upper() if tier.log_level else None,
         traces=context.traces(names.tier(role)),
         detailed_traces=settings.tracing is not None and settings.tracing.detailed,
-        api_key=_api_key(context),
+        api_key=SecretKeyArgs(name=key.secret, key=key.key) if key else None,
         extra_args=tier.extra_args,
         env=fabric.env(context, role),
-        references={name: ReferenceArgs(**each.model_dump()) for name, each in tier.references.items()},
+        references={name: args.ReferenceArgs(**each.model_dump()) for name, each in tier.references.items()},
         ucx=_ucx_variables(context, role),
         resources=requests,
         limits=_limits(context, tier, requests),
@@ -152,7 +141,7 @@ def _tier(context: Context, role: Role) -> ResolvedTier:
         caches=dict(context.accelerator.caches),
         prelude=[each.value for each in context.infrastructure.prelude],
         host_paths=fabric.host_paths(context, role),
-        volumes=[VolumeArgs(**each.model_dump()) for each in tier.volumes],
+        volumes=[args.VolumeArgs(**each.model_dump()) for each in tier.volumes],
         placement=PlacementArgs(
             node_selector=fabric.node_selector(context, role),
             tolerations=fabric.tolerations(context, role),
@@ -177,13 +166,12 @@ def _tensor_parallel(context: Context, role: Role) -> int:
     return context.settings.gpus_per_node if whole else context.tier(role).tensor_parallel
 
 
-def _rollout(context: Context, role: Role, replicas: int) -> RolloutArgs:
-    """Replacement and timing of a tier."""
+def _rollout(context: Context, role: Role, replicas: int) -> args.RolloutArgs:
     settings, grace = context.tier(role).rollout, _termination_grace(context, role)
     one_pod = grace + settings.startup_budget
     at_once = max(settings.max_unavailable + settings.max_surge, 1)
-    rounds = 1 if context.mode.strategy is Strategy.RECREATE else ceil(replicas / at_once)
-    return RolloutArgs(
+    rounds = 1 if context.mode.strategy is args.Strategy.RECREATE else ceil(replicas / at_once)
+    return args.RolloutArgs(
         strategy=context.mode.strategy,
         max_unavailable=settings.max_unavailable,
         max_surge=settings.max_surge,
@@ -241,10 +229,10 @@ def _ucx_variables(context: Context, role: Role) -> dict[str, str]:
     return dict(sorted({**profile, **own}.items()))
 
 
-def _model(context: Context) -> ModelArgs:
+def _model(context: Context) -> args.ModelArgs:
     model = context.settings.model
     weights_given = model.path is not None
-    return ModelArgs(
+    return args.ModelArgs(
         source=f"{MODEL_FOLDER}/{model.path}" if weights_given else model.name,
         served_name=model.served_name or model.name,
         max_model_len=model.max_model_len,
@@ -254,11 +242,6 @@ def _model(context: Context) -> ModelArgs:
         read_only=weights_given,
         token_secret=context.token_secret,
     )
-
-
-def _api_key(context: Context) -> SecretKeyArgs | None:
-    given = context.settings.security.api_key
-    return SecretKeyArgs(name=given.secret, key=given.key) if given else None
 
 
 def _user(context: Context, role: Role, image_user: int | None) -> int | None:
@@ -273,7 +256,7 @@ def _user(context: Context, role: Role, image_user: int | None) -> int | None:
     return 0 if as_root or context.infrastructure.run_as_root else None
 
 
-RESTRICTED = ConfinementArgs(
+RESTRICTED = args.ConfinementArgs(
     run_as_non_root=True,
     allow_privilege_escalation=False,
     drop_capabilities=["ALL"],
@@ -282,12 +265,12 @@ RESTRICTED = ConfinementArgs(
 """What Pod Security's level restricted demands of a container."""
 
 
-def _confinement(context: Context, tier: Tier, user: int | None) -> ConfinementArgs:
+def _confinement(context: Context, tier: Tier, user: int | None) -> args.ConfinementArgs:
     """Return the tier's own fields, then those that `security.podSecurity` demands; root has the group root."""
-    base = RESTRICTED if context.settings.security.pod_security is PodSecurity.RESTRICTED else ConfinementArgs()
+    base = RESTRICTED if context.settings.security.pod_security is PodSecurity.RESTRICTED else args.ConfinementArgs()
     own = tier.security_context.model_dump(exclude={"run_as_user"}, exclude_unset=True)
     group = {"run_as_group": 0} if user == 0 else {}
-    return ConfinementArgs(**{**base.model_dump(), **group, **own})
+    return args.ConfinementArgs(**{**base.model_dump(), **group, **own})
 
 
 def _volume_group(context: Context, image: Image, user: int | None) -> int | None:
@@ -306,7 +289,7 @@ def _attention_backend(context: Context, tier: Tier) -> str | None:
     return context.accelerator.mixed_tp_attention if mixed and not own else None
 
 
-def _requests(context: Context, tier: Tier, gpus: int, device: DeviceArgs | None) -> dict[str, str]:
+def _requests(context: Context, tier: Tier, gpus: int, device: args.DeviceArgs | None) -> dict[str, str]:
     """What a worker requests: CPU, memory, GPUs, RDMA devices, further resources, and disk for its emptyDirs."""
     model, whole = context.settings.model, context.infrastructure.whole_node
     sized = whole is not None and "cpu" not in tier.model_fields_set
@@ -322,7 +305,6 @@ def _requests(context: Context, tier: Tier, gpus: int, device: DeviceArgs | None
 
 
 def _folders(tier: Tier) -> list[str]:
-    """Sizes of the tier's own emptyDirs on the node's disk."""
     own = [each.empty_dir for each in tier.volumes if each.empty_dir]
     return [each.size_limit for each in own if each.size_limit and each.medium is None]
 

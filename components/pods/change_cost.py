@@ -19,7 +19,6 @@ TITLE = "cost of this change:"
 """First words of the note. `review/changes.py` finds it by them."""
 
 PAGE = "docs/changes.md"
-"""Page about changes of the workers."""
 
 
 @dataclass(frozen=True)

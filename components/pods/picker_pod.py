@@ -2,13 +2,11 @@
 
 from hashlib import sha256
 
-from components.manifests import Fields, given
+from components.manifests import CONFINED, Fields, given
 from components.names import PICKER_PORTS
 from components.plan.platform_args import EndpointPickerArgs
 from components.pods import placement
-from components.pods.confinement import confined
-from components.pods.environment import variable_of_pod
-from components.pods.ports import container_port
+from components.pods.containers import container_port, variable_of_pod
 
 TERMINATION_GRACE = 130
 """Seconds (chart): the picker sees running streams out."""
@@ -94,7 +92,7 @@ def _container(picker: EndpointPickerArgs) -> Fields:
         "livenessProbe": _health(picker, "liveness", period=10, delay=5),
         "readinessProbe": _health(picker, "readiness", period=2),
         "resources": given({"requests": picker.requests or None, "limits": picker.limits or None}),
-        "securityContext": confined(),
+        "securityContext": CONFINED,
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [
             {"name": "plugins-config-volume", "mountPath": "/config"},

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from components.args import PlacementArgs
-from components.manifests import Fields, given
+from components.manifests import Fields
 
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 
@@ -24,18 +24,7 @@ def affinity(placement: PlacementArgs) -> Mapping[str, Any] | None:
 
 def tolerations(placement: PlacementArgs) -> list[Fields] | None:
     """Taints that the pods accept."""
-    return [
-        given(
-            {
-                "key": each.key,
-                "operator": each.operator,
-                "value": each.value,
-                "effect": each.effect,
-                "tolerationSeconds": each.toleration_seconds,
-            }
-        )
-        for each in placement.tolerations
-    ] or None
+    return [each.document for each in placement.tolerations] or None
 
 
 def pull_secrets(names: list[str]) -> list[Fields] | None:

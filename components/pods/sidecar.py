@@ -1,11 +1,8 @@
 """The routing sidecar: takes a decode pod's requests and has the chosen prefill pod compute the KV cache first."""
 
-from components.manifests import Fields, given
+from components.manifests import CONFINED, Fields, given
 from components.plan.worker_args import SidecarArgs
-from components.pods.confinement import confined
-from components.pods.environment import variable_of_pod
-from components.pods.ports import container_port
-from components.pods.resources import equal_resources
+from components.pods.containers import container_port, equal_resources, variable_of_pod
 
 
 def container(sidecar: SidecarArgs, *, on_host: bool) -> Fields:
@@ -22,7 +19,7 @@ def container(sidecar: SidecarArgs, *, on_host: bool) -> Fields:
         "env": _environment(sidecar) or None,
         "ports": [container_port(sidecar.port, on_host=on_host)],
         "resources": equal_resources(sidecar.resources),
-        "securityContext": confined(),
+        "securityContext": CONFINED,
         "terminationMessagePolicy": "FallbackToLogsOnError",
     }
     return given(container)

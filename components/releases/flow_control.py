@@ -6,7 +6,7 @@ apix/config/v1alpha1/endpointpickerconfig_types.go.
 
 from math import ceil
 
-from components.config.flow_control import Priority, Queueing
+from components.config.routing import Priority, Queueing
 from components.config.vocabulary import Fairness, Ordering
 from components.quantity import amount
 from components.releases import picker_config as older

@@ -51,11 +51,8 @@ class Plugin(Part):
     """A plugin with its parameters; pickers decode those loosely, so that a misspelt one is ignored."""
 
     type: str
-    """What it is."""
     name: str | None = None
-    """What others refer to it by; default: its type."""
     parameters: dict[str, Any] | None = None
-    """Its parameters."""
 
     @property
     def called(self) -> str:
@@ -67,7 +64,6 @@ class Reference(Part):
     """A plugin within a profile."""
 
     plugin_ref: str
-    """Its name."""
     weight: int | float | None = None
     """How much its score counts."""
 
@@ -76,9 +72,7 @@ class Profile(Part):
     """How pods of one role are chosen: filters, scorers and a picker, in order."""
 
     name: str
-    """The role."""
     plugins: list[Reference] = []
-    """What takes part."""
 
 
 class SaturationDetector(Part):
@@ -87,7 +81,6 @@ class SaturationDetector(Part):
     queue_depth_threshold: int | None = None
     """Requests that wait."""
     kv_cache_util_threshold: int | float | None = None
-    """Fraction of the KV cache that is in use."""
     metrics_staleness_threshold: str | None = None
     """Age of a worker's figures from which on they mean nothing, such as 200ms."""
 
@@ -96,32 +89,26 @@ class Extractor(Part):
     """What reads a data source."""
 
     plugin_ref: str
-    """Its name."""
 
 
 class Source(Part):
     """Where figures of the workers come from."""
 
     plugin_ref: str
-    """Name of the plugin that fetches them."""
     extractors: list[Extractor] = []
-    """Plugins that read them."""
 
 
 class Data(Part):
     """Sources of the workers' figures."""
 
     sources: list[Source] = []
-    """All of them."""
 
 
 class Band(Part):
     """Requests of one priority."""
 
     priority: int | None = None
-    """The priority."""
     fairness_policy_ref: str | None = None
-    """Policy among the senders of requests."""
     ordering_policy_ref: str | None = None
     """Policy among a sender's requests."""
 
@@ -130,7 +117,6 @@ class PriorityBand(Band):
     """Requests of one priority, in bytes."""
 
     max_bytes: int | None = None
-    """Most that waits."""
 
 
 def referred_policies(defaults: Mapping[str, Band | None], bands: Iterable[Band]) -> Iterator[Referred]:
@@ -149,14 +135,11 @@ class FlowControl(Part):
     max_bytes: int | None = None
     """Most that waits in all of them."""
     default_request_ttl: str | None = Field(default=None, alias="defaultRequestTTL")
-    """Longest wait of a request, such as 60s."""
     default_priority_band: PriorityBand | None = None
     """For priorities without a band."""
     priority_bands: list[PriorityBand] = []
-    """Bands."""
 
     def references(self) -> Iterator[Referred]:
-        """Policies of the bands."""
         yield from referred_policies({"defaultPriorityBand": self.default_priority_band}, self.priority_bands)
 
 
@@ -164,9 +147,7 @@ class EndpointPickerConfig(Part):
     """What the configurations of all pickers have."""
 
     api_version: str
-    """Group and version."""
     kind: Literal["EndpointPickerConfig"] = "EndpointPickerConfig"
-    """Kind."""
     feature_gates: list[str] | None = None
     """Experimental parts of the picker that are switched on."""
     plugins: list[Plugin]
@@ -175,11 +156,9 @@ class EndpointPickerConfig(Part):
     """One profile per role; without any, the picker makes one for all workers."""
 
     def document(self) -> dict[str, Any]:
-        """As it stands in the file."""
         return self.model_dump(by_alias=True, exclude_none=True)
 
     def lists(self, kind: str) -> bool:
-        """Whether there is a plugin of a type."""
         return any(each.type == kind for each in self.plugins)
 
     def given(self, kind: str, **parameters: Any) -> Self:
@@ -201,13 +180,9 @@ class PickerConfig(EndpointPickerConfig):
     """The configuration of the pickers up to v0.8."""
 
     api_version: Literal["inference.networking.x-k8s.io/v1alpha1"] = "inference.networking.x-k8s.io/v1alpha1"
-    """Group and version."""
     saturation_detector: SaturationDetector | None = None
-    """From when on a worker counts as full."""
     data: Data | None = None
-    """Where figures of the workers come from."""
     flow_control: FlowControl | None = None
-    """Queues before the workers."""
 
     def references(self) -> Iterator[Referred]:
         """Sources, their extractors, and the policies of the queues, which have no effect while the gate is off."""
@@ -231,16 +206,19 @@ def scorers(preset: Preset, known: Container[str], *, cached: bool) -> dict[str,
     return {name: weight for name, weight in WEIGHTS[preset].items() if name in known and (cached or name != CACHE)}
 
 
-def profiles(scorers: Mapping[str, int]) -> list[Profile]:
-    """Both scheduling profiles: filter, scorers with their weights, picker.
+def profiles(scorers: Mapping[Role, Mapping[str, int | None]]) -> list[Profile]:
+    """A scheduling profile of each role: filter, scorers with their weights, picker.
 
     Weights are whole numbers: older pickers take nothing else.
     """
-    weighed = [Reference(plugin_ref=name, weight=weight) for name, weight in scorers.items()]
     return [
         Profile(
             name=role,
-            plugins=[Reference(plugin_ref=f"{role}-filter"), *weighed, Reference(plugin_ref="max-score-picker")],
+            plugins=[
+                Reference(plugin_ref=f"{role}-filter"),
+                *(Reference(plugin_ref=name, weight=weight) for name, weight in weights.items()),
+                Reference(plugin_ref="max-score-picker"),
+            ],
         )
-        for role in Role
+        for role, weights in scorers.items()
     ]

@@ -5,9 +5,11 @@ Sources: llm-d-inference-scheduler (pkg/plugins/register.go) and gateway-api-inf
 `tests/picker` asks the real pickers whether they know these plugins, parameters and feature gates.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 from components.config.vocabulary import Role
@@ -79,37 +81,36 @@ class PickerDialect:
     """The configuration language of one picker version."""
 
     plugins: Mapping[str, PluginType]
-    """Plugins by type."""
     gates: frozenset[str]
     """Feature gates; any other is refused."""
     sections: frozenset[str]
     """What a configuration may hold beside gates, plugins and profiles; any other is refused."""
     handlers: Mapping[str, Handler]
     """The profile handlers that disaggregate, by type; the one to recommend first."""
-    amount_at: tuple[str, str]
-    """Plugin and parameter that say from how many uncached units on a request is disaggregated."""
-    zero_is_never: bool
-    """Whether no such units mean never; otherwise always."""
-    cache_gate: str | None
-    """Gate without which the decider never sees the prefix cache, and so never disaggregates."""
-    data_gate: str | None
-    """Gate that needs the section `data`."""
-    block_sizes: tuple[str, str] | None
-    """Parameters of handler and prefix cache that must agree, or cached prompts look new."""
-    characters: tuple[str, str] | None
-    """Parameter of the prefix cache that counts characters, which is refused without the one that counts tokens."""
-    fractional_weights: bool
-    """Whether a weight may be a fraction."""
-    weightless_after_picker: bool
-    """Whether a scorer without a weight may follow the picker of its profile."""
-    events_endpoint: str
-    """Where the precise prefix cache listens for events by default; empty: nowhere."""
-    discovers_events: bool
-    """Whether it fetches events from the workers by default."""
-    tokenizer_at: Mapping[str, str]
-    """Plugins that need a tokenizer at a Unix socket of the picker's pod, and their parameters about it."""
     successors: Mapping[str, str]
     """Plugins of other releases and what they are called here."""
+    amount_at: tuple[str, str] = ("prefix-based-pd-decider", "nonCachedTokens")
+    """Plugin and parameter that say from how many uncached units on a request is disaggregated."""
+    zero_is_never: bool = True
+    """Whether no such units mean never; otherwise always."""
+    cache_gate: str | None = None
+    """Gate without which the decider never sees the prefix cache, and so never disaggregates."""
+    data_gate: str | None = None
+    """Gate that needs the section `data`."""
+    block_sizes: tuple[str, str] | None = None
+    """Parameters of handler and prefix cache that must agree, or cached prompts look new."""
+    characters: tuple[str, str] | None = None
+    """Parameter of the prefix cache that counts characters, which is refused without the one that counts tokens."""
+    fractional_weights: bool = True
+    """Whether a weight may be a fraction."""
+    weightless_after_picker: bool = True
+    """Whether a scorer without a weight may follow the picker of its profile."""
+    events_endpoint: str = ""
+    """Where the precise prefix cache listens for events by default; empty: nowhere."""
+    discovers_events: bool = True
+    """Whether it fetches events from the workers by default."""
+    tokenizer_at: Mapping[str, str] = field(default_factory=dict)
+    """Plugins that need a tokenizer at a Unix socket of the picker's pod, and their parameters about it."""
     reads_cache: bool = True
     """Whether a decider knows what a worker has cached only by a prefix cache in the decode profile."""
     former_versions: Mapping[str, str] = field(default_factory=dict)
@@ -131,7 +132,6 @@ ROLE_FILTERS: Mapping[str, Role | None] = {
 }
 """Filters and the role that they let through; None: neither role (pkg/plugins/filter/roles.go)."""
 
-_ONE_OF = {"maxNumOfEndpoints": int}
 PD_HANDLER = Handler(
     profile_at={Role.PREFILL: ("prefillProfile",), Role.DECODE: ("decodeProfile",)},
     decider_at=("deciderPluginName",),
@@ -140,22 +140,38 @@ PD_HANDLER = Handler(
 )
 """`pd-profile-handler` of EPPs with deciders (v0.7 to v0.10)."""
 
-COMMON: Mapping[str, PluginType] = {
-    "prefill-filter": PluginType(Job.FILTER),
-    "decode-filter": PluginType(Job.FILTER),
-    "by-label": PluginType(Job.FILTER, {"label": str, "validValues": list, "allowsNoLabel": bool}, needs=("label",)),
-    "by-label-selector": PluginType(Job.FILTER, {"matchLabels": dict, "matchExpressions": list}),
-    "header-based-testing-filter": PluginType(Job.FILTER),
-    "queue-scorer": PluginType(Job.SCORER),
-    "kv-cache-utilization-scorer": PluginType(Job.SCORER),
-    "lora-affinity-scorer": PluginType(Job.SCORER),
-    "load-aware-scorer": PluginType(Job.SCORER, {"threshold": int}),
-    "session-affinity-scorer": PluginType(Job.SCORER),
-    "max-score-picker": PluginType(Job.CHOICE, _ONE_OF),
-    "random-picker": PluginType(Job.CHOICE, _ONE_OF),
-    "weighted-random-picker": PluginType(Job.CHOICE, _ONE_OF),
-    "single-profile-handler": PluginType(Job.HANDLER),
-    "data-parallel-profile-handler": PluginType(Job.HANDLER, {"primaryPort": int}),
-    "destination-endpoint-served-verifier": PluginType(Job.OTHER),
+FLAT = {
+    "decodeProfile": "profiles.decode",
+    "prefillProfile": "profiles.prefill",
+    "encodeProfile": "profiles.encode",
+    "prefillDeciderPluginName": "deciders.prefill",
+    "encodeDeciderPluginName": "deciders.encode",
+    "deciderPluginName": "deciders.prefill",
 }
-"""What the pickers of all our releases have."""
+"""Parameters of disagg-profile-handler in its first version, and what they are called since."""
+
+DISAGG_HANDLER = Handler(
+    profile_at={
+        Role.PREFILL: ("profiles.prefill", "prefillProfile"),
+        Role.DECODE: ("profiles.decode", "decodeProfile"),
+    },
+    decider_at=("deciders.prefill", "prefillDeciderPluginName", "deciderPluginName"),
+    deprecated=FLAT,
+)
+"""`disagg-profile-handler`, as it is since v0.7."""
+
+_TYPES = {kind.__name__: kind for kind in (bool, dict, float, int, list, str)}
+
+
+def plugins_of(picker: str) -> dict[str, PluginType]:
+    """The plugins of a picker, by type, from its file in the folder `plugins`: fields of `PluginType`."""
+    text = (Path(__file__).parent / "plugins" / f"{picker}.json").read_text()
+    return {name: _plugin(**fields) for name, fields in json.loads(text).items()}
+
+
+def _plugin(job: str, parameters: Parameters | None = None, needs: tuple[str, ...] = (), **rest: Any) -> PluginType:
+    return PluginType(Job(job), _typed(parameters or {}), tuple(needs), **rest)
+
+
+def _typed(parameters: Parameters) -> Parameters:
+    return {name: _typed(kind) if isinstance(kind, dict) else _TYPES[kind] for name, kind in parameters.items()}

@@ -29,7 +29,6 @@ class Reading:
         return known.job if known else None
 
     def listed(self, job: Job) -> list[Plugin]:
-        """The plugins that do a job."""
         return [each for each in self.config.plugins if self.job(each.called) is job]
 
     @cached_property
@@ -48,7 +47,6 @@ class Reading:
         return {role: str(first(plugin, known.profile_at[role])[1] or role.value) for role in Role}
 
     def profile(self, role: Role) -> Profile | None:
-        """A role's profile."""
         named = [each for each in self.config.scheduling_profiles if each.name == self.profile_names[role]]
         return named[0] if named else None
 

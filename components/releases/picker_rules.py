@@ -126,7 +126,6 @@ def _values(read: Reading, path: str, plugin: Plugin) -> Iterator[Problem]:
 
 
 def _number(value: Any) -> float:
-    """A number, or 0 for what is none."""
     return value if isinstance(value, (int, float)) and not isinstance(value, bool) else 0
 
 

@@ -16,10 +16,9 @@ from components.releases.picker_config import (
     EndpointPickerConfig,
     Part,
     Plugin,
-    Profile,
-    Reference,
     Referred,
     Source,
+    profiles,
     referred_policies,
     referred_sources,
 )
@@ -34,7 +33,6 @@ class Referring(Part):
     """A section that names a plugin."""
 
     plugin_ref: str
-    """Its name."""
 
 
 class DataLayer(Part):
@@ -43,7 +41,6 @@ class DataLayer(Part):
     inject_defaults: bool | None = None
     """Whether the picker adds its own sources; default: it does."""
     sources: list[Source] = []
-    """All of them."""
     discovery: Referring | None = None
     """Where the workers come from instead of the InferencePool."""
     peer_discovery: Referring | None = None
@@ -51,7 +48,6 @@ class DataLayer(Part):
     cross_replica_syncer_plugin_ref: str | None = None
     """Plugin that shares state among pickers."""
     cross_replica_sync_interval: str | None = None
-    """How often."""
 
 
 class RouterBand(Band):
@@ -69,7 +65,6 @@ class RouterFlowControl(Part):
     max_bytes: Amount | None = None
     """Most that waits in all of them."""
     max_requests: Amount | None = None
-    """Most requests that wait in all of them."""
     default_request_ttl: str | None = Field(default=None, alias="defaultRequestTTL")
     """Longest wait of a request; default: 60s."""
     no_endpoint_request_ttl: str | None = Field(default=None, alias="noEndpointRequestTTL")
@@ -79,11 +74,8 @@ class RouterFlowControl(Part):
     default_negative_priority_band: RouterBand | None = None
     """For priorities below 0 without a band."""
     priority_bands: list[RouterBand] = []
-    """Bands."""
     usage_limit_policy_plugin_ref: str | None = None
-    """Policy that limits what a priority may use."""
     saturation_detector: Referring | None = None
-    """From when on a worker counts as full."""
     enable_eviction: bool | None = None
     """Whether running requests of priorities below 0 give way."""
 
@@ -101,11 +93,8 @@ class RouterConfig(EndpointPickerConfig):
     api_version: Literal["llm-d.ai/v1alpha1", "inference.networking.x-k8s.io/v1alpha1"] = "llm-d.ai/v1alpha1"
     """Group and version; the second is deprecated."""
     data_layer: DataLayer | None = None
-    """Where figures of the workers come from."""
     flow_control: RouterFlowControl | None = None
-    """Queues before the workers."""
     request_handler: RequestHandler | None = None
-    """How requests are read."""
     saturation_detector: Referring | None = None
     """The older place of flowControl.saturationDetector."""
     parser: Referring | None = None
@@ -171,15 +160,5 @@ def router_config(non_cached_tokens: int | None, preset: Preset) -> RouterConfig
         *(Plugin(type=name) for name in named),
         Plugin(type="max-score-picker"),
     ]
-    profiles = [
-        Profile(
-            name=role,
-            plugins=[
-                Reference(plugin_ref=f"{role}-filter"),
-                *(Reference(plugin_ref=name, weight=weights.get(name)) for name in chosen[role]),
-                Reference(plugin_ref="max-score-picker"),
-            ],
-        )
-        for role in (Role.PREFILL, Role.DECODE)
-    ]
-    return RouterConfig(plugins=plugins, scheduling_profiles=profiles)
+    weighed = {role: {name: weights.get(name) for name in chosen[role]} for role in Role}
+    return RouterConfig(plugins=plugins, scheduling_profiles=profiles(weighed))

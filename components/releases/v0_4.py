@@ -6,7 +6,7 @@ Source: the AMD guide's charts (inferencepool v1.2.0, modelservice v0.3.17).
 from components.config.vocabulary import FailureMode, Preset, ReleaseName, Role
 from components.releases.metrics import FAILURES, Metrics
 from components.releases.picker_config import LONGEST_CONTEXT_BLOCKS, PickerConfig, Plugin, profiles, scorers
-from components.releases.picker_dialect import CACHE, COMMON, PRECISE, Handler, Job, PickerDialect, PluginType
+from components.releases.picker_dialect import CACHE, Handler, PickerDialect, plugins_of
 from components.releases.release import PickerResources, Release
 from components.releases.v0_6 import LACKS
 
@@ -17,27 +17,7 @@ BLOCK_CHARACTERS = 64
 cached prompts look new; with blocks of 5 the scorer's index would hold 40k tokens per worker."""
 
 DIALECT = PickerDialect(
-    plugins={
-        **COMMON,
-        CACHE: PluginType(
-            Job.SCORER, {"autoTune": bool, "blockSize": int, "maxPrefixBlocksToMatch": int, "lruCapacityPerServer": int}
-        ),
-        "active-request-scorer": PluginType(Job.SCORER, {"requestTimeout": str}),
-        "no-hit-lru-scorer": PluginType(Job.SCORER, {"prefixPluginName": str, "lruSize": int}),
-        PRECISE: PluginType(Job.SCORER, {"indexerConfig": dict, "kvEventsConfig": dict}),
-        "prefill-header-handler": PluginType(Job.HEADERS, {"prefillProfile": str}),
-        "pd-profile-handler": PluginType(
-            Job.HANDLER,
-            {
-                "threshold": int,
-                "hashBlockSize": int,
-                "decodeProfile": str,
-                "prefillProfile": str,
-                "prefixPluginName": str,
-                "primaryPort": int,
-            },
-        ),
-    },
+    plugins=plugins_of("scheduler-0.4"),
     gates=frozenset({"dataLayer", "flowControl"}),
     sections=frozenset({"saturationDetector"}),
     handlers={
@@ -49,16 +29,12 @@ DIALECT = PickerDialect(
     },
     amount_at=("pd-profile-handler", "threshold"),
     zero_is_never=False,
-    cache_gate=None,
-    data_gate=None,
     block_sizes=("hashBlockSize", "blockSize"),
-    characters=None,
     fractional_weights=False,
     # kubernetes-sigs/gateway-api-inference-extension#1958
     weightless_after_picker=False,
     events_endpoint="tcp://*:5557",
     discovers_events=False,
-    tokenizer_at={},
     successors={
         "disagg-headers-handler": "prefill-header-handler",
         "disagg-profile-handler": "pd-profile-handler",
@@ -96,7 +72,7 @@ def picker_config(threshold: int | None, preset: Preset) -> PickerConfig:
             parameters={"threshold": threshold or 0, "hashBlockSize": BLOCK_CHARACTERS if cached else GUIDE_BLOCK},
         ),
     ]
-    return PickerConfig(plugins=plugins, scheduling_profiles=profiles(weights))
+    return PickerConfig(plugins=plugins, scheduling_profiles=profiles(dict.fromkeys(Role, weights)))
 
 
 V0_4 = Release(
@@ -116,13 +92,11 @@ V0_4 = Release(
     },
     picker_config=picker_config,
     selective_unit="threshold",
-    ignored_unit="nonCachedTokens",
     failure_mode=FailureMode.FAIL_CLOSE,
     server_port_flag="--vllm-port",
     connector_flag="--connector",
-    wider_prefill=False,
+    wider_prefill=False,  # vLLM before 0.13 (vllm-project/vllm#27274)
     traces=False,
-    traces_unasked=False,
     vllm_traces=False,
     watched=(("inference.networking.x-k8s.io/v1alpha2", "InferenceObjective"),),
     attention_variable=True,

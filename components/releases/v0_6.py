@@ -3,157 +3,27 @@
 Source: the newest helmfile version of the guide (inferencepool v1.4.0, modelservice v0.4.9).
 """
 
-from components.config.vocabulary import FailureMode, Preset, ReleaseName, Role
+from components.config.vocabulary import Preset, ReleaseName, Role
 from components.releases.flow_control import queues
 from components.releases.metrics import EXPIRED, FAILURES, Metrics
 from components.releases.picker_config import LONGEST_CONTEXT_BLOCKS, PickerConfig, Plugin, profiles, scorers
-from components.releases.picker_dialect import (
-    CACHE,
-    COMMON,
-    PD_HANDLER,
-    PRECISE,
-    Handler,
-    Job,
-    PickerDialect,
-    PluginType,
-)
+from components.releases.picker_dialect import CACHE, DISAGG_HANDLER, PD_HANDLER, PRECISE, PickerDialect, plugins_of
 from components.releases.release import PickerResources, Release
 
 BLOCK_TOKENS = 16
 """Tokens per block of the picker's prefix index, set where a decision hangs on it instead of tuned by metrics."""
 
-HTTP_SOURCE = {"scheme": str, "path": str, "insecureSkipVerify": bool}
-FLAT = {
-    "decodeProfile": "profiles.decode",
-    "prefillProfile": "profiles.prefill",
-    "encodeProfile": "profiles.encode",
-    "prefillDeciderPluginName": "deciders.prefill",
-    "encodeDeciderPluginName": "deciders.encode",
-    "deciderPluginName": "deciders.prefill",
-}
-"""Parameters of disagg-profile-handler in its first version, and what they are called since."""
-PREDICTED_LATENCY = {
-    **dict.fromkeys(
-        (
-            "samplingMean",
-            "sloBufferFactor",
-            "negHeadroomTTFTWeight",
-            "negHeadroomTPOTWeight",
-            "headroomTTFTWeight",
-            "headroomTPOTWeight",
-            "compositeKVWeight",
-            "compositeQueueWeight",
-            "compositePrefixWeight",
-            "epsilonExploreSticky",
-            "epsilonExploreNeg",
-            "affinityGateTau",
-            "affinityGateTauGlobal",
-        ),
-        float,
-    ),
-    **dict.fromkeys(("maxSampledTokens", "contextTTL"), int),
-    **dict.fromkeys(("headroomSelectionStrategy", "selectionMode", "endpointRoleLabel"), str),
-    "streamingMode": bool,
-}
-
 DIALECT = PickerDialect(
-    plugins={
-        **COMMON,
-        CACHE: PluginType(
-            Job.SCORER,
-            {
-                "autoTune": bool,
-                "blockSizeTokens": int,
-                "blockSize": int,
-                "maxPrefixBlocksToMatch": int,
-                "lruCapacityPerServer": int,
-            },
-        ),
-        "running-requests-size-scorer": PluginType(Job.SCORER),
-        "active-request-scorer": PluginType(
-            Job.SCORER, {"requestTimeout": str, "idleThreshold": int, "maxBusyScore": float}
-        ),
-        "no-hit-lru-scorer": PluginType(Job.SCORER, {"prefixPluginType": str, "prefixPluginName": str, "lruSize": int}),
-        "context-length-aware": PluginType(Job.SCORER, {"label": str, "enableFiltering": bool}),
-        "predicted-latency-scorer": PluginType(Job.SCORER, PREDICTED_LATENCY),
-        PRECISE: PluginType(
-            Job.SCORER,
-            {
-                "tokenProcessorConfig": dict,
-                "indexerConfig": dict,
-                "kvEventsConfig": dict,
-                "speculativeIndexing": bool,
-                "speculativeTTL": str,
-            },
-            needs=("indexerConfig.tokenizersPoolConfig.modelName",),
-        ),
-        "fcfs-ordering-policy": PluginType(Job.POLICY),
-        "edf-ordering-policy": PluginType(Job.POLICY),
-        "global-strict-fairness-policy": PluginType(Job.POLICY),
-        "round-robin-fairness-policy": PluginType(Job.POLICY),
-        "encode-filter": PluginType(Job.FILTER),
-        "disagg-headers-handler": PluginType(Job.HEADERS, {"prefillProfile": str, "encodeProfile": str}),
-        "prefill-header-handler": PluginType(
-            Job.HEADERS, {"prefillProfile": str, "encodeProfile": str}, deprecated="disagg-headers-handler"
-        ),
-        "always-disagg-pd-decider": PluginType(Job.DECIDER),
-        "prefix-based-pd-decider": PluginType(Job.DECIDER, {"nonCachedTokens": int}),
-        "always-disagg-multimodal-decider": PluginType(Job.DECIDER),
-        "disagg-profile-handler": PluginType(
-            Job.HANDLER,
-            {
-                "profiles": {"decode": str, "prefill": str, "encode": str},
-                "deciders": {"prefill": str, "encode": str},
-                **dict.fromkeys(FLAT, str),
-            },
-        ),
-        "pd-profile-handler": PluginType(
-            Job.HANDLER,
-            {
-                "decodeProfile": str,
-                "prefillProfile": str,
-                "prefixPluginType": str,
-                "prefixPluginName": str,
-                "primaryPort": int,
-                "deciderPluginName": str,
-            },
-            deprecated="disagg-profile-handler",
-        ),
-        "tokenizer": PluginType(Job.OTHER, {"udsTokenizerConfig": dict, "modelName": str}, needs=("modelName",)),
-        "request-attribute-reporter": PluginType(Job.OTHER, {"attributes": list}, needs=("attributes",)),
-        "metrics-data-source": PluginType(Job.SOURCE, HTTP_SOURCE),
-        "models-data-source": PluginType(Job.SOURCE, HTTP_SOURCE),
-        "k8s-notification-source": PluginType(
-            Job.SOURCE, {"group": str, "version": str, "kind": str}, needs=("version", "kind")
-        ),
-        "model-server-protocol-metrics": PluginType(
-            Job.EXTRACTOR, {"engineLabelKey": str, "defaultEngine": str, "engineConfigs": list}
-        ),
-        "model-server-protocol-models": PluginType(Job.EXTRACTOR),
-    },
+    plugins=plugins_of("scheduler-0.7"),
     gates=frozenset({"dataLayer", "flowControl", "prepareDataPlugins"}),
     sections=frozenset({"saturationDetector", "data", "flowControl"}),
     handlers={
-        "disagg-profile-handler": Handler(
-            profile_at={
-                Role.PREFILL: ("profiles.prefill", "prefillProfile"),
-                Role.DECODE: ("profiles.decode", "decodeProfile"),
-            },
-            decider_at=("deciders.prefill", "prefillDeciderPluginName", "deciderPluginName"),
-            deprecated=FLAT,
-        ),
+        "disagg-profile-handler": DISAGG_HANDLER,
         "pd-profile-handler": PD_HANDLER,
     },
-    amount_at=("prefix-based-pd-decider", "nonCachedTokens"),
-    zero_is_never=True,
     cache_gate="prepareDataPlugins",
     data_gate="dataLayer",
-    block_sizes=None,
     characters=("blockSize", "blockSizeTokens"),
-    fractional_weights=True,
-    weightless_after_picker=True,
-    events_endpoint="",
-    discovers_events=True,
     # llm-d-kv-cache v0.7.1, pkg/tokenization/pool_uds.go: the image is built without a tokenizer of its own.
     tokenizer_at={PRECISE: "indexerConfig.tokenizersPoolConfig.uds", "tokenizer": "udsTokenizerConfig"},
     successors={
@@ -194,7 +64,11 @@ def picker_config(non_cached_tokens: int | None, preset: Preset) -> PickerConfig
         Plugin(type="disagg-profile-handler", parameters={"deciders": {"prefill": decider}}),
     ]
     # Without the gate the decider never sees the prefix index and never disaggregates; v0.8 refuses it.
-    return PickerConfig(feature_gates=["prepareDataPlugins"], plugins=plugins, scheduling_profiles=profiles(weights))
+    return PickerConfig(
+        feature_gates=["prepareDataPlugins"],
+        plugins=plugins,
+        scheduling_profiles=profiles(dict.fromkeys(Role, weights)),
+    )
 
 
 _NO_RETRIES = "the routing sidecar tries again since v0.9 (llm-d-router#1206)"
@@ -222,15 +96,8 @@ V0_6 = Release(
     lacks=LACKS,
     queues=queues,
     picker_config=picker_config,
-    selective_unit="nonCachedTokens",
-    ignored_unit="threshold",
-    failure_mode=FailureMode.FAIL_OPEN,
     server_port_flag="--vllm-port",
-    connector_flag="--kv-connector",
-    wider_prefill=True,  # vLLM from 0.13 on (vllm-project/vllm#27274)
-    traces=True,
     traces_unasked=True,
-    vllm_traces=True,
     metrics=Metrics(
         decisions="llm_d_inference_scheduler_disagg_decision_total",
         transfer_failures=[*FAILURES, EXPIRED],

@@ -5,7 +5,7 @@ d557f83e (2026-08-20, two days after v0.9.0): guides/recipes/router/base.values.
 guides/recipes/modelserver/components/images.
 """
 
-from components.config.vocabulary import FailureMode, ReleaseName
+from components.config.vocabulary import ReleaseName
 from components.releases.flow_control import router_queues
 from components.releases.metrics import ROUTER
 from components.releases.release import APART, PickerResources, Release
@@ -19,7 +19,6 @@ V0_9 = Release(
     vllm="0.26.0",
     picker_image="ghcr.io/llm-d/llm-d-router-endpoint-picker:v0.10.0",
     sidecar_image="ghcr.io/llm-d/llm-d-router-disagg-sidecar:v0.10.0",
-    picker_flags={},
     # If both groups are served, the picker reads the second one only (llm-d-router#1449).
     picker_kinds={"inference.networking.x-k8s.io": KINDS, "llm-d.ai": KINDS},
     picker_resources=PickerResources(cpu="4", memory="8Gi", memory_limit="16Gi"),
@@ -30,15 +29,7 @@ V0_9 = Release(
     queues=router_queues,
     objectives="llm-d.ai/v1alpha2",  # config/crd/bases
     objective_header="x-llm-d-inference-objective",  # pkg/epp/metadata/consts.go
-    selective_unit="nonCachedTokens",
-    ignored_unit="threshold",
-    failure_mode=FailureMode.FAIL_OPEN,
     server_port_flag="--model-server-port",
-    connector_flag="--kv-connector",
-    wider_prefill=True,
-    traces=True,
-    traces_unasked=False,
-    vllm_traces=True,
     metrics=ROUTER,
     kv_roles=APART,
     known_ucx=False,

@@ -245,7 +245,6 @@ class Flag(NamedTuple):
     """One flag of a command line."""
 
     place: int
-    """Its place among the arguments."""
     name: str
     value: str | None
     """Its value in the same argument, or the next argument unless that is a flag itself; None: it has none."""
@@ -298,7 +297,6 @@ def own_attention_backend(arguments: Sequence[str]) -> tuple[int, str] | None:
 
 
 def _read(text: str | None) -> Any:
-    """JSON where it is some, else the text."""
     try:
         return json.loads(text or "")
     except ValueError:

@@ -1,1 +1,1 @@
-"""The checks, one file each: `asks` names what a check wants to know, `check` yields its findings."""
+"""The checks, one file each: `check` yields findings; `asks`, where there is one, names what must be known for it."""

@@ -6,11 +6,10 @@ from typing import NamedTuple
 
 from components.config.vocabulary import PodSecurity
 from preflight import refusals
-from preflight.answers import Question
 from preflight.checks import namespace, quota
 from preflight.dry_run import Trial, afresh, asked_within, trials
 from preflight.facts import Facts
-from preflight.finding import Finding, Severity, some
+from preflight.finding import Finding, Severity, note, some
 from preflight.pods import made_by
 from preflight.quantity import Amounts, thousandths
 from preflight.refusals import Refusal
@@ -23,11 +22,6 @@ NOT_KNOWN = "`pulumi up` may be refused half-way"
 MAY_NOT = "this user may not create pods"
 
 
-def asks(facts: Facts) -> list[Question]:
-    """Nothing: what is asked in dry runs follows from what exists."""
-    return []
-
-
 class Refused(NamedTuple):
     """One refusal."""
 
@@ -35,7 +29,6 @@ class Refused(NamedTuple):
     kind: Refusal
     why: str
     names: Mapping[str, str]
-    """Groups of the kind's pattern."""
 
 
 def check(facts: Facts) -> Iterator[Finding]:
@@ -157,4 +150,4 @@ def _not_asked(facts: Facts, asked: Sequence[Trial]) -> Iterator[Finding]:
 
 
 def _note(path: str, evidence: str, remedy: str) -> Finding:
-    return Finding(CHECK, Severity.NOTE, path, evidence, NOT_KNOWN, remedy)
+    return note(CHECK, path, evidence, NOT_KNOWN, remedy)

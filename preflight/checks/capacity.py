@@ -10,7 +10,7 @@ from components.config.vocabulary import Role
 from preflight import generations
 from preflight.answers import Answer, Question
 from preflight.facts import Facts
-from preflight.finding import Finding, Severity
+from preflight.finding import Finding, Severity, error, warning
 from preflight.matching import pod_rules
 from preflight.nodes import Node, nodes, slim_node
 from preflight.packing import Packing
@@ -77,9 +77,8 @@ def check(facts: Facts) -> Iterator[Finding]:
 
 def _unlisted(answer: Answer, what: str) -> Iterator[Finding]:
     if not answer.missed:
-        yield Finding(
+        yield warning(
             "capacity",
-            Severity.WARNING,
             "serving.preflight",
             f"{what} of the cluster cannot be listed: {answer.why}",
             "whether the pods fit is not checked",
@@ -127,7 +126,7 @@ def _not_offered(fleet: Sequence[Node], pods: Sequence[Wanted], gpus: Container[
             further = next((f"{pod.path}.resources" for pod in pods if name in pod.further), None)
             path, evidence, remedy = _absent(name, who, fleet, offered, gpu=name in gpus, further=further)
             outcome = f"the {' and '.join(who)} pods ask for it; they would stay {PENDING}"
-            yield name, Finding("devices", Severity.ERROR, path, evidence, outcome, remedy)
+            yield name, error("devices", path, evidence, outcome, remedy)
 
 
 def _absent(
@@ -221,7 +220,6 @@ def _lacking(packing: Packing, pod: Wanted, count: int, fits: int, *, tolerated:
 
 
 def _holders(pod: Wanted, able: Sequence[Node]) -> str:
-    """Others' pods with the devices that are missing."""
     held = Counter[str]()
     for node in able:
         for name, amounts in node.held.items():

@@ -4,19 +4,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from preflight import generations
-from preflight.answers import Question
 from preflight.checks.owners import question
 from preflight.facts import Facts
-from preflight.finding import Finding, Severity, some
+from preflight.finding import Finding, error, some, warning
 
 CHECK = "drift"
 SWITCH = "generation that serves"
 REFRESH = "`pulumi refresh`, then `pulumi up`"
-
-
-def asks(facts: Facts) -> list[Question]:
-    """Nothing: the check of owners asks for these objects."""
-    return []
 
 
 def check(facts: Facts) -> Iterator[Finding]:
@@ -44,9 +38,8 @@ def check(facts: Facts) -> Iterator[Finding]:
     now = replace(facts.state, inputs={each.key: body for each, body in live.items()})
     there, known = generations.serving(facts.plan, now), generations.serving(facts.plan, facts.state)
     if known is not None and there is not None and there not in (known, facts.plan.generation):
-        yield Finding(
+        yield error(
             SWITCH,
-            Severity.ERROR,
             generations.SETTING,
             f"requests are led to {generations.spoken(there)}; the stack's state has {generations.spoken(known)}",
             f"`pulumi up` would delete {generations.spoken(there)} without leading the requests to another one",
@@ -61,4 +54,4 @@ def check(facts: Facts) -> Iterator[Finding]:
 
 
 def _finding(evidence: str, outcome: str, remedy: str) -> Finding:
-    return Finding(CHECK, Severity.WARNING, "serving.namespace", evidence, outcome, remedy)
+    return warning(CHECK, "serving.namespace", evidence, outcome, remedy)

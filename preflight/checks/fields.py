@@ -4,18 +4,13 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from preflight.answers import Object, Question
+from preflight.answers import Object
 from preflight.checks.owners import question
 from preflight.facts import Facts
 from preflight.finding import Finding, Severity
 from preflight.owners import PLUGIN
 
 CHECK = "fields of others"
-
-
-def asks(facts: Facts) -> list[Question]:
-    """Nothing: the check of owners asks for these objects."""
-    return []
 
 
 def check(facts: Facts) -> Iterator[Finding]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from preflight.answers import Object, Question
 from preflight.facts import Facts
-from preflight.finding import Finding, Severity
+from preflight.finding import Finding, error
 
 CLASSES = Question("/apis/gateway.networking.k8s.io/v1/gatewayclasses")
 PATH = "serving.gateway.provider"
@@ -29,18 +29,16 @@ def check(facts: Facts) -> Iterator[Finding]:
         "`pulumi up` would wait ten minutes for the Gateway, then fail" if args.awaited else "no request would arrive"
     )
     if name not in classes:
-        yield Finding(
+        yield error(
             "gateway class",
-            Severity.ERROR,
             PATH,
             f"there is no GatewayClass {name}; the cluster has {', '.join(sorted(classes)) or 'none'}",
             waits,
             f"install {args.provider}, its inference extension switched on, or set {PATH} to the one that is there",
         )
     elif (state := _accepted(classes[name])) != "True":
-        yield Finding(
+        yield error(
             "gateway class",
-            Severity.ERROR,
             PATH,
             f"GatewayClass {name} is not accepted by its controller {classes[name]['spec']['controllerName']}: {state}",
             waits,
@@ -49,7 +47,6 @@ def check(facts: Facts) -> Iterator[Finding]:
 
 
 def _declared(facts: Facts) -> bool:
-    """Whether the stack has a Gateway of its own."""
     return not facts.plan.gateway.standalone and not facts.plan.gateway.existing
 
 

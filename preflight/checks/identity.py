@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from preflight.facts import Facts
-from preflight.finding import Finding, Severity
+from preflight.finding import Finding, error, warning
 
 CHECK = "another cluster"
 
@@ -16,18 +16,16 @@ def check(facts: Facts) -> Iterator[Finding]:
     path = "serving.cluster.context"
     where = f"the stack was deployed to the cluster with UID {before} ({facts.state.place or 'context unknown'})"
     if now is None:
-        yield Finding(
+        yield warning(
             CHECK,
-            Severity.WARNING,
             path,
             f"{where}; whether this is the same is unknown, as this user may not read the namespace kube-system",
             "on another cluster, every object would be looked for where it never was",
             "let this user `get` the namespace kube-system",
         )
         return
-    yield Finding(
+    yield error(
         CHECK,
-        Severity.ERROR,
         path,
         f"{where}, this one has UID {now} ({facts.cluster.name})",
         "every object would be changed or made here, and those there be forgotten",

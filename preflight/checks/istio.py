@@ -12,7 +12,7 @@ from components import gateways
 from preflight.answers import Object, Question
 from preflight.checks.gateway_class import CLASSES
 from preflight.facts import Facts
-from preflight.finding import Finding, Severity
+from preflight.finding import Finding, error
 
 GROUP = "networking.istio.io"
 ISTIODS = Question("/apis/apps/v1/deployments?labelSelector=app%3Distiod")
@@ -61,9 +61,8 @@ def check(facts: Facts) -> Iterator[Finding]:
     serving = [each for each in known if each.revision == names.get(wanted, wanted)]
     if not serving:
         there = ", ".join(f"{each.revision} ({each.place})" for each in known)
-        yield Finding(
+        yield error(
             CHECK,
-            Severity.ERROR,
             "serving.gateway.labels",
             f"istiod runs under the revision {there}, and the Gateway is of the revision {wanted}",
             "no istiod would take the Gateway: it would never be Programmed, though its class is accepted",
@@ -72,18 +71,16 @@ def check(facts: Facts) -> Iterator[Finding]:
         return
     best = max(serving, key=lambda each: (each.env.get(SWITCH) == "true", each.version))
     if best.version and best.version < LEAST:
-        yield Finding(
+        yield error(
             CHECK,
-            Severity.ERROR,
             PROVIDER,
             f"istiod {best.place} is {best.image}",
             "it knows no InferencePool v1: the route would have no backend, and every request would fail",
             "upgrade istio to 1.28.1 or newer, or choose another provider",
         )
     elif best.env.get(SWITCH) != "true" and (SWITCH in best.env or best.version[:2] <= KNOWN):
-        yield Finding(
+        yield error(
             CHECK,
-            Severity.ERROR,
             PROVIDER,
             f"istiod {best.place} ({best.image}) has not {SWITCH}=true in its environment",
             "it would ignore the InferencePool: the route would have no backend, and every request would fail",

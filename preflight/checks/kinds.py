@@ -8,7 +8,7 @@ from components.releases import RELEASES
 from preflight.answers import Question
 from preflight.declared import BUILT_IN
 from preflight.facts import Facts
-from preflight.finding import Finding, Severity
+from preflight.finding import Finding, error
 
 GROUPS = Question("/apis")
 
@@ -60,9 +60,8 @@ def _missing(facts: Facts, version: str, kinds: list[str]) -> Finding:
         ", or `pulumi config set --path serving.monitoring.enabled false`" if "monitoring" in source.setting else ""
     )
     picker = any(version == each for each, _ in RELEASES[facts.plan.release].watched)
-    return Finding(
+    return error(
         "custom kinds",
-        Severity.ERROR,
         source.setting,
         f"{', '.join(kinds)} is not served in {version}: {instead}",
         "the picker of this release would wait for it and never be Ready"

@@ -8,7 +8,7 @@ from components.plan.pod_rights import LABEL, of_worker
 from components.plan.pod_security import ORDER, admitted_by, refused_by, violations
 from preflight.answers import Question
 from preflight.facts import Facts
-from preflight.finding import Finding, Severity
+from preflight.finding import Finding, error, warning
 from preflight.owners import PART_OF
 
 CHECK = "namespace"
@@ -27,9 +27,8 @@ def check(facts: Facts) -> Iterator[Finding]:
     name, create = facts.namespace, facts.plan.namespace.create
     answer = facts.get(f"/api/v1/namespaces/{name}")
     if answer.absent and not create:
-        yield Finding(
+        yield error(
             CHECK,
-            Severity.ERROR,
             "serving.namespace",
             f"the namespace {name} does not exist, and serving.createNamespace is false",
             "`pulumi up` would fail at every object",
@@ -38,9 +37,8 @@ def check(facts: Facts) -> Iterator[Finding]:
     if not answer.ok:
         return
     if answer.body["metadata"].get("deletionTimestamp"):
-        yield Finding(
+        yield error(
             CHECK,
-            Severity.ERROR,
             "serving.namespace",
             f"the namespace {name} is being deleted",
             "nothing can be made in it, and what is there goes",
@@ -86,9 +84,8 @@ def _stricter(facts: Facts, now: PodSecurity | None, after: PodSecurity) -> Iter
     found = {each["metadata"]["name"]: refused_by(after, violations(each["spec"])) for each in others}
     refused = [f"{name} ({', '.join(sorted({one.what for one in all_}))})" for name, all_ in found.items() if all_]
     concerned = f"; it would not admit {', '.join(refused)}" if refused else ""
-    yield Finding(
+    yield warning(
         "Pod Security",
-        Severity.WARNING,
         "serving.security.podSecurity",
         f"the namespace {facts.namespace} enforces {f'the level {now}' if now else 'no level of its own'}, and "
         f"`pulumi up` labels it {after}{concerned}",

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from components.names import PICKER_PORTS, gateway_pods
 from preflight.answers import Object, Question
 from preflight.facts import Facts
-from preflight.finding import Finding, Severity
+from preflight.finding import Finding, warning
 from preflight.matching import selected
 
 CHECK = "network policies"
@@ -56,9 +56,8 @@ def check(facts: Facts) -> Iterator[Finding]:
                 cut.setdefault(f"{path.source.name} to {path.target.name}", set()).update(names)
     if cut:
         others = sorted(set(chain.from_iterable(cut.values())))
-        yield Finding(
+        yield warning(
             CHECK,
-            Severity.WARNING,
             "serving.security.level",
             f"NetworkPolicy {', '.join(others)} in namespace {facts.namespace} selects the stack's pods and does not "
             f"admit {', '.join(cut)}",

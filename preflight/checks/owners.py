@@ -8,7 +8,7 @@ from preflight import selectors
 from preflight.answers import Question
 from preflight.declared import Declared
 from preflight.facts import Facts
-from preflight.finding import Finding, Severity
+from preflight.finding import Finding, error, note
 from preflight.owners import PLUGIN, Found, Owner
 
 CHECK = "existing objects"
@@ -61,7 +61,6 @@ def is_own(facts: Facts, found: Found) -> bool:
 
 
 def _instances(facts: Facts) -> set[str]:
-    """Instance labels of the objects of the stack and of its generation."""
     return {labels[INSTANCE] for labels in (facts.plan.namespace.labels, facts.plan.pool.labels)}
 
 
@@ -69,9 +68,8 @@ def _existing(facts: Facts, owner: str, found: list[Found], kind: Owner) -> Find
     names = ", ".join(str(each.declared) for each in found)
     evidence = f"{names}\nexist{'s' if len(found) == 1 else ''} in {_place(found)}; owner: {owner}"
     if kind is Owner.OTHER_INSTALL:
-        return Finding(
+        return error(
             CHECK,
-            Severity.ERROR,
             "serving.postfix",
             evidence,
             "the two installs would overwrite each other's objects, so they are not taken over",
@@ -79,15 +77,14 @@ def _existing(facts: Facts, owner: str, found: list[Found], kind: Owner) -> Find
         )
     if facts.plan.adopt:
         outcome = "`pulumi up` takes them over in place: they stay, fields that the program sets become its own"
-        return Finding(CHECK, Severity.NOTE, "serving.adopt", evidence, outcome, _afterwards(kind))
+        return note(CHECK, "serving.adopt", evidence, outcome, _afterwards(kind))
     keep = (
         "; a namespace that is there already: `pulumi config set --path serving.createNamespace false`"
         if any(each.declared.kind == "Namespace" for each in found)
         else ""
     )
-    return Finding(
+    return error(
         CHECK,
-        Severity.ERROR,
         "serving.adopt",
         evidence,
         "`pulumi up` would fail half-way: each of them already exists",
@@ -107,9 +104,8 @@ def _immovable(facts: Facts, found: Found, owner: str, worker: ResolvedTier | No
         )
     name = found.declared.name
     selector = ", ".join(f"{key}={value}" for key, value in (spec["selector"].get("matchLabels") or {}).items())
-    return Finding(
+    return error(
         CHECK,
-        Severity.ERROR,
         "serving.adopt",
         f"Deployment {name} exists in namespace {facts.namespace}; owner: {owner}; its selector is {selector}",
         "a Deployment's selector can't be changed, so it is not taken over: the server would say 'field is immutable'",
@@ -121,9 +117,8 @@ def _immovable(facts: Facts, found: Found, owner: str, worker: ResolvedTier | No
 def _outliving(found: Found, owner: str, wanted: Mapping[str, str]) -> Finding:
     live = selectors.of(found.declared, found.live)
     extra = ", ".join(f"{key}={live[key]}" for key in sorted(live.keys() - wanted.keys()))
-    return Finding(
+    return error(
         CHECK,
-        Severity.ERROR,
         "serving.adopt",
         f"{found.declared} exists in namespace {found.declared.namespace}; owner: {owner}; it also selects by {extra}",
         "server-side apply would leave that label in its selector, and it would find none of the stack's pods",

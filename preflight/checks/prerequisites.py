@@ -6,9 +6,9 @@ from urllib.parse import quote
 from components.config.vocabulary import Role
 from components.names import TOKEN_KEY
 from preflight.answers import Answer, Question
-from preflight.claims import one_node
+from preflight.checks.references import one_node
 from preflight.facts import Facts
-from preflight.finding import Finding, Severity
+from preflight.finding import Finding, Severity, error, warning
 
 TLS = "serving.gateway.tls"
 _WORDS = {"priorityClass": "priority class", "runtimeClass": "runtime class"}
@@ -52,9 +52,8 @@ def check(facts: Facts) -> Iterator[Finding]:
         if facts.asked(question).absent:
             kind = setting[0].upper() + setting[1:]
             role = next(role for role in Role if name == _class_names(facts, role)[setting])
-            yield Finding(
+            yield error(
                 _WORDS[setting],
-                Severity.ERROR,
                 f"serving.{role}.{setting}",
                 f"there is no {kind} {name}",
                 f"the API server would refuse the pods: no {kind} with that name was found",
@@ -74,9 +73,8 @@ def _token(facts: Facts) -> Iterator[Finding]:
         yield _absent("token", path, what, WAIT, f"{literal}, or {configured}")
     elif answer.ok and not (answer.body.get("data") or {}).get(TOKEN_KEY):
         keys = ", ".join(sorted(answer.body.get("data") or {})) or "none"
-        yield Finding(
+        yield error(
             "token",
-            Severity.ERROR,
             path,
             f"Secret {name} in namespace {facts.namespace} has no key {TOKEN_KEY}; its keys: {keys}",
             WAIT,
@@ -97,18 +95,16 @@ def _api_key(facts: Facts) -> Iterator[Finding]:
     if answer.absent:
         yield _absent("API key", "serving.security.apiKey.secret", what, WAIT, make)
     elif answer.ok and given.key not in data:
-        yield Finding(
+        yield error(
             "API key",
-            Severity.ERROR,
             "serving.security.apiKey.key",
             f"{what} has no key {given.key}; its keys: {', '.join(sorted(data)) or 'none'}",
             WAIT,
             "name one of these keys, or put the API key under this one",
         )
     elif answer.ok and not data[given.key]:
-        yield Finding(
+        yield error(
             "API key",
-            Severity.ERROR,
             "serving.security.apiKey.key",
             f"{given.key} of {what} is empty",
             "vLLM takes an empty API key for none: everybody could send requests",
@@ -141,15 +137,15 @@ def _claim(facts: Facts, answer: Answer) -> Iterator[Finding]:
     if not answer.ok:
         return
     modes = answer.body["spec"].get("accessModes") or []
+    pods = facts.plan.prefill.worker.replicas + facts.plan.decode.worker.replicas
     if answer.body.get("status", {}).get("phase") == "Lost":
         evidence = f"PersistentVolumeClaim {model.claim} has lost its volume"
-        yield Finding("weights", Severity.ERROR, path, evidence, "no pod could mount it", "restore the volume")
-    elif alone := one_node("weights", path, str(model.claim), modes, workers="all workers", pods=_pods(facts)):
+        yield error("weights", path, evidence, "no pod could mount it", "restore the volume")
+    elif alone := one_node("weights", path, str(model.claim), modes, workers="all workers", pods=pods):
         yield alone
     elif set(modes) == {"ReadOnlyMany"} and not model.read_only:
-        yield Finding(
+        yield warning(
             "weights",
-            Severity.WARNING,
             path,
             f"PersistentVolumeClaim {model.claim} is ReadOnlyMany, and vLLM downloads weights to it",
             "where the storage enforces it, the workers would end with `Read-only file system`",
@@ -158,12 +154,8 @@ def _claim(facts: Facts, answer: Answer) -> Iterator[Finding]:
         )
 
 
-def _pods(facts: Facts) -> int:
-    return facts.plan.prefill.worker.replicas + facts.plan.decode.worker.replicas
-
-
 def _absent(check: str, path: str, what: str, outcome: str, remedy: str) -> Finding:
-    return Finding(check, Severity.ERROR, path, f"there is no {what}", outcome, remedy)
+    return error(check, path, f"there is no {what}", outcome, remedy)
 
 
 def _secrets(facts: Facts) -> list[str]:

@@ -4,16 +4,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from components import gateways
-from preflight.answers import Question
 from preflight.facts import Facts
-from preflight.finding import Finding, Severity
+from preflight.finding import Finding, note
 
 CHECK = "gateway's proxies"
-
-
-def asks(facts: Facts) -> list[Question]:
-    """Nothing: the state has what the proxies are made of."""
-    return []
 
 
 def check(facts: Facts) -> Iterator[Finding]:
@@ -23,9 +17,8 @@ def check(facts: Facts) -> Iterator[Finding]:
         if manifest.resource != "parameters" or former is None:
             continue
         if _without_service(manifest.body) != _without_service({key: former.get(key) for key in manifest.body}):
-            yield Finding(
+            yield note(
                 CHECK,
-                Severity.NOTE,
                 "serving.gateway",
                 f"{manifest.kind} {manifest.name} changes, of which the controller makes the proxies",
                 f"the controller replaces the proxies; {_streams(former)}",
@@ -42,7 +35,6 @@ def _streams(former: Mapping[str, Any]) -> str:
 
 
 def _without_service(body: Any) -> Any:
-    """A body without what only the Service is made of."""
     if not isinstance(body, Mapping):
         return body
     return {key: _without_service(value) for key, value in body.items() if key != "service"}

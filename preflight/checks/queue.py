@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from preflight.answers import Question
 from preflight.checks.kinds import GROUPS
 from preflight.facts import Facts
-from preflight.finding import Finding, Severity
+from preflight.finding import Finding, error, warning
 
 GROUP, LABEL = "kueue.x-k8s.io", "kueue.x-k8s.io/queue-name"
 CHECK = "queue"
@@ -23,9 +23,8 @@ def check(facts: Facts) -> Iterator[Finding]:
         [version] = [each["preferredVersion"]["groupVersion"] for each in groups.body.get("groups") or []
                      if each["name"] == GROUP] or [""]  # fmt: skip
         if groups.ok and not version:
-            yield Finding(
+            yield warning(
                 CHECK,
-                Severity.WARNING,
                 path,
                 f"{LABEL} is {name}, and the cluster has no Kueue",
                 "nothing reads the label: the pods would not be queued",
@@ -38,9 +37,8 @@ def check(facts: Facts) -> Iterator[Finding]:
         stopped = [each for each in conditions if each["type"] == "Active" and each["status"] == "False"]
         if answer.absent or stopped:
             why = f"is not active: {stopped[0].get('message')}" if stopped else "does not exist"
-            yield Finding(
+            yield error(
                 CHECK,
-                Severity.ERROR,
                 path,
                 f"LocalQueue {name} in namespace {facts.namespace} {why}",
                 "Kueue would keep every pod of the tier back (SchedulingGated) until `pulumi up` fails at its timeout",
@@ -49,6 +47,5 @@ def check(facts: Facts) -> Iterator[Finding]:
 
 
 def _queues(facts: Facts) -> dict[str, str]:
-    """Queues by the setting that names them."""
     workers = (facts.plan.prefill.worker, facts.plan.decode.worker)
     return {f"serving.{each.role}.labels": each.labels[LABEL] for each in workers if LABEL in each.labels}

@@ -6,7 +6,7 @@ from components.config.fields import HUGE_PAGES
 from preflight.answers import Object, Question
 from preflight.checks.owners import question
 from preflight.facts import Facts
-from preflight.finding import Finding, Severity
+from preflight.finding import Finding, error
 from preflight.pods import UNFINISHED, limited, replaced_by, requested, slim, wanted
 from preflight.quantity import Amounts, amounts, spoken, total
 
@@ -58,9 +58,8 @@ def _quota(facts: Facts, quota: Object) -> Iterator[Finding]:
     for resource, most in hard.items():
         free = most - used.get(resource, 0) + free_again.get(resource, 0)
         if resource in needed and needed[resource] > free:
-            yield Finding(
+            yield error(
                 "quota",
-                Severity.ERROR,
                 "serving.namespace",
                 f"ResourceQuota {name} in namespace {facts.namespace} leaves {spoken(resource, max(free, 0))} of "
                 f"{spoken(resource, most)} {resource}; the plan needs {spoken(resource, needed[resource])}",

@@ -1,11 +1,10 @@
 """Secrets, ConfigMaps and claims that variables and volumes of the workers refer to."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 from components.plan.worker_args import ResolvedTier
 from preflight.answers import Question
-from preflight.claims import one_node
 from preflight.facts import Facts
 from preflight.finding import Finding, Severity
 
@@ -17,7 +16,6 @@ class _Reference(NamedTuple):
     key: str
     """What must be in it; empty: nothing."""
     pods: int
-    """Workers that refer to it."""
 
 
 def asks(facts: Facts) -> list[Question]:
@@ -84,3 +82,25 @@ def _object(facts: Facts, reference: _Reference) -> Question:
     """Fetches the whole object only to read the names of its keys."""
     path = f"/api/v1/namespaces/{facts.namespace}/{reference.kind.lower()}s/{reference.name}"
     return Question(path, metadata_only=not reference.key and reference.kind != "PersistentVolumeClaim")
+
+
+SHARED = frozenset({"ReadWriteMany", "ReadOnlyMany"})
+"""Access modes of a volume that several nodes mount."""
+
+
+def one_node(check: str, path: str, name: str, modes: Collection[str], *, workers: str, pods: int) -> Finding | None:
+    """Finding about a claim with these access modes that `pods` pods ("all workers") mount; None: nodes share it."""
+    if SHARED & set(modes) or (set(modes) == {"ReadWriteOncePod"} and pods == 1):
+        return None
+    alone = set(modes) == {"ReadWriteOncePod"}
+    unless = "" if alone else f", unless {workers} share a node"
+    return Finding(
+        check,
+        Severity.ERROR if alone else Severity.WARNING,
+        path,
+        f"PersistentVolumeClaim {name} can be mounted {', '.join(modes)} only, and {workers} mount it",
+        "all but one of them would wait for the volume without end"
+        if alone
+        else "workers on a second node would wait for the volume without end",
+        f"use a claim with ReadWriteMany or ReadOnlyMany{unless}",
+    )

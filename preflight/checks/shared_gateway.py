@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from components.gateways.args import ExistingArgs
 from preflight.answers import Object, Question
 from preflight.facts import Facts
-from preflight.finding import Finding, Severity
+from preflight.finding import Finding, error
 from preflight.matching import selected
 
 PATH = "serving.gateway.existing"
@@ -95,7 +95,6 @@ def _labels(facts: Facts) -> Mapping[str, str] | None:
 
 
 def _spoken(selector: Object | None) -> str:
-    """A label selector in words."""
     exact = [f"{key}={value}" for key, value in ((selector or {}).get("matchLabels") or {}).items()]
     rules: Sequence[Object] = (selector or {}).get("matchExpressions") or []
     spoken = [" ".join([each["key"], each["operator"], *(each.get("values") or [])]) for each in rules]
@@ -120,4 +119,4 @@ def _namespace(facts: Facts) -> Question:
 
 
 def _finding(setting: str, evidence: str, remedy: str) -> Finding:
-    return Finding("gateway", Severity.ERROR, f"{PATH}.{setting}", evidence, OUTCOME, remedy)
+    return error("gateway", f"{PATH}.{setting}", evidence, OUTCOME, remedy)

@@ -15,26 +15,20 @@ from typing import TYPE_CHECKING
 from components.accelerators import PROFILES
 from components.config.vocabulary import Role
 from components.plan import sized
-from preflight.answers import Question
 from preflight.checks.capacity import NODES
 from preflight.facts import Facts
-from preflight.finding import Finding, Severity
+from preflight.finding import Finding, error, warning
 from preflight.quantity import amounts
 
 if TYPE_CHECKING:
     from sizing.card import Card
 
 
-def asks(facts: Facts) -> list[Question]:
-    """Nothing besides the nodes, which the check of capacity asks for."""
-    return []
-
-
 def check(facts: Facts) -> Iterator[Finding]:
     """Compare the nodes' GPUs with `serving.gpu`; unset, size the model for what they have."""
-    about = facts.plan.sizing
+    about = facts.plan.settings
     found = _products(facts)
-    if not about.whole:
+    if about.gpu_resource is not None:
         return
     if not found:
         yield from _by_memory(facts)
@@ -42,9 +36,8 @@ def check(facts: Facts) -> Iterator[Finding]:
     names = ", ".join(f"{name} ({count} nodes)" for name, count in sorted(found.items()))
     if about.gpu is not None:
         if about.gpu.value not in found:
-            yield Finding(
+            yield warning(
                 "sizing",
-                Severity.WARNING,
                 "serving.gpu",
                 f"is {about.gpu}, and nodes have {names}",
                 "whether the model fits was computed for another GPU",
@@ -54,12 +47,12 @@ def check(facts: Facts) -> Iterator[Finding]:
     if len(found) > 1:
         return  # which nodes the scheduler takes is not known
     (name,) = found
-    yield from _sized(facts, sized.products(about.accelerator)[name], names)
+    yield from _sized(facts, PROFILES[about.accelerator].products[name], names)
 
 
 def _by_memory(facts: Facts) -> Iterator[Finding]:
     """Size the model for the largest GPU, if the labels of all nodes with GPUs state the memory."""
-    profile, about = PROFILES[facts.plan.sizing.accelerator], facts.plan.sizing
+    profile, about = PROFILES[facts.plan.settings.accelerator], facts.plan.settings
     found = [_gib(labels, profile.memory_labels) for labels in _with_gpus(facts)]
     if about.gpu is None and found and all(found):
         from sizing.card import Card  # noqa: PLC0415  (most clusters have a known product)
@@ -70,20 +63,17 @@ def _by_memory(facts: Facts) -> Iterator[Finding]:
 
 
 def _sized(facts: Facts, card: Card, names: str) -> Iterator[Finding]:
-    about = facts.plan.sizing
+    about = facts.plan.settings
     tiers = {Role.PREFILL: facts.plan.prefill.worker, Role.DECODE: facts.plan.decode.worker}
     asked, _ = sized.assess(about, tiers, card)
     if asked is None:
         return
     for each in sized.problems(asked):
-        yield Finding(
-            "sizing", Severity.ERROR, each.path, f"{each.wrong} (nodes have {names})", each.outcome, each.change
-        )
+        yield error("sizing", each.path, f"{each.wrong} (nodes have {names})", each.outcome, each.change)
 
 
 def _products(facts: Facts) -> Counter[str]:
-    """Nodes by the GPU product that their labels name."""
-    profile = PROFILES[facts.plan.sizing.accelerator]
+    profile = PROFILES[facts.plan.settings.accelerator]
     found: Counter[str] = Counter()
     for labels in _with_gpus(facts):
         said = next((labels[key].lower() for key in profile.product_labels if key in labels), "")
@@ -92,8 +82,7 @@ def _products(facts: Facts) -> Counter[str]:
 
 
 def _with_gpus(facts: Facts) -> Iterator[Mapping[str, str]]:
-    """Labels of the nodes that have GPUs."""
-    profile = PROFILES[facts.plan.sizing.accelerator]
+    profile = PROFILES[facts.plan.settings.accelerator]
     answer = facts.asked(NODES)
     for node in answer.items if answer.ok else []:
         if amounts((node.get("status") or {}).get("allocatable")).get(profile.gpu_resource):

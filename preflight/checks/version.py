@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from preflight.answers import Question
 from preflight.facts import Facts
-from preflight.finding import Finding, Severity
+from preflight.finding import Finding, error
 
 VERSION = Question("/version")
 LEAST = (1, 29)
@@ -22,9 +22,8 @@ def check(facts: Facts) -> Iterator[Finding]:
     body = facts.asked(VERSION).body
     numbers = re.match(r"v(\d+)\.(\d+)", str(body.get("gitVersion", "")))
     if numbers and tuple(map(int, numbers.groups())) < LEAST:
-        yield Finding(
+        yield error(
             "Kubernetes version",
-            Severity.ERROR,
             "serving.cluster.context",
             f"the API server is {body['gitVersion']}",
             "before 1.29 an init container that never ends is no sidecar: decode pods would never start vLLM",

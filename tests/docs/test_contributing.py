@@ -253,6 +253,7 @@ def test_a_gateway_provider_is_one_file_and_its_entry_in_the_table() -> None:
         "components/config/vocabulary.py",
         "components/gateways/__init__.py",
         "components/gateways/openshift_default.py",
+        "components/gateways/page.yaml",
     }
     assert added["components/config/vocabulary.py"] == ['OPENSHIFT_DEFAULT = "openshift-default"']
     assert added["components/gateways/__init__.py"] == [

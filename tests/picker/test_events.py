@@ -6,7 +6,7 @@ import pytest
 
 from components.config.vocabulary import ReleaseName
 from components.plan import resolve
-from components.plan.isolation_args import PolicyArgs
+from components.plan.platform_args import PolicyArgs
 from components.releases import RELEASES
 from components.releases.picker_events import CacheEvents, cache_events
 from tests.picker.wrong import right

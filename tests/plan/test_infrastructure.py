@@ -8,7 +8,7 @@ import pytest
 from components.plan import resolve
 from components.plan.serving_plan import ServingPlan
 from components.plan.worker_args import ResolvedTier
-from components.pods.resources import security
+from components.pods.containers import security
 from tests.stack_file import problems, settings
 
 MULTUS = "k8s.v1.cni.cncf.io/networks"

@@ -75,7 +75,35 @@ def test_an_unusual_layout_is_accepted(stack: dict[str, Any]) -> None:
 def test_without_a_product_nothing_is_sized() -> None:
     plan = resolve(settings())
     assert plan.sized == []
-    assert plan.sizing.gpu is None
+    assert plan.settings.gpu is None
+
+
+@pytest.mark.parametrize(
+    ("more", "heads"),
+    [
+        ({"gpu": None}, 28),
+        ({"gpuResource": "nvidia.com/mig-3g.40gb"}, 28),
+        ({"gpu": None, "model__shape": {"text_config": {"num_attention_heads": 20}}}, 20),
+    ],
+)
+def test_without_a_sized_product_a_parallelism_that_vllm_refuses_is_a_warning(more: dict[str, Any], heads: int) -> None:
+    stack = {**_stack("H100", "Qwen/Qwen2-7B-Instruct", 4, 8), **more}
+    assert D_TP not in problems(**stack)
+    [note] = [each for each in resolve(settings(**stack)).notes if "attention heads" in each]
+    assert note.startswith(f"{D_TP}: 8 does not divide the {heads} attention heads of Qwen/Qwen2-7B-Instruct"), note
+
+
+@pytest.mark.parametrize(
+    "stack",
+    [
+        _stack("H100", "Qwen/Qwen2-7B-Instruct", 4, 4),
+        _stack("H100", "org/model-of-our-own", 1, 3),
+        _stack("H100", "Qwen/Qwen2-7B-Instruct", 8, 8, model__shape={}),
+    ],
+)
+def test_a_parallelism_that_divides_or_an_unknown_shape_has_no_warning(stack: dict[str, Any]) -> None:
+    found = resolve(settings(**{**stack, "gpu": None})).notes
+    assert not [each for each in found if "attention heads" in each]
 
 
 def test_every_product_of_the_accelerators_is_a_word() -> None:

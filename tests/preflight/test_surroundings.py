@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from preflight.changes import changes
 from preflight.checks import changed_pods, drift, istio, network_policies, queue
+from preflight.checks.changed_pods import changes
 from preflight.checks.istio import ISTIODS, TAGS
 from preflight.facts import Facts
 from preflight.finding import Finding

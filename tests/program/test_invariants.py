@@ -6,15 +6,14 @@ from typing import Any
 import pytest
 from pulumi.provider.experimental.analyzer import Analyzer
 
-from components.decode_tier import DecodeTier
 from components.endpoint_picker import EndpointPicker
 from components.inference_pool import InferencePool
 from components.model_gateway import ModelGateway
 from components.monitoring import Monitoring
 from components.network_isolation import NetworkIsolation
-from components.prefill_tier import PrefillTier
 from components.serving_namespace import ServingNamespace
 from components.target_cluster import TargetCluster
+from components.worker_tiers import DecodeTier, PrefillTier
 from tests.program.expected import EVERY, MODELS, Combination
 from tests.program.policies import violations
 from tests.program.wire import AMD, changed, default, recorded, requests, vllm

@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 
 from tests.verify.fake import CORE, GATEWAYS, NAMESPACE, RULES, FakeCluster, named, outputs, pod
-from verify.asking import RequestPath, explain_500, judge_asked
-from verify.destination_rules import why_not_tls
+from verify.asking import RequestPath, explain_500, judge_asked, why_not_tls
 from verify.finding import Outcome, failed
 from verify.legs import Trial
 from verify.proxies import Proxies

@@ -11,10 +11,10 @@ from verify import bench
 from verify.cluster import Cluster
 from verify.finding import VerifyError
 from verify.load import Load, Measured, measure
-from verify.load_report import report
 from verify.metrics import Histogram, parse
 from verify.outputs import Workload
 from verify.proxies import Proxies
+from verify.report import load as report
 from verify.routing import Endpoint
 from verify.steps import Verification
 from verify.tiers import Tier

@@ -16,13 +16,12 @@ from components.gateways.provider import (
     LIMITS,
     REFUSED_BY_STANDALONE,
     REQUESTS,
-    Fact,
     GatewayProvider,
-    Subject,
+    of_generation,
+    of_stack,
 )
 from components.gateways.standalone.certificates import files
-from components.gateways.standalone.envoy import bootstrap
-from components.gateways.standalone.listeners import scheme
+from components.gateways.standalone.envoy import bootstrap, scheme
 from components.gateways.standalone.pod import CONFIG_FILE, deployment_spec
 from components.manifests import SKIP_AWAIT, Manifest, Stage
 
@@ -39,33 +38,22 @@ def configure(args: ModelGatewayArgs) -> Sequence[Manifest]:
     data = {CONFIG_FILE: config, **{name: yaml.safe_dump(each) for name, each in files(args).items()}}
     return [
         # The account has no rights, and its token is not in the pods.
-        Manifest("envoy-account", "v1", "ServiceAccount", args.name, args.namespace, args.labels),
-        Manifest(
-            "envoy-config",
-            "v1",
-            "ConfigMap",
-            own.name,
-            args.namespace,
-            args.generation_labels,
-            {"data": data},
+        of_stack(args)("envoy-account", "v1", "ServiceAccount", args.name),
+        of_generation(args)(
+            *("envoy-config", "v1", "ConfigMap", own.name),
+            body={"data": data},
             formerly=None if args.generation else "parameters",  # istio's
             stage=Stage.PROXIES,
-            generation=args.generation,
         ),
-        Manifest(
-            "envoy",
-            "apps/v1",
-            "Deployment",
-            own.name,
-            args.namespace,
-            {**args.generation_labels, **own.selector, **component},
-            {"spec": deployment_spec(args, own, config)},
+        of_generation(args)(
+            *("envoy", "apps/v1", "Deployment", own.name),
+            body={"spec": deployment_spec(args, own, config)},
+            labels={**args.generation_labels, **own.selector, **component},
             annotations={} if args.awaited else SKIP_AWAIT,
             # Envoy reads its file once: a pod that starts before the ConfigMap is written would keep the old one.
             after="envoy-config",
             minutes=MINUTES,
             stage=Stage.PROXIES,
-            generation=args.generation,
         ),
         *([_workers(args, own)] if own.failure_mode is FailureMode.FAIL_OPEN else []),
         *([_trial(args, own)] if args.beside else []),
@@ -83,14 +71,10 @@ def _service(args: ModelGatewayArgs, own: StandaloneArgs, labels: dict[str, str]
     if args.service.load_balancer_class:
         spec["loadBalancerClass"] = args.service.load_balancer_class
     awaited = args.awaited and args.service_type is ServiceType.LOAD_BALANCER
-    return Manifest(
-        "envoy-service",
-        "v1",
-        "Service",
-        args.name,
-        args.namespace,
-        labels,
-        {"spec": spec},
+    return of_stack(args)(
+        *("envoy-service", "v1", "Service", args.name),
+        labels=labels,
+        body={"spec": spec},
         annotations={**args.service.annotations, **({} if awaited else SKIP_AWAIT)},
         minutes=MINUTES,
         stage=Stage.SWITCH,
@@ -101,17 +85,8 @@ def _service(args: ModelGatewayArgs, own: StandaloneArgs, labels: dict[str, str]
 def _trial(args: ModelGatewayArgs, own: StandaloneArgs) -> Manifest:
     """A Service that leads to this generation's Envoy, whichever the stack's Service leads to."""
     ports = [{key: value for key, value in _port(args, each).items() if key != "nodePort"} for each in args.listeners]
-    return Manifest(
-        "trial",
-        "v1",
-        "Service",
-        args.trial,
-        args.namespace,
-        args.generation_labels,
-        {"spec": {"type": "ClusterIP", "selector": own.selector, "ports": ports}},
-        annotations=SKIP_AWAIT,
-        generation=args.generation,
-    )
+    body = {"spec": {"type": "ClusterIP", "selector": own.selector, "ports": ports}}
+    return of_generation(args)("trial", "v1", "Service", args.trial, body=body, annotations=SKIP_AWAIT)
 
 
 def _port(args: ModelGatewayArgs, listener: ListenerArgs) -> dict[str, Any]:
@@ -124,17 +99,7 @@ def _workers(args: ModelGatewayArgs, own: StandaloneArgs) -> Manifest:
     """Puts the pool's Ready pods into the DNS, for the time without an endpoint picker."""
     port = {"name": "http", "port": args.pool_port, "targetPort": args.pool_port, "protocol": "TCP"}
     spec = {"type": "ClusterIP", "clusterIP": "None", "selector": own.worker_selector, "ports": [port]}
-    return Manifest(
-        "workers",
-        "v1",
-        "Service",
-        own.workers,
-        args.namespace,
-        args.generation_labels,
-        {"spec": spec},
-        annotations=SKIP_AWAIT,
-        generation=args.generation,
-    )
+    return of_generation(args)("workers", "v1", "Service", own.workers, body={"spec": spec}, annotations=SKIP_AWAIT)
 
 
 def _address(status: Any) -> str:
@@ -143,49 +108,10 @@ def _address(status: Any) -> str:
     return str(ingress.get("ip") or ingress.get("hostname") or "")
 
 
-_HERE = "components/gateways/standalone"
-
-FACTS = (
-    Fact(
-        Subject.DRAIN,
-        "A preStop hook makes Envoy fail its health check, so that answers end their connections, and waits until no "
-        "request was under way for 5 s. After `terminationGrace` the kubelet ends the pod, and streams that still run "
-        "are cut.",
-        f"{_HERE}/drain.sh, {_HERE}/pod.py",
-    ),
-    Fact(
-        Subject.IDLE,
-        "They do not hold a pod that ends. Envoy closes them after `idleTimeout` and 5 s.",
-        f"{_HERE}/listeners.py",
-    ),
-    Fact(
-        Subject.FAILURE,
-        "FailOpen: the first request that meets a failed endpoint picker is lost (500). Envoy then takes the picker "
-        "for absent, and requests go to any Ready worker until a TLS handshake with the picker succeeds. FailClose: "
-        "500. An endpoint picker that hangs counts as failed after at most 15 s (HTTP/2 keepalive).",
-        f"{_HERE}/clusters.py; envoyproxy/envoy release/v1.36: source/extensions/filters/http/ext_proc/ext_proc.cc",
-    ),
-    Fact(
-        Subject.SETTLE,
-        "Each generation has an Envoy, and the selector of the stack's one Service changes. Open connections stay with "
-        "the old Envoy until it ends. Answers name their generation (`x-llm-d-generation`).",
-        f"{_HERE}/__init__.py, {_HERE}/listeners.py",
-    ),
-    Fact(
-        Subject.HEADERS,
-        "All are removed.",
-        f"{_HERE}/listeners.py",
-    ),
-)
-
 STANDALONE = GatewayProvider(
     word=Provider.STANDALONE,
     class_name=None,
-    about="No controller: an [Envoy of the stack's own](customizing.md), for clusters without a "
-    "controller that knows InferencePool.",
     source="the endpoint picker protocol, Gateway API inference extension docs/proposals/004-endpoint-picker-protocol",
-    makes="no Gateway and no HTTPRoute: Envoy's Deployment, ConfigMap, Services and ServiceAccount",
-    facts=FACTS,
     configure=configure,
     own_proxies=True,
     settle=30,

@@ -2,8 +2,7 @@
 
 from components.config.vocabulary import FailureMode
 from components.gateways.args import ModelGatewayArgs, StandaloneArgs
-from components.gateways.standalone.accesslog import PICKED
-from components.gateways.standalone.parts import TYPES, Json, address
+from components.gateways.standalone.parts import PICKED, TYPES, Json, address
 from components.names import PICKER_PORTS
 
 ADMIN_PORT = 9901
@@ -37,7 +36,8 @@ _FIRST_FAILURE: Json = {  # of a connection or stream to it; what it answers is 
 def clusters(args: ModelGatewayArgs, own: StandaloneArgs) -> list[Json]:
     """All of them; the pool's workers by themselves only if a request may go to any."""
     anybody = [_workers(args, own)] if own.failure_mode is FailureMode.FAIL_OPEN else []
-    return [_picked(), _picker(args, own), _admin(), *anybody]
+    admin = {"name": "admin", "type": "STATIC", "load_assignment": _endpoint("admin", "127.0.0.1", ADMIN_PORT)}
+    return [_picked(), _picker(args, own), admin, *anybody]
 
 
 def _picked() -> Json:
@@ -98,10 +98,6 @@ def _known_by_dns(name: str, service: str, port: int) -> Json:
         "cluster_type": {"name": "envoy.cluster.dns", "typed_config": lookup},
         "load_assignment": _endpoint(name, service, port),
     }
-
-
-def _admin() -> Json:
-    return {"name": "admin", "type": "STATIC", "load_assignment": _endpoint("admin", "127.0.0.1", ADMIN_PORT)}
 
 
 def _connections(protocol: Json, idle: str | None = None) -> Json:

@@ -9,7 +9,12 @@ TYPES = "type.googleapis.com/envoy."
 
 
 FOLDER = "/etc/envoy"
-"""Where its configuration is mounted."""
+
+PICKED = "x-gateway-destination-endpoint"
+"""The header in which the picker names the decode worker."""
+
+PREFILL = "x-prefiller-host-port"
+"""The header in which it names the prefill worker to the routing sidecar."""
 
 
 def address(host: str, port: int) -> Json:

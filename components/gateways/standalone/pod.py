@@ -7,8 +7,9 @@ from typing import Any
 from components.gateways.args import ModelGatewayArgs, StandaloneArgs
 from components.gateways.standalone.certificates import SECRETS, secrets
 from components.gateways.standalone.clusters import ADMIN_PORT
-from components.gateways.standalone.listeners import PORTS, STATUS_PORT, scheme
+from components.gateways.standalone.envoy import PORTS, STATUS_PORT, scheme
 from components.gateways.standalone.parts import FOLDER
+from components.manifests import CONFINED, given
 
 CONFIG_FILE = "envoy.yaml"
 USER = 101
@@ -52,6 +53,7 @@ def _container(args: ModelGatewayArgs, own: StandaloneArgs) -> dict[str, Any]:
     container = {
         "name": "envoy",
         "image": own.image.name,
+        "imagePullPolicy": own.image.pull_policy,
         "command": ["envoy"],
         "args": [
             *("--config-path", f"{FOLDER}/{CONFIG_FILE}"),
@@ -70,21 +72,14 @@ def _container(args: ModelGatewayArgs, own: StandaloneArgs) -> dict[str, Any]:
         "readinessProbe": _probe("/ready", period=2, failures=2),
         "lifecycle": {"preStop": {"exec": {"command": ["bash", "-c", DRAIN, "drain", str(ADMIN_PORT), str(QUIET)]}}},
         "resources": {"requests": args.requests, "limits": args.limits},
-        "securityContext": {
-            "runAsNonRoot": True,
-            **({} if args.floating_user else {"runAsUser": USER}),
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        "securityContext": CONFINED if args.floating_user else {**CONFINED, "runAsUser": USER},
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [
             {"name": "config", "mountPath": FOLDER, "readOnly": True},
             *({"name": each, "mountPath": f"{SECRETS}/{each}", "readOnly": True} for each in secrets(args)),
         ],
     }
-    return {**container, **({"imagePullPolicy": own.image.pull_policy} if own.image.pull_policy else {})}
+    return given(container)
 
 
 def _port(port: int, name: str) -> dict[str, Any]:

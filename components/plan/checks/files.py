@@ -20,7 +20,6 @@ MOUNTED: Mapping[str, str] = {
 """Where the program mounts volumes of its own (`components/pods/volumes.py`), and what decides them."""
 
 VOLUMES = ("metrics-volume", "torch-compile-cache", "shm", "model-storage")
-"""Their names in the pod."""
 
 DEVICE_FOLDER = "/dev/infiniband"
 """Where device plugins put the verbs devices that they give a container."""
@@ -103,7 +102,6 @@ def _hidden(place: str, resolved: ResolvedTier) -> str:
 
 
 def _names(tier: Tier, resolved: ResolvedTier) -> Iterator[Problem]:
-    """Volumes of one name."""
     host = {f"host-{index}" for index in range(len(resolved.host_paths))}
     taken = {**dict.fromkeys(VOLUMES, "the program itself"), **dict.fromkeys(host, "a file of the node")}
     for index, each in enumerate(tier.volumes):
@@ -139,5 +137,4 @@ def _on_a_volume(tier: ResolvedTier, place: str) -> bool:
 
 
 def _within(folder: str, place: str) -> bool:
-    """Whether a path is a folder, or in it."""
     return PurePosixPath(place).is_relative_to(PurePosixPath(folder))

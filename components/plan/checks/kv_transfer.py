@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
-from components.config.kv_transfer import KvTransfer
 from components.config.problem import Problem
+from components.config.tiers import KvTransfer
 from components.config.vocabulary import Accelerator, Role
 from components.plan import fabric
 from components.plan.context import Context
@@ -14,7 +14,6 @@ ROLES = ("kv_producer", "kv_consumer", BOTH)
 """Values of `kv_role` (vllm/config/kv_transfer.py, `KVRole`)."""
 
 OPPOSITE = {Role.PREFILL: "kv_consumer", Role.DECODE: "kv_producer"}
-"""The role of the other tier."""
 
 
 def check(context: Context) -> Iterator[Problem]:
@@ -54,7 +53,6 @@ def check(context: Context) -> Iterator[Problem]:
 
 
 def _of_nixl(scopes: Mapping[str, KvTransfer], connectors: Mapping[Role, str]) -> Iterator[Problem]:
-    """Fields of NixlConnector beside another connector."""
     for path, transfer in scopes.items():
         own = [role for role in Role if path in ("serving.kvTransfer", f"serving.{role}.kvTransfer")]
         named = {connectors[role] for role in own}

@@ -1,11 +1,15 @@
-"""Settings that the programs of a release do not have."""
+"""Settings that the programs of a release do not have, and what is known of images beside the release's."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from components.config.problem import Problem
 from components.config.vocabulary import Role
-from components.plan.context import Context
+from components.gateways import PROVIDERS
+from components.plan import fabric
+from components.plan.context import Context, below
+from components.plan.gateway import ENVOY
+from components.releases.vllm import FAILING, copied
 
 
 def check(context: Context) -> Iterator[Problem]:
@@ -33,3 +37,21 @@ def _value(given: Mapping[str, Any], path: str) -> Any:
     for key in path.split("."):
         value = value.get(key) if isinstance(value, Mapping) else None
     return value
+
+
+def notes(context: Context) -> Iterator[str]:
+    """Mirrors of registries that no image comes from; images that crash-loop in P/D pods."""
+    release = context.release
+    for role in Role:
+        image = context.tier(role).image or ""
+        if reason := next((why for name, why in FAILING.items() if copied(image).endswith(name)), None):
+            yield f"serving.{role}.image: {reason}"
+    names = {fabric.image(context).name, release.picker_image, release.sidecar_image, ENVOY}
+    names |= {each.registry for one in PROVIDERS.values() for each in one.values() if each.registry}
+    for registry in context.settings.images.mirrors:
+        if not any(below(registry, name) for name in names):
+            yield (
+                f"serving.images.mirrors.{registry}: no image that this program names comes from there, but from "
+                f"{', '.join(sorted({name.partition('/')[0] for name in names}))}. Images of your own are taken as "
+                "written, and the proxies of istio, OpenShift and Google come from where their controllers say"
+            )

@@ -29,7 +29,6 @@ class Target:
 
     @property
     def server(self) -> str | None:
-        """URL of the cluster's API server."""
         return self.kubeconfig.cluster(self.context).get("server")
 
     @property

@@ -1,9 +1,9 @@
-"""Resources and rights of the vLLM container."""
+"""Parts of containers: resources, rights, ports and variables."""
 
 from collections.abc import Mapping
 
 from components.manifests import Fields, given
-from components.plan.worker_args import ResolvedTier
+from components.plan.worker_args import ReferenceArgs, ResolvedTier
 
 
 def equal_resources(amounts: Mapping[str, str]) -> Fields:
@@ -33,3 +33,28 @@ def _seccomp(profile: str | None) -> Fields | None:
         return None
     kind, _, file = profile.partition("/")
     return given({"type": kind, "localhostProfile": file or None})
+
+
+def container_port(port: int, name: str | None = None, *, on_host: bool = False) -> Fields:
+    """A port of a container; `on_host` where the pod is on its node's network.
+
+    The API server fills the host port in by itself there, but without a field manager: it would outlive the mode,
+    and two pods of a tier never again fit on one node.
+    """
+    return given({"name": name, "containerPort": port, "hostPort": port if on_host else None, "protocol": "TCP"})
+
+
+def variable_of_pod(name: str, path: str) -> Fields:
+    """A variable with the value of the pod's field at `path`."""
+    return {"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}}
+
+
+def variable_of_reference(name: str, value: ReferenceArgs) -> Fields:
+    """A variable with the value of a key of a Secret or ConfigMap."""
+    kind = "secretKeyRef" if value.secret else "configMapKeyRef"
+    selector = {
+        "name": value.secret or value.config_map,
+        "key": value.key,
+        "optional": True if value.optional else None,
+    }
+    return {"name": name, "valueFrom": {kind: given(selector)}}
