@@ -19,11 +19,7 @@ def _differs(outcome: seen.Outcome, said: Behaviour) -> Iterator[str]:
         yield f"refused: {json.dumps(outcome.refused, indent=1)}"
     for path, words in said.refused.items():
         yield from (f"{path}: no {word!r}" for word in words if word not in outcome.refused.get(path, ""))
-    if len(outcome.warned) != len(said.warned):
-        yield f"warned: {outcome.warned}"
-    for path, words in said.warned.items():
-        if not any(all(word in text for word in (path, *words)) for text in outcome.warned):
-            yield f"no warning with {path}, {words}: {outcome.warned}"
+    yield from seen.unwarned(said.warned, outcome.warned)
     if not said.refused:
         yield from lacking(said.deployed, outcome.objects)
 

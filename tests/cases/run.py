@@ -1,0 +1,100 @@
+"""Reads the cases, and runs one: the plan and the objects of its settings, or checks of the preflight on its cluster.
+
+A case has `settings`, laid over `tests.stack_file.BASE`, and the words of `tests.field.cases`. `noted` are notes of the
+preflight. `cluster` has the `check` to run on nothing but what is typed, or all checks run on a cluster that lacks
+nothing; `nodes` and `pods` in the words of `tests.preflight.typed`, other `answers` by path, `dry` answers by a part of
+the object, and `state`: fields of `preflight.state.State`. A file's `given` is below each of its cases.
+"""
+
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+import preflight
+from components.config.reading import settings_of
+from components.plan import check, resolve
+from preflight.answers import Answer
+from preflight.facts import Facts
+from preflight.finding import Finding, Severity
+from preflight.state import State
+from tests.field import seen
+from tests.field.cases import lacking, laid_over
+from tests.preflight.typed import NODES, PODS, Typed, listed, node, pod, whole
+from tests.stack_file import BASE
+
+Case = Mapping[str, Any]
+SEVERITIES = {"refused": Severity.ERROR, "warned": Severity.WARNING, "noted": Severity.NOTE}
+
+
+def corpus() -> dict[str, Case]:
+    """Every case by file, heading and number."""
+    found = {}
+    for file in sorted(Path(__file__).parent.glob("*.yaml")):
+        headings = yaml.safe_load(file.read_text())
+        given = headings.pop("given", {})
+        for heading, cases in headings.items():
+            for number, case in enumerate(cases, 1):
+                assert case.keys() <= {"settings", "cluster", "deployed", *SEVERITIES}, case
+                found[f"{file.stem}: {heading} {number}"] = laid_over(given, case)
+    return found
+
+
+def differs(case: Case) -> Iterator[str]:
+    """In what the program does something else than the case says."""
+    serving = laid_over(BASE, case.get("settings", {}))
+    if "cluster" in case:
+        findings = list(_findings(serving, case["cluster"]))
+        for word, severity in SEVERITIES.items():
+            texts: dict[str, str] = {}
+            for each in findings:
+                if each.severity is severity:
+                    text = f"{each.check}: {each.evidence}; {each.outcome}; {each.remedy}\n"
+                    texts[each.path] = texts.get(each.path, "") + text
+            yield from _unsaid(case.get(word, {}), texts, word)
+        return
+    outcome = seen.of_settings(serving, objects="deployed" in case)
+    yield from _unsaid(case.get("refused", {}), outcome.refused, "refused")
+    if "warned" in case:
+        yield from seen.unwarned(case["warned"], outcome.warned)
+    yield from lacking(case.get("deployed", {}), outcome.objects)
+
+
+def _unsaid(said: Mapping[str, list[str]], texts: Mapping[str, str], word: str) -> Iterator[str]:
+    """In what texts by path are not as said."""
+    if texts.keys() != said.keys():
+        yield f"{word}: {texts}"
+    for path, words in said.items():
+        yield from (f"{path}: no {each!r} in {texts.get(path)}" for each in words if each not in texts.get(path, ""))
+
+
+def _findings(serving: Mapping[str, Any], cluster: Mapping[str, Any]) -> Iterator[Finding]:
+    read, problems = settings_of(dict(serving))
+    assert not [each.text() for each in [*problems, *check(read, token_given=read.model.token_secret is not None)]]
+    plan = resolve(read)
+    answers = {**({} if "check" in cluster else whole()), **cluster.get("answers", {})}
+    if "nodes" in cluster:
+        answers |= {NODES: listed(*map(_node, cluster["nodes"])), PODS: listed(*map(_pod, cluster.get("pods", [])))}
+    dry = {part: Answer(each["code"], {"kind": "Status", **each}) for part, each in cluster.get("dry", {}).items()}
+    typed = Typed(answers, dry=dry)
+    state = State(**{"known": True, **cluster.get("state", {})})
+    if "check" not in cluster:
+        yield from preflight.run(plan, typed, state).findings
+        return
+    yield from import_module(f"preflight.checks.{cluster['check']}").check(Facts(plan, typed, state))
+
+
+def _node(said: Mapping[str, Any]) -> dict[str, Any]:
+    words = {key: value for key, value in said.items() if key not in ("offers", "has")}
+    made = node(**words)
+    made["status"]["allocatable"] |= {key: str(amount) for key, amount in said.get("offers", {}).items()}
+    return made if "has" not in said else made | {"status": {**made["status"], "capacity": said["has"]}}
+
+
+def _pod(said: Mapping[str, Any]) -> dict[str, Any]:
+    words = {key: value for key, value in said.items() if key not in ("node", "spec")}
+    made = pod(on=said["node"], **words)
+    made["spec"] |= said.get("spec", {})
+    return made
