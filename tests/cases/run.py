@@ -3,9 +3,12 @@
 A case has `settings`, laid over `tests.stack_file.BASE`, and the words of `tests.field.cases`. `noted` are notes of the
 preflight. `cluster` has the `check` to run on nothing but what is typed, or all checks run on a cluster that lacks
 nothing; `nodes` and `pods` in the words of `tests.preflight.typed`, other `answers` by path, `dry` answers by a part of
-the object, and `state`: fields of `preflight.state.State`. A file's `given` is below each of its cases.
+the object, and `state`: fields of `preflight.state.State`. `outputs` are the stack's, of a run in which the Gateway has
+the case's `address`; a list is the request as a shell reads it, without its body. A file's `given` is below each of its
+cases.
 """
 
+import shlex
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
@@ -23,6 +26,9 @@ from preflight.state import State
 from tests.field import seen
 from tests.field.cases import lacking, laid_over
 from tests.preflight.typed import NODES, PODS, Typed, listed, node, pod, whole
+from tests.program.test_outputs import WithAddress
+from tests.program.wire import ran
+from tests.recorder import run_program
 from tests.stack_file import BASE
 
 Case = Mapping[str, Any]
@@ -37,7 +43,7 @@ def corpus() -> dict[str, Case]:
         given = headings.pop("given", {})
         for heading, cases in headings.items():
             for number, case in enumerate(cases, 1):
-                assert case.keys() <= {"settings", "cluster", "deployed", *SEVERITIES}, case
+                assert case.keys() <= {"settings", "cluster", "deployed", "outputs", "address", *SEVERITIES}, case
                 found[f"{file.stem}: {heading} {number}"] = laid_over(given, case)
     return found
 
@@ -60,6 +66,12 @@ def differs(case: Case) -> Iterator[str]:
     if "warned" in case:
         yield from seen.unwarned(case["warned"], outcome.warned)
     yield from lacking(case.get("deployed", {}), outcome.objects)
+    if "outputs" in case:
+        recorder = run_program(serving, recorder=WithAddress(case["address"])) if "address" in case else ran(serving)
+        outputs = recorder.stack_outputs
+        for key, value in case["outputs"].items():
+            seen_as = shlex.split(outputs[key])[:-2] if isinstance(value, list) else outputs[key]
+            yield from lacking({"(exactly)": value}, seen_as, key)
 
 
 def _unsaid(said: Mapping[str, list[str]], texts: Mapping[str, str], word: str) -> Iterator[str]:

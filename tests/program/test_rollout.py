@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.program.wire import AMD, made, ran, vllm, worker
+from tests.program.wire import AMD, made, ran, worker
 from tests.recorder import Recorder, run_program
 
 ROLES = ("prefill", "decode")
@@ -53,13 +53,6 @@ def test_replicas_are_left_to_an_autoscaler() -> None:
         assert worker(recorder, role)["spec"]["replicas"] == replicas
         outputs = recorder.stack_outputs["workloads"][role]
         assert (outputs.get("replicas"), outputs.get("gpus")) == (None, None)
-
-
-@pytest.mark.parametrize(("budget", "period", "threshold"), [(1800, 30, 60), (1801, 30, 61), (20, 20, 1)])
-def test_the_start_up_probe_spends_the_budget(budget: int, period: int, threshold: int) -> None:
-    recorder = made({**AMD, "decode": {"rollout": {"startupBudget": budget}}})
-    probe = vllm(recorder, "decode")["startupProbe"]
-    assert (probe["periodSeconds"], probe["failureThreshold"]) == (period, threshold)
 
 
 @pytest.mark.parametrize(
