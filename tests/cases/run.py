@@ -1,7 +1,7 @@
 """Reads the cases, and runs one: the plan and the objects of its settings, or checks of the preflight on its cluster.
 
 A case has `settings`, laid over `tests.stack_file.BASE`, and the words of `tests.field.cases`. `noted` are notes of the
-preflight. `cluster` has the `check` to run on nothing but what is typed, or all checks run on a cluster that lacks
+preflight, or some of the warnings of the plan. `cluster` has the `check` to run on nothing but what is typed, or all checks run on a cluster that lacks
 nothing; `nodes` and `pods` in the words of `tests.preflight.typed`, other `answers` by path, `dry` answers by a part of
 the object, and `state`: fields of `preflight.state.State`. `outputs` are the stack's, of a run in which the Gateway has
 the case's `address`; a list is the request as a shell reads it, without its body. A file's `given` is below each of its
@@ -43,7 +43,16 @@ def corpus() -> dict[str, Case]:
         given = headings.pop("given", {})
         for heading, cases in headings.items():
             for number, case in enumerate(cases, 1):
-                assert case.keys() <= {"settings", "cluster", "deployed", "outputs", "address", *SEVERITIES}, case
+                assert case.keys() <= {
+                    "settings",
+                    "cluster",
+                    "before",
+                    "deployed",
+                    "outputs",
+                    "address",
+                    "costs",
+                    *SEVERITIES,
+                }, case
                 found[f"{file.stem}: {heading} {number}"] = laid_over(given, case)
     return found
 
@@ -65,6 +74,9 @@ def differs(case: Case) -> Iterator[str]:
     yield from _unsaid(case.get("refused", {}), outcome.refused, "refused")
     if "warned" in case:
         yield from seen.unwarned(case["warned"], outcome.warned)
+    for path, words in case.get("noted", {}).items():
+        if not any(all(word in text for word in (path, *words)) for text in outcome.warned):
+            yield f"noted: {outcome.warned}"
     yield from lacking(case.get("deployed", {}), outcome.objects)
     if "outputs" in case:
         recorder = run_program(serving, recorder=WithAddress(case["address"])) if "address" in case else ran(serving)
