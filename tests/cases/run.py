@@ -1,11 +1,14 @@
 """Reads the cases, and runs one: the plan and the objects of its settings, or checks of the preflight on its cluster.
 
-A case has `settings`, laid over `tests.stack_file.BASE`, and the words of `tests.field.cases`. `noted` are notes of the
-preflight, or some of the warnings of the plan. `cluster` has the `check` to run on nothing but what is typed, or all checks run on a cluster that lacks
-nothing; `nodes` and `pods` in the words of `tests.preflight.typed`, other `answers` by path, `dry` answers by a part of
-the object, and `state`: fields of `preflight.state.State`. `outputs` are the stack's, of a run in which the Gateway has
-the case's `address`; a list is the request as a shell reads it, without its body. A file's `given` is below each of its
-cases.
+A file's `given` is below each of its cases. A case has these words, besides those of `tests.field.cases`:
+
+- `settings`, laid over `tests.stack_file.BASE`; `noted`: some of the plan's warnings, or the notes of the preflight;
+- `cluster`: the `check` that runs on nothing but what is typed (without it all checks run on a cluster that lacks
+  nothing); `nodes` and `pods` in the words of `tests.preflight.typed`, other `answers` by path, `dry` answers by a part
+  of the object, and `state`: fields of `preflight.state.State`;
+- `before`: settings of the run before; `replaced`: the tiers that the second run replaces because their workers cannot
+  exchange KV blocks with the former ones; `costs`: words of its note on the cost, none where there is no note;
+- `outputs`: the stack's, where the Gateway has the `address`; a list is the request as a shell reads it, without body.
 """
 
 import shlex
@@ -26,6 +29,7 @@ from preflight.state import State
 from tests.field import seen
 from tests.field.cases import lacking, laid_over
 from tests.preflight.typed import NODES, PODS, Typed, listed, node, pod, whole
+from tests.program.test_generations import state_of
 from tests.program.test_outputs import WithAddress
 from tests.program.wire import ran
 from tests.recorder import run_program
@@ -33,6 +37,7 @@ from tests.stack_file import BASE
 
 Case = Mapping[str, Any]
 SEVERITIES = {"refused": Severity.ERROR, "warned": Severity.WARNING, "noted": Severity.NOTE}
+WORDS = {"settings", "cluster", "deployed", "before", "replaced", "costs", "outputs", "address", *SEVERITIES}
 
 
 def corpus() -> dict[str, Case]:
@@ -43,16 +48,7 @@ def corpus() -> dict[str, Case]:
         given = headings.pop("given", {})
         for heading, cases in headings.items():
             for number, case in enumerate(cases, 1):
-                assert case.keys() <= {
-                    "settings",
-                    "cluster",
-                    "before",
-                    "deployed",
-                    "outputs",
-                    "address",
-                    "costs",
-                    *SEVERITIES,
-                }, case
+                assert case.keys() <= WORDS, case
                 found[f"{file.stem}: {heading} {number}"] = laid_over(given, case)
     return found
 
@@ -78,12 +74,29 @@ def differs(case: Case) -> Iterator[str]:
         if not any(all(word in text for word in (path, *words)) for text in outcome.warned):
             yield f"noted: {outcome.warned}"
     yield from lacking(case.get("deployed", {}), outcome.objects)
+    if "before" in case:
+        yield from _second_run(laid_over(BASE, case["before"]), serving, case)
     if "outputs" in case:
         recorder = run_program(serving, recorder=WithAddress(case["address"])) if "address" in case else ran(serving)
         outputs = recorder.stack_outputs
         for key, value in case["outputs"].items():
             seen_as = shlex.split(outputs[key])[:-2] if isinstance(value, list) else outputs[key]
             yield from lacking({"(exactly)": value}, seen_as, key)
+
+
+def _second_run(before: Mapping[str, Any], serving: Mapping[str, Any], case: Case) -> Iterator[str]:
+    second = run_program(serving, recorder=state_of(ran(before)))
+    text = "".join(message for message in second.messages if "cost of this change:" in message)
+    replaced = {
+        each.name.removesuffix("-deployment")
+        for each in second.declared.values()
+        if "spec.template" in each.request.replaceOnChanges and each.request.deleteBeforeReplace
+    }
+    yield from (f"{word!r} is not in {text!r}" for word in case.get("costs", ()) if word not in text)
+    if replaced != set(case.get("replaced", ())) or bool(replaced) != ("because these differ" in text):
+        yield f"replaced: {replaced}, {text}"
+    if case.get("costs") == [] and text:
+        yield text
 
 
 def _unsaid(said: Mapping[str, list[str]], texts: Mapping[str, str], word: str) -> Iterator[str]:
