@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 import yaml
 
-from components.config.schema import pages, stack_schema
+from components.config.schema import stack_schema
 from tests.corpus.stacks import accepted, corpus
 from tests.docs.stack_text import SCHEMA, problems_in
 from tests.stack_file import stack_file
@@ -67,11 +67,6 @@ def test_keys_that_only_pulumi_reads(text: str, accepted: bool) -> None:
 
 def test_the_schema_is_one() -> None:
     jsonschema.Draft202012Validator.check_schema(stack_schema())
-
-
-@pytest.mark.parametrize("file", pages(), ids=lambda file: file.name)
-def test_generated_files_are_fresh(file: Path) -> None:
-    assert file.read_text() == pages()[file], "run `python -m components.config.schema`"
 
 
 @pytest.mark.parametrize("stack", ["amd", "nvidia"])
