@@ -4,7 +4,6 @@ Sources of the expected words: llm-d/llm-d-router v0.10.0, cmd/epp/runner/runner
 v0.11 removed: llm-d/llm-d-router#2509, #2815, #2844, #2865, #2869.
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +24,6 @@ CASES = [(release, number) for release in RELEASES_HERE for number in range(len(
 @pytest.mark.parametrize(("release", "number"), CASES)
 def test_our_rules_say_of_a_published_configuration_what_the_file_says(release: str, number: int) -> None:
     assert word(release, PUBLISHED[number]["config"]) == PUBLISHED[number][release], PUBLISHED[number]["source"]
-
-
-def test_the_published_configurations_are_many_and_no_two_are_alike() -> None:
-    assert len({json.dumps(each["config"]) for each in PUBLISHED}) == len(PUBLISHED)
-    assert sum(each["0.9"] in ("accepted", "noted") for each in PUBLISHED) >= 15
 
 
 @pytest.mark.parametrize("release", RELEASES_HERE)
