@@ -80,8 +80,10 @@ def differs(case: Case) -> Iterator[str]:
         recorder = run_program(serving, recorder=WithAddress(case["address"])) if "address" in case else ran(serving)
         outputs = recorder.stack_outputs
         for key, value in case["outputs"].items():
-            seen_as = shlex.split(outputs[key])[:-2] if isinstance(value, list) else outputs[key]
-            yield from lacking({"(exactly)": value}, seen_as, key)
+            if isinstance(value, list):
+                yield from lacking({"(exactly)": value}, shlex.split(outputs[key])[:-2], key)
+            else:
+                yield from lacking(value, outputs[key], key)
 
 
 def _second_run(before: Mapping[str, Any], serving: Mapping[str, Any], case: Case) -> Iterator[str]:
