@@ -7,6 +7,6 @@ from tests.cases.run import corpus, differs
 CASES = corpus()
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", CASES, ids=list(CASES))
 def test_a_case(name: str) -> None:
     assert not (different := list(differs(CASES[name]))), "\n".join(different)
