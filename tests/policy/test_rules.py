@@ -89,7 +89,7 @@ def _tier(said: dict[str, Any]) -> dict[str, Any]:
     return workload(said.get("kind", "Deployment"), said.get("sidecar"), **pod)
 
 
-ACCEPTED = [(name, {}) for name in RULE]
+ACCEPTED: list[tuple[str, dict[str, Any]]] = [(name, {}) for name in RULE]
 ACCEPTED += [(name, said) for name, several in TYPED["accepted"].items() for said in several]
 REJECTED: list[tuple[str, dict[str, Any], str, str]] = [
     (name, _tier(said), place, wrong) for name, rows in TYPED["rejected"].items() for said, place, wrong in rows
