@@ -14,8 +14,6 @@ from access.login import log_in
 from access.server import ApiServer
 from tests.http_server import Handler, listening
 
-PRINTED = '{"status": {"token": "fresh"}}'
-
 
 def _exec(code: str) -> dict[str, Any]:
     return {"exec": {"command": sys.executable, "args": ["-c", code]}}

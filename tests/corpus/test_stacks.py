@@ -13,10 +13,6 @@ CORPUS = corpus()
 REPORT = re.compile(r"^1\. (\S+|\S+\[.*?\])(?: = .*)?\n +wrong: +(.*)\n +outcome: +.*\n +change: +(.*)$", re.MULTILINE)
 
 
-def test_no_two_are_alike() -> None:
-    assert len({json.dumps(bad.config) for bad in CORPUS}) == len(CORPUS)
-
-
 @pytest.mark.parametrize("bad", CORPUS, ids=lambda bad: bad.name)
 def test_a_bad_stack_file_is_refused_in_one_report(bad: BadStack) -> None:
     recorder = Recorder()

@@ -6,7 +6,7 @@ import pytest
 
 from components import infrastructures
 from components.config.vocabulary import Infrastructure
-from components.infrastructures import page, profile
+from components.infrastructures import profile
 from components.releases.vllm import SET_VARIABLES
 from sandbox.cluster import description
 
@@ -22,10 +22,6 @@ def test_variables_are_in_the_place_that_settings_go_over(word: Infrastructure) 
     chosen = profile(word)
     assert not chosen.env.keys() & SET_VARIABLES.keys()
     assert chosen.ucx.keys() <= {name for name, setting in SET_VARIABLES.items() if "serving.ucx" in setting}
-
-
-def test_the_page_is_fresh(capsys: pytest.CaptureFixture[str]) -> None:
-    assert page.main(["--check"]) == 0, capsys.readouterr().err
 
 
 @pytest.mark.parametrize("word", Infrastructure)

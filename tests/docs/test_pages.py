@@ -3,16 +3,23 @@
 import re
 from itertools import pairwise
 from pathlib import Path
+from types import ModuleType
 
 import jsonschema
 import pulumi
 import pytest
 import yaml
 
+from components.accelerators import page as accelerators
+from components.config import schema
 from components.config.schema import stack_schema
+from components.gateways import page as gateways
+from components.infrastructures import page as infrastructures
+from components.plan import combinations
 from tests.docs.pages import PAGES, ROOT, Block, blocks, prose
 from tests.docs.stack_text import problems_in
 from tests.recorder import run_program
+from tests.sizing import page as sizing
 
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 REFUSED = "Pulumi.amd.yaml cannot be deployed"
@@ -61,3 +68,11 @@ def test_the_readme_shows_the_amd_stack_file_and_a_refusal() -> None:
     shipped = yaml.safe_load((ROOT / "Pulumi.amd.yaml").read_text())
     assert shipped in [yaml.safe_load(block.text) for block in STACK_FILES if block.page.name == "README.md"]
     assert REFUSALS
+
+
+GENERATED = [schema, accelerators, gateways, infrastructures, combinations, sizing]
+
+
+@pytest.mark.parametrize("module", GENERATED, ids=lambda module: module.__name__)
+def test_generated_pages_are_fresh(module: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    assert module.main(["--check"]) == 0, capsys.readouterr().err

@@ -73,7 +73,7 @@ def _read(file: str, data: Mapping[str, Any]) -> Case:
         file=file,
         source=data["source"],
         story=data["story"],
-        settings=_laid_over(BASE, data["settings"]),
+        settings=laid_over(BASE, data["settings"]),
         cluster=data.get("cluster"),
         right=right,
         today=_behaviour(data["open"]) if "open" in data else right,
@@ -85,16 +85,22 @@ def _behaviour(data: Mapping[str, Any]) -> Behaviour:
     return Behaviour(*(data.get(word) or {} for word in WORDS))
 
 
-def _laid_over(below: Any, above: Any) -> Any:
+def laid_over(below: Any, above: Any) -> Any:
     """`above` over `below`: mappings key by key, everything else replaces."""
     if not isinstance(below, dict) or not isinstance(above, dict):
         return copy.deepcopy(above)
-    return {**below, **{key: _laid_over(below.get(key), value) for key, value in above.items()}}
+    return {**below, **{key: laid_over(below.get(key), value) for key, value in above.items()}}
 
 
 def lacking(expected: Any, actual: Any, path: str = "") -> Iterator[str]:
-    """What `actual` lacks of `expected`: null is an absent field, a list is contained in any order."""
-    if isinstance(expected, Mapping):
+    """What `actual` lacks of `expected`: null is an absent field, a list is contained in any order.
+
+    `{(exactly): value}` is no other value, in this order.
+    """
+    if isinstance(expected, Mapping) and "(exactly)" in expected:
+        if expected["(exactly)"] != actual:
+            yield f"{path}: {actual!r} instead of exactly {expected['(exactly)']!r}"
+    elif isinstance(expected, Mapping):
         if not isinstance(actual, Mapping):
             yield f"{path}: no object, but {actual!r}"
             return

@@ -1,7 +1,7 @@
 """What the program makes of a stack, by the names that the cases use."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import yaml
@@ -10,7 +10,7 @@ import preflight
 from components.config.problem import distinct
 from components.config.reading import settings_of
 from components.plan import check, resolve
-from preflight.finding import Finding, Severity
+from preflight.finding import Severity
 from tests.field.cases import Case
 from tests.preflight.typed import NODES, SPACE, Typed, listed, whole
 from tests.program.wire import made
@@ -35,10 +35,10 @@ def of(case: Case) -> Outcome:
     """What happens to a case."""
     if case.cluster is not None:
         return _of_cluster(case.settings, case.cluster)
-    return _of_settings(case.settings, objects=bool(case.right.deployed or case.today.deployed))
+    return of_settings(case.settings, objects=bool(case.right.deployed or case.today.deployed))
 
 
-def _of_settings(settings: Mapping[str, Any], *, objects: bool) -> Outcome:
+def of_settings(settings: Mapping[str, Any], *, objects: bool) -> Outcome:
     """The program with these settings, without a cluster; `objects`: whether they are looked at, which takes longer."""
     outcome = Outcome()
     given = settings["model"].get("tokenSecret", "") is not None
@@ -49,6 +49,15 @@ def _of_settings(settings: Mapping[str, Any], *, objects: bool) -> Outcome:
     if objects and not outcome.refused:
         outcome.objects = _views(made(settings).objects)
     return outcome
+
+
+def unwarned(said: Mapping[str, list[str]], texts: list[str]) -> Iterator[str]:
+    """In what warnings are not as said: one with the path and the words for each path, and no other."""
+    if len(texts) != len(said):
+        yield f"warned: {texts}"
+    for path, words in said.items():
+        if not any(all(word in text for word in (path, *words)) for text in texts):
+            yield f"no warning with {path}, {words}: {texts}"
 
 
 def _of_cluster(settings: Mapping[str, Any], cluster: Mapping[str, Any]) -> Outcome:
@@ -63,13 +72,9 @@ def _of_cluster(settings: Mapping[str, Any], cluster: Mapping[str, Any]) -> Outc
     report = preflight.run(resolve(read, None), Typed(answers))
     assert not report.unreachable, report.unreachable
     outcome = Outcome()
-    outcome.refused = {each.path: _text(each) for each in report.of(Severity.ERROR)}
-    outcome.warned = [_text(each) for each in report.of(Severity.WARNING)]
+    outcome.refused = {each.path: each.text() for each in report.of(Severity.ERROR)}
+    outcome.warned = [each.text() for each in report.of(Severity.WARNING)]
     return outcome
-
-
-def _text(finding: Finding) -> str:
-    return finding.text()
 
 
 def _node(said: Mapping[str, Any]) -> dict[str, Any]:

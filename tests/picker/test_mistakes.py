@@ -14,7 +14,7 @@ from components.plan.checks import routing
 from components.plan.context import Context
 from components.releases.picker_config import PickerConfig
 from tests.picker import real
-from tests.picker.wrong import MISTAKES, NEW, REFUSES, REMARKS, SILENT, right, wrong
+from tests.picker.wrong import MISTAKES, right, wrong
 from tests.stack_file import problems, settings
 
 
@@ -22,7 +22,7 @@ from tests.stack_file import problems, settings
 def test_the_real_picker_says_of_it_what_the_table_says(name: str, tmp_path: Path) -> None:
     release, document, _, picker = wrong(name)
     verdict = real.judge(release, yaml.safe_dump(document, sort_keys=False), tmp_path)
-    said = REFUSES if not verdict.accepted else REMARKS if verdict.warnings else SILENT
+    said = "refuses" if not verdict.accepted else "remarks" if verdict.warnings else "silent"
     assert said == picker, verdict
 
 
@@ -30,10 +30,10 @@ def test_the_real_picker_says_of_it_what_the_table_says(name: str, tmp_path: Pat
     ("key", "value"), [("pluginz", []), ("kind", "EndpointPickerConf"), ("apiVersion", "llm-d.ai/v1alpha1")]
 )
 def test_a_wrong_head_cannot_be_written_down_at_all(key: str, value: Any, tmp_path: Path) -> None:
-    document = {**right(NEW), key: value}
+    document = {**right("0.6"), key: value}
     with pytest.raises(ValueError, match=key):
         PickerConfig.model_validate(document)
-    assert not real.judge(NEW, yaml.safe_dump(document), tmp_path).accepted
+    assert not real.judge("0.6", yaml.safe_dump(document), tmp_path).accepted
 
 
 @pytest.mark.parametrize("name", MISTAKES)
@@ -52,4 +52,4 @@ def test_an_empty_file_cannot_be_written_down_and_the_picker_would_take_it(tmp_p
     """It would send requests to prefill and decode workers alike."""
     with pytest.raises(ValueError, match="plugins"):
         PickerConfig.model_validate({})
-    assert real.judge(NEW, "", tmp_path).accepted
+    assert real.judge("0.6", "", tmp_path).accepted

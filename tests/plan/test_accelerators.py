@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from components.accelerators import PROFILES, AcceleratorProfile, Image, page
+from components.accelerators import PROFILES, AcceleratorProfile, Image
 from components.config.vocabulary import Accelerator, ReleaseName, Role
 from components.plan import check, context, resolve
 from components.plan.serving_plan import ServingPlan
@@ -151,7 +151,3 @@ def test_the_buffers_of_shipped_vendors_are_vllms(device: str) -> None:
         assert problems(accelerator=vendor, kvTransfer__extra={"kv_buffer_device": device}) == {}
         found = problems(accelerator=vendor, kvTransfer__extra={"kv_buffer_device": "hip"})
         assert "use cuda or cpu" in found["serving.kvTransfer.extra.kv_buffer_device"].change
-
-
-def test_the_page_is_fresh(capsys: pytest.CaptureFixture[str]) -> None:
-    assert page.main(["--check"]) == 0, capsys.readouterr().err

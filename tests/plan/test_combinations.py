@@ -1,9 +1,6 @@
 """The table of legal combinations against one typed by hand, and the page that is generated from it."""
 
-import pytest
-
 from components.config.vocabulary import Accelerator, Infrastructure, Provider, ReleaseName
-from components.plan import combinations
 from components.plan.combinations import Cell, cells, legal
 
 ONE_VENDOR = {
@@ -43,7 +40,3 @@ def test_every_refusal_has_its_reason_and_its_way_out() -> None:
             assert each.wrong, cell
             assert each.outcome, cell
             assert each.change, cell
-
-
-def test_the_page_is_fresh(capsys: pytest.CaptureFixture[str]) -> None:
-    assert combinations.main(["--check"]) == 0, capsys.readouterr().err

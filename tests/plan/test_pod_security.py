@@ -3,11 +3,13 @@
 from typing import Any
 
 import pytest
+import yaml
 
 from components.config.vocabulary import PodSecurity
 from components.plan.pod_rights import of_worker
 from components.plan.pod_security import admitted_by, violations
 from components.plan.resolve import resolve
+from tests.program.expected import FOLDER
 from tests.program.wire import AMD, made
 from tests.stack_file import settings
 
@@ -19,79 +21,28 @@ CONFINED: dict[str, Any] = {
 }
 
 
-def level(pod: dict[str, Any], **container: Any) -> str:
-    return admitted_by(violations({"containers": [{"name": "c", **container}], **pod})).value
+TYPED: dict[str, Any] = yaml.safe_load((FOLDER / "pod-security.yaml").read_text())
+STACKS: list[dict[str, Any]] = TYPED["stacks"]
 
 
-def confined(**changes: Any) -> dict[str, Any]:
-    return {"securityContext": {key: value for key, value in {**CONFINED, **changes}.items() if value is not None}}
+def _container(said: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a container that the file says."""
+    if "CONFINED" not in said:
+        return said
+    rest = {key: value for key, value in said.items() if key != "CONFINED"}
+    merged = {**CONFINED, **said["CONFINED"]}
+    return {"securityContext": {key: value for key, value in merged.items() if value is not None}, **rest}
 
 
 PODS: list[tuple[dict[str, Any], dict[str, Any], str]] = [
-    ({}, {}, "baseline"),
-    ({}, confined(), "restricted"),
-    ({"hostPID": True}, confined(), "privileged"),
-    ({"hostIPC": True}, confined(), "privileged"),
-    ({"hostNetwork": True}, confined(), "privileged"),
-    ({"volumes": [{"name": "v", "hostPath": {"path": "/"}}]}, confined(), "privileged"),
-    ({"volumes": [{"name": "v", "nfs": {"server": "s", "path": "/"}}]}, confined(), "baseline"),
-    ({"volumes": [{"name": "v", "emptyDir": {}}]}, confined(), "restricted"),
-    ({"securityContext": {"sysctls": [{"name": "kernel.msgmax", "value": "1"}]}}, confined(), "privileged"),
-    (
-        {"securityContext": {"sysctls": [{"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"}]}},
-        confined(),
-        "restricted",
-    ),
-    ({"securityContext": {"seccompProfile": {"type": "Unconfined"}}}, confined(), "privileged"),
-    ({"securityContext": {"runAsUser": 0}}, confined(), "baseline"),
-    ({"initContainers": [{"name": "i"}]}, confined(), "baseline"),
-    ({"securityContext": {"runAsNonRoot": True}}, confined(runAsNonRoot=None), "restricted"),
-    ({}, confined(runAsNonRoot=False), "baseline"),
-    ({}, confined(runAsNonRoot=None), "baseline"),
-    (
-        {"securityContext": {"seccompProfile": {"type": "Localhost", "localhostProfile": "p.json"}}},
-        confined(seccompProfile=None),
-        "restricted",
-    ),
-    ({}, confined(seccompProfile=None), "baseline"),
-    ({}, confined(seccompProfile={"type": "Unconfined"}), "privileged"),
-    ({}, confined(appArmorProfile={"type": "Unconfined"}), "privileged"),
-    ({}, confined(allowPrivilegeEscalation=None), "baseline"),
-    ({}, confined(capabilities={"drop": ["NET_RAW"]}), "baseline"),
-    ({}, confined(capabilities={"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]}), "restricted"),
-    ({}, confined(capabilities={"drop": ["ALL"], "add": ["CHOWN"]}), "baseline"),
-    ({}, confined(capabilities={"drop": ["ALL"], "add": ["IPC_LOCK"]}), "privileged"),
-    ({}, confined(privileged=True, allowPrivilegeEscalation=True), "privileged"),
-    ({}, confined(procMount="Unmasked"), "privileged"),
-    ({}, confined(runAsUser=0), "baseline"),
-    ({}, confined(seLinuxOptions={"type": "spc_t"}), "privileged"),
-    ({}, confined(seLinuxOptions={"type": "container_t", "user": "u"}), "privileged"),
-    ({}, confined(seLinuxOptions={"level": "s0"}), "restricted"),
-    ({}, confined(windowsOptions={"hostProcess": True}), "privileged"),
-    ({}, {**confined(), "ports": [{"containerPort": 80, "hostPort": 80}]}, "privileged"),
-    ({}, {**confined(), "ports": [{"containerPort": 80}]}, "restricted"),
-    ({}, {**confined(), "livenessProbe": {"httpGet": {"host": "10.0.0.1", "port": 1}}}, "privileged"),
-    ({}, {**confined(), "lifecycle": {"preStop": {"tcpSocket": {"host": "x", "port": 1}}}}, "privileged"),
+    (pod, _container(container), admitted) for pod, container, admitted in TYPED["pods"]
 ]
 """Fields of a pod, fields of its container, and the strictest level that admits it."""
 
 
 @pytest.mark.parametrize(("pod", "container", "admitted"), PODS, ids=str)
 def test_the_strictest_level_that_admits_a_pod(pod: dict[str, Any], container: dict[str, Any], admitted: str) -> None:
-    assert level(pod, **container) == admitted
-
-
-# The image of nvidia with a user who is not root.
-NVIDIA = {"accelerator": "nvidia", "release": "0.6"}
-STACKS: list[dict[str, Any]] = [
-    {},
-    {"hostNetwork": True},
-    {"rdma": {"resource": "rdma/ib"}},
-    {**NVIDIA, "security": {"podSecurity": "restricted"}},
-    {**NVIDIA, "infrastructure": "rdma-sriov"},
-    {"prefill": {"hostPaths": [{"hostPath": "/a", "mountPath": "/a"}]}},
-    {**NVIDIA, "gateway": {"provider": "standalone"}, "security": {"podSecurity": "restricted"}},
-]
+    assert admitted_by(violations({"containers": [{"name": "c", **container}], **pod})).value == admitted
 
 
 @pytest.mark.parametrize("changes", STACKS, ids=str)

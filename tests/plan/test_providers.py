@@ -5,11 +5,9 @@ import re
 from functools import cache
 from pathlib import Path
 
-import pytest
-
 from components import gateways
 from components.config.vocabulary import Platform, Provider, ReleaseName
-from components.gateways import available, honouring, on, page
+from components.gateways import available, honouring, on
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = {"__init__", "args", "asking", "gateway_api", "live", "page", "provider", "settle_job", "trial_job"}
@@ -60,7 +58,3 @@ def test_of_a_release_those_that_it_has_and_that_can_are_named() -> None:
     assert not {"gke", "data-science-gateway"} & {*on(Platform.AKS, ReleaseName.V0_6)}
     assert {"istio", "standalone"} <= {*on(Platform.AKS, ReleaseName.V0_6)}
     assert "data-science-gateway" not in {each.word for each in available(ReleaseName.V0_4)}
-
-
-def test_the_page_is_fresh(capsys: pytest.CaptureFixture[str]) -> None:
-    assert page.main(["--check"]) == 0, capsys.readouterr().err

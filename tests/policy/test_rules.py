@@ -1,9 +1,10 @@
 """Every rule accepts a correct object and names the fault of a wrong one."""
 
-from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from policy.rule import ObjectRule, Stack, Violation
 from policy.rules import RULES
@@ -79,86 +80,25 @@ def found(name: str, subject: dict[str, Any], *others: dict[str, Any], **outputs
     return list(rule.check(subject, Stack(objects, {**OUTPUTS, **outputs})))
 
 
-def _accepted() -> Iterator[tuple[str, dict[str, Any]]]:
-    """What each rule lets pass beside the good tier."""
-    yield from (("pinned-images", vllm(image=f"a/b:{tag}")) for tag in ("2026-11-22", "sha-1a2b3c4"))
-    yield "pinned-images", vllm(image="host:5000/a@sha256:1f")
-    yield "gpus-per-pod", vllm(args=["--tensor-parallel-size", "4"], env=[])
-    one = {"requests": {"gpu.intel.com/xe": 1}, "limits": {"gpu.intel.com/xe": 1}}
-    yield "gpus-per-pod", vllm(args=[], env=[], resources=one)
-    yield "gpus-per-pod", vllm(args=["--tensor-parallel-size", "2"], env=[])
-    for name in ("nvidia.com/mig-3g.71gb", "amd.com/cpx_nps4", "nvidia.com/gpu.shared", "example.com/slice"):
-        four = {"requests": {name: 4}, "limits": {name: 4}}
-        yield "gpus-per-pod", vllm(resources=four)
-        yield "gpus-as-configured", vllm(resources=four)
-    yield "gpus-as-configured", workload(containers=[container(resources={}, args=[], env=[])])
-    file = {"name": "AWS_WEB_IDENTITY_TOKEN_FILE", "value": "/var/run/token"}
-    source = {"name": "HF_TOKEN", "valueFrom": {"secretKeyRef": {"name": "s", "key": "HF_TOKEN"}}}
-    yield "no-secret-in-plain-sight", vllm(env=[file, source, {"name": "MAX_TOKENS", "value": "9"}])
-    yield "probes", workload("Job", containers=[container(livenessProbe=None, readinessProbe=None)])
-    yield "probes", workload(sidecar={"livenessProbe": None, "readinessProbe": None})
+TYPED: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("tiers.yaml").read_text())
 
 
-ACCEPTED = [*((name, workload()) for name in RULE), *_accepted()]
+def _tier(said: dict[str, Any]) -> dict[str, Any]:
+    """A good tier with the changes of the file."""
+    pod = {"containers": [container(**said.get("vllm", {}))], **said.get("pod", {})}
+    return workload(said.get("kind", "Deployment"), said.get("sidecar"), **pod)
 
 
-@pytest.mark.parametrize(("name", "subject"), ACCEPTED, ids=lambda value: value if isinstance(value, str) else "")
-def test_a_good_object_passes(name: str, subject: dict[str, Any]) -> None:
-    assert found(name, subject) == []
-
-
+ACCEPTED: list[tuple[str, dict[str, Any]]] = [(name, {}) for name in RULE]
+ACCEPTED += [(name, said) for name, several in TYPED["accepted"].items() for said in several]
 REJECTED: list[tuple[str, dict[str, Any], str, str]] = [
-    ("debugging-only-where-said", workload(hostNetwork=True), "spec.hostNetwork", "no debugging one"),
-    ("debugging-only-where-said", workload(hostPID=True), "spec.hostPID", "true"),
-    ("debugging-only-where-said", workload(hostIPC=True), "spec.hostIPC", "true"),
-    (
-        "debugging-only-where-said",
-        workload(sidecar={"securityContext": {"privileged": True}}),
-        "spec.template.spec.initContainers[sidecar].securityContext.privileged",
-        "true",
-    ),
-    ("pinned-images", vllm(image="ghcr.io/a/b:latest"), "containers[vllm].image", "is moved"),
-    ("pinned-images", vllm(image="host:5000/a/b"), "containers[vllm].image", "no tag"),
-    ("pinned-images", vllm(image="a:v0.6"), "containers[vllm].image", "'a:v0.6'"),
-    ("pinned-images", workload(sidecar={"image": "a:main"}), "initContainers[sidecar].image", "'a:main'"),
-    (
-        "gpus-per-pod",
-        vllm(resources={"requests": {"amd.com/gpu": 2}, "limits": {"amd.com/gpu": 4}}),
-        "containers[vllm].resources",
-        "2 GPUs requested, and a limit of 4",
-    ),
-    (
-        "gpus-as-configured",
-        vllm(args=["--tensor-parallel-size=2"], env=[]),
-        "--tensor-parallel-size",
-        "2, while the stack's output workloads.decode.tensorParallel says 4",
-    ),
-    ("gpus-per-pod", vllm(args=["-tp", "8"], env=[]), "-tp", "8, while the pod has 4"),
-    (
-        "gpus-per-pod",
-        vllm(resources={"requests": {"nvidia.com/mig-1g.5gb": 2}, "limits": {"nvidia.com/mig-1g.5gb": 2}}, env=[]),
-        "--tensor-parallel-size",
-        "4, while the pod has 2",
-    ),
-    ("gpus-per-pod", vllm(args=[], env=[]), "containers[vllm].args", "4 GPUs, and nothing"),
-    ("gpus-as-configured", vllm(resources={"limits": {"nvidia.com/gpu": "3"}}), "spec.replicas", "2 pods of 3 GPUs"),
-    ("no-secret-in-plain-sight", vllm(env=[{"name": "HF_TOKEN", "value": "x"}]), "env[HF_TOKEN].value", "is a secret"),
-    ("no-secret-in-plain-sight", vllm(env=[{"name": "openai_api_key", "value": "x"}]), "env[openai_api_key]", ""),
-    (
-        "no-secret-in-plain-sight",
-        vllm(env=[{"name": "HARMLESS", "value": "hf_abcdefghijklmnopqrstuvwxyz"}]),
-        "env[HARMLESS]",
-        "is a secret",
-    ),
-    ("no-secret-in-plain-sight", vllm(args=["--api-key=sk-abcdefghijklmnopqrst"]), "vllm].args", "credential"),
-    ("no-secret-in-plain-sight", vllm(command=["sh", "-c", "AKIAABCDEFGHIJKLMNOP"]), "vllm].command", "credential"),
-    ("probes", vllm(livenessProbe=None), "containers[vllm].livenessProbe", "is not there"),
-    ("probes", vllm(readinessProbe=None), "containers[vllm].readinessProbe", "is not there"),
-    ("termination-message", vllm(terminationMessagePolicy=None), "vllm].terminationMessagePolicy", "is File"),
-    ("termination-message", workload(sidecar={"terminationMessagePolicy": "File"}), "[sidecar].termination", "is File"),
-    ("own-service-account", workload(serviceAccountName=None), "spec.serviceAccountName", "default"),
-    ("own-service-account", workload(serviceAccountName="default"), "spec.serviceAccountName", "default"),
+    (name, _tier(said), place, wrong) for name, rows in TYPED["rejected"].items() for said, place, wrong in rows
 ]
+
+
+@pytest.mark.parametrize(("name", "said"), ACCEPTED, ids=str)
+def test_a_good_object_passes(name: str, said: dict[str, Any]) -> None:
+    assert found(name, _tier(said)) == []
 
 
 @pytest.mark.parametrize(("name", "subject", "place", "wrong"), REJECTED, ids=lambda value: str(value)[:40])

@@ -17,7 +17,6 @@ NODES = "/api/v1/nodes?limit=500"
 PODS = "/api/v1/pods?limit=500&fieldSelector=status.phase!=Succeeded,status.phase!=Failed,spec.nodeName!="
 UID = "1111"
 SPACE = "/api/v1/namespaces/llm-d-pd"
-OWN_PODS = f"{SPACE}/pods?limit=500&fieldSelector=status.phase!=Succeeded,status.phase!=Failed"
 CLASSES = "/apis/gateway.networking.k8s.io/v1/gatewayclasses"
 
 

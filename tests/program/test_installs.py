@@ -5,8 +5,6 @@ from typing import Any
 from tests.program.wire import AMD, Made, made
 from tests.recorder import Recorder
 
-SELECTORS = ("selector", "matchLabels")
-
 
 def _install(postfix: str) -> Made:
     return made({**AMD, "postfix": postfix, "createNamespace": False})

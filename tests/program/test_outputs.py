@@ -42,60 +42,15 @@ def test_keys_and_types_of_the_stack_outputs() -> None:
     assert _types(default().stack_outputs) == TYPES
 
 
-def test_values_of_the_stack_outputs() -> None:
-    outputs = default().stack_outputs
-    assert outputs["model"] == "amd/Llama-3.3-70B-Instruct-FP8-KV"
-    assert (outputs["namespace"], outputs["inferencePool"], outputs["release"]) == ("llm-d-pd", "gaie-pd", "0.9")
-    assert outputs["hostNetwork"] is False
-    assert not {"sizing", "load"} & outputs.keys()
-    sized = run_program({**AMD, "gpu": "MI300X", "load": {"inputTokens": 400, "outputTokens": 50, "itl": 40}})
+def test_sizes_are_outputs_where_the_gpu_is_named() -> None:
+    assert not {"sizing", "load"} & default().stack_outputs.keys()
+    sized = run_program({**AMD, "gpu": "MI300X"})
     assert [row["tier"] for row in sized.stack_outputs["sizing"]] == ["prefill", "decode"]
-    assert sized.stack_outputs["load"] == {"inputTokens": 400, "outputTokens": 50, "itl": 40}
     assert any(each.startswith("info: sizing on MI300X, GiB per GPU") for each in sized.messages)
-    assert run_program({**AMD, "hostNetwork": True}).stack_outputs["hostNetwork"] is True
-    assert (outputs["context"], outputs["server"]) == ("gpus", "https://127.0.0.1:1")
-    assert outputs["workloads"] == {
-        "prefill": {
-            "name": "ms-pd-llm-d-modelservice-prefill",
-            "replicas": 4,
-            "gpus": 4,
-            "tensorParallel": 1,
-            "gpuResource": "amd.com/gpu",
-            "rdma": True,
-        },
-        "decode": {
-            "name": "ms-pd-llm-d-modelservice-decode",
-            "replicas": 1,
-            "gpus": 4,
-            "tensorParallel": 4,
-            "gpuResource": "amd.com/gpu",
-            "rdma": True,
-        },
-    }
-    assert outputs["gateway"] == {
-        "provider": "istio",
-        "name": "infra-pd-inference-gateway",
-        "service": "infra-pd-inference-gateway-istio",
-    }
-    assert outputs["gatewayUrl"] == (
-        "kubectl --namespace llm-d-pd port-forward service/infra-pd-inference-gateway-istio 8000:80"
-    )
-    assert outputs["request"].startswith("curl -sS http://localhost:8000/v1/completions ")
-    assert '"model": "amd/Llama-3.3-70B-Instruct-FP8-KV"' in outputs["request"]
 
 
-@pytest.mark.parametrize(
-    ("changes", "prefill", "decode"),
-    [
-        ({"rdma": None}, False, False),
-        ({"decode": {"rdma": None}}, True, False),
-        ({"infrastructure": "oci-amd"}, True, True),
-    ],
-    ids=str,
-)
-def test_outputs_say_whether_rdma_reaches_a_tier(changes: dict[str, Any], prefill: bool, decode: bool) -> None:
-    workloads = run_program({**AMD, **changes}).stack_outputs["workloads"]
-    assert (workloads["prefill"]["rdma"], workloads["decode"]["rdma"]) == (prefill, decode)
+def test_the_request_names_the_model() -> None:
+    assert '"model": "amd/Llama-3.3-70B-Instruct-FP8-KV"' in default().stack_outputs["request"]
 
 
 class WithAddress(Recorder):
@@ -110,29 +65,6 @@ class WithAddress(Recorder):
         if request.type.endswith(":Gateway"):
             reply.object["status"] = {"addresses": [{"value": self.address}]}
         return reply
-
-
-def _outputs(service: str, address: str) -> dict[str, Any]:
-    serving = {**AMD, "gateway": {"serviceType": service}}
-    return run_program(serving, recorder=WithAddress(address)).stack_outputs
-
-
-@pytest.mark.parametrize("service", ["ClusterIP", "NodePort"])
-def test_an_address_inside_the_cluster_is_none_for_people(service: str) -> None:
-    outputs = _outputs(service, "infra-pd-inference-gateway-istio.llm-d-pd.svc.cluster.local")
-    assert outputs["gatewayUrl"].startswith("kubectl --namespace llm-d-pd port-forward ")
-    assert outputs["request"].startswith("curl -sS http://localhost:8000/v1/completions ")
-
-
-def test_an_address_of_the_newer_protocol_is_written_as_urls_want_it() -> None:
-    assert _outputs("LoadBalancer", "2001:db8::7")["gatewayUrl"] == "http://[2001:db8::7]"
-
-
-def test_the_gateways_address_is_in_url_and_request_once_it_has_one() -> None:
-    outputs = _outputs("LoadBalancer", "192.0.2.7")
-    assert outputs["gatewayUrl"] == "http://192.0.2.7"
-    assert outputs["request"].startswith("curl -sS http://192.0.2.7/v1/completions ")
-    assert outputs["streamingRequest"].startswith("curl -sSN http://192.0.2.7/v1/completions ")
 
 
 def test_urns_are_what_they_were() -> None:

@@ -16,32 +16,6 @@ def test_another_configuration_is_another_pod_and_another_flag_leaves_the_config
     assert annotation(made({**AMD, "routing": {"verbosity": 5}})) == annotation(made(AMD))
 
 
-def test_placement_and_resources_of_the_picker() -> None:
-    routing = {
-        "nodeSelector": {"pool": "cpu"},
-        "tolerations": [{"key": "dedicated", "operator": "Equal", "value": "router"}],
-        "cpu": 2,
-        "memoryLimit": "20Gi",
-    }
-    spec = made({**AMD, "routing": routing}).objects["Deployment/gaie-pd-epp"]["spec"]["template"]["spec"]
-    assert spec["nodeSelector"] == {"pool": "cpu"}
-    assert spec["tolerations"] == [{"key": "dedicated", "operator": "Equal", "value": "router"}]
-    assert spec["containers"][0]["resources"] == {
-        "requests": {"cpu": "2", "memory": "8Gi"},
-        "limits": {"memory": "20Gi"},
-    }
-
-
-def test_the_access_log_is_a_telemetry_object() -> None:
-    objects = made({**AMD, "gateway": {"accessLogging": True}}).objects
-    telemetry = objects["Telemetry/infra-pd-inference-gateway-telemetry"]
-    assert telemetry["apiVersion"] == "telemetry.istio.io/v1"
-    assert telemetry["spec"] == {
-        "targetRefs": [{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "infra-pd-inference-gateway"}],
-        "accessLogging": [{"providers": [{"name": "envoy"}]}],
-    }
-
-
 def _picker(serving: dict[str, Any]) -> dict[str, Any]:
     spec: dict[str, Any] = made({**AMD, **serving}).objects["Deployment/gaie-pd-epp"]["spec"]["template"]["spec"]
     return spec

@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from components.config.settings import Serving
-from tests.program.every_setting import EVERY_SETTING, WORKERS, with_setting
+from tests.program.every_setting import EVERY_SETTING, with_setting
 from tests.program.wire import AMD, changed, default, made, ran, remade
 
 ABOUT_A_CLUSTER = {"preflight", "adopt", "rollout.generation", "waiting"}
@@ -78,4 +78,5 @@ def test_a_setting_changes_exactly_what_it_is_about(path: str) -> None:
 
 def test_prefill_and_decode_agree_on_attention_when_their_parallelism_becomes_equal() -> None:
     """The one setting of a tier that reaches the other: ROCM_ATTN is for tiers of different parallelism only."""
-    assert changed(default(), ran(with_setting(AMD, "prefill.tensorParallel", 4))) == WORKERS
+    found = changed(default(), ran(with_setting(AMD, "prefill.tensorParallel", 4)))
+    assert found == {"prefill-deployment", "decode-deployment"}

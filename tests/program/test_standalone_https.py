@@ -2,12 +2,10 @@
 
 from typing import Any
 
-import pytest
 import yaml
 
 from tests.program.policies import violations
 from tests.program.wire import AMD, ran
-from tests.stack_file import problems
 
 NAME = "infra-pd-inference-gateway"
 TLS: dict[str, Any] = {"certificateRefs": [{"name": "certificate"}, {"name": "other.example.com"}]}
@@ -104,37 +102,3 @@ def test_more_of_the_service() -> None:
     assert made["spec"]["ports"] == [HTTP, {**HTTPS, "nodePort": 30443}]
     quick = objects(service={"annotations": {"a": "b"}})[f"Service/{NAME}"]["metadata"]["annotations"]
     assert quick == {"a": "b", "pulumi.com/skipAwait": "true"}
-
-
-def test_an_ingress_leads_to_envoys_service() -> None:
-    made = objects(ingress={"host": "a.example.com"})[f"Ingress/{NAME}"]["spec"]["rules"]
-    [path] = made[0]["http"]["paths"]
-    assert path["backend"] == {"service": {"name": NAME, "port": {"number": 80}}}
-
-
-@pytest.mark.parametrize(
-    ("gateway", "path", "wrong"),
-    [
-        (
-            {"tls": {"certificateRefs": [{"name": "a"}, {"name": "b", "namespace": "certificates"}]}},
-            "tls.certificateRefs[1].namespace",
-            "is not the stack's (llm-d-pd)",
-        ),
-        ({"http": False}, "http", "takes the only listener away"),
-        (
-            {"serviceType": "NodePort", "service": {"ports": [{"port": 443, "nodePort": 30443}]}},
-            "service.ports[0].port",
-            "is no listener's port",
-        ),
-        ({"http": False, "tls": TLS, "ingress": {"host": "a"}}, "ingress", "leads to the plain listener"),
-        ({"route": {"hostnames": ["a"]}}, "route", "has no routes"),
-    ],
-)
-def test_what_cannot_work_is_refused(gateway: dict[str, Any], path: str, wrong: str) -> None:
-    found = problems(gateway={**STANDALONE, **gateway})
-    assert list(found) == [f"serving.gateway.{path}"]
-    assert wrong in found[f"serving.gateway.{path}"].wrong
-
-
-def test_the_stacks_own_namespace_may_be_said() -> None:
-    assert problems(gateway={**STANDALONE, "tls": {"certificateRefs": [{"name": "a", "namespace": "llm-d-pd"}]}}) == {}

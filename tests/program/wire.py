@@ -2,7 +2,7 @@
 
 import copy
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -172,11 +172,3 @@ def vllm(recorder: Recorder | Made, role: str) -> dict[str, Any]:
 def environment(recorder: Recorder | Made, role: str) -> dict[str, Any]:
     """Plain environment variables of a tier."""
     return {each["name"]: each["value"] for each in vllm(recorder, role)["env"] if "value" in each}
-
-
-def containers(recorder: Recorder | Made) -> Iterator[dict[str, Any]]:
-    """Every container of every Deployment."""
-    for key, each in recorder.objects.items():
-        if key.startswith("Deployment/"):
-            spec = each["spec"]["template"]["spec"]
-            yield from [*spec["containers"], *spec.get("initContainers", [])]

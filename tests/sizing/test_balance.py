@@ -30,10 +30,6 @@ def test_published_layouts_are_recommended_or_differ_by_one_worker(part: str) ->
     assert sum(each.exact for each in found) >= 0.5 * len(found)
 
 
-def test_the_page_of_the_accuracy_is_fresh() -> None:
-    assert page.main(["--check"]) == 0
-
-
 def test_amd_gpus_use_the_links_that_end_at_their_peers() -> None:
     """Of seven links of an MI300X one ends at each peer; the switch of an H200 gives a pair all of its bandwidth."""
     nvidia, amd = (

@@ -14,6 +14,7 @@ from tests.sizing import page
 from tests.sizing.known import CARDS, LLAMA, shape_of
 
 LOGS = page.parts("logs")
+TYPED: dict[str, list[Any]] = page.parts("shapes")
 
 
 @pytest.mark.parametrize("parts", [("first", "held_out"), ("held_out",)], ids=["all", "held out"])
@@ -128,20 +129,7 @@ def test_memory_given_for_the_cache_is_the_pool() -> None:
     assert _one(kv_cache_memory=5 * GIB).pool.likely == 5
 
 
-@pytest.mark.parametrize(
-    ("model", "ranks", "word"),
-    [
-        (LLAMA, 3, "64 attention heads"),
-        ("microsoft/phi-4", 4, "10 KV heads"),
-        ("Qwen/Qwen2-7B-Instruct", 8, "28 attention heads"),
-        ("mistralai/Mistral-Large-Instruct-2411", 64, "96 attention heads"),
-        (LLAMA, 8, ""),
-        ("microsoft/phi-4", 2, ""),
-        ("Qwen/Qwen3-235B-A22B", 8, ""),
-        ("deepseek-ai/DeepSeek-R1", 8, ""),
-        ("openai/gpt-oss-120b", 8, ""),
-    ],
-)
+@pytest.mark.parametrize(("model", "ranks", "word"), TYPED["ranks"])
 def test_tensor_parallelism_that_a_shape_allows(model: str, ranks: int, word: str) -> None:
     found = memory.invalid(shape_of(model), Flags(tensor_parallel=ranks))
     assert bool(found) == bool(word)
@@ -166,19 +154,7 @@ def test_the_table_has_forty_models_that_can_all_be_read() -> None:
         assert isinstance(shape.read(each["config"]), Shape), each["name"]
 
 
-@pytest.mark.parametrize(
-    ("name", "method", "guessed"),
-    [
-        ("meta-llama/Llama-3.3-70B-Instruct", "", ""),
-        ("unsloth/Llama-3.1-70B-Instruct", "", "shape of meta-llama/Llama-3.1-70B-Instruct"),
-        (LLAMA, "compressed-tensors", ""),
-        ("amd/Llama-3.3-70B-Instruct-FP8-KV", "quark", ""),
-        ("org/Llama-3.3-70B-Instruct-FP8", "fp8", "shape of meta-llama/Llama-3.3-70B-Instruct, weights fp8"),
-        ("Qwen/Qwen3-235B-A22B-Instruct-2507-FP8", "fp8", "shape of Qwen/Qwen3-235B-A22B, weights fp8"),
-        ("nvidia/Qwen3-30B-A3B-NVFP4", "modelopt", "shape of Qwen/Qwen3-30B-A3B, weights modelopt"),
-        ("moonshotai/Kimi-K2-Thinking", "compressed-tensors", ""),
-    ],
-)
+@pytest.mark.parametrize(("name", "method", "guessed"), TYPED["names"])
 def test_a_name_of_the_table_or_of_a_quantized_copy(name: str, method: str, guessed: str) -> None:
     found = table.find(name)
     assert found

@@ -9,10 +9,11 @@ import pytest
 import yaml
 
 from sizing import cache, shape, table
-from sizing.parts import Kind, Part, Unknown
+from sizing.parts import Part, Unknown
 from sizing.shape import Shape
 
 MODELS: list[dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("models.yaml").read_text())
+TYPED: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("shapes.yaml").read_text())
 
 
 def _shape(config: dict[str, Any]) -> Shape:
@@ -62,17 +63,10 @@ def test_each_shipped_shape_is_that_of_the_published_file() -> None:
         assert each["name"] in seen
 
 
-def test_layers_differ_by_what_they_cache() -> None:
-    def kinds(name: str) -> list[tuple[Kind, int, int]]:
-        return [(each.kind, each.count, each.window) for each in _shape(_of(name)).layers]
-
-    assert kinds("gemma-3-27b-it") == [(Kind.FULL, 10, 0), (Kind.SLIDING, 52, 1024)]
-    assert kinds("gemma-2-27b-it") == [(Kind.FULL, 23, 0), (Kind.SLIDING, 23, 4096)]
-    assert kinds("gpt-oss-120b") == [(Kind.FULL, 18, 0), (Kind.SLIDING, 18, 128)]
-    assert kinds("Scout-17B-16E-Instruct") == [(Kind.FULL, 12, 0), (Kind.CHUNKED, 36, 8192)]
-    assert kinds("Qwen3.5-397B-A17B") == [(Kind.FULL, 15, 0), (Kind.LINEAR, 45, 0)]
-    assert kinds("Nano-30B-A3B-BF16") == [(Kind.FULL, 6, 0), (Kind.LINEAR, 23, 0)]
-    assert kinds("Qwen2.5-7B-Instruct") == [(Kind.FULL, 28, 0)], "use_sliding_window: false"
+@pytest.mark.parametrize("name", TYPED["layers"])
+def test_layers_differ_by_what_they_cache(name: str) -> None:
+    layers = _shape(_of(name)).layers
+    assert [[each.kind.value, each.count, each.window] for each in layers] == TYPED["layers"][name]
 
 
 def test_layer_types_beat_patterns_of_the_class() -> None:
@@ -80,66 +74,22 @@ def test_layer_types_beat_patterns_of_the_class() -> None:
     assert [each.count for each in _shape(config).layers] == [20, 4]
 
 
-@pytest.mark.parametrize(
-    ("config", "reason"),
-    [
-        ({"architectures": ["DeepseekV4ForCausalLM"]}, "DeepseekV4ForCausalLM"),
-        ({}, "no architecture"),
-        ({"architectures": ["LlamaForCausalLM"]}, "LlamaForCausalLM without num_hidden_layers"),
-        (
-            _of("Llama-3.1-8B-Instruct", quantization_config={"quant_method": "bitsandbytes"}),
-            "quantization bitsandbytes",
-        ),
-        (_of("Llama-3.1-8B-Instruct", quantization_config={"quant_method": "gptq", "bits": 3}), "gptq with 3 bits"),
-        (
-            _of("Nano-30B-A3B-BF16", moe_latent_size=1024),
-            "NemotronHForCausalLM with latent experts",
-        ),
-        (_of("MiniMax-M2.5", attn_type_list=[0, 1]), "MiniMaxM2ForCausalLM with linear attention"),
-    ],
-)
-def test_what_cannot_be_read_is_unknown_by_name(config: dict[str, Any], reason: str) -> None:
-    assert shape.read(config) == Unknown(reason)
+@pytest.mark.parametrize(("name", "changed", "reason"), TYPED["unknown"], ids=str)
+def test_what_cannot_be_read_is_unknown_by_name(name: str | None, changed: dict[str, Any], reason: str) -> None:
+    assert shape.read(_of(name, **changed) if name else changed) == Unknown(reason)
     assert str(Unknown(reason)) == f"unknown: {reason}"
 
 
-def _bytes(config: dict[str, Any], part: Part) -> float:
-    return _shape(config).quantization.bytes_of(part, 2)
-
-
-GROUP = {"group_0": {"targets": ["Linear"], "weights": {"num_bits": 4, "group_size": 32, "type": "int"}}}
-INT4 = {"quant_method": "compressed-tensors", "config_groups": GROUP, "ignore": ["lm_head", "re:.*self_attn.*"]}
-QUARK = {"quant_method": "quark", "global_quant_config": {"weight": {"dtype": "fp8_e4m3"}}, "exclude": ["lm_head"]}
-FP4 = {"quant_method": "modelopt", "quant_algo": "NVFP4", "ignore": ["*self_attn*"]}
-QUERY = ["model.layers.0.self_attn.q_proj"]
-ENDS = ["model.layers.0.mlp.down_proj", "model.layers.31.mlp.up_proj"]
-
-
-@pytest.mark.parametrize(
-    ("quantization", "part", "size"),
-    [
-        ({"quant_method": "fp8"}, Part.MLP, 1),
-        ({"quant_method": "fp8"}, Part.EMBEDDING, 2),
-        ({"quant_method": "fp8"}, Part.HEAD, 2),
-        ({"quant_method": "awq", "bits": 4, "group_size": 128}, Part.MLP, 0.51953125),
-        ({"quant_method": "gptq", "bits": 8, "group_size": -1}, Part.MLP, 1),
-        # Meta's FP8: attention as it was, and the MLPs of the first and the last of 32 layers.
-        ({"quant_method": "fbgemm_fp8", "modules_to_not_convert": QUERY}, Part.ATTENTION, 1.03125),
-        ({"quant_method": "fbgemm_fp8", "modules_to_not_convert": ENDS}, Part.MLP, 1.0625),
-        (INT4, Part.MLP, 0.5625),
-        (INT4, Part.ATTENTION, 2),
-        (QUARK, Part.ATTENTION, 1),
-        (FP4, Part.MLP, 0.5625),
-        (FP4, Part.ATTENTION, 2),
-    ],
-)  # fmt: skip
-def test_bytes_of_a_quantized_parameter(quantization: dict[str, Any], part: Part, size: float) -> None:
-    assert _bytes(_of("Llama-3.1-8B-Instruct", quantization_config=quantization), part) == pytest.approx(size)
+@pytest.mark.parametrize(("quantization", "part", "size"), TYPED["quantized"], ids=str)
+def test_bytes_of_a_quantized_parameter(quantization: dict[str, Any], part: str, size: float) -> None:
+    found = _shape(_of("Llama-3.1-8B-Instruct", quantization_config=quantization)).quantization
+    assert found.bytes_of(Part(part), 2) == pytest.approx(size)
 
 
 def test_names_of_a_mixture_mean_their_own_part() -> None:
     names = ["lm_head", "re:.*mlp.gate$", "model.layers.3.mlp.shared_experts.up_proj", "re:.*self_attn.*"]
-    given = {"quant_method": "compressed-tensors", "config_groups": GROUP, "ignore": names}
+    group = {"targets": ["Linear"], "weights": {"num_bits": 4, "group_size": 32, "type": "int"}}
+    given = {"quant_method": "compressed-tensors", "config_groups": {"group_0": group}, "ignore": names}
     found = _shape(_of("DeepSeek-R1", quantization_config=given)).quantization
     assert found.bytes_of(Part.EXPERTS, 2) == 0.5625
     assert found.bytes_of(Part.ATTENTION, 2) == 2

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from verify.finding import Finding, Outcome
 from verify.legs import Trial
 from verify.metrics import worker
@@ -9,7 +11,6 @@ from verify.request import Answer
 from verify.rule import ALWAYS, NEVER, Rule
 from verify.traffic import judge_legs, judge_requests, judge_spread
 
-PROMPT = "w" * 420
 GOOD = Answer(200, "some tokens", 0.010, 0.050, 90, 16, marked=True)
 
 
@@ -22,64 +23,49 @@ def unexplained(finding: Finding) -> Finding:
     raise AssertionError(finding)
 
 
-def test_always_wants_one_prefill_and_one_decode_leg_per_request() -> None:
-    found = judge_legs([trial(), trial(), trial()], ALWAYS, PROMPT)
-
-    assert found.outcome is Outcome.OK
-    assert "at least 1 prefill and 1 decode legs" in found.evidence
-    assert "every prompt" in found.evidence
+OTHERS = "some legs may come from their requests"
+FALLBACK = [trial(), trial(prefill=0), trial()]
 
 
-def test_one_request_without_a_prefill_leg_is_a_silent_fallback() -> None:
-    found = judge_legs([trial(), trial(prefill=0), trial()], ALWAYS, PROMPT)
-
-    assert found.outcome is Outcome.FAILED
-    assert "silent fallback" in found.meaning
-
-
-def test_answers_from_prefill_workers_fail() -> None:
-    found = judge_legs([trial(decode=0)], ALWAYS, PROMPT)
-
-    assert found.outcome is Outcome.FAILED
-    assert "don't come from decode workers" in found.meaning
-
-
-def test_legs_of_other_clients_are_mentioned() -> None:
-    found = judge_legs([trial(prefill=4, decode=4), trial()], ALWAYS, PROMPT)
-
-    assert "some legs may come from their requests" in found.evidence
-
-
-def test_a_picker_that_never_disaggregates_is_a_warning() -> None:
-    found = judge_legs([trial(prefill=0)], NEVER, PROMPT)
-
-    assert found.outcome is Outcome.WARNING
-    assert "serving.routing.selectivePd" in found.remedy
-
-
-def test_a_rule_that_no_prompt_can_meet_proves_nothing() -> None:
-    assert judge_legs([trial(prefill=0)], Rule(100_000, "characters"), PROMPT).outcome is Outcome.UNSEEN
-    assert judge_legs([trial(prefill=0)], None, PROMPT).outcome is Outcome.UNSEEN
+@pytest.mark.parametrize(
+    ("trials", "rule", "outcome", "words"),
+    [
+        ([trial()] * 3, ALWAYS, Outcome.OK, ["at least 1 prefill and 1 decode legs", "every prompt"]),
+        (FALLBACK, ALWAYS, Outcome.FAILED, ["silent fallback"]),
+        ([trial(decode=0)], ALWAYS, Outcome.FAILED, ["don't come from decode workers"]),
+        ([trial(prefill=4, decode=4), trial()], ALWAYS, Outcome.OK, [OTHERS]),
+        ([trial(prefill=0)], NEVER, Outcome.WARNING, ["serving.routing.selectivePd"]),
+        ([trial(prefill=0)], Rule(100_000, "characters"), Outcome.UNSEEN, []),
+        ([trial(prefill=0)], None, Outcome.UNSEEN, []),
+    ],
+    ids=[
+        "both legs",
+        "a silent fallback",
+        "no decode leg",
+        "other clients",
+        "never",
+        "a rule that is never met",
+        "none",
+    ],
+)
+def test_legs(trials: list[Trial], rule: Rule | None, outcome: Outcome, words: list[str]) -> None:
+    found = judge_legs(trials, rule, "w" * 420)
+    assert found.outcome is outcome
+    assert all(word in f"{found.evidence} {found.meaning} {found.remedy}" for word in words), found
 
 
-def test_an_http_error_is_explained() -> None:
+def test_an_http_error_is_explained_and_an_empty_answer_fails() -> None:
     answer = replace(GOOD, status=429, text="no decode workers")
     found = judge_requests([trial(answer=answer)], unexplained, asked=True)
-
-    assert found.outcome is Outcome.FAILED
-    assert found.evidence == "HTTP 429 no decode workers"
+    assert (found.outcome, found.evidence) == (Outcome.FAILED, "HTTP 429 no decode workers")
     assert "no Ready decode worker" in found.meaning
-
-
-def test_an_empty_answer_fails() -> None:
-    found = judge_requests([trial(answer=replace(GOOD, text=""))], unexplained, asked=True)
-    assert found.outcome is Outcome.FAILED
+    empty = judge_requests([trial(answer=replace(GOOD, text=""))], unexplained, asked=True)
+    assert empty.outcome is Outcome.FAILED
 
 
 def test_an_idle_prefill_worker_is_a_warning_once_others_worked() -> None:
     before = {"a": replace(worker(""), finished=90), "b": worker("")}
     after = {**before, "a": replace(before["a"], finished=93)}
-
     assert judge_spread(before, after, ["a", "b"]).outcome is Outcome.WARNING
     assert "never: b" in judge_spread(before, after, ["a", "b"]).evidence
     few = {"a": replace(worker(""), finished=3), "b": worker("")}

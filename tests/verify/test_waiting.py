@@ -3,9 +3,11 @@
 import os
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.docs.pages import settings
 from tests.verify.fake import APPS, CORE, NAMESPACE, FakeCluster
@@ -16,6 +18,7 @@ from verify.watch import SURE, Shown, Watch
 
 BEFORE, STARTED, AFTER = "2026-11-28T09:00:00Z", "2026-11-28T10:00:00Z", "2026-11-28T10:00:09Z"
 PREFILL = "ms-pd-prefill"
+TYPED: dict[str, list[Any]] = yaml.safe_load(Path(__file__).with_name("waiting.yaml").read_text())
 
 
 def pod(
@@ -86,75 +89,19 @@ def event(reason: str, message: str, kind: str = "Warning", uid: str = "1") -> d
     return {"type": kind, "reason": reason, "message": message, "lastTimestamp": AFTER, "involvedObject": about}
 
 
-@pytest.mark.parametrize(
-    ("seen", "what", "change"),
-    [
-        (Seen([unscheduled("0/2 nodes: 2 Insufficient amd.com/gpu.")]), "Insufficient amd.com/gpu", "tensorParallel"),
-        (Seen([unscheduled("0/2 nodes: 2 Insufficient rdma/ib.")]), "Unschedulable: 0/2", "serving.prefill.rdma"),
-        (
-            Seen([pod(waits("ImagePullBackOff", "not found"))]),
-            "vllm: ImagePullBackOff not found",
-            "serving.prefill.image",
-        ),
-        (Seen([pod(waits("InvalidImageName", "A:1"))]), "InvalidImageName A:1", "serving.prefill.image"),
-        (
-            Seen([pod(waits("CreateContainerConfigError", 'secret "hf" not found'))]),
-            'secret "hf" not found',
-            "serving.model.tokenSecret",
-        ),
-        (
-            Seen([pod(waits("CrashLoopBackOff"), restarts=1, last=ended(137, "OOMKilled"))]),
-            "container vllm ended 2 times, last with code 137, OOMKilled",
-            "serving.prefill.memory",
-        ),
-        (
-            Seen([pod(waits("ContainerCreating"))], events=[event("FailedMount", 'configmap "chat" not found')]),
-            'FailedMount: configmap "chat" not found',
-            "make the ConfigMap",
-        ),
-        (
-            Seen([pod({"running": {}})], events=[event("Unhealthy", "Startup probe failed: HTTP 503")]),
-            "Unhealthy: Startup probe failed: HTTP 503",
-            "rollout.startupBudget",
-        ),
-        (
-            Seen([pod({"running": {}})], nodes={"node-a": {}}),
-            "node node-a does not exist any more",
-            "Kubernetes replaces its pods",
-        ),
-        (
-            Seen(
-                [pod({"running": {}})],
-                nodes={
-                    "node-a": {
-                        "status": {"conditions": [{"type": "Ready", "status": "Unknown", "message": "no posts"}]}
-                    }
-                },
-            ),
-            "node node-a is not Ready: no posts",
-            "Kubernetes replaces its pods",
-        ),
-        (
-            Seen([pod(phase="Failed", reason="Evicted", message="low on resource: ephemeral-storage")]),
-            "Evicted: low on resource",
-            "serving.model.storage",
-        ),
-        (
-            Seen([], [replica_set("aaa", 1, "exceeded quota: full")]),
-            "may not make its pods: exceeded quota: full",
-            "ResourceQuota",
-        ),
-        (
-            Seen([pod({"running": {}})], events=[event("Preempted", "Preempted by pod 7", "Normal", "0")]),
-            "Preempted by pod 7",
-            "serving.prefill.priorityClass",
-        ),
-    ],
-)
-def test_each_trouble_has_its_reason_and_setting(seen: Seen, what: str, change: str) -> None:
-    [trouble] = seen.troubles({})
-    assert what in trouble.text and trouble.text.startswith(f"prefill waits: {PREFILL}-aaa")
-    assert change in trouble.change
+def seen(said: Mapping[str, Any]) -> Seen:
+    pods = [
+        pod(*one.get("states", ()), **{key: one[key] for key in one if key != "states"}) for one in said.get("pods", [])
+    ]
+    sets = [replica_set(**one) for one in said.get("sets", ())]
+    return Seen(pods, sets, [event(**one) for one in said.get("events", ())], said.get("nodes", {}))
+
+
+@pytest.mark.parametrize("said", TYPED["troubles"], ids=lambda said: said["what"])
+def test_each_trouble_has_its_reason_and_setting(said: Mapping[str, Any]) -> None:
+    [trouble] = seen(said).troubles({})
+    assert said["what"] in trouble.text and trouble.text.startswith(f"prefill waits: {PREFILL}-aaa")
+    assert said["change"] in trouble.change
 
 
 @pytest.mark.parametrize(
@@ -191,24 +138,7 @@ def test_pods_with_the_same_reason_are_shown_once() -> None:
     assert len(Seen([unscheduled("full"), unscheduled("full")]).troubles({})) == 1
 
 
-@pytest.mark.parametrize(
-    ("message", "role", "named"),
-    [
-        ("1 node(s) didn't have free ports for the requested pod ports.", "decode", ["serving.hostNetwork"]),
-        ("1 node(s) didn't match pod anti-affinity rules.", "prefill", ["serving.hostNetwork"]),
-        (
-            "2 node(s) didn't match Pod's node affinity/selector.",
-            "prefill",
-            ["prefill.nodeSelector", "prefill.affinity"],
-        ),
-        ("2 node(s) had untolerated taint {gpu: true}.", "decode", ["decode.tolerations"]),
-        ("2 Insufficient cpu, 2 Insufficient memory.", "decode", ["decode.cpu", "decode.memory"]),
-        ("2 Insufficient ephemeral-storage.", "decode", ["model.storage"]),
-        ('persistentvolumeclaim "weights" not found.', "decode", ["model.claim"]),
-        ('pods "x" is forbidden: violates PodSecurity "baseline:latest": privileged', "", ["createNamespace"]),
-        ("InvalidImageName", "picker", ["serving.routing.image"]),
-    ],
-)
+@pytest.mark.parametrize(("message", "role", "named"), TYPED["messages"])
 def test_every_message_names_the_setting_that_answers_it(message: str, role: str, named: list[str]) -> None:
     advice = setting_for(message, role)
     assert all(setting in advice for setting in named), advice
