@@ -17,9 +17,8 @@ from sandbox.engine.backend import stack_outputs
 from sandbox.errors import SandboxError
 from sandbox.home import Home
 from sandbox.network import gateways, istio
-from sandbox.network.gateways import NOT_SERVED
+from sandbox.network.gateways import NOT_SERVED, Key
 from sandbox.network.istio import Access
-from sandbox.network.store import Key
 
 _GATEWAY = "/apis/gateway.networking.k8s.io/v1/namespaces/{}/gateways/{}"
 _SERVICE = "/api/v1/namespaces/{}/services/{}"

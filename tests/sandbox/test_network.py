@@ -8,9 +8,8 @@ import dns.message
 import dns.rcode
 import pytest
 
-from sandbox.network.gateways import FILE, HostPorts, Listener, assigned_ports, key_of, listeners
+from sandbox.network.gateways import FILE, HostPorts, Listener, World, assigned_ports, key_of, listeners
 from sandbox.network.services import dns_answer
-from sandbox.network.store import World
 
 SPACE = "models"
 A, B, C = (SPACE, "a"), (SPACE, "b"), (SPACE, "c")
