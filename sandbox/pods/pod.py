@@ -85,14 +85,8 @@ class Container:
             raise probes.Failed("the container isn't running")
         output = os.memfd_create("output")
         try:
-            process = await self.pod.runtime.launcher.inside(
-                self._running.process,
-                output,
-                command=command,
-                environment=self._running.variables,
-                folder=self.spec.get("workingDir") or "/",
-                rights=self._running.rights,
-            )
+            program = self._running.program | {"command": command}
+            process = await self.pod.runtime.launcher.inside(program, self._running.process, output)
             try:
                 return await asyncio.shield(process.ended), probes.beginning(output)
             finally:

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from sandbox.cluster.api import Api, ApiError, Object
 from sandbox.cluster.control_plane import ADDRESS, PORT
@@ -26,6 +26,15 @@ from sandbox.pods.volumes import Tokens
 
 class StartError(Exception):
     """The container's program could not be started; the text is the reason."""
+
+
+class Program(TypedDict):
+    """A program for a container; `folder` is its working directory."""
+
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    folder: str
+    rights: Rights
 
 
 class Process:
@@ -81,38 +90,16 @@ class Launcher:
         self._processes: dict[int, Process] = {}
         asyncio.get_running_loop().add_reader(self._control, self._hear)
 
-    async def container(
-        self,
-        root: Root,
-        network: int,
-        output: int,
-        *,
-        hostname: str,
-        command: Sequence[str],
-        environment: Mapping[str, str],
-        folder: str,
-        rights: Rights,
-    ) -> Process:
+    async def container(self, program: Program, root: Root, hostname: str, network: int, output: int) -> Process:
         """Start a container's program as the first process of new namespaces. Raises `StartError`.
 
-        `network` is an open network namespace, `output` receives stdout and stderr, `folder` is the working directory.
+        `network` is an open network namespace, `output` receives stdout and stderr.
         """
-        order = {"root": root, "hostname": hostname, **_program(command, environment, folder, rights)}
-        return await self._send(order, network, output)
+        return await self._send({"root": root, "hostname": hostname, **program}, network, output)
 
-    async def inside(
-        self,
-        container: Process,
-        output: int,
-        *,
-        command: Sequence[str],
-        environment: Mapping[str, str],
-        folder: str,
-        rights: Rights,
-    ) -> Process:
-        """Start a command inside a running container. Raises `StartError`."""
-        order = {"inside": container.pid, **_program(command, environment, folder, rights)}
-        return await self._send(order, output)
+    async def inside(self, program: Program, container: Process, output: int) -> Process:
+        """Start a program inside a running container. Raises `StartError`."""
+        return await self._send({"inside": container.pid, **program}, output)
 
     async def _send(self, order: dict[str, Any], *files: int) -> Process:
         self._number += 1
@@ -141,10 +128,6 @@ class Launcher:
         if "ended" in message:
             del self._processes[message["id"]]
         process.hear(message)
-
-
-def _program(command: Sequence[str], environment: Mapping[str, str], folder: str, rights: Rights) -> dict[str, Any]:
-    return {"command": command, "environment": environment, "folder": folder, "rights": rights}
 
 
 _API_SERVER: Object = {
