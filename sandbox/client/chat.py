@@ -4,14 +4,13 @@ import json
 import sys
 import time
 import uuid
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from urllib3 import BaseHTTPResponse, PoolManager
+from urllib3 import BaseHTTPResponse, PoolManager, disable_warnings
 from urllib3.exceptions import HTTPError, InsecureRequestWarning
 
 from sandbox.client import pods, route
@@ -96,6 +95,7 @@ def differences(home: Home) -> Iterator[str]:
             )
 
 
+disable_warnings(InsecureRequestWarning)
 _SILENCE_SECONDS = 60.0
 """The simulator answers in milliseconds; a queue behind a load test may take longer."""
 
@@ -158,9 +158,8 @@ def _sent(
 ) -> BaseHTTPResponse:
     """Send a request, without a check of the certificate, which has another host name."""
     headers = {"Connection": "close", **(headers or {}), **target.headers, **target.authorization}
-    with warnings.catch_warnings(), PoolManager(cert_reqs="CERT_NONE", assert_hostname=False) as pool:
-        warnings.simplefilter("ignore", InsecureRequestWarning)
-        options: dict[str, Any] = {"timeout": _SILENCE_SECONDS, "retries": False, "preload_content": False}
+    options: dict[str, Any] = {"timeout": _SILENCE_SECONDS, "retries": False, "preload_content": False}
+    with PoolManager(cert_reqs="CERT_NONE", assert_hostname=False) as pool:
         return pool.request(method, f"{target.url}{path}", headers=headers, json=body, **options)
 
 
