@@ -25,8 +25,6 @@ class ConfigError(Exception):
 def environment(container: Object, pod: Object, lookup: Lookup, base: Mapping[str, str]) -> dict[str, str]:
     """Return `base` with the variables of a container. Raises `ConfigError`."""
     result = dict(base)
-    for source in container.get("envFrom", []):
-        result.update(_all_of(source, pod, lookup))
     for variable in container.get("env", []):
         value = _value(variable, container, pod, lookup, result)
         if value is not None:
@@ -95,21 +93,13 @@ def field_value(path: str, pod: Object) -> str:
 
 
 def resolver(pod: Object) -> str:
-    """Return a pod's resolv.conf: the cluster's DNS, or with the `dnsPolicy` of its node none; then `dnsConfig`."""
+    """Return a pod's resolv.conf: the cluster's DNS, or with the `dnsPolicy` of its node none."""
     spec, namespace = pod["spec"], pod["metadata"]["namespace"]
-    policy, own = spec.get("dnsPolicy", "ClusterFirst"), spec.get("dnsConfig", {})
-    cluster_dns = policy == "ClusterFirstWithHostNet" or (policy == "ClusterFirst" and not spec.get("hostNetwork"))
-    servers, searched, options = [], [], []
-    if cluster_dns:
-        servers, options = [ADDRESS], ["ndots:5"]
-        searched = [f"{namespace}.svc.cluster.local", "svc.cluster.local", "cluster.local"]
-    servers += own.get("nameservers", [])
-    searched += own.get("searches", [])
-    options += [":".join(filter(None, (one["name"], one.get("value")))) for one in own.get("options", [])]
-    lines = [f"nameserver {server}" for server in servers]
-    lines += [f"search {' '.join(searched)}"] if searched else []
-    lines += [f"options {' '.join(options)}"] if options else []
-    return "".join(f"{line}\n" for line in lines)
+    policy = spec.get("dnsPolicy", "ClusterFirst")
+    if policy != "ClusterFirstWithHostNet" and (policy != "ClusterFirst" or spec.get("hostNetwork")):
+        return ""
+    searched = f"{namespace}.svc.cluster.local svc.cluster.local cluster.local"
+    return f"nameserver {ADDRESS}\nsearch {searched}\noptions ndots:5\n"
 
 
 def resource(reference: Object, containers: Sequence[Object], own: Object | None) -> str:
@@ -120,17 +110,6 @@ def resource(reference: Object, containers: Sequence[Object], own: Object | None
     resources = (container or {}).get("resources", {})
     quantity = resources.get(kind, {}).get(what) or resources.get("requests", {}).get(what) or "0"
     return str(ceil(amount(quantity) / (amount(reference.get("divisor") or "1") or 1)))
-
-
-def _all_of(source: Object, pod: Object, lookup: Lookup) -> dict[str, str]:
-    kind = "configmap" if "configMapRef" in source else "secret"
-    reference = source.get("configMapRef") or source["secretRef"]
-    found = lookup(kind, reference["name"])
-    if found is None:
-        if reference.get("optional"):
-            return {}
-        raise ConfigError(f'{kind} "{reference["name"]}" not found')
-    return {source.get("prefix", "") + name: value for name, value in found.get("data", {}).items()}
 
 
 def _value(

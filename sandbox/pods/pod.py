@@ -116,13 +116,6 @@ class Container:
         return code
 
     async def _watch(self) -> None:
-        if post_start := self.spec.get("lifecycle", {}).get("postStart"):
-            try:
-                await self._ask(probes.handler(post_start)).ask(None)
-            except probes.Failed as failure:
-                self.pod.events.warn("FailedPostStartHook", f"PostStartHook failed: {failure}", self.status.name)
-                self._restart("failed postStart hook")
-                return
         outcome = probes.Outcome(self._started, self._ready, self._unhealthy, self._restart)
         await probes.watch(self.spec, self._ask, outcome)
 

@@ -194,7 +194,7 @@ class Starter:
             try:
                 services = await asyncio.to_thread(self.pod.runtime.services, pod)
                 variables = await asyncio.to_thread(read, self.spec, pod, self.pod.lookup, {**services, **base})
-                return variables, self.pod.volumes.binds(self.spec, variables)
+                return variables, self.pod.volumes.binds(self.spec)
             except (environment.ConfigError, MountError, ApiError, SandboxError) as error:
                 wait("CreateContainerConfigError", str(error))
                 await asyncio.sleep(_RETRY)
