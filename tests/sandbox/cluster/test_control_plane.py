@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import cast
 
 import pytest
-from urllib3 import HTTPConnectionPool, HTTPResponse
+from urllib3 import HTTPResponse
 
+from access.server import ApiServer
 from sandbox.cluster import lifecycle
 from sandbox.cluster.api import Api
 from sandbox.errors import SandboxError
@@ -125,7 +126,7 @@ class Forgetful:
 
 
 def test_an_object_that_vanished_between_watches_is_deleted() -> None:
-    watch = Api(cast("HTTPConnectionPool", Forgetful()), {}).watch("/api/v1/configmaps")
+    watch = Api(cast("ApiServer", Forgetful())).watch("/api/v1/configmaps")
     events = [next(watch) for _ in range(3)]
     assert [(kind, one.get("metadata", {}).get("name")) for kind, one in events] == [
         ("ADDED", "vanishing"),
