@@ -73,7 +73,7 @@ class Api:
     """Requests to one API server. Raises `ApiError` when it refuses, `Unreachable` when it is gone."""
 
     def __init__(self, server: ApiServer) -> None:
-        self._server = server
+        self.server = server
 
     def get(self, path: str, **query: str) -> Object:
         """Read an object or a list."""
@@ -172,7 +172,7 @@ class Api:
         preload_content: bool = True,
     ) -> Any:
         try:
-            response = self._server.urlopen(
+            response = self.server.urlopen(
                 method,
                 f"{path}?{urlencode(query)}" if query else path,
                 body=None if body is None else json.dumps(body).encode(),
