@@ -111,13 +111,9 @@ class Session:
 
     def choose_model_server(self, kind: str | None, tensor_parallel: int | None) -> None:
         """Choose the model server for vLLM images (None keeps the choice), and make its settings."""
+        isolated = lifecycle.isolated(self.home)
         assignments, removals = choice.choose(
-            self.home,
-            self.view,
-            self.report,
-            kind,
-            tensor_parallel,
-            isolated=lifecycle.isolated(self.home),
+            self.home, self.view, self.report, kind, tensor_parallel, isolated=isolated
         )
         self.set(assignments)
         for path in removals:
