@@ -16,10 +16,10 @@ import pytest
 import yaml
 
 from sandbox.cluster import lifecycle
-from sandbox.cluster.api import Api, connect
+from sandbox.cluster.api import connect
 from sandbox.home import CHECKOUT
 from tests.sandbox.project import declare, obj, project
-from tests.sandbox.running import Running, soon
+from tests.sandbox.running import Running, soon, token_of
 from tests.sandbox.stack.deployment import Deployment
 
 pytestmark = pytest.mark.thorough
@@ -198,7 +198,7 @@ def stage(cluster: Running, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     stack = project(tmp_path_factory.mktemp("stacks"), inside)
     pki = cluster.home.kubeconfig.parent / "pki"
     with connect(cluster.host_kubeconfig) as api:
-        token = _administrator(api)
+        token = token_of(api, "way")
     (folder / "token").write_text(token)
     (folder / "ca.crt").write_bytes((pki / "ca.crt").read_bytes())
     (folder / "hosts").write_text(f"127.0.0.1 localhost\n{ADDRESS} {NAME}\n")
@@ -234,20 +234,6 @@ def test_preflight_verify_and_up_agree(stage: Stage, name: str) -> None:
     live = "proxy-url" in way.cluster or "HTTPS_PROXY" in way.env
     assert bool(used) == (live and not way.refused and str(DEAD) not in str(way)), used
     assert "se:cret" not in str(said)
-
-
-def _administrator(api: Api) -> str:
-    """Return a token of a ServiceAccount that may do everything."""
-    account = "/api/v1/namespaces/default/serviceaccounts/way"
-    metadata = {"name": "way", "namespace": "default"}
-    api.apply(account, {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata})
-    group, binding = "rbac.authorization.k8s.io", {"kind": "ClusterRoleBinding", "metadata": {"name": "way"}}
-    role = {"apiGroup": group, "kind": "ClusterRole", "name": "cluster-admin"}
-    subjects = [{"kind": "ServiceAccount", **metadata}]
-    path = f"/apis/{group}/v1/clusterrolebindings/way"
-    api.apply(path, {"apiVersion": f"{group}/v1", **binding, "roleRef": role, "subjects": subjects})
-    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
-    return str(api.create(f"{account}/token", request)["status"]["token"])
 
 
 def _program(file: Path, token: str, pki: Path) -> None:
