@@ -207,8 +207,8 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
         try:
             live = self._objects.create(obj, _seconds(request), say, preview=False)
         except Unfinished as error:
-            made = f'resource "{request.urn}" was successfully created, but the Kubernetes API server reported that it failed'
-            leave_unfinished(context, f"{made} {_TO_LIVE}", inputs, error)
+            made = f'resource "{request.urn}" was successfully created, but the Kubernetes API server reported that it'
+            leave_unfinished(context, f"{made} failed {_TO_LIVE}", inputs, error)
         except Exception as error:
             refuse(context, creation_failed(request.urn, obj, error), inputs)
         return pb.CreateResponse(id=state.id_of(live), properties=encode(state.checkpoint(inputs, live)))
