@@ -18,8 +18,7 @@ from sandbox.cluster.api import Api, ApiError, Object
 from sandbox.cluster.control_plane import ADDRESS, PORT
 from sandbox.errors import SandboxError
 from sandbox.home import CHECKOUT
-from sandbox.pods.environment import Lookup, service_links
-from sandbox.pods.images import Rights
+from sandbox.pods.containers import Lookup, Rights, service_links
 from sandbox.pods.launch import Root
 from sandbox.pods.volumes import Tokens
 

@@ -13,9 +13,8 @@ from sandbox.errors import SandboxError
 from sandbox.home import CHECKOUT
 from sandbox.modelserver import choice
 from sandbox.modelserver.choice import CACHE, Vllm
-from sandbox.pods import environment, images, runtime
-from sandbox.pods.environment import Lookup
-from sandbox.pods.images import Program
+from sandbox.pods import containers, runtime
+from sandbox.pods.containers import Lookup, Program
 from sandbox.pods.launch import Bind, Root
 from sandbox.pods.logs import Log
 from sandbox.pods.runtime import Process, Runtime
@@ -103,20 +102,20 @@ class Starter:
     async def start(self, wait: Wait) -> Started:
         """Start the container as soon as its needs are met. Raises `StartError`."""
         try:
-            program = images.program(self.spec["image"], self.pod.runtime.tools)
-        except images.UnknownImage as error:
+            program = containers.program(self.spec["image"], self.pod.runtime.tools)
+        except containers.UnknownImage as error:
             wait("ErrImagePull", str(error))
             await asyncio.Event().wait()  # the table of images is constant
         real = choice.read(self.pod.runtime.root) if program.vllm else None
         if real and program.vllm != choice.VERSION:
-            wait("ErrImagePull", images.not_real(self.spec["image"], program, choice.VERSION))
+            wait("ErrImagePull", containers.not_real(self.spec["image"], program, choice.VERSION))
             await asyncio.Event().wait()  # a new choice of the model server replaces the pod
         while not real and program.tool and not Path(self.pod.runtime.tools[program.tool]).exists():
-            wait("ErrImagePull", images.not_built(self.spec["image"], program))
+            wait("ErrImagePull", containers.not_built(self.spec["image"], program))
             await asyncio.sleep(_RETRY)
         try:
-            granted = images.rights(self.pod.object, self.spec, program.user)
-        except images.RefusedError as error:
+            granted = containers.rights(self.pod.object, self.spec, program.user)
+        except containers.RefusedError as error:
             wait("CreateContainerConfigError", str(error))
             await asyncio.Event().wait()  # the container's specification is constant, too
         variables, binds = await self._configuration(program, granted["user"], wait)
@@ -126,7 +125,7 @@ class Starter:
         path = self.spec.get("terminationMessagePath", "/dev/termination-log")
         binds.append({"source": str(self.message), "target": path, "read_only": False})
         started: runtime.Program = {
-            "command": environment.words(self.spec, program.entrypoint, variables),
+            "command": containers.words(self.spec, program.entrypoint, variables),
             "environment": variables,
             "folder": self.spec.get("workingDir") or program.user.home or "/",
             "rights": granted,
@@ -169,7 +168,7 @@ class Starter:
         files = {
             "/etc/hosts": f"127.0.0.1\tlocalhost\n::1\tlocalhost\n{self.pod.address}\t{self.pod.hostname}\n",
             "/etc/hostname": f"{self.pod.hostname}\n",
-            "/etc/resolv.conf": environment.resolver(self.pod.object),
+            "/etc/resolv.conf": containers.resolver(self.pod.object),
             "/etc/nsswitch.conf": "hosts: files dns\n",
             "/etc/passwd": f"root:x:0:0:root:/root:/bin/sh\n{named}",
             "/etc/group": "root:x:0:\n",
@@ -185,16 +184,16 @@ class Starter:
             "devices": real is not None,
         }
 
-    async def _configuration(self, program: images.Program, user: int, wait: Wait) -> tuple[dict[str, str], list[Bind]]:
+    async def _configuration(self, program: Program, user: int, wait: Wait) -> tuple[dict[str, str], list[Bind]]:
         # If the image sets none, container engines take it from the image's /etc/passwd.
         home = program.user.home or ("/" if user else "/root")
         base = {"PATH": _search_path(program), "HOSTNAME": self.pod.hostname, "HOME": home}
-        pod, read = self.pod.object, environment.environment
+        pod, read = self.pod.object, containers.environment
         while True:
             try:
                 services = await asyncio.to_thread(self.pod.runtime.services, pod)
                 variables = await asyncio.to_thread(read, self.spec, pod, self.pod.lookup, {**services, **base})
                 return variables, self.pod.volumes.binds(self.spec)
-            except (environment.ConfigError, MountError, ApiError, SandboxError) as error:
+            except (containers.ConfigError, MountError, ApiError, SandboxError) as error:
                 wait("CreateContainerConfigError", str(error))
                 await asyncio.sleep(_RETRY)

@@ -19,7 +19,7 @@ from pathlib import Path
 from components.quantity import amount
 from sandbox.cluster import namespaces
 from sandbox.cluster.api import Api, Object
-from sandbox.pods.environment import Lookup, field_value, resource
+from sandbox.pods.containers import Lookup, field_value, resource
 from sandbox.pods.launch import Bind
 
 _RENEWED_AFTER = 0.8

@@ -14,8 +14,7 @@ import pytest
 
 from sandbox.cluster import lifecycle
 from sandbox.cluster.api import Api, ApiError, Object, connect
-from sandbox.pods.environment import service_links
-from sandbox.pods.images import program
+from sandbox.pods.containers import program, service_links
 from sandbox.progress import Progress
 from tests.sandbox import running
 from tests.sandbox.running import Running, provide_nodes
