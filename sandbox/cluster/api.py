@@ -79,6 +79,15 @@ class Api:
         """Read an object or a list."""
         return self.request("GET", path, query)
 
+    def find(self, path: str) -> Object | None:
+        """Read an object; None if it or its kind does not exist."""
+        try:
+            return self.get(path)
+        except ApiError as error:
+            if error.code == 404:
+                return None
+            raise
+
     def create(self, path: str, body: object, *, manager: str = _MANAGER) -> Object:
         """Create an object in the collection at `path`, or the result of a subresource such as `…/token`."""
         return self.request("POST", path, {"fieldManager": manager}, body)

@@ -156,13 +156,8 @@ class Runtime:
         """Return a function that reads ConfigMaps and Secrets of a namespace."""
 
         def read(kind: str, name: str) -> Object | None:
-            try:
-                found = self.api.get(f"/api/v1/namespaces/{namespace}/{kind}s/{name}")
-            except ApiError as error:
-                if error.code == 404:
-                    return None
-                raise
-            return _plain(found) if kind == "secret" else found
+            found = self.api.find(f"/api/v1/namespaces/{namespace}/{kind}s/{name}")
+            return _plain(found) if found and kind == "secret" else found
 
         return read
 
