@@ -272,6 +272,14 @@ def test_a_container_without_settings_is_root_with_the_usual_capabilities(pods: 
     ]
 
 
+@pytest.mark.usefixtures("users")
+def test_a_container_that_must_not_be_root_is_not_started_as_root(pods: Pods) -> None:
+    pods.run(shell("true", securityContext={"runAsNonRoot": True}))
+    message = "container has runAsNonRoot and image will run as root"
+    said = {"reason": "CreateContainerConfigError", "message": message}
+    pods.until(lambda pod: container(pod)["state"] == {"waiting": said})
+
+
 CLAIM = {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": "1Mi"}}}
 VOLUME = {"name": "claim", "persistentVolumeClaim": {"claimName": "weights"}}
 VLLM = {

@@ -45,6 +45,12 @@ def test_nothing_listens_outside_127_0_0_1_and_memory_is_modest(cluster: Running
     assert running.memory(pids) < GIGABYTE
 
 
+def test_the_private_network_has_no_route_outside(cluster: Running) -> None:
+    reach = "import socket, sys; socket.create_connection((sys.argv[1], 53), timeout=0.5)"
+    outside = cluster.run(sys.executable, "-c", reach, "1.1.1.1")
+    assert "OSError" in outside.stderr or "TimeoutError" in outside.stderr
+
+
 START = "from tests.sandbox import running; running.start(running.Home.of(name={name!r}))"
 
 
