@@ -260,7 +260,7 @@ class Pod:
         self.volumes.pod = self.object
 
     def insist(self) -> None:
-        """Write the status again if the node controller has taken Ready away, because the node's lease was late."""
+        """Write the status again if the node controller has taken Ready away, because the node's report was late."""
         conditions = self.object["status"].get("conditions") or []
         taken = any(one["type"] == "Ready" and one["status"] == "False" for one in conditions)
         if taken and self._conditions.get("Ready", {}).get("status") == "True":
