@@ -15,7 +15,6 @@ from sandbox.engine import environment
 from sandbox.engine.environment import HOST, PLUGIN, Official
 from sandbox.engine.kubernetes import server
 from sandbox.engine.stack_files import View
-from sandbox.errors import SandboxError
 from sandbox.home import Home
 from tests.sandbox.project import declare, obj, project
 from tests.sandbox.running import Running, provide_nodes
@@ -115,14 +114,6 @@ def test_edits_stay_until_the_tracked_file_changes_and_are_then_named(view: View
     assert "llm-d-pd:serving.accelerator, llm-d-pd:serving.hostNetwork" in dropped and "release" not in dropped
     assert config(view)["llm-d-pd:serving"] == {"accelerator": "amd", "release": "0.4", "list": [1, 3]}
     assert config(view)["llm-d-pd:hfToken"] == {"secure": "sandbox-placeholder"}
-
-
-def test_a_missing_stack_and_a_file_that_is_not_yaml_are_named(view: View) -> None:
-    with pytest.raises(SandboxError, match=r"no stack 'prod'.*Stacks that do: dev\."):
-        View(view.folder, view.checkout, "prod").require_tracked()
-    view.tracked_file.write_text("config: [")
-    with pytest.raises(SandboxError, match=r"Pulumi\.dev\.yaml is not YAML"):
-        copied(view)
 
 
 @pytest.mark.thorough

@@ -21,29 +21,6 @@ def written(folder: Path, text: str) -> Path:
     return file
 
 
-OFFERED: dict[str, dict[str, dict[str, int]]] = {
-    "aks": {"nd96isr": {"nvidia.com/gpu": 8, "rdma/ib": 8}},
-    "aws-efa": {"p5en": {"nvidia.com/gpu": 8, "vpc.amazonaws.com/efa": 16}},
-    "coreweave": {"gd-8xh100ib": {"nvidia.com/gpu": 8, "rdma/ib": 63}},
-    "default": {"amd": {"amd.com/gpu": 8, "rdma/ib": 63}},
-    "digitalocean": {"gpu-h100x8": {"nvidia.com/gpu": 8}, "s-8vcpu": {}},
-    "gke-roce": {"a3-ultragpu": {"nvidia.com/gpu": 8}, "e2": {}},
-    "none": {"amd": {"amd.com/gpu": 8}},
-    "oci-amd": {"mi300x": {"amd.com/gpu": 8, "nvidia.com/sriov-rdma-vf": 8}},
-    "openshift-roce": {"worker": {"nvidia.com/gpu": 8, "rdma/roce_gdr": 63}},
-    "rdma-shared": {"amd": {"amd.com/gpu": 8, "rdma/ib": 63}},
-    "rdma-sriov": {"amd": {"amd.com/gpu": 8, "nvidia.com/sriov-rdma-vf": 8}},
-}
-
-
-def test_each_shipped_description_offers_what_such_nodes_have() -> None:
-    assert description.names() == sorted(OFFERED)
-    for name, offered in OFFERED.items():
-        groups = description.read(description.find(name)).for_accelerator("amd")
-        found = {each.name: {**({each.gpu_resource: each.gpus} if each.gpus else {}), **each.rdma} for each in groups}
-        assert found == offered
-
-
 def test_all_problems_are_reported_with_place_and_remedy(tmp_path: Path) -> None:
     wrong = f"""
 podSecurity: base
