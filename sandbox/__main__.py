@@ -18,6 +18,7 @@ from sandbox.home import CHECKOUT, Home
 from sandbox.modelserver import choice
 from sandbox.progress import Progress
 from sandbox.session import Session
+from verify.finding import VerifyError
 
 Command = Callable[[argparse.Namespace, Home, Progress], int]
 
@@ -249,7 +250,7 @@ def main(words: Sequence[str] | None = None) -> int:
     arguments.rest = rest
     try:
         return int(arguments.run(arguments, Home.of(name=arguments.name), Progress()))
-    except SandboxError as error:
+    except (SandboxError, VerifyError) as error:
         print(f"\nerror: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -16,11 +16,11 @@ from sandbox.engine.backend import stack_outputs
 from sandbox.errors import SandboxError
 from sandbox.home import Home
 from sandbox.network import gateways, istio
-from sandbox.network.gateways import NOT_SERVED
+from sandbox.network.gateways import NOT_SERVED, Key
 from sandbox.network.istio import Access
 from verify import apikey, routing, tiers
 from verify.cluster import Cluster
-from verify.finding import Unreachable
+from verify.finding import Unreachable, VerifyError
 from verify.outputs import Outputs, parse
 from verify.routing import Endpoint
 
@@ -65,23 +65,31 @@ def find_target(home: Home, stack: str, api: Api) -> Target:
     deployed = stack_outputs(home).get(stack)
     if not deployed:
         raise SandboxError(f"stack {stack!r} isn't deployed in the sandbox {home.name!r}: `make up STACK={stack}`")
-    outputs, cluster = parse(stack, json.dumps(deployed)), Cluster(api.server)
-    endpoint = _endpoint(cluster, outputs)
-    gateway = endpoint.proxies.namespace, endpoint.name
-    ports = gateways.assigned_ports(home.root)
-    port = ports.get(gateways.key_of(gateway, endpoint.port), ports.get(gateway))
+    try:
+        outputs, cluster = parse(stack, json.dumps(deployed)), Cluster(api.server)
+        endpoint = _endpoint(cluster, outputs)
+        key = apikey.read(cluster, outputs.namespace, tiers.read(cluster, outputs, "decode"))
+        listener = _listener(cluster, outputs, endpoint)
+    except (Unreachable, VerifyError) as missing:
+        raise SandboxError(f"no request can be sent to stack {stack}: {missing}") from None
+    port = gateways.assigned_ports(home.root).get(listener)
     if port is None:
         raise SandboxError(
-            f"the gateway {'/'.join(gateway)} has no port on this machine: its Service does not exist yet (`make "
+            f"the gateway {'/'.join(listener)} has no port on this machine: its Service does not exist yet (`make "
             f"status`), or {lifecycle.GATEWAYS} other listeners have all the ports ({home.root / gateways.FILE})"
         )
-    try:
-        key = apikey.read(cluster, outputs.namespace, tiers.read(cluster, outputs, "decode"))
-    except Unreachable as hidden:
-        raise SandboxError(f"the API key of stack {stack} cannot be read: {hidden}") from None
     authorization = {"Authorization": f"Bearer {key}"} if key else {}
-    headers = endpoint.headers
-    return Target(*gateway, outputs.model, port, endpoint.scheme, endpoint.path, headers, authorization)
+    place = endpoint.proxies.namespace, endpoint.name
+    return Target(*place, outputs.model, port, endpoint.scheme, endpoint.path, endpoint.headers, authorization)
+
+
+def _listener(cluster: Cluster, outputs: Outputs, endpoint: Endpoint) -> Key:
+    """Return the key of the listener that the stack's route names."""
+    own = endpoint.proxies.namespace, endpoint.name
+    if outputs.standalone:
+        return own
+    first = cluster.get(f"{routing.GATEWAYS}/namespaces/{own[0]}/gateways/{own[1]}")["spec"]["listeners"][0]
+    return own if first["port"] == endpoint.port else gateways.key_of(own, endpoint.port)
 
 
 def _endpoint(cluster: Cluster, outputs: Outputs) -> Endpoint:
