@@ -73,7 +73,7 @@ def test_a_request_carries_the_api_key_and_the_target_hides_it() -> None:
 
 
 def pod(role: str, address: str, *ports: int, on_host: bool = False) -> Pod:
-    """A Ready pod, whose name is its role."""
+    """A pod that has its role as name."""
     containers = [{"name": "vllm", "ports": [{"containerPort": number} for number in ports]}]
     spec = {"nodeName": "amd-0", "containers": containers, "hostNetwork": on_host}
     metadata = {"name": role, "namespace": "llm-d-pd", "labels": {"llm-d.ai/role": role}}
