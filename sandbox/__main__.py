@@ -18,6 +18,7 @@ from sandbox.home import CHECKOUT, Home
 from sandbox.modelserver import choice
 from sandbox.progress import Progress
 from sandbox.session import Session
+from verify.finding import VerifyError
 
 Command = Callable[[argparse.Namespace, Home, Progress], int]
 
@@ -42,29 +43,25 @@ def up(arguments: argparse.Namespace, home: Home, report: Progress) -> int:
     return code
 
 
-def preview(arguments: argparse.Namespace, home: Home, report: Progress) -> int:
-    """Show what `up` would change, field by field."""
-    session = _ready(arguments, home, report)
-    return session.call("pulumi", "preview", "--diff", "--stack", arguments.stack, *arguments.rest)
+def _pulumi(name: str, about: str, *words: str) -> Command:
+    """Return the command that runs one of Pulumi's on a stack."""
+
+    def run(arguments: argparse.Namespace, home: Home, report: Progress) -> int:
+        return _ready(arguments, home, report).call("pulumi", *words, "--stack", arguments.stack, *arguments.rest)
+
+    run.__name__, run.__doc__ = name, about
+    return run
 
 
-def policy(arguments: argparse.Namespace, home: Home, report: Progress) -> int:
-    """Preview the stack with the policy pack, which reports violations and their remedies."""
-    session = _ready(arguments, home, report)
-    pack = ("--policy-pack", str(CHECKOUT / "policy"))
-    return session.call("pulumi", "preview", *pack, "--stack", arguments.stack, *arguments.rest)
-
-
-def refresh(arguments: argparse.Namespace, home: Home, report: Progress) -> int:
-    """Read the cluster's present state into the stack's."""
-    session = _ready(arguments, home, report)
-    return session.call("pulumi", "refresh", "--yes", "--stack", arguments.stack, *arguments.rest)
-
-
-def destroy(arguments: argparse.Namespace, home: Home, report: Progress) -> int:
-    """Delete every object of the stack; the sandbox keeps running."""
-    session = _ready(arguments, home, report)
-    return session.call("pulumi", "destroy", "--yes", "--stack", arguments.stack, *arguments.rest)
+_PACK = str(CHECKOUT / "policy")
+preview = _pulumi("preview", "Show what `up` would change, field by field.", "preview", "--diff")
+policy = _pulumi(
+    "policy",
+    "Preview the stack with the policy pack, which reports violations and their remedies.",
+    *("preview", "--policy-pack", _PACK),
+)
+refresh = _pulumi("refresh", "Read the cluster's present state into the stack's.", "refresh", "--yes")
+destroy = _pulumi("destroy", "Delete every object of the stack; the sandbox keeps running.", "destroy", "--yes")
 
 
 def verify(arguments: argparse.Namespace, home: Home, report: Progress) -> int:
@@ -253,7 +250,7 @@ def main(words: Sequence[str] | None = None) -> int:
     arguments.rest = rest
     try:
         return int(arguments.run(arguments, Home.of(name=arguments.name), Progress()))
-    except SandboxError as error:
+    except (SandboxError, VerifyError) as error:
         print(f"\nerror: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

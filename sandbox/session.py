@@ -105,13 +105,9 @@ class Session:
 
     def choose_model_server(self, kind: str | None, tensor_parallel: int | None) -> None:
         """Choose the model server for vLLM images (None keeps the choice), and make its settings."""
+        isolated = lifecycle.isolated(self.home)
         assignments, removals = choice.choose(
-            self.home,
-            choice.Files(self.view.tracked_file, self._stack_file),
-            self.report,
-            kind,
-            tensor_parallel,
-            isolated=lifecycle.isolated(self.home),
+            self.home, self.view, self.report, kind, tensor_parallel, isolated=isolated
         )
         self.set(assignments)
         for path in removals:
@@ -119,7 +115,7 @@ class Session:
 
     def provide_programs(self) -> None:
         """Build missing programs of the stack's pods after a change of its settings."""
-        provide(needed_tools(self._stack_file, pods=True), self.report)
+        provide(needed_tools(self.view.stack_file, pods=True), self.report)
 
     def provide_nodes(self, count: int | None) -> None:
         """Make the nodes and the admission policies of the cluster description; `count` is that of the first group.
@@ -128,18 +124,14 @@ class Session:
         """
         if self.cluster.given and count is None:
             count = self.cluster.description.nodes[0].count
-        nodes.provide(self.home.host_kubeconfig, self.cluster, accelerator(self._stack_file), count)
+        nodes.provide(self.home.host_kubeconfig, self.cluster, accelerator(self.view.stack_file), count)
         nodes.provide_policies(self.home.host_kubeconfig, self.cluster)
 
     def provide_gateway(self) -> None:
         """Install the controller of the stack's Gateway if it is missing and the sandbox can run it."""
-        namespace = istio_namespace(self._stack_file)
+        namespace = istio_namespace(self.view.stack_file)
         if namespace and lifecycle.isolated(self.home):
             istio.provide(self.home.host_kubeconfig, namespace, self.report)
-
-    @property
-    def _stack_file(self) -> Path:
-        return self.engine.cwd / f"Pulumi.{self.stack}.yaml"
 
     def heal(self) -> None:
         """Remove the lock and the unrecorded objects of an interrupted command."""

@@ -1,16 +1,17 @@
 """Sends a prompt to the deployed stack, as a client would, and shows the answer, its path and its KV transfer."""
 
 import json
-import ssl
 import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
+
+from urllib3 import BaseHTTPResponse, PoolManager, disable_warnings
+from urllib3.exceptions import HTTPError, InsecureRequestWarning
 
 from sandbox.client import pods, route
 from sandbox.client.pods import Pod
@@ -24,6 +25,7 @@ from sandbox.network import istio
 from sandbox.progress import Progress
 from verify import metrics
 from verify.metrics import Worker
+from verify.transfers import flags_of
 
 _COUNTING_SECONDS = 10.0
 """Seconds to wait: vLLM counts a transfer one step later, and writes counters when the request has ended."""
@@ -55,7 +57,9 @@ def transferred(api: Api, before: Mapping[str, Worker], model: Path) -> str:
                 for what in ("transfers", "transferred", "transfer_seconds", "descriptors")
             )
             if count:
-                blocks = _count(size / block_bytes(model, _block_size(pod)), "block")
+                blocks = _count(
+                    size / block_bytes(model, int(flags_of(pod.object).get("--block-size", _BLOCK_SIZE))), "block"
+                )
                 return (
                     f"KV transfer over NIXL to {pod.name}: {size:,.0f} bytes, {blocks} in "
                     f"{_count(pieces, 'descriptor')}, {_count(count, 'transfer')} in {seconds * 1000:.1f} ms."
@@ -91,13 +95,8 @@ def differences(home: Home) -> Iterator[str]:
             )
 
 
-def _block_size(pod: Pod) -> int:
-    words = [word for one in pod.containers for word in one.get("args") or []]
-    given = [word.partition("=")[2] for word in words if word.startswith("--block-size=")]
-    return int(given[-1]) if given else _BLOCK_SIZE
-
-
-_SILENCE_SECONDS = 60
+disable_warnings(InsecureRequestWarning)
+_SILENCE_SECONDS = 60.0
 """The simulator answers in milliseconds; a queue behind a load test may take longer."""
 
 
@@ -123,14 +122,10 @@ class Answer:
 
 def serves(target: Target) -> bool:
     """Whether the stack's gateway reaches a worker now: it returns the list of models."""
-    connection = _connection(target)
     try:
-        connection.request("GET", f"{target.path}/v1/models", headers={**target.headers, **target.authorization})
-        return connection.getresponse().status == 200
-    except (OSError, HTTPException):
+        return _sent("GET", target, "/models").status == 200
+    except HTTPError:
         return False
-    finally:
-        connection.close()
 
 
 def stream(target: Target, prompt: str, max_tokens: int, identity: str, hear: Callable[[str], object]) -> Answer:
@@ -146,35 +141,35 @@ def stream(target: Target, prompt: str, max_tokens: int, identity: str, hear: Ca
         "stream": True,
         "stream_options": {"include_usage": True},
     }
-    connection = _connection(target)
-    marks = dict.fromkeys((istio.MARK, "x-request-id"), identity)
-    headers = {"Content-Type": "application/json", **marks, **target.headers, **target.authorization}
     start = time.monotonic()
     try:
-        connection.request("POST", f"{target.path}/v1/chat/completions", json.dumps(body), headers)
-        response = connection.getresponse()
+        response = _sent(
+            "POST", target, "/chat/completions", body, dict.fromkeys((istio.MARK, "x-request-id"), identity)
+        )
         if response.status != 200:
-            raise Refused(response.status, response.read().decode(errors="replace"))
+            raise Refused(response.status, response.data.decode(errors="replace"))
         return _heard(response, start, hear)
-    except (OSError, HTTPException) as error:
-        raise SandboxError(f"{target.url} broke off: {error or type(error).__name__}") from None
-    finally:
-        connection.close()
+    except HTTPError as error:
+        raise SandboxError(f"{target.url} broke off: {error}") from None
 
 
-def _connection(target: Target) -> HTTPConnection:
-    """Return a connection to the gateway's port, without a check of the certificate, which has another host name."""
-    if target.scheme == "http":
-        return HTTPConnection("127.0.0.1", target.port, timeout=_SILENCE_SECONDS)
-    unverified = ssl._create_unverified_context()
-    return HTTPSConnection("127.0.0.1", target.port, timeout=_SILENCE_SECONDS, context=unverified)
+def _sent(
+    method: str, target: Target, path: str, body: object = None, headers: Mapping[str, str] | None = None
+) -> BaseHTTPResponse:
+    """Send a request, without a check of the certificate, which has another host name."""
+    headers = {"Connection": "close", **(headers or {}), **target.headers, **target.authorization}
+    options: dict[str, Any] = {"timeout": _SILENCE_SECONDS, "retries": False, "preload_content": False}
+    with PoolManager(cert_reqs="CERT_NONE", assert_hostname=False) as pool:
+        return pool.request(method, f"{target.url}{path}", headers=headers, json=body, **options)
 
 
-def _heard(response: HTTPResponse, start: float, hear: Callable[[str], object]) -> Answer:
+def _heard(response: BaseHTTPResponse, start: float, hear: Callable[[str], object]) -> Answer:
     first, pieces, tokens, whole = 0.0, 0, None, False
-    for event in _events(response):
+    for line in response:
+        text = line.decode(errors="replace").strip()
+        event = text.removeprefix("data:").strip()
         whole = whole or event == "[DONE]"
-        if event == "[DONE]":
+        if not text.startswith("data:") or event == "[DONE]":
             continue
         content = json.loads(event)
         tokens = (content.get("usage") or {}).get("completion_tokens", tokens)
@@ -185,15 +180,8 @@ def _heard(response: HTTPResponse, start: float, hear: Callable[[str], object]) 
                 pieces += 1
                 hear(piece)
     if not whole:
-        raise HTTPException("the answer ended in the middle")
+        raise HTTPError("the answer ended in the middle")
     return Answer(first, time.monotonic() - start, pieces if tokens is None else tokens)
-
-
-def _events(response: HTTPResponse) -> Iterator[str]:
-    for line in response:
-        text = line.decode(errors="replace").strip()
-        if text.startswith("data:"):
-            yield text.removeprefix("data:").strip()
 
 
 GREETING = "In one paragraph: why are prompts and answers of a language model computed on different GPUs?"

@@ -1,6 +1,5 @@
 """Finds pods by role, part of the name, or address, and prints the logs of their containers."""
 
-import sys
 import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -139,32 +138,25 @@ def print_logs(home: Home, pod: str, container: str = "", *, follow: bool = Fals
                 f"{chosen.name} has no container {container!r}; it has: {', '.join(chosen.container_names)}"
             )
         names = [container] if container else chosen.container_names
-        printer = _Printer(api, chosen, out or sys.stdout, named=len(names) > 1)
-        if follow and len(names) > 1:
-            threads = [threading.Thread(target=printer.print, args=(name, True), daemon=True) for name in names]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
+
+        def write(name: str) -> None:
+            """Print one container's log, or a line if it does not exist yet."""
+            start = f"{name}  " if len(names) > 1 else ""
+            query = {"container": name, **({"follow": "true"} if follow else {})}
+            try:
+                for line in api.lines(f"{chosen.path}/log", **query):
+                    print(f"{start}{line}", file=out, flush=True)
+            except ApiError as error:
+                print(f"{start}(no log: {error})", file=out, flush=True)
+
+        threads = [threading.Thread(target=write, args=(name,), daemon=True) for name in names]
+        for thread in threads:
+            thread.start()
+            if not follow:
                 thread.join()
-        else:
-            for name in names:
-                printer.print(name, follow)
+        for thread in threads:
+            thread.join()
     return 0
-
-
-class _Printer:
-    def __init__(self, api: Api, pod: Pod, out: TextIO, *, named: bool) -> None:
-        self._api, self._pod, self._out, self._named = api, pod, out, named
-
-    def print(self, container: str, follow: bool) -> None:
-        """Print one container's log, or a line if it does not exist yet."""
-        start = f"{container}  " if self._named else ""
-        query = {"container": container, **({"follow": "true"} if follow else {})}
-        try:
-            for line in self._api.lines(f"{self._pod.path}/log", **query):
-                print(f"{start}{line}", file=self._out, flush=True)
-        except ApiError as error:
-            print(f"{start}(no log: {error})", file=self._out, flush=True)
 
 
 def _chosen(listed: list[Pod], words: str) -> Pod:

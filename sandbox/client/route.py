@@ -3,11 +3,10 @@
 The pods are those of the gateway's access log, with pod names in place of addresses.
 """
 
+import json
 import time
-from base64 import b64decode
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from sandbox.client import pods
 from sandbox.client.pods import Pod
@@ -17,17 +16,13 @@ from sandbox.engine.backend import stack_outputs
 from sandbox.errors import SandboxError
 from sandbox.home import Home
 from sandbox.network import gateways, istio
-from sandbox.network.gateways import NOT_SERVED
+from sandbox.network.gateways import NOT_SERVED, Key
 from sandbox.network.istio import Access
-from sandbox.network.store import Key
-
-_GATEWAY = "/apis/gateway.networking.k8s.io/v1/namespaces/{}/gateways/{}"
-_SERVICE = "/api/v1/namespaces/{}/services/{}"
-_DEPLOYMENT = "/apis/apps/v1/namespaces/{}/deployments/{}"
-_SECRET = "/api/v1/namespaces/{}/secrets/{}"
-_KEY = "VLLM_API_KEY"
-"""Variable of vLLM's container with the API key."""
-_ROUTES = "/apis/gateway.networking.k8s.io/v1/namespaces/{}/httproutes"
+from verify import apikey, routing, tiers
+from verify.cluster import Cluster
+from verify.finding import Unreachable, VerifyError
+from verify.outputs import Outputs, parse
+from verify.routing import Endpoint
 
 
 class NotServed(SandboxError):
@@ -58,7 +53,7 @@ class Target:
 
 
 def find_target(home: Home, stack: str, api: Api) -> Target:
-    """Find a stack's gateway, from the HTTPRoute that leads to its pool.
+    """Find a stack's gateway, from the HTTPRoute that leads to its pool, as `verify` does.
 
     Raises `SandboxError` when there is none, or its subclass `NotServed`.
     """
@@ -70,84 +65,47 @@ def find_target(home: Home, stack: str, api: Api) -> Target:
     deployed = stack_outputs(home).get(stack)
     if not deployed:
         raise SandboxError(f"stack {stack!r} isn't deployed in the sandbox {home.name!r}: `make up STACK={stack}`")
-    route = _route(api, stack, deployed)
-    port = gateways.assigned_ports(home.root).get(route.listener)
+    try:
+        outputs, cluster = parse(stack, json.dumps(deployed)), Cluster(api.server)
+        endpoint = _endpoint(cluster, outputs)
+        key = apikey.read(cluster, outputs.namespace, tiers.read(cluster, outputs, "decode"))
+        listener = _listener(cluster, outputs, endpoint)
+    except (Unreachable, VerifyError) as missing:
+        raise SandboxError(f"no request can be sent to stack {stack}: {missing}") from None
+    port = gateways.assigned_ports(home.root).get(listener)
     if port is None:
         raise SandboxError(
-            f"the gateway {'/'.join(route.gateway)} has no port on this machine: its Service does not exist yet (`make "
+            f"the gateway {'/'.join(listener)} has no port on this machine: its Service does not exist yet (`make "
             f"status`), or {lifecycle.GATEWAYS} other listeners have all the ports ({home.root / gateways.FILE})"
         )
-    authorization = _authorization(api, deployed)
-    return Target(*route.gateway, deployed["model"], port, route.scheme, route.path, route.headers, authorization)
+    authorization = {"Authorization": f"Bearer {key}"} if key else {}
+    place = endpoint.proxies.namespace, endpoint.name
+    return Target(*place, outputs.model, port, endpoint.scheme, endpoint.path, endpoint.headers, authorization)
 
 
-def _authorization(api: Api, deployed: dict[str, Any]) -> dict[str, str]:
-    """Return the header with the key from the Secret that the decode workers name; empty if they name none."""
-    namespace = deployed["namespace"]
-    pod = api.get(_DEPLOYMENT.format(namespace, deployed["workloads"]["decode"]["name"]))["spec"]["template"]["spec"]
-    variables = [one for container in pod["containers"] for one in container.get("env") or [] if one["name"] == _KEY]
-    reference = (variables[0].get("valueFrom") or {}).get("secretKeyRef") if variables else None
-    if reference is None:
-        return {}
-    data = api.get(_SECRET.format(namespace, reference["name"])).get("data") or {}
-    return {"Authorization": f"Bearer {b64decode(data.get(reference['key'], '')).decode()}"}
+def _listener(cluster: Cluster, outputs: Outputs, endpoint: Endpoint) -> Key:
+    """Return the key of the listener that the stack's route names."""
+    own = endpoint.proxies.namespace, endpoint.name
+    if outputs.standalone:
+        return own
+    first = cluster.get(f"{routing.GATEWAYS}/namespaces/{own[0]}/gateways/{own[1]}")["spec"]["listeners"][0]
+    return own if first["port"] == endpoint.port else gateways.key_of(own, endpoint.port)
 
 
-@dataclass(frozen=True)
-class _Route:
-    """A stack's gateway and listener, and the path and headers that its route matches."""
-
-    gateway: Key
-    listener: Key
-    scheme: str = "http"
-    path: str = ""
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-
-def _route(api: Api, stack: str, deployed: dict[str, Any]) -> _Route:
-    """Return the route to the stack's pool through its parent Gateway, or through a standalone Envoy."""
-    namespace, pool = deployed["namespace"], deployed["inferencePool"]
-    if deployed["gateway"]["provider"] == "standalone":
-        own = namespace, deployed["gateway"]["name"]
-        return _Route(own, own, api.get(_SERVICE.format(*own))["spec"]["ports"][0]["name"])
-    routes = api.get(_ROUTES.format(namespace))["items"]
-    leading = [one["spec"] for one in routes if _leads_to(one, pool)]
-    # The route of a generation's trial asks for one more header than the stack's route.
-    route = min(leading, key=lambda one: len(_wanted(one)[1]), default=None)
-    if route is None:
-        raise SandboxError(
-            f"no HTTPRoute in {namespace} leads to the pool {pool}: `make up STACK={stack}` makes it anew"
-        )
-    parent = route["parentRefs"][0]
-    key = parent.get("namespace", namespace), parent["name"]
-    gateway = api.get(_GATEWAY.format(*key))
-    for condition in gateway.get("status", {}).get("conditions") or ():
-        if condition["message"].startswith(NOT_SERVED):
-            raise NotServed(f"{'/'.join(key)} is {condition['message']}")
-    listener, first = _listener(gateway, parent.get("sectionName"))
-    own = key if first else gateways.key_of(key, listener["port"])
-    return _Route(key, own, listener["protocol"].lower(), *_wanted(route))
-
-
-def _leads_to(route: dict[str, Any], pool: str) -> bool:
-    backends = (backend for rule in route["spec"].get("rules") or [] for backend in rule.get("backendRefs") or [])
-    return any(one.get("kind") == "InferencePool" and one["name"] == pool for one in backends)
-
-
-def _listener(gateway: dict[str, Any], section: str | None) -> tuple[dict[str, Any], bool]:
-    """Return the listener that a route names, else the first one, and whether it is the first."""
-    listeners: list[dict[str, Any]] = gateway["spec"]["listeners"]
-    found = next((one for one in listeners if one["name"] == section), listeners[0])
-    return found, found["port"] == listeners[0]["port"]
-
-
-def _wanted(route: dict[str, Any]) -> tuple[str, dict[str, str]]:
-    """Return the path before `/v1` and the headers that the route matches."""
-    match: dict[str, Any] = (route["rules"][0].get("matches") or [{}])[0]
-    headers = {one["name"]: one["value"] for one in match.get("headers") or []}
-    if names := route.get("hostnames"):
-        headers["Host"] = names[0].replace("*", "any", 1)
-    return (match.get("path") or {}).get("value", "/").rstrip("/"), headers
+def _endpoint(cluster: Cluster, outputs: Outputs) -> Endpoint:
+    endpoint: Endpoint | None = None
+    if outputs.standalone:
+        finding, endpoint = routing.judge_envoy(cluster, outputs)
+    else:
+        finding, route = routing.judge_route(cluster, outputs)
+        if route and route["spec"].get("parentRefs"):
+            finding, endpoint = routing.judge_gateway(cluster, outputs, route)
+    if endpoint is None:
+        raise SandboxError(f"{finding.evidence}: `make up STACK={outputs.stack}` repairs it")
+    if NOT_SERVED in finding.evidence:
+        reason = finding.evidence[finding.evidence.index(NOT_SERVED) :].rstrip(")")
+        raise NotServed(f"{endpoint.proxies.namespace}/{endpoint.name} is {reason}")
+    return endpoint
 
 
 _LOG_SECONDS = 5.0

@@ -17,14 +17,14 @@ from typing import Any, TextIO
 from sandbox.client import pods, route
 from sandbox.client.pods import Pod
 from sandbox.cluster import lifecycle
-from sandbox.cluster.api import Api, ApiError, Object, connect
+from sandbox.cluster.api import Api, ApiError, connect
 from sandbox.cluster.description import GPU_RESOURCE
 from sandbox.engine.backend import stack_outputs
 from sandbox.home import Home
 from sandbox.network.istio import Access
 from sandbox.progress import Progress
 from verify import metrics, watch
-from verify.finding import Unreachable
+from verify.cluster import Cluster
 from verify.waiting import Trouble
 
 _HERE: tuple[tuple[str, str], ...] = (
@@ -49,7 +49,7 @@ class Situation:
     @classmethod
     def now(cls, api: Api) -> "Situation":
         """Read the present situation from the API server."""
-        reading, listed = _Reading(api), sorted(pods.listed(api), key=lambda pod: (pod.namespace, pod.name))
+        reading, listed = Cluster(api.server), sorted(pods.listed(api), key=lambda pod: (pod.namespace, pod.name))
         sets = api.get("/apis/apps/v1/replicasets")["items"]
         namespaces = sorted({*(pod.namespace for pod in listed), *(one["metadata"]["namespace"] for one in sets)})
         troubles = [(place, one) for place in namespaces for one in watch.read(reading, place).troubles({})]
@@ -72,25 +72,6 @@ class Situation:
 
 def _name(one: dict[str, Any]) -> str:
     return f"{one['metadata']['namespace']}/{one['metadata']['name']}"
-
-
-class _Reading:
-    """The sandbox's API server, as `verify.watch` reads a cluster."""
-
-    def __init__(self, api: Api) -> None:
-        self._api = api
-
-    def get(self, path: str, **query: str) -> Object:
-        try:
-            return self._api.get(path, **query)
-        except ApiError as error:
-            raise Unreachable(str(error), "", missing=error.code == 404) from None
-
-    def log(self, namespace: str, pod: str, container: str, **query: str) -> str:
-        try:
-            return self._api.text(f"/api/v1/namespaces/{namespace}/pods/{pod}/log", container=container, **query)
-        except ApiError as error:
-            raise Unreachable(str(error), "") from None
 
 
 def shown(source: watch.Source, namespace: str, trouble: Trouble) -> str:

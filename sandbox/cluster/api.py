@@ -5,7 +5,6 @@ than the answers to fetch. The stand-in of the Kubernetes plugin uses it, too.
 """
 
 import json
-import ssl
 import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
@@ -14,9 +13,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 import urllib3
-import yaml
 from urllib3.exceptions import HTTPError
 
+from access import kubeconfig as kubeconfigs
 from access.server import ApiServer
 from sandbox.errors import SandboxError
 
@@ -25,36 +24,7 @@ CONNECTIONS = 64
 
 
 class Unreachable(SandboxError):
-    """No API server: the kubeconfig or its context is missing, or the server does not answer."""
-
-
-def connections(kubeconfig: Path, context: str = "") -> tuple[urllib3.HTTPConnectionPool, dict[str, str]]:
-    """Return the connections of a context (default: the current one) and the headers that authenticate.
-
-    Certificates must be files, as `certificates` writes them. Raises `Unreachable`.
-    """
-    if not kubeconfig.is_file():
-        raise Unreachable(f"there is no kubeconfig: {kubeconfig} does not exist")
-    config = yaml.load(kubeconfig.read_text(), Loader=yaml.CSafeLoader)
-    contexts, clusters, users = (
-        {one["name"]: one[kind] for one in config[f"{kind}s"]} for kind in ("context", "cluster", "user")
-    )
-    chosen = contexts.get(context or config["current-context"])
-    if chosen is None:
-        raise Unreachable(
-            f"context {context!r} does not exist in {kubeconfig}; contexts that do: {', '.join(contexts)}"
-        )
-    cluster, user = clusters[chosen["cluster"]], users[chosen["user"]]
-    options = {"ssl_context": _tls(cluster, user)} if cluster["server"].startswith("https:") else {}
-    pool = urllib3.connection_from_url(cluster["server"], maxsize=CONNECTIONS, retries=False, **options)
-    return pool, {"Authorization": f"Bearer {user['token']}"} if "token" in user else {}
-
-
-def _tls(cluster: dict[str, Any], user: dict[str, Any]) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=cluster.get("certificate-authority"))
-    if "client-certificate" in user:
-        context.load_cert_chain(user["client-certificate"], user["client-key"])
-    return context
+    """No API server: the kubeconfig is missing, or the server does not answer."""
 
 
 Object = dict[str, Any]
@@ -93,21 +63,30 @@ class ApiError(Exception):
 
 @contextmanager
 def connect(kubeconfig: Path) -> Iterator["Api"]:
-    """Yield a client for the cluster of this file, for any number of threads."""
-    pool, headers = connections(kubeconfig)
-    with pool:
-        yield Api(pool, headers)
+    """Yield a client for the cluster of this file, for any number of threads. Raises `Unreachable`."""
+    if not kubeconfig.is_file():
+        raise Unreachable(f"there is no kubeconfig: {kubeconfig} does not exist")
+    yield Api(ApiServer.connect(kubeconfigs.read(str(kubeconfig)), at_once=CONNECTIONS))
 
 
 class Api:
     """Requests to one API server. Raises `ApiError` when it refuses, `Unreachable` when it is gone."""
 
-    def __init__(self, pool: urllib3.HTTPConnectionPool | ApiServer, headers: dict[str, str]) -> None:
-        self._pool, self._headers = pool, headers
+    def __init__(self, server: ApiServer) -> None:
+        self.server = server
 
     def get(self, path: str, **query: str) -> Object:
         """Read an object or a list."""
         return self.request("GET", path, query)
+
+    def find(self, path: str) -> Object | None:
+        """Read an object; None if it or its kind does not exist."""
+        try:
+            return self.get(path)
+        except ApiError as error:
+            if error.code == 404:
+                return None
+            raise
 
     def create(self, path: str, body: object, *, manager: str = _MANAGER) -> Object:
         """Create an object in the collection at `path`, or the result of a subresource such as `…/token`."""
@@ -202,11 +181,11 @@ class Api:
         preload_content: bool = True,
     ) -> Any:
         try:
-            response = self._pool.urlopen(
+            response = self.server.urlopen(
                 method,
                 f"{path}?{urlencode(query)}" if query else path,
                 body=None if body is None else json.dumps(body).encode(),
-                headers={**self._headers, **({"Content-Type": content} if content else {})},
+                headers={"Content-Type": content} if content else {},
                 preload_content=preload_content,
                 retries=_BUSY,
             )

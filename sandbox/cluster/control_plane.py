@@ -109,7 +109,7 @@ _STORE = {
         --requestheader-extra-headers-prefix=X-Remote-Extra-
         --proxy-client-cert-file={pki}/front-proxy-client.crt --proxy-client-key-file={pki}/front-proxy-client.key""",
 }
-# Nodes do not fail here. A busy machine renews their leases late, and pods would lose Ready.
+# Nodes do not fail here. A busy machine reports them late, and pods would lose Ready.
 _CONTROLLERS = {
     "kube-controller-manager": """
         --kubeconfig={pki}/kube-controller-manager.kubeconfig --bind-address=127.0.0.1 --secure-port={manager}

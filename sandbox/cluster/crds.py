@@ -1,8 +1,7 @@
 """Custom resource kinds of the stacks, from the toolchain's modules or typed here.
 
-The schemas for kgateway, agentgateway, GKE and llm-d-router hold the fields that stacks may set and their neighbours,
-typed by hand from the files named below. The API server does not know any other field, and refuses it in a server-side
-apply.
+The schemas for kgateway, agentgateway, GKE and llm-d-router hold the fields that stacks may set, typed by hand from the
+files named below. The API server does not know any other field, and refuses it in a server-side apply.
 """
 
 import json
@@ -53,19 +52,18 @@ _CONFINED = _object(
     runAsUser=_number(0, 2**31),
     seccompProfile=_object(("type",), type=_TEXT, localhostProfile=_TEXT),
 )
-_BOOTSTRAP = _object(logLevel=_TEXT, componentLogLevels=_TEXTS)
 _GATEWAY_PARAMETERS = _object(
     kube=_object(
-        deployment=_object(replicas=_number(0, 2**31)),
         floatingUserId=_FLAG,
         envoyContainer=_object(
-            bootstrap=_BOOTSTRAP, env=_list(_ANY), image=_ANY, resources=_RESOURCES, securityContext=_CONFINED
+            bootstrap=_object(logLevel=_TEXT, componentLogLevels=_TEXTS),
+            image=_ANY,
+            resources=_RESOURCES,
+            securityContext=_CONFINED,
         ),
-        sdsContainer=_object(bootstrap=_BOOTSTRAP, image=_ANY, resources=_RESOURCES, securityContext=_CONFINED),
+        sdsContainer=_object(securityContext=_CONFINED),
         service=_object(
             type=_word("ClusterIP", "NodePort", "LoadBalancer", "ExternalName"),
-            clusterIP=_TEXT,
-            externalTrafficPolicy=_TEXT,
             extraLabels=_TEXTS,
             extraAnnotations=_TEXTS,
             ports=_list(_object(("port",), port=_number(1, 65535), nodePort=_number(1, 65535))),
@@ -88,9 +86,8 @@ _LISTENER_POLICY = _object(idleTimeout=_DURATION, streamIdleTimeout=_DURATION, t
 _METADATA = _object(labels=_TEXTS, annotations=_TEXTS)
 _AGENTGATEWAY_PARAMETERS = _object(
     deployment=_object(metadata=_METADATA, spec=_ANY),
-    env=_list(_ANY),
     image=_ANY,
-    logging=_object(level=_TEXT, format=_word("json", "text")),
+    logging=_object(level=_TEXT),
     resources=_RESOURCES,
     service=_object(metadata=_METADATA, spec=_ANY),
     shutdown=_object(("min", "max"), min=_SECONDS, max=_SECONDS),
@@ -103,21 +100,16 @@ _AGENTGATEWAY_POLICY = _object(
 """agentgateway/agentgateway v1.0.0 controller/api/v1alpha1/agentgateway/agentgateway_policy_types.go."""
 
 _TARGET = _object(("group", "kind", "name"), group=_TEXT, kind=_TEXT, name=_TEXT, namespace=_TEXT)
-_HTTP_CHECK = _object(port=_number(1, 65535), requestPath=_TEXT, host=_TEXT, response=_TEXT)
 _HEALTH_CHECK_POLICY = _object(
     ("targetRef",),
     targetRef=_TARGET,
     default=_object(
         checkIntervalSec=_number(1, 300),
         timeoutSec=_number(1, 300),
-        healthyThreshold=_number(1, 10),
-        unhealthyThreshold=_number(1, 10),
-        config={
-            **_object(
-                type=_word("TCP", "HTTP", "HTTPS", "HTTP2", "GRPC"), httpHealthCheck=_HTTP_CHECK, tcpHealthCheck=_ANY
-            ),
-            "maxProperties": 2,
-        },
+        config=_object(
+            type=_word("TCP", "HTTP", "HTTPS", "HTTP2", "GRPC"),
+            httpHealthCheck=_object(port=_number(1, 65535), requestPath=_TEXT),
+        ),
     ),
 )
 _BACKEND_POLICY = _object(
@@ -125,8 +117,7 @@ _BACKEND_POLICY = _object(
     targetRef=_TARGET,
     default=_object(
         timeoutSec=_number(1, 2147483647),
-        logging=_object(enabled=_FLAG, sampleRate=_number(0, 1000000)),
-        connectionDraining=_object(drainingTimeoutSec=_number(0, 3600)),
+        logging=_object(enabled=_FLAG),
     ),
 )
 """GoogleCloudPlatform/gke-gateway-api v1.4.0 config/crd/networking.gke.io_gcpbackendpolicies.yaml, and
@@ -142,7 +133,6 @@ _POD_MONITORING = _object(
                 interval=_TEXT,
                 path=_TEXT,
                 scheme=_word("http", "https"),
-                timeout=_TEXT,
                 authorization=_object(
                     type=_TEXT, credentials=_object(secret=_object(("name", "key"), name=_TEXT, key=_TEXT))
                 ),

@@ -122,7 +122,7 @@ def enter(home: Home) -> list[str]:
     killed, its children end, too. Without namespaces, the list is empty.
     """
     keeper = _keeper(home)
-    return [*_python("entry"), str(keeper.pid)] if keeper.isolated else []
+    return [*_python("namespaces"), str(keeper.pid)] if keeper.isolated else []
 
 
 def start(home: Home, tools: Mapping[str, Path], report: Progress, admission: Admission | None = None) -> bool:
@@ -186,7 +186,7 @@ def throw_away(home: Home, report: Progress) -> None:
             try:
                 shutil.rmtree(home.root)
             except PermissionError:
-                subprocess.run([*_python("entry", "delete_folder"), str(home.root)], check=True)
+                subprocess.run([*_python("namespaces", "delete_folder"), str(home.root)], check=True)
 
 
 def _keeper(home: Home) -> Keeper:

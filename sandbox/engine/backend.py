@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sandbox.cluster.api import Api, ApiError
+from sandbox.cluster.api import Api
 from sandbox.errors import SandboxError
 from sandbox.home import Home
 
@@ -75,15 +75,12 @@ def unrecorded(home: Home, api: Api) -> list[str]:
 def delete_object(api: Api, path: str) -> None:
     """Delete an object and wait until it is gone."""
     deadline = time.monotonic() + _PATIENCE
-    try:
+    if api.find(path):
         api.delete(path)
-        while time.monotonic() < deadline:
-            api.get(path)
-            time.sleep(0.1)
-    except ApiError as error:
-        if error.code == 404:
+    while time.monotonic() < deadline:
+        if api.find(path) is None:
             return
-        raise
+        time.sleep(0.1)
     raise SandboxError(f"{path} is being deleted for {_PATIENCE:.0f} s already: try again when it is gone")
 
 

@@ -11,7 +11,6 @@ import json
 import logging
 import os
 import queue
-import re
 import runpy
 import shlex
 import subprocess
@@ -183,7 +182,7 @@ Job = tuple[Program, "futures.Future[pb.RunResponse]"]
 
 
 class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
-    """The language host's methods for `up`, `preview`, `refresh`, `destroy`, `about` and `install`."""
+    """The language host's methods for `up`, `preview`, `refresh` and `destroy`."""
 
     def __init__(self, engine_address: str) -> None:
         self.job: queue.SimpleQueue[Job] = queue.SimpleQueue()
@@ -201,38 +200,6 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
     def GetRequiredPackages(self, request: Any, context: Any) -> pb.GetRequiredPackagesResponse:
         """Return the resource plugins in the pulumi-plugin.json of the installed provider SDKs."""
         return pb.GetRequiredPackagesResponse(packages=list(_provider_plugins()))
-
-    def About(self, request: Any, context: Any) -> pb.AboutResponse:
-        """Return the interpreter for `pulumi about`."""
-        return pb.AboutResponse(executable=sys.executable, version=sys.version.split(maxsplit=1)[0])
-
-    def GetProgramDependencies(self, request: Any, context: Any) -> pb.GetProgramDependenciesResponse:
-        """Return installed distributions; without `transitiveDependencies` only those that no other one needs."""
-        found = {_canonical(dist.name): dist for dist in importlib.metadata.distributions()}
-        names = set(found)
-        if not request.transitiveDependencies:
-            for dist in found.values():
-                names -= {_canonical(re.split(r"[^\w.-]", need, maxsplit=1)[0]) for need in dist.requires or []}
-        dependencies = [pb.DependencyInfo(name=found[name].name, version=found[name].version) for name in sorted(names)]
-        return pb.GetProgramDependenciesResponse(dependencies=dependencies)
-
-    def RuntimeOptionsPrompts(self, request: Any, context: Any) -> pb.RuntimeOptionsResponse:
-        """Return no prompts: the interpreter is the sandbox's."""
-        return pb.RuntimeOptionsResponse()
-
-    def InstallDependencies(self, request: Any, context: Any) -> Iterator[pb.InstallDependenciesResponse]:
-        """Run pip for `pulumi install`, on the interpreter that runs the program."""
-        command = [sys.executable, "-m", "pip", "install", "-r", "requirements.txt"]
-        cwd = Path(request.info.program_directory or request.directory)
-        if not (cwd / "requirements.txt").is_file():
-            yield pb.InstallDependenciesResponse(stdout=f"{cwd} has no requirements.txt: nothing to install\n".encode())
-            return
-        with subprocess.Popen(command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as pip:
-            assert pip.stdout
-            for line in pip.stdout:
-                yield pb.InstallDependenciesResponse(stdout=line)
-        if pip.returncode:
-            context.abort(grpc.StatusCode.UNKNOWN, f"`{' '.join(command[1:])}` exited with code {pip.returncode}")
 
     def Run(self, request: pb.RunRequest, context: Any) -> pb.RunResponse:
         """Pass the program to the main thread and wait for it."""
@@ -269,10 +236,6 @@ def _provider_plugins() -> Iterator[plugin_pb2.PackageDependency]:
             name = plugin.get("name") or dist.name.removeprefix("pulumi-")
             version = plugin.get("version") or dist.version
             yield plugin_pb2.PackageDependency(name=name, kind="resource", version=version, server=plugin.get("server"))
-
-
-def _canonical(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def main() -> None:

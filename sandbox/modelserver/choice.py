@@ -10,7 +10,7 @@ from typing import Any
 
 from sandbox import release
 from sandbox.cluster.api import Api, connect, is_true
-from sandbox.engine.stack_files import mapping, serving
+from sandbox.engine.stack_files import View, mapping, serving
 from sandbox.errors import SandboxError
 from sandbox.home import Home
 from sandbox.modelserver import environment
@@ -54,20 +54,12 @@ def write(root: Path, choice: Vllm | None) -> None:
     unfinished.rename(file)
 
 
-@dataclass(frozen=True)
-class Files:
-    """A stack file of the checkout, and the sandbox's copy of it."""
-
-    tracked: Path
-    copy: Path
-
-
 KINDS = ("simulator", "vllm")
 _WORKERS = "llm-d.ai/role in (prefill,decode)"
 
 
 def choose(
-    home: Home, files: Files, report: Progress, kind: str | None, tensor_parallel: int | None, *, isolated: bool
+    home: Home, view: View, report: Progress, kind: str | None, tensor_parallel: int | None, *, isolated: bool
 ) -> tuple[list[str], list[str]]:
     """Choose the model server of the sandbox, or keep the last choice; provide its environment.
 
@@ -83,12 +75,12 @@ def choose(
     if kind == "vllm":
         if not isolated:
             raise SandboxError("MODEL_SERVER=vllm needs pods that run, and this machine allows no namespaces")
-        now = _vllm(files.copy, report, tensor_parallel or (before.tensor_parallel if before else 1))
+        now = _vllm(view.stack_file, report, tensor_parallel or (before.tensor_parallel if before else 1))
     if now != before:
         write(home.root, now)
         _replace_workers(home, report)
-    copy = serving(files.copy)
-    assignments, removals = _settings(copy, serving(files.tracked), real=now is not None)
+    copy = serving(view.stack_file)
+    assignments, removals = _settings(copy, serving(view.tracked_file), real=now is not None)
     if now and not copy.get("release"):
         assignments.append(f'serving.release="{release.BUILT}"')
     return assignments, removals

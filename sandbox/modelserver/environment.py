@@ -5,7 +5,7 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,22 +73,27 @@ def unfit() -> str | None:
 
     Before the environment is built, needs of the build count, too.
     """
-    cache = Cache.of_user()
-    checks = [_processor, _python, _glibc, _namespaces]
-    if not place(cache).exists():
-        checks += [_compiler, lambda: _disk(cache.free_gigabytes)]
-    return _first(checks)
+    return next(_reasons(Cache.of_user()), None)
 
 
-def _first(checks: Iterable[Callable[[], str | None]]) -> str | None:
-    return next((reason for check in checks if (reason := check())), None)
-
-
-def _processor() -> str | None:
-    if not lacks_instructions():
-        return None
-    wanted = ", ".join(sorted(INSTRUCTIONS))
-    return f"vLLM's CPU build is compiled for x86_64 with {wanted}, which this processor does not have"
+def _reasons(cache: Cache) -> Iterator[str]:
+    if lacks_instructions():
+        wanted = ", ".join(sorted(INSTRUCTIONS))
+        yield f"vLLM's CPU build is compiled for x86_64 with {wanted}, which this processor does not have"
+    if sys.version_info[:2] not in _PYTHONS or sys.implementation.name != "cpython":
+        wanted = ", ".join(f"{major}.{minor}" for major, minor in _PYTHONS)
+        yield f"the lock has wheels for CPython {wanted}, and .venv has {platform.python_version()}"
+    name, _, version = (os.confstr("CS_GNU_LIBC_VERSION") or "").partition(" ")
+    if name != "glibc" or tuple(map(int, version.split(".")[:2])) < _GLIBC:
+        yield f"the wheels need glibc {_GLIBC[0]}.{_GLIBC[1]} or newer, and this machine has {version or 'none'}"
+    if not _has_namespaces():
+        yield "pods need network namespaces, and this machine allows none"
+    if place(cache).exists():
+        return
+    if missing := [program for program in _PROGRAMS if not shutil.which(program)]:
+        yield f"{', '.join(missing)} not found on PATH: install gcc and binutils"
+    if (free := cache.free_gigabytes) < _NEEDED:
+        yield f"building it takes {_NEEDED:.0f} GB of free disk in the user's cache folder, and {free:.1f} GB are free"
 
 
 def _flags(cpuinfo: str) -> frozenset[str]:
@@ -100,36 +105,9 @@ def _flags(cpuinfo: str) -> frozenset[str]:
     return frozenset()
 
 
-def _python() -> str | None:
-    if sys.version_info[:2] in _PYTHONS and sys.implementation.name == "cpython":
-        return None
-    wanted = ", ".join(f"{major}.{minor}" for major, minor in _PYTHONS)
-    return f"the lock has wheels for CPython {wanted}, and .venv has {platform.python_version()}"
-
-
-def _glibc() -> str | None:
-    name, _, version = (os.confstr("CS_GNU_LIBC_VERSION") or "").partition(" ")
-    if name == "glibc" and tuple(map(int, version.split(".")[:2])) >= _GLIBC:
-        return None
-    return f"the wheels need glibc {_GLIBC[0]}.{_GLIBC[1]} or newer, and this machine has {version or 'none'}"
-
-
-def _namespaces() -> str | None:
-    tried = subprocess.run(
-        [sys.executable, "-c", _ISOLATION], cwd=recipe.FOLDER.parent.parent, capture_output=True, check=False
-    )
-    return "pods need network namespaces, and this machine allows none" if tried.returncode else None
-
-
-def _compiler() -> str | None:
-    missing = [program for program in _PROGRAMS if not shutil.which(program)]
-    return f"{', '.join(missing)} not found on PATH: install gcc and binutils" if missing else None
-
-
-def _disk(free: float) -> str | None:
-    if free >= _NEEDED:
-        return None
-    return f"building it takes {_NEEDED:.0f} GB of free disk in the user's cache folder, and {free:.1f} GB are free"
+def _has_namespaces() -> bool:
+    command = [sys.executable, "-c", _ISOLATION]
+    return not subprocess.run(command, cwd=recipe.FOLDER.parent.parent, capture_output=True, check=False).returncode
 
 
 def place(cache: Cache | None = None) -> Path:

@@ -5,9 +5,10 @@ import json
 import os
 import socket
 import sys
+import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from sandbox.cluster import relay
@@ -15,9 +16,8 @@ from sandbox.cluster.api import Api, ApiError, connect
 from sandbox.cluster.control_plane import ADDRESS
 from sandbox.errors import SandboxError
 from sandbox.network import gateways, services
-from sandbox.network.gateways import HostPorts, Listener, listeners
+from sandbox.network.gateways import HostPorts, Key, Listener, Object, World, listeners
 from sandbox.network.services import Services
-from sandbox.network.store import Key, Store, World
 
 _GATHERING_SECONDS = 0.01
 """Seconds to collect changes, which often come together."""
@@ -27,65 +27,75 @@ _EXPECTED = (403, 404, 409)
 """Refusals of a status if its object has just been changed or deleted."""
 
 
-@dataclass(frozen=True)
-class Plan:
-    """The keeper's plan for the network."""
-
-    root: Path
-    """The sandbox's home."""
-    kubeconfig: Path
-    isolated: bool
-    """Whether pods run. If not, Gateways of all classes get a simulated status."""
-    listening: Mapping[int, int] = field(default_factory=dict)
-    """Inherited listening socket → port of the host's 127.0.0.1."""
-
-    @classmethod
-    def of(cls, content: Mapping[str, Any]) -> "Plan":
-        """Read the keeper's JSON."""
-        return cls(
-            Path(content["root"]),
-            Path(content["kubeconfig"]),
-            content["isolated"],
-            {one["fd"]: one["port"] for one in content.get("listening") or ()},
-        )
+_GATEWAY_API = "/apis/gateway.networking.k8s.io/v1"
+_PATHS: Mapping[str, str] = MappingProxyType(
+    {
+        "GatewayClass": f"{_GATEWAY_API}/gatewayclasses",
+        "Gateway": f"{_GATEWAY_API}/gateways",
+        "EndpointSlice": "/apis/discovery.k8s.io/v1/endpointslices",
+        "Service": "/api/v1/services",
+    }
+)
 
 
 class Loop:
-    """Serves names, addresses and ports of one sandbox."""
+    """Serves names, addresses and ports of one sandbox. Without `isolated`, Gateways get a simulated status only."""
 
-    def __init__(self, api: Api, plan: Plan) -> None:
-        self._api, self._plan = api, plan
-        self._wake = asyncio.Event()
-        loop = asyncio.get_running_loop()
-
-        def changed() -> None:
-            loop.call_soon_threadsafe(self._wake.set)
-
-        self._store = Store(api, changed)
-        self._host_ports = HostPorts(plan.root, plan.listening.values())
+    def __init__(self, api: Api, plan: dict[str, Any]) -> None:
+        self._api = api
+        self._isolated: bool = plan["isolated"]
+        self._listening = {one["fd"]: one["port"] for one in plan["listening"]}
+        self._loop, self._wake = asyncio.get_running_loop(), asyncio.Event()
+        self._objects: dict[str, dict[Key, Object]] = {kind: {} for kind in _PATHS}
+        self._unknown = set(_PATHS)
+        self._failure: Exception | None = None
+        self._host_ports = HostPorts(Path(plan["root"]), self._listening.values())
         self._services = Services()
         self._listeners: Mapping[Key, Listener] = {}
         self._world: World = {}
 
     async def run(self) -> None:
         """Work until a watch fails finally. Raises its error."""
-        if self._plan.isolated:
+        if self._isolated:
             await services.serve_dns(ADDRESS, lambda: self._world)
-        for fd, port in self._plan.listening.items():
+        for fd, port in self._listening.items():
             await relay.serve(socket.socket(fileno=fd), lambda port=port: self._target(port))  # type: ignore[misc]
-        self._store.start()
-        while True:
+        for kind in _PATHS:
+            threading.Thread(target=self._follow, args=(kind,), name=kind, daemon=True).start()
+        while not self._failure:
             await self._wake.wait()
             await asyncio.sleep(_GATHERING_SECONDS)
             self._wake.clear()
-            world = self._store.world()
-            if world is not None:
-                await self._round(world)
+            if not self._unknown:
+                await self._round({kind: dict(objects) for kind, objects in self._objects.items()})
+        raise self._failure
+
+    def _follow(self, kind: str) -> None:
+        """Follow the objects of a kind, in a thread that ends with the process."""
+        try:
+            for event, one in self._api.watch(_PATHS[kind]):
+                self._loop.call_soon_threadsafe(self._take, kind, event, one)
+        except (ApiError, SandboxError) as failure:
+            self._failure = failure
+            self._loop.call_soon_threadsafe(self._wake.set)
+
+    def _take(self, kind: str, event: str, one: dict[str, Any]) -> None:
+        if event == "SYNCED":
+            self._unknown.discard(kind)
+        elif event != "BOOKMARK":
+            metadata = one["metadata"]
+            metadata.pop("managedFields", None)
+            key = (metadata.get("namespace", ""), metadata["name"])
+            if event == "DELETED":
+                self._objects[kind].pop(key, None)
+            else:
+                self._objects[kind][key] = one
+        self._wake.set()
 
     async def _round(self, world: World) -> None:
         self._world = world
-        statuses = list(gateways.statuses(world, simulated=not self._plan.isolated))
-        if self._plan.isolated:
+        statuses = list(gateways.statuses(world, simulated=not self._isolated))
+        if self._isolated:
             for key, address in await self._services.provide(world):
                 balanced = {"status": {"loadBalancer": {"ingress": [{"ip": address}]}}}
                 statuses.append((f"/api/v1/namespaces/{key[0]}/services/{key[1]}/status", balanced))
@@ -93,7 +103,7 @@ class Loop:
             self._host_ports.assign(self._listeners)
         written = await asyncio.to_thread(lambda: [self._write(path, body) for path, body in statuses])
         if not all(written):
-            asyncio.get_running_loop().call_later(_AGAIN_SECONDS, self._wake.set)
+            self._loop.call_later(_AGAIN_SECONDS, self._wake.set)
 
     def _write(self, path: str, body: object) -> bool:
         """Write a status or a class; False = repeat it."""
@@ -114,14 +124,14 @@ class Loop:
         return self._services.target(listener.service, listener.port) if listener else None
 
 
-async def _run(plan: Plan) -> None:
-    with connect(plan.kubeconfig) as api:
+async def _run(plan: dict[str, Any]) -> None:
+    with connect(Path(plan["kubeconfig"])) as api:
         await Loop(api, plan).run()
 
 
 def main() -> None:
     """Read the plan and work."""
-    plan = Plan.of(json.loads(Path(sys.argv[1]).read_text()))
+    plan = json.loads(Path(sys.argv[1]).read_text())
     try:
         asyncio.run(_run(plan))
     except (SandboxError, ApiError, OSError) as error:

@@ -13,7 +13,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from sandbox.network.store import Key, World
+Object = Mapping[str, Any]
+Key = tuple[str, str]
+"""Namespace ("" = none) and name."""
+World = Mapping[str, Mapping[Key, Object]]
+"""Every object by kind and key."""
 
 FILE = "gateways.json"
 """File in the sandbox's home: "<namespace>/<Gateway>" → port of the host's 127.0.0.1 for its first listener;

@@ -18,7 +18,7 @@ from typing import Any
 import yaml
 
 from sandbox import toolchain
-from sandbox.cluster.api import Api, ApiError, connect, is_true
+from sandbox.cluster.api import Api, connect, is_true
 from sandbox.errors import SandboxError
 from sandbox.progress import Progress
 
@@ -121,7 +121,7 @@ def provide(kubeconfig: Path, namespace: str, report: Progress) -> None:
     Raises `SandboxError` when istiod does not accept its class.
     """
     with connect(kubeconfig) as api:
-        if _accepted(api, CLASSES[namespace]):
+        if is_true(api.find(_CLASS.format(CLASSES[namespace])) or {}, "Accepted"):
             return
         objects = json.loads(toolchain.provide(toolchain.ISTIO, report)["istio-manifests"].read_text())[namespace]
         owner = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
@@ -134,7 +134,7 @@ def provide(kubeconfig: Path, namespace: str, report: Progress) -> None:
 
 def _await_class(api: Api, namespace: str) -> None:
     deadline = time.monotonic() + _PATIENCE_SECONDS
-    while not _accepted(api, CLASSES[namespace]):
+    while not is_true(api.find(_CLASS.format(CLASSES[namespace])) or {}, "Accepted"):
         if time.monotonic() > deadline:
             pods = api.get(f"/api/v1/namespaces/{namespace}/pods")["items"]
             states = [one["status"].get("containerStatuses") or one["status"] for one in pods]
@@ -160,12 +160,3 @@ def _with_access_log(one: dict[str, Any]) -> dict[str, Any]:
         "accessLogFormat": json.dumps(dict(FORMAT)),
     }
     return {**one, "data": {**one["data"], "mesh": yaml.safe_dump(mesh)}}
-
-
-def _accepted(api: Api, name: str) -> bool:
-    try:
-        return is_true(api.get(_CLASS.format(name)), "Accepted")
-    except ApiError as error:
-        if error.code == 404:
-            return False
-        raise

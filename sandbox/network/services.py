@@ -10,8 +10,8 @@ import asyncio
 import random
 import socket
 import subprocess
-from collections.abc import Callable, Iterator
-from typing import cast
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, cast
 
 import dns.exception
 import dns.flags
@@ -23,7 +23,7 @@ import dns.rrset
 
 from sandbox.cluster import relay
 from sandbox.cluster.control_plane import BRIDGE
-from sandbox.network.store import Key, Object, World, ready_addresses, service_endpoints
+from sandbox.network.gateways import Key, Object, World
 
 PORT = 53
 ZONE = dns.name.from_text("svc.cluster.local.")
@@ -171,3 +171,41 @@ def _address(service: Object) -> str | None:
 async def _ip(verb: str, address: str) -> None:
     command = ["ip", "addr", verb, f"{address}/32", "dev", BRIDGE]
     await asyncio.to_thread(subprocess.run, command, check=False, capture_output=True)
+
+
+def service_endpoints(world: World, service: Key, number: int) -> list[tuple[str, int]]:
+    """Return addresses and ports of the Ready endpoints of a Service's port."""
+    port = _port(world, service, number)
+    if port is None:
+        return []
+    found = {
+        (endpoint["addresses"][0], actual["port"])
+        for one in _slices(world, service)
+        for endpoint in _ready(one)
+        for actual in one.get("ports") or ()
+        if (actual.get("name") or "") == port.get("name", "")
+    }
+    return sorted(found)
+
+
+def ready_addresses(world: World, service: Key) -> list[str]:
+    """Return the addresses of a Service's Ready pods."""
+    return sorted({endpoint["addresses"][0] for one in _slices(world, service) for endpoint in _ready(one)})
+
+
+def _port(world: World, service: Key, number: int) -> Mapping[str, Any] | None:
+    ports = world["Service"].get(service, {}).get("spec", {}).get("ports") or ()
+    return next((one for one in ports if one["port"] == number), None)
+
+
+def _slices(world: World, service: Key) -> Iterator[Object]:
+    for (namespace, _), one in world["EndpointSlice"].items():
+        labels = one["metadata"].get("labels", {})
+        if namespace == service[0] and labels.get("kubernetes.io/service-name") == service[1]:
+            yield one
+
+
+def _ready(one: Object) -> Iterator[Mapping[str, Any]]:
+    for endpoint in one.get("endpoints") or ():
+        if endpoint.get("conditions", {}).get("ready") is not False:
+            yield endpoint

@@ -183,19 +183,8 @@ class _Reading:
 
 def _start_of_last(file: BinaryIO, lines: int) -> int:
     """Return the position of the last `lines` lines."""
-    position = end = file.seek(0, 2)
-    found = 0
-    while position > 0:
-        step = min(_CHUNK, position)
-        position -= step
-        file.seek(position)
-        block = file.read(step)
-        for offset in range(len(block) - 1, -1, -1):
-            if block[offset] == 0x0A and position + offset != end - 1:
-                found += 1
-                if found == lines:
-                    return position + offset + 1
-    return 0 if lines else end
+    everything = file.read().splitlines(keepends=True)
+    return sum(map(len, everything[: max(0, len(everything) - lines)]))
 
 
 def _true(query: dict[str, str], name: str) -> bool:

@@ -1,8 +1,6 @@
-"""The nodes of the pod runner: addresses and network namespaces on the sandbox's bridge, kubelet ports, leases.
+"""The nodes of the pod runner: addresses and network namespaces on the sandbox's bridge, kubelet ports, statuses.
 
 Only an open file keeps a namespace. When the pod runner ends for any reason, its namespaces and interfaces disappear.
-Leases last and are renewed as a kubelet's (kubernetes/kubernetes v1.34.1, pkg/kubelet/apis/config/v1beta1/defaults.go:
-40 s, renewed after a quarter of that).
 """
 
 import asyncio
@@ -14,7 +12,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from datetime import UTC, datetime
+from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
@@ -24,6 +22,7 @@ from sandbox.cluster.api import Api, ApiError, Object, is_true
 from sandbox.cluster.control_plane import ADDRESS, BRIDGE, KUBERNETES
 from sandbox.errors import SandboxError
 from sandbox.pods.logs import Find, Kubelet
+from sandbox.pods.status import now
 
 PODS = ipaddress.IPv4Network("10.244.0.0/17")
 """Addresses of pods; nodes and API server have the upper half of the bridge's network."""
@@ -133,38 +132,38 @@ def _in_own_thread(work: Callable[[], _Result]) -> _Result:
 PORT = 10250
 """Port of kubelets, as in the nodes' status."""
 
-_LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
-_LEASE_SECONDS = 40
+_BEAT_SECONDS = 300.0
+"""Seconds between reports: a fraction of the controllers' patience with nodes, which is an hour here."""
 _HEALTHY = {"Ready": "True", "MemoryPressure": "False", "DiskPressure": "False", "PIDPressure": "False"}
 
 
 class Heartbeat:
-    """Renews the leases of the nodes that `hear` has received."""
+    """Reports the nodes that `hear` has received as Ready, by their statuses. There are no leases."""
 
     def __init__(self, api: Api) -> None:
         self._api = api
-        self._uids: dict[str, str] = {}
+        self._names: set[str] = set()
 
     def hear(self, kind: str, node: Object) -> None:
         """Handle a watch event; report a node Ready if it is not."""
         name = node["metadata"]["name"]
         if kind == "DELETED":
-            self._uids.pop(name, None)
+            self._names.discard(name)
             return
-        self._uids[name] = node["metadata"]["uid"]
+        self._names.add(name)
         if not is_true(node, "Ready"):
-            asyncio.get_running_loop().run_in_executor(None, _send, self._say_ready, name)
+            since = {"lastTransitionTime": now()}
+            asyncio.get_running_loop().run_in_executor(None, self._report, name, since)
 
     async def beat(self) -> None:
-        """Renew the lease of every node until cancelled."""
+        """Report every node until cancelled."""
         while True:
-            for name in list(self._uids):
-                await asyncio.to_thread(_send, self._renew, name)
-            await asyncio.sleep(_LEASE_SECONDS / 4)
+            await asyncio.sleep(_BEAT_SECONDS)
+            for name in list(self._names):
+                await asyncio.to_thread(self._report, name, {})
 
-    def _say_ready(self, name: str) -> None:
-        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        times = {"lastHeartbeatTime": now, "lastTransitionTime": now}
+    def _report(self, name: str, since: Mapping[str, str]) -> None:
+        times = {"lastHeartbeatTime": now(), **since}
         status = {
             "conditions": [
                 {"type": kind, "status": status, "reason": "Kubelet", **times} for kind, status in _HEALTHY.items()
@@ -172,25 +171,9 @@ class Heartbeat:
             "daemonEndpoints": {"kubeletEndpoint": {"Port": PORT}},
             "nodeInfo": {"operatingSystem": "linux", "osImage": "sandbox", "kubeletVersion": KUBERNETES},
         }
-        self._api.patch(f"/api/v1/nodes/{name}/status", {"status": status}, "application/strategic-merge-patch+json")
-
-    def _renew(self, name: str) -> None:
-        owner = {"apiVersion": "v1", "kind": "Node", "name": name, "uid": self._uids[name]}
-        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        lease = {
-            "apiVersion": "coordination.k8s.io/v1",
-            "kind": "Lease",
-            "metadata": {"name": name, "ownerReferences": [owner]},
-            "spec": {"holderIdentity": name, "leaseDurationSeconds": _LEASE_SECONDS, "renewTime": now},
-        }
-        self._api.apply(f"{_LEASES}/{name}", lease)
-
-
-def _send(report: Callable[[str], None], name: str) -> None:
-    try:
-        report(name)
-    except (ApiError, SandboxError, KeyError):  # the node or the API server is gone; the next beat tries again
-        return
+        content = "application/strategic-merge-patch+json"
+        with suppress(ApiError, SandboxError):  # the node or the API server is gone
+            self._api.patch(f"/api/v1/nodes/{name}/status", {"status": status}, content)
 
 
 class Node:

@@ -85,14 +85,8 @@ class Container:
             raise probes.Failed("the container isn't running")
         output = os.memfd_create("output")
         try:
-            process = await self.pod.runtime.launcher.inside(
-                self._running.process,
-                output,
-                command=command,
-                environment=self._running.variables,
-                folder=self.spec.get("workingDir") or "/",
-                rights=self._running.rights,
-            )
+            program = self._running.program | {"command": command}
+            process = await self.pod.runtime.launcher.inside(program, self._running.process, output)
             try:
                 return await asyncio.shield(process.ended), probes.beginning(output)
             finally:
@@ -122,13 +116,6 @@ class Container:
         return code
 
     async def _watch(self) -> None:
-        if post_start := self.spec.get("lifecycle", {}).get("postStart"):
-            try:
-                await self._ask(probes.handler(post_start)).ask(None)
-            except probes.Failed as failure:
-                self.pod.events.warn("FailedPostStartHook", f"PostStartHook failed: {failure}", self.status.name)
-                self._restart("failed postStart hook")
-                return
         outcome = probes.Outcome(self._started, self._ready, self._unhealthy, self._restart)
         await probes.watch(self.spec, self._ask, outcome)
 
@@ -273,7 +260,7 @@ class Pod:
         self.volumes.pod = self.object
 
     def insist(self) -> None:
-        """Write the status again if the node controller has taken Ready away, because the node's lease was late."""
+        """Write the status again if the node controller has taken Ready away, because the node's report was late."""
         conditions = self.object["status"].get("conditions") or []
         taken = any(one["type"] == "Ready" and one["status"] == "False" for one in conditions)
         if taken and self._conditions.get("Ready", {}).get("status") == "True":

@@ -40,8 +40,8 @@ class Check:
     ports: dict[str, int]
     execute: Execute
 
-    async def ask(self, seconds: float | None) -> None:
-        """Return if the handler succeeds within the timeout, if there is one. Raises `Failed`."""
+    async def ask(self, seconds: float) -> None:
+        """Return if the handler succeeds within the timeout. Raises `Failed`."""
         try:
             async with asyncio.timeout(seconds):
                 await self._ask()
@@ -71,7 +71,6 @@ class Check:
         tls = _unverified() if request.get("scheme", "HTTP") == "HTTPS" else None
         reader, writer = await asyncio.open_connection(self._host(), self._port(), ssl=tls)
         headers = {"Host": f"{self._host()}:{self._port()}", "User-Agent": "kube-probe/sandbox", "Accept": "*/*"}
-        headers |= {header["name"]: header["value"] for header in request.get("httpHeaders", [])}
         lines = [f"GET {request.get('path') or '/'} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
         try:
             writer.write("\r\n".join([*lines, "Connection: close", "", ""]).encode())

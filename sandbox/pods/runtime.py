@@ -12,20 +12,28 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from sandbox.cluster.api import Api, ApiError, Object
 from sandbox.cluster.control_plane import ADDRESS, PORT
 from sandbox.errors import SandboxError
 from sandbox.home import CHECKOUT
-from sandbox.pods.environment import Lookup, service_links
-from sandbox.pods.images import Rights
+from sandbox.pods.containers import Lookup, Rights, service_links
 from sandbox.pods.launch import Root
 from sandbox.pods.volumes import Tokens
 
 
 class StartError(Exception):
     """The container's program could not be started; the text is the reason."""
+
+
+class Program(TypedDict):
+    """A program for a container; `folder` is its working directory."""
+
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    folder: str
+    rights: Rights
 
 
 class Process:
@@ -81,38 +89,16 @@ class Launcher:
         self._processes: dict[int, Process] = {}
         asyncio.get_running_loop().add_reader(self._control, self._hear)
 
-    async def container(
-        self,
-        root: Root,
-        network: int,
-        output: int,
-        *,
-        hostname: str,
-        command: Sequence[str],
-        environment: Mapping[str, str],
-        folder: str,
-        rights: Rights,
-    ) -> Process:
+    async def container(self, program: Program, root: Root, hostname: str, network: int, output: int) -> Process:
         """Start a container's program as the first process of new namespaces. Raises `StartError`.
 
-        `network` is an open network namespace, `output` receives stdout and stderr, `folder` is the working directory.
+        `network` is an open network namespace, `output` receives stdout and stderr.
         """
-        order = {"root": root, "hostname": hostname, **_program(command, environment, folder, rights)}
-        return await self._send(order, network, output)
+        return await self._send({"root": root, "hostname": hostname, **program}, network, output)
 
-    async def inside(
-        self,
-        container: Process,
-        output: int,
-        *,
-        command: Sequence[str],
-        environment: Mapping[str, str],
-        folder: str,
-        rights: Rights,
-    ) -> Process:
-        """Start a command inside a running container. Raises `StartError`."""
-        order = {"inside": container.pid, **_program(command, environment, folder, rights)}
-        return await self._send(order, output)
+    async def inside(self, program: Program, container: Process, output: int) -> Process:
+        """Start a program inside a running container. Raises `StartError`."""
+        return await self._send({"inside": container.pid, **program}, output)
 
     async def _send(self, order: dict[str, Any], *files: int) -> Process:
         self._number += 1
@@ -143,10 +129,6 @@ class Launcher:
         process.hear(message)
 
 
-def _program(command: Sequence[str], environment: Mapping[str, str], folder: str, rights: Rights) -> dict[str, Any]:
-    return {"command": command, "environment": environment, "folder": folder, "rights": rights}
-
-
 _API_SERVER: Object = {
     "metadata": {"name": "kubernetes"},
     "spec": {"clusterIP": ADDRESS, "ports": [{"name": "https", "port": PORT}]},
@@ -174,13 +156,8 @@ class Runtime:
         """Return a function that reads ConfigMaps and Secrets of a namespace."""
 
         def read(kind: str, name: str) -> Object | None:
-            try:
-                found = self.api.get(f"/api/v1/namespaces/{namespace}/{kind}s/{name}")
-            except ApiError as error:
-                if error.code == 404:
-                    return None
-                raise
-            return _plain(found) if kind == "secret" else found
+            found = self.api.find(f"/api/v1/namespaces/{namespace}/{kind}s/{name}")
+            return _plain(found) if found and kind == "secret" else found
 
         return read
 

@@ -3,19 +3,18 @@
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from sandbox.cluster.api import ApiError, Object
 from sandbox.errors import SandboxError
 from sandbox.home import CHECKOUT
 from sandbox.modelserver import choice
 from sandbox.modelserver.choice import CACHE, Vllm
-from sandbox.pods import environment, images
-from sandbox.pods.environment import Lookup
-from sandbox.pods.images import Program
+from sandbox.pods import containers, runtime
+from sandbox.pods.containers import Lookup, Program
 from sandbox.pods.launch import Bind, Root
 from sandbox.pods.logs import Log
 from sandbox.pods.runtime import Process, Runtime
@@ -28,76 +27,12 @@ _PYTHON = sys.base_prefix
 """Folder of the Python that whole images contain."""
 
 
-def search_path(program: Program) -> str:
+def _search_path(program: Program) -> str:
     """Return the PATH that the image sets."""
     if not program.whole:
         return _SYSTEM
     own = f"{_VLLM}/bin" if program.vllm else str(Path(program.path).parent)
     return ":".join([own, f"{_PYTHON}/bin", _SYSTEM])
-
-
-def root(
-    program: Program,
-    tools: Mapping[str, str],
-    binds: Sequence[Bind],
-    *,
-    folder: Path,
-    hostname: str,
-    address: str,
-    resolver: str,
-    simulator: Sequence[str],
-    real: Vllm | None,
-    sandbox: Path,
-    read_only: bool,
-) -> Root:
-    """Return the root of a container that runs `program`.
-
-    `resolver` is its resolv.conf, `simulator` the plan's arguments for simulated vLLM, `real` the real vLLM if it is
-    chosen, `sandbox` the sandbox's folder.
-    """
-    own: list[Bind] = []
-    real = real if program.vllm else None
-    if real:
-        own += [
-            {"source": real.venv, "target": _VENV, "read_only": True},
-            {"source": real.model, "target": _MODEL, "read_only": True},
-            {"source": str(sandbox / CACHE), "target": _CACHE, "read_only": False},
-        ]
-        base = str(Path(real.venv, "bin/python").resolve().parent.parent)
-        if base != _PYTHON and not base.startswith("/usr"):
-            own.append({"source": base, "target": base, "read_only": True})
-    elif program.tool:
-        own.append({"source": str(Path(tools[program.tool]).resolve()), "target": program.path, "read_only": True})
-    for path, tool in program.files:
-        own.append({"source": str(Path(tools[tool]).resolve()), "target": path, "read_only": True})
-    executables = {}
-    if program.whole and not _PYTHON.startswith("/usr"):
-        own.append({"source": _PYTHON, "target": _PYTHON, "read_only": True})
-    if program.vllm:
-        own.append({"source": f"{CHECKOUT}/sandbox", "target": f"{_VLLM}/lib/sandbox", "read_only": True})
-        executables[f"{_VLLM}/bin/vllm"] = (
-            _real(program.vllm, real) if real else _simulated(program.vllm, program.path, simulator)
-        )
-    user = program.user
-    named = f"image:x:{user.number}:{user.group}::{user.home or '/'}:/bin/sh\n" if user.number else ""
-    files = {
-        "/etc/hosts": f"127.0.0.1\tlocalhost\n::1\tlocalhost\n{address}\t{hostname}\n",
-        "/etc/hostname": f"{hostname}\n",
-        "/etc/resolv.conf": resolver,
-        "/etc/nsswitch.conf": "hosts: files dns\n",
-        "/etc/passwd": f"root:x:0:0:root:/root:/bin/sh\n{named}",
-        "/etc/group": "root:x:0:\n",
-    }
-    return {
-        "folder": str(folder),
-        "whole": program.whole,
-        "files": files,
-        "executables": executables,
-        "home": {"path": user.home, "user": user.number, "group": user.group} if user.home else None,
-        "binds": [*own, *binds],
-        "read_only": read_only,
-        "devices": real is not None,
-    }
 
 
 def _simulated(version: str, simulator: str, more: Sequence[str]) -> str:
@@ -131,13 +66,11 @@ Wait = Callable[[str, str], None]
 """Receives the reason and the message while a container waits."""
 
 
-@dataclass(frozen=True)
-class Started:
-    """A running program, with the environment and rights for commands beside it."""
+class Started(NamedTuple):
+    """A running program, for commands beside it, too."""
 
     process: Process
-    variables: dict[str, str]
-    rights: images.Rights
+    program: runtime.Program
 
 
 class Surroundings(Protocol):
@@ -169,20 +102,20 @@ class Starter:
     async def start(self, wait: Wait) -> Started:
         """Start the container as soon as its needs are met. Raises `StartError`."""
         try:
-            program = images.program(self.spec["image"], self.pod.runtime.tools)
-        except images.UnknownImage as error:
+            program = containers.program(self.spec["image"], self.pod.runtime.tools)
+        except containers.UnknownImage as error:
             wait("ErrImagePull", str(error))
             await asyncio.Event().wait()  # the table of images is constant
         real = choice.read(self.pod.runtime.root) if program.vllm else None
         if real and program.vllm != choice.VERSION:
-            wait("ErrImagePull", images.not_real(self.spec["image"], program, choice.VERSION))
+            wait("ErrImagePull", containers.not_real(self.spec["image"], program, choice.VERSION))
             await asyncio.Event().wait()  # a new choice of the model server replaces the pod
         while not real and program.tool and not Path(self.pod.runtime.tools[program.tool]).exists():
-            wait("ErrImagePull", images.not_built(self.spec["image"], program))
+            wait("ErrImagePull", containers.not_built(self.spec["image"], program))
             await asyncio.sleep(_RETRY)
         try:
-            granted = images.rights(self.pod.object, self.spec, program.user)
-        except images.RefusedError as error:
+            granted = containers.rights(self.pod.object, self.spec, program.user)
+        except containers.RefusedError as error:
             wait("CreateContainerConfigError", str(error))
             await asyncio.Event().wait()  # the container's specification is constant, too
         variables, binds = await self._configuration(program, granted["user"], wait)
@@ -191,44 +124,76 @@ class Starter:
         self.message.chmod(0o666)
         path = self.spec.get("terminationMessagePath", "/dev/termination-log")
         binds.append({"source": str(self.message), "target": path, "read_only": False})
+        started: runtime.Program = {
+            "command": containers.words(self.spec, program.entrypoint, variables),
+            "environment": variables,
+            "folder": self.spec.get("workingDir") or program.user.home or "/",
+            "rights": granted,
+        }
         output = self.log.begin()
         try:
-            process = await self.pod.runtime.launcher.container(
-                root(
-                    program,
-                    self.pod.runtime.tools,
-                    binds,
-                    folder=self.folder / "root",
-                    hostname=self.pod.hostname,
-                    address=self.pod.address,
-                    resolver=environment.resolver(self.pod.object),
-                    simulator=self.pod.runtime.simulator,
-                    real=real,
-                    sandbox=self.pod.runtime.root,
-                    read_only=bool(self.spec.get("securityContext", {}).get("readOnlyRootFilesystem")),
-                ),
-                self.pod.network,
-                output,
-                hostname=self.pod.hostname,
-                command=environment.words(self.spec, program.entrypoint, variables),
-                environment=variables,
-                folder=self.spec.get("workingDir") or program.user.home or "/",
-                rights=granted,
-            )
+            root = self._root(program, real, binds)
+            launcher = self.pod.runtime.launcher
+            process = await launcher.container(started, root, self.pod.hostname, self.pod.network, output)
         finally:
             os.close(output)
-        return Started(process, variables, granted)
+        return Started(process, started)
 
-    async def _configuration(self, program: images.Program, user: int, wait: Wait) -> tuple[dict[str, str], list[Bind]]:
+    def _root(self, program: Program, real: Vllm | None, binds: Sequence[Bind]) -> Root:
+        """Return the root of a container that runs `program`; `real` is the real vLLM if it runs that."""
+        tools, user = self.pod.runtime.tools, program.user
+        own: list[Bind] = []
+        if real:
+            own += [
+                {"source": real.venv, "target": _VENV, "read_only": True},
+                {"source": real.model, "target": _MODEL, "read_only": True},
+                {"source": str(self.pod.runtime.root / CACHE), "target": _CACHE, "read_only": False},
+            ]
+            base = str(Path(real.venv, "bin/python").resolve().parent.parent)
+            if base != _PYTHON and not base.startswith("/usr"):
+                own.append({"source": base, "target": base, "read_only": True})
+        elif program.tool:
+            own.append({"source": str(Path(tools[program.tool]).resolve()), "target": program.path, "read_only": True})
+        for path, tool in program.files:
+            own.append({"source": str(Path(tools[tool]).resolve()), "target": path, "read_only": True})
+        executables = {}
+        if program.whole and not _PYTHON.startswith("/usr"):
+            own.append({"source": _PYTHON, "target": _PYTHON, "read_only": True})
+        if program.vllm:
+            own.append({"source": f"{CHECKOUT}/sandbox", "target": f"{_VLLM}/lib/sandbox", "read_only": True})
+            more = self.pod.runtime.simulator
+            script = _real(program.vllm, real) if real else _simulated(program.vllm, program.path, more)
+            executables[f"{_VLLM}/bin/vllm"] = script
+        named = f"image:x:{user.number}:{user.group}::{user.home or '/'}:/bin/sh\n" if user.number else ""
+        files = {
+            "/etc/hosts": f"127.0.0.1\tlocalhost\n::1\tlocalhost\n{self.pod.address}\t{self.pod.hostname}\n",
+            "/etc/hostname": f"{self.pod.hostname}\n",
+            "/etc/resolv.conf": containers.resolver(self.pod.object),
+            "/etc/nsswitch.conf": "hosts: files dns\n",
+            "/etc/passwd": f"root:x:0:0:root:/root:/bin/sh\n{named}",
+            "/etc/group": "root:x:0:\n",
+        }
+        return {
+            "folder": str(self.folder / "root"),
+            "whole": program.whole,
+            "files": files,
+            "executables": executables,
+            "home": {"path": user.home, "user": user.number, "group": user.group} if user.home else None,
+            "binds": [*own, *binds],
+            "read_only": bool(self.spec.get("securityContext", {}).get("readOnlyRootFilesystem")),
+            "devices": real is not None,
+        }
+
+    async def _configuration(self, program: Program, user: int, wait: Wait) -> tuple[dict[str, str], list[Bind]]:
         # If the image sets none, container engines take it from the image's /etc/passwd.
         home = program.user.home or ("/" if user else "/root")
-        base = {"PATH": search_path(program), "HOSTNAME": self.pod.hostname, "HOME": home}
-        pod, read = self.pod.object, environment.environment
+        base = {"PATH": _search_path(program), "HOSTNAME": self.pod.hostname, "HOME": home}
+        pod, read = self.pod.object, containers.environment
         while True:
             try:
                 services = await asyncio.to_thread(self.pod.runtime.services, pod)
                 variables = await asyncio.to_thread(read, self.spec, pod, self.pod.lookup, {**services, **base})
-                return variables, self.pod.volumes.binds(self.spec, variables)
-            except (environment.ConfigError, MountError, ApiError, SandboxError) as error:
+                return variables, self.pod.volumes.binds(self.spec)
+            except (containers.ConfigError, MountError, ApiError, SandboxError) as error:
                 wait("CreateContainerConfigError", str(error))
                 await asyncio.sleep(_RETRY)

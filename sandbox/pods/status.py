@@ -103,8 +103,6 @@ def conditions(
         failing["Initialized"] = ("ContainersNotInitialized", f"containers with incomplete status: [{' '.join(names)}]")
     if "ContainersReady" in failing:
         failing["Ready"] = failing["ContainersReady"]
-    elif gates := _closed_gates(pod):
-        failing["Ready"] = ("ReadinessGatesNotReady", f"corresponding condition of pod readiness gate {gates[0]!r}")
     if not has_network:
         failing["PodReadyToStartContainers"] = ("", "")
     return [
@@ -120,12 +118,6 @@ def _initialized(containers: Sequence[Container]) -> bool:
 def _passed(one: Container) -> bool:
     """Whether the next container may start; later restarts of this init container or sidecar do not matter."""
     return one.started or one.done or bool(one.last_state and one.role == SIDECAR)
-
-
-def _closed_gates(pod: Object) -> list[str]:
-    true = {one["type"] for one in pod.get("status", {}).get("conditions", []) if one["status"] == "True"}
-    gates = (gate["conditionType"] for gate in pod["spec"].get("readinessGates", []))
-    return [gate for gate in gates if gate not in true]
 
 
 def _condition(kind: str, failure: tuple[str, str] | None, known: Object | None) -> Object:

@@ -11,7 +11,7 @@ import shutil
 import stat
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +19,7 @@ from pathlib import Path
 from components.quantity import amount
 from sandbox.cluster import namespaces
 from sandbox.cluster.api import Api, Object
-from sandbox.pods.environment import Lookup, expanded, field_value, resource
+from sandbox.pods.containers import Lookup, field_value, resource
 from sandbox.pods.launch import Bind
 
 _RENEWED_AFTER = 0.8
@@ -97,10 +97,10 @@ class Volumes:
                 place.mkdir(parents=True, exist_ok=True)
                 _replace(place, files)
 
-    def binds(self, container: Object, variables: Mapping[str, str]) -> list[Bind]:
+    def binds(self, container: Object) -> list[Bind]:
         """Return a container's mounts. Raises `MountError`."""
         volumes = {volume["name"]: volume for volume in self.pod["spec"].get("volumes", [])}
-        return [self._bind(mount, volumes[mount["name"]], variables) for mount in container.get("volumeMounts", [])]
+        return [self._bind(mount, volumes[mount["name"]]) for mount in container.get("volumeMounts", [])]
 
     def discard(self) -> None:
         """Delete all volumes except claims."""
@@ -110,9 +110,9 @@ class Volumes:
                 namespaces.unmount(str(place))
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _bind(self, mount: Object, volume: Object, variables: Mapping[str, str]) -> Bind:
+    def _bind(self, mount: Object, volume: Object) -> Bind:
         source = self._source(volume)
-        if sub := mount.get("subPath") or expanded(mount.get("subPathExpr", ""), variables):
+        if sub := mount.get("subPath"):
             source = source / sub
             if not source.exists():
                 source.mkdir(parents=True)

@@ -16,7 +16,7 @@ from sandbox.engine import Engine
 from sandbox.toolchain.catalog import PULUMI
 from tests.docs.pages import ROOT
 from tests.review.github import GitHub, serving
-from tests.sandbox.engine.harness import prepared
+from tests.sandbox.project import prepared
 
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 

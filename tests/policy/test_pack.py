@@ -8,7 +8,7 @@ import pytest
 from policy.rules import RULES
 from sandbox.engine import Engine
 from sandbox.home import CHECKOUT
-from tests.sandbox.engine.harness import prepared
+from tests.sandbox.project import prepared
 
 PACK = CHECKOUT / "policy"
 

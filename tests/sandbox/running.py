@@ -13,6 +13,7 @@ from types import MappingProxyType
 import pytest
 
 from sandbox.cluster import description, lifecycle, nodes
+from sandbox.cluster.api import Api, Object
 from sandbox.cluster.control_plane import Admission
 from sandbox.home import CHECKOUT, Home
 from sandbox.progress import Progress
@@ -139,6 +140,26 @@ def memory(pids: set[int]) -> int:
             if line.startswith("Pss:"):
                 total += int(line.split()[1]) * 1024
     return total
+
+
+def token_of(api: Api, name: str, namespace: str = "default", rules: list[Object] | None = None) -> str:
+    """Make a ServiceAccount with these rights in its namespace, by default all rights everywhere; return its token."""
+    group = "rbac.authorization.k8s.io"
+    metadata = {"name": name, "namespace": namespace}
+    within = f"/namespaces/{namespace}"
+    account = f"/api/v1{within}/serviceaccounts/{name}"
+    api.apply(account, {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata})
+    binding: Object = {"apiVersion": f"{group}/v1", "kind": "ClusterRoleBinding", "metadata": {"name": name}}
+    role, path = {"kind": "ClusterRole", "name": "cluster-admin"}, f"/apis/{group}/v1/clusterrolebindings/{name}"
+    if rules is not None:
+        head = {"apiVersion": f"{group}/v1", "kind": "Role", "metadata": metadata}
+        api.apply(f"/apis/{group}/v1{within}/roles/{name}", {**head, "rules": rules})
+        binding |= {"kind": "RoleBinding", "metadata": metadata}
+        role, path = {"kind": "Role", "name": name}, f"/apis/{group}/v1{within}/rolebindings/{name}"
+    subjects = [{"kind": "ServiceAccount", **metadata}]
+    api.apply(path, {**binding, "roleRef": {"apiGroup": group, **role}, "subjects": subjects})
+    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
+    return str(api.create(f"{account}/token", request)["status"]["token"])
 
 
 def soon(condition: Callable[[], bool], seconds: float = 120) -> bool:

@@ -16,10 +16,11 @@ import pytest
 import yaml
 
 from sandbox.cluster import lifecycle
-from sandbox.cluster.api import Api, connect
+from sandbox.cluster.api import connect
 from sandbox.home import CHECKOUT
-from tests.sandbox.engine.harness import Stack, obj, on_cluster, provider
-from tests.sandbox.running import Running, soon
+from tests.sandbox.project import declare, obj, project
+from tests.sandbox.running import Running, soon, token_of
+from tests.sandbox.stack.deployment import Deployment
 
 pytestmark = pytest.mark.thorough
 
@@ -135,19 +136,26 @@ WAYS: dict[str, Way] = {
 }  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Inside(Running):
+    """The sandbox, where commands run by `INSIDE`."""
+
+    folder: Path
+
+    @property
+    def enter(self) -> list[str]:
+        return [*super().enter, "unshare", "--mount", "sh", "-c", INSIDE.format(folder=self.folder), "sh"]
+
+
 @dataclass
 class Stage:
     """The sandbox with its proxies, and a small stack; each `up` of it sends requests to the API server."""
 
-    cluster: Running
-    stack: Stack
+    cluster: Inside
+    stack: Deployment
     folder: Path
     token: str
     ups: int = field(default=0)
-
-    @property
-    def enter(self) -> list[str]:
-        return _enter(self.cluster, self.folder)
 
     def kubeconfig(self, way: Way) -> Path:
         """Return the sandbox's kubeconfig with another login and another way to the server."""
@@ -166,7 +174,7 @@ class Stage:
 
     def look(self, env: Mapping[str, str]) -> tuple[str, str]:
         """Return what preflight and verify say of why they do not get there; empty: they do."""
-        command = [*self.enter, sys.executable, "-c", LOOK]
+        command = [*self.cluster.enter, sys.executable, "-c", LOOK]
         done = subprocess.run(command, cwd=CHECKOUT, env=env, capture_output=True, text=True, timeout=60, check=False)
         assert not done.returncode, done.stderr
         preflight, verify = json.loads(done.stdout)
@@ -175,9 +183,10 @@ class Stage:
     def up(self, env: Mapping[str, str]) -> bool:
         """Return whether `pulumi up` gets there."""
         self.ups += 1
-        stack = replace(self.stack, enter=self.enter, engine=replace(self.stack.engine, env=dict(env)))
+        stack = replace(self.stack, engine=replace(self.stack.engine, env=dict(env)))
         thing = obj("core/v1:ConfigMap", f"thing-{self.ups}", "default", data={"k": "v"})
-        return stack.declare(p=provider(clusterIdentifier="one"), thing=thing).up().code == 0
+        declare(stack, settings={"clusterIdentifier": "one"}, thing=thing)
+        return stack.pulumi("up", "--yes", "--skip-preview", ok=False).returncode == 0
 
 
 @pytest.fixture(scope="module")
@@ -185,15 +194,16 @@ def stage(cluster: Running, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     if not lifecycle.isolated(cluster.home):
         pytest.skip("without network namespaces the API server has one address, 127.0.0.1")
     folder = tmp_path_factory.mktemp("ways")
-    stack = on_cluster(tmp_path_factory.mktemp("stacks") / "one", cluster)
+    inside = Inside(cluster.home, folder)
+    stack = project(tmp_path_factory.mktemp("stacks"), inside)
     pki = cluster.home.kubeconfig.parent / "pki"
     with connect(cluster.host_kubeconfig) as api:
-        token = _administrator(api)
+        token = token_of(api, "way")
     (folder / "token").write_text(token)
     (folder / "ca.crt").write_bytes((pki / "ca.crt").read_bytes())
     (folder / "hosts").write_text(f"127.0.0.1 localhost\n{ADDRESS} {NAME}\n")
     _program(folder / "login", token, pki)
-    proxy = [*_enter(cluster, folder), sys.executable, "-m", "pproxy", "-v", "--auth", "0"]
+    proxy = [*inside.enter, sys.executable, "-m", "pproxy", "-v", "--auth", "0"]
     certificate = ["--ssl", f"{pki / 'apiserver.crt'},{pki / 'apiserver.key'}"]
     listening = [f"http://127.0.0.1:{HTTP}", f"socks5://127.0.0.1:{SOCKS}", f"http+ssl://127.0.0.1:{HTTPS}"]
     listening += [f"http://127.0.0.1:{LOCKED_HTTP}#user:se:cret", f"socks5://127.0.0.1:{LOCKED_SOCKS}#user:se:cret"]
@@ -203,7 +213,7 @@ def stage(cluster: Running, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         )
         try:
             assert soon(lambda: (folder / "proxies").read_text().count("Serving on") == len(listening), 30)
-            yield Stage(cluster, stack, folder, token)
+            yield Stage(inside, stack, folder, token)
         finally:
             process.terminate()
             process.wait(10)
@@ -224,24 +234,6 @@ def test_preflight_verify_and_up_agree(stage: Stage, name: str) -> None:
     live = "proxy-url" in way.cluster or "HTTPS_PROXY" in way.env
     assert bool(used) == (live and not way.refused and str(DEAD) not in str(way)), used
     assert "se:cret" not in str(said)
-
-
-def _enter(cluster: Running, folder: Path) -> list[str]:
-    return [*cluster.enter, "unshare", "--mount", "sh", "-c", INSIDE.format(folder=folder), "sh"]
-
-
-def _administrator(api: Api) -> str:
-    """Return a token of a ServiceAccount that may do everything."""
-    account = "/api/v1/namespaces/default/serviceaccounts/way"
-    metadata = {"name": "way", "namespace": "default"}
-    api.apply(account, {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata})
-    group, binding = "rbac.authorization.k8s.io", {"kind": "ClusterRoleBinding", "metadata": {"name": "way"}}
-    role = {"apiGroup": group, "kind": "ClusterRole", "name": "cluster-admin"}
-    subjects = [{"kind": "ServiceAccount", **metadata}]
-    path = f"/apis/{group}/v1/clusterrolebindings/way"
-    api.apply(path, {"apiVersion": f"{group}/v1", **binding, "roleRef": role, "subjects": subjects})
-    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
-    return str(api.create(f"{account}/token", request)["status"]["token"])
 
 
 def _program(file: Path, token: str, pki: Path) -> None:

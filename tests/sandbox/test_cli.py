@@ -58,14 +58,19 @@ class Checkout:
         return subprocess.run(command, cwd=self.folder, check=True, capture_output=True, text=True).stdout
 
 
-@pytest.fixture(scope="module")
-def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
-    folder = tmp_path_factory.mktemp("cli") / "checkout"
+def copied(folder: Path) -> Checkout:
+    """A copy of this work tree with everything committed."""
     shutil.copytree(CHECKOUT, folder, ignore=LEFT_OUT)
     checkout = Checkout(folder)
     checkout.git("init", "--quiet")
     checkout.git("add", "--all")
     checkout.git("commit", "--quiet", "--message", "as it is")
+    return checkout
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
+    checkout = copied(tmp_path_factory.mktemp("cli") / "checkout")
     try:
         yield checkout
     finally:
@@ -207,6 +212,7 @@ def test_no_tracked_file_is_ever_changed(checkout: Checkout) -> None:
         (["up", "--stack", "amd", "--set", "serving.hostNetwork"], "path=value"),
         (["up", "--stack", "amd", "--name", "No Name"], "lower-case"),
         (["status", "--name", "not-there"], "make up"),
+        (["pr-diff", "--base", "no-such-branch"], "BASE=no-such-branch is no commit"),
     ],
 )
 def test_an_error_is_one_screen_without_a_traceback(
@@ -244,3 +250,39 @@ def test_without_namespaces_up_reports_simulated_readiness(checkout: Checkout, m
     assert output.count("Ready, 1 GPU\n") == 4
     assert "chat/completions" not in output, "no server would answer"
     checkout.run("down", "--purge")
+
+
+CHANGE = """    decode:
+      cpu: 12
+    prefill:
+      replicas: 2
+      tensorParallel: 2
+"""
+"""The change of the amd stack in docs/reviewing.md."""
+COUNT = re.compile(r"\d+ unchanged")
+"""This number changes with every new object of the program."""
+
+
+@pytest.mark.thorough
+def test_sections_of_a_new_a_broken_and_a_changed_stack(tmp_path: Path) -> None:
+    """One run for three stacks; docs/reviewing.md shows the first one's section."""
+    checkout = copied(tmp_path / "checkout")
+    amd, new, broken = (checkout.folder / f"Pulumi.{name}.yaml" for name in ("amd", "new", "broken"))
+    new.write_text(amd.read_text())
+    broken.write_text(amd.read_text().replace("accelerator: amd", "accelerator: amp"))
+    amd.write_text(amd.read_text() + CHANGE)
+    output = tmp_path / "diff.md"
+    stacks = [word for name in ("new", "broken", "amd") for word in ("--stack", name)]
+    checkout.run("pr-diff", "--base", "HEAD", *stacks, "--output", str(output), code=1)
+    text = output.read_text()
+    commit = checkout.git("rev-parse", "HEAD")[:12]
+    assert f"What this change would do to a stack of HEAD (`{commit}`), deployed in the sandbox." in text
+    assert "sandbox-placeholder" not in text
+
+    added, failed, changed = text.split("### Stack ")[1:]
+    assert "to create, 0 unchanged" in added and "<b>create</b> ClusterRole gaie-pd-llm-d-pd-epp" in added
+    assert failed.startswith("`broken`: the preview failed") and "serving.accelerator = amp" in failed
+    page = (CHECKOUT / "docs/reviewing.md").read_text()
+    assert COUNT.sub("", page).endswith("### Stack " + COUNT.sub("", changed)), changed
+    assert "".join(f"+{line}\n" for line in CHANGE.splitlines()) in page
+    assert not (checkout.folder / ".sandbox/cli-review").exists()

@@ -8,9 +8,8 @@ import dns.message
 import dns.rcode
 import pytest
 
-from sandbox.network.gateways import FILE, HostPorts, Listener, assigned_ports, key_of, listeners
+from sandbox.network.gateways import FILE, HostPorts, Listener, World, assigned_ports, key_of, listeners
 from sandbox.network.services import dns_answer
-from sandbox.network.store import World, service_endpoints
 
 SPACE = "models"
 A, B, C = (SPACE, "a"), (SPACE, "b"), (SPACE, "c")
@@ -30,7 +29,7 @@ def endpoints(of: str, addresses: list[str], port: tuple[str, int], *, ready: bo
     }
 
 
-def world(workers: list[str]) -> World:
+def world() -> World:
     elsewhere = {"metadata": {"name": "elsewhere", "creationTimestamp": ""}, "spec": {"type": "ExternalName"}}
     services = [
         service("epp", "10.96.0.7", ("grpc", 9002), ("metrics", 90)),
@@ -44,7 +43,7 @@ def world(workers: list[str]) -> World:
         elsewhere,
     ]
     slices = [
-        endpoints("workers", workers, ("http", 8000)),
+        endpoints("workers", ["10.244.0.3", "10.244.0.1"], ("http", 8000)),
         endpoints("epp", ["10.244.0.8"], ("grpc", 9002)),
         endpoints("empty", ["10.244.0.5"], ("http", 8000), ready=False),
     ]
@@ -56,29 +55,22 @@ def world(workers: list[str]) -> World:
     }
 
 
-WORLD = world(["10.244.0.3", "10.244.0.1"])
+WORLD = world()
 
 
 @pytest.mark.parametrize(
     ("name", "addresses"),
     [
-        ("epp.models.svc.cluster.local.", ["10.96.0.7"]),
         ("EPP.Models.svc.cluster.local.", ["10.96.0.7"]),
         ("workers.models.svc.cluster.local.", ["10.244.0.1", "10.244.0.3"]),
-        *((f"{name}.models.svc.cluster.local.", None) for name in ("absent", "empty", "elsewhere", "a.epp")),
-        *((name, None) for name in ("svc.cluster.local.", "epp.other.svc.cluster.local.", "example.com.", ".")),
+        *((f"{name}.models.svc.cluster.local.", []) for name in ("absent", "empty", "elsewhere", "a.epp")),
+        *((name, []) for name in ("svc.cluster.local.", "epp.other.svc.cluster.local.", "example.com.", ".")),
     ],
 )
-def test_a_services_name_resolves_and_a_headless_one_to_ready_pods(name: str, addresses: list[str] | None) -> None:
+def test_a_services_name_resolves_and_a_headless_one_to_ready_pods(name: str, addresses: list[str]) -> None:
     reply = dns_answer(WORLD, dns.message.make_query(name, "A"))
-    assert dns.rcode.to_text(reply.rcode()) == ("NXDOMAIN" if addresses is None else "NOERROR")
-    assert [one.to_text() for found in reply.answer for one in found] == (addresses or [])
-
-
-def test_endpoints_of_a_port_are_found_by_the_ports_name() -> None:
-    assert service_endpoints(WORLD, (SPACE, "epp"), 9002) == [("10.244.0.8", 9002)]
-    assert service_endpoints(WORLD, (SPACE, "epp"), 90) == []
-    assert service_endpoints(WORLD, (SPACE, "empty"), 8000) == []
+    assert dns.rcode.to_text(reply.rcode()) == ("NOERROR" if addresses else "NXDOMAIN")
+    assert [one.to_text() for found in reply.answer for one in found] == addresses
 
 
 def test_listeners_of_gateways_and_standalone_envoys_sort_by_age() -> None:

@@ -17,7 +17,7 @@ from access.server import ApiServer
 from sandbox.client import chat, pods
 from sandbox.client.pods import Pod
 from sandbox.client.route import Target, find_target
-from sandbox.cluster.api import Api, ApiError, connections
+from sandbox.cluster.api import Api, ApiError
 from sandbox.engine.backend import stack_outputs
 from sandbox.home import CHECKOUT, Home
 from sandbox.modelserver import choice
@@ -167,11 +167,10 @@ class Pair:
 
     def direct(self, path: str, body: Object, role: str = "prefill") -> tuple[int, Any]:
         """Send a request to vLLM of a tier directly; return status and JSON of any answer."""
-        pool, headers = connections(self.home.host_kubeconfig)
+        server = ApiServer.connect(kubeconfigs.read(str(self.home.host_kubeconfig)))
         place = f"{self.pod(role).path}:{PORTS[role]}/proxy{path}"
         sent = json.dumps({"model": self.target.model, **body})
-        with pool:
-            answer = pool.urlopen("POST", place, body=sent, headers={**headers, "Content-Type": "application/json"})
+        answer = server.urlopen("POST", place, body=sent, headers={"Content-Type": "application/json"})
         return answer.status, json.loads(answer.data)
 
     def verify(self) -> dict[str, Finding]:

@@ -36,7 +36,7 @@ class Cluster:
         with self._connecting:
             if self._api is None:
                 try:
-                    self._api = Api(ApiServer.connect(kubeconfig.read(), self._context, CONNECTIONS), {})
+                    self._api = Api(ApiServer.connect(kubeconfig.read(), self._context, CONNECTIONS))
                 except NoAccess as error:
                     raise Unreachable(str(error)) from None
             return self._api

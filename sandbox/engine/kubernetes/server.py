@@ -128,24 +128,6 @@ def creation_failed(urn: str, obj: Object, error: Exception) -> str:
     return f'resource "{urn}" was not successfully created by the Kubernetes API server: {describe(error)}'
 
 
-def created_unready(urn: str) -> str:
-    """Return the text before the reason why a new object is not ready."""
-    return (
-        f'resource "{urn}" was successfully created, but the Kubernetes API server reported that it failed to fully '
-        "initialize or become live"
-    )
-
-
-def updated_unready(resource_id: str) -> str:
-    """Return the text before the reason why an updated object is not ready."""
-    return f'the Kubernetes API server reported that "{resource_id}" failed to fully initialize or become live'
-
-
-def update_failed(urn: str, error: Exception) -> str:
-    """Return the error text for an object that was not updated."""
-    return f'update of resource "{urn}" failed: {describe(error)}'
-
-
 def describe(error: Exception) -> str:
     """Return the text of an error; with its type if the sandbox does not define it."""
     if isinstance(error, Unreachable):
@@ -159,6 +141,7 @@ def describe(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 
+_TO_LIVE = "to fully initialize or become live"
 _WAIT_SECONDS = 600.0
 """The official plugin's default timeout for readiness and deletion."""
 
@@ -224,7 +207,8 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
         try:
             live = self._objects.create(obj, _seconds(request), say, preview=False)
         except Unfinished as error:
-            leave_unfinished(context, created_unready(request.urn), inputs, error)
+            made = f'resource "{request.urn}" was successfully created, but the Kubernetes API server reported that it'
+            leave_unfinished(context, f"{made} failed {_TO_LIVE}", inputs, error)
         except Exception as error:
             refuse(context, creation_failed(request.urn, obj, error), inputs)
         return pb.CreateResponse(id=state.id_of(live), properties=encode(state.checkpoint(inputs, live)))
@@ -239,9 +223,10 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
             say, ignored = self._reporter.status_of(request.urn), list(request.ignoreChanges)
             live = self._objects.update(obj, _seconds(request), say, preview=False, ignored=ignored)
         except Unfinished as error:
-            leave_unfinished(context, updated_unready(request.id), inputs, error)
+            intro = f'the Kubernetes API server reported that "{request.id}" failed {_TO_LIVE}'
+            leave_unfinished(context, intro, inputs, error)
         except Exception as error:
-            refuse(context, update_failed(request.urn, error), inputs)
+            refuse(context, f'update of resource "{request.urn}" failed: {describe(error)}', inputs)
         return pb.UpdateResponse(properties=encode(state.checkpoint(inputs, live)))
 
     def _tried(self, request: Any, inputs: dict[str, Any], context: Any, *, new: bool) -> Any:
@@ -262,8 +247,8 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
             later = error.code == 404 or error.reason == "AlreadyExists" if new else isinstance(error, NoSuchKind)
             if later or error.code == 403:  # only the real `up` can show it; RBAC may forbid only the dry run
                 return echo
-            failed = creation_failed(request.urn, obj, error) if new else update_failed(request.urn, error)
-            refuse(context, failed, inputs)
+            failed = f'update of resource "{request.urn}" failed: {describe(error)}'
+            refuse(context, creation_failed(request.urn, obj, error) if new else failed, inputs)
 
     def Read(self, request: pb.ReadRequest, context: Any) -> pb.ReadResponse:
         """Return the live object for a refresh; an empty answer when it is gone."""

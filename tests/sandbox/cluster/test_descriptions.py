@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from sandbox import __main__ as commands
-from sandbox.cluster import control_plane, description
-from sandbox.cluster.control_plane import Admission, PodSecurity
+from sandbox.cluster import description, nodes
 from sandbox.errors import SandboxError
 from sandbox.home import Home
 from sandbox.progress import Progress
@@ -20,45 +19,6 @@ def written(folder: Path, text: str) -> Path:
     file = folder / "mine.yaml"
     file.write_text(text)
     return file
-
-
-def test_the_default_is_two_nodes_of_eight_gpus_with_a_shared_rdma_device() -> None:
-    default = description.default().description
-    [group] = default.for_accelerator("amd")
-    assert (group.name, group.count, group.gpus, group.gpu_resource) == ("amd", 2, 8, "amd.com/gpu")
-    assert group.rdma == {"rdma/ib": 63}
-    assert not group.taints
-    assert [each.gpu_resource for each in default.for_accelerator("nvidia")] == ["nvidia.com/gpu"]
-    assert default.for_accelerator("tpu") == ()
-    assert default.admission == Admission(PodSecurity.PRIVILEGED, extended_resource_toleration=False)
-
-
-@pytest.mark.parametrize(
-    ("name", "offered"),
-    [
-        ("aks", {"nd96isr": {"nvidia.com/gpu": 8, "rdma/ib": 8}}),
-        ("aws-efa", {"p5en": {"nvidia.com/gpu": 8, "vpc.amazonaws.com/efa": 16}}),
-        ("coreweave", {"gd-8xh100ib": {"nvidia.com/gpu": 8, "rdma/ib": 63}}),
-        ("default", {"amd": {"amd.com/gpu": 8, "rdma/ib": 63}}),
-        ("digitalocean", {"gpu-h100x8": {"nvidia.com/gpu": 8}, "s-8vcpu": {}}),
-        ("gke-roce", {"a3-ultragpu": {"nvidia.com/gpu": 8}, "e2": {}}),
-        ("none", {"amd": {"amd.com/gpu": 8}}),
-        ("oci-amd", {"mi300x": {"amd.com/gpu": 8, "nvidia.com/sriov-rdma-vf": 8}}),
-        ("openshift-roce", {"worker": {"nvidia.com/gpu": 8, "rdma/roce_gdr": 63}}),
-        ("rdma-shared", {"amd": {"amd.com/gpu": 8, "rdma/ib": 63}}),
-        ("rdma-sriov", {"amd": {"amd.com/gpu": 8, "nvidia.com/sriov-rdma-vf": 8}}),
-    ],
-)
-def test_each_shipped_description_is_read_and_offers_what_such_nodes_have(
-    name: str, offered: dict[str, dict[str, int]]
-) -> None:
-    groups = description.read(description.find(name)).for_accelerator("amd")
-    found = {each.name: {**({each.gpu_resource: each.gpus} if each.gpus else {}), **each.rdma} for each in groups}
-    assert found == offered
-
-
-def test_no_other_description_is_shipped() -> None:
-    assert len(description.names()) == 11
 
 
 def test_all_problems_are_reported_with_place_and_remedy(tmp_path: Path) -> None:
@@ -119,14 +79,6 @@ def test_a_named_description_is_kept_until_another_is_named(tmp_path: Path) -> N
     assert description.choose(home, None).name == "default"
 
 
-def test_admission_settings_are_kept_in_the_control_planes_folder(tmp_path: Path) -> None:
-    assert control_plane.read_admission(tmp_path) == Admission()
-    assert Admission().flags(tmp_path) == ["--enable-admission-plugins=NodeRestriction"]
-    chosen = Admission(PodSecurity.BASELINE, extended_resource_toleration=True)
-    chosen.write(tmp_path)
-    assert control_plane.read_admission(tmp_path) == chosen
-
-
 def command(name: str, *words: str) -> argparse.Namespace:
     return commands._parser().parse_args([name, "--stack", "cloud", *words])
 
@@ -157,3 +109,9 @@ def test_a_setting_of_the_same_command_counts(cloud: Home) -> None:
 def test_other_commands_and_those_with_a_cluster_go_on(words: tuple[str, ...], cloud: Home) -> None:
     with pytest.raises(pytest.fail.Exception, match="it went on"):
         commands._ready(command(*words), cloud, Progress())
+
+
+@pytest.mark.parametrize("count", [0, 251])
+def test_a_count_beyond_the_address_range_is_refused(tmp_path: Path, count: int) -> None:
+    with pytest.raises(SandboxError, match=f"--nodes {count}"):
+        nodes.provide(tmp_path, description.default(), "amd", count)

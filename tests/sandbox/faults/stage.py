@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import socketserver
 import struct
 import subprocess
 import threading
@@ -24,22 +25,22 @@ from tests.sandbox.stack.deployment import Deployment, deployment
 _RESET = struct.pack("ii", 1, 0)
 
 
-class Relay:
+class Relay(socketserver.ThreadingTCPServer):
     """Relays connections to a port of this machine. New ones wait while the relay is held."""
 
+    request_queue_size, daemon_threads, block_on_close = 128, True, False
+
     def __init__(self, upstream: int) -> None:
+        super().__init__(("127.0.0.1", 0), socketserver.BaseRequestHandler)
+        self.port: int = self.socket.getsockname()[1]
         self.waiting = 0
         """Connections that wait now."""
         self.refused = 0
         """Connections so far without a server."""
-        self._upstream = upstream
-        self._open = threading.Event()
-        self._open.set()
-        self._lock = threading.Lock()
+        self._upstream, self._open, self._lock = upstream, threading.Event(), threading.Lock()
         self._sockets: set[socket.socket] = set()
-        self._server = socket.create_server(("127.0.0.1", 0), backlog=128)
-        self.port: int = self._server.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._open.set()
+        threading.Thread(target=self.serve_forever, daemon=True).start()
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -58,22 +59,15 @@ class Relay:
         """Reset all connections; new ones are accepted."""
         with self._lock:
             for one in self._sockets:
-                _reset(one)
+                with suppress(OSError):
+                    one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+                    one.shutdown(socket.SHUT_RDWR)
             self._sockets.clear()
 
-    def close(self) -> None:
-        self._server.close()
-        self.release()
-        self.cut()
-
-    def _accept(self) -> None:
-        with suppress(OSError):  # closed
-            while True:
-                threading.Thread(target=self._serve, args=(self._server.accept()[0],), daemon=True).start()
-
-    def _serve(self, client: socket.socket) -> None:
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        """Serve one connection, in its own thread."""
         with self._lock:
-            self._sockets.add(client)
+            self._sockets.add(request)
             self.waiting += 1
         self._open.wait()
         with self._lock:
@@ -83,35 +77,24 @@ class Relay:
         except OSError:
             with self._lock:
                 self.refused += 1
-            self._end(client)
             return
-        server.settimeout(None)
-        with self._lock:
-            self._sockets.add(server)
-        threading.Thread(target=self._pump, args=(server, client), daemon=True).start()
-        self._pump(client, server)
-        self._end(client, server)
-
-    def _end(self, *ended: socket.socket) -> None:
-        with self._lock:
-            self._sockets.difference_update(ended)
-        for one in ended:
-            one.close()
-
-    @staticmethod
-    def _pump(source: socket.socket, target: socket.socket) -> None:
-        with suppress(OSError):
-            while data := source.recv(65536):
-                target.sendall(data)
-        for one in (source, target):
-            with suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
+        with server:
+            server.settimeout(None)
+            with self._lock:
+                self._sockets.add(server)
+            threading.Thread(target=_pump, args=(server, request), daemon=True).start()
+            _pump(request, server)
+            with self._lock:
+                self._sockets -= {request, server}
 
 
-def _reset(one: socket.socket) -> None:
+def _pump(source: socket.socket, target: socket.socket) -> None:
     with suppress(OSError):
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-        one.shutdown(socket.SHUT_RDWR)
+        while data := source.recv(65536):
+            target.sendall(data)
+    for one in (source, target):
+        with suppress(OSError):
+            one.shutdown(socket.SHUT_RDWR)
 
 
 NODES = 4
@@ -233,4 +216,7 @@ def opened(purpose: str) -> Iterator[Stage]:
                 yield Stage(cluster, relay, api, replace(amd, engine=engine), components)
         finally:
             components.stop()
-            relay.close()
+            relay.shutdown()
+            relay.server_close()
+            relay.release()
+            relay.cut()

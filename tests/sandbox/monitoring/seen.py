@@ -1,4 +1,4 @@
-"""A stack under load in its dashboards. `python -m tests.sandbox.monitoring.seen` draws the pictures."""
+"""A stack under load in its dashboards. `python -m tests.sandbox.monitoring.seen` draws them, with matplotlib."""
 
 import json
 import sys
@@ -6,12 +6,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from sandbox.cluster.api import Api
 from sandbox.cluster.keeper import SIMULATOR
 from tests.recorder import ROOT
-from tests.sandbox.monitoring import charts
 from tests.sandbox.monitoring.prometheus import Lines, Prometheus, watching
 from tests.sandbox.running import Running, separate
 from tests.sandbox.serving.traffic import Load, Traffic, traffic
@@ -39,9 +39,6 @@ class Seen:
     """Series by expression."""
     start: float
     end: float
-
-    def picture(self, word: str) -> str:
-        return charts.draw(self.dashboards[word], self.found, self.start, self.end)
 
 
 @contextmanager
@@ -88,13 +85,71 @@ def _deployed(api: Api) -> Iterator[tuple[str, str]]:
         yield each["metadata"]["name"].rpartition("-")[2], *each["data"].values()
 
 
+ABSENT = "only a real vLLM exports this"
+SCALED = {"s": "s", "bytes": "B", "Bps": "B/s"}
+"""Units with prefixes such as milli, by Grafana's name."""
+LEGENDS = 4
+"""Most legend entries; further lines have none."""
+
+
+def draw(dashboard: dict[str, Any], sight: Seen, file: Path) -> None:
+    """Write a dashboard (Grafana's JSON) with the series found for each of its expressions."""
+    import matplotlib as mpl  # noqa: PLC0415  (optional, as for other pictures)
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
+    mpl.rcParams |= {"svg.hashsalt": "dashboards", "svg.fonttype": "none", "font.size": 8}
+    rows: list[tuple[str, list[dict[str, Any]]]] = []
+    for each in dashboard["panels"]:
+        if each["type"] == "row":
+            rows.append((each["title"], []))
+        else:
+            rows[-1][1].append(each)
+    heights = [(len(panels) + 1) // 2 for _, panels in rows]
+    figure = Figure(figsize=(10, 2.2 * sum(heights) + 0.5), layout="constrained")
+    figure.suptitle(dashboard["title"], fontsize=13)
+    parts = figure.subfigures(len(rows), 1, height_ratios=heights, squeeze=False)
+    for part, height, (title, panels) in zip(parts.flat, heights, rows, strict=True):
+        part.suptitle(title, fontsize=11, fontweight="bold")
+        places = list(part.subplots(height, 2, squeeze=False).flat)
+        for panel, axes in zip(panels, places, strict=False):
+            _panel(panel, sight, axes)
+        for axes in places[len(panels) :]:
+            axes.set_axis_off()
+    figure.savefig(file, metadata={"Date": None})
+
+
+def _panel(panel: dict[str, Any], sight: Seen, axes: Any) -> None:
+    from matplotlib.ticker import EngFormatter, PercentFormatter  # noqa: PLC0415
+
+    unit = panel["fieldConfig"]["defaults"]["unit"]
+    if unit in SCALED or unit == "percentunit":
+        axes.yaxis.set_major_formatter(EngFormatter(SCALED[unit]) if unit in SCALED else PercentFormatter(1))
+    axes.xaxis.set_major_formatter(EngFormatter("s"))
+    axes.set_title(panel["title"])
+    for target in panel["targets"]:
+        for series in sight.found[target["expr"]]:
+            points = [(at, float(value)) for at, value in series["values"] if value not in ("NaN", "+Inf", "-Inf")]
+            if not points:
+                continue
+            legend = target["legendFormat"]
+            for name, value in series["metric"].items():
+                legend = legend.replace(f"{{{{{name}}}}}", value)
+            named = legend if len(axes.lines) < LEGENDS else "_"
+            axes.plot([at - sight.start for at, _ in points], [one for _, one in points], label=named, gid="series")
+    axes.set(xlim=(0, sight.end - sight.start), ylim=(0, None), ylabel="per second" if unit == "cps" else "")
+    if axes.lines:
+        axes.legend(fontsize=6)
+    else:
+        axes.text(0.5, 0.5, ABSENT, ha="center", transform=axes.transAxes)
+
+
 def main() -> int:
     PICTURES.mkdir(exist_ok=True)
     with paced_cluster() as cluster, paced_stack(cluster) as stack:
         stack.up()
         with seen(stack, DRAWN) as sight:
-            for word in sight.dashboards:
-                (PICTURES / f"{word}-dashboard.svg").write_text(sight.picture(word))
+            for word, dashboard in sight.dashboards.items():
+                draw(dashboard, sight, PICTURES / f"{word}-dashboard.svg")
                 print(PICTURES / f"{word}-dashboard.svg")
     return 0
 

@@ -2,10 +2,11 @@
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from tests.sandbox.preflight.stage import NAMESPACE, Stage
@@ -64,6 +65,22 @@ def _in_namespace(*parts: Callable[[Stage], AbstractContextManager[Any]], token:
             yield
 
     return broken
+
+
+def _foreign(
+    name: str,
+    *parts: Callable[[Stage], AbstractContextManager[Any]],
+    settings: Mapping[str, Any] = MappingProxyType({}),
+    token: bool = True,
+    level: str = "",
+) -> Broken:
+    """A cluster in which another owner has made the stack's namespace."""
+    return Broken(name, _in_namespace(*parts, token=token, level=level), {**FOREIGN, **settings}, token=False)
+
+
+def _nothing(_: Stage) -> AbstractContextManager[None]:
+    """No change of the cluster: the settings are the fault."""
+    return nullcontext()
 
 
 def _quota(name: str, **hard: str) -> Callable[[Stage], AbstractContextManager[Any]]:
@@ -234,82 +251,41 @@ MISSING = {
 
 CORPUS = [
     Broken("no custom kinds", _plain(lambda stage: stage.without_kinds(*KINDS)), {"release": "0.4"}),
-    Broken("no gateway", _plain(lambda _: nullcontext()), {"gateway": SHARED}),
+    Broken("no gateway", _nothing, {"gateway": SHARED}),
     Broken("wrong device", _nodes(resources={"amd.com/gpu": EIGHT, "rdma/roce_gdr": "1k"})),
     Broken("no GPUs", _nodes(resources={"nvidia.com/gpu": EIGHT, "rdma/ib": "1k"})),
     Broken("GPUs taken", _taken(resources=GPUS)),
     Broken("devices taken", _nodes(resources={"amd.com/gpu": EIGHT, "rdma/ib": "2"})),
     Broken("tainted", _nodes(spec={"taints": TAINTS})),
     Broken("cordoned", _nodes(spec={"unschedulable": True})),
-    Broken("no such node", _plain(lambda _: nullcontext()), {"decode": {"nodeSelector": {"zone": "b"}}}),
-    Broken("too many GPUs", _plain(lambda _: nullcontext()), {"decode": {"replicas": 4}}),
+    Broken("no such node", _nothing, {"decode": {"nodeSelector": {"zone": "b"}}}),
+    Broken("too many GPUs", _nothing, {"decode": {"replicas": 4}}),
     Broken("host port taken", _taken(ports=[{"containerPort": 8200, "hostPort": 8200}]), HOST),
-    Broken("restricted", _in_namespace(level="restricted"), FOREIGN, token=False),
-    Broken("baseline on the host", _in_namespace(level="baseline"), {**FOREIGN, **HOST}, token=False),
-    Broken("no namespace", _plain(lambda _: nullcontext()), {**FOREIGN, "model__tokenSecret": None}, token=False),
+    _foreign("restricted", level="restricted"),
+    _foreign("baseline on the host", settings=HOST, level="baseline"),
+    Broken("no namespace", _nothing, {**FOREIGN, "model__tokenSecret": None}, token=False),
     Broken("terminating", _terminating, {**FOREIGN, "model__tokenSecret": None}, token=False),
-    Broken("an empty namespace", _in_namespace(_no_certificate, token=False), {**FOREIGN, **MISSING}, token=False),
-    Broken(
+    _foreign("an empty namespace", _no_certificate, settings=MISSING, token=False),
+    _foreign(
         "no key",
-        _in_namespace(
-            lambda stage: stage.within("secrets", "Secret", "llm-d-hf-token", stringData={"token": "x"}), token=False
-        ),
-        FOREIGN,
+        lambda stage: stage.within("secrets", "Secret", "llm-d-hf-token", stringData={"token": "x"}),
         token=False,
     ),
-    Broken(
-        "no classes",
-        _plain(lambda _: nullcontext()),
-        {"prefill": {"priorityClass": "high"}, "decode": {"runtimeClass": "nvidia"}},
-    ),
-    Broken("quota too small", _in_namespace(_quota("gpus", requests__amd_gpu="4")), FOREIGN, token=False),
-    Broken("quota for objects", _in_namespace(_quota("objects", services="0")), FOREIGN, token=False),
-    Broken("quota wants more said", _in_namespace(_quota("cpus", limits__cpu="1k")), FOREIGN, token=False),
-    Broken(
-        "quota of a priority class",
-        _in_namespace(_scoped, _priority),
-        {**FOREIGN, "prefill": {"priorityClass": "high"}},
-        token=False,
-    ),
-    Broken("memory beyond a LimitRange", _in_namespace(_limit(max={"memory": "64Gi"})), FOREIGN, token=False),
-    Broken(
-        "CPU below a LimitRange", _in_namespace(_limit(min={"cpu": "12"})), {**FOREIGN, **EPP, **ROUTED}, token=False
-    ),
-    Broken(
-        "policy about images",
-        _in_namespace(_policy("pods", IMAGES, "images come from registry.example")),
-        FOREIGN,
-        token=False,
-    ),
-    Broken(
-        "policy about labels",
-        _in_namespace(_policy("deployments", LABELLED, "every Deployment has a label team", "apps")),
-        FOREIGN,
-        token=False,
-    ),
-    Broken(
-        "policy about a Service",
-        _in_namespace(_policy("services", "false", "Services are made by the platform")),
-        FOREIGN,
-        token=False,
-    ),
+    Broken("no classes", _nothing, {"prefill": {"priorityClass": "high"}, "decode": {"runtimeClass": "nvidia"}}),
+    _foreign("quota too small", _quota("gpus", requests__amd_gpu="4")),
+    _foreign("quota for objects", _quota("objects", services="0")),
+    _foreign("quota wants more said", _quota("cpus", limits__cpu="1k")),
+    _foreign("quota of a priority class", _scoped, _priority, settings={"prefill": {"priorityClass": "high"}}),
+    _foreign("memory beyond a LimitRange", _limit(max={"memory": "64Gi"})),
+    _foreign("CPU below a LimitRange", _limit(min={"cpu": "12"}), settings={**EPP, **ROUTED}),
+    _foreign("policy about images", _policy("pods", IMAGES, "images come from registry.example")),
+    _foreign("policy about labels", _policy("deployments", LABELLED, "every Deployment has a label team", "apps")),
+    _foreign("policy about a Service", _policy("services", "false", "Services are made by the platform")),
     Broken("policy about namespaces", _plain(_policy("namespaces", LABELLED, "namespaces have the label team"))),
-    Broken(
-        "webhook refuses",
-        _in_namespace(_webhook("Validating", allowed=False, status={"message": "runAsNonRoot must be true"})),
-        FOREIGN,
-        token=False,
-    ),
-    Broken("webhook is down", _in_namespace(_webhook("Validating")), FOREIGN, token=False),
-    Broken(
-        "webhook takes volumes away", _in_namespace(_webhook("Mutating", patch=WITHOUT_MOUNTS)), FOREIGN, token=False
-    ),
-    Broken(
-        "affinity that is none",
-        _in_namespace(),
-        {**FOREIGN, "decode": {"affinity": {"podAffinity": NO_TOPOLOGY}}},
-        token=False,
-    ),
+    _foreign("webhook refuses", _webhook("Validating", allowed=False, status={"message": "runAsNonRoot must be true"})),
+    _foreign("webhook is down", _webhook("Validating")),
+    _foreign("webhook takes volumes away", _webhook("Mutating", patch=WITHOUT_MOUNTS)),
+    _foreign("affinity that is none", settings={"decode": {"affinity": {"podAffinity": NO_TOPOLOGY}}}),
     Broken("istio without the extension", _istiod(ENABLE_GATEWAY_API_INFERENCE_EXTENSION="false")),
     Broken("istio too old", _istiod(image="docker.io/istio/pilot:1.27.3")),
     Broken("istio under a revision", _istiod(REVISION="1-31")),
@@ -329,45 +305,19 @@ CORPUS = [
         _shared(allowedRoutes=ALL),
         {"gateway": {"existing": {**SHARED["existing"], "listener": "models"}, "route": {"path": "/llama"}}},
     ),
-    Broken(
-        "nothing may come in",
-        _in_namespace(_network_policy(podSelector={}, policyTypes=["Ingress"])),
-        FOREIGN,
-        token=False,
-    ),
-    Broken(
+    _foreign("nothing may come in", _network_policy(podSelector={}, policyTypes=["Ingress"])),
+    _foreign(
         "KV blocks do not get through",
-        _in_namespace(
-            _network_policy(
-                podSelector={"matchLabels": {"llm-d.ai/role": "prefill"}}, ingress=[{"ports": [{"port": 8000}]}]
-            )
+        _network_policy(
+            podSelector={"matchLabels": {"llm-d.ai/role": "prefill"}}, ingress=[{"ports": [{"port": 8000}]}]
         ),
-        FOREIGN,
-        token=False,
     ),
-    Broken(
-        "no such queue",
-        _in_namespace(kueue),
-        {**FOREIGN, "prefill": {"labels": {"kueue.x-k8s.io/queue-name": "gpus"}}},
-        token=False,
-    ),
-    Broken(
-        "claim of one node", _in_namespace(_claim("ReadWriteOnce")), {**FOREIGN, "model__claim": "weights"}, token=False
-    ),
-    Broken(
-        "claim of one pod",
-        _in_namespace(_claim("ReadWriteOncePod")),
-        {**FOREIGN, "model__claim": "weights"},
-        token=False,
-    ),
-    Broken(
-        "claim that cannot be written",
-        _in_namespace(_claim("ReadOnlyMany")),
-        {**FOREIGN, "model__claim": "weights"},
-        token=False,
-    ),
-    Broken("somebody's object", _in_namespace(_config_map({})), FOREIGN, token=False),
-    Broken("another install's object", _in_namespace(_config_map(OTHER)), FOREIGN, token=False),
+    _foreign("no such queue", kueue, settings={"prefill": {"labels": {"kueue.x-k8s.io/queue-name": "gpus"}}}),
+    _foreign("claim of one node", _claim("ReadWriteOnce"), settings={"model__claim": "weights"}),
+    _foreign("claim of one pod", _claim("ReadWriteOncePod"), settings={"model__claim": "weights"}),
+    _foreign("claim that cannot be written", _claim("ReadOnlyMany"), settings={"model__claim": "weights"}),
+    _foreign("somebody's object", _config_map({})),
+    _foreign("another install's object", _config_map(OTHER)),
     Broken("no rights", onlooker),
     Broken("expired credentials", _expired),
     Broken("login program fails", _login_fails),

@@ -47,14 +47,7 @@ class Stage:
         """Delete an object and wait until it is gone."""
         with suppress(ApiError):
             self.api.delete(path, gracePeriodSeconds="0")
-        assert soon(lambda: not self.exists(path), 60), f"{path} stays"
-
-    def exists(self, path: str) -> bool:
-        try:
-            self.api.get(path)
-        except ApiError:
-            return False
-        return True
+        assert soon(lambda: self.api.find(path) is None, 60), f"{path} stays"
 
     @contextmanager
     def namespace(self, level: str = "") -> Iterator[None]:
@@ -95,7 +88,7 @@ class Stage:
         metadata = {"name": f"{plural}.{group}"}
         body = {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": metadata}
         with self.made(f"{definitions}/{plural}.{group}", {**body, "spec": spec}):
-            assert soon(lambda: self.exists(f"/apis/{group}/{version}"), 60), f"{group} is not served"
+            assert soon(lambda: self.api.find(f"/apis/{group}/{version}") is not None, 60), f"{group} is not served"
             yield
 
     @contextmanager
@@ -113,11 +106,8 @@ class Stage:
 
         def served(name: str, version: str) -> bool:
             plural, _, group = name.partition(".")
-            try:
-                kinds = self.api.get(f"/apis/{group}/{version}")["resources"]
-            except ApiError:
-                return False
-            return any(each["name"] == plural for each in kinds)
+            found = self.api.find(f"/apis/{group}/{version}") or {"resources": []}
+            return any(each["name"] == plural for each in found["resources"])
 
         assert soon(lambda: not any(served(*each) for each in versions), 60), f"one of {names} is still served"
         try:

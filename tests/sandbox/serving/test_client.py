@@ -16,7 +16,6 @@ import yaml
 
 from access import kubeconfig as kubeconfigs
 from access.server import ApiServer
-from sandbox.client import route
 from sandbox.client.chat import ask, await_serving
 from sandbox.client.pods import print_logs
 from sandbox.cluster.api import connect
@@ -24,7 +23,7 @@ from sandbox.errors import SandboxError
 from sandbox.home import CHECKOUT
 from sandbox.progress import Progress
 from tests.docs.pages import blocks
-from tests.sandbox.running import Running, soon
+from tests.sandbox.running import Running, soon, token_of
 from tests.sandbox.serving.traffic import Traffic, traffic
 from tests.sandbox.stack.deployment import Deployment, deployment, destroyed_afterwards
 from verify.cluster import Cluster
@@ -81,16 +80,10 @@ def test_logs_of_each_container_by_name(serving: Deployment, pod: str, container
     assert expected in out.getvalue()
 
 
-def test_logs_of_all_containers_carry_their_names(serving: Deployment) -> None:
-    out = io.StringIO()
-
-    print_logs(serving.cluster.home, "decode", out=out)
-
+def test_logs_of_all_containers_carry_their_names_and_an_ambiguous_pod_lists_the_choices(serving: Deployment) -> None:
+    home, out = serving.cluster.home, io.StringIO()
+    print_logs(home, "decode", out=out)
     assert {line.split("  ")[0] for line in out.getvalue().splitlines()} == {"routing-proxy", "vllm"}
-
-
-def test_logs_list_the_choices_if_pod_or_container_is_ambiguous(serving: Deployment) -> None:
-    home = serving.cluster.home
     with pytest.raises(SandboxError) as several:
         print_logs(home, "prefill")
     assert names(serving, "prefill") == set(re.findall(r"\S+-prefill-\S+", str(several.value)))
@@ -141,18 +134,16 @@ def client(gateway: Traffic) -> openai.OpenAI:
     return openai.OpenAI(base_url=f"http://127.0.0.1:{gateway.port}/v1", api_key="none", max_retries=0, timeout=120)
 
 
-def test_models_lists_the_model_of_the_stack(client: openai.OpenAI, model: str) -> None:
+def test_models_chats_and_completions_are_answered(client: openai.OpenAI, model: str) -> None:
     assert [one.id for one in client.models.list()] == [model]
+    chat = client.chat.completions.create(model=model, messages=[{"role": "user", "content": "hi"}], max_tokens=8)
+    assert chat.choices[0].message.content
+    assert chat.usage is not None
+    assert chat.usage.completion_tokens <= 8
+    assert client.completions.create(model=model, prompt="Once upon a time", max_tokens=8).choices[0].text
 
 
-def test_a_chat_is_answered(client: openai.OpenAI, model: str) -> None:
-    answer = client.chat.completions.create(model=model, messages=[{"role": "user", "content": "hi"}], max_tokens=8)
-    assert answer.choices[0].message.content
-    assert answer.usage is not None
-    assert answer.usage.completion_tokens <= 8
-
-
-def test_a_streamed_chat_is_answered(client: openai.OpenAI, model: str) -> None:
+def test_chats_and_completions_are_streamed_token_by_token(client: openai.OpenAI, model: str) -> None:
     chunks = list(
         client.chat.completions.create(
             model=model,
@@ -164,19 +155,11 @@ def test_a_streamed_chat_is_answered(client: openai.OpenAI, model: str) -> None:
         )
     )
     said = [chunk.choices[0].delta.content for chunk in chunks if chunk.choices and chunk.choices[0].delta.content]
-    assert len(said) == 8, "token by token"
+    assert len(said) == 8
     assert chunks[-1].usage is not None
     assert any(chunk.choices and chunk.choices[0].finish_reason for chunk in chunks)
-
-
-def test_a_completion_is_answered(client: openai.OpenAI, model: str) -> None:
-    answer = client.completions.create(model=model, prompt="Once upon a time", max_tokens=8)
-    assert answer.choices[0].text
-
-
-def test_a_streamed_completion_is_answered(client: openai.OpenAI, model: str) -> None:
-    chunks = client.completions.create(model=model, prompt="hi", max_tokens=8, stream=True, extra_body=ALL_TOKENS)
-    assert len([chunk for chunk in chunks if chunk.choices and chunk.choices[0].text]) == 8
+    texts = client.completions.create(model=model, prompt="hi", max_tokens=8, stream=True, extra_body=ALL_TOKENS)
+    assert len([chunk for chunk in texts if chunk.choices and chunk.choices[0].text]) == 8
 
 
 def test_errors_of_the_worker_are_passed_through(client: openai.OpenAI, model: str) -> None:
@@ -255,37 +238,17 @@ def test_verify_reports_a_stack_that_decodes_only(serving: Deployment) -> None:
 def test_verify_names_the_missing_right(serving: Deployment, tmp_path: Path) -> None:
     """A user that may read everything, but may not use the API server's proxy."""
     home = serving.cluster.home
-    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "reader", "namespace": "llm-d-pd"}}
-    role = {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "Role",
-        "metadata": {"name": "reader", "namespace": "llm-d-pd"},
-        "rules": [
-            {"apiGroups": [group], "resources": kinds, "verbs": ["get", "list"]}
-            for group, kinds in {
-                "": ["pods", "services", "configmaps"],
-                "apps": ["deployments"],
-                "gateway.networking.k8s.io": ["gateways", "httproutes"],
-                "inference.networking.k8s.io": ["inferencepools"],
-            }.items()
-        ],
+    readable = {
+        "": ["pods", "services", "configmaps"],
+        "apps": ["deployments"],
+        "gateway.networking.k8s.io": ["gateways", "httproutes"],
+        "inference.networking.k8s.io": ["inferencepools"],
     }
-    binding = {
-        **role,
-        "kind": "RoleBinding",
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "reader"},
-        "subjects": [{"kind": "ServiceAccount", "name": "reader", "namespace": "llm-d-pd"}],
-    }
-    del binding["rules"]
-    rbac = "/apis/rbac.authorization.k8s.io/v1/namespaces/llm-d-pd"
+    rules = [{"apiGroups": [group], "resources": kinds, "verbs": ["get", "list"]} for group, kinds in readable.items()]
     with connect(home.host_kubeconfig) as api:
-        api.apply("/api/v1/namespaces/llm-d-pd/serviceaccounts/reader", account)
-        api.apply(f"{rbac}/roles/reader", role)
-        api.apply(f"{rbac}/rolebindings/reader", binding)
-        path = "/api/v1/namespaces/llm-d-pd/serviceaccounts/reader/token"
-        token = api.create(path, {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}})
+        token = token_of(api, "reader", "llm-d-pd", rules)
     document = yaml.safe_load(home.host_kubeconfig.read_text())
-    document["users"][0]["user"] = {"token": token["status"]["token"]}
+    document["users"][0]["user"] = {"token": token}
     kubeconfig = tmp_path / "kubeconfig"
     kubeconfig.write_text(yaml.safe_dump(document))
     cluster = Cluster(ApiServer.connect(kubeconfigs.read(str(kubeconfig))))
@@ -300,11 +263,3 @@ def test_verify_names_the_missing_right(serving: Deployment, tmp_path: Path) -> 
     assert found["request"].remedy == "RBAC: let this user `get` `pods/proxy` in namespace llm-d-pd"
     assert found["sidecar"].outcome is Outcome.UNSEEN
     assert found["sidecar"].remedy == "RBAC: let this user `get` `pods/log` in namespace llm-d-pd"
-
-
-def test_the_target_of_requests_is_the_stacks_own_gateway(serving: Deployment) -> None:
-    with connect(serving.cluster.home.host_kubeconfig) as api:
-        found = route.find_target(serving.cluster.home, "amd", api)
-
-    assert (found.namespace, found.gateway) == ("llm-d-pd", "infra-pd-inference-gateway")
-    assert found.model == serving.outputs["model"]

@@ -15,7 +15,6 @@ from sandbox.cluster import lifecycle
 from sandbox.home import Home
 from sandbox.progress import Progress
 from tests.sandbox import running
-from tests.sandbox.pods.harness import network, networks
 from tests.sandbox.running import Running, separate, soon
 from tests.sandbox.serving.traffic import traffic
 from tests.sandbox.stack.deployment import Deployment, deployment
@@ -128,3 +127,19 @@ def _of_pods(home: Home) -> list[str]:
 
 def _mounts(home: Home) -> list[str]:
     return [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if str(home.root) in line]
+
+
+def network(pid: int) -> str:
+    return str(Path(f"/proc/{pid}/ns/net").readlink())
+
+
+def networks() -> set[str]:
+    """Return every network namespace that a process is in or holds open."""
+    found = set()
+    for folder in Path("/proc").glob("[0-9]*"):
+        for link in [folder / "ns" / "net", *(folder / "fd").glob("*")]:
+            try:
+                found.add(str(link.readlink()))
+            except OSError:
+                continue
+    return found

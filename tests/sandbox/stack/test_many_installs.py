@@ -14,7 +14,7 @@ import yaml
 from sandbox.cluster import lifecycle
 from sandbox.cluster.api import Api, connect
 from sandbox.cluster.control_plane import AUDIT, ControlPlane
-from tests.sandbox.running import Running, separate
+from tests.sandbox.running import Running, separate, token_of
 from tests.sandbox.stack.deployment import Deployment, deployment
 
 pytestmark = pytest.mark.thorough
@@ -61,33 +61,14 @@ def installs(audited: Running) -> list[Install]:
     planned = [_plan(number, amd) for number in range(INSTALLS)]
     with connect(audited.host_kubeconfig) as api:
         for namespace in {USERS, *(each.namespace for each in planned if not each.owner)}:
-            _make(api, "/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
+            one = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
+            api.apply(f"/api/v1/namespaces/{namespace}", one)
         return [_prepared(api, each, whole) for each in planned]
-
-
-def _make(api: Api, path: str, one: dict[str, Any]) -> None:
-    api.apply(f"{path}/{one['metadata']['name']}", one)
 
 
 def _prepared(api: Api, install: Install, whole: dict[str, Any]) -> Install:
     """Return the install with its own user and stack file."""
-    account, roles = (
-        f"/api/v1/namespaces/{USERS}/serviceaccounts",
-        "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
-    )
-    meta = {"name": install.user, "namespace": USERS}
-    _make(api, account, {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta})
-    admin = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"}
-    subject = {"kind": "ServiceAccount", **meta}
-    binding = {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "ClusterRoleBinding",
-        "metadata": {"name": install.user},
-    }
-    _make(api, roles, {**binding, "roleRef": admin, "subjects": [subject]})
-    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
-    token = api.create(f"{account}/{install.user}/token", request)["status"]["token"]
-
+    token = token_of(api, install.user, USERS)
     engine = install.stack.engine
     kubeconfig = yaml.safe_load(Path(engine.env["KUBECONFIG"]).read_text())
     kubeconfig["users"] = [{"name": each["name"], "user": {"token": token}} for each in kubeconfig["users"]]

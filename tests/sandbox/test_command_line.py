@@ -3,7 +3,7 @@
 import pytest
 
 from sandbox.modelserver.command_line import translated
-from sandbox.pods.images import program
+from sandbox.pods.containers import program
 from tests.program.expected import EVERY, Combination
 from tests.program.wire import recorded
 

@@ -1,7 +1,8 @@
-"""Real vLLM gets all declared flags and variables except the table's lines, for every infrastructure."""
+"""Real vLLM: what a machine needs, and what vLLM gets of the declared flags and variables, for every infrastructure."""
 
 import ast
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,9 +11,10 @@ from components.config.ucx import BETWEEN_PODS, WITHIN_POD
 from components.config.vocabulary import Accelerator, Infrastructure
 from components.infrastructures import profile
 from sandbox.home import CHECKOUT
-from sandbox.modelserver import page
+from sandbox.modelserver import environment
 from sandbox.modelserver.command_line import plain
 from sandbox.modelserver.real import AVAILABLE, DEVICE, NETWORK, Machine, substituted
+from sandbox.toolchain.cache import Cache
 from tests.recorder import plain as as_data
 from tests.recorder import run_program
 from tests.vllm import findings
@@ -62,7 +64,7 @@ def test_vllm_gets_all_except_the_substitutions(infrastructure: Infrastructure, 
         declared = container["args"]
         assert plain(declared, "--optimization-level") == declared
         variables = {one["name"]: one.get("value", "") for one in container["env"]}
-        line, environment, differences = substituted(declared, variables, MACHINE)
+        line, given, differences = substituted(declared, variables, MACHINE)
 
         assert line[0] == "/cache/models/a/b"
         before, after = flags(declared[1:]), flags(line[1:])
@@ -81,11 +83,11 @@ def test_vllm_gets_all_except_the_substitutions(infrastructure: Infrastructure, 
             used["kv_connector_extra_config"] = {"backends": ["UCX"]}
         assert json.loads(after["--kv-transfer-config"]) == used
 
-        changed = {name for name, value in variables.items() if environment.get(name) != value}
+        changed = {name for name, value in variables.items() if given.get(name) != value}
         assert changed <= {"UCX_TLS", "UCX_NET_DEVICES", "VLLM_CACHE_ROOT"}
-        assert environment.keys() - variables.keys() == VARIABLES.keys() - {"VLLM_CACHE_ROOT"}
-        assert {name: environment[name] for name in VARIABLES} == VARIABLES
-        if tls := environment.get("UCX_TLS"):
+        assert given.keys() - variables.keys() == VARIABLES.keys() - {"VLLM_CACHE_ROOT"}
+        assert {name: given[name] for name in VARIABLES} == VARIABLES
+        if tls := given.get("UCX_TLS"):
             assert "tcp" in tls.split(",")
             assert set(tls.split(",")) <= {"tcp", "self", "sm"}
 
@@ -143,12 +145,8 @@ def test_an_unknown_buffer_device_stays_for_vllm_to_refuse() -> None:
     assert words[1] in substituted(words, {}, MACHINE)[0]
 
 
-def test_the_page_matches_the_substitutions() -> None:
-    assert page.main(["--check"]) == 0
-
-
-def test_the_page_matches_the_findings() -> None:
-    assert findings.page(page.PAGE.read_text()) == page.PAGE.read_text()
+def test_the_page_is_fresh() -> None:
+    assert findings.page(findings.PAGE.read_text()) == findings.PAGE.read_text()
 
 
 @pytest.mark.parametrize("proof", sorted({proof for one in findings.FINDINGS for proof in one.proofs}))
@@ -156,3 +154,56 @@ def test_the_tests_named_by_findings_exist(proof: str) -> None:
     file, _, name = proof.partition("::")
     tree = ast.parse((CHECKOUT / "tests" / file).read_text())
     assert name in {one.name for one in tree.body if isinstance(one, ast.FunctionDef)}
+
+
+@pytest.fixture
+def able(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A machine with everything that vLLM needs; each test removes one thing."""
+    monkeypatch.setattr(Cache, "of_user", classmethod(lambda _: Cache(tmp_path)))
+    monkeypatch.setattr(Cache, "free_gigabytes", property(lambda _: 50.0))
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    monkeypatch.setattr("sys.version_info", (3, 12, 1, "final", 0))
+    monkeypatch.setattr("os.confstr", lambda _: "glibc 2.36")
+    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(environment, "_has_namespaces", lambda: True)
+    monkeypatch.setattr(environment, "_CPUINFO", tmp_path / "cpuinfo")
+    (tmp_path / "cpuinfo").write_text("processor\t: 0\nflags\t\t: fpu avx avx2 f16c fma\n\nprocessor\t: 1\n")
+
+
+@pytest.mark.usefixtures("able")
+def test_a_machine_with_everything_is_fit() -> None:
+    assert environment.unfit() is None
+    assert not environment.lacks_instructions()
+
+
+@pytest.mark.usefixtures("able")
+@pytest.mark.parametrize("line", ["flags\t\t: avx avx2 fma\n", "Features\t: fp asimd\n"])
+def test_a_processor_without_the_instructions_is_unfit(tmp_path: Path, line: str) -> None:
+    (tmp_path / "cpuinfo").write_text(line)
+    assert environment.lacks_instructions()
+    assert "f16c" in (environment.unfit() or "")
+
+
+@pytest.mark.usefixtures("able")
+@pytest.mark.parametrize(
+    ("place", "value", "named"),
+    [
+        ("sys.version_info", (3, 14, 0, "final", 0), "3.11, 3.12, 3.13"),
+        ("os.confstr", lambda _: "glibc 2.27", "2.27"),
+        ("os.confstr", lambda _: None, "none"),
+        ("shutil.which", lambda name: None if name == "readelf" else f"/usr/bin/{name}", "readelf"),
+    ],
+)
+def test_each_missing_need_is_named(monkeypatch: pytest.MonkeyPatch, place: str, value: object, named: str) -> None:
+    monkeypatch.setattr(place, value)
+    said = environment.unfit() or ""
+    assert named in said and "\n" not in said
+    assert not environment.lacks_instructions()
+
+
+@pytest.mark.usefixtures("able")
+def test_disk_space_matters_only_before_the_build(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Cache, "free_gigabytes", property(lambda _: 5.9))
+    assert "5.9 GB" in (environment.unfit() or "")
+    environment.place().mkdir(parents=True)
+    assert environment.unfit() is None

@@ -1,21 +1,25 @@
-"""The environment of the CLI: nothing of the caller, official executables if this machine has them, and the view.
+"""The real CLI in the sandbox: its environment, the view of a stack file, and the stand-in for the Kubernetes plugin.
 
 The view leaves out values of a stack file, and drops edits when the tracked file changes; notes name both.
 """
 
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from components.config.settings import Serving
 from sandbox import release
+from sandbox.cluster.api import Api
 from sandbox.engine import environment
 from sandbox.engine.environment import HOST, PLUGIN, Official
-from sandbox.engine.stack_files import View, accelerator
-from sandbox.errors import SandboxError
+from sandbox.engine.kubernetes import server
+from sandbox.engine.stack_files import View
 from sandbox.home import Home
+from tests.sandbox.project import declare, obj, project
+from tests.sandbox.running import Running, provide_nodes
 
 
 def test_nothing_of_the_caller_leaks_in(tmp_path: Path) -> None:
@@ -159,8 +163,58 @@ def test_a_missing_stack_and_a_file_that_is_not_yaml_are_named(view: View) -> No
         copied(view)
 
 
-@pytest.mark.parametrize("serving", ["text", "{}", "{accelerator: [amd]}"])
-def test_a_wrong_accelerator_is_left_to_the_program(serving: str, tmp_path: Path) -> None:
-    file = tmp_path / "Pulumi.x.yaml"
-    file.write_text(f"config: {{'llm-d-pd:serving': {serving}}}")
-    assert accelerator(file) == ""
+@pytest.mark.thorough
+def test_a_field_that_is_ignored_stays_with_whoever_changed_it(tmp_path: Path, cluster: Running, api: Api) -> None:
+    """Measured on the official plugin 4.32: 4, then left to an autoscaler, scaled to 6, then fixed again."""
+    provide_nodes(cluster)
+    stack = project(tmp_path, cluster)
+    path = "/apis/apps/v1/namespaces/default/deployments/workers"
+    labels = {"app": "workers"}
+
+    def workers(replicas: int, image: str, *, ignored: bool) -> None:
+        template = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "c", "image": image}]}}
+        spec = {"replicas": replicas, "selector": {"matchLabels": labels}, "template": template}
+        opts = {"ignore_changes": ["spec.replicas"]} if ignored else {}
+        declare(stack, workers=obj("apps/v1:Deployment", "workers", "default", opts=opts, spec=spec))
+
+    def replicas() -> int:
+        return int(api.get(path)["spec"]["replicas"])
+
+    workers(4, "pause:1", ignored=False)
+    stack.up()
+
+    workers(1, "pause:1", ignored=True)
+    stack.pulumi("preview", "--expect-no-changes")
+    stack.up()
+    assert replicas() == 4, "what the tier had, not what it would begin with"
+
+    api.patch(f"{path}/scale", {"spec": {"replicas": 6}}, "application/merge-patch+json", fieldManager="autoscaler")
+    stack.pulumi("preview", "--expect-no-changes")
+    workers(1, "pause:2", ignored=True)
+    stack.up()
+    assert replicas() == 6
+    stack.pulumi("refresh", "--yes")
+    stack.pulumi("preview", "--expect-no-changes")
+    workers(1, "pause:1", ignored=True)
+    stack.up()
+    assert replicas() == 6
+
+    workers(3, "pause:1", ignored=False)
+    refused = stack.pulumi("up", "--yes", "--skip-preview", ok=False)
+    assert refused.returncode
+    assert 'conflict with "autoscaler"' in refused.stdout and ".spec.replicas" in refused.stdout
+    assert replicas() == 6
+    stack.pulumi("destroy", "--yes", "--skip-preview")
+
+
+@pytest.mark.parametrize(
+    ("metadata", "expected"),
+    [
+        ({}, "the sandbox makes no names"),
+        ({"name": "x", "annotations": {"pulumi.com/skipAwiat": "true"}}, "the sandbox knows only"),
+        ({"name": "x", "annotations": {"pulumi.com/waitFor": "Programmed"}}, "'Programmed' is neither condition="),
+    ],
+)
+def test_features_of_the_official_plugin_alone_are_refused(metadata: dict[str, Any], expected: str) -> None:
+    refused = server.of_object({"kind": "ConfigMap", "metadata": {"namespace": "n", **metadata}})
+    assert [expected in reason for _, reason in refused] == [True]

@@ -2,9 +2,11 @@
 
 from pathlib import Path
 from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
+from sandbox.engine.stack_files import View
 from sandbox.errors import SandboxError
 from sandbox.home import Home
 from sandbox.modelserver import choice, environment
@@ -20,8 +22,8 @@ def _assigned(folder: Path, settings: str, monkeypatch: pytest.MonkeyPatch) -> l
     monkeypatch.setattr(choice, "read", lambda _: choice.Vllm("venv", "model"))
     file = folder / "Pulumi.x.yaml"
     file.write_text(f"config: {{'llm-d-pd:serving': {{{settings}}}}}")
-    files = choice.Files(tracked=file, copy=file)
-    assignments, _ = choice.choose(Home(folder), files, Progress(), "vllm", None, isolated=True)
+    view = cast(View, SimpleNamespace(tracked_file=file, stack_file=file))
+    assignments, _ = choice.choose(Home(folder), view, Progress(), "vllm", None, isolated=True)
     return [each for each in assignments if "release" in each]
 
 

@@ -1,1 +1,0 @@
-"""Builds and downloads of the tools."""
