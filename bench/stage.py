@@ -19,9 +19,9 @@ from sandbox.toolchain import CONTROL_PLANE, SANDBOX, places, provide
 def stage(
     progress: Progress, name: str = "bench", count: int | None = None, *, keep: bool = False
 ) -> Iterator[tuple[Home, Engine]]:
-    """Start a sandbox, without what a killed run left; delete it afterwards. With `keep`, it is neither new nor deleted.
+    """Start a sandbox, without what a killed run left; delete it afterwards. `keep`: continue it, and let it run.
 
-    `count` is the number of nodes; None = two.
+    `count` is the number of nodes; None = as in the default description.
     """
     home = Home.of(CHECKOUT, name)
     stack = CHECKOUT / "Pulumi.amd.yaml"
