@@ -29,7 +29,7 @@ STEPS = {"simulated": (0, 1, 10, 50, 100, 200), "real": (0, 1, 5, 10, 15), "gate
 RATIOS = {"simulated": (200, 50), "real": (15, 5), "gateway": (200, 50)}
 LIMIT = 1.2
 """Of what a stack costs beside 200 others to what it costs beside 50."""
-SAMPLES = 5
+SAMPLES = 3
 NODES = 60
 FEW = 5
 """Stacks from which what an idle control plane uses is divided by their number: that of one is below the noise."""

@@ -47,6 +47,7 @@ GATEWAY = {
 }
 ROUTED = {"Namespace", "Service", "DestinationRule", "InferencePool", "HTTPRoute"}
 """Kinds of a stack's objects that the Gateway's controller reads."""
+SLICES = {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice"}
 Row = dict[str, float]
 """Measured values by their names."""
 
@@ -66,7 +67,7 @@ class Stacks:
         self._file = json.dumps({**file, "config": {**file["config"], "llm-d-pd:serving": serving}})
         objects = [plain(each) for each in run_program(serving, token="placeholder").objects.values()]
         self._objects = json.dumps(objects)
-        versions = {each["apiVersion"] for each in [*objects, GATEWAY]}
+        versions = {each["apiVersion"] for each in [*objects, GATEWAY, SLICES]}
         roots = {version: f"/apis/{version}" if "/" in version else f"/api/{version}" for version in versions}
         self._kinds = {
             (version, kind["kind"]): (root, kind["name"], kind["namespaced"])
@@ -100,18 +101,24 @@ class Stacks:
 
     def fill(self, number: int) -> None:
         """Apply the objects of further stacks without the engine; where pods run, only those that the Gateway needs."""
-
-        def make(stack: int) -> None:
-            for each in self.objects(stack):
-                if not self._isolated or each["kind"] in ROUTED:
-                    self.apply(each)
-
         todo = range(self.count(), number)
         with self.progress.step(f"applying the objects of {len(todo)} stacks"), ThreadPoolExecutor(4) as together:
-            list(together.map(make, todo))
+            list(together.map(self._fill, todo))
         with self.progress.step("waiting for their pods"):
             while not self._isolated and self._ready() < 3 * number:
                 time.sleep(1)
+
+    def _fill(self, number: int) -> None:
+        for each in self.objects(number):
+            if not self._isolated or each["kind"] in ROUTED:
+                self.apply(each)
+        if self._isolated:  # istio makes a Service for each pool: its endpoints are the workers of the first stack
+            collection = f"/apis/{SLICES['apiVersion']}/namespaces/{FIRST}/endpointslices"
+            [first] = self.api.get(collection, labelSelector="istio.io/inferencepool-name=gaie-pd")["items"]
+            labels = {**first["metadata"]["labels"], "endpointslice.kubernetes.io/managed-by": "bench"}
+            metadata = {"name": "workers", "namespace": f"stack-{number}", "labels": labels}
+            endpoints = [{"addresses": each["addresses"]} for each in first["endpoints"]]
+            self.apply({**first, **SLICES, "metadata": metadata, "endpoints": endpoints})
 
     def _ready(self) -> int:
         return sum(is_true(pod, "Ready") for pod in self.api.get("/api/v1/pods")["items"])
