@@ -19,7 +19,7 @@ from sandbox.engine import Engine
 from sandbox.home import Home
 from sandbox.progress import Progress
 from tests.recorder import plain, run_program
-from tests.sandbox.running import memory, processes
+from tests.sandbox.running import processes
 
 PROGRAMS = {
     "store": ("kube-apiserver", "etcd"),
@@ -142,7 +142,7 @@ class Stacks:
         return {**row, "state": state.stat().st_size / 1000}
 
     def use(self) -> Row:
-        """Return CPU seconds so far and memory (PSS, MB) of each group of programs."""
+        """Return CPU seconds so far and anonymous memory (MB) of each group of programs."""
         row = dict.fromkeys((f"{group} {what}" for group in PROGRAMS for what in ("cpu", "MB")), 0.0)
         for pid, command in processes(self.home).items():
             program = Path(command.split(" ")[0]).name
@@ -151,7 +151,8 @@ class Stacks:
                     with suppress(OSError):  # it has ended meanwhile
                         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
                         row[f"{group} cpu"] += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-                        row[f"{group} MB"] += memory({pid}) / 1e6
+                        status = Path(f"/proc/{pid}/status").read_text()
+                        row[f"{group} MB"] += int(status.partition("RssAnon:")[2].split()[0]) * 1024 / 1e6
         return row
 
     def idle(self) -> Row:
