@@ -1,8 +1,8 @@
 """What one more stack costs beside N others: with simulated pods, with real ones, and behind one Gateway.
 
-`make bench-growth`, not part of `make bench`. `ARGS="--part simulated --stacks 50"` measures one part up to that many
-stacks and keeps its sandbox, so that the next run continues. Of several runs the fastest counts, because other work on
-a shared machine slows the others.
+`make bench-growth`, not part of `make bench`. `ARGS="--part real --stacks 5"` measures one part up to that many stacks.
+The parts `real` and `gateway` then keep their sandbox, so that the next run continues. Of several runs the fastest
+counts, because other work on a shared machine slows the others.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 
 from bench import page
-from bench.stacks import FIRST, SHARED, Row, Stacks
+from bench.stacks import FIRST, SHARED, Row, Stacks, idle, least
 from bench.stage import stage
 from sandbox.cluster import lifecycle
 from sandbox.cluster.api import connect
@@ -24,7 +24,7 @@ from sandbox.home import CHECKOUT
 from sandbox.network.gateways import assigned_ports
 from sandbox.progress import Progress
 
-STEPS = {"simulated": (0, 1, 10, 50, 100, 200), "real": (0, 1, 5, 10, 15), "gateway": (15, 50, 200)}
+STEPS = {"simulated": (1, 10, 50, 100, 200), "real": (0, 1, 5, 10, 15), "gateway": (15, 50, 200)}
 """Numbers of stacks at which each part measures; `gateway` adds routes and pools to the stacks of `real`."""
 RATIOS = {"simulated": (200, 50), "real": (15, 5), "gateway": (200, 50)}
 LIMIT = 1.2
@@ -78,13 +78,13 @@ def main() -> int:
     parser.add_argument("--part", choices=STEPS)
     parser.add_argument("--stacks", type=int, default=200)
     chosen = parser.parse_args()
-    measures = {"simulated": _simulated, "real": _real, "gateway": _gateway}
     over = False
-    for parts in (("simulated",), ("real", "gateway")):
-        wanted = [part for part in parts if chosen.part in (None, part)]
-        if not wanted:
-            continue
-        with _sandbox(parts[0], keep=bool(chosen.part)) as stacks:
+    if chosen.part in (None, "simulated"):
+        over = _report("simulated", _simulated([number for number in STEPS["simulated"] if number <= chosen.stacks]))
+    measures = {"real": _real, "gateway": _gateway}
+    wanted = [part for part in measures if chosen.part in (None, part)]
+    if wanted:
+        with _sandbox("growth-real", keep=bool(chosen.part)) as stacks:
             for part in wanted:
                 file = stacks.home.root / f"{part}.json"
                 rows: dict[str, Row] = json.loads(file.read_text()) if file.exists() else {}
@@ -93,37 +93,48 @@ def main() -> int:
                     stacks.progress.say(f"{part}, {number} stacks: {row}")
                     rows[str(number)] = row
                     file.write_text(json.dumps(rows))
-                over |= _report(part, rows)
+                _report(part, rows)
     return int(over)
 
 
 @contextmanager
-def _sandbox(name: str, *, keep: bool) -> Iterator[Stacks]:
+def _sandbox(name: str, *, keep: bool = False, pods: bool = True) -> Iterator[Stacks]:
     progress = Progress()
     os.environ.pop(lifecycle.NO_NAMESPACES, None)
-    if name == "simulated":
+    if not pods:
         os.environ[lifecycle.NO_NAMESPACES] = "1"
     with ExitStack() as left:
-        home, engine = left.enter_context(stage(progress, f"growth-{name}", NODES, keep=keep))
+        home, engine = left.enter_context(stage(progress, name, NODES, keep=keep))
         yield Stacks(home, engine, left.enter_context(connect(home.host_kubeconfig)), progress)
 
 
-def _simulated(stacks: Stacks, numbers: Sequence[int]) -> Iterator[tuple[int, Row]]:
-    for number in numbers:
-        stacks.fill(number)
-        yield number, stacks.idle() | (stacks.up(SAMPLES) if number else {})
+def _simulated(numbers: Sequence[int]) -> dict[str, Row]:
+    """Return the costs in one sandbox for each number of stacks. Their stacks are deployed in turn."""
+    with ExitStack() as left:
+        sandboxes = [left.enter_context(_sandbox(f"growth-{number}", pods=False)) for number in numbers]
+        empty = idle(sandboxes)
+        for number, stacks in zip(numbers, sandboxes, strict=True):
+            stacks.fill(number)
+        rows = idle(sandboxes)
+        for row, before in zip(rows, empty, strict=True):
+            row |= {key: row[key] - before[key] for key in before}
+        deployed = [[stacks.up(1) for stacks in sandboxes] for _ in range(SAMPLES)]
+        return {
+            str(number): row | least([each[place] for each in deployed])
+            for place, (number, row) in enumerate(zip(numbers, rows, strict=True))
+        }
 
 
 def _real(stacks: Stacks, numbers: Sequence[int]) -> Iterator[tuple[int, Row]]:
     for number in numbers:
         row = stacks.up(number - stacks.count()) if number else {}
-        yield number, row | stacks.idle()
+        yield number, row | idle([stacks])[0]
 
 
 def _gateway(stacks: Stacks, numbers: Sequence[int]) -> Iterator[tuple[int, Row]]:
     for number in numbers:
         stacks.fill(number)
-        yield number, stacks.idle() | _served(stacks) | _asked(stacks)
+        yield number, idle([stacks])[0] | _served(stacks) | _asked(stacks)
 
 
 def _served(stacks: Stacks) -> Row:
@@ -144,7 +155,7 @@ def _served(stacks: Stacks) -> Row:
         for each in made:
             stacks.api.delete(stacks.path(each))
         _await(stacks, 404)
-    return {key: min(row[key] for row in rows) for key in rows[0]}
+    return least(rows)
 
 
 def _await(stacks: Stacks, status: int) -> None:
@@ -181,7 +192,8 @@ def _report(part: str, rows: Mapping[str, Row]) -> bool:
     table = [("stacks", *map(str, numbers), f"{high} / {low}")]
     for title, key, digits, shared in ROWS[part]:
         counted = [number for number in numbers if not shared or number >= FEW]
-        values = {n: (rows[str(n)][key] - rows["0"][key]) / n if shared else rows[str(n)][key] for n in counted}
+        empty = rows.get("0", {}).get(key, 0.0) if shared else 0.0
+        values = {number: (rows[str(number)][key] - empty) / (number if shared else 1) for number in counted}
         ratio = values[high] / values[low] if high in values and values.get(low) else 0
         over |= part == "simulated" and ratio > LIMIT
         cells = (f"{values[number]:.{digits}f}" if number in values else "" for number in numbers)

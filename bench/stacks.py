@@ -4,7 +4,7 @@ import json
 import os
 import resource
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -128,11 +128,11 @@ class Stacks:
         first = self.count()
         with self.progress.step(f"pulumi up of {samples} stacks", state=lambda: f"{self.count() - first} begun"):
             rows = [self._up(f"stack-{number}") for number in range(first, first + samples)]
-        return {key: min(row[key] for row in rows) for key in rows[0]}
+        return least(rows)
 
     def _up(self, name: str) -> Row:
         (self._engine.cwd / f"Pulumi.{name}.yaml").write_text(self._file.replace(FIRST, name))
-        pulumi(self.home, self._engine, "stack", "init", name, "--no-select")
+        pulumi(self.home, self._engine, "stack", "select", name, "--create")
         row: Row = {}
         for what, words in {"up": ("--yes", "--skip-preview"), "preview": ("--expect-no-changes",)}.items():
             own, store = _children(), self.use()["store cpu"]
@@ -155,15 +155,24 @@ class Stacks:
                         row[f"{group} MB"] += int(status.partition("RssAnon:")[2].split()[0]) * 1024 / 1e6
         return row
 
-    def idle(self) -> Row:
-        """Return memory (MB) and CPU (millicores) of each group while nothing changes."""
-        with self.progress.step("watching idle programs", expected=2 * IDLE_SECONDS):
-            time.sleep(IDLE_SECONDS)
-            before = self.use()
-            time.sleep(IDLE_SECONDS)
-            after = self.use()
-        seconds = {group: after[f"{group} cpu"] - before[f"{group} cpu"] for group in PROGRAMS}
-        return after | {f"{group} idle": 1000 * each / IDLE_SECONDS for group, each in seconds.items()}
+
+def idle(sandboxes: Sequence[Stacks]) -> list[Row]:
+    """Return memory (MB) and CPU (millicores) of each group in each sandbox while nothing changes."""
+    with sandboxes[0].progress.step("watching idle programs", expected=2 * IDLE_SECONDS):
+        time.sleep(IDLE_SECONDS)
+        begun = [(time.monotonic(), stacks.use()) for stacks in sandboxes]
+        time.sleep(IDLE_SECONDS)
+        rows = []
+        for (since, before), stacks in zip(begun, sandboxes, strict=True):
+            after, seconds = stacks.use(), time.monotonic() - since
+            cores = {group: (after[f"{group} cpu"] - before[f"{group} cpu"]) / seconds for group in PROGRAMS}
+            rows.append(after | {f"{group} idle": 1000 * each for group, each in cores.items()})
+        return rows
+
+
+def least(rows: Sequence[Row]) -> Row:
+    """Return the least of each value."""
+    return {key: min(row[key] for row in rows) for key in rows[0]}
 
 
 def _children() -> float:
