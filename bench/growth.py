@@ -57,8 +57,6 @@ ROWS: dict[str, tuple[tuple[str, str, int, bool], ...]] = {
         ("EPP, memory per stack, MB", "picker MB", 0, True),
         ("EPP, idle CPU per stack, millicores", "picker idle", 1, True),
         ("routing sidecar, memory per stack, MB", "sidecar MB", 0, True),
-        ("API server and etcd, memory per stack, MB", "store MB", 1, True),
-        ("API server and etcd, idle CPU per stack, millicores", "store idle", 1, True),
     ),
     "gateway": (
         ("a new route and pool answer after, ms", "served", 0, False),
