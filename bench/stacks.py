@@ -126,7 +126,7 @@ class Stacks:
     def up(self, samples: int) -> Row:
         """Deploy further stacks with `pulumi up`, one after another; return the least of each cost."""
         first = self.count()
-        with self.progress.step(f"pulumi up of {samples} stacks", state=lambda: f"{self.count() - first} begun"):
+        with self.progress.step("pulumi up of further stacks", state=lambda: f"{self.count() - first} begun"):
             rows = [self._up(f"stack-{number}") for number in range(first, first + samples)]
         return least(rows)
 
