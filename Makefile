@@ -12,7 +12,7 @@
 #   make size ARGS="org/model --gpu H200 …"                            does it fit, and how many workers; without a stack
 #   make pr-diff BASE=origin/main [STACKS="amd …"] [OUT=diff.md]       what this work tree changes, as Markdown
 #   make down [PURGE=1]                                                stop the sandbox (and delete its data)
-#   make tools | test | test-thorough | test-vllm | test-all | lint | bench | bench-datapath | bench-tools   to change the program
+#   make tools | test | test-thorough | test-vllm | test-all | lint | bench | bench-datapath | bench-growth | bench-tools   to change the program
 #   make test-vllm RELEASE=0.9                                         the vLLM of a newer release: writes docs/releases.md
 #   make clean | clean-tools                                           delete files of this checkout; the per-user cache
 #
@@ -51,7 +51,7 @@ ON_STACK = --stack $(STACK) $(if $(NODES),--nodes $(NODES)) $(if $(CLUSTER),--cl
 
 SERVER = $(if $(MODEL_SERVER),--model-server $(MODEL_SERVER)) $(if $(MODEL_SERVER_TP),--model-server-tp $(MODEL_SERVER_TP))
 
-.PHONY: help up preview policy refresh destroy shell preflight verify size chat status logs pr-diff down tools test test-thorough test-vllm test-all lint bench bench-datapath bench-tools clean clean-tools
+.PHONY: help up preview policy refresh destroy shell preflight verify size chat status logs pr-diff down tools test test-thorough test-vllm test-all lint bench bench-datapath bench-growth bench-tools clean clean-tools
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -120,6 +120,10 @@ bench-datapath: $(DEVELOPED)
 
 bench-tools: $(DEVELOPED)
 	$(PYTHON) -m bench.tools
+
+bench-growth: $(DEVELOPED)
+	@$(PYTHON) -m sandbox.toolchain kwok > /dev/null
+	$(PYTHON) -m bench.growth $(ARGS)
 
 clean:
 	@for home in .sandbox/*/; do \

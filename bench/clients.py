@@ -17,6 +17,7 @@ class Target:
     host: str
     port: int
     headers: dict[str, str]
+    path: str = "/v1/completions"
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def _client(target: Target, model: str, requests: int, took: list[float]) -> Non
         body = json.dumps({"model": model, "prompt": prompt, "max_tokens": 4})
         started = time.perf_counter()
         connection.request(
-            "POST", "/v1/completions", body, {"Content-Type": "application/json", "Host": "bench", **target.headers}
+            "POST", target.path, body, {"Content-Type": "application/json", "Host": "bench", **target.headers}
         )
         response = connection.getresponse()
         response.read()

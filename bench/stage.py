@@ -1,4 +1,4 @@
-"""The sandbox of the benchmarks: two nodes, the amd stack's engine, nothing deployed."""
+"""The sandboxes of the benchmarks: nodes, the amd stack's engine, nothing deployed."""
 
 import subprocess
 import sys
@@ -16,28 +16,36 @@ from sandbox.toolchain import CONTROL_PLANE, SANDBOX, places, provide
 
 
 @contextmanager
-def stage(progress: Progress) -> Iterator[tuple[Home, Engine]]:
-    """Start the sandbox, without what a killed run left; delete it afterwards."""
-    home = Home.of(CHECKOUT, "bench")
+def stage(
+    progress: Progress, name: str = "bench", count: int | None = None, *, keep: bool = False
+) -> Iterator[tuple[Home, Engine]]:
+    """Start a sandbox, without what a killed run left; delete it afterwards. `keep`: continue it, and let it run.
+
+    `count` is the number of nodes; None = as in the default description.
+    """
+    home = Home.of(CHECKOUT, name)
     stack = CHECKOUT / "Pulumi.amd.yaml"
     tools = places(SANDBOX) | provide(
         [*CONTROL_PLANE, "pulumi", *sorted(session.needed_tools(stack, pods=True))], progress
     )
-    lifecycle.throw_away(home, progress)
+    if not keep:
+        lifecycle.throw_away(home, progress)
     try:
         lifecycle.start(home, tools, progress)
-        nodes.provide(home.host_kubeconfig, description.default(), "amd")
-        if namespace := session.istio_namespace(stack):
+        nodes.provide(home.host_kubeconfig, description.default(), "amd", count)
+        namespace = session.istio_namespace(stack)
+        if namespace and lifecycle.isolated(home):
             istio.provide(home.host_kubeconfig, namespace, progress)
         yield home, prepare(home, CHECKOUT, "amd", tools=tools)
     finally:
-        lifecycle.throw_away(home, progress)
+        if not keep:
+            lifecycle.throw_away(home, progress)
 
 
-def pulumi(home: Home, engine: Engine, *arguments: str) -> float:
-    """Run a Pulumi command on the amd stack; return its seconds. If it fails, exit with its output."""
-    stack = [] if arguments[0] == "stack" else ["--stack", "amd"]
-    command = [*lifecycle.enter(home), "pulumi", *arguments, *stack, "--non-interactive"]
+def pulumi(home: Home, engine: Engine, *arguments: str, stack: str = "amd") -> float:
+    """Run a Pulumi command on a stack; return its seconds. If it fails, exit with its output."""
+    named = [] if arguments[0] == "stack" else ["--stack", stack]
+    command = [*lifecycle.enter(home), "pulumi", *arguments, *named, "--non-interactive"]
     begun = time.monotonic()
     done = subprocess.run(command, cwd=engine.cwd, env=engine.env, capture_output=True, text=True, check=False)
     if done.returncode:
