@@ -2,7 +2,8 @@
 
 A file's `given` is below each of its cases. A case has these words, besides those of `tests.field.cases`:
 
-- `settings`, laid over `tests.stack_file.BASE`; `noted`: some of the plan's warnings, or the notes of the preflight;
+- `settings`, laid over `tests.stack_file.BASE` with release 0.6; `noted`: some of the plan's warnings, or the notes of
+  the preflight;
 - `cluster`: the `check` that runs on nothing but what is typed (without it all checks run on a cluster that lacks
   nothing); `nodes` and `pods` in the words of `tests.preflight.typed`, other `answers` by path, `dry` answers by a part
   of the object, and `state`: fields of `preflight.state.State`;
@@ -33,9 +34,10 @@ from tests.program.test_generations import state_of
 from tests.program.test_outputs import WithAddress
 from tests.program.wire import ran
 from tests.recorder import run_program
-from tests.stack_file import BASE
+from tests.stack_file import BASE as SMALLEST
 
 Case = Mapping[str, Any]
+BASE = {**SMALLEST, "release": "0.6"}
 SEVERITIES = {"refused": Severity.ERROR, "warned": Severity.WARNING, "noted": Severity.NOTE}
 WORDS = {"settings", "cluster", "deployed", "before", "replaced", "costs", "outputs", "address", *SEVERITIES}
 

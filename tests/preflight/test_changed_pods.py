@@ -4,8 +4,8 @@ from copy import deepcopy
 from typing import Any
 
 import pytest
-
 from preflight.changes import changes
+
 from preflight.checks import changed_pods
 from tests.preflight.typed import Typed, facts, whole
 

@@ -22,7 +22,7 @@ def _assigned(folder: Path, settings: str, monkeypatch: pytest.MonkeyPatch) -> l
     monkeypatch.setattr(choice, "read", lambda _: choice.Vllm("venv", "model"))
     file = folder / "Pulumi.x.yaml"
     file.write_text(f"config: {{'llm-d-pd:serving': {{{settings}}}}}")
-    view = cast(View, SimpleNamespace(tracked_file=file, stack_file=file))
+    view = cast("View", SimpleNamespace(tracked_file=file, stack_file=file))
     assignments, _ = choice.choose(Home(folder), view, Progress(), "vllm", None, isolated=True)
     return [each for each in assignments if "release" in each]
 

@@ -155,14 +155,6 @@ def test_with_its_programs_on_path_the_default_release_stays(
     assert config(view)["llm-d-pd:serving"] == {"accelerator": "amd", "list": [1, 3]}
 
 
-def test_a_missing_stack_and_a_file_that_is_not_yaml_are_named(view: View) -> None:
-    with pytest.raises(SandboxError, match=r"no stack 'prod'.*Stacks that do: dev\."):
-        View(view.folder, view.checkout, "prod").require_tracked()
-    view.tracked_file.write_text("config: [")
-    with pytest.raises(SandboxError, match=r"Pulumi\.dev\.yaml is not YAML"):
-        copied(view)
-
-
 @pytest.mark.thorough
 def test_a_field_that_is_ignored_stays_with_whoever_changed_it(tmp_path: Path, cluster: Running, api: Api) -> None:
     """Measured on the official plugin 4.32: 4, then left to an autoscaler, scaled to 6, then fixed again."""
