@@ -20,7 +20,7 @@ _CONSTRUCTOR = re.compile(r"_ZN(.+)C[12]E.*")
 _NO_DEVICE = 100
 """cudaErrorNoDevice and CUDA_ERROR_NO_DEVICE."""
 VIRTUAL = "constructor"
-"""The kind of a constructor whose class has virtual functions."""
+"""The kind of a constructor of a class with virtual functions."""
 _PAGE = 4096
 """At least the size of each object that torch's libraries read of libtorch_cuda.so."""
 
