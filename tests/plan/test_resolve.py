@@ -35,7 +35,7 @@ class TestTiming:
 class TestWhatTheProgramSets:
     """The table of refused flags and variables is exactly what the program renders."""
 
-    MAY_BE_SET = {"HF_HOME", "UCX_LOG_FILE", "TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR", "VLLM_CACHE_ROOT"}
+    MAY_BE_SET = {"USER", "HF_HOME", "UCX_LOG_FILE", "TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR", "VLLM_CACHE_ROOT"}
     FULLEST = {
         "rdma": {"resource": "rdma/ib"},
         "ucx": {"tls": "rc", "netDevices": "all", "ibGidIndex": 3, "ibTrafficClass": 1, "logLevel": "info",

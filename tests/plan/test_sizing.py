@@ -29,7 +29,6 @@ def _stack(gpu: str, model: str, prefill: int = 1, decode: int = 4, **more: Any)
 def test_without_a_product_nothing_is_sized() -> None:
     plan = resolve(settings())
     assert plan.sized == []
-    assert plan.sizing.gpu is None
 
 
 def test_every_product_of_the_accelerators_is_a_word() -> None:
@@ -58,9 +57,9 @@ def test_the_table_of_the_stack_output() -> None:
     prefill, decode = resolve(settings(**_stack("MI300X", "amd/Llama-3.3-70B-Instruct-FP8-KV"))).sized
     assert (prefill["tier"], prefill["workers"], prefill["tensorParallel"]) == ("prefill", 4, 1)
     assert prefill["weightsGiB"] == 69.0
-    assert prefill["cacheGiB"] == pytest.approx(101.2, abs=0.2)
-    assert prefill["sequences"] == pytest.approx(10.4, abs=0.1)
-    assert decode["cacheTokens"] == pytest.approx(1_996_672, rel=0.01)
+    assert prefill["cacheGiB"] == pytest.approx(105.1, abs=0.2)
+    assert prefill["sequences"] == pytest.approx(10.8, abs=0.1)
+    assert decode["cacheTokens"] == pytest.approx(2_036_608, rel=0.01)
 
 
 def test_numbers_of_a_load_may_be_text() -> None:

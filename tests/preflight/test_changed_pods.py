@@ -4,9 +4,9 @@ from copy import deepcopy
 from typing import Any
 
 import pytest
-from preflight.changes import changes
 
 from preflight.checks import changed_pods
+from preflight.checks.changed_pods import changes
 from tests.preflight.typed import Typed, facts, whole
 
 EXISTING: dict[str, Any] = {"createNamespace": False}

@@ -9,7 +9,7 @@ def test_a_state_is_read_from_types_and_outputs() -> None:
     metadata = {"name": "gaie-pd-epp", "namespace": "llm-d-pd", "uid": "u"}
     state = State.of(
         [
-            ("pulumi:pulumi:Stack", {"context": "c", "server": "s"}),
+            ("pulumi:pulumi:Stack", {"context": "c", "server": "s", "release": "0.6"}),
             ("llm-d-pd:index:TargetCluster", {"uid": "1111", "ordered": True}),
             ("kubernetes:core/v1:Service", {"metadata": metadata, "__inputs": {"spec": {}}}),
             ("kubernetes:rbac.authorization.k8s.io/v1:ClusterRole", {"metadata": {"name": "r", "uid": "v"}}),
@@ -19,7 +19,7 @@ def test_a_state_is_read_from_types_and_outputs() -> None:
     )
     uids = {"Service/llm-d-pd/gaie-pd-epp": "u", "ClusterRole//r": "v"}
     inputs = {"Service/llm-d-pd/gaie-pd-epp": {"spec": {}}}
-    assert state == State(True, "1111", "context c, server s", uids, inputs, ordered=True)
+    assert state == State(True, "1111", "context c, server s", "0.6", uids, inputs, ordered=True)
 
 
 def test_a_cluster_that_hides_its_uid_is_a_warning() -> None:

@@ -8,7 +8,6 @@ import pytest
 from components.config.vocabulary import Preset, ReleaseName
 from components.releases import RELEASES
 from preflight import __main__ as command
-from preflight import stack
 from preflight.state import State
 from tests.program.test_generations import state_of
 from tests.program.wire import AMD, made, ran, remade
@@ -90,8 +89,8 @@ def test_nothing_is_announced_where_the_release_stays_or_is_named(before: dict[s
 def test_the_command_of_the_preflight_says_it_too(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(stack, "config", lambda _: stack.Config(AMD, pulumi.Output.from_input("a token")))
-    monkeypatch.setattr(stack, "state", lambda _: State(known=True, release="0.6"))
+    monkeypatch.setattr(command, "_config", lambda _: command.Config(AMD, pulumi.Output.from_input("a token")))
+    monkeypatch.setattr(command, "_state", lambda _: State(known=True, release="0.6"))
     assert command.main(["--stack", "amd"]) == 1, "there is no cluster"
     assert MOVED.splitlines()[0].removeprefix("warning: ") in capsys.readouterr().err
 

@@ -32,4 +32,4 @@ def test_several_pickers_elect_a_leader(release: str) -> None:
 
 
 def test_the_picker_sends_its_spans_to_the_collector() -> None:
-    assert _as_typed(made({**AMD, "tracing": COLLECTOR}), release="0.6", tracing=True) == {}
+    assert _as_typed(made({**AMD, "release": "0.6", "tracing": COLLECTOR}), release="0.6", tracing=True) == {}
