@@ -37,7 +37,7 @@ NOTES = {
     "simulated": f"The least of {SAMPLES} stacks that `pulumi up` made; the objects of the others were applied as the "
     "program declares them.",
     "real": "`pulumi up` made all stacks: the least of those since the column before.",
-    "gateway": f"Routes of 15 stacks that run, and of others whose pods do not. The least of {SAMPLES} runs.",
+    "gateway": f"Routes of 15 stacks that run, and of others without pods that run. The least of {SAMPLES} runs.",
 }
 ROWS: dict[str, tuple[tuple[str, str, int, bool], ...]] = {
     "simulated": (

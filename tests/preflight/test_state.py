@@ -1,5 +1,7 @@
 """What the stack's state says, and of which cluster it is."""
 
+from typing import Any
+
 from preflight.checks import identity
 from preflight.state import State
 from tests.preflight.typed import Typed, facts
@@ -18,7 +20,7 @@ def test_a_state_is_read_from_types_and_outputs() -> None:
         ]
     )
     uids = {"Service/llm-d-pd/gaie-pd-epp": "u", "ClusterRole//r": "v"}
-    inputs = {"Service/llm-d-pd/gaie-pd-epp": {"spec": {}}}
+    inputs: dict[str, Any] = {"Service/llm-d-pd/gaie-pd-epp": {"spec": {}}}
     assert state == State(True, "1111", "context c, server s", "0.6", uids, inputs, ordered=True)
 
 

@@ -138,7 +138,7 @@ def _dispatched(gateway: Traffic) -> list[int]:
 
 
 def _sum(gateway: Traffic, metric: str, *labels: str) -> float:
-    """Sum of the EPP's numbers whose labels have these values, or a name of a pod in one."""
+    """Sum of the EPP's numbers with labels of these values, or a name of a pod in one."""
     lines = gateway.api.text(f"{_picker(gateway)}:9090/proxy/metrics").splitlines()
     found = [line for line in lines if line.startswith(metric + "{") and all(f'"{label}' in line for label in labels)]
     return sum(float(line.split()[-1]) for line in found)
