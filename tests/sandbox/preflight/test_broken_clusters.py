@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from sandbox.cluster.api import connect
+from sandbox.cluster.nodes import VENDOR_LABEL
 from sandbox.engine import Engine
 from sandbox.home import CHECKOUT
 from tests.recorder import Recorder, run_program
@@ -33,6 +34,7 @@ def stage(cluster: Running, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     file = made.engine.cwd / "Pulumi.amd.yaml"
     before = file.read_text()
     with connect(cluster.host_kubeconfig) as api:
+        api.delete("/api/v1/nodes", labelSelector=f"{VENDOR_LABEL}=nvidia")  # those of a test of both vendors
         yield Stage(api, made, tmp_path_factory.mktemp("preflight"))
     file.write_text(before)
 
