@@ -28,11 +28,11 @@ STEPS = {"simulated": (1, 10, 50, 100, 200), "real": (0, 1, 5, 10, 15), "gateway
 """Numbers of stacks at which each part measures; `gateway` adds routes and pools to the stacks of `real`."""
 RATIOS = {"simulated": (200, 50), "real": (15, 5), "gateway": (200, 50)}
 LIMIT = 1.2
-"""Of what a stack costs beside 200 others to what it costs beside 50."""
+"""Most that a stack may cost beside 200 others, as a multiple of its cost beside 50 others."""
 SAMPLES = 3
 NODES = 60
 FEW = 5
-"""Stacks from which what an idle control plane uses is divided by their number: that of one is below the noise."""
+"""Fewest stacks for values per stack: with fewer stacks the differences of an idle control plane are noise."""
 NOTES = {
     "simulated": f"The least of {SAMPLES} stacks that `pulumi up` made; the objects of the others were applied as the "
     "program declares them.",
@@ -71,7 +71,7 @@ ROWS: dict[str, tuple[tuple[str, str, int, bool], ...]] = {
 
 
 def main() -> int:
-    """Measure and write the tables; return 1 if a stack beside 200 others costs more than 1.2 of one beside 50."""
+    """Measure and write the tables; return 1 if a stack with simulated pods costs more than `LIMIT` allows."""
     parser = argparse.ArgumentParser(prog="python -m bench.growth")
     parser.add_argument("--part", choices=STEPS)
     parser.add_argument("--stacks", type=int, default=200)
@@ -107,7 +107,7 @@ def _sandbox(name: str, *, keep: bool = False, pods: bool = True) -> Iterator[St
 
 
 def _simulated(numbers: Sequence[int]) -> dict[str, Row]:
-    """Return the costs in one sandbox for each number of stacks. Their stacks are deployed in turn."""
+    """Return the costs by number of stacks. Each number has a sandbox; measured stacks are deployed in turn."""
     with ExitStack() as left:
         sandboxes = [left.enter_context(_sandbox(f"growth-{number}", pods=False)) for number in numbers]
         empty = idle(sandboxes)
@@ -136,7 +136,7 @@ def _gateway(stacks: Stacks, numbers: Sequence[int]) -> Iterator[tuple[int, Row]
 
 
 def _served(stacks: Stacks) -> Row:
-    """Return the milliseconds until a new route to a new pool answers, and istiod's CPU for them."""
+    """Return the milliseconds until a new route to a new pool answers, and istiod's CPU for route and pool."""
     made = [each for each in stacks.objects(0) if each["kind"] in ("InferencePool", "HTTPRoute")]
     made = json.loads(json.dumps(made).replace(f"/{FIRST}", "/new").replace('"name": "gaie-pd"', '"name": "new"'))
     for each in made:

@@ -1,4 +1,4 @@
-"""The guide's way beside this program: three Helm releases with the same objects and a route, on the same cluster.
+"""This program compared with the guide's way: three Helm releases with the same objects, and a route, on one cluster.
 
 Part of `make bench`, with Helm 3 on PATH. The charts hold the objects that this program declares, so that only the tool
 differs. The guide installs its releases one after another and waits for each (helmfile `needs`, `--wait`).
@@ -119,7 +119,7 @@ class _Helm:
 
 
 def _objects(engine: Engine, *, changed: bool) -> list[dict[str, Any]]:
-    settings = dict(serving(engine.cwd / "Pulumi.amd.yaml"))  # the sandbox may have named a release in its copy
+    settings = dict(serving(engine.cwd / "Pulumi.amd.yaml"))  # the sandbox's copy: it may name a release
     if changed:
         settings["routing"] = {**settings.get("routing", {}), "verbosity": CHANGED[1]}
     objects = [plain(each) for each in run_program(settings, token="placeholder").objects.values()]

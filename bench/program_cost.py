@@ -55,7 +55,7 @@ def _flat(home: Home, engine: Engine) -> Engine:
     project = yaml.safe_load((engine.cwd / "Pulumi.yaml").read_text())
     kept = {key: project[key] for key in ("runtime",)}
     (folder / "Pulumi.yaml").write_text(yaml.safe_dump({"name": "flat", "main": str(FLAT), **kept}))
-    settings = serving(engine.cwd / "Pulumi.amd.yaml")  # the sandbox may have named a release in its copy
+    settings = serving(engine.cwd / "Pulumi.amd.yaml")  # the sandbox's copy: it may name a release
     objects = [plain(each) for each in run_program(settings, token="placeholder").objects.values()]
     order = {"Namespace": 0, "ServiceAccount": 1}
     objects.sort(key=lambda each: order.get(each["kind"], 2))

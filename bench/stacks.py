@@ -28,12 +28,12 @@ PROGRAMS = {
     "envoy": ("envoy",),
     "istiod": ("pilot-discovery",),
 }
-"""Beginnings of the names of programs, by the name of their sum."""
+"""Beginnings of the names of programs, by the group for which CPU and memory are added up."""
 IDLE_SECONDS = 20.0
 FIRST = "stack-0"
-"""Namespace in the objects from which those of all stacks are made."""
+"""Namespace of the first stack; in the objects of another stack, the name of that stack replaces it."""
 SHARED = {"name": "shared", "namespace": "gateways"}
-"""The Gateway of the stacks where pods run. Elsewhere each stack has its own."""
+"""The one Gateway of all stacks in a sandbox where pods run. In other sandboxes each stack has its own Gateway."""
 GATEWAY = {
     "apiVersion": "gateway.networking.k8s.io/v1",
     "kind": "Gateway",
@@ -100,7 +100,7 @@ class Stacks:
         return list(json.loads(self._objects.replace(FIRST, f"stack-{number}")))
 
     def fill(self, number: int) -> None:
-        """Apply the objects of further stacks without the engine; where pods run, only those that the Gateway needs."""
+        """Apply the objects of further stacks without the engine; where pods run, only the kinds in `ROUTED`."""
         todo = range(self.count(), number)
         with self.progress.step(f"applying the objects of {len(todo)} stacks"), ThreadPoolExecutor(4) as together:
             list(together.map(self._fill, todo))
@@ -124,7 +124,7 @@ class Stacks:
         return sum(is_true(pod, "Ready") for pod in self.api.get("/api/v1/pods")["items"])
 
     def up(self, samples: int) -> Row:
-        """Deploy further stacks with `pulumi up`, one after another; return the least of each cost."""
+        """Deploy further stacks with `pulumi up`, one after another; return the lowest value of each cost."""
         first = self.count()
         with self.progress.step("pulumi up of further stacks", state=lambda: f"{self.count() - first} begun"):
             rows = [self._up(f"stack-{number}") for number in range(first, first + samples)]
@@ -148,7 +148,7 @@ class Stacks:
             program = Path(command.split(" ")[0]).name
             for group, names in PROGRAMS.items():
                 if program.startswith(names):
-                    with suppress(OSError):  # it has ended meanwhile
+                    with suppress(OSError):  # the process has ended meanwhile
                         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
                         row[f"{group} cpu"] += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
                         status = Path(f"/proc/{pid}/status").read_text()
@@ -171,7 +171,7 @@ def idle(sandboxes: Sequence[Stacks]) -> list[Row]:
 
 
 def least(rows: Sequence[Row]) -> Row:
-    """Return the least of each value."""
+    """Return the lowest value of each key."""
     return {key: min(row[key] for row in rows) for key in rows[0]}
 
 

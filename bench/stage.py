@@ -19,7 +19,7 @@ from sandbox.toolchain import CONTROL_PLANE, SANDBOX, places, provide
 def stage(
     progress: Progress, name: str = "bench", count: int | None = None, *, keep: bool = False
 ) -> Iterator[tuple[Home, Engine]]:
-    """Start a sandbox, without what a killed run left; delete it afterwards. `keep`: continue it, and let it run.
+    """Start an empty sandbox, and delete it afterwards. `keep`: start it as the last run left it, and leave it running.
 
     `count` is the number of nodes; None = as in the default description.
     """

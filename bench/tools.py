@@ -1,6 +1,6 @@
 """CPU minutes of each tool that a first `make up STACK=amd` builds, from empty caches and one after another.
 
-Part of no other command, because it takes a quarter of an hour: `make bench-tools`.
+`make bench-tools`. No other command runs it, because it takes a quarter of an hour.
 """
 
 import resource

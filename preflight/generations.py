@@ -1,6 +1,6 @@
-"""The generations that the stack's state has, and the changes of a generation that are refused before anything is made.
+"""The generations in the state of the stack, and the refusals of changes to them.
 
-Which generation serves is read from the main HTTPRoute, or the Service of the stack's own Envoy, as the state has it.
+The main HTTPRoute in the state says which generation serves; with standalone, the Service of the stack's Envoy does.
 """
 
 import re
@@ -18,7 +18,7 @@ SETTING = "serving.rollout.generation"
 
 
 def serving(plan: ServingPlan, state: State) -> str | None:
-    """The word of the generation that clients reach; None: none, or that is not known."""
+    """The word of the generation that clients reach; None: no generation serves, or it is not known."""
     for switch in (
         f"HTTPRoute/{plan.namespace.namespace}/{plan.gateway.route.name}",
         f"Service/{plan.namespace.namespace}/{plan.gateway.name}",
@@ -42,7 +42,7 @@ def beside(plan: ServingPlan, state: State) -> bool:
 
 
 def problems(plan: ServingPlan, state: State) -> Iterator[Problem]:
-    """What must not be done to generations."""
+    """Refusals: a third generation, a generation without an order of deletion, a restart of workers with blueGreen."""
     word, now, there = plan.generation, serving(plan, state), present(plan, state)
     if now is None:
         return
@@ -107,9 +107,9 @@ def _served_name(plan: ServingPlan, state: State, word: str | None) -> str:
 
 
 def resolved(plan: ServingPlan, state: State) -> ServingPlan:
-    """The plan in which the unnamed generation, too, has a second route while another generation serves.
+    """The plan, in which the unnamed generation also has a second route while another generation serves.
 
-    It keeps the route as long as the state has it, so that an `up` without a change changes nothing.
+    The plan keeps this route as long as the state has it, so that an `up` without a change changes nothing.
     """
     route = f"HTTPRoute/{plan.namespace.namespace}/{plan.gateway.trial}"
     if plan.gateway.beside or not (beside(plan, state) or route in state.inputs):
@@ -118,5 +118,5 @@ def resolved(plan: ServingPlan, state: State) -> ServingPlan:
 
 
 def spoken(word: str) -> str:
-    """A generation in a sentence."""
+    """The words for a generation in a message."""
     return f"generation {word}" if word else "the unnamed generation"

@@ -1,4 +1,4 @@
-"""A stack that names no release and was deployed with another one than the default."""
+"""The note on a stack that names no release and was deployed with another release than the default."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from preflight.state import State
 
 
 def notes(plan: ServingPlan, state: State) -> Iterator[str]:
-    """What the default does to a stack that was deployed with another release."""
+    """The note: both releases, what the move restarts, and how to keep the release that is deployed."""
     if plan.release_named or state.release in ("", plan.release.value):
         return
     yield "\n".join(

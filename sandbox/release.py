@@ -23,12 +23,12 @@ def of(serving: Mapping[str, Any]) -> str:
 
 
 def substitute() -> str | None:
-    """Return the release of stack files that name none; None: the default, because its programs are on PATH."""
+    """Return the release for stack files that name none; None: the default, because its programs are on PATH."""
     return None if all(map(shutil.which, PROGRAMS[DEFAULT])) else BUILT
 
 
 def note(file: str) -> str:
-    """Return what commands say while the sandbox's copy of a stack file has the substitute."""
+    """Return the note that commands print while the sandbox's copy of a stack file has the substitute release."""
     return (
         f'{file} names no serving.release: the sandbox runs "{BUILT}" in place of the default "{DEFAULT}", which needs '
         f"{' and '.join(PROGRAMS[DEFAULT])} on PATH and SET='serving.release=\"{DEFAULT}\"'"

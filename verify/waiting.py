@@ -68,7 +68,7 @@ _FINAL_REFUSAL = re.compile(
     r"violates PodSecurity|denied the request|denied request|security context constraint|no PriorityClass with name|"
     r"RuntimeClass \S+ not found|(maximum|minimum) [\w.-]+ usage per|is invalid"
 )
-"""Words of an admission that repeats itself. A quota is freed, and a webhook that does not answer comes back."""
+"""Words of a refusal that every further try gets. A full quota and a webhook without an answer are not final."""
 _ABSENT = re.compile(r"(secret|configmap) \S+ not found|references non-existent|couldn't find key")
 _IMAGE = re.compile(r"ErrImage|ImagePull|RegistryUnavailable|ImageInspect")
 _PREEMPTED = "Preempted"
@@ -98,9 +98,9 @@ class Trouble:
     role: str
     """prefill, decode, picker, gateway, or empty."""
     key: str
-    """What identifies it from one look to the next: the reason and the container."""
+    """What identifies the trouble in the next look: the reason and the container."""
     subject: str
-    """The pod, or the ReplicaSet that may not make it."""
+    """The pod, or the ReplicaSet that is not allowed to make pods."""
     what: str
     """Kubernetes' reason and message."""
     change: str
@@ -111,7 +111,7 @@ class Trouble:
     absent: bool = False
     pod: Object | None = field(default=None, compare=False)
     status: Object | None = field(default=None, compare=False)
-    """The container with the log that says more."""
+    """Status of the container with the log that explains the trouble."""
 
     @property
     def text(self) -> str:
@@ -236,7 +236,7 @@ def _of_pod(
         return
     unready = next((one for one in statuses if not one.get("ready")), None)
     runs = unready is not None and "running" in unready.get("state", {})
-    # What was said of a container before it ran is past.
+    # Events from before the start of a container no longer apply; probes fail while it runs.
     warnings = [each for each in events if each["type"] == "Warning" and (not runs or each["reason"] == "Unhealthy")]
     if warnings and (unready or not statuses):
         last = max(warnings, key=when)
@@ -256,7 +256,7 @@ def role_of(labels: Mapping[str, str]) -> str:
 
 
 def workload_of(pod: Object) -> str:
-    """Return the name of a pod's Gateway or Deployment, else its own."""
+    """Return the name of a pod's Gateway or Deployment, else that of the pod."""
     labels = _labels(pod)
     return str(labels.get(_GATEWAY) or labels.get("llm-d.ai/gateway") or _deployment(pod) or name(pod))
 

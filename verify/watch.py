@@ -1,4 +1,4 @@
-"""Follows the pods of a stack while `up` waits for them: each trouble once, and the one that ends the wait."""
+"""Follows the pods of a stack while `up` waits: reports each trouble once, and the trouble that ends the wait."""
 
 import time
 from collections.abc import Callable, Collection
@@ -21,7 +21,7 @@ _MOST = "500"
 
 
 class Source(Protocol):
-    """A cluster, as far as it is read here; `verify.cluster.Cluster` is one."""
+    """The reads of a cluster that this module needs; `verify.cluster.Cluster` has them."""
 
     def get(self, path: str, **query: str) -> Object:
         """Read an object or a list."""
@@ -37,7 +37,7 @@ class Shown:
     trouble: Trouble
     lines: tuple[str, ...] = ()
     ends: bool = False
-    """Whether it cannot heal, so that it ends the wait."""
+    """Whether the trouble ends the wait, because it cannot heal."""
 
     def __str__(self) -> str:
         """One line, because Pulumi shows the first line of a message at once and the rest at the end."""
@@ -49,18 +49,18 @@ class Watch:
     """What is wrong with the pods of some workloads, look by look."""
 
     def __init__(self, source: Source, namespace: str, awaited: Callable[[], Collection[str]], started: str) -> None:
-        """`awaited`: the Deployments, and the Gateway, that `up` waits for now; `started`: since when, in Kubernetes'
-        format and by the cluster's clock. Only what was made since can end the wait."""
+        """`awaited`: the Deployments, and the Gateway, that `up` waits for now; `started`: the start of `up`, in
+        Kubernetes' format and by the cluster's clock. Only a pod or ReplicaSet made since then can end the wait."""
         self._source, self._namespace, self._awaited, self._started = source, namespace, awaited, started
         self._codes: dict[tuple[str, str], set[int]] = {}
         self._ready: set[str] = set()
-        """ReplicaSets that had a Ready pod. A slow cluster shows the old one at the first look."""
+        """ReplicaSets that had a Ready pod. On a slow cluster the first look still shows the old ReplicaSet."""
         self._since: dict[tuple[str, str], float] = {}
         self._shown: set[tuple[str, str]] = set()
         self._existed: bool | None = None
 
     def look(self, now: float | None = None) -> list[Shown]:
-        """Return the troubles that are new, and the one that ends the wait. Raises `Unreachable` without any pods."""
+        """Return new troubles, and the one that ends the wait. Raises `Unreachable` if the pods cannot be read."""
         now = time.monotonic() if now is None else now
         seen = read(self._source, self._namespace, self._started)
         awaited = self._awaited()
@@ -91,7 +91,7 @@ class Watch:
         return not trouble.absent or self._namespace_existed()
 
     def _namespace_existed(self) -> bool:
-        """Whether the namespace is older than this `up`: in a new one, Secrets come when a user makes them."""
+        """Whether the namespace is older than this `up`: in a new namespace, a user may still make absent Secrets."""
         if self._existed is None:
             try:
                 made = self._source.get(f"/api/v1/namespaces/{self._namespace}")
@@ -102,7 +102,7 @@ class Watch:
 
 
 def last_lines(source: Source, namespace: str, trouble: Trouble) -> tuple[str, ...]:
-    """Return the end of the log of the container in trouble, without secrets; empty if none has run, or it is hidden.
+    """Return the end of the log of the container in trouble, without secrets; empty if there is none to read.
 
     The last warning or error takes the first place if it is not among the last lines.
     """

@@ -23,7 +23,7 @@ from components.config.vocabulary import EnvoyLogLevel, Exposure, Provider, Serv
 _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _SEGMENT = "[A-Za-z0-9_~-][A-Za-z0-9._~-]*"
 HostName = Annotated[str, Field(pattern=rf"^(\*\.)?{_LABEL}(\.{_LABEL})*$")]
-"""A host name in the form of the Gateway API; `*.` in front stands for every name below."""
+"""A host name in the form of the Gateway API; `*.` at the beginning stands for every subdomain."""
 HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")]
 """A header name in the form of the Gateway API (`HTTPHeaderName`)."""
 

@@ -1,4 +1,4 @@
-"""Pages of the docs that are written from the code, and whether they are what it says."""
+"""Writes pages of the docs from the code, or says which of them are stale."""
 
 import sys
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What is asked of the stack: sizing compares it with what the workers can do."""
+"""The expected load of the stack, with which sizing compares the rates of the workers."""
 
 from typing import Any, Self
 
@@ -25,7 +25,7 @@ class Load(Strict):
     output_tokens: Count
     """Tokens of an answer, on average."""
     requests_per_second: Positive | None = None
-    """Requests that arrive; or `concurrency`."""
+    """Requests that arrive per second; set this or `concurrency`."""
     concurrency: Count | None = None
     """Requests at a time, each followed by the next."""
     ttft: Positive | None = None

@@ -1,4 +1,4 @@
-"""Reads the stack's configuration: what is there, what is wrong with it, and what can still be checked besides."""
+"""Reads the stack's configuration into settings, and finds every problem of the file in one run."""
 
 import copy
 import json

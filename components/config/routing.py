@@ -54,7 +54,7 @@ class Priority(Strict):
     ordering: Ordering | None = None
     """Which request of a sender goes first; unset is the EPP's fcfs."""
     max_bytes: Quantity | None = None
-    """Most that waits with this priority; unset is the EPP's 1 GB."""
+    """Most bytes of requests that wait with this priority; unset is the EPP's 1 GB."""
 
 
 class Saturation(Strict):
@@ -85,12 +85,12 @@ class Queueing(Strict):
     """Queues in the EPP, in which requests wait while the workers are full on average, and priorities."""
 
     max_bytes: Quantity | None = None
-    """Most that waits in all queues; a request beyond it is answered with 429. Unset: no limit."""
+    """Most bytes of requests that wait in all queues; a further request is answered with 429. Unset: no limit."""
     max_requests: Count | None = None
     """Most requests that wait in all queues; a further request is answered with 429. Release 0.9 and newer."""
     request_ttl: Count | None = None
-    """Seconds that a request may wait: then 503, or 429 from release 0.9 on. Unset is the EPP's: no limit in 0.6, 60
-    from 0.9 on."""
+    """Seconds that a request may wait; then the answer is 503, or 429 from release 0.9 on. Unset is the EPP's default:
+    no limit in 0.6, 60 from 0.9 on."""
     saturation: Saturation = Saturation.model_construct()
     """Load from which a worker counts as full."""
     priorities: Annotated[list[Priority], AfterValidator(_apart)] = []

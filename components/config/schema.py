@@ -94,7 +94,7 @@ def stack_schema() -> dict[str, Any]:
         "type": "object",
         "properties": {"config": config, **STACK_FILE_KEYS},
         "additionalProperties": False,
-        "if": {"required": ["environment"]},  # which may hold the settings instead
+        "if": {"required": ["environment"]},  # an environment may hold the settings instead
         "else": {"required": ["config"], "properties": {"config": {"required": ["llm-d-pd:serving"]}}},
         "$defs": {**definitions, "Serving": serving},
     }
@@ -130,7 +130,7 @@ def _closed(schema: Any) -> Any:
     if "patternProperties" in closed:
         closed["additionalProperties"] = False
     if isinstance(closed.get("default"), dict) and closed["default"]:
-        del closed["default"]  # of a nested object of settings: its keys have their own
+        del closed["default"]  # in a nested object of settings each key has a default
     if isinstance(closed.get("description"), str):
         closed["description"] = " ".join(closed["description"].split())
     return closed

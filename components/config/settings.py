@@ -126,9 +126,9 @@ class Images(Strict):
     release's images, and `docker.io` in the image of the gateway standalone."""
     mirrors: dict[Registry, Registry] = {}
     """Replacements of registries, or of folders of a registry, in default images. They take precedence over `mirror`;
-    of several that match, the longest counts. Default images are in ghcr.io, docker.io (standalone),
-    cr.agentgateway.dev and cr.kgateway.dev/kgateway-dev (the proxies of these providers). istio's proxies come from
-    where istiod says."""
+    of several that match, the longest counts. Default images are in ghcr.io, docker.io (standalone; vLLM from release
+    0.9 on), public.ecr.aws (aws-efa from 0.9 on), cr.agentgateway.dev and cr.kgateway.dev/kgateway-dev (the proxies of
+    these providers). istiod decides where istio's proxies come from."""
     pull_secrets: list[ObjectName] = []
     """Secrets of type dockerconfigjson in the namespace."""
     pull_policy: PullPolicy | None = None
@@ -174,8 +174,8 @@ class Serving(Strict):
     """What an `up` does while it waits for pods (recovering.md): `explain` says why they are not Ready, with the last
     lines of the log and the setting; `end` also ends the wait for what cannot heal; `off` waits in silence."""
     adopt: bool = False
-    """Take over objects that exist already under the stack's names, and fields of other field managers, after a
-    preflight that enforces: what an interrupted run left, drift, the guide's helm releases."""
+    """Take over objects that exist already under the stack's names, and fields of other field managers: after an
+    interrupted run, after drift, or from the guide's helm releases. Preflight is then `enforce`."""
     host_network: bool = False
     """RDMA debugging: 1 prefill and 1 decode worker on two nodes, all GPUs, host network, privileged."""
     gpus_per_node: Count = 8

@@ -91,7 +91,7 @@ class Provider(Word):
 
 
 class ChangeStrategy(Word):
-    """What becomes of a change that restarts workers which serve."""
+    """What happens to a change that restarts workers which serve."""
 
     IN_PLACE = "inPlace"
     BLUE_GREEN = "blueGreen"
@@ -136,7 +136,7 @@ class Ordering(Word):
 
 
 class FailurePolicy(Word):
-    """What becomes of a request if its KV blocks do not arrive."""
+    """What happens to a request if its KV blocks do not arrive."""
 
     FAIL = "fail"
     RECOMPUTE = "recompute"

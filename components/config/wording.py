@@ -1,4 +1,4 @@
-"""Our words for what pydantic finds: config path, value, what is wrong, the outcome, the change."""
+"""Turns pydantic's errors into problems: config path, value, what is wrong, the outcome, the change."""
 
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches

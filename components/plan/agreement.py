@@ -3,8 +3,8 @@
 Source: vllm-project/vllm v0.17.1, vllm/distributed/kv_transfer/kv_connector/v1/nixl_connector.py:
 `compute_nixl_compatibility_hash` (vLLM's version, model, dtype, attention backend, KV cache dtype as the word that was
 given) and `_validate_remote_agent_handshake` (KV layout, size of a block, number of KV regions). vLLM 0.11.2 has no
-hash, and `enforce_handshake_compat: false` switches it off. What neither compares, and what would make answers wrong,
-is here too: overrides of the model's configuration, and its revision.
+hash, and `enforce_handshake_compat: false` switches it off. This module also compares what neither function compares
+but what makes answers wrong: overrides of the model's configuration, and its revision.
 """
 
 import json
@@ -33,10 +33,10 @@ _ONE_TYPE = {"half": "float16", "float": "float32"}
 """Two words of vLLM that it reads as one type before it compares (vllm/config/model.py)."""
 
 _ONE_KV_TYPE = {**_ONE_TYPE, "fp8": "fp8_e4m3"}
-"""Two words for one type of the KV cache, of which the hash has the word itself (vllm/config/cache.py)."""
+"""Two words for one type of the KV cache. The hash contains the word, so that it differs (vllm/config/cache.py)."""
 
 _OPEN = ("", "auto")
-"""What vLLM decides by itself: whether it comes to the other tier's value is not known here."""
+"""Values that leave the choice to vLLM. Whether vLLM chooses the other tier's value is unknown here."""
 
 _WITHOUT_KV_CACHE = ("ngram", "suffix", "medusa", "mlp_speculator")
 """Methods of speculative decoding with a proposer that has no KV cache (vllm/v1/spec_decode, vLLM 0.17.1)."""
@@ -45,7 +45,7 @@ _ANOTHER_MODEL = {
     "--hf-overrides": "the handshake does not compare it, and decode would use KV blocks of another configuration",
     "--revision": "the handshake does not compare it, and decode would use KV blocks of other weights",
 }
-"""Flags that make another model of the same name, each with the outcome."""
+"""Flags that change the model but not its name, each with the outcome of a difference."""
 
 
 class Difference(NamedTuple):
@@ -92,7 +92,7 @@ def notes(context: Context, tiers: Tiers) -> Iterator[str]:
 
 
 def differences(context: Context, tiers: Tiers) -> Iterator[Difference]:
-    """In what the tiers differ that NixlConnector compares, or that makes answers wrong."""
+    """Differences between the tiers that NixlConnector compares, or that make answers wrong."""
     connectors = {role: fabric.nixl(tier.kv_transfer) for role, tier in tiers.items()}
     prefill, decode = connectors[Role.PREFILL], connectors[Role.DECODE]
     if prefill is None or decode is None:
@@ -178,7 +178,7 @@ def _compared(
     unset: str = "leaves it to vLLM",
     proving: bool = True,
 ) -> Iterator[Difference]:
-    """The tiers' words for one thing, where they are not the same; `proving`: two given words cannot work together."""
+    """The difference between two values of the tiers, if any; `proving`: two given values cannot work together."""
     said: dict[Role, _Said] = {role: read(tier) for role, tier in tiers.items()}
     if said[Role.PREFILL].value == said[Role.DECODE].value:
         return
@@ -208,7 +208,7 @@ def _speculation(tier: ResolvedTier) -> _Said:
 
 
 def _attention(context: Context, tier: ResolvedTier) -> _Said:
-    """By flag, by JSON, by variable where vLLM still reads it; else what the program sets."""
+    """The attention backend: by flag, by JSON, by variable where vLLM still reads it; else what the program sets."""
     if found := own_attention_backend(tier.extra_args):
         place, name = found
         return _Said(f"serving.{tier.role}.extraArgs[{place}]", tier.extra_args[place], name.upper())
@@ -218,7 +218,7 @@ def _attention(context: Context, tier: ResolvedTier) -> _Said:
 
 
 def _variable(context: Context, tier: ResolvedTier, *, name: str) -> _Said:
-    """A variable of the tier's own, of the infrastructure or of the accelerator: the last two are no setting."""
+    """A variable of the tier, without a path if infrastructure or accelerator sets it, because that is no setting."""
     value, own = tier.env.get(name, ""), name in context.tier(tier.role).env
     if elsewhere := tier.references.get(name):
         value = f"the key {elsewhere.key} of {elsewhere.secret or elsewhere.config_map}"

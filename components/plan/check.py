@@ -1,4 +1,4 @@
-"""check(settings) -> problems, notes(context, tiers) -> what is suspected: each in the module of its subject."""
+"""All cross-checks: `check` returns proven problems, `notes` suspicions. Each is in the module of its subject."""
 
 from dataclasses import replace
 
@@ -32,7 +32,7 @@ FORMER = ReleaseName.V0_6
 
 
 def check(settings: Serving, *, token_given: bool) -> list[Problem]:
-    """Everything impossible about settings that are right one by one; `token_given`: a Hugging Face token is set."""
+    """Problems of settings that are right one by one but cannot work together; `token_given`: hfToken is set."""
     found = _problems(settings, token_given=token_given)
     if not found or "release" in settings.model_fields_set:
         return found

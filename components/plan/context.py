@@ -67,7 +67,7 @@ class Context:
 
     @property
     def token_secret(self) -> str | None:
-        """Secret with the Hugging Face token; weights that are in a claim need none unless one is asked for."""
+        """Secret with the Hugging Face token; weights in a claim need none unless the settings name a Secret."""
         model = self.settings.model
         asked = "token_secret" in model.model_fields_set
         return model.token_secret if asked or model.path is None else None
@@ -78,7 +78,7 @@ class Context:
 
     @property
     def uncached(self) -> int | None:
-        """From how many uncached units on a request is disaggregated; None: every one is."""
+        """Fewest uncached units with which a request is disaggregated; None: every request is."""
         selective = self.settings.routing.selective_pd
         return self.release.selective_value(selective) if isinstance(selective, Selective) else None
 
@@ -115,7 +115,7 @@ class Context:
     def span_variables(self, service: str) -> dict[str, str]:
         """The environment of picker or sidecar: where its spans go.
 
-        Without them, those that make spans send a tenth of them to their own pod, and log every failure to do so.
+        Without these variables, a program that makes spans sends a tenth of them to its own pod, and logs each failure.
         """
         if not self.release.traces:
             return {}

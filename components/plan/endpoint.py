@@ -23,18 +23,18 @@ class Endpoint:
     """The Service that the controller makes for the Gateway, if it makes one."""
     scheme: str
     port: int
-    """Of the listener, or of the given address."""
+    """Port of the listener, or of the given address."""
     address: str | None
     """Where clients reach it, if the settings say so."""
     outside: bool
-    """Whether the address that the Gateway gets is good outside the cluster."""
+    """Whether the address that the Gateway gets can be reached from outside the cluster."""
     host: str | None
     """Host name that a request asks for; None: any."""
     path: str
-    """Before `/v1`: empty or such as `/llama`."""
+    """Prefix before `/v1`: empty, or such as `/llama`."""
     headers: Mapping[str, str]
     api_key: ApiKey | None
-    """Where the key is that a request carries; None: it needs none."""
+    """Where the API key of requests is; None: requests need none."""
     secrets: str
 
 
@@ -72,7 +72,7 @@ def _given(gateway: Gateway) -> str:
 
 
 def _host(names: list[str], address: str | None) -> str | None:
-    """A name of those that the route takes: the address itself if it is one, else the first."""
+    """A host name that the route accepts: the address if it is one of them, else the first."""
     if not names or address in names:
         return address if names else None
     return names[0].replace("*", "any", 1)

@@ -130,7 +130,7 @@ def _in_config(context: Context, role: Role, connector: str) -> dict[str, Any]:
 
 def kv_role(context: Context, role: Role, connector: str = NIXL) -> str:
     """`kv_role` of a tier in its release; of an image of the user's, by the version of vLLM in its tag."""
-    if moriio(context, connector):  # it has no other mode
+    if moriio(context, connector):  # MoRI-IO has no other mode
         return APART[role]
     own = context.tier(role).image
     version = vllm_of(own) if own else None
@@ -173,7 +173,7 @@ def nixl(kv_transfer: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 
 def host_paths(context: Context, role: Role) -> list[HostPathArgs]:
-    """Files of the node: the tier's beside the infrastructure's, unless the tier mounts something else there."""
+    """Files of the node: the tier's, and those of the infrastructure at mount paths that the tier does not use."""
     tier = context.tier(role)
     taken = {each.mount_path for each in tier.host_paths} | {each.mount_path for each in tier.volumes}
     profile = (each for each in context.infrastructure.host_files if each.mount_path not in taken)
@@ -206,7 +206,7 @@ def tolerations(context: Context, role: Role) -> list[TolerationArgs]:
 def image(context: Context) -> Image:
     """The release's vLLM image: the infrastructure's where it has one, else the accelerator's.
 
-    A release without one is refused; until then it counts as another release.
+    A release without an image is refused. Until the checks have run, another release's image stands in for it.
     """
     release, own = context.settings.release, context.accelerator.images
     return context.infrastructure.images.get(release) or own.get(release) or next(iter(own.values()))

@@ -19,13 +19,13 @@ ENVOY = "docker.io/envoyproxy/envoy:v1.40.0"
 """The image with bash, which the preStop script needs; the distroless image has none."""
 
 LONGEST_GRACE = 600
-"""Seconds that a replaced proxy waits for streams by default: longer, a cluster autoscaler ends the pod anyway
+"""Longest default wait of a replaced proxy for its streams, in seconds: a cluster autoscaler ends the pod then anyway
 (kubernetes/autoscaler cluster-autoscaler/FAQ.md, `--max-graceful-termination-sec`, default 600)."""
 
 IDLE = 5
 """Seconds, as vLLM's own server (vllm-project/vllm v0.17.1 vllm/envs.py, VLLM_HTTP_TIMEOUT_KEEP_ALIVE). An idle
-connection keeps a deleted istio proxy, and a namespace in which a pod is found is looked at again after half of that
-pod's grace (kubernetes/kubernetes v1.34.1 pkg/controller/namespace/namespace_controller.go): minutes, for seconds."""
+connection keeps a deleted istio proxy alive. The namespace controller that finds its pod tries again after half of the
+pod's grace, which is minutes (kubernetes/kubernetes v1.34.1 pkg/controller/namespace/namespace_controller.go)."""
 
 IDLE_BEHIND_INGRESS = 660
 """Seconds: longer than the longest keep-alive of a load balancer that speaks HTTP (Google's, 600)."""
@@ -96,7 +96,7 @@ def _asked(context: Context, tiers: Tiers) -> dict[str, Any]:
 
 
 def _asking(context: Context, decode: ResolvedTier) -> args.AskingArgs:
-    """Asks the Gateway's Service, on the plain listener if there is one."""
+    """How a Job asks the Gateway's Service: on the HTTP listener if there is one."""
     settings, target = context.settings, endpoint(context)
     tls = settings.gateway.tls if not settings.gateway.http and not settings.gateway.existing else None
     headers = {"Host": target.host} if settings.gateway.route.hostnames and target.host else {}
@@ -117,7 +117,7 @@ def _asking(context: Context, decode: ResolvedTier) -> args.AskingArgs:
 
 
 def _trial(context: Context, tiers: Tiers, given: Trial, asking: args.AskingArgs) -> args.TrialArgs:
-    """standalone has a Service for each generation instead of a header."""
+    """Arguments of the trial. standalone has a Service for each generation instead of a header."""
     own = context.provider.own_proxies
     host = f"{context.names.trial}.{context.settings.namespace}.svc" if own else asking.host
     words = max(200, 2 * (context.uncached or 0))
@@ -152,7 +152,7 @@ def _standalone(context: Context) -> args.StandaloneArgs:
 
 
 def _termination_grace(context: Context, decode: ResolvedTier) -> int | None:
-    """What the settings say; else as long as a decode worker has, unless the provider takes its grace in full."""
+    """The setting; else decode's grace, unless the provider's proxies take their whole grace, busy or not."""
     said = context.settings.gateway.termination_grace
     if said is not None or context.provider.drains_in_full:
         return said
@@ -160,7 +160,7 @@ def _termination_grace(context: Context, decode: ResolvedTier) -> int | None:
 
 
 def request_timeout(context: Context) -> int:
-    """Seconds that a load balancer gives a request: unless said, as long as a decode worker gives its answers."""
+    """Seconds that a load balancer gives a request: the setting, else those of a decode worker's longest answer."""
     said = context.settings.gateway.request_timeout
     return said or max(CHART_TIMEOUT, longest_answer(context))
 

@@ -9,14 +9,14 @@ from components.plan.worker_args import Strategy
 
 @dataclass(frozen=True)
 class Mode:
-    """What a mode decides about every tier, over the infrastructure and, where it says so, over the tier's settings."""
+    """What a mode decides about every tier. It overrides the infrastructure, and tier settings if a field says so."""
 
     setting: str = ""
     """The setting that chooses it, for messages."""
     host_network: bool = False
     """Pods are on the network of their node: ports are the node's, and no NetworkPolicy reaches the pods."""
     privileged: bool = False
-    """Containers see every device of the node; none is asked for, whatever the settings say."""
+    """Containers see every device of the node; pods request no RDMA device, whatever the settings say."""
     whole_node: bool = False
     """A worker uses all GPUs of a node and a tier is one worker, whatever the tier's settings say."""
     apart: bool = False

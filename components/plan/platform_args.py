@@ -16,7 +16,7 @@ class TargetClusterArgs(Args):
     uid: str
     """UID of its namespace kube-system; empty: unknown."""
     ordered: pulumi.Output[bool] | None = None
-    """Whether the state has the dependencies of the generation's objects, once that is so; None: it has them."""
+    """Resolves when this `up` has recorded the dependencies of the generation's objects; None: the state has them."""
 
 
 class ServingNamespaceArgs(Args):
@@ -24,7 +24,7 @@ class ServingNamespaceArgs(Args):
 
     namespace: str
     create: bool
-    """Whether it is this stack's to make and delete."""
+    """Whether this stack makes and deletes the namespace."""
     pod_security: PodSecurity | None = None
     """Level of Pod Security that the namespace enforces; None: the cluster's default."""
     labels: dict[str, str]
@@ -43,7 +43,7 @@ class ServingNamespaceArgs(Args):
 
 
 class InferencePoolArgs(Args):
-    """The set of worker pods and who picks among them."""
+    """The InferencePool: its worker pods and its endpoint picker."""
 
     namespace: str
     name: str
@@ -74,7 +74,7 @@ class EndpointPickerArgs(Args):
     cluster_role: str
     """ClusterRole and ClusterRoleBinding of the picker: it asks the API server who reads its metrics."""
     reader_role: str
-    """ClusterRole and ClusterRoleBinding of who reads them."""
+    """ClusterRole and ClusterRoleBinding of the account that reads the metrics."""
     metrics_secret: str | None = None
     """The reader's ServiceAccount, and the Secret with its token; None: neither is made, and metrics are open."""
     image: ImageArgs
@@ -105,9 +105,9 @@ class AlertArgs(Args):
     """What alerts compare with."""
 
     selective: bool
-    """Whether some prompts are meant to skip prefill, or may be."""
+    """Whether the configuration lets some prompts skip prefill, or may do so."""
     slow_transfer: int | None = None
-    """Bytes per second below which a KV transfer cannot have been RDMA; None: it is not meant to be."""
+    """Bytes per second; a slower KV transfer cannot have been RDMA. None: transfers do not use RDMA."""
     startup: int
     """Seconds that a worker may take to serve."""
     prefill_failure: str
@@ -153,14 +153,14 @@ class PeerArgs(Args):
     addresses: str | None = None
     """Addresses instead of pods, as CIDR."""
     without: list[str] = []
-    """Addresses among those that are not meant."""
+    """Ranges within `addresses` that are excluded."""
 
 
 class PassageArgs(Args):
-    """Connections that are let through."""
+    """Connections that a policy allows."""
 
     peers: list[PeerArgs] = []
-    """With whom; empty: everybody."""
+    """Allowed peers; empty: every peer."""
     tcp: list[int] = []
     udp: list[int] = []
     """UDP ports; neither TCP nor UDP ports: every port."""

@@ -29,8 +29,8 @@ def beyond(level: PodSecurity, workers: Iterable[ResolvedTier]) -> list[str]:
 def label(context: Context, workers: Iterable[ResolvedTier]) -> PodSecurity | None:
     """Level that a namespace of the stack's own enforces; None: it has no label, and the cluster's default holds.
 
-    Derived, it is `privileged` where the workers need that. Otherwise there is none: a label would be stricter than
-    most clusters' default, and other pods of the namespace may need more (istio's injected ones add NET_ADMIN).
+    Without the setting it is `privileged` where the workers need that. Otherwise there is no label. A label would be
+    stricter than most clusters' default, and other pods of the namespace may need more (istio injects NET_ADMIN).
     """
     security = context.settings.security
     if "pod_security" in security.model_fields_set:

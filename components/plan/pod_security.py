@@ -57,7 +57,7 @@ def violations(pod: Spec) -> list[Violation]:
 
 
 def refused_by(level: PodSecurity, found: Iterable[Violation]) -> list[Violation]:
-    """Those of the violations that keep a pod out of a namespace of that level."""
+    """The violations that keep a pod out of a namespace of that level."""
     return [each for each in found if ORDER.index(each.level) <= ORDER.index(level)]
 
 
@@ -144,7 +144,7 @@ def _rooted(context: Spec) -> Iterator[tuple[str, str]]:
 
 
 def _unconfined(context: Spec, of_pod: Spec) -> Iterator[tuple[str, str]]:
-    """What the security context of a container lacks; some of it may stand in that of its pod."""
+    """What the security context of a container lacks; the security context of its pod may have some of it."""
     if context.get("allowPrivilegeEscalation") is not False:
         yield "allowPrivilegeEscalation", "processes that may gain rights"
     if "ALL" not in ((context.get("capabilities") or {}).get("drop") or ()):

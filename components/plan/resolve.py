@@ -27,7 +27,7 @@ def resolve(settings: Serving, token: pulumi.Output[str] | None = None) -> Servi
     rows, report = sized.summarized(asked)
     return ServingPlan(
         cluster=settings.cluster,
-        # What is taken over is named before, and what cannot be stops everything.
+        # The preflight names the objects that are taken over. It must stop at an object that cannot be taken over.
         preflight=Preflight.ENFORCE if settings.adopt else settings.preflight,
         waiting=settings.waiting,
         adopt=settings.adopt,
@@ -68,7 +68,7 @@ def _namespace(
         service_account=names.workers,
         token_secret=context.token_secret if token is not None else None,
         token=token,
-        # A proxy of the gateway may take its whole grace, and the namespace goes when the last pod is gone.
+        # A proxy of the gateway may take its whole grace, and the namespace ends after its last pod.
         delete_timeout=workers.DELETE_ALLOWANCE + (context.settings.gateway.termination_grace or gateway.LONGEST_GRACE),
     )
 

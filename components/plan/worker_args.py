@@ -21,9 +21,9 @@ class RolloutArgs(Args):
     max_unavailable: int
     """Pods that may be missing while the tier is replaced."""
     max_surge: int = 0
-    """Pods beyond `replicas` meanwhile."""
+    """Pods beyond `replicas` while the tier is replaced."""
     rounds: int = 1
-    """How many times in a row that is done until the tier is new."""
+    """Number of rounds, each of `max_unavailable` + `max_surge` pods, until all pods are new."""
     startup_budget: int
     termination_grace: int
     progress_deadline: int
@@ -32,7 +32,7 @@ class RolloutArgs(Args):
     update_timeout: int
     """Longest wait of Pulumi for a rollout."""
     delete_timeout: int
-    """Longest wait of Pulumi for a tier's end."""
+    """Longest wait of Pulumi for the deletion of a tier."""
     replaced: bool = False
     """Whether any change of the pods replaces the tier: all old pods end before the first new one starts."""
 
@@ -116,7 +116,7 @@ class DeviceArgs(Args):
     """Devices of a pod."""
     network: str | None = None
     one_attachment: bool = False
-    """Whether one attachment of it brings them all; otherwise there is one for each device."""
+    """Whether one attachment of the network brings all devices; otherwise each device has an attachment."""
 
 
 class ResolvedTier(Args):
@@ -138,7 +138,7 @@ class ResolvedTier(Args):
     gpus: int
     """GPUs that the pod takes of its node."""
     gpu_resource: str
-    """Extended resource that they are, which is among the resources."""
+    """Extended resource of the GPUs; it is among the resources."""
     tensor_parallel: int
     """GPUs per pod."""
     port: int
@@ -153,7 +153,7 @@ class ResolvedTier(Args):
     """Where traces of requests go; None: none are made."""
     detailed_traces: bool = False
     api_key: SecretKeyArgs | None = None
-    """The key that vLLM asks of requests below `/v1`; None: it asks for none."""
+    """The API key that vLLM requires of requests below `/v1`; None: none."""
     extra_args: list[str]
     env: dict[str, str]
     references: dict[str, ReferenceArgs] = {}
@@ -162,7 +162,7 @@ class ResolvedTier(Args):
     resources: dict[str, str]
     """Requests: cpu, memory, GPUs, RDMA devices, further ones; disk of the node for the weights."""
     limits: dict[str, str]
-    """Limits; what is not among them is requested only."""
+    """Limits; a resource without a limit is requested only."""
     further: list[str] = []
     """The resources that the tier's own `resources` name."""
     shm_size: str

@@ -24,10 +24,10 @@ DELETE_ALLOWANCE = 600
 """Seconds for the deletion of a tier beyond its pods' grace: the default of Pulumi's Kubernetes provider."""
 
 LEAST_GRACE = 120
-"""Seconds for the prompts that a prefill worker has queued (the longest takes 16) and for fetching their KV cache."""
+"""Seconds for the prompts in the queue of a prefill worker (the longest takes 16 s) and for fetching their KV cache."""
 
 LONGEST_GRACE = 3600
-"""Seconds of a default grace at most: one stuck stream would hold a worker's GPUs for longer."""
+"""Longest default grace, in seconds: without this limit, one stuck stream would hold a worker's GPUs for longer."""
 
 SLOWEST_STREAM = 20
 """Tokens per second that a stream has at least under full load; the longest of 32000 tokens then takes 1600 s."""
@@ -186,7 +186,7 @@ def _rollout(context: Context, role: Role, replicas: int) -> args.RolloutArgs:
 
 
 def _termination_grace(context: Context, role: Role) -> int:
-    """Seconds that a pod may take to finish what it has begun. Only a busy one takes them."""
+    """Seconds that a pod may take to finish its requests. An idle pod ends at once."""
     own = context.tier(role).rollout.termination_grace
     if own is not None:
         return own
@@ -194,13 +194,13 @@ def _termination_grace(context: Context, role: Role) -> int:
 
 
 def longest_answer(context: Context) -> int:
-    """Seconds of the longest stream: the model's whole context at the slowest rate; unknown: the longest default."""
+    """Seconds of the longest stream: the model's whole context at the slowest rate; unknown: `LONGEST_GRACE`."""
     tokens = context.settings.model.max_model_len
     return LONGEST_GRACE if tokens is None else ceil(tokens / SLOWEST_STREAM)
 
 
 def _ucx_variables(context: Context, role: Role) -> dict[str, str]:
-    """UCX variables of a tier: each of its own over the stack's over the infrastructure's; else UCX chooses.
+    """UCX variables of a tier. The tier's value wins, then the stack's, then the infrastructure's; else UCX chooses.
 
     `UCX_LOG_FILE` is `stderr` where UCX is asked to print. UCX prints to stdout by default (`UCX_LOG_FILE` in
     `ucx_info -cf`, UCX 1.19); the C library keeps stdout of a container in blocks of 4096 bytes, so that the last

@@ -1,8 +1,8 @@
 """Stack files: read leniently, and copied into the view, the folder in which Pulumi runs.
 
-No command ever writes into the checkout. The view's Pulumi.yaml is the tracked one with `main: <the checkout>`. Its
-stack file is a copy of the tracked one without values that another key encrypted. `pulumi config set` in the shell
-edits the copy. When the tracked file changes, the copy is made anew, with a note about dropped values.
+No command ever writes into the checkout. The view's Pulumi.yaml is the tracked one with `main: <the checkout>`. The
+view's stack file is a copy of the tracked one without values that are encrypted with another key. `pulumi config set`
+in the shell edits the copy. When the tracked file changes, the sandbox makes a new copy and notes the dropped values.
 """
 
 import hashlib
@@ -94,11 +94,11 @@ class View:
         _write(self.folder / "Pulumi.yaml", _dump(project))
 
     def copy_stack(self, encrypt: Encrypt) -> list[str]:
-        """Bring the stack file up to date with the tracked one; return notes for the user.
+        """Update the copy if the tracked stack file has changed; return notes for the user.
 
-        A copy of a file that names no release gets one that the sandbox can run.
-        `encrypt` is called once for each placeholder the first time, when the sandbox has no encrypted value yet;
-        the project and the stack must exist by then. Raises SandboxError when there is no such stack file.
+        If the tracked file names no release, the copy gets a release that the sandbox can run.
+        `encrypt` is called once for each placeholder of which the sandbox has no encrypted value yet; the project and
+        the stack must exist before. Raises SandboxError when there is no such stack file.
         """
         return [*self._copy(encrypt), *self._name_release()]
 
@@ -138,7 +138,7 @@ class View:
         return notes
 
     def _name_release(self) -> list[str]:
-        """Write the substitute into a copy without a release; return the note about it, as long as it stands there."""
+        """Write the substitute release into a copy without a release; return a note as long as the copy has it."""
         stack, record = _mapping(self.stack_file), json.loads(self._record.read_text())
         own, copied = (mapping(each.get("config")).get(SERVING) for each in (stack, record))
         if not isinstance(own, dict) or not isinstance(copied, dict) or "release" in serving(self.tracked_file):
@@ -215,7 +215,7 @@ def _without_foreign(stack: dict[str, Any], replaced: set[str]) -> tuple[dict[st
 
 
 def _edited(edited: dict[str, Any], copied: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """Return the user's edits: paths with a value that is neither the last copied nor the present tracked one."""
+    """Return the paths that the user edited: with another value than in the last copy and in the tracked file."""
     leaves, old, new = (dict(_leaves(tree, "")) for tree in (edited, copied, now))
     paths = [path for path, value in leaves.items() if old.get(path) != value and new.get(path) != value]
     paths += [path for path in old if path not in leaves and path in new]

@@ -1,8 +1,8 @@
-"""Small libraries in place of CUDA's: torch's wheel for x86_64 is built against CUDA, and loads without it by these.
+"""Stub libraries in place of CUDA's: with them torch's wheel for x86_64 loads on machines without CUDA.
 
-A processor runs none of CUDA's functions, but the dynamic linker wants every library and every symbol that
-torch's own libraries name. Each stub defines what is named: a function that returns an error or a zeroed page, or a
-zeroed object. Needs gcc and binutils (nm, readelf).
+The wheel is built against CUDA. On a CPU no function of CUDA runs, but the dynamic linker needs every library and every
+symbol that torch's own libraries name. A stub defines these symbols, each as a function that returns an error or a
+zeroed page, or as a zeroed object. Needs gcc and binutils (nm, readelf).
 """
 
 import re
@@ -22,7 +22,7 @@ _NO_DEVICE = 100
 VIRTUAL = "constructor"
 """The kind of a constructor of a class with virtual functions."""
 _PAGE = 4096
-"""At least the size of each object that torch's libraries read of libtorch_cuda.so."""
+"""Bytes of an object in a stub. No object that torch's libraries read from libtorch_cuda.so is larger."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Symbol:
 
 @dataclass(frozen=True)
 class Library:
-    """What one shared library offers and what it asks for."""
+    """The symbols that one shared library defines, and the symbols and libraries that it needs."""
 
     defined: Mapping[str, Symbol]
     undefined: frozenset[Symbol]
@@ -61,10 +61,11 @@ def replace_cuda(folder: Path) -> list[str]:
 
 
 def missing(kept: Iterable[Library], dropped: Iterable[Library]) -> dict[str, list[Symbol]]:
-    """Return each library that `kept` name and lack, with the symbols that it must define.
+    """Return the libraries that `kept` need and that are absent, each with the symbols that its stub must define.
 
-    A symbol with a version belongs to the library of that name. The linker finds one without a version in any library,
-    so all of these are in libtorch_cuda.so: what `dropped` define, with its kind there, and functions of CUDA.
+    A symbol with a version belongs to the library that has the version's name. The linker finds a symbol without a
+    version in any library, so the stub of libtorch_cuda.so has all of these: the symbols that `dropped` define, with
+    their kind there, and functions of CUDA.
     """
     kept = list(kept)
     offered = {name: symbol for library in dropped for name, symbol in library.defined.items()}

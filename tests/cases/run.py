@@ -1,15 +1,16 @@
 """Reads the cases, and runs one: the plan and the objects of its settings, or checks of the preflight on its cluster.
 
-A file's `given` is below each of its cases. A case has these words, besides those of `tests.field.cases`:
+Each case of a file is laid over the file's `given`. A case has these keys, besides those of `tests.field.cases`:
 
 - `settings`, laid over `tests.stack_file.BASE` with release 0.6; `noted`: some of the plan's warnings, or the notes of
   the preflight;
-- `cluster`: the `check` that runs on nothing but what is typed (without it all checks run on a cluster that lacks
-  nothing); `nodes` and `pods` in the words of `tests.preflight.typed`, other `answers` by path, `dry` answers by a part
-  of the object, and `state`: fields of `preflight.state.State`;
+- `cluster`: the answers of the API server. With `check`, only this check runs, and only the typed answers exist;
+  without it, all checks run on a complete cluster. `nodes` and `pods` have the fields of `tests.preflight.typed`; other
+  `answers` are by path, `dry` answers by a part of the object; `state` has fields of `preflight.state.State`;
 - `before`: settings of the run before; `replaced`: the tiers that the second run replaces because their workers cannot
-  exchange KV blocks with the former ones; `costs`: words of its note on the cost, none where there is no note;
-- `outputs`: the stack's, where the Gateway has the `address`; a list is the request as a shell reads it, without body.
+  exchange KV blocks with the former ones; `costs`: words of the second run's note on the cost, empty if it has no note;
+- `outputs`: stack outputs, with `address` as the Gateway's address; a list has the words of a curl command as a shell
+  reads them, without the body.
 """
 
 import shlex
@@ -56,7 +57,7 @@ def corpus() -> dict[str, Case]:
 
 
 def differs(case: Case) -> Iterator[str]:
-    """In what the program does something else than the case says."""
+    """The differences between what the program does and what the case says."""
     serving = laid_over(BASE, case.get("settings", {}))
     if "cluster" in case:
         findings = list(_findings(serving, case["cluster"]))
@@ -104,7 +105,7 @@ def _second_run(before: Mapping[str, Any], serving: Mapping[str, Any], case: Cas
 
 
 def _unsaid(said: Mapping[str, list[str]], texts: Mapping[str, str], word: str) -> Iterator[str]:
-    """In what texts by path are not as said."""
+    """The differences between texts by path and the words that a case has for them."""
     if texts.keys() != said.keys():
         yield f"{word}: {texts}"
     for path, words in said.items():

