@@ -31,6 +31,9 @@ DEPLOYED: dict[str, dict[str, Any]] = {
         "gateway": {"provider": "standalone", "ingress": {"host": "models.example.com"}},
         "security": {"level": "locked"},
     },
+    "an Envoy with HTTPS": {
+        "gateway": {"provider": "standalone", "tls": {"certificateRefs": [{"name": "certificate"}]}}
+    },
     "several pickers and traces": {"routing": {"replicas": 2}, "tracing": {"endpoint": "http://otel:4317"}},
     "flags of vLLM's": {"decode": {"extraArgs": ["--max-num-seqs=256", "-O3"], "env": {"TOKENIZERS_PARALLELISM": "0"}}},
 }

@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-import yaml
 
 from components.config.vocabulary import ReleaseName
 from components.gateways import available
@@ -17,14 +16,6 @@ EVERY = [(each.word.value, release.value) for release in ReleaseName for each in
 def _objects(provider: str, release: str = "0.6", **serving: Any) -> dict[str, Any]:
     gateway = {"provider": provider, **serving.pop("gateway", {})}
     return made({**AMD, "release": release, **serving, "gateway": gateway}).objects
-
-
-def test_the_stacks_own_envoy_has_both() -> None:
-    objects = _objects("standalone", gateway={"terminationGrace": 77, "idleTimeout": 33})
-    assert objects[f"Deployment/{GATEWAY}"]["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] == 77
-    config = yaml.safe_load(objects[f"ConfigMap/{GATEWAY}"]["data"]["envoy.yaml"])
-    [manager] = config["static_resources"]["listeners"][0]["filter_chains"][0]["filters"]
-    assert manager["typed_config"]["common_http_protocol_options"] == {"idle_timeout": "33s"}
 
 
 @pytest.mark.parametrize("awaited", [True, False])

@@ -54,7 +54,7 @@ def test_the_request_names_the_model() -> None:
 
 
 class WithAddress(Recorder):
-    """A controller that gave the Gateway an address."""
+    """A controller that gave the Gateway, or the Service of standalone, an address or a host name."""
 
     def __init__(self, address: str) -> None:
         super().__init__()
@@ -64,6 +64,9 @@ class WithAddress(Recorder):
         reply = super().RegisterResource(request)
         if request.type.endswith(":Gateway"):
             reply.object["status"] = {"addresses": [{"value": self.address}]}
+        if request.name == "model-gateway-envoy-service":
+            word = "ip" if self.address[0].isdigit() else "hostname"
+            reply.object["status"] = {"loadBalancer": {"ingress": [{word: self.address}]}}
         return reply
 
 
