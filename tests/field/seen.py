@@ -94,7 +94,7 @@ def _node(said: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _views(objects: Mapping[str, Any]) -> dict[str, Any]:
-    """Workers, picker, overlays of istio's proxy and files of standalone's Envoy by name, and every object by `Kind/name`."""
+    """Workers, picker, istio's overlays and the files of standalone's Envoy by name; every object by `Kind/name`."""
     views = dict(objects)
     for key, each in objects.items():
         if not key.startswith("Deployment/"):
