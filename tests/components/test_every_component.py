@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from enum import Enum
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pulumi
 import pytest
+import yaml
 from pulumi.provider.experimental.analyzer import Analyzer
 from pulumi.provider.experimental.component import ComponentProvider
 from pulumi.provider.experimental.schema import generate_schema
@@ -45,61 +47,7 @@ COMPONENTS: dict[str, Component] = {
 EVERY: list[Component] = [*COMPONENTS.values(), TargetCluster]
 """And the one with an argument that only the cluster knows."""
 
-SERVING: dict[str, Any] = {
-    "accelerator": "amd",
-    "model": {"name": "amd/Llama-3.3-70B-Instruct-FP8-KV"},
-    "rdma": {"resource": "rdma/ib"},
-    "ucx": {"tls": "rc,sm,self", "protoInfo": True},
-    "routing": {"tolerations": [{"key": "dedicated"}]},
-    "prefill": {
-        "securityContext": {"seccompProfile": "RuntimeDefault", "dropCapabilities": ["ALL"]},
-        "volumes": [{"name": "tmp", "mountPath": "/tmp", "emptyDir": {"sizeLimit": "1Gi"}}],
-        "env": {"A": "b", "C": {"secret": "s", "key": "k"}},
-        "tolerations": [{"key": "amd.com/gpu", "effect": "NoSchedule"}],
-        "affinity": {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []}},
-        "hostPaths": [{"hostPath": "/dev/infiniband", "mountPath": "/dev/infiniband"}],
-        "capabilities": ["IPC_LOCK"],
-    },
-    "images": {"pullSecrets": ["pull"]},
-    "gateway": {
-        "serviceType": "NodePort",
-        "route": {"hostnames": ["a.example.com"], "path": "/a", "headers": {"x-model": "b"}},
-        "tls": {"certificateRefs": [{"name": "certificate", "namespace": "certificates"}]},
-        "service": {"annotations": {"a": "b"}, "ports": [{"port": 80, "nodePort": 30080}]},
-        "ingress": {"host": "a.example.com", "annotations": {"a": "b"}},
-    },
-    "security": {"level": "locked"},
-}
-"""Reaches every nested arguments class."""
-
-VARIANTS: dict[str, dict[str, Any]] = {
-    "full": SERVING,
-    "infrastructure": {
-        "accelerator": "nvidia",
-        "model": {"name": "m"},
-        "infrastructure": "gke-roce",
-        "security": {"level": "locked", "gatewayRanges": ["10.129.0.0/23"]},
-    },
-    "host network": {
-        "accelerator": "amd",
-        "model": {"name": "m"},
-        "hostNetwork": True,
-        "security": {"level": "locked"},
-    },
-    "shared": {
-        "accelerator": "amd",
-        "model": {"name": "m"},
-        "gateway": {"existing": {"name": "shared", "namespace": "gateways", "listener": "models"}},
-        "security": {"level": "locked"},
-    },
-    "least": {
-        "accelerator": "nvidia",
-        "model": {"name": "m", "tokenSecret": None},
-        "release": "0.4",
-        "gateway": {"accessLogging": True},
-        "security": {"level": "locked"},
-    },
-}
+VARIANTS: dict[str, dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("variants.yaml").read_text())
 
 
 def _plan(variant: str) -> ServingPlan:

@@ -109,18 +109,7 @@ def test_a_new_stack_file_is_complete(alone: Path) -> None:
     assert settings_of(serving)[1] == []
 
 
-@pytest.mark.parametrize(
-    ("text", "path", "after"),
-    [
-        ("a:\n  b: 1 # one\n# end\n", ("a", "c"), "a:\n  b: 1 # one\n  c: 2\n# end\n"),
-        ("a:\n  b: 1 # one\n", ("a", "b"), "a:\n  b: 2 # one\n"),
-        ("a: {b: 1}\n", ("a", "c", "d"), "a: {c: {d: 2}, b: 1}\n"),
-        ("a:\nb: 1\n", ("a", "c"), "a: {c: 2}\nb: 1\n"),
-        ("a:\n  b: |\n    x\n  # end\nc: 1", ("a", "c"), "a:\n  b: |\n    x\n  c: 2\n  # end\nc: 1"),
-        ("a:\n  b:\n    c: 1\n    d: 3\n  e: 4\n", ("a", "b"), "a:\n  b:\n    2\n  e: 4\n"),
-        ("", ("a", "b"), "a:\n  b: 2\n"),
-    ],
-)
+@pytest.mark.parametrize(("text", "path", "after"), yaml.safe_load(Path(__file__).with_name("put.yaml").read_text()))
 def test_a_value_is_put_where_it_belongs(text: str, path: tuple[str, ...], after: str) -> None:
     assert stack_file.put(text, path, 2) == after
 
