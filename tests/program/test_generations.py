@@ -48,7 +48,7 @@ def test_a_generation_has_objects_and_resources_of_its_own_and_the_rest_of_the_s
 
 @pytest.mark.parametrize("settings", [LOCKED, {"hostNetwork": True}, {"gateway": {"provider": "standalone"}}])
 def test_no_selector_of_one_generation_matches_a_pod_of_the_other(settings: dict[str, Any]) -> None:
-    """Names, labels and selectors of the first are those that commit c753344 deployed (`test_upgrading`)."""
+    """Names, labels and selectors of the first are those that commit c753344 deployed (`test_differences`)."""
     runs = [made({**AMD, **settings}), made(generation("b", **settings))]
     for mine, other in (runs, runs[::-1]):
         found = {**selectors(mine), **_further(mine)}
