@@ -150,12 +150,12 @@ def test_children_inherit_nothing_but_the_parent() -> None:
 
 
 @cache
-def _analysed() -> Any:
+def analysed() -> Any:
     return Analyzer("llm-d-pd").analyze(EVERY)
 
 
 def test_every_component_analyses_for_other_languages() -> None:
-    found = _analysed()
+    found = analysed()
     assert found["component_definitions"].keys() == {each.__name__ for each in EVERY}
     for name, each in found["component_definitions"].items():
         assert each.inputs, f"{name} has no inputs"
@@ -164,13 +164,13 @@ def test_every_component_analyses_for_other_languages() -> None:
 
 
 def test_no_type_of_the_schema_is_empty_and_every_type_is_described() -> None:
-    for name, each in _analysed()["type_definitions"].items():
+    for name, each in analysed()["type_definitions"].items():
         assert each.properties or each.enum, f"{name} would be an object without properties"
         assert each.description, name
 
 
 def test_a_schema_is_generated_with_our_type_tokens() -> None:
-    found = _analysed()
+    found = analysed()
     schema = generate_schema(
         "llm-d-pd",
         "1.0.0",

@@ -1,10 +1,12 @@
 """A second generation beside the first: other objects, the same Gateway; what is refused, and what a preview says."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pulumi
 import pytest
+import yaml
 
 from components.config.reading import settings_of
 from components.plan import resolve
@@ -16,18 +18,7 @@ from tests.program.test_installs import _selectors as selectors
 from tests.program.wire import AMD, Made, default, made, ran
 from tests.recorder import Recorder, run_program
 
-STAY = {
-    "Namespace/llm-d-pd",
-    "Gateway/infra-pd-inference-gateway",
-    "ConfigMap/infra-pd-inference-gateway",
-    "HTTPRoute/llm-d-pd-disaggregation",
-    "ServiceAccount/ms-pd-llm-d-modelservice",
-    "Secret/llm-d-hf-token",
-    "ConfigMap/llm-d-pd-dashboard-disaggregation",
-    "ConfigMap/llm-d-pd-dashboard-serving",
-    "PrometheusRule/llm-d-pd-alerts",
-}
-"""Objects of the stack; all others belong to a generation."""
+STAY: set[str] = {*yaml.safe_load(Path(__file__).with_name("resources.yaml").read_text())["stay"]}
 LOCKED = {"security": {"level": "locked"}}
 BLUE_GREEN = {"strategy": "blueGreen"}
 

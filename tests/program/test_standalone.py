@@ -12,23 +12,15 @@ import yaml
 from components.gateways.standalone.certificates import files
 from components.gateways.standalone.envoy import bootstrap
 from components.plan import resolve
-from sandbox.network import istio as sandbox_log
 from sandbox.progress import Progress
 from sandbox.toolchain import provide
-from tests.program.wire import AMD
-from tests.recorder import Recorder, run_program
+from tests.program.wire import AMD, made
 from tests.sandbox.certificate import CHAIN, KEY
 from tests.stack_file import settings
 
-GATEWAY = "infra-pd-inference-gateway"
 ONE: dict[str, Any] = {"certificateRefs": [{"name": "certificate"}]}
 TWO: dict[str, Any] = {"certificateRefs": [{"name": "certificate"}, {"name": "other"}]}
 LISTENERS: list[dict[str, Any]] = [{}, {"tls": ONE}, {"tls": TWO, "http": False}]
-
-
-def _ran(**serving: Any) -> Recorder:
-    gateway = {"provider": "standalone", **serving.pop("gateway", {})}
-    return run_program({**AMD, **serving, "gateway": gateway})
 
 
 def test_envoy_accepts_its_configuration_for_every_combination_of_options(tmp_path: Path) -> None:
@@ -43,7 +35,7 @@ def test_envoy_accepts_its_configuration_for_every_combination_of_options(tmp_pa
         (folder / "tls.crt").write_text(CHAIN)
         (folder / "tls.key").write_text(KEY)
     axes = product(("FailOpen", "FailClose"), (True, False), (8000, 8443), LISTENERS)
-    made = set()
+    configurations = set()
     for mode, log, port, listeners in axes:
         level = "trace" if log else "off"
         gateway = resolve(
@@ -57,8 +49,8 @@ def test_envoy_accepts_its_configuration_for_every_combination_of_options(tmp_pa
         ).gateway
         assert gateway.standalone
         texts = {"envoy.yaml": bootstrap(gateway, gateway.standalone), **files(gateway)}
-        made.add((str(gateway.log_level), *(yaml.safe_dump({name: one}) for name, one in texts.items())))
-    assert len(made) == 18, "the port is in the file for FailOpen only"
+        configurations.add((str(gateway.log_level), *(yaml.safe_dump({name: one}) for name, one in texts.items())))
+    assert len(configurations) == 18, "the port is in the file for FailOpen only"
 
     def judged(level: str, *texts: str) -> str:
         home = tmp_path / str(hash((level, texts)))
@@ -73,33 +65,14 @@ def test_envoy_accepts_its_configuration_for_every_combination_of_options(tmp_pa
         return "\n".join([str(done.returncode), *complaints])
 
     with ThreadPoolExecutor(2) as together:
-        assert set(together.map(lambda one: judged(*one), made)) == {"0"}
+        assert set(together.map(lambda one: judged(*one), configurations)) == {"0"}
 
 
 def test_envoy_serves_the_same_over_https() -> None:
-    text = _ran(gateway={"tls": TWO}).objects[f"ConfigMap/{GATEWAY}"]["data"]["envoy.yaml"]
-    listeners = yaml.safe_load(text)["static_resources"]["listeners"]
+    objects = made({**AMD, "gateway": {"provider": "standalone", "tls": TWO}}).objects
+    listeners = yaml.safe_load(objects["ConfigMap/infra-pd-inference-gateway"]["data"]["envoy.yaml"])[
+        "static_resources"
+    ]["listeners"]
     assert [each["name"] for each in listeners] == ["http", "https", "status"]
     plain, secure = (each["filter_chains"][0]["filters"] for each in listeners[:2])
     assert secure == plain
-
-
-def test_another_configuration_replaces_the_envoys_and_nothing_else() -> None:
-    def templates(**serving: Any) -> dict[str, Any]:
-        objects = _ran(**serving).objects
-        return {key: one["spec"]["template"] for key, one in objects.items() if key.startswith("Deployment/")}
-
-    quiet, loud = templates(gateway={"accessLogging": False}), templates()
-    assert {key for key in loud if loud[key] != quiet[key]} == {f"Deployment/{GATEWAY}"}
-
-
-def test_the_sandbox_reads_the_access_log() -> None:
-    recorder = _ran()
-    text = recorder.objects[f"ConfigMap/{GATEWAY}"]["data"]["envoy.yaml"]
-    listener = yaml.safe_load(text)["static_resources"]["listeners"][0]
-    manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
-    written = manager["access_log"][0]["typed_config"]["log_format"]["json_format"]
-    expected = {**sandbox_log.FORMAT, "id": "%REQ(X-REQUEST-ID)%"}
-    assert {key: value.upper() for key, value in written.items()} == {
-        key: value.upper() for key, value in expected.items()
-    }

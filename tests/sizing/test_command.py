@@ -13,6 +13,7 @@ from components.config.reading import settings_of
 from sizing import __main__ as command
 from sizing import stack_file
 
+WRITTEN: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("written.yaml").read_text())
 LLAMA = "RedHatAI/Llama-3.3-70B-Instruct-FP8-dynamic"
 
 
@@ -61,44 +62,14 @@ def test_what_cannot_be_sized_is_status_1(words: list[str]) -> None:
 
 def test_the_layout_is_written_into_a_stack_file(alone: Path) -> None:
     stack = alone / "Pulumi.big.yaml"
-    stack.write_text(
-        f"""# Our own stack.
-config:
-  llm-d-pd:serving:
-    accelerator: nvidia
-    model:
-      name: {LLAMA}  # quantized
-    prefill: {{cpu: "8"}}
-    load:
-      concurrency: 9
-  llm-d-pd:hfToken:
-    secure: abc
-"""
-    )
+    stack.write_text(WRITTEN["before"])
     load = ["--requests-per-second", "5", "--ttft", "2000", "--itl", "40", "--prefix-hit-rate", "0.1"]
     measured = ["--measured-prefill", "6000", "--measured-decode", "5000", "--max-model-len", "16000"]
     assert command.main([LLAMA, "--gpu", "H200", *load, *measured, "--write", "big"]) == 0
     text = stack.read_text()
     assert text.startswith("# Our own stack.\n") and "  # quantized\n" in text
-    written = yaml.safe_load(text)["config"]
-    assert written["llm-d-pd:hfToken"] == {"secure": "abc"}
-    assert written["llm-d-pd:serving"] == {
-        "accelerator": "nvidia",
-        "model": {"name": LLAMA, "maxModelLen": 16000},
-        "gpu": "H200",
-        "load": {
-            "inputTokens": 4000,
-            "outputTokens": 500,
-            "requestsPerSecond": 5.0,
-            "ttft": 2000.0,
-            "itl": 40.0,
-            "prefixHitRate": 0.1,
-            "measured": {"prefill": 6000.0, "decode": 5000.0},
-        },
-        "prefill": {"cpu": "8", "replicas": 4, "tensorParallel": 1},
-        "decode": {"replicas": 1, "tensorParallel": 4},
-    }
-    assert settings_of(written["llm-d-pd:serving"])[1] == []
+    assert yaml.safe_load(text) == WRITTEN["after"]
+    assert settings_of(WRITTEN["after"]["config"]["llm-d-pd:serving"])[1] == []
     assert command.main([LLAMA, "--write", "big"]) == 2, "of which product?"
 
 
