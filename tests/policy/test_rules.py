@@ -11,22 +11,12 @@ from policy.rules import RULES
 
 RULE = {rule.name: rule for rule in RULES}
 OUTPUTS = {"hostNetwork": False, "workloads": {"decode": {"replicas": 2, "gpus": 8, "tensorParallel": 4}}}
-PINNED = "ghcr.io/llm-d/llm-d-cuda:v0.6.0"
+TYPED: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("tiers.yaml").read_text())
 
 
 def container(**changes: Any) -> dict[str, Any]:
     """A good container."""
-    return {
-        "name": "vllm",
-        "image": PINNED,
-        "args": ["model", "--tensor-parallel-size=4"],
-        "env": [{"name": "TP_SIZE", "value": "4"}, {"name": "TOKENIZERS_PARALLELISM", "value": "false"}],
-        "resources": {"requests": {"amd.com/gpu": "4", "cpu": 8}, "limits": {"amd.com/gpu": 4}},
-        "livenessProbe": {"httpGet": {}},
-        "readinessProbe": {"httpGet": {}},
-        "terminationMessagePolicy": "FallbackToLogsOnError",
-        **changes,
-    }
+    return {**TYPED["container"], **changes}
 
 
 def workload(kind: str = "Deployment", sidecar: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
@@ -53,9 +43,6 @@ def found(name: str, subject: dict[str, Any], *others: dict[str, Any], **outputs
         return list(rule.check(subject))
     objects = {str(number): each for number, each in enumerate((subject, *others))}
     return list(rule.check(subject, Stack(objects, {**OUTPUTS, **outputs})))
-
-
-TYPED: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("tiers.yaml").read_text())
 
 
 def _tier(said: dict[str, Any]) -> dict[str, Any]:

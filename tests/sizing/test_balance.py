@@ -76,41 +76,12 @@ def test_measured_rates_replace_predicted_ones() -> None:
     assert found.limit == pytest.approx(4 * 4_000 * 0.9 / 10_000)
 
 
-def test_the_tier_that_binds_has_the_higher_load() -> None:
-    long, short = _estimate(Load(16000, 100)), _estimate(Load(200, 2000))
-    assert (long.binds, short.binds) == ("prefill", "decode")
-    assert long.prefill_load == pytest.approx(1)
-    assert long.decode_load < 1
-    assert short.prefill_load < 0.5
-
-
 def test_cached_prompts_need_fewer_prefill_workers() -> None:
     cold = Load(8000, 500, requests_per_second=8)
     warm = Load(8000, 500, requests_per_second=8, prefix_hit_rate=0.75)
     one = _tier(LLAMA, "H200", 1), _tier(LLAMA, "H200", 4)
     assert balance.counts(*one, cold)[0] > balance.counts(*one, warm)[0]
     assert balance.counts(*one, cold)[1] == balance.counts(*one, warm)[1]
-
-
-def test_a_target_for_time_per_token_limits_streams() -> None:
-    tier = _tier(LLAMA, "H200", 4)
-    slow, fast = Load(4000, 500, itl=0.05), Load(4000, 500, itl=0.02)
-    assert balance.streams_at(tier.worker, tier.fit, fast) < balance.streams_at(tier.worker, tier.fit, slow)
-    assert tier.worker.step(balance.streams_at(tier.worker, tier.fit, fast), 4250) <= 0.0201
-
-
-def test_a_step_of_one_stream_reads_few_experts() -> None:
-    worker = _tier("deepseek-ai/DeepSeek-R1", "H200", 8).worker
-    assert worker.step(256, 2000) / worker.step(1, 2000) > 4
-    dense = _tier(LLAMA, "H200", 8).worker
-    assert dense.step(256, 2000) / dense.step(1, 2000) < 4
-
-
-def test_more_streams_are_more_requests_until_the_limit() -> None:
-    rates = [_estimate(Load(4000, 500, concurrency=streams)).rate for streams in (1, 8, 64, 512)]
-    assert rates == sorted(rates)
-    assert rates[0] < rates[2]
-    assert rates[-1] <= _estimate(Load(4000, 500)).limit * 1.0001
 
 
 def test_aggregated_serving_is_better_for_short_prompts() -> None:
