@@ -24,6 +24,7 @@ def test_keys_of_the_stack_outputs() -> None:
 
 def test_sizes_are_said_where_the_gpu_is_named() -> None:
     sized = run_program({**AMD, "gpu": "MI300X"})
+    assert [row["tier"] for row in sized.stack_outputs["sizing"]] == ["prefill", "decode"]
     assert any(each.startswith("info: sizing on MI300X, GiB per GPU") for each in sized.messages)
 
 
