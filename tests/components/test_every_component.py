@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from enum import Enum
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pulumi
 import pytest
+import yaml
 from pulumi.provider.experimental.analyzer import Analyzer
 from pulumi.provider.experimental.component import ComponentProvider
 from pulumi.provider.experimental.schema import generate_schema
@@ -45,61 +47,7 @@ COMPONENTS: dict[str, Component] = {
 EVERY: list[Component] = [*COMPONENTS.values(), TargetCluster]
 """And the one with an argument that only the cluster knows."""
 
-SERVING: dict[str, Any] = {
-    "accelerator": "amd",
-    "model": {"name": "amd/Llama-3.3-70B-Instruct-FP8-KV"},
-    "rdma": {"resource": "rdma/ib"},
-    "ucx": {"tls": "rc,sm,self", "protoInfo": True},
-    "routing": {"tolerations": [{"key": "dedicated"}]},
-    "prefill": {
-        "securityContext": {"seccompProfile": "RuntimeDefault", "dropCapabilities": ["ALL"]},
-        "volumes": [{"name": "tmp", "mountPath": "/tmp", "emptyDir": {"sizeLimit": "1Gi"}}],
-        "env": {"A": "b", "C": {"secret": "s", "key": "k"}},
-        "tolerations": [{"key": "amd.com/gpu", "effect": "NoSchedule"}],
-        "affinity": {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []}},
-        "hostPaths": [{"hostPath": "/dev/infiniband", "mountPath": "/dev/infiniband"}],
-        "capabilities": ["IPC_LOCK"],
-    },
-    "images": {"pullSecrets": ["pull"]},
-    "gateway": {
-        "serviceType": "NodePort",
-        "route": {"hostnames": ["a.example.com"], "path": "/a", "headers": {"x-model": "b"}},
-        "tls": {"certificateRefs": [{"name": "certificate", "namespace": "certificates"}]},
-        "service": {"annotations": {"a": "b"}, "ports": [{"port": 80, "nodePort": 30080}]},
-        "ingress": {"host": "a.example.com", "annotations": {"a": "b"}},
-    },
-    "security": {"level": "locked"},
-}
-"""Reaches every nested arguments class."""
-
-VARIANTS: dict[str, dict[str, Any]] = {
-    "full": SERVING,
-    "infrastructure": {
-        "accelerator": "nvidia",
-        "model": {"name": "m"},
-        "infrastructure": "gke-roce",
-        "security": {"level": "locked", "gatewayRanges": ["10.129.0.0/23"]},
-    },
-    "host network": {
-        "accelerator": "amd",
-        "model": {"name": "m"},
-        "hostNetwork": True,
-        "security": {"level": "locked"},
-    },
-    "shared": {
-        "accelerator": "amd",
-        "model": {"name": "m"},
-        "gateway": {"existing": {"name": "shared", "namespace": "gateways", "listener": "models"}},
-        "security": {"level": "locked"},
-    },
-    "least": {
-        "accelerator": "nvidia",
-        "model": {"name": "m", "tokenSecret": None},
-        "release": "0.4",
-        "gateway": {"accessLogging": True},
-        "security": {"level": "locked"},
-    },
-}
+VARIANTS: dict[str, dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("variants.yaml").read_text())
 
 
 def _plan(variant: str) -> ServingPlan:
@@ -202,12 +150,12 @@ def test_children_inherit_nothing_but_the_parent() -> None:
 
 
 @cache
-def _analysed() -> Any:
+def analysed() -> Any:
     return Analyzer("llm-d-pd").analyze(EVERY)
 
 
 def test_every_component_analyses_for_other_languages() -> None:
-    found = _analysed()
+    found = analysed()
     assert found["component_definitions"].keys() == {each.__name__ for each in EVERY}
     for name, each in found["component_definitions"].items():
         assert each.inputs, f"{name} has no inputs"
@@ -216,13 +164,13 @@ def test_every_component_analyses_for_other_languages() -> None:
 
 
 def test_no_type_of_the_schema_is_empty_and_every_type_is_described() -> None:
-    for name, each in _analysed()["type_definitions"].items():
+    for name, each in analysed()["type_definitions"].items():
         assert each.properties or each.enum, f"{name} would be an object without properties"
         assert each.description, name
 
 
 def test_a_schema_is_generated_with_our_type_tokens() -> None:
-    found = _analysed()
+    found = analysed()
     schema = generate_schema(
         "llm-d-pd",
         "1.0.0",

@@ -94,7 +94,7 @@ def _node(said: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _views(objects: Mapping[str, Any]) -> dict[str, Any]:
-    """Workers, picker and the overlays of istio's proxy by name, and every object by `Kind/name`."""
+    """Workers, picker, istio's overlays and the files of standalone's Envoy by name; every object by `Kind/name`."""
     views = dict(objects)
     for key, each in objects.items():
         if not key.startswith("Deployment/"):
@@ -108,6 +108,10 @@ def _views(objects: Mapping[str, Any]) -> dict[str, Any]:
             views["picker"] = {"config": yaml.safe_load(config)}
         if key.startswith("ConfigMap/") and "deployment" in each["data"]:
             views["proxy"] = {name: yaml.safe_load(text) for name, text in each["data"].items()}
+        if key.startswith("ConfigMap/") and "envoy.yaml" in each["data"]:
+            files = {name: yaml.safe_load(text) for name, text in each["data"].items()}
+            listeners = files["envoy.yaml"]["static_resources"]["listeners"]
+            views["envoy"] = {**files, "listeners": {one["name"]: one for one in listeners}}
     return views
 
 

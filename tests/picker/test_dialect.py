@@ -12,34 +12,8 @@ from components.releases.picker_config import EndpointPickerConfig, Plugin
 from components.releases.picker_dialect import Job
 from tests.picker import real
 
-NOT_BUILT = {
-    "active-request-scorer",
-    "always-disagg-multimodal-decider",
-    "context-length-aware",
-    "encode-filter",
-    "load-aware-scorer",
-    "model-server-protocol-models",
-    "models-data-source",
-    "no-hit-lru-scorer",
-    "precise-prefix-cache-scorer",
-    "session-affinity-scorer",
-    "tokenizer",
-}
-"""Plugins that the released pickers have and those built here do not: most need a C compiler, those for an encoder are
-left out. Source: pkg/plugins/register.go of llm-d-inference-scheduler v0.4.0 and v0.7.1."""
-
-NEEDS_PARAMETERS = {
-    "by-label",
-    "by-label-selector",
-    "k8s-notification-source",
-    "request-attribute-reporter",
-    "single-profile-handler",
-    "pd-profile-handler",
-}
-"""Plugins that a picker does not take alone, or not beside two profiles."""
-
-NEEDS_A_SERVICE = {"predicted-latency-scorer"}
-"""Plugins that ask another program at start."""
+TYPED: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("dialect.yaml").read_text())
+NOT_BUILT = {*TYPED["not built"]}
 
 OTHERWISE: dict[Any, Any] = {int: "text", float: "text", bool: "text", str: 1, list: "text", dict: "text"}
 """A value of another type, for each type."""
@@ -85,7 +59,8 @@ def text(config: EndpointPickerConfig) -> str:
 def test_a_plugin_of_the_table_is_one_of_the_picker(release: str, name: str, tmp_path: Path) -> None:
     verdict = _judge(release, Plugin(type=name), tmp_path)
     assert _unknown(verdict) == (name in NOT_BUILT), verdict
-    assert verdict.accepted or name in NOT_BUILT | NEEDS_PARAMETERS | NEEDS_A_SERVICE, verdict
+    refused = NOT_BUILT | {*TYPED["need parameters"], *TYPED["need a service"]}
+    assert verdict.accepted or name in refused, verdict
 
 
 @pytest.mark.parametrize(("release", "name", "key"), PARAMETERS, ids=str)

@@ -1,8 +1,10 @@
 """Ports for KV cache events, which a configuration of the user may need."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from components.config.vocabulary import ReleaseName
 from components.plan import resolve
@@ -12,27 +14,10 @@ from components.releases.picker_events import CacheEvents, cache_events
 from tests.picker.wrong import right
 from tests.stack_file import settings
 
-BOUND = {"zmqEndpoint": "tcp://*:5557"}
+EVENTS = yaml.safe_load(Path(__file__).with_name("events.yaml").read_text())
 
 
-def _config(**parameters: Any) -> dict[str, Any]:
-    return {"plugins": [{"type": "precise-prefix-cache-scorer", "parameters": parameters}]}
-
-
-@pytest.mark.parametrize(
-    ("release", "config", "listens", "asks"),
-    [
-        ("0.4", _config(), 5557, None),
-        ("0.4", _config(kvEventsConfig={"zmqEndpoint": "tcp://0.0.0.0:6000"}), 6000, None),
-        ("0.6", _config(), None, 5557),
-        ("0.6", _config(kvEventsConfig=BOUND), 5557, 5557),
-        ("0.6", _config(kvEventsConfig={**BOUND, "discoverPods": False}), 5557, None),
-        ("0.6", _config(kvEventsConfig={"podDiscoveryConfig": {"socketPort": 5600}}), None, 5600),
-        ("0.6", {"plugins": [{"type": "another", "parameters": {"kvEventsConfig": BOUND}}]}, 5557, None),
-        ("0.6", {"plugins": [{"type": "queue-scorer"}, "nonsense"]}, None, None),
-        ("0.6", {}, None, None),
-    ],
-)
+@pytest.mark.parametrize(("release", "config", "listens", "asks"), EVENTS)
 def test_the_ports_are_those_of_the_picker(release: str, config: Any, listens: int | None, asks: int | None) -> None:
     dialect = RELEASES[ReleaseName(release)].picker_dialect
     found = cache_events(config, dialect.events_endpoint, discovers=dialect.discovers_events)

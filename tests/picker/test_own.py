@@ -9,7 +9,7 @@ import yaml
 
 from components.plan import resolve
 from tests.picker import real
-from tests.picker.wrong import MISTAKES, right, wrong
+from tests.picker.wrong import right
 from tests.stack_file import problems, settings
 
 AT = "serving.routing.config"
@@ -19,15 +19,6 @@ def _paths(config: Any, release: str = "0.6", **changes: Any) -> list[str]:
     return list(problems(release=release, routing__config=config, **changes))
 
 
-@pytest.mark.parametrize("name", MISTAKES)
-def test_every_mistake_is_reported_with_its_path_in_the_stack_file(name: str) -> None:
-    release, document, path, _ = wrong(name)
-    found = problems(release=release, routing__config=document)
-    assert f"{AT}.{path}" in found, list(found)
-    problem = found[f"{AT}.{path}"]
-    assert all([problem.wrong, problem.outcome, problem.change])
-
-
 @pytest.mark.parametrize("release", real.PICKERS)
 def test_what_is_right_reaches_the_picker_unchanged(release: str, tmp_path: Path) -> None:
     document = {**right(release), "saturationDetector": {"queueDepthThreshold": 7}}
@@ -35,6 +26,9 @@ def test_what_is_right_reaches_the_picker_unchanged(release: str, tmp_path: Path
     config = resolve(settings(release=release, routing__config=document)).picker.config
     assert yaml.safe_load(config) == document
     assert real.judge(release, config, tmp_path).accepted
+    headless = {key: each for key, each in document.items() if key not in ("apiVersion", "kind")}
+    assert not _paths(headless, release)
+    assert real.judge(release, yaml.safe_dump(headless), tmp_path).accepted
 
 
 def test_flow_control_is_the_newer_pickers(tmp_path: Path) -> None:
@@ -47,28 +41,21 @@ def test_flow_control_is_the_newer_pickers(tmp_path: Path) -> None:
     assert not real.judge("0.4", yaml.safe_dump(older), tmp_path).accepted
 
 
-@pytest.mark.parametrize("release", real.PICKERS)
-def test_a_picker_knows_version_and_kind_by_itself(release: str, tmp_path: Path) -> None:
-    document = {key: each for key, each in right(release).items() if key not in ("apiVersion", "kind")}
-    assert not _paths(document, release)
-    assert real.judge(release, yaml.safe_dump(document), tmp_path).accepted
-
-
 @pytest.mark.parametrize(
-    ("change", "paths"),
+    ("key", "value"),
     [
-        ({"pluginz": []}, [f"{AT}.pluginz"]),
-        ({"plugins": {}}, [f"{AT}.plugins"]),
-        ({"feature_gates": [], "featureGates": None}, [f"{AT}.feature_gates"]),
+        ("pluginz", []),
+        ("plugins", {}),
+        ("feature_gates", []),
+        ("kind", "EndpointPickerConf"),
+        ("apiVersion", "v1alpha1"),
     ],
 )
-def test_a_shape_that_the_epp_would_refuse_is_reported_before(
-    change: dict[str, Any], paths: list[str], tmp_path: Path
-) -> None:
+def test_a_shape_that_the_epp_would_refuse_is_reported_before(key: str, value: Any, tmp_path: Path) -> None:
     """Python's names among them, which our own code may write."""
-    document = {key: each for key, each in {**right("0.6"), **change}.items() if each is not None}
-    assert _paths(document) == paths
-    assert not real.judge("0.6", yaml.safe_dump(document), tmp_path).accepted
+    document = {each: part for each, part in right("0.6").items() if (key, each) != ("feature_gates", "featureGates")}
+    assert _paths({**document, key: value}) == [f"{AT}.{key}"]
+    assert not real.judge("0.6", yaml.safe_dump({**document, key: value}), tmp_path).accepted
 
 
 def test_all_problems_are_reported_at_once_with_their_paths() -> None:
@@ -84,10 +71,6 @@ def test_all_problems_are_reported_at_once_with_their_paths() -> None:
 )
 def test_nothing_else_decides_beside_it(key: str, value: Any) -> None:
     assert _paths(right("0.6"), **{f"routing__{key}": value}) == [f"serving.routing.{key}"]
-
-
-def test_without_one_the_preset_decides() -> None:
-    assert not problems(routing__config=None, routing__preset="load-aware")
 
 
 def test_the_picker_takes_the_settings_of_flow_control(tmp_path: Path) -> None:

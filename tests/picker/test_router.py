@@ -17,13 +17,6 @@ from tests.picker.wrong import edited
 from tests.stack_file import problems
 
 RELEASES_HERE = ("0.9", "0.10")
-PUBLISHED: list[dict[str, Any]] = yaml.safe_load((Path(__file__).parent / "published-router.yaml").read_text())
-CASES = [(release, number) for release in RELEASES_HERE for number in range(len(PUBLISHED))]
-
-
-@pytest.mark.parametrize(("release", "number"), CASES)
-def test_our_rules_say_of_a_published_configuration_what_the_file_says(release: str, number: int) -> None:
-    assert word(release, PUBLISHED[number]["config"]) == PUBLISHED[number][release], PUBLISHED[number]["source"]
 
 
 @pytest.mark.parametrize("release", RELEASES_HERE)

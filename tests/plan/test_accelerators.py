@@ -3,9 +3,11 @@
 import json
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from components.accelerators import PROFILES, AcceleratorProfile, Image
 from components.config.vocabulary import Accelerator, ReleaseName, Role
@@ -28,6 +30,7 @@ MADE_UP = AcceleratorProfile(
     env={"MU_MODE": "fast"},
     caches={"MU_CACHE": "mu"},
 )
+TYPED: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("made-up.yaml").read_text())
 OF_A_REAL_ONE = re.compile(r"nvidia|cuda|amd|rocm|hip")
 
 
@@ -75,40 +78,13 @@ class TestMadeUp:
         tolerations = plan(infrastructure="digitalocean").decode.worker.placement.tolerations
         assert [each.key for each in tolerations] == ["example.com/gpu"]
 
-    @pytest.mark.parametrize(
-        ("change", "path", "wrong"),
-        [
-            ({"release": "0.4"}, "serving.release", "has no vLLM image for serving.accelerator: nvidia"),
-            (
-                {"kvTransfer__extra": {"kv_buffer_device": "cuda"}},
-                "serving.kvTransfer.extra.kv_buffer_device",
-                "is not",
-            ),
-            ({"ucx__tls": "tcp,rocm,cuda"}, "serving.ucx.tls", "of nvidia GPUs; it has those of amd"),
-            ({"decode__env": {"MU_VISIBLE": "1"}}, "serving.decode.env.MU_VISIBLE", "shows vLLM 1 GPUs"),
-            ({"rdma": {"resource": "example.com/gpu"}}, "serving.rdma.resource", "is the GPU resource"),
-        ],
-        ids=str,
-    )
+    @pytest.mark.parametrize(("change", "path", "wrong"), TYPED["refused"], ids=str)
     def test_what_contradicts_it_is_refused(self, change: dict[str, Any], path: str, wrong: str) -> None:
-        extra = {"kvTransfer__extra": {"kv_buffer_device": "mu"}} if path == "serving.ucx.tls" else {}
-        found = problems(accelerator="nvidia", **{**extra, **change})
+        found = problems(accelerator="nvidia", **change)
         assert list(found) == [path]
         assert wrong in found[path].wrong
 
-    @pytest.mark.parametrize(
-        "change",
-        [
-            {"ucx__tls": "tcp", "kvTransfer__extra": {"kv_buffer_device": "cpu"}, "kvTransfer__connector": "Other"},
-            {"release": "0.4", "prefill__image": "x:1", "decode__image": "x:1"},
-            {
-                "prefill__image": "x:1",
-                "decode__image": "x:1",
-                "kvTransfer__extra": {"kv_buffer_device": "newer"},
-            },
-        ],
-        ids=str,
-    )
+    @pytest.mark.parametrize("change", TYPED["accepted"], ids=str)
     def test_what_is_not_known_is_not_refused(self, change: dict[str, Any]) -> None:
         assert check(settings(accelerator="nvidia", **change), token_given=True) == []
 
@@ -129,18 +105,11 @@ def test_every_word_has_a_profile_of_its_own() -> None:
 
 def test_a_variable_that_both_tiers_must_have_alike_is_any_vendors() -> None:
     own = plan(accelerator="amd", prefill__env={"VLLM_ROCM_USE_AITER": "1"})
-    inputs = {
-        f"Deployment/llm-d-pd/{worker.name}": {
-            "spec": {
-                "template": {
-                    "spec": {
-                        "containers": [{"name": "vllm", "image": worker.image.name, "args": vllm.arguments(worker)}]
-                    }
-                }
-            }
-        }
-        for worker in (own.prefill.worker, own.decode.worker)
-    }
+    inputs = {}
+    for worker in (own.prefill.worker, own.decode.worker):
+        container = {"name": "vllm", "image": worker.image.name, "args": vllm.arguments(worker)}
+        deployment = {"spec": {"template": {"spec": {"containers": [container]}}}}
+        inputs[f"Deployment/llm-d-pd/{worker.name}"] = deployment
     assert [(each.role, each.field) for each in pairing.changes(own, inputs)] == [(Role.PREFILL, "VLLM_ROCM_USE_AITER")]
 
 

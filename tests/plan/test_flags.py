@@ -1,33 +1,17 @@
 """Flags of a command line, read as vLLM's parser reads them."""
 
+from pathlib import Path
+
 import pytest
+import yaml
 
 from components.releases.vllm import flag_of, flags_of
 from sandbox.modelserver.command_line import flags
 
+FLAGS = yaml.safe_load(Path(__file__).with_name("flags.yaml").read_text())
 
-@pytest.mark.parametrize(
-    ("arguments", "name", "value"),
-    [
-        (["--host=::"], "--host", "::"),
-        (["--hos", "::"], "--host", "::"),
-        (["--api_k=x"], "--api-key", "x"),
-        (["--pipeline-parallel", "2"], "--pipeline-parallel-size", "2"),
-        (["--data-parallel-size", "2"], "--data-parallel-size", "2"),
-        (["--kv-transfer-config.kv_role", "x"], "--kv-transfer-config", "x"),
-        (["--max_model_len=5"], "--max-model-len", "5"),
-        (["-tp=2"], "--tensor-parallel-size", "2"),
-        (["-n2"], "--nnodes", "2"),
-        (["-n=2"], "--nnodes", "2"),
-        (["-n", "2"], "--nnodes", "2"),
-        (["-qfp8"], "--quantization", "fp8"),
-        (["-asc=0"], "--api-server-count", "0"),
-        (["-O3"], "-O3", None),
-        (["--headless", "--port=1"], "--headless", None),
-        (["--s"], "--s", None),
-    ],
-    ids=str,
-)
+
+@pytest.mark.parametrize(("arguments", "name", "value"), FLAGS, ids=str)
 def test_a_flag_in_every_spelling(arguments: list[str], name: str, value: str | None) -> None:
     first = next(flags_of(arguments))
     assert (first.name, first.value) == (name, value)

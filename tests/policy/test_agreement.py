@@ -1,9 +1,11 @@
 """The objects of the program pass the policy pack, and the remedies of the pack name settings that exist."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from policy.rules import RULES
 from tests.docs.pages import settings
@@ -12,28 +14,9 @@ from tests.program.policies import violations
 from tests.recorder import run_program
 
 NVIDIA: dict[str, Any] = {"accelerator": "nvidia", "model": {"name": "org/model"}}
-EXISTING = {"namespace": "llm", "createNamespace": False}
-DIGEST = "registry.example.com/vllm@sha256:ffb2d59b1c059a5bd8d781320c9f5189de8293693b7d95da54befddaa54abf52"
 PATH = re.compile(r"\bserving(?:\.(?:<prefill\|decode>|\w+))+")
 
-DEPLOYED: dict[str, dict[str, Any]] = {
-    "slices of a GPU": {"gpuResource": "nvidia.com/mig-3g.71gb", "decode": {"tensorParallel": 1}},
-    "shared GPUs": {"gpuResource": "nvidia.com/gpu.shared"},
-    "GPUs of a name of their own": {"gpuResource": "example.com/slice"},
-    "partitions": {"accelerator": "amd", "gpuResource": "amd.com/cpx_nps4", "gpusPerNode": 64},
-    "a whole node, of which half is used": {"infrastructure": "gke-roce", "decode": {"tensorParallel": 4}},
-    "the host's network": {"hostNetwork": True, "rdma": {"resource": "rdma/ib"}},
-    "OpenShift": {"infrastructure": "openshift-roce", "gateway": {"provider": "data-science-gateway"}},
-    "a debug build of a fork": {"accelerator": "amd", "release": "0.4"},
-    "images by digest": {"prefill": {"image": DIGEST}, "decode": {"image": DIGEST}},
-    "weights from a claim": {**EXISTING, "model": {"name": "org/model", "claim": "weights", "path": "llama"}},
-    "an Envoy of its own behind an Ingress": {
-        "gateway": {"provider": "standalone", "ingress": {"host": "models.example.com"}},
-        "security": {"level": "locked"},
-    },
-    "several pickers and traces": {"routing": {"replicas": 2}, "tracing": {"endpoint": "http://otel:4317"}},
-    "flags of vLLM's": {"decode": {"extraArgs": ["--max-num-seqs=256", "-O3"], "env": {"TOKENIZERS_PARALLELISM": "0"}}},
-}
+DEPLOYED: dict[str, dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("deployed.yaml").read_text())
 
 
 @pytest.mark.parametrize("name", DEPLOYED)

@@ -11,23 +11,12 @@ from policy.rules import RULES
 
 RULE = {rule.name: rule for rule in RULES}
 OUTPUTS = {"hostNetwork": False, "workloads": {"decode": {"replicas": 2, "gpus": 8, "tensorParallel": 4}}}
-PINNED = "ghcr.io/llm-d/llm-d-cuda:v0.6.0"
-ACCOUNT = {"kind": "ServiceAccount", "name": "workers", "namespace": "llm"}
+TYPED: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("tiers.yaml").read_text())
 
 
 def container(**changes: Any) -> dict[str, Any]:
     """A good container."""
-    return {
-        "name": "vllm",
-        "image": PINNED,
-        "args": ["model", "--tensor-parallel-size=4"],
-        "env": [{"name": "TP_SIZE", "value": "4"}, {"name": "TOKENIZERS_PARALLELISM", "value": "false"}],
-        "resources": {"requests": {"amd.com/gpu": "4", "cpu": 8}, "limits": {"amd.com/gpu": 4}},
-        "livenessProbe": {"httpGet": {}},
-        "readinessProbe": {"httpGet": {}},
-        "terminationMessagePolicy": "FallbackToLogsOnError",
-        **changes,
-    }
+    return {**TYPED["container"], **changes}
 
 
 def workload(kind: str = "Deployment", sidecar: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
@@ -47,30 +36,6 @@ def vllm(**changes: Any) -> dict[str, Any]:
     return workload(containers=[container(**changes)])
 
 
-def binding(role: str, **subject: Any) -> dict[str, Any]:
-    """A ClusterRoleBinding to the pods' account unless said."""
-    return {
-        "kind": "ClusterRoleBinding",
-        "metadata": {"name": "b"},
-        "roleRef": {"kind": "ClusterRole", "name": role},
-        "subjects": [{**ACCOUNT, **subject}],
-    }
-
-
-def role(name: str, *rules: dict[str, Any]) -> dict[str, Any]:
-    return {"kind": "ClusterRole", "metadata": {"name": name}, "rules": list(rules)}
-
-
-METRICS = role(
-    "metrics",
-    {"apiGroups": ["authentication.k8s.io"], "resources": ["tokenreviews"], "verbs": ["create"]},
-    {"apiGroups": ["authorization.k8s.io"], "resources": ["subjectaccessreviews"], "verbs": ["create"]},
-    {"nonResourceURLs": ["/metrics"], "verbs": ["get"]},
-)
-SECRETS = role("secrets", {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]})
-AGGREGATED = {**role("all"), "aggregationRule": {"clusterRoleSelectors": [{}]}}
-
-
 def found(name: str, subject: dict[str, Any], *others: dict[str, Any], **outputs: Any) -> list[Violation]:
     """What a rule finds in an object, among others, in a stack with these outputs."""
     rule = RULE[name]
@@ -78,9 +43,6 @@ def found(name: str, subject: dict[str, Any], *others: dict[str, Any], **outputs
         return list(rule.check(subject))
     objects = {str(number): each for number, each in enumerate((subject, *others))}
     return list(rule.check(subject, Stack(objects, {**OUTPUTS, **outputs})))
-
-
-TYPED: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("tiers.yaml").read_text())
 
 
 def _tier(said: dict[str, Any]) -> dict[str, Any]:
@@ -143,21 +105,12 @@ def test_gpus_of_any_name_are_counted_by_the_outputs() -> None:
     assert violation.wrong == "2 pods of 4 GPUs, while the stack's output workloads.decode.gpus says 4"
 
 
-@pytest.mark.parametrize(
-    ("bound", "excess"),
-    [
-        (binding("metrics"), None),
-        (binding("secrets", name="others"), None),
-        (binding("secrets", namespace="elsewhere"), None),
-        (binding("secrets"), "get secrets"),
-        (binding("all"), "do what is aggregated into it"),
-        (binding("cluster-admin"), "do all that ClusterRole cluster-admin allows"),
-        (binding("secrets", kind="Group", name="system:serviceaccounts:llm"), "get secrets"),
-        (binding("secrets", kind="Group", name="platform-team"), None),
-    ],
-)
-def test_accounts_of_pods_have_no_rights_in_the_cluster(bound: dict[str, Any], excess: str | None) -> None:
-    violations = found("no-cluster-rights", bound, workload(), METRICS, SECRETS, AGGREGATED)
+@pytest.mark.parametrize(("role", "subject", "excess"), TYPED["bindings"], ids=str)
+def test_accounts_of_pods_have_no_rights_in_the_cluster(role: str, subject: dict[str, Any], excess: str | None) -> None:
+    account = {"kind": "ServiceAccount", "name": "workers", "namespace": "llm", **subject}
+    bound = {"kind": "ClusterRoleBinding", "metadata": {"name": "b"}, "subjects": [account]}
+    bound["roleRef"] = {"kind": "ClusterRole", "name": role}
+    violations = found("no-cluster-rights", bound, workload(), *TYPED["roles"])
     assert [one.wrong.rpartition(": ")[2] for one in violations] == ([excess] if excess else [])
 
 

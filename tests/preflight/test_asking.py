@@ -16,13 +16,7 @@ from preflight.answers import Answer, Question
 from preflight.cluster import Cluster
 from preflight.finding import Report
 from tests.http_server import Handler, listening
-from tests.preflight.typed import CLASSES, NODES, Typed, listed, node, plan, serving, whole
-
-KUBECONFIG = """
-current-context: typed
-contexts: [{{name: typed, context: {{cluster: typed}}}}]
-clusters: [{{name: typed, cluster: {{server: "{server}"}}}}]
-"""
+from tests.preflight.typed import CLASSES, KUBECONFIG, NODES, Typed, listed, node, plan, serving, whole
 
 
 @contextmanager

@@ -1,9 +1,11 @@
 """Pods that admission changes. `tests/cases/surroundings.yaml` has the rest of what can be wrong around the stack."""
 
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from preflight.checks import changed_pods
 from preflight.checks.changed_pods import changes
@@ -11,28 +13,8 @@ from tests.preflight.typed import Typed, facts, whole
 
 EXISTING: dict[str, Any] = {"createNamespace": False}
 DECODE = "Deployment ms-pd-llm-d-modelservice-decode"
-
-
-SENT: dict[str, Any] = {
-    "hostNetwork": False,
-    "containers": [
-        {
-            "name": "vllm",
-            "image": "ghcr.io/llm-d/vllm:1",
-            "args": ["--port=8000"],
-            "env": [{"name": "A", "value": "1"}, {"name": "EMPTY", "value": ""}],
-            "ports": [{"containerPort": 8000}],
-            "resources": {"limits": {"memory": "1024Mi", "amd.com/gpu": "4"}},
-            "livenessProbe": {"httpGet": {"path": "/health", "port": 8000}},
-            "volumeMounts": [{"name": "shm", "mountPath": "/dev/shm", "readOnly": False}],
-        }
-    ],
-    "tolerations": [
-        {"key": "gpu", "operator": "Equal", "value": "a"},
-        {"key": "gpu", "operator": "Equal", "value": "b"},
-    ],
-    "volumes": [{"name": "shm", "emptyDir": {}}],
-}
+TYPED: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("changed.yaml").read_text())
+SENT = TYPED["sent"]
 
 
 def came(**parts: Any) -> list[tuple[str, bool]]:
@@ -53,32 +35,7 @@ def test_defaults_and_spellings_of_the_server_are_no_change() -> None:
     assert came(vllm=vllm, tolerations=tolerations) == []
 
 
-@pytest.mark.parametrize(
-    ("parts", "what", "harmless"),
-    [
-        ({"beside": [{"name": "istio-proxy", "image": "p"}]}, "the container istio-proxy is added (p)", True),
-        ({"schedulerName": "volcano"}, "schedulerName is set to volcano", True),
-        ({"schedulingGates": [{"name": "q"}]}, "schedulingGates is set to [{'name': 'q'}]", True),
-        (
-            {"vllm": {"image": "mirror/vllm:1"}},
-            "containers[vllm].image is mirror/vllm:1 instead of ghcr.io/llm-d/vllm:1",
-            True,
-        ),
-        ({"vllm": {"livenessProbe": {"httpGet": {"path": "/app", "port": 8000}}}}, None, True),
-        ({"vllm": {"args": ["--port=1"]}}, "containers[vllm].args is ['--port=1'] instead of ['--port=8000']", False),
-        ({"vllm": {"env": []}}, "containers[vllm].env[A] is removed", False),
-        (
-            {"vllm": {"resources": {"limits": {"memory": "512Mi", "amd.com/gpu": "4"}}}},
-            "containers[vllm].resources.limits.memory is 512Mi instead of 1024Mi",
-            False,
-        ),
-        (
-            {"tolerations": SENT["tolerations"][:1]},
-            "the toleration {'key': 'gpu', 'operator': 'Equal', 'value': 'b'} is removed",
-            False,
-        ),
-    ],
-)
+@pytest.mark.parametrize(("parts", "what", "harmless"), TYPED["changes"])
 def test_changes_of_a_pod(parts: dict[str, Any], what: str | None, harmless: bool) -> None:
     (first, is_harmless), *_ = came(**parts)
     assert is_harmless is harmless

@@ -19,46 +19,7 @@ def findings(check: Any, answers: dict[str, Any], **changes: Any) -> list[tuple[
     return [(each.path, each.evidence) for each in check.check(facts(Typed(answers), **changes))]
 
 
-def served(**groups: list[str]) -> dict[str, Any]:
-    named = {name.replace("_", "."): versions for name, versions in groups.items()}
-    return {"groups": [{"name": name, "versions": [{"version": each} for each in all]} for name, all in named.items()]}
-
-
-def test_kinds_are_looked_for_in_the_version_that_is_used() -> None:
-    answers = {
-        "/apis": served(inference_networking_k8s_io=["v1alpha2"]),
-        "/apis/gateway.networking.k8s.io/v1": {"resources": [{"kind": "Gateway"}, {"kind": "HTTPRoute"}]},
-        "/apis/networking.istio.io/v1beta1": {"resources": [{"kind": "DestinationRule"}]},
-    }
-    found = findings(kinds, answers)
-    assert found == [
-        (
-            "serving.release",
-            "InferencePool is not served in inference.networking.k8s.io/v1: the group is served as v1alpha2",
-        ),
-        (
-            "serving.monitoring.enabled",
-            "PodMonitor, PrometheusRule, ServiceMonitor is not served in monitoring.coreos.com/v1: nothing of "
-            "the group is served",
-        ),
-    ]
-    assert [path for path, _ in findings(kinds, answers, monitoring={"enabled": False})] == ["serving.release"]
-
-
 PRIORITIES = {"flowControl": {"priorities": [{"name": "chat", "priority": 1}]}}
-
-
-def test_a_release_with_priorities_needs_its_own_kind_of_objective() -> None:
-    older = {"resources": [{"kind": "InferenceObjective"}]}
-    answers = {
-        "/apis": served(inference_networking_x_k8s_io=["v1alpha2"]),
-        "/apis/inference.networking.x-k8s.io/v1alpha2": older,
-    }
-    missing = "InferenceObjective is not served in llm-d.ai/v1alpha2: nothing of the group is served"
-    found = findings(kinds, answers, release="0.9", routing=PRIORITIES)
-    assert ("serving.release", missing) in found
-    assert not [each for each in findings(kinds, answers, release="0.6", routing=PRIORITIES) if "Objective" in each[1]]
-    assert not [each for each in findings(kinds, answers, release="0.9") if "Objective" in each[1]]
 
 
 def test_every_group_that_a_plan_can_use_has_a_source() -> None:

@@ -1,15 +1,19 @@
 """What the preflight takes for the stack's objects is what the program tells the engine, whatever the switches."""
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import pulumi
 import pytest
+import yaml
 
 from components.plan import resolve
 from preflight.declared import Declared, objects
 from tests.recorder import record, run_program
 from tests.stack_file import settings, stack_file
+
+STACKS = yaml.safe_load(Path(__file__).with_name("declared.yaml").read_text())
 
 
 def _declared(changes: dict[str, Any], token: str | None) -> list[Declared]:
@@ -33,28 +37,7 @@ def _by_place(documents: Iterable[Any]) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize(
-    ("changes", "token"),
-    [
-        ({}, "hf_secret"),
-        ({"hostNetwork": True, "tracing": {"endpoint": "http://otel:4317"}}, "t"),
-        ({"monitoring__enabled": False, "postfix": "two", "namespace": "elsewhere"}, "hf_secret"),
-        ({"createNamespace": False}, None),
-        ({"routing__flowControl": {"priorities": [{"name": "chat", "priority": 1}]}, "release": "0.9"}, "t"),
-        ({"gateway__provider": "gke", "gateway__autopilot": True, "monitoring__enabled": True}, "hf_secret"),
-        ({"gateway__existing": {"name": "shared", "namespace": "gateways"}, "gateway__route": {"path": "/a"}}, "t"),
-        ({"gateway__ingress": {"host": "a.example.com"}}, "t"),
-        ({"gateway__provider": "standalone", "gateway__ingress": {"host": "a.example.com"}}, "t"),
-        (
-            {
-                "gateway__provider": "data-science-gateway",
-                "gateway__tls": {"certificateRefs": [{"name": "certificate", "namespace": "openshift-ingress"}]},
-            },
-            "t",
-        ),
-        ({"security__level": "locked"}, "t"),
-    ],
-)
+@pytest.mark.parametrize(("changes", "token"), STACKS)
 def test_every_object_is_registered_as_it_is_declared(changes: dict[str, Any], token: str | None) -> None:
     recorder = run_program(stack_file(**changes), token=token)
     declared = _declared(changes, token)

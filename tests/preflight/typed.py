@@ -18,6 +18,12 @@ PODS = "/api/v1/pods?limit=500&fieldSelector=status.phase!=Succeeded,status.phas
 UID = "1111"
 SPACE = "/api/v1/namespaces/llm-d-pd"
 CLASSES = "/apis/gateway.networking.k8s.io/v1/gatewayclasses"
+KUBECONFIG = """
+current-context: typed
+contexts: [{{name: typed, context: {{cluster: typed}}}}]
+clusters: [{{name: typed, cluster: {{server: "{server}"}}}}]
+"""
+"""Leads to a `server`."""
 
 
 @dataclass

@@ -1,5 +1,6 @@
 """Pods of the gateway's proxies: what replaces them, and that no selector of the stack takes them in."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,6 @@ from components.gateways import available
 from tests.program.wire import AMD, made
 
 GATEWAY = "infra-pd-inference-gateway"
-ISTIOS = ("istio", "data-science-gateway")
 EVERY = [(each.word.value, release.value) for release in ReleaseName for each in available(release)]
 
 
@@ -19,57 +19,7 @@ def _objects(provider: str, release: str = "0.6", **serving: Any) -> dict[str, A
     return made({**AMD, "release": release, **serving, "gateway": gateway}).objects
 
 
-def test_the_stacks_own_envoy_has_both() -> None:
-    objects = _objects("standalone", gateway={"terminationGrace": 77, "idleTimeout": 33})
-    assert objects[f"Deployment/{GATEWAY}"]["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] == 77
-    config = yaml.safe_load(objects[f"ConfigMap/{GATEWAY}"]["data"]["envoy.yaml"])
-    [manager] = config["static_resources"]["listeners"][0]["filter_chains"][0]["filters"]
-    assert manager["typed_config"]["common_http_protocol_options"] == {"idle_timeout": "33s"}
-
-
-@pytest.mark.parametrize("awaited", [True, False])
-@pytest.mark.parametrize("provider", ISTIOS)
-def test_what_an_istio_proxy_is_made_of_does_not_depend_on_the_gateways_metadata(
-    provider: str, *, awaited: bool
-) -> None:
-    objects = _objects(provider, gateway={"await": awaited})
-    base = _objects(provider)
-    assert objects[f"Gateway/{GATEWAY}"]["spec"] == base[f"Gateway/{GATEWAY}"]["spec"]
-    assert objects[f"ConfigMap/{GATEWAY}"] == base[f"ConfigMap/{GATEWAY}"]
-
-
-ISTIO_LABELS = {
-    "app.kubernetes.io/part-of": "llm-d-pd",
-    "gateway.networking.k8s.io/gateway-name": GATEWAY,
-    "gateway.networking.k8s.io/gateway-class-name": "istio",
-    "service.istio.io/canonical-name": f"{GATEWAY}-istio",
-    "service.istio.io/canonical-revision": "latest",
-    "sidecar.istio.io/inject": "false",
-    "istio.io/dataplane-mode": "none",
-}
-COPIED = {
-    "llm-d.ai/instance": "pd",
-    "app.kubernetes.io/gateway": GATEWAY,
-    "app.kubernetes.io/component": "inference-gateway",
-    "istio.io/enable-inference-extproc": "true",
-}
-PODS = {
-    "of istio": ISTIO_LABELS,
-    "of istio, before the Gateway had infrastructure labels": {**ISTIO_LABELS, **COPIED},
-    "of kgateway or agentgateway": {
-        "app.kubernetes.io/name": GATEWAY,
-        "app.kubernetes.io/instance": GATEWAY,
-        "gateway.networking.k8s.io/gateway-name": GATEWAY,
-        "gateway": "custom",
-    },
-    "of standalone": {
-        "app.kubernetes.io/part-of": "llm-d-pd",
-        "llm-d.ai/instance": "pd",
-        "llm-d.ai/gateway": GATEWAY,
-    },
-}
-"""Labels of a gateway's pods, by hand; istio 1.29.1: manifests/charts/istio-control/istio-discovery/files/
-kube-gateway.yaml."""
+PODS: dict[str, dict[str, str]] = yaml.safe_load(Path(__file__).with_name("proxies.yaml").read_text())
 
 
 def _selectors(provider: str, release: str) -> dict[str, dict[str, str]]:

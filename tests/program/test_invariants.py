@@ -1,51 +1,23 @@
 """Properties of every combination: parents, provider, dependencies, outputs, arguments."""
 
-from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
-from pulumi.provider.experimental.analyzer import Analyzer
+import yaml
 
-from components.endpoint_picker import EndpointPicker
-from components.inference_pool import InferencePool
-from components.model_gateway import ModelGateway
-from components.monitoring import Monitoring
-from components.network_isolation import NetworkIsolation
-from components.serving_namespace import ServingNamespace
-from components.target_cluster import TargetCluster
-from components.worker_tiers import DecodeTier, PrefillTier
+from tests.components.test_every_component import analysed
 from tests.program.expected import EVERY, MODELS, Combination
 from tests.program.policies import violations
 from tests.program.wire import AMD, changed, default, recorded, requests, vllm
-from tests.recorder import Declared, Recorder, run_program
+from tests.recorder import Recorder, run_program
 
-COMPONENTS = [ServingNamespace, ModelGateway, InferencePool, EndpointPicker, PrefillTier, DecodeTier]
-COMPONENTS += [Monitoring, NetworkIsolation, TargetCluster]
 NAMESPACE = "serving-namespace-namespace"
 GATEWAY = "model-gateway-gateway"
 TIERS = ("prefill-deployment", "decode-deployment")
 FIRST = ("cluster", "target-cluster", "serving-namespace")
 """No objects of Kubernetes."""
-PICKER = {
-    *("account", "role", "role-binding", "config", "deployment", "service", "metrics-reader", "metrics-token"),
-    *("metrics-role", "metrics-role-binding", "metrics-reader-role", "metrics-reader-role-binding"),
-}
-BEFORE_WORKERS = {"inference-pool-pool", "model-gateway-picker-rule", *(f"endpoint-picker-{each}" for each in PICKER)}
-EDGES = {
-    "endpoint-picker-metrics-token": {"endpoint-picker-metrics-reader"},
-    "endpoint-picker-deployment": {"endpoint-picker-config"},
-    **dict.fromkeys(TIERS, BEFORE_WORKERS),
-    "model-gateway-route": {*TIERS, "prefill-disruption-budget", "decode-disruption-budget"},
-}
-"""Edges besides the namespace's: without its account the token controller deletes such a Secret at once, a picker that
-starts before its configuration is written reads the last one, and a generation goes in the order route, workers,
-picker."""
-
-
-@cache
-def _schema() -> dict[str, Any]:
-    schema: dict[str, Any] = Analyzer("llm-d-pd").analyze(COMPONENTS)["component_definitions"]
-    return schema
+EDGES: dict[str, list[str]] = yaml.safe_load(Path(__file__).with_name("resources.yaml").read_text())["edges"]
 
 
 @pytest.fixture(params=[each for each in EVERY if each.hostNetwork != each.rdma == each.monitoring], ids=str)
@@ -55,7 +27,9 @@ def recorder(request: pytest.FixtureRequest) -> Recorder:
 
 
 def test_every_component_registers_exactly_its_declared_outputs(recorder: Recorder) -> None:
-    declared = {f"llm-d-pd:index:{name}": each.outputs.keys() for name, each in _schema().items()}
+    declared = {
+        f"llm-d-pd:index:{name}": each.outputs.keys() for name, each in analysed()["component_definitions"].items()
+    }
     assert {each.type: recorder.outputs[each.urn].keys() for each in recorder.components} == {
         name: outputs for name, outputs in declared.items() if name in {each.type for each in recorder.components}
     }
@@ -81,7 +55,7 @@ def test_everything_waits_for_the_namespace_and_little_for_anything_else(recorde
         above = set(recorder.declared[each.parent].request.dependencies) if each.parent in recorder.declared else set()
         own = set(each.request.dependencies)
         assert namespace in own | above, f"{each.name} could be made before its namespace"
-        assert {names[edge] for edge in own - {namespace}} == EDGES.get(each.name, set()) & {*names.values()}
+        assert {names[edge] for edge in own - {namespace}} == {*EDGES.get(each.name, [])} & {*names.values()}
 
 
 def test_no_edge_at_all_where_the_namespace_exists_already() -> None:
@@ -94,7 +68,8 @@ def test_no_edge_at_all_where_the_namespace_exists_already() -> None:
 @pytest.mark.parametrize("provider", ["istio", "standalone"])
 def test_a_pod_that_reads_its_configuration_at_start_is_not_made_before_it(provider: str) -> None:
     recorder = run_program({**AMD, "gateway": {"provider": provider}})
-    files = {each.inputs["metadata"]["name"]: each.urn for each in recorder.declared.values() if _is_config(each)}
+    maps = [each for each in recorder.declared.values() if each.type == "kubernetes:core/v1:ConfigMap"]
+    files = {each.inputs["metadata"]["name"]: each.urn for each in maps}
     reading = 0
     for each in recorder.declared.values():
         template = each.inputs.get("spec", {}).get("template", {})
@@ -103,10 +78,6 @@ def test_a_pod_that_reads_its_configuration_at_start_is_not_made_before_it(provi
             assert files[mounted] in each.request.dependencies, each.name
             reading += 1
     assert reading == {"istio": 1, "standalone": 2}[provider]
-
-
-def _is_config(each: Declared) -> bool:
-    return each.type == "kubernetes:core/v1:ConfigMap"
 
 
 _FORMERLY = {
@@ -124,6 +95,8 @@ def test_nothing_is_kept_ignored_or_waited_for_in_a_special_way(recorder: Record
         renamed = [alias.spec.name for alias in request.aliases if not alias.spec.type]  # else the SDK's: API versions
         assert renamed == _FORMERLY.get(each.name, []), each.name
         assert ("waitFor" in str(each.inputs)) == (each.name == GATEWAY), each.name
+        takes_long = bool(request.customTimeouts.create and request.customTimeouts.update)
+        assert takes_long == (each.name in (*TIERS, GATEWAY)), each.name
 
 
 def test_only_a_tier_of_another_shape_and_a_gateway_of_another_class_are_replaced(recorder: Recorder) -> None:
@@ -137,17 +110,12 @@ def test_only_a_tier_of_another_shape_and_a_gateway_of_another_class_are_replace
             assert each.inputs["metadata"]["annotations"].keys() == {"llm-d.ai/pod-shape"}
 
 
-def test_only_what_takes_long_has_timeouts_of_its_own(recorder: Recorder) -> None:
-    for each in recorder.declared.values():
-        has = bool(each.request.customTimeouts.create and each.request.customTimeouts.update)
-        assert has == (each.name in (*TIERS, GATEWAY)), each.name
-
-
 def test_the_gateway_is_not_waited_for_where_its_controller_comes_later() -> None:
     before, after = default(), run_program({**AMD, "gateway": {"await": False}})
     assert changed(before, after) == {GATEWAY}
     [gateway] = [each for each in after.declared.values() if each.name == GATEWAY]
     assert "annotations" not in gateway.inputs["metadata"]
+    assert gateway.inputs["spec"] == before.objects["Gateway/infra-pd-inference-gateway"]["spec"]
     assert not gateway.request.customTimeouts.create
 
 
@@ -161,13 +129,13 @@ def test_the_policy_pack_finds_what_settings_allow_and_it_does_not() -> None:
     assert [each.splitlines()[0] for each in found] == ["pinned-images", "no-secret-in-plain-sight"]
 
 
-@pytest.mark.parametrize("role", ["prefill", "decode"])
-def test_the_model_is_the_first_argument_and_no_flag_comes_twice(recorder: Recorder, role: str) -> None:
-    model, *flags = vllm(recorder, role)["args"]
-    assert model in MODELS.values()
-    names = [flag.partition("=")[0] for flag in flags]
-    assert all(name.startswith("--") for name in names)
-    assert len(set(names)) == len(names)
+def test_the_model_is_the_first_argument_and_no_flag_comes_twice(recorder: Recorder) -> None:
+    for role in ("prefill", "decode"):
+        model, *flags = vllm(recorder, role)["args"]
+        assert model in MODELS.values()
+        names = [flag.partition("=")[0] for flag in flags]
+        assert all(name.startswith("--") for name in names)
+        assert len(set(names)) == len(names)
 
 
 def test_a_run_is_the_same_every_time() -> None:

@@ -1,9 +1,11 @@
 """What another release changes on a stack, by resource: docs/releases.md, "Moving to another release"."""
 
+from pathlib import Path
 from typing import Any
 
 import pulumi
 import pytest
+import yaml
 
 from components.config.vocabulary import Preset, ReleaseName
 from components.releases import RELEASES
@@ -14,15 +16,8 @@ from tests.program.wire import AMD, made, ran, remade
 from tests.recorder import Recorder, run_program
 from tests.stack_file import problems
 
-MOVED = """\
-warning: serving.release is not set, and its default is "0.9". This stack was deployed with "0.6": this run moves it
-the prefill and decode workers are replaced at once
-no request is answered while no decode worker is Ready: an outage of at most 30 minutes, which begins when the last \
-old worker has finished its requests
-without an outage: another word in serving.rollout.generation (docs/changes.md)
-serving.release: "0.6" keeps the release; docs/releases.md says what else changes"""
-BESIDE = MOVED.splitlines()
-BESIDE[1:4] = ["generation b gets it; the unnamed generation serves requests meanwhile"]
+TYPED: dict[str, str] = yaml.safe_load(Path(__file__).with_name("moved.yaml").read_text())
+MOVED, BESIDE = (f"warning: {TYPED[each]}" for each in ("replaced", "beside"))
 
 
 def _moved(before: str, after: str) -> set[str]:
@@ -67,7 +62,7 @@ def test_the_move_of_a_stack_that_names_no_release_is_announced_before_anything_
 
 def test_a_second_generation_moves_to_the_default_beside_the_first() -> None:
     recorder = run_program({**AMD, "rollout": {"generation": "b"}}, recorder=_deployed(release="0.6"))
-    assert _said(recorder) == ["\n".join(BESIDE)]
+    assert _said(recorder) == [BESIDE]
 
 
 def test_a_tier_that_stays_is_not_among_the_replaced_ones() -> None:

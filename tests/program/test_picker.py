@@ -1,10 +1,34 @@
-"""Settings of the EPP: the objects that they change. `tests/plan/test_releases.py` has its configurations."""
+"""Settings of the EPP: its objects as typed by hand, and what a change of them changes."""
 
 from typing import Any
 
+import pytest
 import yaml
 
-from tests.program.wire import AMD, Made, made
+from tests.program.expected import layered
+from tests.program.shape import differences
+from tests.program.wire import AMD, Made, comparable, made
+
+COLLECTOR = {"endpoint": "http://otel:4317", "sampling": 0.25}
+SETTINGS: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    ({"tracing": COLLECTOR}, {"tracing": True}),
+    *(({"routing": {"preset": each}}, {"preset": each}) for each in ("guide", "prefix-cache-aware", "load-aware")),
+    ({"routing": {"replicas": 2}}, {"replicas": 2}),
+]
+"""Settings, and the switches of tests/expected/picker.yaml. The EPP of release 0.4 sends no spans."""
+
+
+@pytest.mark.parametrize(
+    ("release", "serving", "switches"),
+    [(release, *each) for release, first in (("0.4", 1), ("0.6", 0)) for each in SETTINGS[first:]],
+    ids=str,
+)
+def test_the_objects_of_the_picker_are_as_typed(
+    release: str, serving: dict[str, Any], switches: dict[str, Any]
+) -> None:
+    want = layered(("picker",), {"monitoring": True, "release": release, **switches})
+    objects = made({**AMD, "release": release, **serving}).objects
+    assert differences(want, comparable({key: objects[key] for key in objects.keys() & want.keys()})) == {}
 
 
 def test_another_configuration_is_another_pod_and_another_flag_leaves_the_configuration() -> None:

@@ -7,18 +7,13 @@ from typing import Any
 import pulumi
 import pytest
 
-from tests.preflight.typed import CLASSES, SPACE, Typed, serving, whole
+from tests.preflight.typed import CLASSES, KUBECONFIG, SPACE, Typed, serving, whole
 from tests.program.test_generations import generation, state_of
 from tests.program.wire import AMD, default, ran
 from tests.recorder import Recorder, run_program
 
 PROVIDER = "pulumi:providers:kubernetes"
 TARGET = "llm-d-pd:index:TargetCluster"
-KUBECONFIG = """
-current-context: typed
-contexts: [{{name: typed, context: {{cluster: typed}}}}]
-clusters: [{{name: typed, cluster: {{server: "{server}"}}}}]
-"""
 NOWHERE = "is not looked at: the API server does not answer"
 
 

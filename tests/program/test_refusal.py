@@ -30,17 +30,3 @@ def test_a_named_context_that_is_missing_is_a_warning_in_a_preview() -> None:
     [warning] = [message for message in recorder.messages if message.startswith("warning")]
     assert "serving.cluster.context" in warning
     assert "gpus, other" in warning
-
-
-def test_the_debug_image_of_release_0_4_is_said() -> None:
-    recorder = run_program({**AMD, "release": "0.4"})
-    assert [message for message in recorder.messages if message.startswith("warning") and "debug build" in message]
-    own = {"image": "registry.example.com/vllm:1"}
-    quiet = run_program({**AMD, "release": "0.4", "prefill": own, "decode": own})
-    assert not [message for message in quiet.messages if message.startswith("warning")]
-
-
-def test_privileged_pods_in_a_namespace_of_others_are_said() -> None:
-    recorder = run_program({**AMD, "release": "0.6", "hostNetwork": True, "createNamespace": False}, token=None)
-    [warning] = [message for message in recorder.messages if message.startswith("warning")]
-    assert "pod-security.kubernetes.io/enforce=privileged" in warning

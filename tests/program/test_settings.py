@@ -6,20 +6,17 @@ from enum import Enum
 from typing import Any
 
 import pytest
+import yaml
 from pydantic import BaseModel
 
 from components.config.settings import Serving
 from tests.program.every_setting import EVERY_SETTING, with_setting
+from tests.program.expected import FOLDER
 from tests.program.wire import AMD, changed, default, made, ran, remade
 
 ABOUT_A_CLUSTER = {"preflight", "adopt", "rollout.generation", "waiting"}
 """What they do takes a cluster or a state: test_preflight, test_generations, tests/verify/test_during_up.py."""
-BY_ENGINE = {
-    *("model.path", "model.tokenSecret", "namespace", "createNamespace", "postfix", "cluster.context"),
-    *("gateway.provider", "gateway.terminationGrace", "security.level", "routing.flowControl.priorities[].name"),
-    *(f"{tier}.rollout.{limit}" for tier in ("prefill", "decode") for limit in ("createTimeout", "updateTimeout")),
-    "monitoring.enabled",
-}
+BY_ENGINE: set[str] = {*yaml.safe_load((FOLDER / "every-setting.yaml").read_text())["by engine"]}
 """They reach what the objects as data do not show: the token's Secret, the provider, time limits and dependencies."""
 ABOUT_SIZING = r"gpu$|load\.|model\.shape"
 """They change notes and an output: tests/plan/test_sizing.py."""

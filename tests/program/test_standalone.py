@@ -12,29 +12,15 @@ import yaml
 from components.gateways.standalone.certificates import files
 from components.gateways.standalone.envoy import bootstrap
 from components.plan import resolve
-from sandbox.network import istio as sandbox_log
 from sandbox.progress import Progress
 from sandbox.toolchain import provide
-from tests.program.wire import AMD
-from tests.recorder import Recorder, run_program
+from tests.program.wire import AMD, made
 from tests.sandbox.certificate import CHAIN, KEY
 from tests.stack_file import settings
 
-GATEWAY = "infra-pd-inference-gateway"
 ONE: dict[str, Any] = {"certificateRefs": [{"name": "certificate"}]}
 TWO: dict[str, Any] = {"certificateRefs": [{"name": "certificate"}, {"name": "other"}]}
 LISTENERS: list[dict[str, Any]] = [{}, {"tls": ONE}, {"tls": TWO, "http": False}]
-
-
-def _ran(recorder: Recorder | None = None, **serving: Any) -> Recorder:
-    gateway = {"provider": "standalone", **serving.pop("gateway", {})}
-    return run_program({**AMD, **serving, "gateway": gateway}, recorder=recorder)
-
-
-def _container(recorder: Recorder) -> dict[str, Any]:
-    [container] = recorder.objects[f"Deployment/{GATEWAY}"]["spec"]["template"]["spec"]["containers"]
-    assert isinstance(container, dict)
-    return container
 
 
 def test_envoy_accepts_its_configuration_for_every_combination_of_options(tmp_path: Path) -> None:
@@ -49,7 +35,7 @@ def test_envoy_accepts_its_configuration_for_every_combination_of_options(tmp_pa
         (folder / "tls.crt").write_text(CHAIN)
         (folder / "tls.key").write_text(KEY)
     axes = product(("FailOpen", "FailClose"), (True, False), (8000, 8443), LISTENERS)
-    made = set()
+    configurations = set()
     for mode, log, port, listeners in axes:
         level = "trace" if log else "off"
         gateway = resolve(
@@ -63,8 +49,8 @@ def test_envoy_accepts_its_configuration_for_every_combination_of_options(tmp_pa
         ).gateway
         assert gateway.standalone
         texts = {"envoy.yaml": bootstrap(gateway, gateway.standalone), **files(gateway)}
-        made.add((str(gateway.log_level), *(yaml.safe_dump({name: one}) for name, one in texts.items())))
-    assert len(made) == 18, "the port is in the file for FailOpen only"
+        configurations.add((str(gateway.log_level), *(yaml.safe_dump({name: one}) for name, one in texts.items())))
+    assert len(configurations) == 18, "the port is in the file for FailOpen only"
 
     def judged(level: str, *texts: str) -> str:
         home = tmp_path / str(hash((level, texts)))
@@ -79,72 +65,14 @@ def test_envoy_accepts_its_configuration_for_every_combination_of_options(tmp_pa
         return "\n".join([str(done.returncode), *complaints])
 
     with ThreadPoolExecutor(2) as together:
-        assert set(together.map(lambda one: judged(*one), made)) == {"0"}
+        assert set(together.map(lambda one: judged(*one), configurations)) == {"0"}
 
 
-def test_every_setting_reaches_envoy() -> None:
-    sizes = {"cpu": "1", "memory": "2Gi", "cpuLimit": "3", "memoryLimit": "4Gi"}
-    recorder = _ran(
-        gateway={"replicas": 3, "image": "registry.example.com/envoy:1", "logLevel": "debug", "await": False, **sizes},
-        decode={"rollout": {"terminationGrace": 77}},
-        images={"pullPolicy": "Never", "pullSecrets": ["registry"]},
-        createNamespace=False,
-    )
-    deployment = recorder.objects[f"Deployment/{GATEWAY}"]
-    container = _container(recorder)
-    assert deployment["spec"]["replicas"] == 3
-    assert deployment["metadata"]["annotations"] == {"pulumi.com/skipAwait": "true"}
-    assert (container["image"], container["imagePullPolicy"]) == ("registry.example.com/envoy:1", "Never")
-    assert container["args"][2:4] == ["--log-level", "debug"]
-    assert container["resources"] == {
-        "requests": {"cpu": "1", "memory": "2Gi"},
-        "limits": {"cpu": "3", "memory": "4Gi"},
-    }
-    pod = deployment["spec"]["template"]["spec"]
-    assert (pod["terminationGracePeriodSeconds"], pod["imagePullSecrets"]) == (77, [{"name": "registry"}])
-
-
-def test_another_configuration_replaces_the_envoys_and_nothing_else() -> None:
-    def templates(**serving: Any) -> dict[str, Any]:
-        objects = _ran(**serving).objects
-        return {key: one["spec"]["template"] for key, one in objects.items() if key.startswith("Deployment/")}
-
-    quiet, loud = templates(gateway={"accessLogging": False}), templates()
-    assert {key for key in loud if loud[key] != quiet[key]} == {f"Deployment/{GATEWAY}"}
-
-
-class Balanced(Recorder):
-    """A cloud that gave the Service an address."""
-
-    def __init__(self, **ingress: str) -> None:
-        super().__init__()
-        self.ingress = ingress
-
-    def RegisterResource(self, request: Any) -> Any:
-        reply = super().RegisterResource(request)
-        if request.type.endswith("v1:Service") and "envoy-service" in request.name:
-            reply.object["status"] = {"loadBalancer": {"ingress": [self.ingress]}}
-        return reply
-
-
-def test_a_load_balancers_address_is_waited_for_and_in_the_outputs() -> None:
-    recorder = _ran(Balanced(ip="192.0.2.7"), gateway={"serviceType": "LoadBalancer"})
-    assert recorder.stack_outputs["gatewayUrl"] == "http://192.0.2.7"
-    assert recorder.stack_outputs["request"].startswith("curl -sS http://192.0.2.7/v1/completions ")
-    assert "annotations" not in recorder.objects[f"Service/{GATEWAY}"]["metadata"]
-    named = _ran(Balanced(hostname="a.example.com"), gateway={"serviceType": "LoadBalancer"})
-    assert named.stack_outputs["gatewayUrl"] == "http://a.example.com"
-    patient = _ran(gateway={"serviceType": "LoadBalancer", "await": False})
-    assert patient.objects[f"Service/{GATEWAY}"]["metadata"]["annotations"] == {"pulumi.com/skipAwait": "true"}
-
-
-def test_the_sandbox_reads_the_access_log() -> None:
-    recorder = _ran()
-    text = recorder.objects[f"ConfigMap/{GATEWAY}"]["data"]["envoy.yaml"]
-    listener = yaml.safe_load(text)["static_resources"]["listeners"][0]
-    manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
-    written = manager["access_log"][0]["typed_config"]["log_format"]["json_format"]
-    expected = {**sandbox_log.FORMAT, "id": "%REQ(X-REQUEST-ID)%"}
-    assert {key: value.upper() for key, value in written.items()} == {
-        key: value.upper() for key, value in expected.items()
-    }
+def test_envoy_serves_the_same_over_https() -> None:
+    objects = made({**AMD, "gateway": {"provider": "standalone", "tls": TWO}}).objects
+    listeners = yaml.safe_load(objects["ConfigMap/infra-pd-inference-gateway"]["data"]["envoy.yaml"])[
+        "static_resources"
+    ]["listeners"]
+    assert [each["name"] for each in listeners] == ["http", "https", "status"]
+    plain, secure = (each["filter_chains"][0]["filters"] for each in listeners[:2])
+    assert secure == plain

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from google.protobuf import json_format
 
-from tests.program.wire import AMD, changed, default, environment, vllm
+from tests.program.wire import AMD, changed
 from tests.recorder import SECRET, run_program
 from tests.stack_file import problems
 
@@ -39,26 +39,11 @@ def test_a_rotated_token_changes_the_secret_only() -> None:
     assert changed(run_program(AMD, token="hf_one"), run_program(AMD, token="hf_two")) == {"serving-namespace-token"}
 
 
-def test_without_a_token_the_secret_is_taken_as_existing() -> None:
-    recorder = run_program({**AMD, "createNamespace": False}, token=None)
-    assert "Secret/llm-d-hf-token" not in recorder.objects
-    [variable] = [each for each in vllm(recorder, "prefill")["env"] if each["name"] == "HF_TOKEN"]
-    assert variable["valueFrom"]["secretKeyRef"] == {"name": "llm-d-hf-token", "key": "HF_TOKEN"}
-
-
-def test_no_token_at_all() -> None:
-    recorder = run_program({**AMD, "model": {**AMD["model"], "tokenSecret": None}}, token=None)
-    assert not [key for key in recorder.objects if key == "Secret/llm-d-hf-token"]
-    for role in ("prefill", "decode"):
-        assert "HF_TOKEN" not in [each["name"] for each in vllm(recorder, role)["env"]]
-        assert environment(recorder, role) == environment(default(), role)
-
-
-def test_another_name_of_the_secret_is_the_workers_too() -> None:
+def test_another_name_of_the_secret() -> None:
     recorder = run_program({**AMD, "model": {**AMD["model"], "tokenSecret": "my-token"}})
     assert recorder.objects["Secret/my-token"]["metadata"]["name"] == "my-token"
-    [variable] = [each for each in vllm(recorder, "decode")["env"] if each["name"] == "HF_TOKEN"]
-    assert variable["valueFrom"]["secretKeyRef"]["name"] == "my-token"
+    without = run_program({**AMD, "model": {**AMD["model"], "tokenSecret": None}}, token=None)
+    assert not [key for key in without.objects if key.startswith("Secret/llm-d-hf")]
 
 
 def test_no_token_where_the_stack_makes_the_namespace_is_refused() -> None:

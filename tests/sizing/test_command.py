@@ -13,6 +13,7 @@ from components.config.reading import settings_of
 from sizing import __main__ as command
 from sizing import stack_file
 
+WRITTEN: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("written.yaml").read_text())
 LLAMA = "RedHatAI/Llama-3.3-70B-Instruct-FP8-dynamic"
 
 
@@ -61,44 +62,14 @@ def test_what_cannot_be_sized_is_status_1(words: list[str]) -> None:
 
 def test_the_layout_is_written_into_a_stack_file(alone: Path) -> None:
     stack = alone / "Pulumi.big.yaml"
-    stack.write_text(
-        f"""# Our own stack.
-config:
-  llm-d-pd:serving:
-    accelerator: nvidia
-    model:
-      name: {LLAMA}  # quantized
-    prefill: {{cpu: "8"}}
-    load:
-      concurrency: 9
-  llm-d-pd:hfToken:
-    secure: abc
-"""
-    )
+    stack.write_text(WRITTEN["before"])
     load = ["--requests-per-second", "5", "--ttft", "2000", "--itl", "40", "--prefix-hit-rate", "0.1"]
     measured = ["--measured-prefill", "6000", "--measured-decode", "5000", "--max-model-len", "16000"]
     assert command.main([LLAMA, "--gpu", "H200", *load, *measured, "--write", "big"]) == 0
     text = stack.read_text()
     assert text.startswith("# Our own stack.\n") and "  # quantized\n" in text
-    written = yaml.safe_load(text)["config"]
-    assert written["llm-d-pd:hfToken"] == {"secure": "abc"}
-    assert written["llm-d-pd:serving"] == {
-        "accelerator": "nvidia",
-        "model": {"name": LLAMA, "maxModelLen": 16000},
-        "gpu": "H200",
-        "load": {
-            "inputTokens": 4000,
-            "outputTokens": 500,
-            "requestsPerSecond": 5.0,
-            "ttft": 2000.0,
-            "itl": 40.0,
-            "prefixHitRate": 0.1,
-            "measured": {"prefill": 6000.0, "decode": 5000.0},
-        },
-        "prefill": {"cpu": "8", "replicas": 4, "tensorParallel": 1},
-        "decode": {"replicas": 1, "tensorParallel": 4},
-    }
-    assert settings_of(written["llm-d-pd:serving"])[1] == []
+    assert yaml.safe_load(text) == WRITTEN["after"]
+    assert settings_of(WRITTEN["after"]["config"]["llm-d-pd:serving"])[1] == []
     assert command.main([LLAMA, "--write", "big"]) == 2, "of which product?"
 
 
@@ -109,18 +80,7 @@ def test_a_new_stack_file_is_complete(alone: Path) -> None:
     assert settings_of(serving)[1] == []
 
 
-@pytest.mark.parametrize(
-    ("text", "path", "after"),
-    [
-        ("a:\n  b: 1 # one\n# end\n", ("a", "c"), "a:\n  b: 1 # one\n  c: 2\n# end\n"),
-        ("a:\n  b: 1 # one\n", ("a", "b"), "a:\n  b: 2 # one\n"),
-        ("a: {b: 1}\n", ("a", "c", "d"), "a: {c: {d: 2}, b: 1}\n"),
-        ("a:\nb: 1\n", ("a", "c"), "a: {c: 2}\nb: 1\n"),
-        ("a:\n  b: |\n    x\n  # end\nc: 1", ("a", "c"), "a:\n  b: |\n    x\n  c: 2\n  # end\nc: 1"),
-        ("a:\n  b:\n    c: 1\n    d: 3\n  e: 4\n", ("a", "b"), "a:\n  b:\n    2\n  e: 4\n"),
-        ("", ("a", "b"), "a:\n  b: 2\n"),
-    ],
-)
+@pytest.mark.parametrize(("text", "path", "after"), yaml.safe_load(Path(__file__).with_name("put.yaml").read_text()))
 def test_a_value_is_put_where_it_belongs(text: str, path: tuple[str, ...], after: str) -> None:
     assert stack_file.put(text, path, 2) == after
 
