@@ -136,6 +136,7 @@ def test_the_absence_of_a_setting_and_of_a_part_of_a_release(followed: Followed)
         ("settings", "| `0.10` `0.9` `0.7` `0.6` `0.4` | `0.9` |"),
         ("settings", "`serving.decode.maxNumSeqs` | 1 or more"),
         ("accelerators", "`ghcr.io/llm-d/llm-d-xpu:v0.6.0`; runs as root, HOME `/root`"),
+        ("accelerators", "| memory of a GPU, GiB | unknown |"),
         ("gateways", "| [`openshift-default`](#openshift-default) | `openshift-default` |"),
     ],
 )
