@@ -40,7 +40,12 @@ class Loader(yaml.SafeLoader):
     """Reads `!pod` as a pod of one container, `proxy`."""
 
 
-Loader.add_constructor("!pod", lambda loader, node: pod(**loader.construct_mapping(node, deep=True)))
+def _pod(loader: Loader, node: yaml.MappingNode) -> dict[str, Any]:
+    said: Mapping[Any, Any] = loader.construct_mapping(node, deep=True)
+    return pod(**said)
+
+
+Loader.add_constructor("!pod", _pod)
 
 
 class Cluster(FakeCluster):
@@ -96,7 +101,7 @@ def _model(said: Mapping[str, Any]) -> Any:
     return model_of(read, list(map(_tier, said["tiers"])))
 
 
-def _never(finding: object) -> Any:
+def _never(*finding: object) -> Any:
     raise AssertionError(f"asked without need: {finding}")
 
 
