@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from tests.docs.pages import ROOT, blocks
+from tests.field.cases import lacking
 
 COPIED = (
     *("access", "components", "preflight", "sizing", "verify", "policy", "sandbox", "tests", "docs"),
@@ -84,31 +85,7 @@ def vllm(run: Any, tier: str) -> Any:
     return deployment["spec"]["template"]["spec"]["containers"][0]
 
 
-AMD: dict[str, Any] = {"accelerator": "amd", "model": MODEL}
-INTEL: dict[str, Any] = {"accelerator": "intel", "release": "0.6", "model": MODEL}
-PROVIDER: dict[str, Any] = {**AMD, "gateway": {"provider": "openshift-default"}}
-STACKS: dict[str, dict[str, Any]] = {
-    "vendor": {**INTEL, "model": {**MODEL, "blockSize": 64}, "ucx": {"tls": "tcp"}},
-    "vendor on RDMA": {**INTEL, "infrastructure": "rdma-sriov"},
-    "vendor on host network": {**INTEL, "hostNetwork": True},
-    "vendor's GPU memory": {
-        **INTEL,
-        "ucx": {"tls": "tcp,self,cuda"},
-        "kvTransfer": {"extra": {"kv_buffer_device": "xpu"}},
-    },
-    "vendor without an image": {**INTEL, "release": "0.4"},
-    "vendor elsewhere": {**INTEL, "infrastructure": "aws-efa"},
-    "vendor's hidden GPUs": {**INTEL, "decode": {"env": {"ZE_AFFINITY_MASK": "0"}}},
-    "provider": PROVIDER,
-    "provider elsewhere": {**PROVIDER, "infrastructure": "aks"},
-    "provider's exposure": {**PROVIDER, "gateway": {**PROVIDER["gateway"], "exposure": "internal"}},
-    "bare provider": {**AMD, "release": "0.4", "gateway": {"provider": "agentgateway", "serviceType": "ClusterIP"}},
-    "release": {**AMD, "release": "0.7"},
-    "nothing set": AMD,
-    "setting": {**AMD, "decode": {"maxNumSeqs": 64}},
-    "setting twice": {**AMD, "decode": {"extraArgs": ["--max-num-seqs=64"]}},
-    "setting out of range": {**AMD, "prefill": {"maxNumSeqs": 0}},
-}
+STACKS: dict[str, dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("how-tos.yaml").read_text())
 
 
 @dataclass(frozen=True)
@@ -125,59 +102,46 @@ class Followed:
 @pytest.fixture(scope="module")
 def followed(tmp_path_factory: pytest.TempPathFactory) -> Followed:
     copy = Copy(tmp_path_factory.mktemp("copy"), "vendor", "provider", "release", "setting", "rename")
-    return Followed(copy, dict(zip(STACKS, copy.program(*STACKS.values()), strict=True)))
+    runs = copy.program(*(said["settings"] for said in STACKS.values()))
+    return Followed(copy, dict(zip(STACKS, runs, strict=True)))
 
 
-def test_a_vendor(followed: Followed) -> None:
-    run = followed.runs["vendor"]
-    for tier, gpus in (("prefill", "1"), ("decode", "4")):
-        worker = vllm(run, tier)
-        assert worker["image"] == "ghcr.io/llm-d/llm-d-xpu:v0.6.0"
+@pytest.mark.parametrize("name", STACKS)
+def test_a_stack_with_the_how_tos_followed(followed: Followed, name: str) -> None:
+    said, run = STACKS[name], followed.runs[name]
+    if "refused" in said:
+        assert [reason for reason in said["refused"] if reason not in run["refused"]] == []
+    else:
+        assert list(lacking(said["deployed"], run["objects"])) == []
+
+
+def test_a_vendors_workers_have_nothing_of_other_vendors(followed: Followed) -> None:
+    for tier in ("prefill", "decode"):
+        worker = vllm(followed.runs["a vendor"], tier)
         assert worker["resources"]["limits"].keys() == {"cpu", "memory", "gpu.intel.com/xe"}
-        assert (worker["resources"]["requests"]["gpu.intel.com/xe"], worker["resources"]["limits"]["memory"]) == (
-            gpus,
-            "64Gi",
-        )
-        assert (
-            '--kv-transfer-config={"kv_connector":"NixlConnector","kv_role":"kv_both","kv_buffer_device":"cpu"}'
-            in worker["args"]
-        )
-        variables = {each["name"]: each.get("value") for each in worker["env"]}
-        assert variables["TORCH_LLM_ALLREDUCE"] == "1"
-        assert variables["VLLM_WORKER_MULTIPROC_METHOD"] == "spawn"
-        assert (variables["UCX_TLS"], variables["TRITON_CACHE_DIR"]) == ("tcp", "/.cache/triton")
-        assert "securityContext" not in worker
         assert not re.search("amd|nvidia|cuda|rocm|hip", json.dumps([*worker["args"][1:], *worker["env"]]).lower())
-    assert "`amd` `intel` `nvidia`" in followed.text("docs/settings.md")
-    page = followed.text("docs/accelerators.md").partition("\n## intel\n")[2].partition("\n## ")[0]
-    assert "`ghcr.io/llm-d/llm-d-xpu:v0.6.0`; runs as root, HOME `/root`" in page
-    assert "| memory of a GPU, GiB | unknown |" in page
 
 
-def test_a_vendor_on_infrastructures_and_on_the_host_network(followed: Followed) -> None:
-    shared, host = followed.runs["vendor on RDMA"], followed.runs["vendor on host network"]
-    limits = vllm(shared, "decode")["resources"]["limits"]
-    assert (limits["gpu.intel.com/xe"], limits["nvidia.com/sriov-rdma-vf"]) == ("4", "4")
-    assert vllm(shared, "decode")["securityContext"] == {"capabilities": {"add": ["IPC_LOCK"]}}
-    assert vllm(host, "decode")["resources"]["limits"]["gpu.intel.com/xe"] == "8"
-    assert vllm(host, "decode")["securityContext"]["privileged"] is True
+def test_the_absence_of_a_setting_and_of_a_part_of_a_release(followed: Followed) -> None:
+    assert "--max-num-seqs" not in str(vllm(followed.runs["nothing set"], "decode")["args"])
+    config = followed.runs["a release"]["objects"]["ConfigMap/gaie-pd-epp"]["data"]["pd-config.yaml"]
+    assert "featureGates" not in config
 
 
 @pytest.mark.parametrize(
-    ("stack", "reason"),
+    ("page", "text"),
     [
-        ("vendor's GPU memory", "serving.ucx.tls = tcp,self,cuda\n  wrong:   leaves UCX no transport for memory of "
-         "intel GPUs; it has those of nvidia"),
-        ("vendor's GPU memory", "add ze"),
-        ("vendor's GPU memory", "serving.kvTransfer.extra.kv_buffer_device = xpu\n  wrong:   is not a device"),
-        ("vendor without an image", "serving.release = '0.4'\n  wrong:   has no vLLM image for serving.accelerator: "
-         "intel"),
-        ("vendor elsewhere", "has nothing for serving.accelerator: intel (nvidia: EFA instances have NVIDIA GPUs)"),
-        ("vendor's hidden GPUs", "shows vLLM 1 GPUs, and serving.decode.tensorParallel is 4"),
+        ("settings", "`amd` `intel` `nvidia`"),
+        ("settings", "`openshift-default` `standalone`"),
+        ("settings", "| `0.10` `0.9` `0.7` `0.6` `0.4` | `0.9` |"),
+        ("settings", "`serving.decode.maxNumSeqs` | 1 or more"),
+        ("accelerators", "`ghcr.io/llm-d/llm-d-xpu:v0.6.0`; runs as root, HOME `/root`"),
+        ("accelerators", "| memory of a GPU, GiB | unknown |"),
+        ("gateways", "| [`openshift-default`](#openshift-default) | `openshift-default` |"),
     ],
-)  # fmt: skip
-def test_what_a_vendor_cannot_do_is_refused(followed: Followed, stack: str, reason: str) -> None:
-    assert reason in followed.runs[stack]["refused"]
+)
+def test_the_generated_pages_have_what_was_added(followed: Followed, page: str, text: str) -> None:
+    assert text in followed.text(f"docs/{page}.md")
 
 
 def test_the_vendors_stack_file_is_a_good_one(followed: Followed) -> None:
@@ -220,20 +184,6 @@ def test_an_infrastructure(tmp_path: Path) -> None:
     assert "| UCX `UCX_TLS` | `self,sm,rocm,rc` | without `tcp` a broken fabric fails loudly |" in text
 
 
-def test_a_gateway_provider(followed: Followed) -> None:
-    objects = followed.runs["provider"]["objects"]
-    assert objects["Gateway/infra-pd-inference-gateway"]["spec"]["gatewayClassName"] == "openshift-default"
-    assert {"ConfigMap/infra-pd-inference-gateway", "DestinationRule/gaie-pd-epp"} <= objects.keys()
-    for stack, reason in (
-        ("provider elsewhere", "is OpenShift's own, and serving.infrastructure: aks is AKS"),
-        ("provider's exposure", "cannot be set with serving.gateway.provider: openshift-default"),
-        ("bare provider", "istio or kgateway or openshift-default or standalone if the cluster has it"),
-    ):
-        assert reason in followed.runs[stack]["refused"]
-    assert "`openshift-default` `standalone`" in followed.text("docs/settings.md")
-    assert "| [`openshift-default`](#openshift-default) | `openshift-default` |" in followed.text("docs/gateways.md")
-
-
 def _added(name: str) -> dict[str, list[str]]:
     """The lines that a how-to adds, by file; no how-to that is asked changes one that exists."""
     changes = [block for block in blocks("diff") if block.page.name == "CONTRIBUTING.md"]
@@ -272,26 +222,6 @@ def test_a_gateway_provider_with_all_that_belongs_to_it(tmp_path: Path) -> None:
     copy.python("-m", "pytest", "-q", *whole, "-p", "no:cacheprovider")
     every = ("tests/program/test_gateways.py", "tests/preflight/test_declared.py", "tests/program/test_isolation.py")
     copy.python("-m", "pytest", "-q", *every, "-k", "openshift-default", "-p", "no:cacheprovider")
-
-
-def test_a_release(followed: Followed) -> None:
-    run = followed.runs["release"]
-    picker = run["objects"]["Deployment/gaie-pd-epp"]["spec"]["template"]["spec"]["containers"][0]
-    decode = run["objects"]["Deployment/ms-pd-llm-d-modelservice-decode"]["spec"]["template"]["spec"]
-    assert picker["image"] == "ghcr.io/llm-d/llm-d-inference-scheduler:v0.8.0"
-    assert decode["initContainers"][0]["image"] == "ghcr.io/llm-d/llm-d-routing-sidecar:v0.8.0"
-    assert vllm(run, "decode")["image"] == "ghcr.io/llm-d/llm-d-rocm:v0.7.0"
-    assert "featureGates" not in run["objects"]["ConfigMap/gaie-pd-epp"]["data"]["pd-config.yaml"]
-    assert "| `0.10` `0.9` `0.7` `0.6` `0.4` | `0.9` |" in followed.text("docs/settings.md")
-
-
-def test_a_setting(followed: Followed) -> None:
-    assert "--max-num-seqs=64" in vllm(followed.runs["setting"], "decode")["args"]
-    absent = vllm(followed.runs["nothing set"], "decode")["args"]
-    assert not [word for word in absent if word.startswith("--max-num-seqs")]
-    assert "serving.decode.maxNumSeqs" in followed.runs["setting twice"]["refused"]
-    assert "serving.prefill.maxNumSeqs = 0" in followed.runs["setting out of range"]["refused"]
-    assert "`serving.decode.maxNumSeqs` | 1 or more" in followed.text("docs/settings.md")
 
 
 def test_a_rename(followed: Followed) -> None:

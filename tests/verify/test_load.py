@@ -1,11 +1,14 @@
 """`--load`: the Job, what is sent, and the report. Real vLLM: tests/vllm/test_load.py."""
 
 import json
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import yaml
 
+from tests.field.cases import lacking, laid_over
 from tests.verify.fake import NAMESPACE, named, outputs
 from verify import bench
 from verify.cluster import Cluster
@@ -19,75 +22,37 @@ from verify.routing import Endpoint
 from verify.steps import Verification
 from verify.tiers import Tier
 
-KEY = {"name": "VLLM_API_KEY", "valueFrom": {"secretKeyRef": {"name": "keys", "key": "k"}}}
-TEMPLATE: dict[str, Any] = {
-    "metadata": {"labels": {"llm-d.ai/role": "decode"}, "annotations": {"k8s.v1.cni.cncf.io/networks": "net"}},
-    "spec": {
-        "initContainers": [{"name": "routing-proxy"}],
-        "terminationGracePeriodSeconds": 1800,
-        "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists"}],
-        "containers": [
-            {
-                "name": "vllm",
-                "image": "e.com/vllm:1",
-                "command": ["vllm", "serve"],
-                "args": ["org/model", "--port=8200"],
-                "env": [{"name": "HF_HOME", "value": "/models"}, {"name": "UCX_TLS", "value": "rc"}, KEY],
-                "resources": {"limits": {"nvidia.com/gpu": "4"}},
-                "securityContext": {
-                    "privileged": True,
-                    "runAsUser": 2000,
-                    "capabilities": {"add": ["IPC_LOCK"], "drop": ["ALL"]},
-                },
-                "volumeMounts": [{"name": "models", "mountPath": "/models"}, {"name": "ib", "mountPath": "/dev/ib"}],
-            }
-        ],
-        "volumes": [{"name": "models", "emptyDir": {}}, {"name": "ib", "hostPath": {"path": "/dev/ib"}}],
-    },
-}
+TYPED: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("load.yaml").read_text())
+TEMPLATE = TYPED["template"]
 RUN = bench.Run("stack", "http://gate.ns.svc:80", 4000, 500, 24, 8, headers={"Host": "a.com"})
 
 
+def _pod(template: dict[str, Any] = TEMPLATE) -> Any:
+    return bench.job(template, NAMESPACE, [RUN], "llama", 600)["spec"]["template"]["spec"]
+
+
 def test_the_job_is_a_worker_without_gpu_and_rights() -> None:
-    made = bench.job(TEMPLATE, NAMESPACE, [RUN], "llama", 600)
-    pod = made["spec"]["template"]
-    (client,) = pod["spec"]["containers"]
-    assert pod["metadata"] == {"labels": {"app.kubernetes.io/name": "verify-load"}}, "no selector of the stack"
-    assert (client["image"], client["volumeMounts"]) == ("e.com/vllm:1", [{"name": "models", "mountPath": "/models"}])
-    assert client["securityContext"] == {"runAsUser": 2000, "capabilities": {"drop": ["ALL"]}}
-    assert [one["name"] for one in pod["spec"]["volumes"]] == ["models"], "nothing of the node"
-    assert "nvidia.com/gpu" not in str(client["resources"])
-    assert [one["name"] for one in client["env"]] == ["HF_HOME", "OPENAI_API_KEY"]
-    assert client["env"][1]["valueFrom"] == KEY["valueFrom"]
-    assert pod["spec"]["tolerations"] == TEMPLATE["spec"]["tolerations"]
-    assert "initContainers" not in pod["spec"]
-    assert (made["spec"]["backoffLimit"], made["spec"]["activeDeadlineSeconds"]) == (0, 600)
-    script = client["command"][2]
+    assert not list(lacking(TYPED["job"], bench.job(TEMPLATE, NAMESPACE, [RUN], "llama", 600)))
+    script = _pod()["containers"][0]["command"][2]
     assert "--model=org/model --served-model-name=llama" in script
     assert "--random-input-len=4000 --random-output-len=500 --num-prompts=24 --ready-check-timeout-sec=0" in script
+    assert "--header Host=a.com" in script
     seeds = {bench.Run("a", "http://a", 1, 1, 1).seed for _ in range(3)}
     assert len(seeds) == 3, "a worker has the prompts of a former seed in its cache"
-    assert "--header Host=a.com" in script
 
 
 @pytest.mark.parametrize(
     ("volume", "how"), [({"emptyDir": {}}, "preferred"), ({"persistentVolumeClaim": {}}, "required")]
 )
 def test_a_claim_is_mounted_where_a_worker_has_it(volume: dict[str, Any], how: str) -> None:
-    template = {**TEMPLATE, "spec": {**TEMPLATE["spec"], "volumes": [{"name": "models", **volume}]}}
-    made = bench.job(template, NAMESPACE, [RUN], "llama", 600)["spec"]["template"]["spec"]
-    assert list(made["affinity"]["podAffinity"]) == [f"{how}DuringSchedulingIgnoredDuringExecution"]
+    template = laid_over(TEMPLATE, {"spec": {"volumes": [{"name": "models", **volume}]}})
+    assert list(_pod(template)["affinity"]["podAffinity"]) == [f"{how}DuringSchedulingIgnoredDuringExecution"]
 
 
 def test_the_shell_of_a_worker_is_run_first() -> None:
-    worker = {
-        **TEMPLATE["spec"]["containers"][0],
-        "command": ["/bin/bash", "-ec", 'set-up\nexec vllm serve "$@"', "vllm"],
-    }
-    template = {**TEMPLATE, "spec": {**TEMPLATE["spec"], "containers": [worker]}}
-    command = bench.job(template, NAMESPACE, [RUN], "llama", 600)["spec"]["template"]["spec"]["containers"][0][
-        "command"
-    ]
+    script = 'set-up\nexec vllm serve "$@"'
+    worker = {**TEMPLATE["spec"]["containers"][0], "command": ["/bin/bash", "-ec", script, "vllm"]}
+    command = _pod(laid_over(TEMPLATE, {"spec": {"containers": [worker]}}))["containers"][0]["command"]
     assert command[0] == "/bin/bash"
     assert command[2].startswith('set-up\ncd "$(mktemp -d)"\nvllm bench serve')
 
@@ -172,9 +137,7 @@ class Measuring(Fleet):
 
 
 def test_the_load_is_measured_and_the_fastest_run_within_the_target_is_taken() -> None:
-    steps = {1: (1000.0, 20.0), 2: (1800.0, 35.0), 4: (2500.0, 55.0)}
-    fast = {f"decode{step}": _result(output_throughput=rate, p50_tpot_ms=itl) for step, (rate, itl) in steps.items()}
-    whole = {"stack": _result(), "prefill": {"completed": 16, "total_input_tokens": 64000, "duration": 8.0}, **fast}
+    whole = {label: _result(**more) if label != "prefill" else more for label, more in TYPED["results"].items()}
     cluster = Measuring(whole)
     ready = {"conditions": [{"type": "Ready", "status": "True"}], "podIP": "10.0.0.7"}
     spec = {"containers": [{"name": "vllm", "ports": [{"name": "vllm", "containerPort": 8200}]}]}
@@ -190,25 +153,14 @@ def test_the_load_is_measured_and_the_fastest_run_within_the_target_is_taken() -
     assert "--base-url=http://gate.serving.svc:80/pre" in cluster.script
     assert "--base-url=http://10.0.0.7:8200" in cluster.script
     assert "--random-input-len=16 --random-output-len=500 --random-prefix-len=3984 --num-prompts=64" in cluster.script
-    slow = Measuring(
-        {**whole, "decode1": _result(output_throughput=900.0, p50_tpot_ms=50.0), "decode2": fast["decode4"]}
-    )
-    done.cluster = slow
+    done.cluster = Measuring(whole | {label: _result(**more) for label, more in TYPED["slow"].items()})
     found = measure(done, Load(4000, 500, 8, itl=40.0), lambda _: None).decode
     assert found
     assert found["output_throughput"] == 900, "no run is within the target: the one nearest to it"
 
 
 def test_the_report_has_percentiles_and_the_block_to_paste() -> None:
-    samples = parse(
-        """vllm:nixl_bytes_transferred_bucket{le="1000000"} 0
-vllm:nixl_bytes_transferred_bucket{le="2000000"} 32
-vllm:nixl_bytes_transferred_bucket{le="+Inf"} 32
-vllm:nixl_bytes_transferred_count 32
-vllm:nixl_bytes_transferred_sum 4.8e7
-"""
-    )
-    moved = Histogram.of(samples, "vllm:nixl_bytes_transferred")
+    moved = Histogram.of(parse(TYPED["metrics"]), "vllm:nixl_bytes_transferred")
     load = Load(4000, 500, 8, itl=40.0)
     text = report(
         Measured(load, _result(), 9012.3, _result(output_throughput=5511.0), moved, Histogram({}, 32, 0.64)),
