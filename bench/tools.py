@@ -25,7 +25,9 @@ def main() -> int:
     names = {*CONTROL_PLANE, "pulumi", *session.needed_tools(CHECKOUT / "Pulumi.amd.yaml", pods=True)}
     keys = [key for key, source in SOURCES.items() if names & (source.names or {key})]
     report, rows, total, wall = Progress(), [], 0.0, 0.0
-    with tempfile.TemporaryDirectory(dir=CHECKOUT) as temporary:
+    ignored = CHECKOUT / ".sandbox"  # by git
+    ignored.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=ignored) as temporary:
         folder = Path(temporary)
         go = building.find(folder, building.needed(SOURCES[key].folder / "go.mod" for key in keys), report)
         for number, key in enumerate(keys, start=1):

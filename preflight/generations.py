@@ -74,7 +74,7 @@ def problems(plan: ServingPlan, state: State) -> Iterator[Problem]:
             word,
             f"is the generation that serves, and this change restarts its {tiers} workers "
             "(serving.rollout.strategy: blueGreen)",
-            change_cost.service(restarts),
+            change_cost.service(plan, restarts),
             f"`pulumi config set --path {SETTING} {'c' if word == 'b' else 'b'}`, or serving.rollout.strategy: inPlace",
         )
 

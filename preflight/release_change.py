@@ -29,5 +29,5 @@ def _effect(plan: ServingPlan, state: State) -> Iterator[str]:
     elif restarts := change_cost.restarts(plan, state.inputs, pairing.changes(plan, state.inputs)):
         tiers = " and ".join(each.worker.role for each in restarts)
         yield f"the {tiers} workers are replaced{' at once' if all(each.why for each in restarts) else ''}"
-        yield change_cost.service(restarts)
+        yield change_cost.service(plan, restarts)
         yield "without an outage: another word in serving.rollout.generation (docs/changes.md)"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
-from components.config.vocabulary import Role
+from components.config.vocabulary import ReleaseName, Role
 from components.plan import ServingPlan
 from components.plan.worker_args import ResolvedTier, Strategy
 from components.pods import pairing, sidecar
@@ -87,7 +87,7 @@ def note(plan: ServingPlan, found: Sequence[Restart], changed: Sequence[pairing.
         lines += ["old and new workers cannot exchange KV blocks, because these differ:", *fields]
     else:
         lines.append("old and new workers exchange KV blocks")
-    lines.append(service(found))
+    lines.append(service(plan, found))
     lines.append(
         "without an outage: another word in serving.rollout.generation, which needs "
         f"{_gpus(plan)} more GPUs meanwhile ({PAGE})"
@@ -138,7 +138,7 @@ def _line(each: Restart) -> str:
     return f"{pods} {how}: at most {each.minutes} minutes; each pod has {parts}, after pulling the image"
 
 
-def service(found: Sequence[Restart]) -> str:
+def service(plan: ServingPlan, found: Sequence[Restart]) -> str:
     """Whether requests are served while these tiers are replaced."""
     gone = {each.worker.role: each for each in found if not each.served}
     if each := gone.get(Role.DECODE):
@@ -147,5 +147,7 @@ def service(found: Sequence[Restart]) -> str:
             "begins when the last old worker has finished its requests"
         )
     if each := gone.get(Role.PREFILL):
+        if plan.release >= ReleaseName.V0_10:  # its EPP chooses no decode worker without a prefill worker
+            return f"requests fail while no prefill worker is Ready: an outage of at most {each.load} minutes"
         return f"requests are served; decode workers compute the prompts for at most {each.load} minutes"
     return "requests are served meanwhile, by the other workers of the tier"
