@@ -28,7 +28,7 @@ def check(context: Context) -> Iterator[Problem]:
 
 
 def notes(context: Context, tiers: Tiers) -> Iterator[str]:
-    """Annotations that take the place of the program's, and annotations that the program's take the place of."""
+    """Annotations that replace those of the program, and annotations without effect."""
     gateway, provider = context.settings.gateway, context.provider
     for role, tier in tiers.items():
         own = fabric.annotations(context, tier.device)
@@ -45,8 +45,8 @@ def _replaced(at: list[str], own: Mapping[str, str], given: Mapping[str, str]) -
     for key in own.keys() & given.keys():
         if given[key] != own[key]:
             yield (
-                f"{path_of([*at, key])} takes the place of the program's own value, {own[key].strip()}: what that is "
-                "for is lost unless this value has it, too; delete it if it is not meant to"
+                f"{path_of([*at, key])} replaces the program's own value, {own[key].strip()}: the function of that "
+                "value is lost unless this one contains it; delete this one if the replacement is not intended"
             )
 
 
