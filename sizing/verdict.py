@@ -189,13 +189,13 @@ def _length(asked: Question, role: str, fit: Fit, name: str, *, certain: bool) -
     if fit.sequences() < 1:
         longest = fit.longest("most")
         proven = certain and longest < NEAR * fit.length
-        would = f"at most {longest} tokens would fit" if longest else "perhaps not one token fits"
+        best = f"at most {longest}" if longest else "perhaps not one"
         yield Finding(
             "model.maxModelLen",
             asked.tiers[role].flags.max_model_len,
             f"does not fit a {role} worker on {asked.tiers[role].flags.tensor_parallel} x {name}: weights "
             f"{fit.weights.likely:.1f}, activations {fit.activation.likely:.1f}, other {fit.other:.1f}, which leaves "
-            f"{pool}; {would}",
+            f"{pool} ({fit.longest()} tokens; with the lowest estimate of the rest {best})",
             "vLLM would load the model for minutes, and then stop: one request of that length needs more cache",
             _instead(asked, role, fit.longest()),
             proven=proven,

@@ -1,8 +1,8 @@
 """What a prefill and a decode worker must have alike, and whether a run changes it.
 
-A worker with the old value and one with the new cannot exchange KV blocks: NIXL's handshake fails, and with vLLM 0.11
-to 0.19 a failed handshake ends the decode worker. A tier that is rolled has old and new workers, so such a change
-replaces the tier.
+A worker with the old value and one with the new cannot exchange KV blocks, because NIXL's handshake fails. With vLLM
+0.11 to 0.19 a failed handshake ends the decode worker; with newer vLLM it fails the request or makes decode compute the
+prompt. A tier that is rolled has old and new workers, so such a change replaces the tier.
 """
 
 import json
