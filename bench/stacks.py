@@ -1,7 +1,6 @@
 """Many small stacks in one sandbox, made with `pulumi up` or as bare objects, and what their programs use."""
 
 import json
-import os
 import resource
 import time
 from collections.abc import Mapping, Sequence
@@ -137,9 +136,15 @@ class Stacks:
         for what, words in {"up": ("--yes", "--skip-preview"), "preview": ("--expect-no-changes",)}.items():
             own, store = _children(), self.use()["store cpu"]
             row[what] = pulumi(self.home, self._engine, what, *words, stack=name)
-            row |= {f"{what} cpu": _children() - own, f"{what} store": self.use()["store cpu"] - store}
+            row[f"{what} store"] = self.use()["store cpu"] - store
+            row[f"{what} cpu"] = _children() - own + row[f"{what} store"]
         [state] = (self.home.state / "backend" / ".pulumi" / "stacks").glob(f"*/{name}.json")
         return {**row, "state": state.stat().st_size / 1000}
+
+    def heap(self) -> float:
+        """Return the MB that the API server's heap holds after a garbage collection."""
+        profile = self.api.text("/debug/pprof/heap", gc="1", debug="1")
+        return int(profile.partition("# HeapAlloc = ")[2].split()[0]) / 1e6
 
     def use(self) -> Row:
         """Return CPU seconds so far and anonymous memory (MB) of each group of programs."""
@@ -149,8 +154,8 @@ class Stacks:
             for group, names in PROGRAMS.items():
                 if program.startswith(names):
                     with suppress(OSError):  # the process has ended meanwhile
-                        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-                        row[f"{group} cpu"] += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+                        threads = Path(f"/proc/{pid}/task").glob("*/schedstat")
+                        row[f"{group} cpu"] += sum(int(each.read_text().split()[0]) for each in threads) / 1e9
                         status = Path(f"/proc/{pid}/status").read_text()
                         row[f"{group} MB"] += int(status.partition("RssAnon:")[2].split()[0]) * 1024 / 1e6
         return row

@@ -1,4 +1,7 @@
-"""Presets, custom configuration, standby pickers and tracing, proved by legs. Tests build on each other."""
+"""Legs of requests by release: selective P/D, presets, custom configuration, standby pickers, tracing.
+
+Tests build on each other.
+"""
 
 import json
 import subprocess
@@ -29,6 +32,7 @@ MODEL = "amd/Llama-3.3-70B-Instruct-FP8-KV"
 SIDECAR = "ms-pd-llm-d-modelservice-decode-sidecar"
 SENT = 24
 """Requests. By chance, one of two workers gets all of them once in eight million times."""
+SELECTIVE = {"0.6": {"routing__selectivePd__nonCachedTokens": 64}, "0.4": {"routing__selectivePd__threshold": 256}}
 
 
 @pytest.fixture(scope="module")
@@ -38,13 +42,13 @@ def stack(cluster: Running) -> Iterator[Deployment]:
         yield made
 
 
-@pytest.fixture(scope="module", params=["0.6", "0.4"])
+@pytest.fixture(scope="module", params=SELECTIVE)
 def release(request: pytest.FixtureRequest, stack: Deployment) -> str:
     """The stack in this release; the tests' settings are removed afterwards."""
     if stack.outputs.get("release"):
         stack.configure(routing=None)
     stack.pulumi("config", "set", "--path", "--type=string", "serving.release", request.param)
-    stack.up(routing__preset="prefix-cache-aware")
+    stack.up()
     return str(request.param)
 
 
@@ -59,7 +63,33 @@ def _repeat(gateway: Traffic, prompt: str, times: int = SENT) -> None:
         gateway.complete(prompt, MODEL, 2)
 
 
+def test_always_visits_one_prefill_and_one_decode_worker_per_request(gateway: Traffic) -> None:
+    def send() -> None:
+        for number in range(40):
+            gateway.complete(words(30, f"always{number}"), MODEL)
+
+    legs = gateway.counted(send, decode=40)
+    assert legs.totals == (40, 40)
+    assert len(legs.prefill) == 4, f"spread over the prefill pods: {legs.prefill}"
+    assert min(legs.prefill.values()) >= 3, legs.prefill
+
+
+def test_short_prompts_are_disaggregated_too(gateway: Traffic) -> None:
+    assert gateway.counted(lambda: gateway.complete("hi", MODEL)).totals == (1, 1)
+
+
+def test_selective_disaggregates_long_prompts_that_are_not_cached(gateway: Traffic, release: str) -> None:
+    gateway.stack.up(**SELECTIVE[release])
+    long = words(400, f"long{release}")
+    assert gateway.counted(lambda: gateway.complete("short", MODEL)).totals == (0, 1)
+    assert gateway.counted(lambda: gateway.complete(long, MODEL)).totals == (1, 1)
+    assert gateway.counted(lambda: gateway.complete(long, MODEL)).totals == (0, 1), "decode has it cached now"
+    assert gateway.counted(lambda: gateway.complete(words(400, "other"), MODEL)).totals == (1, 1)
+
+
 def test_prefix_cache_aware_sends_a_repeated_prompt_to_the_same_worker(gateway: Traffic, release: str) -> None:
+    gateway.stack.configure(routing=None)
+    gateway.stack.up(routing__preset="prefix-cache-aware")
     prompt = words(400, "once")
     legs = gateway.counted(lambda: _repeat(gateway, prompt), decode=SENT)
     assert legs.totals == (SENT, SENT)
