@@ -178,7 +178,8 @@ class ControlPlane:
     @property
     def environment(self) -> dict[str, str]:
         """Environment of the parts, without variables that redirect requests, such as a proxy."""
-        return {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "LANG") if name in os.environ}
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "LANG") if name in os.environ}
+        return {"GOGC": "200", **kept}  # half the garbage collections: the start takes less time
 
     def store(self) -> dict[str, list[str]]:
         """Return the commands of etcd and of the API server, which waits for etcd itself."""

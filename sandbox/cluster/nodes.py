@@ -1,6 +1,7 @@
 """Nodes and admission policies of a cluster description, as objects. The scheduler is real: it places the pods."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Container, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ CLUSTER_LABEL = "sandbox.llm-d-pd/cluster"
 
 VENDOR_LABEL = "sandbox.llm-d-pd/vendor"
 """Label of nodes named after an accelerator. Nodes of the other accelerator stay beside them."""
+
+_PATIENCE_SECONDS = 5.0
 
 _SUBNET = {"amd": "10.244.254", "nvidia": "10.244.253"}
 """Subnets of nodes named after an accelerator; other groups have 10.244.128, 10.244.129, … in order."""
@@ -40,6 +43,19 @@ def provide(kubeconfig: Path, choice: Choice, accelerator: str, count: int | Non
 
         list(together.map(lambda name: _remove(api, name), gone))
         list(together.map(apply, wanted))
+        _await_ready(api, wanted)
+
+
+def _await_ready(api: Api, names: Container[str]) -> None:
+    """Wait some seconds for the nodes: the scheduler tries a pod again only 1 s after it found no Ready node."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while time.monotonic() < deadline and any(
+        taint["key"] == "node.kubernetes.io/not-ready"
+        for node in api.get("/api/v1/nodes")["items"]
+        if node["metadata"]["name"] in names
+        for taint in node["spec"].get("taints", ())
+    ):
+        time.sleep(0.05)
 
 
 def _nodes(
