@@ -113,7 +113,6 @@ lint: $(DEVELOPED)
 bench: $(DEVELOPED)
 	$(PYTHON) -m bench.program_cost $(ARGS)
 	$(PYTHON) -m bench.first_run
-	$(PYTHON) -m bench.sizing_cost
 	$(PYTHON) -m bench.helm
 
 bench-datapath: $(DEVELOPED)

@@ -22,7 +22,7 @@ from tests.recorder import plain, run_program
 RUNS = 5
 PREFLIGHT, ALONE = 1.25, 1.1
 """Limits of the ratio: with the preflight, and without it."""
-OFF = "without preflight: "
+OFF, SIZED = "without preflight: ", "with serving.gpu: "
 LIMITS = {
     "first preview": PREFLIGHT,
     "first up": PREFLIGHT,
@@ -30,6 +30,8 @@ LIMITS = {
     "up without changes": PREFLIGHT,
     f"{OFF}preview without changes": ALONE,
     f"{OFF}up without changes": ALONE,
+    f"{SIZED}preview without changes": PREFLIGHT,
+    f"{SIZED}up without changes": PREFLIGHT,
 }
 FLAT = Path(__file__).parent / "flat"
 
@@ -72,13 +74,13 @@ def _round(home: Home, engine: Engine) -> dict[str, float]:
         "first preview": pulumi(home, engine, "preview"),
         "first up": pulumi(home, engine, "up", "--yes", "--skip-preview"),
     }
-    for prefix, preflight in (("", "warn"), (OFF, "off")):
-        pulumi(home, engine, "config", "set", "--path", "llm-d-pd:serving.preflight", preflight)
+    for prefix, setting, value in (("", "preflight", "warn"), (OFF, "preflight", "off"), (SIZED, "gpu", "MI300X")):
+        pulumi(home, engine, "config", "set", "--path", f"llm-d-pd:serving.{setting}", value)
         seconds |= {
             f"{prefix}preview without changes": pulumi(home, engine, "preview", "--expect-no-changes"),
             f"{prefix}up without changes": pulumi(home, engine, "up", "--yes", "--skip-preview", "--expect-no-changes"),
         }
-    pulumi(home, engine, "config", "rm", "--path", "llm-d-pd:serving.preflight")
+        pulumi(home, engine, "config", "rm", "--path", f"llm-d-pd:serving.{setting}")
     pulumi(home, engine, "destroy", "--yes", "--skip-preview")
     return seconds
 
