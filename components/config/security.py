@@ -40,8 +40,8 @@ class Security(Strict):
     locked_memory: LockedMemory = LockedMemory.AUTO
     """What lets RDMA lock memory. `capability`: IPC_LOCK, with vLLM as root where the image's user is another. `node`:
     the limit of the nodes (LimitMEMLOCK=infinity of their container runtime). `auto`: what the infrastructure demands,
-    else IPC_LOCK for workers with an RDMA device and an image that runs as root (amd), and the limit of the nodes for
-    all others. A tier's own list of `capabilities` takes precedence over `auto`."""
+    else IPC_LOCK for workers with an RDMA device and an image that runs as root, and the limit of the nodes for all
+    others. A tier's own list of `capabilities` takes precedence over `auto`."""
     fs_group: Annotated[int | None, Field(ge=0), BeforeValidator(null_word)] = None
     """Group that the workers' volumes belong to, where the storage supports it. Default: where vLLM downloads weights
     to `model.claim`, that of the image's user unless that is root (accelerators.md) or OpenShift chooses it

@@ -338,7 +338,7 @@ class Prefill(Tier):
     replicas: Annotated[Count | None, BeforeValidator(null_word)] = 4
     """Worker pods; `hostNetwork` makes it 1. `null`: a new tier begins with 4, then an autoscaler decides."""
     tensor_parallel: Count = 1
-    """GPUs per pod; `hostNetwork` makes it `gpusPerNode`. Decode's must be a multiple of it."""
+    """GPUs per pod; `hostNetwork` makes it `gpusPerNode`. Decode's must be a multiple or, from 0.6 on, a divisor."""
     cpu: Quantity = "8"
     """CPU request, and limit unless `cpuLimit` says another."""
 
