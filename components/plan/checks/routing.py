@@ -55,7 +55,7 @@ def notes(context: Context) -> Iterator[str]:
 def _beside_own(context: Context) -> Iterator[Problem]:
     routing = context.settings.routing
     given = routing.model_dump(by_alias=True, mode="json", exclude_unset=True)
-    for key in {"preset", "selectivePd", "peakPrefillThroughput", "flowControl"} & given.keys():
+    for key in sorted({"preset", "selectivePd", "peakPrefillThroughput", "flowControl"} & given.keys()):
         yield Problem(
             f"serving.routing.{key}",
             given[key],
