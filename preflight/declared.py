@@ -80,7 +80,7 @@ class Declared:
 
 
 def objects(plan: ServingPlan) -> list[Declared]:
-    """All of them."""
+    """Every object of the plan."""
     return [
         Declared(each.api_version, each.kind, each.name, each.namespace, each.document, part)
         for part, manifests in components.objects.objects(plan).items()

@@ -11,7 +11,7 @@ Rule = Mapping[str, Any]
 
 
 def selected(selector: Rule | None, labels: Mapping[str, str]) -> bool:
-    """Whether a label selector matches; an empty one matches all, none nothing."""
+    """Whether a label selector matches; an empty selector matches everything, None nothing."""
     if selector is None:
         return False
     exact = selector.get("matchLabels") or {}

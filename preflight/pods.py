@@ -77,7 +77,7 @@ def _worker(plan: ServingPlan, worker: ResolvedTier, sidecar: set[int], beside: 
 
 
 def _with_itself(requests: Amounts) -> Amounts:
-    """A node also has a limit on the number of its pods."""
+    """The requests with the pod itself, because a node has a limit on the number of its pods."""
     return {**requests, "pods": 1000}
 
 

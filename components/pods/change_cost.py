@@ -1,4 +1,4 @@
-"""What a change of the workers costs, said before it is made: pods, rounds, minutes, and whether requests are served.
+"""The cost of a change of the workers, printed before it: pods, rounds, minutes, and whether requests are served.
 
 Every changed field of the pod template restarts a pod. `pairing` names the fields that old and new workers must have
 alike; a tier that changes one of them is replaced at once.

@@ -266,5 +266,5 @@ def _way_out(packing: Packing, pod: Wanted, able: Sequence[Node], empty: Sequenc
 
 
 def _copies(fleet: Sequence[Node]) -> list[Node]:
-    """Nodes to try things out on."""
+    """Copies of the nodes, which a packing may change."""
     return [replace(each, free=dict(each.free), ports=dict(each.ports)) for each in fleet]
