@@ -21,7 +21,6 @@ class State:
     """The release that it was deployed with, as the outputs have it; empty: not deployed."""
     uids: Mapping[str, str] = field(default_factory=dict)
     """UID of each object, by `Kind/namespace/name`."""
-
     inputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """What the program said of each object, as the plugin keeps it, by the same key."""
     ordered: bool = False

@@ -35,13 +35,8 @@ def check(facts: Facts) -> Iterator[Finding]:
         if answer.absent:
             command = f"`kubectl -n {facts.namespace} create secret docker-registry {name} …`"
             wait = "the kubelet would ask the registry without a login: ImagePullBackOff"
-            yield _absent(
-                "pull secret",
-                "serving.images.pullSecrets",
-                f"Secret {name} in namespace {facts.namespace}",
-                wait,
-                command,
-            )
+            what = f"Secret {name} in namespace {facts.namespace}"
+            yield _absent("pull secret", "serving.images.pullSecrets", what, wait, command)
     for path, (namespace, name) in _certificates(facts).items():
         answer = facts.asked(_pair(namespace, name))
         if answer.absent or (answer.ok and not answer.items):
