@@ -28,7 +28,7 @@ class State:
 
     @classmethod
     def of(cls, resources: Iterable[tuple[str, Any]] | None) -> "State":
-        """Read (type, outputs) of all resources; whatever is no plain object is passed over. None: not to be read."""
+        """Read (type, outputs) of all resources; outputs that are no object are skipped. None: no state can be read."""
         if resources is None:
             return cls()
         cluster, ordered, place, release, uids, inputs = "", False, "", "", {}, {}

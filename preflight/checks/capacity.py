@@ -46,7 +46,7 @@ ABOUT_ADAPTERS = ("rdma", "roce", "hca", "sriov", "efa", "vnic", "nic", "ib", "h
 
 
 def asks(facts: Facts) -> list[Question]:
-    """All nodes. Which pods matter is known then."""
+    """All nodes. `check` asks for pods, because the nodes decide which pods matter."""
     return [NODES]
 
 

@@ -1,4 +1,4 @@
-"""The namespace: there if it must be, and not on its way out."""
+"""The namespace exists unless the stack makes it, and it is not being deleted."""
 
 from collections.abc import Iterator
 

@@ -101,7 +101,7 @@ def _admits(policy: Object, other: End, ports: tuple[int, int], direction: str, 
 
 
 def _covers(given: Sequence[Mapping[str, Any]], ports: tuple[int, int]) -> bool:
-    """A named port may be any."""
+    """Whether the ports of a rule include these; a named port may be any port."""
     return not given or any(
         each.get("protocol", "TCP") == "TCP"
         and (
