@@ -1,9 +1,9 @@
-"""Wiring only: settings, plan, components, outputs. Everything is decided before the first resource."""
+"""The Pulumi program: settings, plan, preflight, components, outputs. The plan is made before the first resource."""
 
 # ruff: noqa: E402
 import gc
 
-gc.disable()  # the program lives for a second, and collecting garbage would take a tenth of it
+gc.disable()  # the program runs for about a second, and garbage collection would take a tenth of it
 
 from components import stack_state
 

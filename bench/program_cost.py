@@ -55,8 +55,8 @@ def _flat(home: Home, engine: Engine) -> Engine:
     folder = home.root / "flat"
     folder.mkdir()
     project = yaml.safe_load((engine.cwd / "Pulumi.yaml").read_text())
-    kept = {key: project[key] for key in ("runtime",)}
-    (folder / "Pulumi.yaml").write_text(yaml.safe_dump({"name": "flat", "main": str(FLAT), **kept}))
+    flat_project = {"name": "flat", "main": str(FLAT), "runtime": project["runtime"]}
+    (folder / "Pulumi.yaml").write_text(yaml.safe_dump(flat_project))
     settings = serving(engine.cwd / "Pulumi.amd.yaml")  # the sandbox's copy: it may name a release
     objects = [plain(each) for each in run_program(settings, token="placeholder").objects.values()]
     order = {"Namespace": 0, "ServiceAccount": 1}

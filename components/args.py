@@ -1,6 +1,6 @@
 """What component arguments have in common, and the parts that several components take.
 
-Components are given plain typed data, complete and decided: the plan is made of it. Plain types only, so that the
+The plan consists of these arguments: plain typed data in which everything is decided. Plain types only, so that the
 Pulumi analyzer can offer the components to every language. A field with the name of a setting means what
 `components/config` says of that setting.
 """
@@ -18,7 +18,7 @@ class Args(BaseModel):
 
     @classmethod
     def of(cls, given: Any) -> Self:
-        """The arguments themselves, or made from the mapping of Python names that a component provider host passes."""
+        """`given`, or arguments made from the mapping of Python names that a component provider host passes."""
         return given if isinstance(given, cls) else cls.model_validate(given)
 
 
@@ -33,7 +33,7 @@ class TolerationArgs(Args):
 
     @property
     def document(self) -> dict[str, Any]:
-        """As it stands in a pod."""
+        """The toleration as the API server takes it."""
         return {to_camel(name): value for name, value in self.model_dump(exclude_none=True).items()}
 
 
@@ -52,7 +52,7 @@ class PlacementArgs(Args):
 
 
 class TracesArgs(Args):
-    """Where a program sends traces of requests, and of how many."""
+    """Where a program sends traces, and for which fraction of the requests."""
 
     endpoint: str
     """The collector's gRPC address."""
@@ -62,7 +62,7 @@ class TracesArgs(Args):
 
     @property
     def variables(self) -> dict[str, str]:
-        """The environment that says it, to programs in Go and in Python alike."""
+        """OpenTelemetry's environment variables, for programs in Go and in Python."""
         return {
             "OTEL_EXPORTER_OTLP_ENDPOINT": self.endpoint,
             "OTEL_SERVICE_NAME": self.service,

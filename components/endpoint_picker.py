@@ -13,11 +13,11 @@ from components.registration import declare
 
 RBAC = "rbac.authorization.k8s.io/v1"
 FOLLOW = ["list", "watch"]
-"""All that its caches ask for: what it gets, it gets from them."""
+"""Verbs of the picker's caches. The picker reads objects from its caches only."""
 
 
 class EndpointPicker(pulumi.ComponentResource):
-    """Deployment, Service, configuration, rights, and the token for whoever reads its metrics."""
+    """Deployment, Service, configuration, rights, and the token with which Prometheus reads the metrics."""
 
     service_name: pulumi.Output[str]
 
@@ -32,7 +32,7 @@ class EndpointPicker(pulumi.ComponentResource):
 def objects(args: EndpointPickerArgs) -> list[Manifest]:
     """Every object of the picker."""
     place = (args.name, args.namespace, args.labels)
-    # The plugin would wait until all are Ready, and of several only the leader ever is.
+    # Of several replicas only the leader becomes Ready, and the plugin would wait for all of them.
     awaited = {"pulumi.com/waitFor": "jsonpath={.status.readyReplicas}=1"} if args.replicas > 1 else {}
     deployment = {"spec": deployment_spec(args)}
     service = {
@@ -50,7 +50,7 @@ def objects(args: EndpointPickerArgs) -> list[Manifest]:
         Manifest("role-binding", RBAC, "RoleBinding", *place, _bound(args, "Role", args.name, args.name)),
         *(_metrics_reader(args, args.metrics_secret) if args.metrics_secret else []),
         Manifest("config", "v1", "ConfigMap", *place, {"data": {CONFIG_FILE: args.config}}),
-        # It reads its file once: a pod that is faster than a changed configuration would keep the old one.
+        # The EPP reads its file at start: a pod that starts before the new ConfigMap would keep the old configuration.
         Manifest("deployment", "apps/v1", "Deployment", *place, deployment, awaited, after="config"),
         # The Deployment's readiness decides; the plugin's own wait on a Service costs 10 s and says nothing new.
         Manifest("service", "v1", "Service", *place, {"spec": service}, SKIP_AWAIT),
@@ -58,7 +58,7 @@ def objects(args: EndpointPickerArgs) -> list[Manifest]:
 
 
 def _port(name: str, port: int, app_protocol: str | None = None) -> dict[str, Any]:
-    """istio reads the protocol from the name where no `appProtocol` says it, so the prefix matters."""
+    """A port of the Service. Without `appProtocol`, istio reads the protocol from the prefix of the name."""
     given = {"appProtocol": app_protocol} if app_protocol else {}
     return {"name": name, "port": port, "targetPort": port, "protocol": "TCP", **given}
 
@@ -68,7 +68,7 @@ def _rules(args: EndpointPickerArgs) -> list[dict[str, Any]]:
     pool = {"apiGroups": [POOL_GROUP], "resources": ["inferencepools"], "resourceNames": [args.pool], "verbs": FOLLOW}
     kinds = [_rule(group, kinds, FOLLOW) for group, kinds in args.kinds.items()]
     rules = [_rule("", ["pods"], FOLLOW), pool, *kinds]
-    if args.replicas > 1:  # they elect their leader by a Lease, and say so in Events
+    if args.replicas > 1:  # replicas elect their leader by a Lease, and record it in Events
         rules += [
             _rule("coordination.k8s.io", ["leases"], ["get", "create", "update"]),
             _rule("", ["events"], ["create", "patch"]),
@@ -77,7 +77,7 @@ def _rules(args: EndpointPickerArgs) -> list[dict[str, Any]]:
 
 
 def _metrics_reader(args: EndpointPickerArgs, secret: str) -> Iterator[Manifest]:
-    """The picker asks the API server who scrapes it; the token is that of an account which may do nothing else."""
+    """The account and the token that may only read metrics, and the picker's right to have the token reviewed."""
     place = (secret, args.namespace, args.labels)
     yield Manifest("metrics-reader", "v1", "ServiceAccount", *place, {"automountServiceAccountToken": False})
     reviews = [
@@ -96,7 +96,7 @@ def _metrics_reader(args: EndpointPickerArgs, secret: str) -> Iterator[Manifest]
 def _cluster_wide(
     resource: str, args: EndpointPickerArgs, role: str, rules: list[dict[str, Any]], account: str
 ) -> Iterator[Manifest]:
-    """A ClusterRole for one account; reviews and metrics are of no namespace."""
+    """A ClusterRole and its binding to one account, because reviews and metrics are cluster-scoped."""
     yield Manifest(resource, RBAC, "ClusterRole", role, None, args.labels, {"rules": rules})
     bound = _bound(args, "ClusterRole", role, account)
     yield Manifest(f"{resource}-binding", RBAC, "ClusterRoleBinding", role, None, args.labels, bound)

@@ -24,7 +24,7 @@ def contract(plan: ServingPlan, target: Target, gateway: ModelGateway) -> dict[s
         "namespace": plan.namespace.namespace,
         "context": target.context or "",
         "server": target.server or "",
-        # Of the route itself: after a failed run it still leads to the old generation.
+        # Read from the route, which still leads to the old generation after a failed run.
         "generation": gateway.generation,
         "inferencePool": plan.pool.name,
         "gateway": {

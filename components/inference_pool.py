@@ -1,4 +1,4 @@
-"""The inference pool: which pods serve, and who picks among them."""
+"""The InferencePool: the pods that serve, and the endpoint picker that chooses among them."""
 
 import pulumi
 

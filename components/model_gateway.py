@@ -1,4 +1,4 @@
-"""The model gateway: where requests come in."""
+"""The model gateway, which receives the clients' requests."""
 
 from collections.abc import Callable, Sequence
 
@@ -11,7 +11,7 @@ from components.names import INSTANCE, led_to
 from components.registration import declare
 
 Workers = Callable[[Sequence[pulumi.Resource]], Sequence[pulumi.Resource]]
-"""Makes the workers after the gateway's objects that they need; returns what requests must not be led to before."""
+"""Registers the workers after these objects of the gateway. Returns the resources that later stages depend on."""
 
 
 class ModelGateway(pulumi.ComponentResource):

@@ -55,13 +55,13 @@ class Names:
         self.route = f"llm-d-{postfix}-disaggregation"
         self.pool = f"gaie-{self.instance}"
         self.pool_service = f"{self.pool}-workers"
-        """The headless Service by which an Envoy of our own knows the pool's pods."""
+        """Headless Service of the pool's pods, which the standalone Envoy resolves."""
         self.picker = f"{self.pool}-epp"
         """Everything of the endpoint picker, and its istio DestinationRule."""
         self.picker_cluster_role = f"{self.pool}-{namespace}-epp"
         """Cluster-scoped, so it carries the namespace too."""
         self.reader_cluster_role = f"{self.picker_cluster_role}-metrics-reader"
-        """Of whoever reads the picker's metrics."""
+        """ClusterRole of the account that reads the picker's metrics."""
         self.metrics_secret = f"{self.picker}-metrics-reader"
         """Account and token with which Prometheus reads the picker's metrics."""
         self.picker_monitor = f"{self.picker}-monitor"
@@ -69,7 +69,7 @@ class Names:
         self.alerts = f"llm-d-{postfix}-alerts"
         """PrometheusRule."""
         self.trial = f"llm-d-{self.instance}-trial"
-        """The generation's second HTTPRoute or Service, which only requests with the trial's header take."""
+        """The generation's second HTTPRoute or Service, for requests with the trial's header only."""
         self.jobs = f"llm-d-{self.instance}"
         """What the names of the generation's Jobs begin with."""
         self.workers = f"ms-{postfix}-llm-d-modelservice"
@@ -125,14 +125,14 @@ class Names:
 
 
 def word_of(name: str, postfix: str) -> str | None:
-    """The generation that an object of a generation belongs to, by its name; None: it is no such object's name."""
+    """The word of the generation in an object's name; None: no generation has an object of this name."""
     word = rf"-{re.escape(postfix)}(?:-([a-z0-9]{{1,8}}))?"
     found = re.fullmatch(rf"gaie{word}|ms{word}-llm-d-modelservice-.*|infra{word}-inference-gateway", name)
     return found and next((each for each in found.groups() if each), "")
 
 
 def led_to(spec: Mapping[str, Any], postfix: str) -> str | None:
-    """The word of the generation that the spec of an HTTPRoute or Service leads to; None: of this stack, none."""
+    """The word of the generation that an HTTPRoute's or Service's spec leads to; None: no generation of this stack."""
     if rules := spec.get("rules"):
         backends = rules[0].get("backendRefs") or [{}]
         return word_of(str(backends[0].get("name")), postfix)
@@ -150,7 +150,7 @@ def gateway_service(gateway: str, suffix: str) -> str:
 
 
 def gateway_pods(gateway: str) -> dict[str, str]:
-    """Label of a Gateway's proxies: the Gateway API asks every controller to put it on what it makes for one."""
+    """Label of a Gateway's proxies. The Gateway API requires it of every controller."""
     return {"gateway.networking.k8s.io/gateway-name": gateway}
 
 

@@ -10,7 +10,7 @@ from components.registration import declare
 
 
 class NetworkIsolation(pulumi.ComponentResource):
-    """NetworkPolicies for picker and workers. Policies add up: what needs more is another policy for the same pods."""
+    """NetworkPolicies for picker and workers. Policies add up: a further policy for the same pods allows more."""
 
     policies: pulumi.Output[list[str]]
 
@@ -48,7 +48,7 @@ def _spec(policy: PolicyArgs) -> Fields:
 
 
 def _peers(peers: Sequence[PeerArgs]) -> list[Fields] | None:
-    """None is everybody."""
+    """Peers of a rule; None = no restriction."""
     return [_peer(peer) for peer in peers] or None
 
 
@@ -63,6 +63,6 @@ def _peer(peer: PeerArgs) -> Fields:
 
 
 def _ports(passage: PassageArgs) -> list[Fields] | None:
-    """None is every port."""
+    """Ports of a rule; None = every port."""
     ports = [*(("TCP", port) for port in passage.tcp), *(("UDP", port) for port in passage.udp)]
     return [{"protocol": protocol, "port": port} for protocol, port in ports] or None

@@ -3,7 +3,7 @@
 import re
 from decimal import Decimal
 
-_PARTS = re.compile(r"([+-]?[0-9.]+)(?:[eE]([+-]?[0-9]+)|([KMGTPE]i)|([numkMGTPE]))?")
+_PARTS = re.compile(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))(?:[eE]([+-]?[0-9]+)|([KMGTPE]i)|([numkMGTPE]))?")
 _BINARY = {unit: Decimal(1024) ** power for power, unit in enumerate(("Ki", "Mi", "Gi", "Ti", "Pi", "Ei"), start=1)}
 _DECIMAL = {unit: Decimal(10) ** (3 * power) for power, unit in enumerate("num kMGTPE", start=-3)}
 

@@ -10,7 +10,7 @@ from pulumi.runtime.proto import resource_pb2
 from pulumi.runtime.settings import get_monitor
 
 STATE = "pulumi:pulumi:readStackResourceOutputs"
-"""The engine's own function for the outputs of all resources of a stack; here for our own before this run."""
+"""The engine's own function for the outputs of all resources of a stack; here for this stack before this run."""
 
 Resources = list[tuple[str, Any]]
 """Type and outputs of each resource."""

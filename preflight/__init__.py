@@ -98,7 +98,7 @@ def _made(check: object, facts: Facts) -> Iterator[Finding]:
     """A check's findings; something unexpected in an object is a finding, too."""
     try:
         yield from list(check.check(facts))  # type: ignore[attr-defined]  # a module of `checks`
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError) as error:
         name = check.__name__.rpartition(".")[2].replace("_", " ")  # type: ignore[attr-defined]
         yield warning(
             name,

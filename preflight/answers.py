@@ -22,10 +22,10 @@ class Question:
     apply: bool = False
     """Whether the object is applied server-side, and not created."""
     metadata_only: bool = False
-    """Whether metadata will do, of an object or of what a selector finds: it is less to send, and no Secret leaves the
-    server."""
+    """Whether to read only the metadata of an object or of a list's items: the answer is smaller, and it has no data of
+    a Secret."""
     kept: Callable[[Object], Object] | None = None
-    """Of a list that may be long, asked in pages (`limit` in the path): what to keep of each item."""
+    """For a long list, read in pages (`limit` in the path): returns the part of an item that is kept."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Answer:
 
     @property
     def ok(self) -> bool:
-        """Whether it is what was asked for."""
+        """Whether the request succeeded."""
         return 200 <= self.code < 300
 
     @property

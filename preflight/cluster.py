@@ -1,4 +1,4 @@
-"""One API server, asked in parallel with the rights of the kubeconfig's user, and never for longer than it takes."""
+"""Requests to one API server, several at a time, with the rights of the kubeconfig's user."""
 
 import json
 from collections.abc import Collection

@@ -37,6 +37,7 @@ class Declared:
     document: Mapping[str, Any] = field(default_factory=dict, compare=False)
     """As the API server takes it. A secret is a Pulumi output in it."""
     part: str = field(default="", compare=False)
+    """Field of the plan that declares it."""
 
     @property
     def group(self) -> str:
@@ -80,7 +81,7 @@ class Declared:
 
 
 def objects(plan: ServingPlan) -> list[Declared]:
-    """All of them."""
+    """Every object of the plan."""
     return [
         Declared(each.api_version, each.kind, each.name, each.namespace, each.document, part)
         for part, manifests in components.objects.objects(plan).items()

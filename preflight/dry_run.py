@@ -42,7 +42,7 @@ class Trial:
 def trials(facts: Facts) -> Iterator[Trial]:
     """What can be asked: what the stack makes or changes, and the pods of its Deployments.
 
-    Objects of others under the stack's names are another check's. A namespace that is not there cannot be asked.
+    Another check reports objects of others under the stack's names. In an absent namespace nothing can be asked.
     """
     for each in facts.objects:
         if each.namespace == facts.namespace and not asked_within(facts):

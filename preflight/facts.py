@@ -26,7 +26,7 @@ class Asked(Protocol):
 
 @dataclass
 class Facts:
-    """The material of all checks."""
+    """Plan, state and cluster of one preflight: the input of all checks."""
 
     plan: ServingPlan
     cluster: Asked

@@ -11,7 +11,7 @@ from components.config.problem import Problem
 from components.config.vocabulary import ChangeStrategy, Role
 from components.names import INSTANCE, Names, led_to, word_of
 from components.plan import ServingPlan
-from components.pods import change_cost, pairing
+from components.pods import change_cost
 from preflight.state import State
 
 SETTING = "serving.rollout.generation"
@@ -67,12 +67,11 @@ def problems(plan: ServingPlan, state: State) -> Iterator[Problem]:
         )
     if plan.strategy is not ChangeStrategy.BLUE_GREEN or word != now:
         return
-    if restarts := change_cost.restarts(plan, state.inputs, pairing.changes(plan, state.inputs)):
-        tiers = " and ".join(each.worker.role for each in restarts)
+    if restarts := change_cost.restarts(plan, state.inputs):
         yield Problem(
             SETTING,
             word,
-            f"is the generation that serves, and this change restarts its {tiers} workers "
+            f"is the generation that serves, and this change restarts its {change_cost.tiers(restarts)} workers "
             "(serving.rollout.strategy: blueGreen)",
             change_cost.service(plan, restarts),
             f"`pulumi config set --path {SETTING} {'c' if word == 'b' else 'b'}`, or serving.rollout.strategy: inPlace",
@@ -81,13 +80,13 @@ def problems(plan: ServingPlan, state: State) -> Iterator[Problem]:
 
 def notes(plan: ServingPlan, state: State) -> Iterator[str]:
     """What this run costs, and what is not checked."""
-    now, changed = serving(plan, state), pairing.changes(plan, state.inputs)
+    now = serving(plan, state)
     if plan.strategy is ChangeStrategy.BLUE_GREEN and not state.known:
         yield "serving.rollout.strategy: blueGreen is not checked: the state of the stack cannot be read"
     if beside(plan, state):
         yield change_cost.second(plan, state.inputs, spoken(plan.generation), spoken(now or ""))
-    elif restarts := change_cost.restarts(plan, state.inputs, changed):
-        yield change_cost.note(plan, restarts, changed)
+    elif restarts := change_cost.restarts(plan, state.inputs):
+        yield change_cost.note(plan, restarts)
     old, new = _served_name(plan, state, now), plan.decode.worker.model.served_name
     if old not in ("", new):
         yield (

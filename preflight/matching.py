@@ -4,15 +4,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from components.args import PlacementArgs
+from components.pods.placement import REQUIRED, affinity
 from preflight.nodes import Node
-
-REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 
 Rule = Mapping[str, Any]
 
 
 def selected(selector: Rule | None, labels: Mapping[str, str]) -> bool:
-    """Whether a label selector matches; an empty one matches all, none nothing."""
+    """Whether a label selector matches; an empty selector matches everything, None nothing."""
     if selector is None:
         return False
     exact = selector.get("matchLabels") or {}
@@ -41,11 +40,7 @@ def wrong_node(node: Node, placement: PlacementArgs) -> bool:
 
 def pod_rules(placement: PlacementArgs, kind: str) -> list[Rule]:
     """Required terms of `podAffinity` or `podAntiAffinity`, the plan's own among them."""
-    terms = list((placement.affinity.get(kind) or {}).get(REQUIRED) or [])
-    if kind == "podAntiAffinity" and placement.apart_from:
-        selector = {"matchLabels": placement.apart_from}
-        terms.append({"labelSelector": selector, "topologyKey": "kubernetes.io/hostname"})
-    return terms
+    return list(((affinity(placement) or {}).get(kind) or {}).get(REQUIRED) or [])
 
 
 def concerns(rule: Rule, own_namespace: str, namespace: str, labels: Mapping[str, str]) -> bool:

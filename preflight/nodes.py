@@ -9,7 +9,7 @@ from preflight.pods import host_ports, replaced_by, requested
 from preflight.quantity import Amounts, amounts, total
 
 ITS_OWN = ("node.kubernetes.io/unschedulable", "node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
-"""Taints that say of a node what its other fields say, too."""
+"""Taints that repeat other fields of the node."""
 
 REFUSING = ("NoSchedule", "NoExecute")
 """Effects of taints that keep pods away; PreferNoSchedule does not."""
@@ -38,7 +38,7 @@ class Node:
 
 
 def nodes(listed: Iterable[Object], pods: Iterable[Object], plan: ServingPlan) -> list[Node]:
-    """All nodes, with the pods that stay."""
+    """All nodes, with the pods that this run does not replace."""
     found = {node.name: node for node in map(_node, listed)}
     for pod in pods:
         node = found.get(pod["spec"].get("nodeName", ""))
@@ -54,7 +54,7 @@ def nodes(listed: Iterable[Object], pods: Iterable[Object], plan: ServingPlan) -
 
 
 def slim_node(node: Object) -> Object:
-    """A node without its images and volumes and what is for people only."""
+    """The fields of a node that the checks read."""
     metadata, status = node["metadata"], node.get("status") or {}
     return {
         "metadata": {key: metadata[key] for key in ("name", "labels") if key in metadata},

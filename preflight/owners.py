@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from components.names import INSTANCE
+from components.names import INSTANCE, PART_OF
 from preflight.answers import Object
 from preflight.declared import Declared
 
-PART_OF = "app.kubernetes.io/part-of"
 HELM = "meta.helm.sh/release-name"
 PLUGIN = "pulumi-kubernetes"
 
@@ -55,7 +54,7 @@ class Found:
 
     def kind_of_owner(self, own: Collection[str]) -> Owner:
         """The kind of its owner; `own` are the instance labels of this install."""
-        labelled = self.labels.get(PART_OF) == "llm-d-pd"
+        labelled = PART_OF.items() <= self.labels.items()
         if labelled and INSTANCE in self.labels and self.labels[INSTANCE] not in own:
             return Owner.OTHER_INSTALL
         if self.release:

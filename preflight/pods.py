@@ -5,14 +5,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from components.args import PlacementArgs
+from components.names import gateway_pods
 from components.plan import ServingPlan
 from components.plan.worker_args import ResolvedTier
 from preflight.answers import Object
 from preflight.quantity import Amounts, amounts, total
-
-GATEWAY_LABEL = "gateway.networking.k8s.io/gateway-name"
-"""Label of the proxy's pods; every controller sets it (Gateway API)."""
-
 
 UNFINISHED = "status.phase!=Succeeded,status.phase!=Failed"
 """Field selector of the pods that count."""
@@ -32,6 +29,8 @@ class Wanted:
     limits: Amounts = field(default_factory=dict)
     further: frozenset[str] = frozenset()
     """The requested resources that its setting `resources` names."""
+    rdma: str = ""
+    """The setting of its RDMA device."""
 
     @property
     def devices(self) -> Amounts:
@@ -43,18 +42,17 @@ def wanted(plan: ServingPlan) -> list[Wanted]:
     """Every pod of the plan, the gateway controller's proxy included, those that need most devices first."""
     sidecar = plan.decode.sidecar
     beside = amounts(sidecar.resources)
-    pods = [_worker(plan.decode.worker, {sidecar.port}, beside)] * plan.decode.worker.replicas
-    pods += [_worker(plan.prefill.worker, set(), {})] * plan.prefill.worker.replicas
-    pods.append(
-        Wanted(
-            "picker",
-            _with_itself(amounts(plan.picker.requests or plan.picker.limits)),
-            "serving.routing",
-            {**plan.picker.labels, **plan.picker.selector},
-            plan.picker.placement,
-            limits=amounts(plan.picker.limits),
-        )
+    pods = [_worker(plan, plan.decode.worker, {sidecar.port}, beside)] * plan.decode.worker.replicas
+    pods += [_worker(plan, plan.prefill.worker, set(), {})] * plan.prefill.worker.replicas
+    picker = Wanted(
+        "picker",
+        _with_itself(amounts(plan.picker.requests or plan.picker.limits)),
+        "serving.routing",
+        {**plan.picker.labels, **plan.picker.selector},
+        plan.picker.placement,
+        limits=amounts(plan.picker.limits),
     )
+    pods += [picker] * plan.picker.replicas
     if plan.endpoint.service and not plan.gateway.existing:
         own = plan.gateway.standalone
         proxy = Wanted("gateway", _with_itself(amounts(plan.gateway.requests)), "serving.gateway")
@@ -62,7 +60,8 @@ def wanted(plan: ServingPlan) -> list[Wanted]:
     return sorted(pods, key=lambda pod: -sum(pod.devices.values()))
 
 
-def _worker(worker: ResolvedTier, sidecar: set[int], beside: Amounts) -> Wanted:
+def _worker(plan: ServingPlan, worker: ResolvedTier, sidecar: set[int], beside: Amounts) -> Wanted:
+    own_device = "rdma" in getattr(plan.settings, worker.role.value).model_fields_set
     ports = {worker.port, worker.nixl_port} | sidecar if worker.host_network else set[int]()
     return Wanted(
         worker.role.value,
@@ -73,11 +72,12 @@ def _worker(worker: ResolvedTier, sidecar: set[int], beside: Amounts) -> Wanted:
         frozenset(ports),
         limits=total(amounts(worker.limits), beside),
         further=frozenset(worker.further),
+        rdma=f"serving.{worker.role}.rdma" if own_device else "serving.rdma",
     )
 
 
 def _with_itself(requests: Amounts) -> Amounts:
-    """A node also has a limit on the number of its pods."""
+    """The requests with the pod itself, because a node has a limit on the number of its pods."""
     return {**requests, "pods": 1000}
 
 
@@ -105,7 +105,8 @@ def replaced_by(pod: Object, plan: ServingPlan) -> bool:
         return False
     names = {plan.picker.name, plan.prefill.worker.name, plan.decode.worker.name}
     names |= {plan.gateway.standalone.name} if plan.gateway.standalone else set()
-    return bool(made_by(pod) & names) or (metadata.get("labels") or {}).get(GATEWAY_LABEL) == plan.gateway.name
+    proxy = gateway_pods(plan.gateway.name).items() <= (metadata.get("labels") or {}).items()
+    return proxy or bool(made_by(pod) & names)
 
 
 def made_by(pod: Object) -> set[str]:

@@ -22,7 +22,7 @@ WITHOUT = (
 
 
 def before_anything(plan: ServingPlan, target: Target, reading: Future[Resources | None]) -> tuple[str, State]:
-    """Look, report, and stop the program where it must; return the UID of the cluster to remember, and the state.
+    """Run the preflight, report it, and stop the program where needed; return the cluster's UID and the state.
 
     Raises `pulumi.RunError` on another cluster than the stack's, and where this run would delete the generation that
     serves; with `enforce`, on any error and without a cluster.

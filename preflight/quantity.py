@@ -18,12 +18,12 @@ def thousandths(text: str) -> int:
 
 
 def amounts(given: Mapping[str, object] | None) -> Amounts:
-    """Requests, limits or what a node has."""
+    """Quantities of requests, limits or a node as thousandths."""
     return {name: thousandths(str(text)) for name, text in (given or {}).items()}
 
 
 def total(*several: Mapping[str, int]) -> Amounts:
-    """The sum."""
+    """The sum for each resource."""
     result: Amounts = {}
     for each in several:
         for name, one in each.items():

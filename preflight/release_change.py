@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from components.plan import ServingPlan
-from components.pods import change_cost, pairing
+from components.pods import change_cost
 from preflight import generations
 from preflight.state import State
 
@@ -26,8 +26,8 @@ def _effect(plan: ServingPlan, state: State) -> Iterator[str]:
     if generations.beside(plan, state):
         old = generations.spoken(generations.serving(plan, state) or "")
         yield f"{generations.spoken(plan.generation)} gets it; {old} serves requests meanwhile"
-    elif restarts := change_cost.restarts(plan, state.inputs, pairing.changes(plan, state.inputs)):
-        tiers = " and ".join(each.worker.role for each in restarts)
-        yield f"the {tiers} workers are replaced{' at once' if all(each.why for each in restarts) else ''}"
+    elif restarts := change_cost.restarts(plan, state.inputs):
+        at_once = " at once" if all(each.why for each in restarts) else ""
+        yield f"the {change_cost.tiers(restarts)} workers are replaced{at_once}"
         yield change_cost.service(plan, restarts)
         yield "without an outage: another word in serving.rollout.generation (docs/changes.md)"

@@ -13,7 +13,7 @@ from preflight.declared import Declared
 FIELDS = {"Service": ("spec", "selector")}
 USUAL = ("spec", "selector", "matchLabels")
 KINDS = ("Deployment", "InferencePool", "PodMonitor", "ServiceMonitor", "Service")
-"""Kinds with a selector: they are read as a whole."""
+"""Kinds with a selector."""
 
 
 def planned(declared: Sequence[Declared]) -> dict[str, Mapping[str, str]]:

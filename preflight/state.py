@@ -21,7 +21,6 @@ class State:
     """The release that it was deployed with, as the outputs have it; empty: not deployed."""
     uids: Mapping[str, str] = field(default_factory=dict)
     """UID of each object, by `Kind/namespace/name`."""
-
     inputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """What the program said of each object, as the plugin keeps it, by the same key."""
     ordered: bool = False
@@ -29,7 +28,7 @@ class State:
 
     @classmethod
     def of(cls, resources: Iterable[tuple[str, Any]] | None) -> "State":
-        """Read (type, outputs) of all resources; whatever is no plain object is passed over. None: not to be read."""
+        """Read (type, outputs) of all resources; outputs that are no object are skipped. None: no state can be read."""
         if resources is None:
             return cls()
         cluster, ordered, place, release, uids, inputs = "", False, "", "", {}, {}

@@ -146,9 +146,10 @@ def _transfers(context: Context, prefill: Mapping[str, Any], decode: Mapping[str
     for field, (one, other) in values.items():
         if one != other:
             what = "backends" if field == "kv_connector_extra_config" else field
-            role = next((role for role in Role if field in context.tier(role).kv_transfer.extra), Role.PREFILL)
+            paths = {role: fabric.kv_transfer_setting(context, role, field) for role in Role}
+            role = next((role for role, path in paths.items() if path.startswith(f"serving.{role}.")), Role.PREFILL)
             yield Difference(
-                fabric.kv_transfer_setting(context, role, field),
+                paths[role],
                 str(one if role is Role.PREFILL else other),
                 f"gives NIXL {what} {one} in prefill and {other} in decode",
                 proven=False,

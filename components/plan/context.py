@@ -1,4 +1,4 @@
-"""What every decision looks at: the settings, and the data that they select."""
+"""The settings, and the data that they select: the input of every decision."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -62,7 +62,7 @@ class Context:
 
     @property
     def own_images(self) -> bool:
-        """Whether both tiers run images of the user's."""
+        """Whether the settings name an image for both tiers."""
         return bool(self.settings.prefill.image and self.settings.decode.image)
 
     @property

@@ -36,6 +36,7 @@ class Endpoint:
     api_key: ApiKey | None
     """Where the API key of requests is; None: requests need none."""
     secrets: str
+    """Namespace of the Secret with the API key."""
 
 
 def endpoint(context: Context) -> Endpoint:

@@ -154,6 +154,8 @@ def _completed(context: Context, connector: Mapping[str, Any]) -> dict[str, Any]
 def kv_transfer_setting(context: Context, role: Role, field: str) -> str:
     """The setting that decides a field of a tier's `--kv-transfer-config`."""
     tier = context.tier(role).kv_transfer
+    if field == "kv_connector_extra_config" and (tier.backends or context.settings.kv_transfer.backends):
+        return f"serving.{role}.kvTransfer.backends" if tier.backends else "serving.kvTransfer.backends"
     own = tier.connector is not None or field in tier.extra
     path = f"serving.{role}.kvTransfer" if own else "serving.kvTransfer"
     return f"{path}.connector" if field == "kv_connector" else f"{path}.extra.{field}"

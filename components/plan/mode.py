@@ -20,6 +20,7 @@ class Mode:
     whole_node: bool = False
     """A worker uses all GPUs of a node and a tier is one worker, whatever the tier's settings say."""
     apart: bool = False
+    """Pods of the two tiers never share a node."""
     capabilities: tuple[Capability, ...] = ()
     shm_size: str | None = None
     """Size of /dev/shm unless the tier says otherwise; None: the infrastructure's."""

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 from components.accelerators import PROFILES
 from components.config.load import Load
 from components.config.problem import Problem
-from components.config.settings import Model, Serving
+from components.config.settings import Serving
 from components.config.vocabulary import Role
 from components.plan.context import Context
 from components.plan.worker_args import ResolvedTier
-from components.plan.workers import Tiers
+from components.plan.workers import Tiers, downloads
 from components.quantity import amount
 from components.releases import RELEASES
 from components.releases.vllm import flags_of, value_of
@@ -126,7 +126,7 @@ def notes(context: Context, tiers: Tiers, asked: Question | None, located: Locat
             "config.json (`python -m sizing --fetch` writes it)"
         )
     elif located is not None and asked is not None:
-        yield from _suspicions(asked, located, settings.model)
+        yield from _suspicions(context, asked, located)
 
 
 def _undivided(context: Context, tiers: Tiers) -> Iterator[str]:
@@ -147,7 +147,7 @@ def _undivided(context: Context, tiers: Tiers) -> Iterator[str]:
             )
 
 
-def _suspicions(asked: Question, located: Located, model: Model) -> Iterator[str]:
+def _suspicions(context: Context, asked: Question, located: Located) -> Iterator[str]:
     from sizing import verdict  # noqa: PLC0415
 
     if located.guessed:
@@ -159,8 +159,8 @@ def _suspicions(asked: Question, located: Located, model: Model) -> Iterator[str
         part.parameters * asked.shape.quantization.bytes_of(part.part, asked.shape.dtype)
         for part in asked.shape.tensors
     )
-    storage, downloads = float(amount(model.storage)), model.claim is None and not model.name.startswith("/")
-    if downloads and weights > storage:
+    storage = float(amount(context.settings.model.storage))
+    if weights > storage and any(downloads(context, context.tier(role)) for role in Role):
         yield (
             f"serving.model.storage is {storage / 2**30:.0f} GiB, and the weights have {weights / 2**30:.0f}: the "
             "kubelet would evict each worker while it downloads them"

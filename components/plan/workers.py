@@ -46,7 +46,6 @@ LOG_FILE = "UCX_LOG_FILE"
 
 OTHER = {Role.PREFILL: Role.DECODE, Role.DECODE: Role.PREFILL}
 
-
 Tiers = Mapping[Role, args.ResolvedTier]
 """Both tiers by role."""
 
@@ -293,15 +292,20 @@ def _requests(context: Context, tier: Tier, gpus: int, device: args.DeviceArgs |
     """What a worker requests: CPU, memory, GPUs, RDMA devices, further resources, and disk for its emptyDirs."""
     model, whole = context.settings.model, context.infrastructure.whole_node
     sized = whole is not None and "cpu" not in tier.model_fields_set
-    downloads = model.claim is None and not model.name.startswith("/") and CACHE_VARIABLE not in tier.env
     return {
         "cpu": whole.cpu if whole and sized else tier.cpu,
         "memory": tier.memory or (whole.memory if whole else context.accelerator.memory),
         context.gpu_resource: str(gpus),
         **({device.resource: str(device.count)} if device else {}),
         **tier.resources,
-        **_disk([*([model.storage] if downloads else []), *_folders(tier)]),
+        **_disk([*([model.storage] if downloads(context, tier) else []), *_folders(tier)]),
     }
+
+
+def downloads(context: Context, tier: Tier) -> bool:
+    """Whether the pods of a tier download the weights to the emptyDir of `serving.model.storage`."""
+    model = context.settings.model
+    return model.claim is None and not model.name.startswith("/") and CACHE_VARIABLE not in tier.env
 
 
 def _folders(tier: Tier) -> list[str]:

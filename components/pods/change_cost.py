@@ -1,4 +1,4 @@
-"""What a change of the workers costs, said before it is made: pods, rounds, minutes, and whether requests are served.
+"""The cost of a change of the workers, printed before it: pods, rounds, minutes, and whether requests are served.
 
 Every changed field of the pod template restarts a pod. `pairing` names the fields that old and new workers must have
 alike; a tier that changes one of them is replaced at once.
@@ -29,6 +29,8 @@ class Restart:
     """The tier after the run."""
     pods: int
     """Pods that run now, as the state has their number."""
+    changed: Sequence[pairing.Change]
+    """The fields that old and new workers of the tier must have alike, and do not."""
     why: str
     """Why all of them are replaced at once; empty: they are replaced in rounds."""
 
@@ -60,12 +62,10 @@ class Restart:
         return ceil(self.worker.rollout.termination_grace / 60)
 
 
-def restarts(
-    plan: ServingPlan, inputs: Mapping[str, Mapping[str, Any]], changed: Sequence[pairing.Change]
-) -> list[Restart]:
-    """The tiers with another pod template than in the state; `changed` are the fields of `pairing.changes`."""
+def restarts(plan: ServingPlan, inputs: Mapping[str, Mapping[str, Any]]) -> list[Restart]:
+    """The tiers with another pod template than in the state."""
     beside = {Role.DECODE: [sidecar.container(plan.decode.sidecar, on_host=plan.decode.worker.host_network)]}
-    found = []
+    found, every = [], pairing.changes(plan, inputs)
     for worker in (plan.prefill.worker, plan.decode.worker):
         former = inputs.get(f"Deployment/{worker.namespace}/{worker.name}")
         if not former:
@@ -75,13 +75,15 @@ def restarts(
         apart = deployment["metadata"].get("annotations") != (former.get("metadata") or {}).get("annotations")
         if apart or deployment["spec"]["template"] != spec.get("template"):
             pods = worker.replicas if worker.autoscaled else int(spec.get("replicas") or 0)
-            found.append(Restart(worker, pods, _reason(worker, changed, apart=apart)))
+            changed = [each for each in every if each.role is worker.role]
+            found.append(Restart(worker, pods, changed, _reason(worker, changed, apart=apart)))
     return found
 
 
-def note(plan: ServingPlan, found: Sequence[Restart], changed: Sequence[pairing.Change]) -> str:
+def note(plan: ServingPlan, found: Sequence[Restart]) -> str:
     """The cost of the restarts in words."""
     lines = [_line(each) for each in found]
+    changed = (each for restart in found for each in restart.changed)
     fields = dict.fromkeys(f"  {each.field}: {each.before or 'unset'} → {each.after or 'unset'}" for each in changed)
     if fields:
         lines += ["old and new workers cannot exchange KV blocks, because these differ:", *fields]
@@ -125,7 +127,7 @@ def _gpus(plan: ServingPlan) -> int:
 def _reason(worker: ResolvedTier, changed: Sequence[pairing.Change], *, apart: bool) -> str:
     if apart:
         return "because one pod takes other GPUs or another network"
-    if any(each.role is worker.role for each in changed):
+    if changed:
         return "because old and new workers cannot exchange KV blocks"
     return "because the tier has strategy Recreate" if worker.rollout.strategy is Strategy.RECREATE else ""
 
@@ -136,6 +138,11 @@ def _line(each: Restart) -> str:
     how = f"all at once, {each.why}" if each.why else f"in {each.rounds} round{'s' if each.rounds != 1 else ''}"
     parts = f"{each.end} for its requests (rollout.terminationGrace) and {each.load} to load (rollout.startupBudget)"
     return f"{pods} {how}: at most {each.minutes} minutes; each pod has {parts}, after pulling the image"
+
+
+def tiers(found: Sequence[Restart]) -> str:
+    """The names of the restarted tiers in words."""
+    return " and ".join(each.worker.role for each in found)
 
 
 def service(plan: ServingPlan, found: Sequence[Restart]) -> str:

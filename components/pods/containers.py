@@ -7,12 +7,12 @@ from components.plan.worker_args import ReferenceArgs, ResolvedTier
 
 
 def equal_resources(amounts: Mapping[str, str]) -> Fields:
-    """Requests equal to limits, of which a pod of class Guaranteed consists."""
+    """Requests equal to limits, as the QoS class Guaranteed demands."""
     return {"limits": dict(amounts), "requests": dict(amounts)}
 
 
 def security(worker: ResolvedTier) -> Fields | None:
-    """What is asked beyond an ordinary container's rights, and what is taken from them."""
+    """The security context of the vLLM container; None: Kubernetes' defaults."""
     confinement = worker.confinement
     capabilities = given({"add": worker.capabilities or None, "drop": confinement.drop_capabilities or None})
     context = {
@@ -38,8 +38,8 @@ def _seccomp(profile: str | None) -> Fields | None:
 def container_port(port: int, name: str | None = None, *, on_host: bool = False) -> Fields:
     """A port of a container; `on_host` where the pod is on its node's network.
 
-    The API server fills the host port in by itself there, but without a field manager: it would outlive the mode,
-    and two pods of a tier never again fit on one node.
+    There the API server would set a host port without a field manager. Such a field would remain after the mode is
+    switched off, and two pods of a tier would not fit on one node.
     """
     return given({"name": name, "containerPort": port, "hostPort": port if on_host else None, "protocol": "TCP"})
 

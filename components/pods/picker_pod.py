@@ -9,7 +9,7 @@ from components.pods import placement
 from components.pods.containers import container_port, variable_of_pod
 
 TERMINATION_GRACE = 130
-"""Seconds (chart): the picker sees running streams out."""
+"""Seconds (chart) in which running streams may end."""
 
 STARTUP_BUDGET = 60
 """Seconds for reading pool and pods and making a key (seen: 3); then the container is restarted, as liveness would."""
@@ -22,15 +22,15 @@ LISTENING = {
     "periodSeconds": 1,
     "failureThreshold": STARTUP_BUDGET,
 }
-"""Ready means that the gateway is answered: the health service says so up to two seconds before. The port opens last,
-after a TLS key of 4096 bits is made."""
+"""The picker opens the gateway's port last, after it has made a TLS key of 4096 bits. Its health service reports
+`SERVING` up to two seconds earlier."""
 
 NO_DEADLINE = 2**31 - 1
-"""What a Deployment takes for none: those that stand by are never available, and it would count as failed for that."""
+"""No deadline: stand-by pods are never available, and with a deadline the Deployment would count as failed."""
 
 
 def deployment_spec(picker: EndpointPickerArgs) -> Fields:
-    """One picker, or one that picks and others that stand by: two at once would each know half of the prefix cache."""
+    """One active picker; other replicas stand by, because two active ones would each know half of the prefix cache."""
     several = picker.replicas > 1
     spec = {
         "replicas": picker.replicas,
@@ -64,7 +64,7 @@ def _pod(picker: EndpointPickerArgs) -> Fields:
 
 
 def _on_different_nodes(picker: EndpointPickerArgs) -> Fields:
-    """On one node if there is no other: a stand-by there still outlives its leader's process."""
+    """Prefers different nodes. A stand-by pod on the same node still survives the leader's process."""
     return {
         "maxSkew": 1,
         "topologyKey": "kubernetes.io/hostname",
@@ -108,7 +108,7 @@ def _volumes(picker: EndpointPickerArgs) -> list[Fields]:
 
 
 def _health(picker: EndpointPickerArgs, which: str, period: int, delay: int | None = None) -> Fields:
-    """The picker's own gRPC health service; where one of several leads, it answers each kind by another name."""
+    """Probe of the picker's gRPC health service, which with leader election has a name for each kind of probe."""
     service = which if picker.replicas > 1 else "inference-extension"
     probe = {
         "grpc": {"port": PICKER_PORTS["grpc-health"], "service": service},

@@ -16,13 +16,13 @@ from components.releases.vllm import API_KEY_VARIABLE, CACHE_VARIABLE
 
 SIDE_CHANNEL = "VLLM_NIXL_SIDE_CHANNEL_HOST"
 KEEP_ALIVE = "120"
-"""Seconds that vLLM keeps idle connections: longer than the sidecar's 90, or it meets resets (uvicorn: 5)."""
+"""Seconds that vLLM keeps idle connections: longer than the sidecar's 90, to avoid resets (uvicorn: 5)."""
 
 
 def arguments(worker: ResolvedTier) -> list[str]:
     """What follows `vllm serve`: the model, then one `--flag=value` each.
 
-    Those that not every worker has are last, so that a preview shows what changed and not what moved.
+    Flags that only some workers have are last, so that a preview shows changed flags and no moved ones.
     """
     model = worker.model
     flags = [
@@ -46,7 +46,7 @@ def arguments(worker: ResolvedTier) -> list[str]:
 
 
 def command(worker: ResolvedTier) -> list[str]:
-    """`vllm serve`, in a shell first where only a script of the node knows the environment; signals reach vLLM."""
+    """`vllm serve`; after a prelude, `exec` in its shell, so that signals reach vLLM."""
     if not worker.prelude:
         return ["vllm", "serve"]
     return ["/bin/bash", "-ec", "\n".join([*worker.prelude, 'exec vllm serve "$@"']), "vllm"]
@@ -111,10 +111,9 @@ def container(worker: ResolvedTier) -> Fields:
 STARTUP_PERIOD = 30
 """Seconds between start-up probes in the guides; 60 of them make the 1800-second budget."""
 
-
 RESTART_GRACE = 30
-"""Seconds that a worker gets which a probe found dead or stuck (Kubernetes' default): nothing to wait for there, while
-the pod's own grace is that of a worker with requests."""
+"""Seconds of grace for a worker whose probe failed (Kubernetes' default). It serves no requests; the pod's own grace is
+for a worker that does."""
 
 
 def _http(path: str) -> Fields:
@@ -122,7 +121,7 @@ def _http(path: str) -> Fields:
 
 
 def _ready(*, keyed: bool) -> Fields:
-    """What answers once the model is loaded. `keyed`: vLLM wants its API key for all that is below /v1.
+    """Path that answers once the model is loaded. `keyed`: vLLM requires its API key for paths below /v1.
 
     vLLM opens its port after the engine has loaded the model, so /health answers no earlier than /v1/models
     (vllm/entrypoints/openai/api_server.py, vLLM 0.11.2 and 0.17.1).

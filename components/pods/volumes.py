@@ -47,7 +47,7 @@ def _further(volume: VolumeArgs) -> Fields:
 
 
 def mounts(worker: ResolvedTier) -> list[Fields]:
-    """Where the vLLM container sees them."""
+    """Mounts of these volumes in the vLLM container."""
     return [
         *({"name": name, "mountPath": path} for name, path in SCRATCH.items()),
         {"name": "shm", "mountPath": "/dev/shm"},  # shared memory, not a temp file

@@ -13,8 +13,8 @@ DEPLOYMENT = "deployment"
 """Pulumi resource of a tier's Deployment, after the component's name."""
 
 SETTLED = 1
-"""Seconds that a worker is Ready before it counts: the picker has seen it by then. Else the first request after `up`,
-or the next step of a roll-out, could come while the picker knows no worker of the tier (429)."""
+"""Seconds that a worker is Ready before it counts: the picker has seen it by then. Otherwise the first request after
+`up`, or the next step of a roll-out, could come while the picker knows no worker of the tier (429)."""
 
 
 def objects(worker: ResolvedTier, sidecars: Sequence[Fields] = ()) -> list[Manifest]:
@@ -43,7 +43,7 @@ def _deployment(worker: ResolvedTier, sidecars: Sequence[Fields]) -> Fields:
 def _disruption_budget(worker: ResolvedTier) -> Fields:
     """A drain of nodes takes one worker at a time, and the next when its successor is Ready.
 
-    Never `minAvailable`: for a tier of one it would say that its node can never be drained. A worker that is not Ready
+    Not `minAvailable`: with it, the node of a tier with one worker could never be drained. A worker that is not Ready
     serves no request: while it loads, or crashes, it holds up no drain.
     """
     return {
@@ -77,7 +77,7 @@ def options(worker: ResolvedTier, after: Sequence[pulumi.Resource]) -> pulumi.Re
             delete=f"{rollout.delete_timeout}s",
         ),
         replace_on_changes=["metadata.annotations", *(["spec.template"] if rollout.replaced else [])],
-        # Declared all the same: left out of an update, the field would become 1 (pulumi-kubernetes 4.32).
+        # Still declared: an update without the field would set it to 1 (pulumi-kubernetes 4.32).
         ignore_changes=["spec.replicas"] if worker.autoscaled else None,
         delete_before_replace=True,
     )

@@ -6,7 +6,6 @@ from dataclasses import replace
 from difflib import get_close_matches
 
 from components.accelerators import PROFILES
-from components.config.vocabulary import Role
 from preflight import generations
 from preflight.answers import Answer, Question
 from preflight.facts import Facts
@@ -43,12 +42,11 @@ SECOND = (
     "where a preview says that old and new workers exchange KV blocks, else in place with the outage that it states"
 )
 GPU_RESOURCE = "serving.gpuResource"
-ABOUT_GPUS = "gpu"
 ABOUT_ADAPTERS = ("rdma", "roce", "hca", "sriov", "efa", "vnic", "nic", "ib", "hostdev")
 
 
 def asks(facts: Facts) -> list[Question]:
-    """All nodes. Which pods matter is known then."""
+    """All nodes. `check` asks for pods, because the nodes decide which pods matter."""
     return [NODES]
 
 
@@ -123,17 +121,17 @@ def _not_offered(fleet: Sequence[Node], pods: Sequence[Wanted], gpus: Container[
                 asked[name].append(pod.who)
     for name, who in asked.items():
         if not offered[name]:
-            further = next((f"{pod.path}.resources" for pod in pods if name in pod.further), None)
-            path, evidence, remedy = _absent(name, who, fleet, offered, gpu=name in gpus, further=further)
+            path = next((f"{pod.path}.resources" for pod in pods if name in pod.further), None)
+            path = path or min((f"{pod.rdma}.resource" for pod in pods if name in pod.devices), key=len)
+            path, evidence, remedy = _absent(name, path, fleet, offered, gpu=name in gpus)
             outcome = f"the {' and '.join(who)} pods ask for it; they would stay {PENDING}"
             yield name, error("devices", path, evidence, outcome, remedy)
 
 
 def _absent(
-    name: str, who: Sequence[str], fleet: Sequence[Node], offered: Mapping[str, int], *, gpu: bool, further: str | None
+    name: str, path: str, fleet: Sequence[Node], offered: Mapping[str, int], *, gpu: bool
 ) -> tuple[str, str, str]:
-    """Setting, evidence and remedy for a device that no node can give."""
-    path = further or f"serving.{'' if len(who) == len(Role) else who[0] + '.'}rdma.resource"
+    """Setting, evidence and remedy for a device that no node can give; `path`: the setting unless it is a GPU."""
     if gpu:
         usual = {profile.gpu_resource for profile in PROFILES.values()}
         path = "serving.accelerator" if name in usual else GPU_RESOURCE
@@ -175,7 +173,7 @@ def _instead(offered: list[str], near: Sequence[str], path: str, *, gpu: bool) -
         more = f" They also offer {', '.join(near[1:])}." if near[1:] else ""
         return f"did you mean {near[0]}? `pulumi config set --path {path} {near[0]}`{more}"
     if gpu:
-        other = [each for each in offered if ABOUT_GPUS in each]
+        other = [each for each in offered if "gpu" in each]
         if other:
             return f"did you mean another accelerator or cluster? Its nodes have {', '.join(other)}"
         return "install the vendor's device plugin (GPU operator), add GPU nodes, or choose another cluster"
@@ -268,5 +266,5 @@ def _way_out(packing: Packing, pod: Wanted, able: Sequence[Node], empty: Sequenc
 
 
 def _copies(fleet: Sequence[Node]) -> list[Node]:
-    """Nodes to try things out on."""
+    """Copies of the nodes, which a packing may change."""
     return [replace(each, free=dict(each.free), ports=dict(each.ports)) for each in fleet]

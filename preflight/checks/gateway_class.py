@@ -16,7 +16,7 @@ def asks(facts: Facts) -> list[Question]:
 
 
 def check(facts: Facts) -> Iterator[Finding]:
-    """Absent or not Accepted; nothing where the kind is not served: that is a finding of another check."""
+    """A class that is absent or not Accepted. Another check reports a kind that is not served."""
     args = facts.plan.gateway
     if not _declared(facts):
         return

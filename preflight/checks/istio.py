@@ -61,12 +61,15 @@ def check(facts: Facts) -> Iterator[Finding]:
     serving = [each for each in known if each.revision == names.get(wanted, wanted)]
     if not serving:
         there = ", ".join(f"{each.revision} ({each.place})" for each in known)
+        shared = facts.plan.gateway.existing is not None
         yield error(
             CHECK,
-            "serving.gateway.labels",
+            "serving.gateway.existing" if shared else "serving.gateway.labels",
             f"istiod runs under the revision {there}, and the Gateway is of the revision {wanted}",
             "no istiod would take the Gateway: it would never be Programmed, though its class is accepted",
-            f"`pulumi config set --path 'serving.gateway.labels[\"{REVISION}\"]' {known[0].revision}`",
+            f"have the Gateway's owner label it {REVISION}={known[0].revision}, or name another Gateway"
+            if shared
+            else f"`pulumi config set --path 'serving.gateway.labels[\"{REVISION}\"]' {known[0].revision}`",
         )
         return
     best = max(serving, key=lambda each: (each.env.get(SWITCH) == "true", each.version))

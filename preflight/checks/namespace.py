@@ -1,15 +1,14 @@
-"""The namespace: there if it must be, and not on its way out."""
+"""The namespace exists unless the stack makes it, and it is not being deleted."""
 
 from collections.abc import Iterator
 
 from components.config.vocabulary import Capability, PodSecurity
-from components.names import INSTANCE
+from components.names import INSTANCE, PART_OF
 from components.plan.pod_rights import LABEL, of_worker
 from components.plan.pod_security import ORDER, admitted_by, refused_by, violations
 from preflight.answers import Question
 from preflight.facts import Facts
 from preflight.finding import Finding, error, warning
-from preflight.owners import PART_OF
 
 CHECK = "namespace"
 _WITHOUT_LOCK = (
@@ -57,7 +56,7 @@ def ways_out(facts: Facts, level: PodSecurity) -> str:
     needed = admitted_by(each for worker in workers for each in of_worker(worker))
     ways = [f"`kubectl label --overwrite namespace {facts.namespace} {LABEL}={needed}`, or choose another namespace"]
     owner = labels.get(INSTANCE)
-    if labels.get(PART_OF) == "llm-d-pd" and owner not in (None, facts.plan.namespace.labels[INSTANCE]):
+    if PART_OF.items() <= labels.items() and owner not in (None, facts.plan.namespace.labels[INSTANCE]):
         ways = [
             f"in the stack with serving.postfix: {owner}, which makes this namespace and its label, "
             f"`pulumi config set --path serving.security.podSecurity {needed}` and `pulumi up`; or choose another "
@@ -78,7 +77,7 @@ def _stricter(facts: Facts, now: PodSecurity | None, after: PodSecurity) -> Iter
     """A label that admits less than the namespace does today, and the pods that it would refuse."""
     if ORDER.index(after) <= ORDER.index(now or PodSecurity.PRIVILEGED):
         return
-    own = {PART_OF: "llm-d-pd", INSTANCE: facts.plan.namespace.labels[INSTANCE]}
+    own = {**PART_OF, INSTANCE: facts.plan.namespace.labels[INSTANCE]}
     pods = facts.get(f"/api/v1/namespaces/{facts.namespace}/pods")
     others = [each for each in pods.items if not own.items() <= (each["metadata"].get("labels") or {}).items()]
     found = {each["metadata"]["name"]: refused_by(after, violations(each["spec"])) for each in others}

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, NamedTuple
 
-from components.names import PICKER_PORTS, gateway_pods
+from components.names import PICKER_PORTS
 from preflight.answers import Object, Question
 from preflight.facts import Facts
 from preflight.finding import Finding, warning
@@ -24,7 +24,7 @@ class End(NamedTuple):
     name: str
     labels: Mapping[str, str]
     whole: bool = True
-    """Whether these are all of their labels; else a selector with others may match as well."""
+    """Whether these are all of their labels; otherwise any selector may match."""
     here: bool = True
     """Whether they are in the stack's namespace."""
 
@@ -70,9 +70,8 @@ def check(facts: Facts) -> Iterator[Finding]:
 def _needed(facts: Facts) -> Iterator[Way]:
     plan = facts.plan
     picker = End("the endpoint picker", {**plan.picker.labels, **plan.picker.selector})
-    envoy = plan.gateway.standalone
     here = (plan.gateway.existing.namespace if plan.gateway.existing else facts.namespace) == facts.namespace
-    gateway = End("the gateway", gateway_pods(plan.gateway.name) if not envoy else {}, whole=False, here=here)
+    gateway = End("the gateway", {}, whole=False, here=here)
     port, tiers = plan.pool.target_port, (plan.prefill.worker, plan.decode.worker)
     workers = [
         End(f"{each.role} workers", each.labels) for each in tiers if not each.host_network
@@ -102,7 +101,7 @@ def _admits(policy: Object, other: End, ports: tuple[int, int], direction: str, 
 
 
 def _covers(given: Sequence[Mapping[str, Any]], ports: tuple[int, int]) -> bool:
-    """A named port may be any."""
+    """Whether the ports of a rule include these; a named port may be any port."""
     return not given or any(
         each.get("protocol", "TCP") == "TCP"
         and (

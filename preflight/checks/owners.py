@@ -16,7 +16,7 @@ ADOPT = "`pulumi config set --path serving.adopt true`, then `pulumi up` takes t
 
 
 def asks(facts: Facts) -> list[Question]:
-    """Every object of the stack, by its metadata; those with a selector whole."""
+    """Every object of the stack."""
     return [question(each) for each in facts.objects]
 
 
@@ -110,7 +110,7 @@ def _immovable(facts: Facts, found: Found, owner: str, worker: ResolvedTier | No
         f"Deployment {name} exists in namespace {facts.namespace}; owner: {owner}; its selector is {selector}",
         "a Deployment's selector can't be changed, so it is not taken over: the server would say 'field is immutable'",
         f"`kubectl -n {facts.namespace} delete deployment {name}`; from then on "
-        f"{f'the {worker.role} tier' if worker else 'the picker'} has no pods {without}",
+        f"the {found.declared.part}{' tier' if worker else ''} has no pods {without}",
     )
 
 
@@ -166,5 +166,5 @@ def _minutes(seconds: int) -> str:
 
 
 def question(declared: Declared) -> Question:
-    """Asks for an object: whole where its selector matters."""
-    return Question(declared.path, metadata_only=declared.kind not in selectors.KINDS)
+    """The question for an object: whole where its selector or the generation that it leads to is read."""
+    return Question(declared.path, metadata_only=declared.kind not in (*selectors.KINDS, "HTTPRoute"))

@@ -20,14 +20,14 @@ WAIT = "the pods would wait for it: CreateContainerConfigError until the timeout
 
 
 def asks(facts: Facts) -> list[Question]:
-    """Each of them by name."""
+    """One question for each of these objects."""
     secrets = [_secret(facts, name) for name in _secrets(facts)]
     certificates = [_pair(*each) for each in _certificates(facts).values()]
     return [*secrets, *certificates, *_claims(facts), *_classes(facts).values()]
 
 
 def check(facts: Facts) -> Iterator[Finding]:
-    """What is absent, or not as it must be."""
+    """Objects that are absent or unusable."""
     yield from _token(facts)
     yield from _api_key(facts)
     for name in facts.plan.decode.worker.image.pull_secrets:
@@ -35,13 +35,8 @@ def check(facts: Facts) -> Iterator[Finding]:
         if answer.absent:
             command = f"`kubectl -n {facts.namespace} create secret docker-registry {name} …`"
             wait = "the kubelet would ask the registry without a login: ImagePullBackOff"
-            yield _absent(
-                "pull secret",
-                "serving.images.pullSecrets",
-                f"Secret {name} in namespace {facts.namespace}",
-                wait,
-                command,
-            )
+            what = f"Secret {name} in namespace {facts.namespace}"
+            yield _absent("pull secret", "serving.images.pullSecrets", what, wait, command)
     for path, (namespace, name) in _certificates(facts).items():
         answer = facts.asked(_pair(namespace, name))
         if answer.absent or (answer.ok and not answer.items):
@@ -113,7 +108,7 @@ def _api_key(facts: Facts) -> Iterator[Finding]:
 
 
 def _no_certificate(facts: Facts, path: str, what: str) -> Finding:
-    """An Envoy of our own does not start without; a controller goes on, and takes it as soon as it is there."""
+    """The standalone Envoy does not start without the Secret; a controller runs, and uses it once it exists."""
     waits = facts.plan.gateway.standalone is not None and path.startswith(TLS)
     outcome = "Envoy's pods would wait for it" if waits else "nothing would be served over HTTPS until it is there"
     return Finding(
@@ -178,7 +173,7 @@ def _certificates(facts: Facts) -> dict[str, tuple[str, str]]:
 
 
 def _pair(namespace: str, name: str) -> Question:
-    """By the type, which says that both keys are there: so no private key leaves the server."""
+    """Asks by type, which implies that both keys exist, so that no private key leaves the server."""
     wanted = quote(f"metadata.name={name},type=kubernetes.io/tls", safe="")
     return Question(f"/api/v1/namespaces/{namespace}/secrets?fieldSelector={wanted}", metadata_only=True)
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from itertools import product
 from typing import Any, NamedTuple
 
 from preflight.answers import Question
@@ -26,6 +27,8 @@ class Right(NamedTuple):
     namespaced: bool = True
     url: str = ""
     """A path that is no object, instead."""
+    name: str = ""
+    """The one object that the right is about; empty: all."""
 
 
 def asks(facts: Facts) -> list[Question]:
@@ -67,24 +70,19 @@ def needed(facts: Facts) -> list[Right]:
             found[Right(verb, each.group, each.plural, each.namespace is not None)] = None
     for group, resource in AWAITED:
         found.update(dict.fromkeys(Right(verb, group, resource) for verb in ("list", "watch")))
-    return [*found, *_passed_on(facts)]
+    return list(dict.fromkeys([*found, *_passed_on(facts)]))
 
 
-def _passed_on(facts: Facts) -> list[Right]:
-    """A user can grant in a Role only the rights that he has; the picker's Roles grant these."""
-    watched = [
-        ("", "pods"),
-        ("inference.networking.k8s.io", "inferencepools"),
-        *(("inference.networking.x-k8s.io", kind) for kind in facts.plan.picker.kinds),
-    ]
-    rights = [Right(verb, *kind) for kind in watched for verb in ("list", "watch")]
-    if facts.plan.picker.metrics_secret:
-        rights += [
-            Right("create", "authentication.k8s.io", "tokenreviews", namespaced=False),
-            Right("create", "authorization.k8s.io", "subjectaccessreviews", namespaced=False),
-            Right("get", "", "", namespaced=False, url="/metrics"),
-        ]
-    return rights
+def _passed_on(facts: Facts) -> Iterator[Right]:
+    """The rights in the rules of the stack's Roles and ClusterRoles: a user can grant only rights that he has."""
+    for role in facts.objects:
+        for rule in role.document.get("rules") or [] if role.kind in ("Role", "ClusterRole") else []:
+            for verb, namespaced in product(rule["verbs"], [role.namespace is not None]):
+                kinds = product(rule.get("apiGroups") or [], rule.get("resources") or [])
+                for (group, resource), name in product(kinds, rule.get("resourceNames") or [""]):
+                    yield Right(verb, group, resource, namespaced, name=name)
+                for url in rule.get("nonResourceURLs") or []:
+                    yield Right(verb, "", "", namespaced, url)
 
 
 def granted(right: Right, status: Mapping[str, Any]) -> bool:
@@ -118,8 +116,7 @@ def _review(right: Right, namespace: str) -> Question:
     if right.url:
         spec: dict[str, Any] = {"nonResourceAttributes": {"path": right.url, "verb": right.verb}}
     else:
-        within = {"namespace": namespace} if right.namespaced else {}
-        attributes = {"verb": right.verb, "group": right.group, "resource": right.resource, **within}
-        spec = {"resourceAttributes": attributes}
+        given = {**right._asdict(), "namespace": namespace if right.namespaced else ""}
+        spec = {"resourceAttributes": {key: given[key] for key in ("verb", "group", "resource", "namespace", "name")}}
     body = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview", "spec": spec}
     return Question(f"{SUBRESOURCE}/selfsubjectaccessreviews", json.dumps(body))

@@ -7,6 +7,7 @@ Source of the rules: kubernetes-sigs/gateway-api v1.3.0, apis/v1/gateway_types.g
 from collections.abc import Iterator, Mapping, Sequence
 
 from components.gateways.args import ExistingArgs
+from components.names import NAMESPACE_NAME
 from preflight.answers import Object, Question
 from preflight.facts import Facts
 from preflight.finding import Finding, error
@@ -14,8 +15,6 @@ from preflight.matching import selected
 
 PATH = "serving.gateway.existing"
 OUTCOME = "the route would belong to nothing: no request would arrive"
-NAMED = "kubernetes.io/metadata.name"
-"""Label with its name that the API server gives every namespace."""
 
 
 def asks(facts: Facts) -> list[Question]:
@@ -91,7 +90,7 @@ def _labels(facts: Facts) -> Mapping[str, str] | None:
     if not answer.ok and not (answer.absent and create):
         return None
     there = (answer.body.get("metadata") or {}).get("labels") or {} if answer.ok else {}
-    return {NAMED: facts.namespace, **there, **(facts.plan.namespace.labels if create else {})}
+    return {NAMESPACE_NAME: facts.namespace, **there, **(facts.plan.namespace.labels if create else {})}
 
 
 def _spoken(selector: Object | None) -> str:

@@ -42,10 +42,12 @@ def test_no_value_of_a_secret_is_in_a_finding() -> None:
 
 def test_missing_rights_are_reported_by_kind() -> None:
     assert list(rights.check(facts(Typed()))) == []
-    [finding] = rights.check(facts(Typed(rights=False)))
+    [finding] = rights.check(facts(Typed(rights=False), routing={"replicas": 2}))
     assert "get, create, patch, delete services in namespace llm-d-pd" in finding.evidence
     assert "get, create, patch, delete clusterroles.rbac.authorization.k8s.io;" in finding.evidence
     assert "get /metrics" in finding.evidence
+    assert "list, watch inferenceobjectives.inference.networking.x-k8s.io in namespace llm-d-pd" in finding.evidence
+    assert "get, create, update leases.coordination.k8s.io in namespace llm-d-pd" in finding.evidence
     assert finding.severity == "error"
     [note] = rights.check(Facts(plan(), Typed(rights=False), State(), preview=True))
     assert note.severity == "note"

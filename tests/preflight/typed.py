@@ -58,6 +58,8 @@ class Typed:
             return Answer(201, {"spec": json.loads(question.body)["spec"], "status": status})
         if question.path in self.answers:
             body = self.answers[question.path]
+            if question.metadata_only and "items" not in body:
+                body = {"metadata": body["metadata"]}
             return Answer(200, listed(*map(question.kept, body["items"])) if question.kept else body)
         return Answer(self.codes.get(question.path, 404), {"message": "typed refusal"})
 
@@ -157,8 +159,8 @@ def serving(cluster: Typed) -> Iterator[str]:
 
         def do_GET(self) -> None:
             body = self.body().decode()
-            identity = self.path == IDENTITY.path
-            answer = cluster.ask(Question(self.path, body, self.command == "PATCH", metadata_only=identity))
+            metadata_only = "PartialObjectMetadata" in self.headers["Accept"]
+            answer = cluster.ask(Question(self.path, body, self.command == "PATCH", metadata_only))
             self.answer(answer.code, json.dumps(answer.body).encode())
 
         do_POST = do_PATCH = do_GET

@@ -9,7 +9,7 @@ from components.config.wording import path_of
 from components.gateways import on
 from components.infrastructures import Fabric
 from components.plan.context import Context
-from components.plan.fabric import MULTUS, UCX, connector_config, rdma_setting
+from components.plan.fabric import MULTUS, UCX, connector_config, kv_transfer_setting, rdma_setting
 from components.plan.worker_args import ResolvedTier
 from components.plan.workers import Tiers
 
@@ -29,20 +29,16 @@ def check(context: Context, tiers: Tiers) -> Iterator[Problem]:
 
 def notes(context: Context, tiers: Tiers) -> Iterator[str]:
     """NIXL's backends against the fabric."""
-    if context.infrastructure.fabric is Fabric.EFA and _ucx_is_chosen(tiers):
-        yield (
-            "serving.kvTransfer.extra: the backend UCX reaches EFA by copies through the host only "
-            "(ai-dynamo/nixl#909); LIBFABRIC is the infrastructure's"
-        )
     for role in Role:
+        if context.infrastructure.fabric is Fabric.EFA and _ucx_is_chosen({role: tiers[role]}):
+            yield (
+                f"{kv_transfer_setting(context, role, 'kv_connector_extra_config')}: the backend UCX reaches EFA by "
+                "copies through the host only (ai-dynamo/nixl#909); LIBFABRIC is the infrastructure's"
+            )
         (path, given), device = rdma_setting(context, role), context.infrastructure.device
-        if (
-            given
-            and device
-            and device.shared
-            and given.count not in (None, 1)
-            and given.resource in (None, device.resource)
-        ):
+        if not (given and device and device.shared):
+            continue
+        if given.count not in (None, 1) and given.resource in (None, device.resource):
             yield (
                 f"{path}.count is {given.count}, and {device.resource} of serving.infrastructure: "
                 f"{context.settings.infrastructure} is shared: one shows a pod every adapter, and more use up the "
@@ -152,7 +148,7 @@ def _attachments(context: Context, tier: ResolvedTier) -> Iterator[Problem]:
         return
     try:
         listed = len(json.loads(own))
-    except ValueError:
+    except (ValueError, TypeError):  # TypeError: one network with a number as its name
         listed = len(own.split(","))
     if listed != device.count:
         yield Problem(

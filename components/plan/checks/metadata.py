@@ -42,8 +42,8 @@ def notes(context: Context, tiers: Tiers) -> Iterator[str]:
 
 
 def _replaced(at: list[str], own: Mapping[str, str], given: Mapping[str, str]) -> Iterator[str]:
-    for key in own.keys() & given.keys():
-        if given[key] != own[key]:
+    for key in own:
+        if given.get(key, own[key]) != own[key]:
             yield (
                 f"{path_of([*at, key])} replaces the program's own value, {own[key].strip()}: the function of that "
                 "value is lost unless this one contains it; delete this one if the replacement is not intended"

@@ -1,4 +1,4 @@
-"""Scrapes too rare for what reads them."""
+"""Scrape intervals that are too long for dashboards and alerts."""
 
 import re
 from collections.abc import Iterator

@@ -108,7 +108,8 @@ def _buffer(context: Context, tiers: Tiers) -> Iterator[Problem]:
     devices = context.accelerator.kv_buffer_devices
     for role, tier in tiers.items():
         given = tier.kv_transfer.get("kv_buffer_device", fabric.DEFAULT_BUFFER)
-        if tier.kv_transfer["kv_connector"] == fabric.NIXL and given not in devices and not context.own_images:
+        own = context.tier(role).image
+        if tier.kv_transfer["kv_connector"] == fabric.NIXL and given not in devices and own is None:
             yield Problem(
                 fabric.kv_transfer_setting(context, role, "kv_buffer_device"),
                 given,

@@ -13,7 +13,7 @@ from components.releases.vllm import FAILING, copied
 
 
 def check(context: Context) -> Iterator[Problem]:
-    """Each with the reason that stands in the file of the release; `path=value` is about one value only."""
+    """Settings that the release lacks, with the reason from its file; `path=value` is about one value only."""
     given = context.settings.model_dump(by_alias=True, mode="json", exclude_unset=True)
     for key, reason in context.release.lacks.items():
         path, _, only = key.partition("=")

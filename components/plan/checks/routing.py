@@ -19,7 +19,7 @@ OWN = "serving.routing.config"
 
 
 def check(context: Context) -> Iterator[Problem]:
-    """The user's own configuration; or selective P/D in the unit of another release, then what would be rendered."""
+    """Faults of the user's own configuration; otherwise of selective P/D, then of the rendered configuration."""
     own = context.settings.routing.config
     yield from _of_newer(context)
     if own is not None:
@@ -55,7 +55,7 @@ def notes(context: Context) -> Iterator[str]:
 def _beside_own(context: Context) -> Iterator[Problem]:
     routing = context.settings.routing
     given = routing.model_dump(by_alias=True, mode="json", exclude_unset=True)
-    for key in {"preset", "selectivePd", "peakPrefillThroughput", "flowControl"} & given.keys():
+    for key in sorted({"preset", "selectivePd", "peakPrefillThroughput", "flowControl"} & given.keys()):
         yield Problem(
             f"serving.routing.{key}",
             given[key],
@@ -66,7 +66,7 @@ def _beside_own(context: Context) -> Iterator[Problem]:
 
 
 def _own(context: Context, own: dict[str, Any]) -> Iterator[Problem]:
-    """The shape first: what the rules say of a configuration supposes that it is one."""
+    """Faults of the shape; without one, what the rules refuse."""
     try:
         config = context.release.picker_shape.model_validate(own, by_alias=True, by_name=False)
     except ValidationError as error:
@@ -80,7 +80,7 @@ def _own(context: Context, own: dict[str, Any]) -> Iterator[Problem]:
 
 
 def _of_newer(context: Context) -> Iterator[Problem]:
-    """What excludes each other, and a parameter of a plugin that the preset of the release does not have."""
+    """Settings that exclude each other, and a parameter of a plugin that the release's preset does not have."""
     routing, release = context.settings.routing, context.release
     full = routing.flow_control.saturation if routing.flow_control else None
     if full and full.concurrency and (full.queue_depth or full.kv_cache):
@@ -128,7 +128,7 @@ def _units(context: Context) -> Iterator[Problem]:
 
 
 def _configuration(context: Context) -> Iterator[Problem]:
-    """A release that renders what its picker does not mean; no setting can cause it."""
+    """Faults of the configuration that the release renders; no setting can cause them."""
     release = context.release
     rendered = release.picker_config(context.uncached, context.settings.routing.preset)
     for mistake in mistakes(rendered, release.picker_dialect):

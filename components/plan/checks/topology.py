@@ -75,7 +75,7 @@ def _odd_pair(context: Context, tiers: Tiers) -> bool:
 
 
 def notes(context: Context, tiers: Tiers) -> Iterator[str]:
-    """Layouts that leave GPUs over, or that depend on the model."""
+    """Layouts that leave GPUs unused, or that depend on the model."""
     per_node = context.settings.gpus_per_node
     if context.mode.whole_node:
         if per_node.bit_count() != 1:

@@ -6,7 +6,7 @@ from components.manifests import Fields
 from components.plan.worker_args import ResolvedTier
 
 HOOK = (Path(__file__).parent / "hook.py").read_text()
-"""What runs in the container. In the pod itself, so that no object besides it must be there when it ends."""
+"""Text of the hook. The pod contains it, so that it needs no other object when it ends."""
 
 HOLD = 20
 """Seconds for what vLLM does not count: the prefill of 32000 tokens takes one GPU 16 (70B, 2000 tokens a second), and
