@@ -20,7 +20,7 @@ from bench.stacks import FIRST, SHARED, Row, Stacks, idle, least
 from bench.stage import stage
 from sandbox.cluster import lifecycle
 from sandbox.cluster.api import connect
-from sandbox.home import CHECKOUT
+from sandbox.home import CHECKOUT, Home
 from sandbox.network.gateways import assigned_ports
 from sandbox.progress import Progress
 
@@ -77,6 +77,8 @@ def main() -> int:
     parser.add_argument("--stacks", type=int, default=200)
     chosen = parser.parse_args()
     over = False
+    if chosen.part == "gateway" and not (Home.of(CHECKOUT, "growth-real").root / "real.json").exists():
+        parser.error("the part gateway continues the part real: run --part real before")
     if chosen.part in (None, "simulated"):
         over = _report("simulated", _simulated([number for number in STEPS["simulated"] if number <= chosen.stacks]))
     measures = {"real": _real, "gateway": _gateway}

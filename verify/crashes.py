@@ -26,7 +26,7 @@ class Cause:
 
 
 _HANDSHAKE = (
-    "a NIXL handshake with a prefill worker failed; vLLM 0.11.2 to 0.19 then ends, vLLM 0.32 fails the request only"
+    "a NIXL handshake with a prefill worker failed; vLLM 0.11.2 to 0.19 then ends, newer vLLM fails the request only"
 )
 
 CAUSES = (

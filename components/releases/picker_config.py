@@ -16,8 +16,8 @@ FLOW_GATE = "flowControl"
 """Gate of the queues before the workers."""
 
 LONGEST_CONTEXT_BLOCKS = 8192
-"""Blocks of 16 tokens in a prompt of 131072, the longest context of the guides' models. The guides' 256 see the first
-4096 tokens only: where a decision hangs on it, longer prompts would count as new however often they come."""
+"""Blocks of 16 tokens in a prompt of 131072, the longest context of the guides' models. With the guides' 256 blocks,
+a decision about the cached part of a prompt would ignore what comes after them."""
 
 WEIGHTS: Mapping[Preset, Mapping[str, int]] = {
     # release 0.6's guide
