@@ -17,7 +17,7 @@ NAME = "the-team's-model"
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
-    with running(f"--served-model-name={NAME}") as number:
+    with running(f"--served-model-name={NAME}", "--mode=echo") as number:  # in other modes an answer may be one token
         yield number
 
 
