@@ -112,8 +112,8 @@ STARTUP_PERIOD = 30
 """Seconds between start-up probes in the guides; 60 of them make the 1800-second budget."""
 
 RESTART_GRACE = 30
-"""Seconds of grace for a worker whose probe failed (Kubernetes' default). It serves no requests; the pod's own grace is
-for a worker that does."""
+"""Seconds of grace for a worker after a failed probe (Kubernetes' default). Such a worker serves no requests. The
+pod's own grace is for a worker that serves."""
 
 
 def _http(path: str) -> Fields:
