@@ -28,7 +28,7 @@ STEPS = {"simulated": (1, 10, 50, 100, 200), "real": (0, 1, 5, 10, 15), "gateway
 """Numbers of stacks at which each part measures; `gateway` adds routes and pools to the stacks of `real`."""
 RATIOS = {"simulated": (200, 50), "real": (15, 5), "gateway": (200, 50)}
 LIMIT = 1.2
-"""Most that a stack may cost beside 200 others, as a multiple of its cost beside 50 others."""
+"""Limit of the cost beside 200 stacks, as a multiple of that beside 50. The API server's share alone may be higher."""
 SAMPLES = 5
 NODES = 60
 FEW = 5

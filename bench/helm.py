@@ -10,7 +10,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -74,8 +74,7 @@ def _pulumi(home: Home, engine: Engine) -> list[float]:
     with ThreadPoolExecutor(1) as beside:
         begun = time.monotonic()
         destroying = beside.submit(pulumi, home, engine, "destroy", "--yes", "--skip-preview")
-        while _pods(home) and not destroying.done():
-            time.sleep(0.2)
+        _await_no_pods(home, destroying.done)
         seconds.append(time.monotonic() - begun)
     return [*seconds, destroying.result()]
 
@@ -108,8 +107,7 @@ class _Helm:
             cluster.delete(_route_path(self.route))
         for release in reversed(RELEASES):
             self._run(home, "uninstall", release, "--wait")
-        while _pods(home):
-            time.sleep(0.2)
+        _await_no_pods(home)
         seconds.append(time.monotonic() - begun)
         with api.connect(home.host_kubeconfig) as cluster:
             cluster.delete(f"/api/v1/namespaces/{NAMESPACE}")
@@ -156,9 +154,10 @@ def _route_path(route: dict[str, Any]) -> str:
     return f"/apis/{route['apiVersion']}/namespaces/{NAMESPACE}/httproutes/{route['metadata']['name']}"
 
 
-def _pods(home: Home) -> bool:
+def _await_no_pods(home: Home, ended: Callable[[], bool] = lambda: False) -> None:
     with api.connect(home.host_kubeconfig) as cluster:
-        return bool(cluster.get(f"/api/v1/namespaces/{NAMESPACE}/pods")["items"])
+        while cluster.get(f"/api/v1/namespaces/{NAMESPACE}/pods")["items"] and not ended():
+            time.sleep(0.2)
 
 
 if __name__ == "__main__":

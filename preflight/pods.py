@@ -7,6 +7,7 @@ from typing import Any
 from components.args import PlacementArgs
 from components.names import gateway_pods
 from components.plan import ServingPlan
+from components.plan.fabric import rdma_setting
 from components.plan.worker_args import ResolvedTier
 from preflight.answers import Object
 from preflight.quantity import Amounts, amounts, total
@@ -61,7 +62,6 @@ def wanted(plan: ServingPlan) -> list[Wanted]:
 
 
 def _worker(plan: ServingPlan, worker: ResolvedTier, sidecar: set[int], beside: Amounts) -> Wanted:
-    own_device = "rdma" in getattr(plan.settings, worker.role.value).model_fields_set
     ports = {worker.port, worker.nixl_port} | sidecar if worker.host_network else set[int]()
     return Wanted(
         worker.role.value,
@@ -72,7 +72,7 @@ def _worker(plan: ServingPlan, worker: ResolvedTier, sidecar: set[int], beside: 
         frozenset(ports),
         limits=total(amounts(worker.limits), beside),
         further=frozenset(worker.further),
-        rdma=f"serving.{worker.role}.rdma" if own_device else "serving.rdma",
+        rdma=rdma_setting(plan.settings, worker.role)[0],
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from components.accelerators import Image
 from components.args import TolerationArgs
+from components.config.settings import Serving
 from components.config.tiers import HostPath, KvTransfer, Rdma
 from components.config.vocabulary import Role
 from components.infrastructures import Device, Fabric
@@ -34,16 +35,16 @@ DEFAULT_BUFFER = "cuda"
 MULTUS = "k8s.v1.cni.cncf.io/networks"
 
 
-def rdma_setting(context: Context, role: Role) -> tuple[str, Rdma | None]:
+def rdma_setting(settings: Serving, role: Role) -> tuple[str, Rdma | None]:
     """The settings of a tier's RDMA device and their path: the tier's own, `null` included, otherwise the stack's."""
-    tier = context.tier(role)
+    tier = settings.prefill if role is Role.PREFILL else settings.decode
     own = "rdma" in tier.model_fields_set
-    return (f"serving.{role}.rdma", tier.rdma) if own else ("serving.rdma", context.settings.rdma)
+    return (f"serving.{role}.rdma", tier.rdma) if own else ("serving.rdma", settings.rdma)
 
 
 def device(context: Context, role: Role, gpus: int) -> DeviceArgs | None:
     """RDMA devices of a pod with so many GPUs: fields of the settings, otherwise those of the infrastructure."""
-    (_, given), profile = rdma_setting(context, role), context.infrastructure.device
+    (_, given), profile = rdma_setting(context.settings, role), context.infrastructure.device
     resource = (given.resource if given else None) or (profile.resource if profile else None)
     if context.mode.privileged or resource is None:
         return None

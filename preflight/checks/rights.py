@@ -77,12 +77,12 @@ def _passed_on(facts: Facts) -> Iterator[Right]:
     """The rights in the rules of the stack's Roles and ClusterRoles: a user can grant only rights that he has."""
     for role in facts.objects:
         for rule in role.document.get("rules") or [] if role.kind in ("Role", "ClusterRole") else []:
-            for verb, namespaced in product(rule["verbs"], [role.namespace is not None]):
-                kinds = product(rule.get("apiGroups") or [], rule.get("resources") or [])
-                for (group, resource), name in product(kinds, rule.get("resourceNames") or [""]):
-                    yield Right(verb, group, resource, namespaced, name=name)
-                for url in rule.get("nonResourceURLs") or []:
-                    yield Right(verb, "", "", namespaced, url)
+            namespaced, names = role.namespace is not None, rule.get("resourceNames") or [""]
+            groups, resources = rule.get("apiGroups") or [], rule.get("resources") or []
+            for verb, group, resource, name in product(rule["verbs"], groups, resources, names):
+                yield Right(verb, group, resource, namespaced, name=name)
+            for verb, url in product(rule["verbs"], rule.get("nonResourceURLs") or []):
+                yield Right(verb, "", "", namespaced, url)
 
 
 def granted(right: Right, status: Mapping[str, Any]) -> bool:

@@ -1,7 +1,7 @@
 """Nodes and admission policies of a cluster description, as objects. The scheduler is real: it places the pods."""
 
 import time
-from collections.abc import Container, Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -43,17 +43,21 @@ def provide(kubeconfig: Path, choice: Choice, accelerator: str, count: int | Non
 
         list(together.map(lambda name: _remove(api, name), gone))
         list(together.map(apply, wanted))
-        _await_ready(api, wanted)
+        _await_ready(api, wanted.keys() - present.keys())
 
 
-def _await_ready(api: Api, names: Container[str]) -> None:
-    """Wait some seconds for the nodes: the scheduler tries a pod again only 1 s after it found no Ready node."""
+def _await_ready(api: Api, names: Collection[str]) -> None:
+    """Wait some seconds for new nodes: the scheduler tries a pod again only 1 s after it found no Ready node."""
     deadline = time.monotonic() + _PATIENCE_SECONDS
-    while time.monotonic() < deadline and any(
-        taint["key"] == "node.kubernetes.io/not-ready"
-        for node in api.get("/api/v1/nodes")["items"]
-        if node["metadata"]["name"] in names
-        for taint in node["spec"].get("taints", ())
+    while (
+        names
+        and time.monotonic() < deadline
+        and any(
+            taint["key"] == "node.kubernetes.io/not-ready"
+            for node in api.get("/api/v1/nodes")["items"]
+            if node["metadata"]["name"] in names
+            for taint in node["spec"].get("taints", ())
+        )
     ):
         time.sleep(0.05)
 

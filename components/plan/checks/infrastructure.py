@@ -35,7 +35,7 @@ def notes(context: Context, tiers: Tiers) -> Iterator[str]:
                 f"{kv_transfer_setting(context, role, 'kv_connector_extra_config')}: the backend UCX reaches EFA by "
                 "copies through the host only (ai-dynamo/nixl#909); LIBFABRIC is the infrastructure's"
             )
-        (path, given), device = rdma_setting(context, role), context.infrastructure.device
+        (path, given), device = rdma_setting(context.settings, role), context.infrastructure.device
         if not (given and device and device.shared):
             continue
         if given.count not in (None, 1) and given.resource in (None, device.resource):
@@ -112,7 +112,7 @@ def _cluster(context: Context) -> Iterator[Problem]:
 
 def _rdma(context: Context, role: Role) -> Iterator[Problem]:
     settings, chosen = context.settings, context.infrastructure
-    path, given = rdma_setting(context, role)
+    path, given = rdma_setting(context.settings, role)
     said = f"serving.infrastructure: {settings.infrastructure}"
     if given is None:
         if path != "serving.rdma" and chosen.fabric is not Fabric.TCP:

@@ -122,7 +122,7 @@ def _buffer(context: Context, tiers: Tiers) -> Iterator[Problem]:
 def _devices(context: Context, tier: ResolvedTier) -> Iterator[Problem]:
     device = tier.device
     if device and device.resource == context.gpu_resource:
-        path, _ = fabric.rdma_setting(context, tier.role)
+        path, _ = fabric.rdma_setting(context.settings, tier.role)
         yield Problem(
             f"{path}.resource",
             device.resource,

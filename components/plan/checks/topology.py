@@ -57,7 +57,7 @@ def _contradicted(context: Context, tiers: Tiers) -> Iterator[Problem]:
                     "two workers on one host would fight for its ports and adapters; the mode takes a node per worker",
                     f"`pulumi config rm --path serving.{role}.{key}`, or set serving.hostNetwork: false",
                 )
-        path, rdma = rdma_setting(context, role)
+        path, rdma = rdma_setting(context.settings, role)
         if rdma is not None and path != "serving.rdma":
             yield Problem(
                 path,
