@@ -40,7 +40,7 @@ def generation(at: int = 0, **wrong: Any) -> Iterator[tuple[int, list[Any]]]:
                 self._answer(200, f"{text}\nvllm:nixl_bytes_transferred_sum {len(asked)}\n")
                 return
             grown = [name for role in ("prefill", "decode") if (name := does[role])]
-            still = [name for name in ("vllm:request_success_total{}", "vllm:nixl_bytes_transferred_sum") if name]
+            still = ("vllm:request_success_total{}", "vllm:nixl_bytes_transferred_sum")
             lines = [f"{name} {len(asked) * 2.5}" for name in grown] or [f"{name} 3.0" for name in still]
             self._answer(200, "\n".join(["# HELP x", *lines]))
 

@@ -1,11 +1,9 @@
 """The chat client, the path of a request as text, and what `make status` says of pods that wait."""
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -15,34 +13,26 @@ from sandbox.client.pods import Pod
 from sandbox.client.route import Target
 from sandbox.errors import SandboxError
 from sandbox.network.istio import Access
+from tests.http_server import Handler, listening
 from tests.verify.fake import FakeCluster
 from verify.waiting import Trouble
 
 
 @contextmanager
 def answering(status: int, body: str, wanted: str | None = None) -> Iterator[Target]:
-    """A server on 127.0.0.1 that gives the same answer to every request, then closes the connection.
+    """A server on this machine that gives the same answer to every request.
 
     `wanted`: the Authorization without which it answers 401.
     """
 
-    class Handler(BaseHTTPRequestHandler):
+    class Server(Handler):
         def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
-            self.send_response(status if wanted in (None, self.headers["Authorization"]) else 401)
-            self.send_header("X-Request-Id", "abc")
-            self.end_headers()
-            self.wfile.write(body.encode())
+            self.body()
+            allowed = wanted in (None, self.headers["Authorization"])
+            self.answer(status if allowed else 401, body.encode(), {"X-Request-Id": "abc"})
 
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever).start()
-        try:
-            yield Target("llm-d-pd", "gateway", "model", server.server_port)
-        finally:
-            server.shutdown()
+    with listening(Server) as port:
+        yield Target("llm-d-pd", "gateway", "model", port)
 
 
 def chunk(text: str) -> str:

@@ -1,7 +1,6 @@
 """Tools: keys, builds, pins, tools of the machine, and official archives in place of builds."""
 
 import hashlib
-import http.server
 import io
 import json
 import os
@@ -9,7 +8,6 @@ import re
 import stat
 import subprocess
 import tarfile
-import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -25,6 +23,7 @@ from sandbox.toolchain import DATA_PATH, SIMULATION, building, downloading, plac
 from sandbox.toolchain import __main__ as command
 from sandbox.toolchain.cache import Cache
 from sandbox.toolchain.catalog import GIVEN, SOURCES, Archive, Executables, Source
+from tests.http_server import Handler, listening
 from tests.sandbox.running import soon
 
 NO_GO = "/usr/bin:/bin"
@@ -248,7 +247,7 @@ GOOD = packed(one="official one", two="official two", two_helper="helper", READM
 DIGEST = hashlib.sha256(GOOD).hexdigest()
 
 
-class Releases(http.server.BaseHTTPRequestHandler):
+class Releases(Handler):
     """The first part of a path says how it answers."""
 
     asked: list[str]
@@ -272,9 +271,6 @@ class Releases(http.server.BaseHTTPRequestHandler):
         else:
             self.wfile.write(GOOD[10 : -20 if how == "cut" else None])
 
-    def log_message(self, *_: object) -> None:
-        pass
-
 
 @pytest.fixture
 def address(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
@@ -283,11 +279,8 @@ def address(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setattr(downloading, "CONNECT_SECONDS", 1.0)
     monkeypatch.setattr(downloading, "JUDGED_AFTER", 0.1)
     Releases.asked = []
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Releases)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+    with listening(Releases) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 @pytest.fixture

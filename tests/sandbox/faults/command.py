@@ -6,7 +6,7 @@ import signal
 import subprocess
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,9 +59,9 @@ class Command:
 
 
 @contextmanager
-def started(stack: Deployment, *words: str) -> Iterator[Command]:
-    """Run a command beside the test, and always end it."""
-    line = ["pulumi", *words, "--yes", "--skip-preview", "--color=never", "--stack", stack.stack]
+def started(stack: Deployment, *words: str, within: Sequence[str] = ()) -> Iterator[Command]:
+    """Run a command beside the test, behind the prefix `within`, and always end it."""
+    line = [*within, "pulumi", *words, "--yes", "--skip-preview", "--color=never", "--stack", stack.stack]
     with subprocess.Popen(
         [*line, "--non-interactive"],
         cwd=stack.engine.cwd,

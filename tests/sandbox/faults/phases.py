@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox.cluster.api import ApiError
+from sandbox.cluster.api import Api, ApiError
 from tests.sandbox.faults.command import PATIENCE, Command, State
 from tests.sandbox.faults.stage import Stage
 from tests.sandbox.running import soon
@@ -94,10 +94,19 @@ def _answers_wait(stage: Stage, stack: Deployment) -> Iterator[Reached]:
 
 
 @contextmanager
+def deletion_held(api: Api, path: str) -> Iterator[None]:
+    """A deletion of the object does not end within."""
+    api.patch(path, {"metadata": {"finalizers": [_FINALIZER]}})
+    try:
+        yield
+    finally:
+        api.patch(path, [{"op": "remove", "path": "/metadata/finalizers/0"}], "application/json-patch+json")
+
+
+@contextmanager
 def _deletion_waits(stage: Stage, stack: Deployment) -> Iterator[Reached]:
     """The prefill workers can't be deleted, so the EPP stays, which goes after them; the decode workers are gone."""
-    path, name = workload_path(stack), "prefill-deployment"
-    stage.api.patch(path, {"metadata": {"finalizers": [_FINALIZER]}})
+    name = "prefill-deployment"
 
     def reached() -> bool:
         state = State.of(stack)
@@ -105,8 +114,8 @@ def _deletion_waits(stage: Stage, stack: Deployment) -> Iterator[Reached]:
         left = state.names & _WORKLOADS.keys()
         return deleting and state.pending == [("deleting", name)] and left == {name, "endpoint-picker-deployment"}
 
-    yield reached
-    stage.api.patch(path, [{"op": "remove", "path": "/metadata/finalizers/0"}], "application/json-patch+json")
+    with deletion_held(stage.api, workload_path(stack)):
+        yield reached
 
 
 PHASES = {

@@ -15,13 +15,13 @@ from typing import Any
 
 import pytest
 
-from sandbox.cluster.api import Api
+from sandbox.cluster.api import Api, connect
 from sandbox.cluster.keeper import SIMULATOR
 from sandbox.home import CHECKOUT
 from sandbox.network.istio import read_access
 from tests.sandbox.faults.cells import ADOPT, recovered
-from tests.sandbox.faults.command import State, leftovers, processes
-from tests.sandbox.faults.phases import PHASES
+from tests.sandbox.faults.command import PATIENCE, State, leftovers, processes, started
+from tests.sandbox.faults.phases import PHASES, deletion_held
 from tests.sandbox.faults.table import cell
 from tests.sandbox.running import Running, separate, soon
 from tests.sandbox.serving.traffic import Load, Traffic, traffic
@@ -100,25 +100,27 @@ CHAIN = (
 """Image, release, tensor parallelism, block size, model, and back by the previous commit."""
 
 
+@contextmanager
+def held(stack: Deployment, operation: str, resource: str) -> Iterator[None]:
+    """The deletion of a Deployment does not end within: that of the EPP may be shorter than a look at the state."""
+    if operation != "deleting":
+        yield
+        return
+    [key] = [one["id"] for urn, one in State.of(stack).resources.items() if urn.endswith(f"::{resource}")]
+    namespace, _, name = key.partition("/")
+    path = f"/apis/apps/v1/namespaces/{namespace}/deployments/{name}"
+    with connect(stack.cluster.host_kubeconfig) as api, deletion_held(api, path):
+        yield
+
+
 def interrupted(stack: Deployment, at: tuple[str, str], signal: Signals) -> None:
     """An `up` that gets the signal in the middle of an operation."""
-    command = [*stack.cluster.enter, "pulumi", "up", "--yes", "--skip-preview", "--stack", stack.stack]
-    with subprocess.Popen(
-        command,
-        cwd=stack.engine.cwd,
-        env=stack.engine.env,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    ) as running:
-        try:
-            assert soon(lambda: at in State.of(stack).pending, 180), at
-            [engine] = [pid for pid in processes(stack) if Path(f"/proc/{pid}/comm").read_text() == "pulumi\n"]
-            os.kill(engine, signal)
-            assert running.wait(60) != 0
-        finally:
-            if running.poll() is None:
-                os.killpg(running.pid, SIGKILL)
+    with held(stack, *at), started(stack, "up", within=stack.cluster.enter) as running:
+        assert soon(lambda: running.over or at in State.of(stack).pending, PATIENCE), running.said
+        assert not running.over, running.said
+        [engine] = [pid for pid in processes(stack) if Path(f"/proc/{pid}/comm").read_text() == "pulumi\n"]
+        os.kill(engine, signal)
+        assert running.end() != 0
 
 
 def instances(stack: Deployment) -> set[str]:
