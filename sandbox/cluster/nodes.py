@@ -37,13 +37,17 @@ def provide(kubeconfig: Path, choice: Choice, accelerator: str, count: int | Non
         gone = [name for name, node in present.items() if _obsolete(node, wanted.get(name), choice.label, accelerator)]
 
         def apply(name: str) -> None:
-            path = f"/api/v1/nodes/{name}"
-            api.apply(path, {key: value for key, value in wanted[name].items() if key != "status"})
-            api.apply(f"{path}/status", wanted[name])
+            api.apply(f"/api/v1/nodes/{name}", {key: value for key, value in wanted[name].items() if key != "status"})
+            apply_status(name)
+
+        def apply_status(name: str) -> None:
+            api.apply(f"/api/v1/nodes/{name}/status", wanted[name])
 
         list(together.map(lambda name: _remove(api, name), gone))
         list(together.map(apply, wanted))
-        _await_ready(api, wanted.keys() - present.keys())
+        new = wanted.keys() - (present.keys() - gone)
+        _await_ready(api, new)
+        list(together.map(apply_status, new))  # kwok writes default sizes into a node that it saw without a status
 
 
 def _await_ready(api: Api, names: Collection[str]) -> None:
