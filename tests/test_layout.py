@@ -15,6 +15,7 @@ LAYERS: dict[str, int] = {
     "config": 1,
     "accelerators": 2,
     "quantity": 1,
+    "access_log": 1,
     "args": 1,
     "stack_state": 1,
     "manifests": 2,
@@ -113,12 +114,11 @@ def test_only_the_provider_needs_the_kubernetes_sdk() -> None:
     ],
 )
 def test_the_parts_do_not_import_each_other(half: str, others: set[str]) -> None:
-    """A parser, such as that of quantities, is no decision: every part may import it."""
+    """A parser and a format are no decisions: every part may import them."""
+    shared = ("components.quantity.", "components.access_log.")
     for file in _files(half):
         wrong = [
-            name
-            for name in _imports(file)
-            if name.split(".")[0] in {*others, "tests"} and not name.startswith("components.quantity.")
+            name for name in _imports(file) if name.split(".")[0] in {*others, "tests"} and not name.startswith(shared)
         ]
         assert not wrong, f"{file.relative_to(ROOT)} imports {wrong}"
 

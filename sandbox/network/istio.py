@@ -7,16 +7,15 @@ Envoy logs one JSON line per request, with the picker's choices.
 
 import json
 import time
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import yaml
 
+from components.access_log import FORMAT
 from sandbox import toolchain
 from sandbox.cluster.api import Api, connect, is_true
 from sandbox.errors import SandboxError
@@ -25,35 +24,10 @@ from sandbox.progress import Progress
 MARK = "x-sandbox-request"
 """Header that identifies a request of the sandbox's client, because istio's Envoy replaces `x-request-id`."""
 
-_SINCE_START = "%COMMON_DURATION(DS_RX_BEG:{}:us)%"
-
-FORMAT: Mapping[str, str] = MappingProxyType(
-    {
-        "start": "%START_TIME(%Y-%m-%dT%H:%M:%S.%3f+00:00)%",
-        "id": f"%REQ({MARK.upper()}?X-REQUEST-ID)%",
-        "method": "%REQ(:METHOD)%",
-        "path": "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%",
-        "route": "%ROUTE_NAME%",
-        "status": "%RESPONSE_CODE%",
-        "flags": "%RESPONSE_FLAGS%",
-        "details": "%RESPONSE_CODE_DETAILS%",
-        "decode": "%REQ(X-GATEWAY-DESTINATION-ENDPOINT)%",
-        "prefill": "%REQ(X-PREFILLER-HOST-PORT)%",
-        "upstream": "%UPSTREAM_HOST%",
-        "attempts": "%UPSTREAM_REQUEST_ATTEMPT_COUNT%",
-        "picked_us": _SINCE_START.format("US_TX_BEG"),
-        "first_byte_us": _SINCE_START.format("US_RX_BEG"),
-        "total_us": _SINCE_START.format("DS_TX_END"),
-        "received": "%BYTES_RECEIVED%",
-        "sent": "%BYTES_SENT%",
-    }
-)
-"""Envoy's command operators by the name of their field in the log; null = no value."""
-
 
 @dataclass(frozen=True)
 class Access:
-    """One ended request through a gateway: the fields of `FORMAT` that the CLI shows."""
+    """One ended request through a gateway: the fields of the access log that the CLI shows."""
 
     start: datetime
     id: str | None
@@ -157,6 +131,6 @@ def _with_access_log(one: dict[str, Any]) -> dict[str, Any]:
     mesh |= {
         "accessLogFile": "/dev/stdout",
         "accessLogEncoding": "JSON",
-        "accessLogFormat": json.dumps(dict(FORMAT)),
+        "accessLogFormat": json.dumps({**FORMAT, "id": f"%REQ({MARK.upper()}?X-REQUEST-ID)%"}),
     }
     return {**one, "data": {**one["data"], "mesh": yaml.safe_dump(mesh)}}

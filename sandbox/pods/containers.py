@@ -32,10 +32,7 @@ _ISTIO = User(1337, 1337)
 """User of istio's images."""
 _CUDA = User(2000, 0, "/home/vllm")
 """User of llm-d's CUDA images (llm-d/llm-d, docker/Dockerfile.cuda). Its ROCm images and vLLM's own run as root."""
-_PROXY = (
-    ("/usr/local/bin/envoy", "envoy"),
-    ("/var/lib/istio/envoy/envoy_bootstrap_tmpl.json", "istio-bootstrap"),
-)
+_PROXY = (("/usr/local/bin/envoy", "envoy"), ("/var/lib/istio/envoy/envoy_bootstrap_tmpl.json", "istio-bootstrap"))
 NEWEST_VLLM = "0.17.1"
 _VLLM_OF_TAG = ((re.compile(r"v?0\.4\.5-debug"), NEWEST_VLLM), (re.compile(r"v?0\.(4|11)(\..*)?"), "0.11.2"))
 """vLLM's version by an image's tag. llm-d 0.4 has vLLM 0.11.2, llm-d 0.6 has 0.17.1; vLLM's own images have its
@@ -237,10 +234,7 @@ def words(container: Object, entrypoint: Sequence[str], variables: Mapping[str, 
 
 def expanded(text: str, variables: Mapping[str, str]) -> str:
     """Replace $(NAME) by its value; unknown names stay, and $$ is a dollar."""
-    return _REFERENCE.sub(
-        lambda found: "$" if found[1] is None else variables.get(found[1], found[0]),
-        text,
-    )
+    return _REFERENCE.sub(lambda found: "$" if found[1] is None else variables.get(found[1], found[0]), text)
 
 
 def field_value(path: str, pod: Object) -> str:

@@ -9,6 +9,7 @@ are known by DNS, and serve while the picker is away and the failure mode is Fai
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from components.access_log import FORMAT
 from components.config.vocabulary import FailureMode
 from components.gateways.args import ListenerArgs, ModelGatewayArgs, StandaloneArgs
 from components.gateways.asking import HEADER
@@ -24,32 +25,6 @@ STATUS_PORT = 15021
 
 STEERING = (PICKED, PREFILL, "x-encoder-hosts-ports", "x-data-parallel-host-port")
 """Headers by which picker, gateway and sidecar lead a request to addresses: never a client's to say."""
-
-_SINCE_START = "%COMMON_DURATION(DS_RX_BEG:{}:us)%"
-
-FORMAT: Mapping[str, str] = MappingProxyType(
-    {
-        "start": "%START_TIME(%Y-%m-%dT%H:%M:%S.%3f+00:00)%",
-        "id": "%REQ(X-REQUEST-ID)%",
-        "method": "%REQ(:METHOD)%",
-        "path": "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%",
-        "route": "%ROUTE_NAME%",
-        "status": "%RESPONSE_CODE%",
-        "flags": "%RESPONSE_FLAGS%",
-        "details": "%RESPONSE_CODE_DETAILS%",
-        "decode": f"%REQ({PICKED})%",
-        "prefill": f"%REQ({PREFILL})%",
-        "upstream": "%UPSTREAM_HOST%",
-        "attempts": "%UPSTREAM_REQUEST_ATTEMPT_COUNT%",
-        "picked_us": _SINCE_START.format("US_TX_BEG"),
-        "first_byte_us": _SINCE_START.format("US_RX_BEG"),
-        "total_us": _SINCE_START.format("DS_TX_END"),
-        "received": "%BYTES_RECEIVED%",
-        "sent": "%BYTES_SENT%",
-    }
-)
-"""Access log: Envoy's command operators by field; what has no value is null. Times are microseconds from the request's
-first byte: until it was sent to a worker, until the answer's first byte came, until its last was sent."""
 
 _ANYWHERE = "0.0.0.0"
 _RETRIES: Json = {  # only what has reached no worker
