@@ -1,7 +1,7 @@
 """Finds a node for every pod, with the scheduler's rules, but for all pods at once."""
 
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from preflight.matching import Rule, concerns, missing_labels, pod_rules, untolerated, wrong_node
@@ -9,8 +9,8 @@ from preflight.nodes import Node
 from preflight.pods import Wanted
 from preflight.quantity import spoken
 
-TRIES = 1000
-"""Placements tried before it counts as impossible; real ones need as many as there are pods."""
+STEPS = 1000
+"""Most steps of a search, beside one for each pod. A search that finds a way seldom needs one of them."""
 
 
 @dataclass
@@ -21,30 +21,34 @@ class Packing:
     namespace: str
     tolerating: bool = False
     """Whether pods tolerate taints with the name of a device that they ask for (ExtendedResourceToleration)."""
-    placed: list[tuple[Wanted, Node]] = field(default_factory=list)
-    tries: int = 0
+    placed: dict[str, list[Wanted]] = field(default_factory=lambda: defaultdict(list))
+    """Placed pods by the name of the node."""
+    gave_up: bool = False
+    """Whether a search ended at its most steps, so that it proves nothing."""
     why: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     """What is in the way of a kind of pods that does not fit, by node."""
     _candidates: dict[str, list[Node]] = field(default_factory=dict)
 
     def place(self, pods: Sequence[Wanted]) -> bool:
-        """Place them all, trying again where an earlier choice was bad; False if there is no way."""
-        if not pods:
-            return True
-        first, rest = pods[0], pods[1:]
-        seen = set()
-        for node in sorted(self._open(first), key=lambda node: [node.free.get(name, 0) for name in first.devices]):
-            likeness = self._likeness(node)
-            if likeness in seen or self.obstacles(first, node):
-                continue  # an equal node has been tried without a result
-            seen.add(likeness)
-            self.tries += 1
-            if self.tries > TRIES:
-                return False
-            self._put(first, node, 1)
-            if self.place(rest):
+        """Place them all, trying again where an earlier choice was bad; False if no way was found."""
+        ways, chosen, turned = list[Iterator[Node]](), list[Node](), False
+        for _ in range(STEPS + len(pods)):
+            rest = pods[len(chosen) :]
+            if not rest:
                 return True
-            self._put(first, node, -1)
+            if len(ways) == len(chosen):
+                ways.append(self._ways(rest[0]))
+            node = next(ways[-1], None) if not turned or self._roomy(rest) else None
+            if node:
+                self._put(rest[0], node, 1)
+                chosen.append(node)
+            elif chosen:
+                turned = True
+                ways.pop()
+                self._put(pods[len(chosen) - 1], chosen.pop(), -1)
+            else:
+                return False
+        self.gave_up = True
         return False
 
     def place_some(self, pods: Sequence[Wanted]) -> Counter[str]:
@@ -76,6 +80,22 @@ class Packing:
             *(["excluded by nodeAffinity"] if wrong_node(node, pod.placement) else []),
         ]
 
+    def _ways(self, pod: Wanted) -> Iterator[Node]:
+        """Nodes for a pod, those with the fewest free devices first. Of equal nodes, the first is enough."""
+        seen = set()
+        for node in sorted(self._open(pod), key=lambda node: [node.free.get(name, 0) for name in pod.devices]):
+            if self._short(pod, node):
+                continue
+            likeness = self._likeness(node)
+            if likeness not in seen and not self.obstacles(pod, node):
+                seen.add(likeness)
+                yield node
+
+    def _roomy(self, pods: Sequence[Wanted]) -> bool:
+        """Whether each kind of pods has room without the other kinds, and without rules about other pods."""
+        kinds, counts = {pod.who: pod for pod in pods}, Counter(pod.who for pod in pods)
+        return all(sum(_most(pod, node) for node in self._open(pod)) >= counts[who] for who, pod in kinds.items())
+
     def _open(self, pod: Wanted) -> list[Node]:
         """Nodes that are not excluded; the same for all pods of a kind."""
         if pod.who not in self._candidates:
@@ -84,24 +104,29 @@ class Packing:
 
     def _likeness(self, node: Node) -> tuple[object, ...]:
         labels = {key: value for key, value in node.labels.items() if key != "kubernetes.io/hostname"}
-        here = sorted(pod.who for pod, where in self.placed if where is node)
+        here = sorted(pod.who for pod in self.placed[node.name])
         beside = sorted(str(labels) for namespace, labels in node.beside if namespace == self.namespace)
         return str(sorted(node.free.items())), tuple(node.ports), str(sorted(labels.items())), tuple(here), str(beside)
+
+    def _short(self, pod: Wanted, node: Node) -> list[str]:
+        """Resources of which the node has too little."""
+        return [name for name, amount in pod.requests.items() if node.free.get(name, 0) < amount]
 
     def _shortages(self, pod: Wanted, node: Node) -> list[str]:
         found = [
             f"{spoken(name, max(node.free.get(name, 0), 0))} of {spoken(name, node.has.get(name, 0))} {name} free"
-            for name, amount in pod.requests.items()
-            if node.free.get(name, 0) < amount
+            for name in self._short(pod, node)
         ]
         taken = {port: node.ports[port] for port in sorted(pod.ports & node.ports.keys())}
         return found + [f"host port {port} taken by {by}" for port, by in taken.items()]
 
     def _neighbours(self, pod: Wanted, node: Node) -> list[str]:
         apart = any(self._about(rule, pod, node) for rule in pod_rules(pod.placement, "podAntiAffinity"))
+        kinds = {other.who: other for here in self.placed.values() for other in here}.values()
         refused = any(
-            concerns(rule, self.namespace, self.namespace, pod.labels) and self._together(rule, node, where)
-            for other, where in self.placed
+            concerns(rule, self.namespace, self.namespace, pod.labels)
+            and any(self._together(rule, node, where) for where in self.nodes if other in self.placed[where.name])
+            for other in kinds
             for rule in pod_rules(other.placement, "podAntiAffinity")
         )
         alone = [rule for rule in pod_rules(pod.placement, "podAffinity") if not self._joined(rule, pod, node)]
@@ -119,7 +144,7 @@ class Packing:
         """Whether a term finds a pod in the topology domain of a node."""
         near = [each for each in self.nodes if self._together(rule, node, each)]
         there = [pair for each in near for pair in each.beside]
-        there += [(self.namespace, other.labels) for other, where in self.placed if where in near]
+        there += [(self.namespace, other.labels) for each in near for other in self.placed[each.name]]
         return any(concerns(rule, self.namespace, *pair) for pair in there)
 
     def _together(self, rule: Rule, one: Node, other: Node) -> bool:
@@ -132,8 +157,13 @@ class Packing:
             node.free[name] = node.free.get(name, 0) - sign * amount
         if sign > 0:
             node.ports.update(dict.fromkeys(pod.ports, f"our {pod.who} pod"))
-            self.placed.append((pod, node))
+            self.placed[node.name].append(pod)
         else:
             for port in pod.ports:
                 del node.ports[port]
-            self.placed.remove((pod, node))
+            self.placed[node.name].remove(pod)
+
+
+def _most(pod: Wanted, node: Node) -> int:
+    """How many such pods the free resources of a node hold."""
+    return max(0, min(node.free.get(name, 0) // amount for name, amount in pod.requests.items() if amount))

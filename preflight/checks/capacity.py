@@ -181,7 +181,8 @@ def _instead(offered: list[str], near: Sequence[str], path: str, *, gpu: bool) -
 
 
 def _misfits(fleet: Sequence[Node], pods: Sequence[Wanted], namespace: str) -> Iterator[Finding]:
-    if Packing(_copies(fleet), namespace).place(pods):
+    search = Packing(_copies(fleet), namespace)
+    if search.place(pods):
         return
     tolerated = Packing(_copies(fleet), namespace, tolerating=True).place(pods)
     packing = Packing(_copies(fleet), namespace)
@@ -189,10 +190,10 @@ def _misfits(fleet: Sequence[Node], pods: Sequence[Wanted], namespace: str) -> I
     for who in dict.fromkeys(pod.who for pod in pods):
         mine = [pod for pod in pods if pod.who == who]
         if fits[who] < len(mine):
-            yield _lacking(packing, mine[0], len(mine), fits[who], tolerated=tolerated)
+            yield _lacking(packing, mine[0], len(mine), fits[who], tolerated=tolerated, proven=not search.gave_up)
 
 
-def _lacking(packing: Packing, pod: Wanted, count: int, fits: int, *, tolerated: bool) -> Finding:
+def _lacking(packing: Packing, pod: Wanted, count: int, fits: int, *, tolerated: bool, proven: bool) -> Finding:
     able = [node for node in packing.nodes if all(node.has.get(name, 0) for name in pod.devices)]
     empty = [node for node in able if not packing.exclusions(pod, node)]
     reasons = {node.name: packing.why[pod.who][node.name] for node in (empty or able)}
@@ -205,11 +206,12 @@ def _lacking(packing: Packing, pod: Wanted, count: int, fits: int, *, tolerated:
         if count > 1
         else f"no node for the {pod.who} pod"
     )
+    found += "" if proven else " in the arrangements that were tried"
     other = pod.placement.scheduler  # may place them by rules of its own
     unknown = f"; not by this check: {other} places them, by its own rules" if other else ""
     return Finding(
         "capacity",
-        Severity.WARNING if tolerated or other else Severity.ERROR,
+        Severity.WARNING if tolerated or other or not proven else Severity.ERROR,
         pod.path,
         f"{found}; each needs {needs}\n{'; '.join(shown)}{more}{beyond}{_holders(pod, empty)}{_sick(pod, able)}",
         f"{'the others' if count > 1 else 'it'} would stay {PENDING}{TOLERATED if tolerated else ''}{unknown}",

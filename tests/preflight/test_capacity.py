@@ -4,7 +4,9 @@ from typing import Any
 
 from preflight.checks import capacity
 from preflight.finding import Finding
-from preflight.pods import UNFINISHED
+from preflight.nodes import Node
+from preflight.packing import Packing
+from preflight.pods import UNFINISHED, Wanted
 from preflight.quantity import spoken, thousandths
 from tests.preflight.typed import NODES, PODS, Typed, facts, listed, node, pod
 
@@ -59,3 +61,8 @@ def test_a_rule_about_zones_needs_the_pods_of_all_nodes() -> None:
     cluster = Typed({NODES: listed(*(node(f"n{number}") for number in range(60))), PODS: listed()})
     assert not list(capacity.check(facts(cluster, decode__affinity=required)))
     assert [each.path for each in cluster.asked] == [NODES, PODS]
+
+
+def test_a_thousand_pods_are_placed() -> None:
+    large = Node("n", {}, [], has={}, free={"pods": 1000_000})
+    assert Packing([large], "x").place([Wanted("decode", {"pods": 1000}, "serving.decode")] * 1000)
