@@ -47,17 +47,11 @@ def explain(status: int) -> tuple[str, str]:
             "vLLM refuses the API key",
             "the Secret of serving.security.apiKey: a worker has the key that was in it when the worker started",
         ),
-        403: (
-            "the sidecar or the gateway refuses it",
-            "the sidecar's log (its SSRF protection fails with pools v1)",
-        ),
+        403: ("the sidecar or the gateway refuses it", "the sidecar's log (its SSRF protection fails with pools v1)"),
         404: ("no route or no such model", "the HTTPRoute's status, and the model's name in /v1/models"),
         429: ("the picker finds no Ready decode worker", "the decode pods, and their label llm-d.ai/role: decode"),
         500: ("the gateway can't ask the picker", "is the picker Ready, does the gateway trust its certificate?"),
-        503: (
-            "no Ready worker, or decode's vLLM is silent",
-            "the pool's selector and the decode logs",
-        ),
+        503: ("no Ready worker, or decode's vLLM is silent", "the pool's selector and the decode logs"),
     }.get(status, ("the request failed", "the logs of gateway, picker and decode workers"))
 
 

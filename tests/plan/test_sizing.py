@@ -8,16 +8,13 @@ import pytest
 from components.accelerators import PROFILES
 from components.config.vocabulary import Gpu
 from components.plan import resolve
+from tests.cases.conftest import no_cache
 from tests.stack_file import problems, settings
 
 LLAMA = "RedHatAI/Llama-3.3-70B-Instruct-FP8-dynamic"
 R1 = "deepseek-ai/DeepSeek-R1"
 
-
-@pytest.fixture(autouse=True)
-def no_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No config.json of this machine."""
-    monkeypatch.setenv("HF_HOME", str(tmp_path))
+__all__ = ["no_cache"]
 
 
 def _stack(gpu: str, model: str, prefill: int = 1, decode: int = 4, **more: Any) -> dict[str, Any]:

@@ -5,6 +5,7 @@ vllm/entrypoints/openai/server_utils.py and engine/serving.py of vLLM 0.17.1. Th
 32000 tokens.
 """
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +27,13 @@ class Behaviour:
     """`type` of the error."""
     params: tuple[str | None, ...] = field(default=(None,))
     """Possible values of the error's `param`."""
+
+    def judge(self, status: int, answer: Any) -> None:
+        """Compare a refusal."""
+        error = answer["error"]
+        assert (status, error["code"], error["type"]) == (self.status, self.status, self.kind)
+        assert re.search(self.message, error["message"]), error["message"]
+        assert error["param"] in self.params
 
 
 def _completion(title: str, message: str, *params: str | None, kind: str = INVALID, **fields: Any) -> Behaviour:

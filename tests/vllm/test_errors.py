@@ -1,6 +1,5 @@
 """Refusals of vLLM 0.17.1, directly and through gateway and routing sidecar."""
 
-import re
 from typing import Any
 
 import pytest
@@ -30,11 +29,7 @@ def test_a_refusal_reaches_the_client(pair: Pair, body: dict[str, Any], status: 
 
 @pytest.mark.parametrize("behaviour", REFUSED, ids=lambda each: each.title)
 def test_the_table_of_refusals_matches_vllm(behaviour: Behaviour, pair: Pair) -> None:
-    status, answer = pair.direct(behaviour.path, behaviour.body)
-    error = answer["error"]
-    assert (status, error["code"], error["type"]) == (behaviour.status, behaviour.status, behaviour.kind)
-    assert re.search(behaviour.message, error["message"]), error["message"]
-    assert error["param"] in behaviour.params
+    behaviour.judge(*pair.direct(behaviour.path, behaviour.body))
 
 
 @pytest.mark.parametrize("behaviour", TAKEN, ids=lambda each: each.title)

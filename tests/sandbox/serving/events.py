@@ -107,14 +107,13 @@ def kill_istiod(traffic: Traffic) -> None:
 
 def restart_the_epp(traffic: Traffic) -> None:
     """Delete the pod of the endpoint picker (EPP); a new one is made."""
-    pods = f"/api/v1/namespaces/{NAMESPACE}/pods"
-    [old] = traffic.api.get(pods, labelSelector="inferencepool=gaie-pd-epp")["items"]
-    traffic.api.delete(f"{pods}/{old['metadata']['name']}")
 
-    _await_others(
-        lambda: [pod for pod in traffic.stack.pods() if "inferencepool" in pod.metadata.labels],
-        {old["metadata"]["name"]},
-    )
+    def pickers() -> list[Any]:
+        return [pod for pod in traffic.stack.pods() if "inferencepool" in pod.metadata.labels]
+
+    [old] = [pod.metadata.name for pod in pickers()]
+    traffic.api.delete(f"/api/v1/namespaces/{NAMESPACE}/pods/{old}")
+    _await_others(pickers, {old})
 
 
 EVENTS = (

@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import re
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -34,11 +33,7 @@ def port() -> Iterator[int]:
 
 @pytest.mark.parametrize("behaviour", REFUSED, ids=lambda each: each.title)
 def test_the_simulator_refuses_the_same_requests_as_vllm(behaviour: Behaviour, port: int) -> None:
-    status, answer = ask(port, "POST", behaviour.path, {"model": "m", **behaviour.body})
-    error = answer["error"]
-    assert (status, error["code"], error["type"]) == (behaviour.status, behaviour.status, behaviour.kind)
-    assert re.search(behaviour.message, error["message"]), error["message"]
-    assert error["param"] in behaviour.params
+    behaviour.judge(*ask(port, "POST", behaviour.path, {"model": "m", **behaviour.body}))
 
 
 @pytest.mark.parametrize("behaviour", TAKEN, ids=lambda each: each.title)
