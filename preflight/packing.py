@@ -38,7 +38,7 @@ class Packing:
                 return True
             if len(ways) == len(chosen):
                 ways.append(self._ways(rest[0]))
-            node = next(ways[-1], None) if not turned or self._roomy(rest) else None
+            node = next(ways[-1], None) if not turned or self._may_fit(rest) else None
             if node:
                 self._put(rest[0], node, 1)
                 chosen.append(node)
@@ -91,8 +91,8 @@ class Packing:
                 seen.add(likeness)
                 yield node
 
-    def _roomy(self, pods: Sequence[Wanted]) -> bool:
-        """Whether each kind of pods has room without the other kinds, and without rules about other pods."""
+    def _may_fit(self, pods: Sequence[Wanted]) -> bool:
+        """Whether each kind of pods would fit without the other kinds, and without rules about other pods."""
         kinds, counts = {pod.who: pod for pod in pods}, Counter(pod.who for pod in pods)
         return all(sum(_most(pod, node) for node in self._open(pod)) >= counts[who] for who, pod in kinds.items())
 
