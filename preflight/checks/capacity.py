@@ -181,16 +181,17 @@ def _instead(offered: list[str], near: Sequence[str], path: str, *, gpu: bool) -
 
 
 def _misfits(fleet: Sequence[Node], pods: Sequence[Wanted], namespace: str) -> Iterator[Finding]:
-    search = Packing(_copies(fleet), namespace)
+    search, tolerating = (Packing(_copies(fleet), namespace, tolerating=each) for each in (False, True))
     if search.place(pods):
         return
-    tolerated = Packing(_copies(fleet), namespace, tolerating=True).place(pods)
+    tolerated = tolerating.place(pods)
+    proven = not (search.gave_up or tolerating.gave_up)
     packing = Packing(_copies(fleet), namespace)
     fits = packing.place_some(pods)
     for who in dict.fromkeys(pod.who for pod in pods):
         mine = [pod for pod in pods if pod.who == who]
         if fits[who] < len(mine):
-            yield _lacking(packing, mine[0], len(mine), fits[who], tolerated=tolerated, proven=not search.gave_up)
+            yield _lacking(packing, mine[0], len(mine), fits[who], tolerated=tolerated, proven=proven)
 
 
 def _lacking(packing: Packing, pod: Wanted, count: int, fits: int, *, tolerated: bool, proven: bool) -> Finding:
