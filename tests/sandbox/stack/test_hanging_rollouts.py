@@ -55,8 +55,8 @@ class Up:
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Running]:
-    """Model servers take 3 s to load, so that a signal reaches them before they are Ready."""
-    with separate("hanging", variables={SIMULATOR: "--startup-duration=3s"}) as started:
+    """Model servers take 6 s to load, so that a signal reaches them before they are Ready on a busy machine, too."""
+    with separate("hanging", variables={SIMULATOR: "--startup-duration=6s"}) as started:
         yield started
 
 
