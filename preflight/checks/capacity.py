@@ -181,9 +181,10 @@ def _instead(offered: list[str], near: Sequence[str], path: str, *, gpu: bool) -
 
 
 def _misfits(fleet: Sequence[Node], pods: Sequence[Wanted], namespace: str) -> Iterator[Finding]:
-    search, tolerating = (Packing(_copies(fleet), namespace, tolerating=each) for each in (False, True))
+    search = Packing(_copies(fleet), namespace)
     if search.place(pods):
         return
+    tolerating = Packing(_copies(fleet), namespace, tolerating=True)
     tolerated = tolerating.place(pods)
     proven = not (search.gave_up or tolerating.gave_up)
     packing = Packing(_copies(fleet), namespace)
